@@ -1,0 +1,1 @@
+"""Ends the timers that were forgotten."""

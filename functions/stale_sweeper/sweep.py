@@ -1,0 +1,155 @@
+"""Ends the timers that were forgotten.
+
+Each shard of the index of open timers is read a page at a time, oldest first, so that memory
+stays flat however many there are, and several threads end the timers of a page. Before the time
+limit the rest is left for the next run: what was ended is no longer in the index.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aws_lambda_powertools import Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from timer_core.clock import now_ms
+from timer_core.domain.errors import InvalidInput
+from timer_core.observability import make_logger, make_metrics
+from timer_core.settings import settings
+from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
+
+logger = make_logger("stale-sweeper")
+metrics = make_metrics("stale-sweeper")
+tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
+
+timers = TimerStore(Table(settings().table_name))
+
+_HOUR_MS = 3_600_000
+_THREADS = 8
+# What is under way when time runs out needs this long at most.
+_RESERVE_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the event asks for.
+
+    Attributes
+    ----------
+    dry_run
+        Whether to count only.
+    stop_stale
+        Whether to end timers that are open for too long.
+    stale_after_ms
+        For how long a timer may be open.
+    """
+
+    dry_run: bool
+    stop_stale: bool
+    stale_after_ms: int
+
+    @classmethod
+    def of(cls, event: dict[str, Any]) -> "Options":
+        """Read the event; what is not said is as the deployment has it.
+
+        Raises
+        ------
+        InvalidInput
+            If something is unknown or not of its type.
+        """
+        unknown = event.keys() - {"dry_run", "stop_stale", "stale_after_hours"}
+        if unknown:
+            raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.")
+        hours = event.get("stale_after_hours", settings().stale_after_ms / _HOUR_MS)
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 24 * 366:
+            raise InvalidInput("stale_after_hours", "stale_after_hours must be a number of hours.")
+        return cls(
+            dry_run=_flag(event, "dry_run", default=False),
+            stop_stale=_flag(event, "stop_stale", default=True),
+            stale_after_ms=int(hours * _HOUR_MS),
+        )
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes
+    ----------
+    stale
+        Timers found open for too long.
+    stopped
+        Of these, how many were ended.
+    failed
+        Of these, how many could not be ended; the log says why, and the next run tries again.
+    complete
+        Whether all were seen to; if not, time ran out and the next run goes on.
+    """
+
+    dry_run: bool
+    stale: int = 0
+    stopped: int = 0
+    failed: int = 0
+    complete: bool = True
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run the sweep and return its summary."""
+    options = Options.of(event)
+    summary = Summary(dry_run=options.dry_run)
+    if options.stop_stale:
+        _stop_stale(options, summary, context)
+    metrics.add_metric("StaleTimers", MetricUnit.Count, summary.stale)
+    metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
+    metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+    logger.info("Sweep done", extra=asdict(summary))
+    return asdict(summary)
+
+
+def _stop_stale(options: Options, summary: Summary, context: LambdaContext) -> None:
+    now = now_ms()
+    pending: set[Future[bool]] = set()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for user_id, ulid in _stale(now - options.stale_after_ms):
+            if context.get_remaining_time_in_millis() < _RESERVE_MS:
+                summary.complete = False
+                break
+            summary.stale += 1
+            if options.dry_run:
+                continue
+            pending.add(pool.submit(_stop, user_id, ulid, options.stale_after_ms, now))
+            if len(pending) >= 2 * _THREADS:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                _tally(done, summary)
+        _tally(wait(pending).done, summary)
+
+
+def _stale(before_ms: int) -> Iterator[tuple[int, str]]:
+    for shard in range(OPEN_SHARDS):
+        yield from timers.open_since_before(shard, before_ms)
+
+
+def _stop(user_id: int, ulid: str, limit_ms: int, now: int) -> bool:
+    return timers.expire(user_id, ulid, limit_ms=limit_ms, now_ms=now, by="sweeper") is not None
+
+
+def _tally(done: set[Future[bool]], summary: Summary) -> None:
+    for future in done:
+        try:
+            summary.stopped += future.result()
+        except Exception:
+            summary.failed += 1
+            logger.exception("A stale timer could not be stopped")
+
+
+def _flag(event: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = event.get(name, default)
+    if not isinstance(value, bool):
+        raise InvalidInput(name, f"{name} must be true or false.")
+    return value

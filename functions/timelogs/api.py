@@ -1,0 +1,344 @@
+"""The routes of the REST API: parse, call, answer."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from aws_lambda_powertools import Tracer
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+from timer_core import __version__
+from timer_core.api.auth import Authenticator
+from timer_core.api.cursors import decode_cursor, encode_cursor
+from timer_core.api.models import (
+    AddRequest,
+    HealthReport,
+    PatchRequest,
+    StartRequest,
+    TimeIn,
+    TimeLog,
+    TimeLogPage,
+    to_ms,
+)
+from timer_core.api.problems import HttpError
+from timer_core.clock import now_ms
+from timer_core.domain.errors import InvalidInput, NotYourTimer, TimerNotFound
+from timer_core.domain.ids import new_ulid, parse_timer_id
+from timer_core.domain.timers import check_span, finished
+from timer_core.observability import make_logger, make_metrics
+from timer_core.settings import settings
+from timer_core.store.health import Health, HealthStore
+from timer_core.store.items import digest
+from timer_core.store.people import PeopleStore, Person
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
+
+from timelogs import errors, requests, specification
+
+logger = make_logger("timelogs")
+metrics = make_metrics("timelogs")
+tracer = Tracer(service="timelogs", patch_modules=["botocore"])
+
+_HEALTH_CACHE_MS = 60_000
+
+table = Table(settings().table_name)
+timers = TimerStore(table, exclusive=settings().exclusive)
+authenticator = Authenticator(PeopleStore(table))
+health_store = HealthStore(table)
+
+app = APIGatewayHttpResolver(
+    enable_validation=True, json_body_deserializer=requests.parse_json, serializer=requests.to_json
+)
+errors.install(app, logger)
+
+_Body = TypeVar("_Body", bound=BaseModel)
+_Key = Annotated[
+    str | None,
+    Header(alias="idempotency-key", description="Makes it safe to repeat a request", min_length=1, max_length=255),
+]
+_ID = "/api/timelogs/<timer_id>/"
+
+
+@app.get(
+    "/api/timelogs/",
+    summary="List your timers, newest first",
+    operation_id="list",
+    responses=specification.responses(200, 400, 401),
+    tags=["timers"],
+)
+def list_timers(
+    end_time__isnull: Annotated[bool | None, Query(description="true: only open timers; false: only stopped")] = None,
+    github_repo: Annotated[str | None, Query(description="owner/name, in any case", max_length=140)] = None,
+    github_issue_number: Annotated[int | None, Query(ge=1)] = None,
+    start_time__gte: Annotated[TimeIn | None, Query(description="started then or later")] = None,
+    start_time__lt: Annotated[TimeIn | None, Query(description="started before")] = None,
+    page_size: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
+) -> Response[TimeLogPage]:
+    requests.refuse_unknown_parameters(app.current_event, list_timers)
+    filters = Filters(
+        is_open=end_time__isnull,
+        repo=github_repo,
+        number=github_issue_number,
+        start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
+        start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
+    )
+    position = None if cursor is None else decode_cursor(cursor)
+    page = timers.page(_caller().user_id, filters, page_size=page_size, position=position)
+    return _answer(HTTPStatus.OK, _show_page(page))
+
+
+@app.post(
+    "/api/timelogs/",
+    summary="Add finished time by hand",
+    operation_id="add",
+    responses=specification.responses(201, 400, 401, 413, 415),
+    tags=["timers"],
+)
+def add_timer(
+    request: Annotated[AddRequest, Body()],
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    now = now_ms()
+    start_ms, end_ms = request.span_ms
+    timer = finished(
+        user_id=_caller().user_id,
+        ulid=new_ulid(start_ms),
+        start_ms=start_ms,
+        end_ms=end_ms,
+        now_ms=now,
+        issue=request.issue,
+        organization=request.organization,
+        description=request.description,
+    )
+    added = timers.add(timer, _idempotency(idempotency_key, "add", request))
+    return _answer(HTTPStatus.CREATED, TimeLog.of(added, now), location=added.id)
+
+
+@app.post(
+    "/api/timelogs/start/",
+    summary="Start a timer, or get the one already open on the issue",
+    operation_id="start",
+    responses=specification.responses(200, 201, 400, 401, 413, 415),
+    tags=["timers"],
+)
+def start_timer(
+    request: Annotated[StartRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    request = request or StartRequest()
+    now = now_ms()
+    timer, created = timers.start(
+        user_id=_caller().user_id,
+        now_ms=now,
+        issue=request.issue,
+        organization=request.organization,
+        description=request.description,
+        idempotency=_idempotency(idempotency_key, "start", request),
+    )
+    status = HTTPStatus.CREATED if created else HTTPStatus.OK
+    return _answer(status, TimeLog.of(timer, now), location=timer.id if created else None)
+
+
+@app.post(
+    _ID + "pause/",
+    summary="Pause a running timer",
+    operation_id="pause",
+    responses=specification.responses(200, 400, 401, 403, 404),
+    tags=["timers"],
+)
+def pause_timer(
+    timer_id: str, idempotency_key: _Key = None
+) -> Response[TimeLog]:
+    now = now_ms()
+    timer = timers.pause(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
+    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+
+
+@app.post(
+    _ID + "resume/",
+    summary="Resume a paused timer",
+    operation_id="resume",
+    responses=specification.responses(200, 400, 401, 403, 404),
+    tags=["timers"],
+)
+def resume_timer(
+    timer_id: str, idempotency_key: _Key = None
+) -> Response[TimeLog]:
+    now = now_ms()
+    timer = timers.resume(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
+    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+
+
+@app.post(
+    _ID + "stop/",
+    summary="Stop an open timer for good",
+    operation_id="stop",
+    responses=specification.responses(200, 400, 401, 403, 404),
+    tags=["timers"],
+)
+def stop_timer(
+    timer_id: str, idempotency_key: _Key = None
+) -> Response[TimeLog]:
+    now = now_ms()
+    timer = timers.stop(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
+    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+
+
+@app.get(
+    _ID,
+    summary="Get a timer",
+    operation_id="get",
+    responses=specification.responses(200, 401, 403, 404),
+    tags=["timers"],
+)
+def get_timer(timer_id: str) -> Response[TimeLog]:
+    return _answer(HTTPStatus.OK, TimeLog.of(timers.get(*_own(timer_id)), now_ms()))
+
+
+@app.patch(
+    _ID,
+    summary="Correct a timer",
+    operation_id="patch",
+    responses=specification.responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
+    now = now_ms()
+    start_ms = None if request.start_time is None else to_ms(request.start_time)
+    end_ms = None if request.end_time is None else to_ms(request.end_time)
+    check_span(start_ms, end_ms, now)
+    if not request.model_fields_set:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "There is nothing to correct.")
+    unlinks = "github_issue_url" in request.model_fields_set and request.github_issue_url is None
+    patch = Patch(
+        issue=(request.issue,) if unlinks or request.issue is not None else None,
+        organization=request.organization,
+        description=request.description,
+        start_ms=start_ms,
+        end_ms=end_ms,
+    )
+    timer = timers.patch(*_own(timer_id), patch, now_ms=now)
+    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+
+
+@app.delete(
+    _ID,
+    summary="Delete a timer",
+    operation_id="delete",
+    responses=specification.responses(204, 401, 403, 404),
+    tags=["timers"],
+)
+def delete_timer(timer_id: str) -> Response[None]:
+    timers.delete(*_own(timer_id), now_ms=now_ms())
+    return Response(HTTPStatus.NO_CONTENT.value)
+
+
+@app.get(
+    "/api/health/",
+    summary="See how the deployment does",
+    operation_id="health",
+    responses=specification.responses(200),
+    tags=["operation"],
+    security=[],
+)
+def get_health() -> Response[HealthReport]:
+    health = _health()
+    report = HealthReport(
+        status="ok",
+        version=__version__,
+        open_timers=health.open_timers,
+        stale_timers=health.stale_timers,
+        webhook_success_rate=health.webhook_success_rate,
+    )
+    return _answer(HTTPStatus.OK, report)
+
+
+@app.get("/api/openapi.json", include_in_schema=False)
+def get_specification() -> Response[str]:
+    return Response(HTTPStatus.OK.value, "application/json", specification.document(app))
+
+
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
+    try:
+        requests.normalize(event)
+        if requests.needs_caller(event):
+            app.append_context(caller=authenticator.authenticate(event["headers"], now_ms=now_ms()))
+    except Exception as error:
+        return errors.answer(error, event, logger)
+    return app.resolve(event, context)
+
+
+def _caller() -> Person:
+    caller: Person = app.context["caller"]
+    return caller
+
+
+def _own(timer_id: str) -> tuple[int, str]:
+    """Return the owner and ULID of a timer of the caller's.
+
+    Raises
+    ------
+    NotYourTimer
+        If it is somebody else's.
+    TimerNotFound
+        If nobody has it.
+    """
+    parsed = parse_timer_id(timer_id)
+    if parsed is None:
+        raise TimerNotFound("There is no such timer.")
+    if parsed[0] != _caller().user_id:
+        timers.get(*parsed)
+        raise NotYourTimer("This timer belongs to somebody else.")
+    return parsed
+
+
+def _answer(status: HTTPStatus, body: _Body, location: str | None = None) -> Response[_Body]:
+    headers = {} if location is None else {"Location": f"/api/timelogs/{location}/"}
+    return Response(status.value, "application/json", body, headers=headers)
+
+
+def _show_page(page: Page) -> TimeLogPage:
+    now = now_ms()
+    return TimeLogPage(
+        next=_link(page.next),
+        previous=_link(page.previous),
+        results=[TimeLog.of(timer, now) for timer in page.timers],
+    )
+
+
+def _link(position: Position | None) -> str | None:
+    if position is None:
+        return None
+    parameters = dict(app.current_event.query_string_parameters)
+    parameters["cursor"] = encode_cursor(position)
+    return f"{requests.origin(app.current_event)}/api/timelogs/?{urlencode(parameters)}"
+
+
+def _idempotency(
+    key: str | None, operation: str, request: StartRequest | AddRequest
+) -> Idempotency | None:
+    if key is None:
+        return None
+    return Idempotency(digest(key), digest(operation, request.model_dump_json()))
+
+
+def _cause(idempotency_key: str | None) -> str:
+    """Return what tells a repetition of this request: the client's key, or Lambda's request id."""
+    return digest(idempotency_key) if idempotency_key else app.lambda_context.aws_request_id
+
+
+_health_cache: list[tuple[int, Health]] = []
+
+
+def _health() -> Health:
+    now = now_ms()
+    if not _health_cache or _health_cache[0][0] <= now:
+        health = health_store.read(now_ms=now, stale_after_ms=settings().stale_after_ms)
+        _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
+    return _health_cache[0][1]

@@ -1,0 +1,100 @@
+"""The one place where errors become HTTP."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
+from timer_core.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    IssueTimerError,
+    NotYourTimer,
+    OtherTimerOpen,
+    TimerNotFound,
+    TooMuchContention,
+    TransitionNotAllowed,
+    Unauthorized,
+)
+
+_STATUS: dict[type[IssueTimerError], HTTPStatus] = {
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    TransitionNotAllowed: HTTPStatus.BAD_REQUEST,
+    OtherTimerOpen: HTTPStatus.BAD_REQUEST,
+    IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    NotYourTimer: HTTPStatus.FORBIDDEN,
+    TimerNotFound: HTTPStatus.NOT_FOUND,
+    TooMuchContention: HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: HTTPStatus
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    errors: Sequence[Mapping[str, Any]] = ()
+
+
+def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
+    """Have an app answer every error with a problem (RFC 9457)."""
+
+    @app.exception_handler([IssueTimerError, HttpError, RequestValidationError, NotFoundError, Exception])
+    def respond(error: Exception) -> Response[str]:
+        answered = answer(error, app.current_event.raw_event, logger)
+        return Response(
+            answered["statusCode"],
+            CONTENT_TYPE,
+            answered["body"],
+            {name: value for name, value in answered["headers"].items() if name != "content-type"},
+        )
+
+
+def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
+    """Return the answer to a request that ended in an error.
+
+    What nobody foresaw is logged, and answered with the id under which the log has it.
+    """
+    part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
+    refusal = _refusal(error, part)
+    headers = {"content-type": CONTENT_TYPE, **(refusal.headers if refusal else {})}
+    if refusal is None:
+        request_id = event["requestContext"].get("requestId", "")
+        logger.exception("Unexpected error")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        body = problem(status, "Something went wrong on our side.", request_id=request_id)
+    else:
+        status = refusal.status
+        body = problem(status, refusal.detail, refusal.errors)
+    return {"statusCode": status.value, "headers": headers, "body": body}
+
+
+def _refusal(error: Exception, part: str) -> _Refusal | None:
+    """Return how to refuse a request; ``part`` is where its fields are."""
+    if isinstance(error, HttpError):
+        return _Refusal(error.status, error.detail, error.headers)
+    if isinstance(error, NotFoundError):
+        return _Refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
+    if isinstance(error, RequestValidationError):
+        details = [
+            {"loc": list(detail["loc"]), "msg": detail["msg"].removeprefix("Value error, ")}
+            for detail in error.errors()
+        ]
+        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+    if isinstance(error, InvalidInput):
+        details = [{"loc": [part, error.field], "msg": error.message}]
+        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+    if isinstance(error, Unauthorized):
+        # RFC 9110, section 11.6.1: a 401 names the scheme that would do.
+        return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, TooMuchContention):
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "1"})
+    if isinstance(error, IssueTimerError):
+        return _Refusal(_STATUS[type(error)], str(error))
+    return None

@@ -1,0 +1,103 @@
+"""What every request goes through before its route: size, encoding, type and caller."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from pydantic_core import from_json
+from timer_core.api.problems import HttpError
+from timer_core.domain.errors import InvalidInput
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def normalize(event: dict[str, Any]) -> None:
+    """Put a request into the one form that the routes know, in place.
+
+    The path ends in a slash, the body is text.
+
+    Raises
+    ------
+    HttpError
+        413 if the body is too large, 415 if it is not JSON by its type, 400 if it is no UTF-8.
+    """
+    path = event["rawPath"]
+    if not path.endswith(("/", ".json")):
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path + "/"
+    body = _body(event)
+    if len(body) > MAX_BODY_BYTES:
+        raise HttpError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have {MAX_BODY_BYTES // 1024} KB at most."
+        )
+    if not body.strip():
+        event["body"] = None
+    else:
+        content_type = event["headers"].get("content-type", "application/json")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A body must be application/json.")
+        try:
+            event["body"] = body.decode()
+        except UnicodeDecodeError:
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
+    event["isBase64Encoded"] = False
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except binascii.Error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not base64.") from None
+
+
+def needs_caller(event: dict[str, Any]) -> bool:
+    """Whether the path is one that only people with credentials may use."""
+    return bool(event["rawPath"].startswith("/api/timelogs/"))
+
+
+def parse_json(text: str) -> Any:
+    """Parse a body.
+
+    Raises
+    ------
+    RequestValidationError
+        If it is no JSON (RFC 8259), nests too deeply or holds a number without end.
+    """
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        detail = {"loc": ("body",), "msg": f"Not valid JSON: {error}", "type": "json_invalid"}
+        raise RequestValidationError([detail]) from None
+
+
+def to_json(body: Any) -> str:
+    """Write a body."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[..., Any]) -> None:
+    """Refuse query parameters that a route does not have: a mistyped filter selects everything.
+
+    Raises
+    ------
+    InvalidInput
+        If there is one.
+    """
+    for name in event.query_string_parameters:
+        if name not in route.__annotations__:
+            raise InvalidInput(name, "Is not a parameter of this list.")
+
+
+def origin(event: APIGatewayProxyEventV2) -> str:
+    """Return scheme and host that the client used, also through CloudFront."""
+    headers = event.headers
+    scheme = headers.get("x-forwarded-proto", "https")
+    host = headers.get("x-forwarded-host") or event.request_context.domain_name
+    return f"{scheme}://{host}"

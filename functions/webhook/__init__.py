@@ -1,0 +1,1 @@
+"""GitHub's deliveries: received, queued and processed."""

@@ -1,0 +1,88 @@
+"""Takes deliveries from the queue and brings the timers in line with them."""
+
+from typing import Any
+
+from aws_lambda_powertools import Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from timer_core.clock import now_ms
+from timer_core.domain.errors import InvalidInput
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact
+from timer_core.github.events import IssueEvent
+from timer_core.observability import make_logger, make_metrics
+from timer_core.settings import settings
+from timer_core.store.facts import FactStore
+from timer_core.store.health import HealthStore
+from timer_core.store.people import PeopleStore
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
+
+logger = make_logger("webhook-process")
+metrics = make_metrics("webhook-process")
+tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
+
+table = Table(settings().table_name)
+facts = FactStore(table, TimerStore(table, exclusive=settings().exclusive))
+people = PeopleStore(table)
+health = HealthStore(table)
+
+# What fails holds up only the deliveries of its own issue.
+processor = SqsFifoPartialProcessor(skip_group_on_error=True, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Process a batch; answer which messages to deliver again."""
+    answer = process_partial_response(
+        event=event, record_handler=_process, processor=processor, context=context
+    )
+    failed = len(answer["batchItemFailures"])
+    processed = len(event["Records"]) - failed
+    metrics.add_metric("DeliveriesProcessed", MetricUnit.Count, processed)
+    metrics.add_metric("DeliveriesFailed", MetricUnit.Count, failed)
+    _count(processed, failed)
+    return dict(answer)
+
+
+def _process(record: SQSRecord) -> None:
+    event = IssueEvent.from_json(record.body)
+    logger.set_correlation_id(event.delivery)
+    try:
+        outcome = _apply(event)
+    except Exception:
+        logger.exception("Delivery failed", extra={"kind": event.kind})
+        raise
+    logger.info("Delivery processed", extra={"kind": event.kind, **outcome})
+
+
+def _apply(event: IssueEvent) -> dict[str, Any]:
+    """Bring the timers in line with an event and return what to log of it."""
+    try:
+        issue = Issue.of(event.repo, event.number)
+    except InvalidInput as error:
+        return {"outcome": "ignored", "reason": f"not_an_issue: {error}"}
+    users = None if event.users is None else frozenset(event.users)
+    if users is not None and not settings().track_unregistered:
+        registered = people.registered(users)
+        unregistered = len(users) - len(registered)
+        if unregistered:
+            metrics.add_metric("UsersNotRegistered", MetricUnit.Count, unregistered)
+        if not registered:
+            return {"outcome": "ignored", "reason": "user_not_registered"}
+        users = frozenset(registered)
+    fact = Fact(event.delivery, event.kind, event.at_ms, users)
+    changed = facts.apply(fact, issue, now_ms=now_ms())
+    return {"outcome": "applied", "timers": [timer.id for timer in changed]}
+
+
+def _count(processed: int, failed: int) -> None:
+    try:
+        health.count_deliveries(processed=processed, failed=failed, now_ms=now_ms())
+    except Exception:
+        # The deliveries are done; for a statistic they are not done again.
+        logger.exception("The deliveries could not be counted")

@@ -1,0 +1,140 @@
+"""Takes a delivery from GitHub: checks who sent it, reduces it and queues it.
+
+GitHub gives up after 10 seconds and does not try again ("Handling failed webhook deliveries"),
+so this does as little as possible, imports as little as possible, and answers with an error
+whenever the queue did not take the delivery, so that GitHub shows it as failed.
+"""
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from timer_core.api.problems import HttpError, response
+from timer_core.clock import now_ms
+from timer_core.github.events import Ignored, IssueEvent, MalformedDelivery, read
+from timer_core.github.signature import is_signed
+from timer_core.observability import make_logger, make_metrics
+
+from webhook.secrets import WebhookSecrets
+
+logger = make_logger("webhook-receive")
+metrics = make_metrics("webhook-receive")
+
+# Three attempts have to fit into GitHub's 10 seconds, a cold start included.
+_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+# SQS takes a deduplication id of up to 128 letters, digits and punctuation; GitHub sends a UUID.
+_DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
+
+sqs = boto3.client("sqs", config=_CONFIG)
+secrets = WebhookSecrets(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Answer a delivery: 202 queued, 200 nothing to do, 400, 401 or 415 refused, 503 not queued."""
+    try:
+        status, answer = _receive(event["headers"], _raw_body(event))
+    except HttpError as refused:
+        logger.warning("Delivery refused", extra={"status": refused.status.value, "reason": refused.detail})
+        metrics.add_metric("DeliveriesRefused", MetricUnit.Count, 1)
+        return response(refused.status, refused.detail, refused.headers)
+    logger.info("Delivery received", extra=answer)
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(answer),
+    }
+
+
+def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[str, str]]:
+    # Nothing is parsed before the signature is known to be good.
+    if not _is_authentic(headers, body):
+        raise HttpError(HTTPStatus.UNAUTHORIZED, "X-Hub-Signature-256 is missing or wrong.")
+    name, delivery = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
+    logger.set_correlation_id(delivery)
+    if not name or not _DELIVERY.fullmatch(delivery):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "X-GitHub-Event or X-GitHub-Delivery is missing.")
+    payload = _payload(headers.get("content-type", ""), body)
+    if name == "ping":
+        return HTTPStatus.OK, {"status": "pong"}
+    try:
+        happened = read(name, payload, delivery=delivery, received_ms=now_ms())
+    except MalformedDelivery as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
+    if isinstance(happened, Ignored):
+        metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
+        return HTTPStatus.OK, {"status": "ignored", "reason": happened.reason}
+    _queue(happened)
+    metrics.add_metric("DeliveriesQueued", MetricUnit.Count, 1)
+    return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
+
+
+def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
+    signature = headers.get("x-hub-signature-256", "")
+    try:
+        # The secret may have been rotated since it was read.
+        return is_signed(body, signature, secrets.get()) or (
+            bool(signature) and secrets.refresh() and is_signed(body, signature, secrets.get())
+        )
+    except (BotoCoreError, ClientError) as error:
+        logger.exception("The webhook secret could not be read")
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The signature cannot be checked now.") from error
+
+
+def _queue(event: IssueEvent) -> None:
+    issue = f"{event.repo}#{event.number}".lower()
+    try:
+        sqs.send_message(
+            QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
+            MessageBody=event.to_json(),
+            # An issue's name may be longer than the 128 characters that SQS takes.
+            MessageGroupId=sha256(issue.encode()).hexdigest(),
+            MessageDeduplicationId=event.delivery,
+        )
+    except (BotoCoreError, ClientError) as error:
+        logger.exception("The queue did not take a delivery")
+        metrics.add_metric("DeliveriesLost", MetricUnit.Count, 1)
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The delivery could not be queued.") from error
+
+
+def _raw_body(event: Mapping[str, Any]) -> bytes:
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode()
+    try:
+        return base64.b64decode(body)
+    except binascii.Error as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not base64.") from error
+
+
+def _payload(content_type: str, body: bytes) -> dict[str, Any]:
+    """Parse a body of either of the content types that a webhook can be set to."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    try:
+        text = body.decode()
+        if media_type == "application/x-www-form-urlencoded":
+            text = parse_qs(text, strict_parsing=True)["payload"][0]
+        elif media_type != "application/json":
+            raise HttpError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "The content type must be application/json or application/x-www-form-urlencoded.",
+            )
+        payload = json.loads(text)
+    except (ValueError, KeyError, RecursionError) as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not a JSON payload.") from error
+    if not isinstance(payload, dict):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The payload is not a JSON object.")
+    return payload

@@ -1,0 +1,46 @@
+"""The secrets that GitHub may have signed with: the current one and, while rotating, the previous."""
+
+import json
+import time
+from typing import Any
+
+_MAX_AGE_S = 300
+# Anybody can send wrong signatures, so these may not make us ask for the secret each time.
+_MIN_AGE_S = 10
+
+
+class WebhookSecrets:
+    """Secrets read from Secrets Manager and kept for a while.
+
+    Parameters
+    ----------
+    client
+        A Secrets Manager client.
+    arn
+        The secret, a JSON object with ``current`` and ``previous``.
+    """
+
+    def __init__(self, client: Any, arn: str) -> None:
+        self._client = client
+        self._arn = arn
+        self._secrets: tuple[str, ...] = ()
+        self._read_at = 0.0
+
+    def get(self) -> tuple[str, ...]:
+        """Return the secrets, at most five minutes old."""
+        if not self._secrets or time.monotonic() - self._read_at > _MAX_AGE_S:
+            self._read()
+        return self._secrets
+
+    def refresh(self) -> bool:
+        """Read the secrets again unless that was just done, and return whether they changed."""
+        if time.monotonic() - self._read_at < _MIN_AGE_S:
+            return False
+        before = self._secrets
+        self._read()
+        return self._secrets != before
+
+    def _read(self) -> None:
+        value = json.loads(self._client.get_secret_value(SecretId=self._arn)["SecretString"])
+        self._secrets = (value["current"], value.get("previous", ""))
+        self._read_at = time.monotonic()

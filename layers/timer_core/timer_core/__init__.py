@@ -1,0 +1,7 @@
+"""What the Lambda functions of Issue Timer share.
+
+``domain`` knows nothing of AWS, HTTP or GitHub; ``store`` is the only place that speaks
+DynamoDB; ``github`` reads deliveries; ``api`` holds the models and errors of the REST API.
+"""
+
+__version__ = "0.1.0"

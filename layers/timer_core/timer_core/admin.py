@@ -1,0 +1,97 @@
+"""Command line for operators: register people and manage their API tokens.
+
+Usage: ``python -m timer_core.admin token mint --user 583231 --login octocat``. The table is named
+by TABLE_NAME; region, credentials and endpoint come from the usual AWS environment variables.
+"""
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime
+
+from timer_core.clock import now_ms
+from timer_core.settings import settings
+from timer_core.store.people import PeopleStore, Person
+from timer_core.store.table import Table
+
+_DAY_S = 86_400
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    options = _parser().parse_args(arguments)
+    people = PeopleStore(Table(settings().table_name))
+    user_id, login = _account(options.user, getattr(options, "login", None))
+    if options.command == "mint":
+        return _mint(people, user_id, login or str(user_id), options.name, options.expires_days)
+    if options.command == "list":
+        return _list(people, user_id)
+    return _revoke(people, user_id, options.id)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m timer_core.admin", description="Manage Issue Timer.")
+    token = parser.add_subparsers(required=True).add_parser("token", help="API tokens")
+    commands = token.add_subparsers(dest="command", required=True)
+    mint = commands.add_parser("mint", help="register a person and make a token; it is shown once")
+    mint.add_argument("--login", help="the account's login, if --user is its id")
+    mint.add_argument("--name", default="cli", help="what the token is for")
+    mint.add_argument("--expires-days", type=float, help="for how long it works; without end if not given")
+    commands.add_parser("list", help="list a person's tokens")
+    revoke = commands.add_parser("revoke", help="revoke a token")
+    revoke.add_argument("--id", required=True, help="the token's id, as listed")
+    for command in commands.choices.values():
+        command.add_argument("--user", required=True, help="a GitHub account: its numeric id, or its login")
+    return parser
+
+
+def _account(user: str, login: str | None) -> tuple[int, str | None]:
+    """Return the id and login of an account; a login is looked up at GitHub."""
+    if user.isdecimal():
+        return int(user), login
+    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    if not api.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        sys.exit("GITHUB_API_URL must be an https address.")
+    try:
+        # https://docs.github.com/en/rest/users/users#get-a-user
+        with urllib.request.urlopen(f"{api}/users/{urllib.parse.quote(user, safe='')}", timeout=10) as answer:  # noqa: S310
+            account = json.load(answer)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"GitHub does not know {user!r} (status {error.code}).")
+    except urllib.error.URLError as error:
+        sys.exit(f"GitHub cannot be asked for {user!r} ({error.reason}); give the account's numeric id.")
+    return account["id"], account["login"]
+
+
+def _mint(people: PeopleStore, user_id: int, login: str, name: str, expires_days: float | None) -> int:
+    now = now_ms()
+    people.register(user_id, login, now_ms=now)
+    expires_at = None if expires_days is None else int(now / 1000 + expires_days * _DAY_S)
+    token, text = people.mint_token(Person(user_id, login), name=name, now_ms=now, expires_at=expires_at)
+    print(f"Token {token.token_id} of {login} ({user_id}), shown only now:", file=sys.stderr)
+    print(text)
+    return 0
+
+
+def _list(people: PeopleStore, user_id: int) -> int:
+    for token in people.tokens(user_id):
+        created = datetime.fromtimestamp(token.created_ms / 1000, UTC)
+        ends = f"{datetime.fromtimestamp(token.expires_at, UTC):%Y-%m-%d}" if token.expires_at else "never"
+        print(f"{token.token_id}  {created:%Y-%m-%d}  expires {ends}  {token.name}")
+    return 0
+
+
+def _revoke(people: PeopleStore, user_id: int, token_id: str) -> int:
+    if people.revoke_token(user_id, token_id):
+        print(f"Token {token_id} is revoked; a warm function may take it for another minute.")
+        return 0
+    print(f"User {user_id} has no token {token_id}.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

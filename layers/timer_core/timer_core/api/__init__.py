@@ -1,0 +1,1 @@
+"""The shapes of the REST API: models, errors, cursors and credentials."""

@@ -1,0 +1,248 @@
+"""The bodies of the REST API.
+
+Requests are strict: no unknown fields, and JSON's own types ("5" is no number).
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from timer_core.domain.errors import InvalidInput
+from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
+from timer_core.domain.timers import Status, Timer
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
+_LONGEST_S = 10 * 366 * 86_400
+
+
+def to_ms(moment: datetime) -> int:
+    """Return the milliseconds since the epoch."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_time(ms: int) -> datetime:
+    """Return the UTC time of milliseconds since the epoch."""
+    return _EPOCH + ms * _MILLISECOND
+
+
+def format_time(moment: datetime) -> str:
+    """Return ISO 8601 with milliseconds and ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _rfc_3339(value: object) -> object:
+    """Refuse what pydantic would take for a time besides RFC 3339's: numbers, and days alone."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("must be a date and time with an offset, such as 2026-01-31T09:00:00Z")
+    return value
+
+
+def _after_epoch(moment: datetime) -> datetime:
+    if moment < _EPOCH:
+        raise ValueError("must not be before 1970")
+    return moment
+
+
+def _printable(text: str) -> str:
+    if any(character < " " and character not in "\n\t\r" or character == "\x7f" for character in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+Time = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
+TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_after_epoch)]
+Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
+_Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+_Url = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+_FullName = Annotated[str, StringConstraints(min_length=3, max_length=140)]
+_Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
+
+
+class TimeLog(BaseModel):
+    """A timer. Times are UTC; durations are seconds with three decimals."""
+
+    id: Annotated[str, Field(examples=["583231-01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
+    user: Annotated[int, Field(description="The numeric id of the GitHub account.")]
+    organization: str | None
+    status: Status
+    start_time: Time
+    end_time: Time | None
+    duration: Annotated[Seconds | None, Field(description="Null until stopped; then the active time.")]
+    active_duration: Annotated[Seconds, Field(description="What counts: elapsed minus paused, as of now.")]
+    is_paused: bool
+    paused_duration: Annotated[Seconds, Field(description="All pauses that have ended.")]
+    last_pause_time: Annotated[Time | None, Field(description="When the present pause began.")]
+    github_issue_url: str | None
+    github_issue_number: int | None
+    github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
+    description: str
+    source: Annotated[str, Field(description="What started it: manual, or a GitHub event such as assigned.")]
+    stopped_by: Annotated[str | None, Field(description="What stopped it: manual, closed, sweeper...")]
+    created: Time
+
+    @classmethod
+    def of(cls, timer: Timer, now_ms: int) -> Self:
+        """Show a timer as it is at a time."""
+        active = timer.active_ms(now_ms) / 1000
+        return cls.model_construct(
+            id=timer.id,
+            user=timer.user_id,
+            organization=timer.organization,
+            status=timer.status,
+            start_time=to_time(timer.start_ms),
+            end_time=None if timer.end_ms is None else to_time(timer.end_ms),
+            duration=None if timer.is_open else active,
+            active_duration=active,
+            is_paused=timer.status is Status.PAUSED,
+            paused_duration=timer.paused_ms / 1000,
+            last_pause_time=None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
+            github_issue_url=timer.issue.url if timer.issue else None,
+            github_issue_number=timer.issue.number if timer.issue else None,
+            github_repo=timer.issue.full_name if timer.issue else None,
+            description=timer.description,
+            source=timer.source,
+            stopped_by=timer.stopped_by,
+            created=to_time(timer.created_ms),
+        )
+
+
+class TimeLogPage(BaseModel):
+    """A page of timers, newest start first, with absolute links to its neighbours."""
+
+    next: str | None
+    previous: str | None
+    results: list[TimeLog]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _OnIssue(_Request):
+    github_issue_url: Annotated[
+        _Url | None, Field(strict=True, examples=["https://github.com/octocat/hello-world/issues/1347"])
+    ] = None
+    github_repo: Annotated[_FullName | None, Field(strict=True, examples=["octocat/hello-world"])] = None
+    github_issue_number: Annotated[_Number | None, Field(strict=True, examples=[1347])] = None
+    organization_url: Annotated[_Url | None, Field(strict=True, examples=["https://github.com/octocat"])] = (
+        None
+    )
+
+    @property
+    def organization(self) -> str | None:
+        """The login in ``organization_url``.
+
+        Raises
+        ------
+        InvalidInput
+            If it is not the address of an organization.
+        """
+        return None if self.organization_url is None else organization_login(self.organization_url)
+
+    @property
+    def issue(self) -> Issue | None:
+        """The issue that the three fields name together.
+
+        Raises
+        ------
+        InvalidInput
+            If they name none, only half of one, or different ones.
+        """
+        url, repo, number = self.github_issue_url, self.github_repo, self.github_issue_number
+        if url is not None:
+            issue = Issue.from_url(url)
+            if repo is not None and repo.lower() != issue.full_name.lower():
+                raise InvalidInput("github_repo", "Is not the repository of github_issue_url.")
+            if number is not None and number != issue.number:
+                raise InvalidInput("github_issue_number", "Is not the number in github_issue_url.")
+            return issue
+        if repo is not None and number is not None:
+            return Issue.of(repo, number)
+        if repo is not None:
+            raise InvalidInput("github_issue_number", "Is needed with github_repo.")
+        if number is not None:
+            raise InvalidInput("github_repo", "Is needed with github_issue_number.")
+        return None
+
+
+class StartRequest(_OnIssue):
+    """What to start a timer on; nothing is needed."""
+
+    description: Annotated[_Text, Field(strict=True)] = ""
+
+
+class AddRequest(_OnIssue):
+    """Finished time to add: a start, and either an end or a duration (active time, in seconds)."""
+
+    start_time: TimeIn
+    end_time: TimeIn | None = None
+    duration: Annotated[float | None, Field(strict=True, ge=0, le=_LONGEST_S, allow_inf_nan=False)] = None
+    description: Annotated[_Text, Field(strict=True)] = ""
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """The start and the end.
+
+        Raises
+        ------
+        InvalidInput
+            If there is not exactly one of end and duration.
+        """
+        start_ms = to_ms(self.start_time)
+        if (self.end_time is None) == (self.duration is None):
+            raise InvalidInput("end_time", "Exactly one of end_time and duration is needed.")
+        if self.end_time is not None:
+            return start_ms, to_ms(self.end_time)
+        assert self.duration is not None  # noqa: S101 - one of the two is there
+        return start_ms, start_ms + round(self.duration * 1000)
+
+
+class PatchRequest(_OnIssue):
+    """What to correct. A null ``github_issue_url`` takes the timer off its issue."""
+
+    description: Annotated[_Text | None, Field(strict=True)] = None
+    start_time: TimeIn | None = None
+    end_time: TimeIn | None = None
+
+
+class HealthReport(BaseModel):
+    """How the deployment does."""
+
+    status: str
+    version: str
+    open_timers: int
+    stale_timers: Annotated[int, Field(description="Open for longer than StaleAfterHours.")]
+    webhook_success_rate: Annotated[
+        float | None, Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any.")
+    ]
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = None
+    request_id: str | None = None

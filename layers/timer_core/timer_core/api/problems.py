@@ -1,0 +1,51 @@
+"""Errors as ``application/problem+json`` (RFC 9457)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class HttpError(Exception):
+    """A request that is refused for its form, before its meaning is looked at."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def problem(
+    status: HTTPStatus, detail: str, errors: Sequence[Mapping[str, Any]] = (), **extension: str
+) -> str:
+    """Return the body of an error.
+
+    Parameters
+    ----------
+    errors
+        For validation: ``loc`` (where) and ``msg`` (what) of each thing that is wrong.
+    extension
+        Members beyond those of the RFC, such as ``request_id``.
+    """
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        **extension,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return json.dumps(body)
+
+
+def response(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return an error as a Lambda function answers API Gateway (payload format 2.0)."""
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": CONTENT_TYPE, **(headers or {})},
+        "body": problem(status, detail),
+    }

@@ -1,0 +1,73 @@
+"""Everything that can be refused, raised where it is known and translated to HTTP in one place."""
+
+
+class IssueTimerError(Exception):
+    """Base of the errors that a caller can cause."""
+
+
+class InvalidInput(IssueTimerError):
+    """A value that cannot be used.
+
+    Parameters
+    ----------
+    field
+        The name of the value as the caller wrote it.
+    message
+        What is wrong with it, for the caller to read.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+class TransitionNotAllowed(IssueTimerError):
+    """The timer is in a state that does not allow what was asked.
+
+    Parameters
+    ----------
+    action
+        What was asked: ``pause``, ``resume``, ``stop`` or ``correct``.
+    status
+        The state that the timer is in.
+    """
+
+    def __init__(self, action: str, status: str) -> None:
+        super().__init__(f"Cannot {action} a timer that is {status}.")
+        self.action = action
+        self.status = status
+
+
+class TimerNotFound(IssueTimerError):
+    """There is no such timer, or it was deleted."""
+
+
+class NotYourTimer(IssueTimerError):
+    """The timer exists and belongs to somebody else."""
+
+
+class OtherTimerOpen(IssueTimerError):
+    """The issue already has an open timer of the same person.
+
+    Parameters
+    ----------
+    timer_id
+        The id of the timer that is open.
+    """
+
+    def __init__(self, timer_id: str) -> None:
+        super().__init__(f"Timer {timer_id} is already open on that issue.")
+        self.timer_id = timer_id
+
+
+class IdempotencyKeyReused(IssueTimerError):
+    """An ``Idempotency-Key`` came with another request than the first time."""
+
+
+class TooMuchContention(IssueTimerError):
+    """Others kept changing the same timer; nothing was written, and trying again is safe."""
+
+
+class Unauthorized(IssueTimerError):
+    """No credentials, or none that are valid."""

@@ -1,0 +1,34 @@
+"""Ids of timers: ``<user id>-<ULID>``, sorted by time and naming their owner.
+
+ULIDs as specified at https://github.com/ulid/spec.
+"""
+
+import re
+from hashlib import sha256
+
+from ulid import ULID
+
+# 26 characters of Crockford's base 32; the first holds 3 bits only. GitHub's ids fit in 63 bits.
+_TIMER_ID = re.compile(r"([1-9][0-9]{0,18})-([0-7][0-9A-HJKMNP-TV-Z]{25})")
+
+
+def new_ulid(at_ms: int) -> str:
+    """Return a ULID of the given time (milliseconds since the epoch) and 80 random bits."""
+    return str(ULID.from_timestamp(at_ms))
+
+
+def derived_ulid(at_ms: int, *names: str) -> str:
+    """Return the one ULID of the given time and names, so that doing a thing twice names it alike."""
+    digest = sha256("\0".join(names).encode()).digest()
+    return str(ULID.from_bytes(at_ms.to_bytes(6, "big") + digest[:10]))
+
+
+def timer_id(user_id: int, ulid: str) -> str:
+    """Return the public id of a timer."""
+    return f"{user_id}-{ulid}"
+
+
+def parse_timer_id(value: str) -> tuple[int, str] | None:
+    """Return the owner's user id and the ULID, or None if no timer can have this id."""
+    match = _TIMER_ID.fullmatch(value)
+    return (int(match[1]), match[2]) if match else None

@@ -1,0 +1,94 @@
+"""GitHub issues, as far as a timer needs to know them."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from timer_core.domain.errors import InvalidInput
+
+# GitHub's GraphQL API declares Issue.number as Int, which is signed and has 32 bits.
+MAX_ISSUE_NUMBER = 2**31 - 1
+
+# Logins have up to 39 letters, digits and hyphens; those of Enterprise Managed Users end in
+# an underscore and a short code. Repository names have up to 100 letters, digits, - _ and .
+_OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})"
+_REPO = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,100}"
+_ORGANIZATION_URL = re.compile(rf"https://(?:www\.)?github\.com/(?:orgs/)?({_OWNER})/?")
+_FULL_NAME = re.compile(rf"({_OWNER})/({_REPO})")
+_URL = re.compile(
+    rf"https://(?:www\.)?github\.com/({_OWNER})/({_REPO})/issues/([0-9]{{1,12}})/?(?:[?#]\S*)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue of a repository on GitHub, named the way GitHub spells it."""
+
+    owner: str
+    repo: str
+    number: int
+
+    @classmethod
+    def of(cls, full_name: str, number: int, *, field: str = "github_repo") -> Self:
+        """Name an issue by its repository (``owner/name``) and number.
+
+        Raises
+        ------
+        InvalidInput
+            If the repository's name or the number is not one that GitHub could give.
+        """
+        match = _FULL_NAME.fullmatch(full_name)
+        if match is None:
+            raise InvalidInput(field, "Must be a repository's full name: owner/name.")
+        if not 1 <= number <= MAX_ISSUE_NUMBER:
+            raise InvalidInput("github_issue_number", f"Must be between 1 and {MAX_ISSUE_NUMBER}.")
+        return cls(match[1], match[2], number)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Name an issue by the address of its page; query and fragment are ignored.
+
+        Raises
+        ------
+        InvalidInput
+            If it is not the address of an issue on github.com.
+        """
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise InvalidInput(
+                "github_issue_url", "Must be an issue's address: https://github.com/owner/name/issues/1."
+            )
+        number = int(match[3])
+        if not 1 <= number <= MAX_ISSUE_NUMBER:
+            raise InvalidInput("github_issue_url", f"The number must be between 1 and {MAX_ISSUE_NUMBER}.")
+        return cls(match[1], match[2], number)
+
+    @property
+    def full_name(self) -> str:
+        """The repository, ``owner/name``."""
+        return f"{self.owner}/{self.repo}"
+
+    @property
+    def url(self) -> str:
+        """The address of the issue's page."""
+        return f"https://github.com/{self.full_name}/issues/{self.number}"
+
+    @property
+    def key(self) -> str:
+        """What two spellings of one issue have in common: GitHub ignores the case of names."""
+        return f"{self.full_name}#{self.number}".lower()
+
+
+def organization_login(url: str) -> str:
+    """Return the login in the address of an organization (or user) on GitHub.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not such an address.
+    """
+    match = _ORGANIZATION_URL.fullmatch(url)
+    if match is None:
+        raise InvalidInput("organization_url", "Must be an organization's address: https://github.com/login.")
+    return match[1]

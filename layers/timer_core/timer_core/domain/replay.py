@@ -1,0 +1,322 @@
+"""What GitHub tells about an issue, and the timers that follow from it.
+
+GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
+whatever state it finds: it is a fact with a time, and the timers of a person on an issue are a
+function of the facts and of what people did by hand, both in order of time. A fact that comes
+late is put where it belongs and what follows is derived again; one that comes twice changes
+nothing.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from timer_core.domain.ids import derived_ulid
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a kind of fact does to the timer of a person whom it concerns.
+
+    Attributes
+    ----------
+    action
+        What it asks for.
+    resumes
+        For a start that finds a paused timer: the kinds of fact whose pause it ends.
+    """
+
+    action: Action
+    resumes: frozenset[str] = frozenset()
+
+
+# The kinds of fact in the order in which they count when they bear the same time. To add one,
+# add it here and say in github/events.py which delivery it comes from.
+EFFECTS: dict[str, Effect] = {
+    "reopened": Effect(Action.START),
+    "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
+    "unassigned": Effect(Action.PAUSE),
+    "closed": Effect(Action.STOP),
+    "deleted": Effect(Action.STOP),
+}
+_RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that happened to an issue on GitHub.
+
+    Attributes
+    ----------
+    delivery
+        GitHub's GUID of the delivery, the same when it is delivered again.
+    kind
+        A key of `EFFECTS`.
+    at_ms
+        When it happened.
+    users
+        The ids of the people concerned; None if that is everybody with an open timer.
+    """
+
+    delivery: str
+    kind: str
+    at_ms: int
+    users: frozenset[int] | None = None
+
+    def concerns(self, user_id: int) -> bool:
+        """Whether the fact has an effect on the timers of this person."""
+        return self.users is None or user_id in self.users
+
+
+class _Order(NamedTuple):
+    """Where something stands in time.
+
+    GitHub's times are whole seconds. Its delivery GUIDs carry a finer time where they are
+    version 1 UUIDs (RFC 9562, section 5.1); where not, the kind of fact and the GUID decide.
+    What was done by hand in the same millisecond counts after the facts.
+    """
+
+    at_ms: int
+    by_hand: bool
+    uuid_time: int
+    rank: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A fact or a transition by hand, in its place."""
+
+    order: _Order
+    transition: Transition
+    resumes: frozenset[str] | None
+    """None if it was asked by hand (or by the sweeper): then a start resumes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay found for one person on one issue.
+
+    Attributes
+    ----------
+    changed
+        Timers to write: new ones have version 0, others the version that was read.
+    vanished
+        Timers that have become part of another one.
+    open_ulid
+        The timer that is open in the end, if any.
+    """
+
+    changed: tuple[Timer, ...] = ()
+    vanished: tuple[Timer, ...] = ()
+    open_ulid: str | None = None
+
+
+def replay(
+    *,
+    issue: Issue,
+    user_id: int,
+    now_ms: int,
+    since: Fact,
+    facts: Iterable[Fact],
+    timers: Iterable[Timer],
+    settled_ms: int,
+) -> Outcome:
+    """Derive a person's timers on an issue again, from the place of a fact in time onwards.
+
+    Parameters
+    ----------
+    since
+        The fact that came; timers that ended before it stay as they are.
+    facts
+        All known facts about the issue, ``since`` among them.
+    timers
+        The person's timers on the issue that events may change (not the corrected ones).
+    settled_ms
+        Nothing up to this time is derived again, because people corrected it by hand or because
+        its facts are no longer kept.
+    """
+    ordered = sorted(timers, key=lambda timer: timer.start_ms)
+    place = _order_of_fact(since)
+    first = sum(_ended_before(timer, place) for timer in ordered)
+    cut = [index for index, timer in enumerate(ordered) if timer.snapshot]
+    if cut:
+        # What came before a snapshot cannot be derived again.
+        first = max(first, cut[-1])
+    affected = ordered[first:]
+
+    floor = _Order(settled_ms, True, 0, 0, "")
+    current = None
+    if affected and affected[0].snapshot:
+        current = _restore(affected[0], affected[0].snapshot)
+        floor = max(floor, _Order(current.changed_ms, True, 0, 0, ""))
+    steps: list[_Step] = []
+    for index, timer in enumerate(ordered):
+        own = _history_steps(timer, index)
+        if index < first and not timer.is_open:
+            end = _end_index(timer)
+            floor = max(floor, own[end].order)
+            own = own[end + 1 :]
+        steps += own
+    known = {step.transition.cause for step in steps if step.resumes is not None}
+    steps += [
+        _fact_step(fact)
+        for fact in facts
+        if fact.concerns(user_id) and fact.delivery not in known and _order_of_fact(fact) > floor
+    ]
+    steps.sort(key=lambda step: step.order)
+
+    named, vanished = _name(_fold(steps, current, issue, user_id, now_ms), affected)
+    return Outcome(
+        changed=tuple(new for new, old in named if new != old),
+        vanished=tuple(vanished),
+        open_ulid=next((new.ulid for new, _ in named if new.is_open), None),
+    )
+
+
+def _order_of_fact(fact: Fact) -> _Order:
+    return _order(fact.at_ms, fact.kind, fact.delivery)
+
+
+def _order(at_ms: int, kind: str, delivery: str) -> _Order:
+    try:
+        guid = uuid.UUID(delivery)
+        uuid_time = guid.time if guid.version == 1 else 0
+    except ValueError:
+        uuid_time = 0
+    return _Order(at_ms, False, uuid_time, _RANK[kind], delivery)
+
+
+def _fact_step(fact: Fact) -> _Step:
+    effect = EFFECTS[fact.kind]
+    transition = Transition(fact.at_ms, effect.action, fact.kind, fact.delivery)
+    return _Step(_order_of_fact(fact), transition, effect.resumes)
+
+
+def _history_steps(timer: Timer, position: int) -> list[_Step]:
+    """Return the entries of a timer's history, placed in time; ``position`` counts the timers."""
+    steps = []
+    for index, transition in enumerate(timer.history):
+        effect = EFFECTS.get(transition.by)
+        if effect is None:
+            # The positions keep the order of what was done in one millisecond.
+            order = _Order(transition.at_ms, True, position, index, transition.cause)
+            steps.append(_Step(order, transition, None))
+        else:
+            order = _order(transition.at_ms, transition.by, transition.cause)
+            # As a fact it may now do another thing than it did then.
+            asked = replace(transition, action=effect.action)
+            steps.append(_Step(order, asked, effect.resumes))
+    return steps
+
+
+def _end_index(timer: Timer) -> int:
+    """Return where the history of a stopped timer has its end; what follows changed nothing."""
+    return next(i for i, transition in enumerate(timer.history) if transition.action is Action.STOP)
+
+
+def _ended_before(timer: Timer, place: _Order) -> bool:
+    return not timer.is_open and _history_steps(timer, 0)[_end_index(timer)].order < place
+
+
+def _restore(timer: Timer, snapshot: Snapshot) -> Timer:
+    """Return the timer as it was at its snapshot."""
+    return replace(
+        timer,
+        status=snapshot.status,
+        clock_ms=snapshot.clock_ms,
+        changed_ms=snapshot.at_ms,
+        last_pause_ms=snapshot.last_pause_ms,
+        paused_by=snapshot.paused_by,
+        end_ms=None,
+        stopped_by=None,
+        history=(),
+    )
+
+
+def _fold(
+    steps: Sequence[_Step], current: Timer | None, issue: Issue, user_id: int, now_ms: int
+) -> list[Timer]:
+    """Apply the steps in order and return the timers that result."""
+    done: list[Timer] = []
+    for step in steps:
+        if current is None:
+            if step.transition.action is Action.START:
+                current = _begin(step.transition, issue, user_id, now_ms)
+            elif done and step.resumes is None:
+                done[-1] = done[-1].note(step.transition)
+            continue
+        current = _apply(current, step)
+        if not current.is_open:
+            done.append(current)
+            current = None
+    return done if current is None else [*done, current]
+
+
+def _begin(transition: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
+    at_ms, by, cause = transition.at_ms, transition.by, transition.cause
+    # A start by hand is named by the ULID that it was answered with.
+    ulid = derived_ulid(at_ms, issue.key, str(user_id), cause) if by in EFFECTS else cause
+    started = Timer.start(
+        user_id=user_id, ulid=ulid, at_ms=at_ms, now_ms=now_ms, by=by, cause=cause, issue=issue
+    )
+    return replace(started, version=0)
+
+
+def _apply(timer: Timer, step: _Step) -> Timer:
+    at_ms, action, by, cause = (
+        step.transition.at_ms,
+        step.transition.action,
+        step.transition.by,
+        step.transition.cause,
+    )
+    match action, timer.status:
+        case Action.STOP, _:
+            return timer.stop(at_ms, by, cause)
+        case Action.PAUSE, Status.RUNNING:
+            return timer.pause(at_ms, by, cause)
+        case Action.RESUME, Status.PAUSED:
+            return timer.resume(at_ms, by, cause)
+        case Action.START, Status.PAUSED if step.resumes and timer.paused_by in step.resumes:
+            return timer.resume(at_ms, by, cause)
+    # Facts that change nothing are in the log; what was done by hand is only here.
+    return timer.note(step.transition) if step.resumes is None else timer
+
+
+def _name(
+    derived: Sequence[Timer], affected: Sequence[Timer]
+) -> tuple[list[tuple[Timer, Timer | None]], list[Timer]]:
+    """Match the derived timers with those that exist, so that ids people have seen stay."""
+    existing = {timer.ulid: timer for timer in affected}
+    matched = {timer.ulid: existing.pop(timer.ulid) for timer in derived if timer.ulid in existing}
+    named: list[tuple[Timer, Timer | None]] = []
+    for timer in derived:
+        old = matched.get(timer.ulid) or next(
+            (old for old in existing.values() if _covers_start(timer, old)), None
+        )
+        if old is None:
+            named.append((timer, None))
+            continue
+        existing.pop(old.ulid, None)
+        named.append((_keep(timer, old), old))
+    return named, list(existing.values())
+
+
+def _covers_start(timer: Timer, old: Timer) -> bool:
+    return timer.start_ms <= old.start_ms and (timer.end_ms is None or old.start_ms < timer.end_ms)
+
+
+def _keep(timer: Timer, old: Timer) -> Timer:
+    """Give a derived timer what people see of the one that it replaces."""
+    return replace(
+        timer,
+        ulid=old.ulid,
+        created_ms=old.created_ms,
+        issue=old.issue,
+        organization=old.organization,
+        description=old.description,
+        version=old.version,
+    )

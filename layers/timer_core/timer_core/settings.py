@@ -1,0 +1,50 @@
+"""What the deployment decides, read once from environment variables (see template.yaml)."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The environment of the functions that use the table.
+
+    Attributes
+    ----------
+    exclusive
+        Whether starting or resuming a timer pauses the person's other running ones.
+    track_unregistered
+        Whether GitHub's events time people who never signed in.
+    stale_after_ms
+        For how long a timer may be open.
+    """
+
+    table_name: str
+    exclusive: bool = False
+    track_unregistered: bool = False
+    stale_after_ms: int = 24 * _HOUR_MS
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the variables.
+
+        Raises
+        ------
+        KeyError
+            If TABLE_NAME is not set.
+        """
+        return cls(
+            table_name=os.environ["TABLE_NAME"],
+            exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
+            track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
+            stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings.from_environment()

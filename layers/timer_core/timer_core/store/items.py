@@ -1,0 +1,299 @@
+"""The items of the table, and what they are in the domain.
+
+Each kind of item has a class that names its attributes; keys are made here and nowhere else.
+"""
+
+from hashlib import sha256
+from zlib import crc32
+
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.models import Model
+
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact
+from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
+from timer_core.store.table import RawItem
+
+# The open timers are spread over this many partitions of their index. A partition takes 1,000
+# writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
+OPEN_SHARDS = 8
+
+# How long facts are kept. GitHub redelivers for three days, and a message can spend 14 days in
+# the queue and 14 more in the dead-letter queue.
+FACT_DAYS = 31
+
+
+class TimerItem(Model):
+    """``user#<id>`` / ``timer#<ULID>``: a timer, or what a deleted one leaves behind for a while.
+
+    ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
+    has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
+    pauses), so that correcting its start or end needs no read.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    status = UnicodeAttribute()
+    start_ms = NumberAttribute()
+    created_ms = NumberAttribute()
+    clock_ms = NumberAttribute()
+    changed_ms = NumberAttribute()
+    source = UnicodeAttribute()
+    version = NumberAttribute()
+    last_pause_ms = NumberAttribute(null=True)
+    paused_by = UnicodeAttribute(null=True)
+    end_ms = NumberAttribute(null=True)
+    stopped_by = UnicodeAttribute(null=True)
+    owner = UnicodeAttribute(null=True)
+    repo = UnicodeAttribute(null=True)
+    number = NumberAttribute(null=True)
+    issue_key = UnicodeAttribute(null=True)
+    repo_key = UnicodeAttribute(null=True)
+    organization = UnicodeAttribute(null=True)
+    description = UnicodeAttribute(null=True)
+    settled_ms = NumberAttribute(null=True)
+    open_shard = UnicodeAttribute(null=True)
+    open_since_ms = NumberAttribute(null=True)
+    paused_ms = NumberAttribute(null=True)
+    latest_start_ms = NumberAttribute(null=True)
+    earliest_end_ms = NumberAttribute(null=True)
+    history: ListAttribute[str] = ListAttribute(of=UnicodeAttribute)
+    snapshot = UnicodeAttribute(null=True)
+    deleted_ms = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
+
+
+class SlotItem(Model):
+    """``issue#<owner/repo#n>`` / ``user#<id>``: one person's place on one issue.
+
+    ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
+    one; ``ulids`` names all of their timers on it that events may have to change. Events up to
+    ``settled_ms`` change none of them, because the open timer was moved away by hand then.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    open_ulid = UnicodeAttribute(null=True)
+    ulids = UnicodeSetAttribute(null=True)
+    settled_ms = NumberAttribute(null=True)
+
+
+class FactItem(Model):
+    """``issue#<owner/repo#n>`` / ``fact#<delivery>``: what GitHub told; expires by TTL."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute()
+    at_ms = NumberAttribute()
+    users = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+class IdempotencyItem(Model):
+    """``user#<id>`` / ``key#<hash>``: the timer that a request with an Idempotency-Key made."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    ulid = UnicodeAttribute()
+    request_hash = UnicodeAttribute()
+    expires_at = NumberAttribute()
+
+
+class ProfileItem(Model):
+    """``user#<id>`` / ``profile``: a registered person."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    login = UnicodeAttribute()
+    created_ms = NumberAttribute()
+
+
+class TokenItem(Model):
+    """``token#<sha256>`` / ``token``: an API token, known by its hash only."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    user_id = NumberAttribute()
+    login = UnicodeAttribute()
+    token_id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    created_ms = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
+
+
+class UserTokenItem(Model):
+    """``user#<id>`` / ``token#<token id>``: the same token, for listing and revoking."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    token_hash = UnicodeAttribute()
+    name = UnicodeAttribute()
+    created_ms = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
+
+
+class DayItem(Model):
+    """``deliveries`` / ``day#<date>``: how many deliveries were processed, and how many failed."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    processed = NumberAttribute(null=True)
+    failed = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+def user_pk(user_id: int) -> str:
+    """Return the partition of a person."""
+    return f"user#{user_id}"
+
+
+def timer_sk(ulid: str) -> str:
+    """Return the sort key of a timer."""
+    return f"timer#{ulid}"
+
+
+def issue_pk(issue: Issue) -> str:
+    """Return the partition of an issue."""
+    return f"issue#{issue.key}"
+
+
+def open_shard(ulid: str) -> str:
+    """Return the partition of ``open-timers`` that an open timer is in."""
+    return f"open#{crc32(ulid.encode()) % OPEN_SHARDS}"
+
+
+def digest(*parts: str) -> str:
+    """Return a short name for something long or secret: 32 hexadecimal digits of SHA-256."""
+    return sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def raw(item: Model) -> RawItem:
+    """Return an item as DynamoDB's API writes it."""
+    serialized: RawItem = item.serialize()
+    return serialized
+
+
+def timer_item(timer: Timer) -> TimerItem:
+    """Return the item of a timer."""
+    item = TimerItem(
+        pk=user_pk(timer.user_id),
+        sk=timer_sk(timer.ulid),
+        status=timer.status.value,
+        start_ms=timer.start_ms,
+        created_ms=timer.created_ms,
+        clock_ms=timer.clock_ms,
+        changed_ms=timer.changed_ms,
+        source=timer.source,
+        version=timer.version,
+        last_pause_ms=timer.last_pause_ms,
+        paused_by=timer.paused_by,
+        end_ms=timer.end_ms,
+        stopped_by=timer.stopped_by,
+        organization=timer.organization,
+        description=timer.description or None,
+        settled_ms=timer.settled_ms,
+        history=[encode_transition(transition) for transition in timer.history],
+        snapshot=_encode_snapshot(timer.snapshot),
+    )
+    if timer.issue is not None:
+        item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
+        item.issue_key, item.repo_key = timer.issue.key, timer.issue.full_name.lower()
+    if timer.end_ms is None:
+        item.open_shard = open_shard(timer.ulid)
+        item.open_since_ms = timer.start_ms
+    else:
+        item.paused_ms = timer.paused_ms
+        item.latest_start_ms = timer.end_ms - timer.paused_ms
+        item.earliest_end_ms = timer.start_ms + timer.paused_ms
+    return item
+
+
+def to_timer(item: RawItem) -> Timer:
+    """Return the timer of an item."""
+    row = TimerItem.from_raw_data(item)
+    issue = Issue(row.owner, row.repo, int(row.number)) if row.number else None
+    return Timer(
+        user_id=int(row.pk.removeprefix("user#")),
+        ulid=row.sk.removeprefix("timer#"),
+        start_ms=int(row.start_ms),
+        created_ms=int(row.created_ms),
+        clock_ms=int(row.clock_ms),
+        changed_ms=int(row.changed_ms),
+        source=row.source,
+        status=Status(row.status),
+        issue=issue,
+        organization=row.organization,
+        description=row.description or "",
+        last_pause_ms=_int(row.last_pause_ms),
+        paused_by=row.paused_by,
+        end_ms=_int(row.end_ms),
+        stopped_by=row.stopped_by,
+        settled_ms=_int(row.settled_ms),
+        snapshot=_decode_snapshot(row.snapshot),
+        history=tuple(_decode_transition(entry) for entry in row.history),
+        version=int(row.version),
+    )
+
+
+def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:
+    """Return what a deleted timer leaves behind: up to when its time is settled, nothing more."""
+    item: RawItem = {
+        "pk": {"S": pk},
+        "sk": {"S": sk},
+        "deleted_ms": {"N": str(now_ms)},
+        "expires_at": {"N": str(expiry(now_ms, FACT_DAYS))},
+    }
+    if settled_ms is not None:
+        item["settled_ms"] = {"N": str(settled_ms)}
+    return item
+
+
+def expiry(now_ms: int, days: float) -> int:
+    """Return the TTL attribute (seconds since the epoch) of what is kept for some days."""
+    return int(now_ms / 1000 + days * 86_400)
+
+
+def to_fact(item: RawItem) -> Fact:
+    """Return the fact of an item."""
+    row = FactItem.from_raw_data(item)
+    users = frozenset(int(user) for user in row.users) if row.users else None
+    return Fact(row.sk.removeprefix("fact#"), row.kind, int(row.at_ms), users)
+
+
+def encode_transition(transition: Transition) -> str:
+    """Return a transition as it is stored: four words."""
+    return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
+
+
+def _decode_transition(entry: str) -> Transition:
+    at_ms, action, by, cause = entry.split(" ", 3)
+    return Transition(int(at_ms), Action(action), by, cause)
+
+
+def _encode_snapshot(snapshot: Snapshot | None) -> str | None:
+    if snapshot is None:
+        return None
+    last_pause = "" if snapshot.last_pause_ms is None else snapshot.last_pause_ms
+    return " ".join(
+        map(
+            str,
+            (snapshot.at_ms, snapshot.status, snapshot.clock_ms, last_pause, snapshot.paused_by or ""),
+        )
+    )
+
+
+def _decode_snapshot(entry: str | None) -> Snapshot | None:
+    if entry is None:
+        return None
+    at_ms, status, clock_ms, last_pause_ms, paused_by = entry.split(" ", 4)
+    return Snapshot(
+        int(at_ms),
+        Status(status),
+        int(clock_ms),
+        int(last_pause_ms) if last_pause_ms else None,
+        paused_by or None,
+    )
+
+
+def _int(value: float | None) -> int | None:
+    return None if value is None else int(value)

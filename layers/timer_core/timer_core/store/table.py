@@ -1,0 +1,271 @@
+"""One table and one connection to it, with the failures that callers can act upon.
+
+PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions;
+the calls go through a single connection, because a PynamoDB model otherwise opens one of its
+own, and ask for the old item when a condition fails, so that nobody has to read afterwards.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from botocore.exceptions import ClientError
+from pynamodb.connection import Connection
+from pynamodb.connection.base import MetaTable
+from pynamodb.exceptions import VerboseClientError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from timer_core.domain.errors import TooMuchContention
+
+# An item as DynamoDB's API writes it: name to typed value.
+RawItem: TypeAlias = dict[str, dict[str, Any]]
+
+INDEXES = {
+    "by-start": ("pk", "start_ms"),
+    "open-by-user": ("pk", "open_since_ms"),
+    "open-timers": ("open_shard", "open_since_ms"),
+    "issue-timers": ("issue_key", "start_ms"),
+}
+_TYPES = {"pk": "S", "sk": "S", "start_ms": "N", "open_since_ms": "N", "open_shard": "S", "issue_key": "S"}
+
+# Conflicts with another transaction pass within milliseconds; DynamoDB's clients leave it to
+# the caller to try again.
+_ATTEMPTS = 12
+_FIRST_WAIT_S = 0.005
+_LONGEST_WAIT_S = 0.25
+_TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class ConditionFailed(Exception):
+    """A write was refused because its condition did not hold.
+
+    Attributes
+    ----------
+    item
+        The item as it is; None if there is none.
+    """
+
+    def __init__(self, item: RawItem | None) -> None:
+        super().__init__("The condition of a write did not hold.")
+        self.item = item
+
+
+class TransactionRefused(Exception):
+    """A transaction was refused because a condition in it did not hold.
+
+    Attributes
+    ----------
+    failed
+        The position of each write whose condition failed, with the item as it is.
+    """
+
+    def __init__(self, failed: dict[int, RawItem | None]) -> None:
+        super().__init__("A condition in a transaction did not hold.")
+        self.failed = failed
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of a transaction (or a write by itself)."""
+
+    operation: Literal["Put", "Update", "Delete"]
+    pk: str
+    sk: str
+    condition: Condition | None = None
+    actions: Sequence[Action] | None = None
+    item: RawItem = field(default_factory=dict)
+
+
+class Table:
+    """The calls to DynamoDB.
+
+    Parameters
+    ----------
+    name
+        The table's name.
+    connection
+        For tests; by default region, credentials and endpoint come from the environment.
+    """
+
+    def __init__(self, name: str, connection: Connection | None = None) -> None:
+        self.name = name
+        self._connection = connection or Connection(
+            connect_timeout_seconds=2,
+            read_timeout_seconds=4,
+            retry_configuration={"mode": "standard", "total_max_attempts": 4},
+        )
+        self._connection.add_meta_table(
+            MetaTable(
+                {
+                    "TableName": name,
+                    "KeySchema": _key_schema("pk", "sk"),
+                    "AttributeDefinitions": [
+                        {"AttributeName": name, "AttributeType": kind} for name, kind in _TYPES.items()
+                    ],
+                    "GlobalSecondaryIndexes": [
+                        {"IndexName": name, "KeySchema": _key_schema(*keys)} for name, keys in INDEXES.items()
+                    ],
+                }
+            )
+        )
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for those who measure it."""
+        return self._connection
+
+    def get(self, pk: str, sk: str) -> RawItem | None:
+        """Return an item, strongly consistent, or None."""
+        kwargs = self._connection.get_operation_kwargs(self.name, pk, sk, consistent_read=True)
+        item: RawItem | None = self._connection.dispatch("GetItem", kwargs).get("Item")
+        return item
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
+        """Return those of up to 100 items that exist, strongly consistent, in any order."""
+        pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
+        found: list[RawItem] = []
+        for attempt in range(_ATTEMPTS):
+            if not pending:
+                return found
+            if attempt:
+                _wait(attempt)
+            request = {self.name: {"Keys": pending, "ConsistentRead": True}}
+            response = self._connection.dispatch("BatchGetItem", {"RequestItems": request})
+            found += response["Responses"].get(self.name, [])
+            pending = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+        raise TooMuchContention("DynamoDB did not return all items of a batch.")
+
+    def query(
+        self,
+        key: str,
+        range_condition: Condition | None = None,
+        *,
+        index: str | None = None,
+        filter_condition: Condition | None = None,
+        forward: bool = True,
+        limit: int | None = None,
+        start: RawItem | None = None,
+        count: bool = False,
+    ) -> tuple[list[RawItem], int, RawItem | None]:
+        """Return one page of a query: its items, their number, and where the next page starts.
+
+        Strongly consistent but for the global indexes, which cannot be. With ``count`` the
+        items stay in the database.
+        """
+        response = self._connection.query(
+            self.name,
+            key,
+            range_condition,
+            filter_condition=filter_condition,
+            consistent_read=index is None or INDEXES[index][0] == "pk",
+            exclusive_start_key=start,
+            index_name=index,
+            limit=limit,
+            scan_index_forward=forward,
+            select="COUNT" if count else None,
+        )
+        return response.get("Items", []), response["Count"], response.get("LastEvaluatedKey")
+
+    def write(self, write: Write) -> RawItem:
+        """Do one write and return the item as it is then (as it was, for a delete or put).
+
+        Raises
+        ------
+        ConditionFailed
+            With the item as it is.
+        TooMuchContention
+            If other transactions kept the item busy.
+        """
+        kwargs = self._kwargs(write)
+        kwargs["ReturnValues"] = "ALL_NEW" if write.operation == "Update" else "ALL_OLD"
+
+        def call() -> RawItem:
+            try:
+                response = self._connection.dispatch(f"{write.operation}Item", kwargs)
+            except VerboseClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "ConditionalCheckFailedException":
+                    cause = error.__cause__
+                    assert isinstance(cause, ClientError)  # noqa: S101 - how PynamoDB raises it
+                    raise ConditionFailed(cause.response.get("Item")) from None
+                if code == "TransactionConflictException":
+                    raise _Conflict from error
+                raise
+            attributes: RawItem = response.get("Attributes", {})
+            return attributes
+
+        return _retry(call)
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """Do all of the writes or none.
+
+        Raises
+        ------
+        TransactionRefused
+            If a condition did not hold.
+        TooMuchContention
+            If other transactions kept the items busy.
+        """
+        items = [{write.operation: self._kwargs(write)} for write in writes]
+
+        def call() -> None:
+            try:
+                self._connection.dispatch("TransactWriteItems", {"TransactItems": items})
+            except VerboseClientError as error:
+                reasons = [(i, reason) for i, reason in enumerate(error.cancellation_reasons) if reason]
+                refused = {
+                    i: reason.raw_item for i, reason in reasons if reason.code == "ConditionalCheckFailed"
+                }
+                if refused:
+                    raise TransactionRefused(refused) from None
+                if any(reason.code in _TRANSIENT_REASONS for _, reason in reasons):
+                    raise _Conflict from error
+                raise
+
+        _retry(call)
+
+    def _kwargs(self, write: Write) -> dict[str, Any]:
+        kwargs: dict[str, Any] = self._connection.get_operation_kwargs(
+            self.name,
+            write.pk,
+            write.sk,
+            key="Item" if write.operation == "Put" else "Key",
+            actions=write.actions,
+            condition=write.condition,
+            return_values_on_condition_failure="ALL_OLD",
+        )
+        if write.operation == "Put":
+            kwargs["Item"].update(write.item)
+        return kwargs
+
+
+class _Conflict(Exception):
+    """Another transaction was at work on the same item."""
+
+
+T = TypeVar("T")
+
+
+def _retry(call: Callable[[], T]) -> T:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return call()
+        except _Conflict:
+            _wait(attempt)
+    raise TooMuchContention("Too many changes to the same timer at once; nothing was changed.")
+
+
+def _wait(attempt: int) -> None:
+    """Wait with full jitter, as AWS advises for retries."""
+    longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 - not for secrets
+
+
+def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]

@@ -1,0 +1,739 @@
+"""Reading and changing timers.
+
+A transition is one conditional update with no read before it; starting and stopping are
+transactions, because they also take or free the person's slot on the issue.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action as UpdateAction
+
+from timer_core.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    OtherTimerOpen,
+    TimerNotFound,
+    TooMuchContention,
+    TransitionNotAllowed,
+)
+from timer_core.domain.ids import new_ulid, timer_id
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Action, Status, Timer, Transition
+from timer_core.store.items import (
+    IdempotencyItem,
+    SlotItem,
+    TimerItem,
+    encode_transition,
+    expiry,
+    issue_pk,
+    raw,
+    timer_item,
+    timer_sk,
+    to_timer,
+    tombstone,
+    user_pk,
+)
+from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write
+
+# A timer's history is cut to the last KEPT entries when it has grown to MAX: it is read and
+# written with the timer, and what is that old no late event will concern.
+MAX_HISTORY = 200
+KEPT_HISTORY = 100
+
+_ATTEMPTS = 20
+_FILTERED_READ = 1000
+_IDEMPOTENCY_DAYS = 1
+
+
+class Position(NamedTuple):
+    """Where a page of a list begins: next to this timer."""
+
+    start_ms: int
+    ulid: str
+    backwards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which of a person's timers to list."""
+
+    is_open: bool | None = None
+    repo: str | None = None
+    number: int | None = None
+    start_from_ms: int | None = None
+    start_before_ms: int | None = None
+
+    @property
+    def selects_any(self) -> bool:
+        """Whether there is any time between the bounds."""
+        start, end = self.start_from_ms, self.start_before_ms
+        return start is None or end is None or start < end
+
+    def select_start(self, start_ms: int) -> bool:
+        """Whether a timer that started then lies between the bounds."""
+        return (self.start_from_ms is None or self.start_from_ms <= start_ms) and (
+            self.start_before_ms is None or start_ms < self.start_before_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, newest first, and where its neighbours begin."""
+
+    timers: Sequence[Timer]
+    next: Position | None
+    previous: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """An Idempotency-Key and the request that came with it, both hashed.
+
+    As in the IETF's draft-ietf-httpapi-idempotency-key-header.
+    """
+
+    key: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What to correct of a timer; None leaves a thing as it is.
+
+    ``issue`` is a tuple of the new issue, or of None to take the timer off its issue.
+    """
+
+    issue: tuple[Issue | None] | None = None
+    organization: str | None = None
+    description: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+    @property
+    def corrects_time(self) -> bool:
+        """Whether the start or the end changes."""
+        return self.start_ms is not None or self.end_ms is not None
+
+
+class TimerStore:
+    """The timers in the table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    exclusive
+        Whether starting or resuming a timer pauses the person's other running ones.
+    """
+
+    def __init__(self, table: Table, *, exclusive: bool = False) -> None:
+        self._table = table
+        self._exclusive = exclusive
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, user_id: int, ulid: str) -> Timer:
+        """Return a timer.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is none, or it was deleted.
+        """
+        return _existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
+
+    def page(
+        self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
+    ) -> Page:
+        """Return a page of a person's timers, newest start first.
+
+        Raises
+        ------
+        InvalidInput
+            If the position lies outside of what the filters select.
+        """
+        if not filters.selects_any:
+            return Page((), None, None)
+        if position is not None and not filters.select_start(position.start_ms):
+            raise InvalidInput("cursor", "Belongs to a list with other filters.")
+        index, sort_key = (
+            ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
+        )
+        backwards = position is not None and position.backwards
+        start: RawItem | None = None
+        if position is not None:
+            start = {
+                "pk": {"S": user_pk(user_id)},
+                "sk": {"S": timer_sk(position.ulid)},
+                sort_key: {"N": str(position.start_ms)},
+            }
+        condition = _filter_condition(filters)
+        found: list[RawItem] = []
+        while len(found) <= page_size:
+            items, _, start = self._table.query(
+                user_pk(user_id),
+                _range_condition(sort_key, filters),
+                index=index,
+                filter_condition=condition,
+                forward=backwards,
+                # One more than the page tells whether there is another page.
+                limit=page_size + 1 if condition is None else _FILTERED_READ,
+                start=start,
+            )
+            found += items
+            if start is None:
+                break
+        more = len(found) > page_size
+        timers = [to_timer(item) for item in found[:page_size]]
+        if backwards:
+            timers.reverse()
+        if not timers:
+            return Page((), None, None)
+        newer = Position(timers[0].start_ms, timers[0].ulid, backwards=True)
+        older = Position(timers[-1].start_ms, timers[-1].ulid, backwards=False)
+        return Page(
+            timers,
+            next=older if more or backwards else None,
+            previous=newer if (more if backwards else position is not None) else None,
+        )
+
+    def open_since_before(self, shard: int, before_ms: int) -> Iterator[tuple[int, str]]:
+        """Yield the owner and ULID of the open timers of a shard that started before, oldest first.
+
+        Read a page at a time from an index that lags a little behind the table.
+        """
+        start: RawItem | None = None
+        while True:
+            items, _, start = self._table.query(
+                f"open#{shard}", TimerItem.open_since_ms < before_ms, index="open-timers", start=start
+            )
+            for item in items:
+                yield (
+                    int(item["pk"]["S"].removeprefix("user#")),
+                    item["sk"]["S"].removeprefix("timer#"),
+                )
+            if start is None:
+                return
+
+    # ------------------------------------------------------------------ starting
+
+    def start(
+        self,
+        *,
+        user_id: int,
+        now_ms: int,
+        issue: Issue | None = None,
+        organization: str | None = None,
+        description: str = "",
+        idempotency: Idempotency | None = None,
+    ) -> tuple[Timer, bool]:
+        """Start a timer, or return the one that is open on the issue.
+
+        Returns
+        -------
+        tuple[Timer, bool]
+            The timer, and whether this request (or the first with its key) created it.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If the key came with another request before.
+        TooMuchContention
+            If others kept changing what this depends on.
+        """
+        for _ in range(_ATTEMPTS):
+            timer = Timer.start(
+                user_id=user_id,
+                ulid=new_ulid(now_ms),
+                at_ms=now_ms,
+                now_ms=now_ms,
+                by="manual",
+                issue=issue,
+                organization=organization,
+                description=description,
+            )
+            writes = self._creation(timer, idempotency)
+            own = len(writes)
+            writes += self.pauses_of_others(timer, now_ms)
+            try:
+                self.write_all(writes)
+            except TransactionRefused as refused:
+                for position, item in refused.failed.items():
+                    if item is None or position >= own:
+                        continue
+                    if "request_hash" in item:
+                        return self._repeated(user_id, item, idempotency), True
+                    if "open_ulid" in item:
+                        try:
+                            already = self.get(user_id, item["open_ulid"]["S"])
+                        except TimerNotFound:
+                            continue
+                        if already.is_open:
+                            return already, False
+                continue
+            return timer, True
+        raise TooMuchContention("The timer could not be started: others kept changing the same one.")
+
+    def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
+        """Put a finished timer and return it, or the one that the same key made before.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If the key came with another request before.
+        """
+        try:
+            self.write_all(self._creation(timer, idempotency))
+        except TransactionRefused as refused:
+            item = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
+            if item is None:
+                raise TooMuchContention("The id was taken at this moment.") from refused
+            return self._repeated(timer.user_id, item, idempotency)
+        return timer
+
+    def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
+        writes = [put_new(timer)]
+        if timer.is_open and timer.issue is not None:
+            writes.append(take_slot(timer.issue, timer.user_id, timer.ulid))
+        if idempotency is not None:
+            item = IdempotencyItem(
+                pk=user_pk(timer.user_id),
+                sk=f"key#{idempotency.key}",
+                ulid=timer.ulid,
+                request_hash=idempotency.request,
+                expires_at=expiry(timer.created_ms, _IDEMPOTENCY_DAYS),
+            )
+            # DynamoDB deletes what has expired within days, so the condition looks itself.
+            vacant = IdempotencyItem.pk.does_not_exist() | (
+                IdempotencyItem.expires_at <= timer.created_ms // 1000
+            )
+            writes.append(Write("Put", item.pk, item.sk, vacant, item=raw(item)))
+        return writes
+
+    def _repeated(self, user_id: int, item: RawItem, idempotency: Idempotency | None) -> Timer:
+        if idempotency is None or item["request_hash"]["S"] != idempotency.request:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
+        return self.get(user_id, item["ulid"]["S"])
+
+    # ------------------------------------------------------------------ transitions
+
+    def pause(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+        """Pause a running timer and return it.
+
+        A repetition of the request that paused it (same ``cause``) returns it too.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If it is not running.
+        """
+        return self._transition(user_id, ulid, Transition(now_ms, Action.PAUSE, by, cause))
+
+    def resume(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+        """Resume a paused timer and return it.
+
+        A repetition of the request that resumed it (same ``cause``) returns it too.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If it is not paused.
+        """
+        return self._transition(user_id, ulid, Transition(now_ms, Action.RESUME, by, cause))
+
+    def stop(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+        """Stop an open timer and return it.
+
+        A repetition of the request that stopped it (same ``cause``) returns it too.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If it is stopped already.
+        """
+        for _ in range(_ATTEMPTS):
+            timer = self.get(user_id, ulid)
+            if _was_done(timer, Action.STOP, cause):
+                return timer
+            stopped = timer.stop(now_ms, by, cause)
+            if self._close(stopped):
+                return replace(stopped, version=stopped.version + 1)
+        raise TooMuchContention("The timer could not be stopped: others kept changing it.")
+
+    def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
+        """Stop a forgotten timer where its active time reached the limit.
+
+        Returns
+        -------
+        Timer or None
+            The stopped timer; None if it is not open any more.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                timer = self.get(user_id, ulid)
+            except TimerNotFound:
+                return None
+            if not timer.is_open:
+                return None
+            stopped = replace(timer.expire(limit_ms, now_ms, by), settled_ms=now_ms)
+            if self._close(stopped):
+                return replace(stopped, version=stopped.version + 1)
+        raise TooMuchContention("The timer could not be stopped: others kept changing it.")
+
+    def _close(self, stopped: Timer) -> bool:
+        """Write a timer that was open and free its slot; return False if it changed meanwhile."""
+        writes = [put_changed(stopped)]
+        if stopped.issue is not None:
+            writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid))
+        try:
+            self.write_all(writes)
+        except TransactionRefused:
+            return False
+        return True
+
+    def _transition(self, user_id: int, ulid: str, transition: Transition) -> Timer:
+        for _ in range(_ATTEMPTS):
+            write = _transition_write(user_id, ulid, transition)
+            try:
+                if self._exclusive and transition.action is Action.RESUME:
+                    return self._resume_alone(write, user_id, ulid, transition.at_ms)
+                return to_timer(self._table.write(write))
+            except ConditionFailed as failed:
+                timer = _existing(failed.item)
+            except TransactionRefused:
+                timer = self.get(user_id, ulid)
+            if _was_done(timer, transition.action, transition.cause):
+                return timer
+            wanted = Status.RUNNING if transition.action is Action.PAUSE else Status.PAUSED
+            if timer.status is not wanted:
+                raise TransitionNotAllowed(transition.action, timer.status)
+            # Another machine's clock may be ahead of ours: time does not go back.
+            transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
+            if len(timer.history) >= MAX_HISTORY:
+                self._write_if_unchanged(timer.compacted(KEPT_HISTORY))
+        raise TooMuchContention(f"The timer could not {transition.action}: others kept changing it.")
+
+    def _resume_alone(self, write: Write, user_id: int, ulid: str, at_ms: int) -> Timer:
+        writes = [write, *self._pauses(user_id, ulid, at_ms)]
+        self.write_all(writes)
+        return self.get(user_id, ulid)
+
+    def _write_if_unchanged(self, timer: Timer) -> bool:
+        try:
+            self._table.write(put_changed(timer))
+        except ConditionFailed:
+            return False
+        return True
+
+    def pauses_of_others(self, timer: Timer, at_ms: int) -> list[Write]:
+        """Return the writes that pause the person's other running timers, if timers are exclusive."""
+        return self._pauses(timer.user_id, timer.ulid, at_ms) if self._exclusive else []
+
+    def _pauses(self, user_id: int, ulid: str, at_ms: int) -> list[Write]:
+        items, _, _ = self._table.query(
+            user_pk(user_id),
+            index="open-by-user",
+            filter_condition=TimerItem.status == Status.RUNNING.value,
+        )
+        others = [other for other in map(to_timer, items) if other.ulid != ulid]
+        return [
+            _transition_write(
+                user_id,
+                other.ulid,
+                Transition(max(at_ms, other.changed_ms), Action.PAUSE, "exclusive", ulid),
+            )
+            for other in others
+        ]
+
+    # ------------------------------------------------------------------ correcting
+
+    def patch(self, user_id: int, ulid: str, patch: Patch, *, now_ms: int) -> Timer:
+        """Correct a timer and return it.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If the start or end of an open timer is to be corrected.
+        InvalidInput
+            If the pauses would not fit between start and end.
+        OtherTimerOpen
+            If an open timer is to move to an issue on which the person has another.
+        """
+        try:
+            return to_timer(self._table.write(_patch_write(user_id, ulid, patch, now_ms)))
+        except ConditionFailed as failed:
+            timer = _existing(failed.item)
+        if patch.corrects_time:
+            if timer.is_open:
+                raise TransitionNotAllowed("correct the times of", timer.status)
+            field = "end_time" if patch.end_ms is not None else "start_time"
+            pauses = timer.paused_ms / 1000
+            raise InvalidInput(field, f"The pauses of {pauses:.3f} seconds do not fit between start and end.")
+        return self._move(timer, patch, now_ms)
+
+    def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
+        """Move an open timer to another issue, slot and all."""
+        assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
+        (issue,) = patch.issue
+        for _ in range(_ATTEMPTS):
+            moved = replace(
+                timer,
+                issue=issue,
+                organization=patch.organization or (issue.owner if issue else timer.organization),
+                description=timer.description if patch.description is None else patch.description,
+            )
+            writes = [put_changed(moved)]
+            if (timer.issue and timer.issue.key) != (issue and issue.key):
+                if timer.issue is not None:
+                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, settled_ms=now_ms))
+                if issue is not None:
+                    writes.append(take_slot(issue, timer.user_id, timer.ulid))
+            try:
+                self.write_all(writes)
+            except TransactionRefused as refused:
+                for item in refused.failed.values():
+                    other = item.get("open_ulid") if item else None
+                    if other and other["S"] != timer.ulid:
+                        raise OtherTimerOpen(timer_id(timer.user_id, other["S"])) from None
+                timer = self.get(timer.user_id, timer.ulid)
+                if not timer.is_open:
+                    return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
+                continue
+            return replace(moved, version=moved.version + 1)
+        raise TooMuchContention("The timer could not be moved: others kept changing it.")
+
+    def delete(self, user_id: int, ulid: str, *, now_ms: int) -> None:
+        """Delete a timer, open or not.
+
+        Raises
+        ------
+        TimerNotFound
+            If there is no such timer.
+        """
+        pk, sk = user_pk(user_id), timer_sk(ulid)
+        grave = Write(
+            "Put",
+            pk,
+            sk,
+            TimerItem.status == Status.STOPPED.value,
+            item=tombstone(pk, sk, now_ms, settled_ms=now_ms),
+        )
+        for _ in range(_ATTEMPTS):
+            try:
+                self._table.write(grave)
+            except ConditionFailed as failed:
+                timer = _existing(failed.item)
+            else:
+                return
+            open_grave = replace(grave, condition=TimerItem.version == timer.version)
+            writes = [open_grave]
+            if timer.issue is not None:
+                writes.append(free_slot(timer.issue, user_id, ulid))
+            try:
+                self.write_all(writes)
+            except TransactionRefused:
+                continue
+            return
+        raise TooMuchContention("The timer could not be deleted: others kept changing it.")
+
+    def write_all(self, writes: Sequence[Write]) -> None:
+        """Do all writes or none, as a transaction only if there are several.
+
+        Raises
+        ------
+        TransactionRefused
+            If a condition did not hold.
+        """
+        if len(writes) > 1:
+            self._table.transact(writes)
+            return
+        try:
+            self._table.write(writes[0])
+        except ConditionFailed as failed:
+            raise TransactionRefused({0: failed.item}) from None
+
+
+# ---------------------------------------------------------------------- single writes
+
+
+def put_new(timer: Timer) -> Write:
+    """Return the write of a timer that does not exist yet."""
+    item = timer_item(timer)
+    return Write("Put", item.pk, item.sk, TimerItem.pk.does_not_exist(), item=raw(item))
+
+
+def put_changed(timer: Timer) -> Write:
+    """Return the write of a timer that nobody has changed since its ``version`` was read."""
+    item = timer_item(replace(timer, version=timer.version + 1))
+    return Write("Put", item.pk, item.sk, TimerItem.version == timer.version, item=raw(item))
+
+
+def take_slot(issue: Issue, user_id: int, ulid: str) -> Write:
+    """Return the write that makes a timer the open one of a person on an issue."""
+    return Write(
+        "Update",
+        issue_pk(issue),
+        user_pk(user_id),
+        SlotItem.open_ulid.does_not_exist(),
+        [SlotItem.open_ulid.set(ulid), SlotItem.ulids.add({ulid})],
+    )
+
+
+def free_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
+    """Return the write after which a person has no open timer on an issue."""
+    actions: list[UpdateAction] = [SlotItem.open_ulid.remove()]
+    if settled_ms is not None:
+        actions.append(SlotItem.settled_ms.set(settled_ms))
+    return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
+
+
+def _transition_write(user_id: int, ulid: str, transition: Transition) -> Write:
+    at_ms = transition.at_ms
+    if transition.action is Action.PAUSE:
+        before = Status.RUNNING
+        actions = [
+            TimerItem.status.set(Status.PAUSED.value),
+            TimerItem.clock_ms.set(TimerItem.clock_ms + at_ms),
+            TimerItem.last_pause_ms.set(at_ms),
+            TimerItem.paused_by.set(transition.by),
+        ]
+    else:
+        before = Status.PAUSED
+        actions = [
+            TimerItem.status.set(Status.RUNNING.value),
+            TimerItem.clock_ms.set(TimerItem.clock_ms - at_ms),
+            TimerItem.last_pause_ms.remove(),
+            TimerItem.paused_by.remove(),
+        ]
+    return Write(
+        "Update",
+        user_pk(user_id),
+        timer_sk(ulid),
+        (TimerItem.status == before.value)
+        & (TimerItem.changed_ms <= at_ms)
+        & (size(TimerItem.history) < MAX_HISTORY),
+        [
+            *actions,
+            TimerItem.changed_ms.set(at_ms),
+            TimerItem.version.set(TimerItem.version + 1),
+            TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
+        ],
+    )
+
+
+def _patch_write(user_id: int, ulid: str, patch: Patch, now_ms: int) -> Write:
+    actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
+    condition: Condition = TimerItem.status.exists()
+    if patch.description is not None:
+        actions.append(_set_or_remove(TimerItem.description, patch.description or None))
+    organization = patch.organization
+    if patch.issue is not None:
+        (issue,) = patch.issue
+        organization = organization or (issue.owner if issue else None)
+        actions += [
+            _set_or_remove(TimerItem.owner, issue and issue.owner),
+            _set_or_remove(TimerItem.repo, issue and issue.repo),
+            TimerItem.number.set(issue.number) if issue else TimerItem.number.remove(),
+            _set_or_remove(TimerItem.issue_key, issue and issue.key),
+            _set_or_remove(TimerItem.repo_key, issue and issue.full_name.lower()),
+        ]
+        # An open timer's slot has to move with it, which needs to know where it is.
+        condition &= TimerItem.status == Status.STOPPED.value
+    if organization is not None:
+        actions.append(TimerItem.organization.set(organization))
+    if patch.corrects_time:
+        condition &= TimerItem.status == Status.STOPPED.value
+        condition &= _time_condition(patch.start_ms, patch.end_ms)
+        actions += _time_actions(patch.start_ms, patch.end_ms)
+    if patch.corrects_time or patch.issue is not None:
+        actions.append(TimerItem.settled_ms.set(now_ms))
+    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
+
+
+def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
+    """Active time cannot be negative: the pauses must fit between the start and the end."""
+    if start_ms is not None and end_ms is not None:
+        return TimerItem.paused_ms <= end_ms - start_ms
+    if start_ms is not None:
+        return TimerItem.latest_start_ms >= start_ms
+    return TimerItem.earliest_end_ms <= end_ms
+
+
+def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction]:
+    """Active time is end - start - pauses; an update can add or subtract only two of these."""
+    actions: list[UpdateAction] = []
+    if start_ms is not None:
+        actions += [
+            TimerItem.start_ms.set(start_ms),
+            TimerItem.earliest_end_ms.set(TimerItem.paused_ms + start_ms),
+        ]
+    if end_ms is not None:
+        actions += [
+            TimerItem.end_ms.set(end_ms),
+            TimerItem.changed_ms.set(end_ms),
+            TimerItem.latest_start_ms.set(end_ms - Path(TimerItem.paused_ms)),
+        ]
+    if start_ms is not None and end_ms is not None:
+        actions.append(TimerItem.clock_ms.set((end_ms - start_ms) - Path(TimerItem.paused_ms)))
+    elif start_ms is not None:
+        actions.append(TimerItem.clock_ms.set(TimerItem.latest_start_ms - start_ms))
+    elif end_ms is not None:
+        actions.append(TimerItem.clock_ms.set(end_ms - Path(TimerItem.earliest_end_ms)))
+    return actions
+
+
+def _set_or_remove(attribute: UnicodeAttribute, value: str | None) -> UpdateAction:
+    return attribute.remove() if value is None else attribute.set(value)
+
+
+def _range_condition(sort_key: str, filters: Filters) -> Condition | None:
+    start, end = filters.start_from_ms, filters.start_before_ms
+    if start is not None and end is not None:
+        # Between includes both ends, and times are whole milliseconds.
+        return Path(sort_key).between(start, end - 1)
+    if start is not None:
+        return Path(sort_key) >= start
+    if end is not None:
+        return Path(sort_key) < end
+    return None
+
+
+def _filter_condition(filters: Filters) -> Condition | None:
+    conditions: list[Condition] = []
+    if filters.is_open is False:
+        conditions.append(TimerItem.end_ms.exists())
+    if filters.repo is not None:
+        conditions.append(TimerItem.repo_key == filters.repo.lower())
+    if filters.number is not None:
+        conditions.append(TimerItem.number == filters.number)
+    if not conditions:
+        return None
+    combined = conditions[0]
+    for condition in conditions[1:]:
+        combined &= condition
+    return combined
+
+
+def _existing(item: RawItem | None) -> Timer:
+    if item is None or "deleted_ms" in item:
+        raise TimerNotFound("There is no such timer.")
+    return to_timer(item)
+
+
+def _was_done(timer: Timer, action: Action, cause: str) -> bool:
+    """Whether this very request has changed the timer before; clients repeat what got no answer."""
+    return any(done.action is action and done.cause == cause for done in timer.history)
+

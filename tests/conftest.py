@@ -1,0 +1,40 @@
+"""Back ends that tests share."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from pynamodb.connection import Connection
+from timer_core.store.table import Table
+
+from tests.support.connection import REGION, connect, environment
+from tests.support.dynamodb_local import DynamoDBLocal
+from tests.support.table import create_table, delete_table
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def dynamodb() -> Iterator[str]:
+    """Amazon's DynamoDB Local."""
+    with DynamoDBLocal() as db:
+        yield db.endpoint_url
+
+
+@pytest.fixture
+def table_name(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A table of its own for a test, and an environment in which every SDK finds it."""
+    for name, value in environment(dynamodb).items():
+        monkeypatch.setenv(name, value)
+    client = connect(dynamodb)
+    name = f"timers-{uuid.uuid4()}"
+    create_table(client, name)
+    yield name
+    delete_table(client, name)
+
+
+@pytest.fixture
+def table(table_name: str, dynamodb: str) -> Table:
+    return Table(table_name, Connection(region=REGION, host=dynamodb, max_pool_connections=64))

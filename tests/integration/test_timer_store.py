@@ -1,0 +1,269 @@
+"""The store on Amazon's DynamoDB Local."""
+
+import pytest
+from timer_core.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    OtherTimerOpen,
+    TimerNotFound,
+    TransitionNotAllowed,
+)
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Status, finished
+from timer_core.store.table import Table
+from timer_core.store.timers import MAX_HISTORY, Filters, Idempotency, Patch, TimerStore
+
+ANN, BOB = 21031067, 583231
+ISSUE = Issue("octocat", "Hello-World", 7)
+OTHER = Issue("octocat", "Hello-World", 8)
+T0 = 1_763_900_000_000
+MINUTE = 60_000
+
+
+@pytest.fixture
+def store(table: Table) -> TimerStore:
+    return TimerStore(table)
+
+
+def start(store: TimerStore, at: int = T0, issue: Issue | None = ISSUE, user: int = ANN) -> str:
+    timer, created = store.start(user_id=user, now_ms=at, issue=issue)
+    assert created
+    return timer.ulid
+
+
+def test_a_timer_counts_exactly_over_pauses(store: TimerStore) -> None:
+    ulid = start(store)
+    store.pause(ANN, ulid, now_ms=T0 + 1_234, by="manual", cause="a")
+    store.resume(ANN, ulid, now_ms=T0 + 5_000, by="manual", cause="b")
+    store.pause(ANN, ulid, now_ms=T0 + 5_001, by="manual", cause="c")
+    stopped = store.stop(ANN, ulid, now_ms=T0 + 9_000, by="manual", cause="d")
+    assert (stopped.clock_ms, stopped.paused_ms, stopped.end_ms) == (1_235, 7_765, T0 + 9_000)
+    assert store.get(ANN, ulid) == stopped
+
+
+def test_starting_again_on_an_issue_returns_the_open_timer(store: TimerStore) -> None:
+    ulid = start(store)
+    again, created = store.start(user_id=ANN, now_ms=T0 + 1, issue=Issue("OctoCat", "hello-world", 7))
+    assert (again.ulid, created) == (ulid, False)
+    start(store, issue=OTHER)
+    start(store, user=BOB)
+
+
+def test_after_stopping_the_issue_is_free_again(store: TimerStore) -> None:
+    ulid = start(store)
+    store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
+    assert start(store, T0 + 2) != ulid
+
+
+def test_a_forbidden_transition_names_the_state(store: TimerStore) -> None:
+    ulid = start(store)
+    with pytest.raises(TransitionNotAllowed, match="resume a timer that is running"):
+        store.resume(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
+    store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="b")
+    for act in (store.pause, store.resume, store.stop):
+        with pytest.raises(TransitionNotAllowed, match="stopped"):
+            act(ANN, ulid, now_ms=T0 + 2, by="manual", cause="c")
+
+
+def test_a_repeated_request_gets_the_answer_of_the_first(store: TimerStore) -> None:
+    ulid = start(store)
+    for act, cause in ((store.pause, "a"), (store.resume, "b"), (store.stop, "c")):
+        first = act(ANN, ulid, now_ms=T0 + 10, by="manual", cause=cause)
+        assert act(ANN, ulid, now_ms=T0 + 20, by="manual", cause=cause) == first
+
+
+def test_time_does_not_go_back_when_another_clock_is_ahead(store: TimerStore) -> None:
+    ulid = start(store)
+    store.pause(ANN, ulid, now_ms=T0 + 1_000, by="manual", cause="a")
+    resumed = store.resume(ANN, ulid, now_ms=T0 + 900, by="manual", cause="b")
+    assert resumed.active_ms(T0 + 2_000) == 2_000
+
+
+def test_an_idempotency_key_starts_one_timer_even_without_an_issue(store: TimerStore) -> None:
+    key = Idempotency("k" * 32, "r" * 32)
+    first, created = store.start(user_id=ANN, now_ms=T0, idempotency=key)
+    again, created_again = store.start(user_id=ANN, now_ms=T0 + 5, idempotency=key)
+    assert (first.ulid, created, created_again) == (again.ulid, True, True)
+    with pytest.raises(IdempotencyKeyReused):
+        store.start(user_id=ANN, now_ms=T0 + 6, idempotency=Idempotency("k" * 32, "other"))
+    later, _ = store.start(user_id=ANN, now_ms=T0 + 25 * 60 * MINUTE, idempotency=key)
+    assert later.ulid != first.ulid
+
+
+def test_exclusive_timers_pause_each_other(table: Table) -> None:
+    store = TimerStore(table, exclusive=True)
+    first = start(store, T0, ISSUE)
+    second = start(store, T0 + 1_000, OTHER)
+    assert store.get(ANN, first).status is Status.PAUSED
+    store.resume(ANN, first, now_ms=T0 + 3_000, by="manual", cause="a")
+    assert (store.get(ANN, second).status, store.get(ANN, first).status) == ("paused", "running")
+    assert store.get(ANN, first).active_ms(T0 + 4_000) == 2_000
+
+
+def test_any_number_of_pauses_stays_exact_though_the_history_is_cut(store: TimerStore) -> None:
+    ulid = start(store)
+    for number in range(1, MAX_HISTORY + 50):
+        act = store.pause if number % 2 else store.resume
+        act(ANN, ulid, now_ms=T0 + number * 10, by="manual", cause=str(number))
+    timer = store.get(ANN, ulid)
+    assert len(timer.history) < MAX_HISTORY
+    assert timer.active_ms(T0) == (MAX_HISTORY + 50) // 2 * 10
+
+
+class TestPatch:
+    def finish(self, store: TimerStore) -> str:
+        ulid = start(store)
+        store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
+        store.resume(ANN, ulid, now_ms=T0 + 15 * MINUTE, by="manual", cause="b")
+        store.stop(ANN, ulid, now_ms=T0 + 30 * MINUTE, by="manual", cause="c")
+        return ulid
+
+    @pytest.mark.parametrize(
+        ("start_min", "end_min", "active_min"), [(-5, None, 30), (None, 20, 15), (-5, 40, 40), (25, None, 0)]
+    )
+    def test_a_corrected_start_or_end_keeps_the_pauses(
+        self, store: TimerStore, start_min: int | None, end_min: int | None, active_min: int
+    ) -> None:
+        ulid = self.finish(store)
+        patch = Patch(
+            start_ms=None if start_min is None else T0 + start_min * MINUTE,
+            end_ms=None if end_min is None else T0 + end_min * MINUTE,
+        )
+        timer = store.patch(ANN, ulid, patch, now_ms=T0 + 60 * MINUTE)
+        assert (timer.clock_ms, timer.paused_ms) == (active_min * MINUTE, 5 * MINUTE)
+        again = store.patch(ANN, ulid, Patch(start_ms=timer.start_ms - MINUTE), now_ms=T0 + 61 * MINUTE)
+        assert (again.clock_ms, again.paused_ms) == ((active_min + 1) * MINUTE, 5 * MINUTE)
+        last = store.patch(ANN, ulid, Patch(end_ms=(timer.end_ms or 0) + MINUTE), now_ms=T0 + 62 * MINUTE)
+        assert (last.clock_ms, last.paused_ms) == ((active_min + 2) * MINUTE, 5 * MINUTE)
+
+    @pytest.mark.parametrize(("start_min", "end_min"), [(26, None), (None, 4), (0, 4)])
+    def test_the_pauses_have_to_fit(
+        self, store: TimerStore, start_min: int | None, end_min: int | None
+    ) -> None:
+        ulid = self.finish(store)
+        before = store.get(ANN, ulid)
+        patch = Patch(
+            start_ms=None if start_min is None else T0 + start_min * MINUTE,
+            end_ms=None if end_min is None else T0 + end_min * MINUTE,
+        )
+        with pytest.raises(InvalidInput, match="300"):
+            store.patch(ANN, ulid, patch, now_ms=T0 + 60 * MINUTE)
+        assert store.get(ANN, ulid) == before
+
+    def test_the_times_of_an_open_timer_cannot_be_corrected(self, store: TimerStore) -> None:
+        ulid = start(store)
+        with pytest.raises(TransitionNotAllowed, match="running"):
+            store.patch(ANN, ulid, Patch(start_ms=T0 - 1), now_ms=T0 + 1)
+
+    def test_an_open_timer_moves_to_another_issue_with_its_slot(self, store: TimerStore) -> None:
+        ulid = start(store)
+        moved = store.patch(ANN, ulid, Patch(issue=(OTHER,), description="x"), now_ms=T0 + 1)
+        assert (moved.issue, moved.description, moved.clock_ms) == (OTHER, "x", -T0)
+        again, created = store.start(user_id=ANN, now_ms=T0 + 2, issue=OTHER)
+        assert (again.ulid, created) == (ulid, False)
+        start(store, T0 + 3, ISSUE)
+
+    def test_an_open_timer_does_not_move_to_where_another_is_open(self, store: TimerStore) -> None:
+        ulid, other = start(store), start(store, issue=OTHER)
+        with pytest.raises(OtherTimerOpen, match=other):
+            store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 1)
+        assert store.get(ANN, ulid).issue == ISSUE
+
+    def test_a_timer_can_be_taken_off_its_issue(self, store: TimerStore) -> None:
+        ulid = start(store)
+        assert store.patch(ANN, ulid, Patch(issue=(None,)), now_ms=T0 + 1).issue is None
+        store.stop(ANN, ulid, now_ms=T0 + 2, by="manual", cause="a")
+        moved = store.patch(ANN, ulid, Patch(issue=(ISSUE,), organization="acme"), now_ms=T0 + 3)
+        assert (moved.issue, moved.organization) == (ISSUE, "acme")
+
+    def test_a_description_can_be_set_and_emptied(self, store: TimerStore) -> None:
+        ulid = start(store)
+        assert store.patch(ANN, ulid, Patch(description="é\n☕"), now_ms=T0).description == "é\n☕"
+        assert store.patch(ANN, ulid, Patch(description=""), now_ms=T0).description == ""
+        with pytest.raises(TimerNotFound):
+            store.patch(BOB, ulid, Patch(description="x"), now_ms=T0)
+
+
+@pytest.mark.parametrize("open_first", [True, False])
+def test_a_deleted_timer_is_gone_and_its_issue_free(store: TimerStore, open_first: bool) -> None:
+    ulid = start(store)
+    if not open_first:
+        store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
+    store.delete(ANN, ulid, now_ms=T0 + 2)
+    for act in (
+        lambda: store.get(ANN, ulid),
+        lambda: store.delete(ANN, ulid, now_ms=T0 + 3),
+        lambda: store.pause(ANN, ulid, now_ms=T0 + 3, by="manual", cause="b"),
+        lambda: store.patch(ANN, ulid, Patch(description="x"), now_ms=T0 + 3),
+    ):
+        with pytest.raises(TimerNotFound):
+            act()
+    assert store.page(ANN, Filters(), page_size=10).timers == ()
+    start(store, T0 + 4)
+
+
+class TestLists:
+    def fill(self, store: TimerStore) -> None:
+        for number in range(10):
+            start_ms = T0 + (number * 7 % 10) * MINUTE
+            store.add(
+                finished(
+                    user_id=ANN,
+                    ulid=f"01ARZ3NDEKTSV4RRFFQ69G5FA{number}",
+                    start_ms=start_ms,
+                    end_ms=start_ms + MINUTE,
+                    now_ms=T0 + 60 * MINUTE,
+                    issue=ISSUE if number % 2 else OTHER,
+                    organization=None,
+                    description="",
+                )
+            )
+        start(store, T0 + 20 * MINUTE, ISSUE)
+        start(store, T0 + 20 * MINUTE, user=BOB)
+
+    @pytest.mark.parametrize("page_size", [1, 3, 11, 100])
+    @pytest.mark.parametrize(
+        ("filters", "expected"),
+        [
+            (Filters(), [20, *range(9, -1, -1)]),
+            (Filters(is_open=True), [20]),
+            (Filters(is_open=False), list(range(9, -1, -1))),
+            (Filters(repo="OCTOCAT/hello-world", number=7), [20, 9, 7, 5, 3, 1]),
+            (Filters(repo="octocat/other"), []),
+            (Filters(start_from_ms=T0 + 3 * MINUTE, start_before_ms=T0 + 6 * MINUTE), [5, 4, 3]),
+            (Filters(start_before_ms=T0), []),
+            (Filters(start_from_ms=T0 + MINUTE, start_before_ms=T0), []),
+        ],
+    )
+    def test_pages_forwards_and_back_hold_everything_once(
+        self, store: TimerStore, page_size: int, filters: Filters, expected: list[int]
+    ) -> None:
+        self.fill(store)
+        seen, pages, position = [], [], None
+        while True:
+            page = store.page(ANN, filters, page_size=page_size, position=position)
+            minutes = [(timer.start_ms - T0) // MINUTE for timer in page.timers]
+            seen += minutes
+            pages.append(minutes)
+            if page.next is None:
+                break
+            position = page.next
+        assert seen == expected
+        back = [minutes]
+        while page.previous is not None:
+            page = store.page(ANN, filters, page_size=page_size, position=page.previous)
+            back.append([(timer.start_ms - T0) // MINUTE for timer in page.timers])
+        assert back[::-1] == pages
+
+
+def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: TimerStore) -> None:
+    ulid = start(store)
+    store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
+    store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
+    store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
+    assert list(store.open_since_before(0, T0)) == []
+    timer = store.expire(ANN, ulid, limit_ms=60 * MINUTE, now_ms=T0 + 200 * MINUTE, by="sweeper")
+    assert timer is not None
+    assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)
+    assert store.get(ANN, ulid) == timer
+    assert store.expire(ANN, ulid, limit_ms=1, now_ms=T0 + 300 * MINUTE, by="sweeper") is None

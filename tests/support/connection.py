@@ -1,0 +1,52 @@
+"""Connections to a DynamoDB that is not Amazon's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REGION = "eu-west-1"
+_ACCESS_KEY = "testing"
+
+
+def environment(endpoint_url: str) -> dict[str, str]:
+    """Return the variables that make any AWS SDK use this DynamoDB, and nothing real.
+
+    Parameters
+    ----------
+    endpoint_url
+        Where the back end listens.
+    """
+    return {
+        "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url,
+        "AWS_ACCESS_KEY_ID": _ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": _ACCESS_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def connect(endpoint_url: str, max_connections: int = 64) -> DynamoDBClient:
+    """Return a client, safe to share between threads.
+
+    Parameters
+    ----------
+    endpoint_url
+        Where the back end listens.
+    max_connections
+        How many requests may be under way at once; more threads than that wait.
+    """
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=_ACCESS_KEY,
+        aws_secret_access_key=_ACCESS_KEY,
+        config=Config(max_pool_connections=max_connections),
+    )

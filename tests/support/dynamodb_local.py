@@ -1,0 +1,146 @@
+"""DynamoDB Local, Amazon's own: conditions, transactions and indexes as in production."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.install_dynamodb_local import install
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+START_SECONDS = 60.0
+
+# DynamoDB Local's own main class listens on every interface of the machine, at a port that has to
+# be free already. Jetty, the web server inside it, can start the same handler from a description
+# of its own (https://eclipse.dev/jetty/documentation/jetty-9/, "Jetty XML Syntax"): on the
+# loopback interface only, and at a port that the system picks.
+_SERVER = """\
+<?xml version="1.0"?>
+<Configure id="server" class="org.eclipse.jetty.server.Server">
+  <Call name="addConnector">
+    <Arg>
+      <New class="org.eclipse.jetty.server.ServerConnector">
+        <Arg><Ref refid="server"/></Arg>
+        <Set name="host">127.0.0.1</Set>
+        <Set name="port">0</Set>
+      </New>
+    </Arg>
+  </Call>
+  <Set name="handler">
+    <New class="com.amazonaws.services.dynamodbv2.local.server.LocalDynamoDBServerHandler">
+      <Arg>
+        <New class="com.amazonaws.services.dynamodbv2.local.server.LocalDynamoDBRequestHandler">
+          <Arg type="int">0</Arg>         <!-- port, unused -->
+          <Arg type="boolean">true</Arg>  <!-- in memory -->
+          <Arg/>                          <!-- path of the database -->
+          <Arg type="boolean">true</Arg>  <!-- shared by all regions and access keys -->
+          <Arg type="boolean">false</Arg> <!-- delay transient statuses -->
+        </New>
+      </Arg>
+      <Arg/>                              <!-- CORS -->
+    </New>
+  </Set>
+</Configure>
+"""
+_STARTED = re.compile(r"Started ServerConnector@.*\{127\.0\.0\.1:(\d+)\}")
+
+_JAVA_OPTIONS = [
+    # A server that lives for seconds: start fast, and leave the cores to the tests.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Dorg.eclipse.jetty.util.log.class=org.eclipse.jetty.util.log.StdErrLog",
+    # DynamoDB Local silences Jetty; its line that says which port it got is needed.
+    "-Dorg.eclipse.jetty.server.LEVEL=INFO",
+    "-Dorg.eclipse.jetty.xml.XmlParser.Validating=false",
+    "-Djava.library.path=DynamoDBLocal_lib",
+    "-classpath",
+    "DynamoDBLocal.jar",
+    "org.eclipse.jetty.xml.XmlConfiguration",
+]
+
+# Runs a command until standard input closes, which it does when the process that started it ends,
+# however it ends.
+_UNTIL_ORPHANED = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+command=$!
+{ read -r _ <&3; kill -9 "$command" 2>/dev/null; } &
+wait "$command"
+"""
+
+
+class DynamoDBLocal:
+    """A DynamoDB Local of one's own, empty at the start and gone at the end.
+
+    It listens on the loopback interface, and ends with this process even if that is killed.
+    Entering it installs it if need be, and returns once it accepts requests.
+
+    Raises
+    ------
+    InstallError
+        On entering: it cannot be installed on this machine.
+    RuntimeError
+        On entering: it did not start; the message holds its log.
+
+    Examples
+    --------
+    >>> with DynamoDBLocal() as db:
+    ...     create_table(connect(db.endpoint_url), "timers")
+    """
+
+    endpoint_url: str
+
+    def __enter__(self) -> Self:
+        java, folder = install()
+        self._scratch = tempfile.TemporaryDirectory(prefix="dynamodb-local-")
+        log = Path(self._scratch.name, "log")
+        server = Path(self._scratch.name, "server.xml")
+        server.write_text(_SERVER)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                ["sh", "-c", _UNTIL_ORPHANED, "sh", java, *_JAVA_OPTIONS, server],
+                cwd=folder,
+                env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                # Ctrl-C is for the tests, which still need it to clean up.
+                start_new_session=True,
+            )
+        try:
+            self.endpoint_url = f"http://127.0.0.1:{self._port(log)}"
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _port(self, log: Path) -> int:
+        """Return the port it listens on, as soon as it does."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if started := _STARTED.search(log.read_text(errors="replace")):
+                return int(started[1])
+            time.sleep(0.05)
+        raise RuntimeError(f"DynamoDB Local did not start:\n{log.read_text(errors='replace')}")
+
+    def _stop(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        self._scratch.cleanup()

@@ -1,0 +1,94 @@
+"""The table as deployed: read from template.yaml, so that the tests cannot drift from it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+# Of the resource's properties, those that CreateTable takes and that shape the data. Backups,
+# encryption and deletion protection would only get in the way of a test.
+_CREATE_TABLE_PROPERTIES = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "LocalSecondaryIndexes",
+    "GlobalSecondaryIndexes",
+    "BillingMode",
+)
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Reads CloudFormation's short form functions as plain values; none shapes the table."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, tag_suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    return {f"!{tag_suffix}": value}
+
+
+_TemplateLoader.add_multi_constructor("!", _intrinsic)
+
+
+@cache
+def table_properties(logical_id: str = "TimerTable") -> dict[str, Any]:
+    """Return the properties of a table in template.yaml.
+
+    Parameters
+    ----------
+    logical_id
+        Its name among the template's resources.
+
+    Raises
+    ------
+    KeyError
+        The template has no such resource.
+    """
+    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader=_TemplateLoader)  # noqa: S506
+    properties: dict[str, Any] = template["Resources"][logical_id]["Properties"]
+    return properties
+
+
+def create_table(client: DynamoDBClient, name: str) -> None:
+    """Create the timer table, with its indexes and its time to live, and wait until it is usable.
+
+    Parameters
+    ----------
+    client
+        Where to create it.
+    name
+        What to call it; tests that run at the same time need names of their own.
+    """
+    properties = table_properties()
+    client.create_table(
+        TableName=name,
+        **{key: properties[key] for key in _CREATE_TABLE_PROPERTIES if key in properties},
+    )
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    client.update_time_to_live(TableName=name, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
+
+
+def delete_table(client: DynamoDBClient, name: str) -> None:
+    """Delete a table and everything in it.
+
+    Parameters
+    ----------
+    client
+        Where it is.
+    name
+        What it is called.
+    """
+    client.delete_table(TableName=name)
