@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 from pynamodb.connection import Connection
-from timer_core.store.table import Table
 
 from tests.support.connection import REGION, connect, environment
 from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.table import create_table, delete_table
+from timer_core.store.table import Table
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.load_profile("default")

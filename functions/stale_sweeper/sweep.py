@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.observability import make_logger, make_metrics
@@ -25,7 +26,8 @@ logger = make_logger("stale-sweeper")
 metrics = make_metrics("stale-sweeper")
 tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
-timers = TimerStore(Table(settings().table_name))
+table = Table(settings().table_name)
+timers = TimerStore(table)
 
 _HOUR_MS = 3_600_000
 _THREADS = 8

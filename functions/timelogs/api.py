@@ -4,11 +4,12 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
-from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
+
+from timelogs import errors, requests, specification
 from timer_core import __version__
 from timer_core.api.auth import Authenticator
 from timer_core.api.cursors import decode_cursor, encode_cursor
@@ -24,8 +25,9 @@ from timer_core.api.models import (
 )
 from timer_core.api.problems import HttpError
 from timer_core.clock import now_ms
-from timer_core.domain.errors import InvalidInput, NotYourTimer, TimerNotFound
+from timer_core.domain.errors import NotYourTimer, TimerNotFound
 from timer_core.domain.ids import new_ulid, parse_timer_id
+from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import check_span, finished
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
@@ -35,11 +37,8 @@ from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
 from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
 
-from timelogs import errors, requests, specification
-
 logger = make_logger("timelogs")
 metrics = make_metrics("timelogs")
-tracer = Tracer(service="timelogs", patch_modules=["botocore"])
 
 _HEALTH_CACHE_MS = 60_000
 
@@ -56,7 +55,9 @@ errors.install(app, logger)
 _Body = TypeVar("_Body", bound=BaseModel)
 _Key = Annotated[
     str | None,
-    Header(alias="idempotency-key", description="Makes it safe to repeat a request", min_length=1, max_length=255),
+    Header(
+        alias="idempotency-key", description="Makes it safe to repeat a request", min_length=1, max_length=255
+    ),
 ]
 _ID = "/api/timelogs/<timer_id>/"
 
@@ -69,14 +70,17 @@ _ID = "/api/timelogs/<timer_id>/"
     tags=["timers"],
 )
 def list_timers(
-    end_time__isnull: Annotated[bool | None, Query(description="true: only open timers; false: only stopped")] = None,
+    end_time__isnull: Annotated[
+        bool | None, Query(description="true: only open timers; false: only stopped")
+    ] = None,
     github_repo: Annotated[str | None, Query(description="owner/name, in any case", max_length=140)] = None,
-    github_issue_number: Annotated[int | None, Query(ge=1)] = None,
+    github_issue_number: Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)] = None,
     start_time__gte: Annotated[TimeIn | None, Query(description="started then or later")] = None,
     start_time__lt: Annotated[TimeIn | None, Query(description="started before")] = None,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
 ) -> Response[TimeLogPage]:
+    """Return a page of the caller's timers, with absolute links to the pages beside it."""
     requests.refuse_unknown_parameters(app.current_event, list_timers)
     filters = Filters(
         is_open=end_time__isnull,
@@ -101,6 +105,7 @@ def add_timer(
     request: Annotated[AddRequest, Body()],
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
+    """Add a stopped timer; with an Idempotency-Key, only once."""
     now = now_ms()
     start_ms, end_ms = request.span_ms
     timer = finished(
@@ -128,6 +133,7 @@ def start_timer(
     request: Annotated[StartRequest | None, Body()] = None,
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
+    """Start a timer now: 201, or 200 with the one that is already open on the issue."""
     request = request or StartRequest()
     now = now_ms()
     timer, created = timers.start(
@@ -149,9 +155,8 @@ def start_timer(
     responses=specification.responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
-def pause_timer(
-    timer_id: str, idempotency_key: _Key = None
-) -> Response[TimeLog]:
+def pause_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+    """Stop counting until the timer is resumed."""
     now = now_ms()
     timer = timers.pause(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
     return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
@@ -164,9 +169,8 @@ def pause_timer(
     responses=specification.responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
-def resume_timer(
-    timer_id: str, idempotency_key: _Key = None
-) -> Response[TimeLog]:
+def resume_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+    """Count again after a pause."""
     now = now_ms()
     timer = timers.resume(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
     return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
@@ -179,9 +183,8 @@ def resume_timer(
     responses=specification.responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
-def stop_timer(
-    timer_id: str, idempotency_key: _Key = None
-) -> Response[TimeLog]:
+def stop_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+    """End the timer; its duration is then its active time."""
     now = now_ms()
     timer = timers.stop(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
     return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
@@ -195,6 +198,7 @@ def stop_timer(
     tags=["timers"],
 )
 def get_timer(timer_id: str) -> Response[TimeLog]:
+    """Return one of the caller's timers."""
     return _answer(HTTPStatus.OK, TimeLog.of(timers.get(*_own(timer_id)), now_ms()))
 
 
@@ -206,6 +210,7 @@ def get_timer(timer_id: str) -> Response[TimeLog]:
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
+    """Change issue, organization or description and, of a stopped timer, start and end."""
     now = now_ms()
     start_ms = None if request.start_time is None else to_ms(request.start_time)
     end_ms = None if request.end_time is None else to_ms(request.end_time)
@@ -231,9 +236,10 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     responses=specification.responses(204, 401, 403, 404),
     tags=["timers"],
 )
-def delete_timer(timer_id: str) -> Response[None]:
+def delete_timer(timer_id: str) -> Response[str]:
+    """Delete a timer for good, open or not."""
     timers.delete(*_own(timer_id), now_ms=now_ms())
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 @app.get(
@@ -245,6 +251,7 @@ def delete_timer(timer_id: str) -> Response[None]:
     security=[],
 )
 def get_health() -> Response[HealthReport]:
+    """Return counts; nothing in them is about a person."""
     health = _health()
     report = HealthReport(
         status="ok",
@@ -258,17 +265,17 @@ def get_health() -> Response[HealthReport]:
 
 @app.get("/api/openapi.json", include_in_schema=False)
 def get_specification() -> Response[str]:
+    """Return this API's description."""
     return Response(HTTPStatus.OK.value, "application/json", specification.document(app))
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
     try:
         requests.normalize(event)
         if requests.needs_caller(event):
-            app.append_context(caller=authenticator.authenticate(event["headers"], now_ms=now_ms()))
+            app.context["caller"] = authenticator.authenticate(event["headers"], now_ms=now_ms())
     except Exception as error:
         return errors.answer(error, event, logger)
     return app.resolve(event, context)
@@ -320,9 +327,7 @@ def _link(position: Position | None) -> str | None:
     return f"{requests.origin(app.current_event)}/api/timelogs/?{urlencode(parameters)}"
 
 
-def _idempotency(
-    key: str | None, operation: str, request: StartRequest | AddRequest
-) -> Idempotency | None:
+def _idempotency(key: str | None, operation: str, request: StartRequest | AddRequest) -> Idempotency | None:
     if key is None:
         return None
     return Idempotency(digest(key), digest(operation, request.model_dump_json()))

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
@@ -45,7 +46,6 @@ class _Refusal:
 def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
     """Have an app answer every error with a problem (RFC 9457)."""
 
-    @app.exception_handler([IssueTimerError, HttpError, RequestValidationError, NotFoundError, Exception])
     def respond(error: Exception) -> Response[str]:
         answered = answer(error, app.current_event.raw_event, logger)
         return Response(
@@ -54,6 +54,8 @@ def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
             answered["body"],
             {name: value for name, value in answered["headers"].items() if name != "content-type"},
         )
+
+    app.exception_handler([HttpError, RequestValidationError, NotFoundError, Exception])(respond)
 
 
 def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[s
     headers = {"content-type": CONTENT_TYPE, **(refusal.headers if refusal else {})}
     if refusal is None:
         request_id = event["requestContext"].get("requestId", "")
-        logger.exception("Unexpected error")
+        logger.error("Unexpected error", exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         body = problem(status, "Something went wrong on our side.", request_id=request_id)
     else:

@@ -3,23 +3,27 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable
 from http import HTTPStatus
+from inspect import signature
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic_core import from_json
+
 from timer_core.api.problems import HttpError
 from timer_core.domain.errors import InvalidInput
 
 MAX_BODY_BYTES = 64 * 1024
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 
 def normalize(event: dict[str, Any]) -> None:
     """Put a request into the one form that the routes know, in place.
 
-    The path ends in a slash, the body is text.
+    The path ends in a slash, the body is JSON text.
 
     Raises
     ------
@@ -45,6 +49,8 @@ def normalize(event: dict[str, Any]) -> None:
         except UnicodeDecodeError:
             raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
     event["isBase64Encoded"] = False
+    # However it was spelled, and also where the body is empty.
+    event["headers"]["content-type"] = "application/json"
 
 
 def _body(event: dict[str, Any]) -> bytes:
@@ -91,13 +97,15 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
         If there is one.
     """
     for name in event.query_string_parameters:
-        if name not in route.__annotations__:
+        if name not in signature(route).parameters:
             raise InvalidInput(name, "Is not a parameter of this list.")
 
 
 def origin(event: APIGatewayProxyEventV2) -> str:
-    """Return scheme and host that the client used, also through CloudFront."""
+    """Return scheme and host that the client used, also through CloudFront (see template.yaml)."""
     headers = event.headers
     scheme = headers.get("x-forwarded-proto", "https")
-    host = headers.get("x-forwarded-host") or event.request_context.domain_name
-    return f"{scheme}://{host}"
+    host = headers.get("x-forwarded-host", "")
+    if not _HOST.fullmatch(host):
+        host = event.request_context.domain_name
+    return f"{'http' if scheme == 'http' else 'https'}://{host}"

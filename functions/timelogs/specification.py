@@ -1,10 +1,13 @@
-"""The OpenAPI document of the REST API, generated from its routes."""
+"""The OpenAPI document of the REST API, generated from its routes.
+
+``make openapi`` writes it to docs/openapi.json.
+"""
 
 import json
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, License, Tag
+
 from timer_core import __version__
 from timer_core.api.models import Problem, TimeLog
 from timer_core.api.problems import CONTENT_TYPE
@@ -24,6 +27,63 @@ _DESCRIPTIONS = {
 }
 
 
+def _webhook_answer(description: str, *statuses: str) -> dict[str, Any]:
+    status = {"type": "string", "enum": list(statuses)}
+    properties = {"status": status, "delivery": {"type": "string"}, "reason": {"type": "string"}}
+    schema = {"type": "object", "required": ["status"], "properties": properties}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _webhook_problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {CONTENT_TYPE: {"schema": schema}}}
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+# Another function's route (webhook/receive.py), which uses no resolver for its cold start's sake.
+_WEBHOOK: dict[str, Any] = {
+    "operationId": "deliver",
+    "summary": "Take a delivery from GitHub",
+    "tags": ["webhook"],
+    "security": [],
+    "parameters": [
+        _header("X-GitHub-Event", "The event's name, such as issues"),
+        _header("X-GitHub-Delivery", "The delivery's GUID; the same when it is delivered again"),
+        _header("X-Hub-Signature-256", "sha256= and the HMAC of the raw body with the webhook's secret"),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["payload"],
+                    "properties": {"payload": {"type": "string", "contentMediaType": "application/json"}},
+                }
+            },
+        },
+    },
+    "responses": {
+        "200": _webhook_answer("A ping, or nothing to do", "pong", "ignored"),
+        "202": _webhook_answer("Queued", "accepted"),
+        "400": _webhook_problem("Not a delivery of GitHub's"),
+        "401": _webhook_problem("The signature is missing or wrong"),
+        "415": _webhook_problem("Neither JSON nor a form"),
+        "503": _webhook_problem("Not queued: deliver it again"),
+    },
+}
+
+
 def responses(*statuses: int) -> dict[int, Any]:
     """Return the documentation of a route's answers; 429 and 500 can always happen."""
     documented: dict[int, Any] = {}
@@ -38,12 +98,15 @@ def responses(*statuses: int) -> dict[int, Any]:
 
 def document(app: APIGatewayHttpResolver) -> str:
     """Return the document (OpenAPI 3.1, JSON)."""
+    # Few ask for the document, and these models would double the cost of a cold start's routes.
+    from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, License, Tag
+
     schema = app.get_openapi_json_schema(
         title="Issue Timer",
         version=__version__,
         description="Time tracking for GitHub issues. Times are UTC (RFC 3339), durations seconds.",
         license_info=License(name="Apache-2.0", identifier="Apache-2.0"),
-        tags=[Tag(name="timers"), Tag(name="operation")],
+        tags=[Tag(name="timers"), Tag(name="webhook"), Tag(name="operation")],
         security_schemes={"token": HTTPBearer(bearerFormat="itt_...")},
         security=[{"token": []}],
     )
@@ -54,4 +117,7 @@ def document(app: APIGatewayHttpResolver) -> str:
             operation["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         written["components"]["schemas"].pop(name, None)
+    # Powertools drops an empty list, which is how OpenAPI says that no credentials are needed.
+    written["paths"]["/api/health/"]["get"]["security"] = []
+    written["paths"]["/api/github-timer-webhook/"] = {"post": _WEBHOOK}
     return json.dumps(written, indent=2, ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
@@ -30,7 +31,9 @@ people = PeopleStore(table)
 health = HealthStore(table)
 
 # What fails holds up only the deliveries of its own issue.
-processor = SqsFifoPartialProcessor(skip_group_on_error=True, raise_on_entire_batch_failure=False)
+processor = SqsFifoPartialProcessor(skip_group_on_error=True)
+# A batch that failed as a whole is reported like any other, and counted.
+processor.raise_on_entire_batch_failure = False
 
 
 @logger.inject_lambda_context

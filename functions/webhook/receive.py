@@ -21,12 +21,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
 from timer_core.api.problems import HttpError, response
 from timer_core.clock import now_ms
 from timer_core.github.events import Ignored, IssueEvent, MalformedDelivery, read
 from timer_core.github.signature import is_signed
 from timer_core.observability import make_logger, make_metrics
-
 from webhook.secrets import WebhookSecrets
 
 logger = make_logger("webhook-receive")
@@ -45,6 +45,7 @@ secrets = WebhookSecrets(boto3.client("secretsmanager", config=_CONFIG), os.envi
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer a delivery: 202 queued, 200 nothing to do, 400, 401 or 415 refused, 503 not queued."""
+    metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
     try:
         status, answer = _receive(event["headers"], _raw_body(event))
     except HttpError as refused:

@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 _MAX_AGE_S = 300
 # Anybody can send wrong signatures, so these may not make us ask for the secret each time.
 _MIN_AGE_S = 10
@@ -24,17 +26,29 @@ class WebhookSecrets:
         self._client = client
         self._arn = arn
         self._secrets: tuple[str, ...] = ()
-        self._read_at = 0.0
+        self._read_at = self._good_until = 0.0
 
     def get(self) -> tuple[str, ...]:
-        """Return the secrets, at most five minutes old."""
-        if not self._secrets or time.monotonic() - self._read_at > _MAX_AGE_S:
-            self._read()
+        """Return the secrets, at most five minutes old unless Secrets Manager is out of reach.
+
+        Raises
+        ------
+        BotoCoreError, ClientError
+            If they were never read and cannot be now.
+        """
+        if time.monotonic() >= self._good_until:
+            try:
+                self._read()
+            except (BotoCoreError, ClientError):
+                if not self._secrets:
+                    raise
+                # Better an old secret than a lost delivery; and not one slow attempt for each.
+                self._good_until = time.monotonic() + _MIN_AGE_S
         return self._secrets
 
     def refresh(self) -> bool:
         """Read the secrets again unless that was just done, and return whether they changed."""
-        if time.monotonic() - self._read_at < _MIN_AGE_S:
+        if time.monotonic() < self._read_at + _MIN_AGE_S:
             return False
         before = self._secrets
         self._read()
@@ -44,3 +58,4 @@ class WebhookSecrets:
         value = json.loads(self._client.get_secret_value(SecretId=self._arn)["SecretString"])
         self._secrets = (value["current"], value.get("previous", ""))
         self._read_at = time.monotonic()
+        self._good_until = self._read_at + _MAX_AGE_S

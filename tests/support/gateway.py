@@ -71,14 +71,14 @@ class Client:
 
     def __init__(self, handler: Callable[[dict[str, Any], Any], dict[str, Any]], token: str = "") -> None:
         self._handler = handler
-        self._token = token
+        self.token = token
 
     def __call__(
         self, method: str, target: str, json_body: Any = None, *, body: bytes | None = None, **headers: str
     ) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self._token:
-            sent.setdefault("authorization", f"Token {self._token}")
+        if self.token:
+            sent.setdefault("authorization", f"Token {self.token}")
         if json_body is not None:
             body = json.dumps(json_body).encode()
             sent.setdefault("content-type", "application/json")

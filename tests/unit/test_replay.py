@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Fact, replay
 from timer_core.domain.timers import Timer
@@ -243,7 +244,7 @@ def test_unassigning_does_not_take_over_a_pause_by_hand() -> None:
     assert (timer.status, timer.paused_by) == ("paused", "manual")
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_events_of_one_second_converge_too(order: tuple[int, ...]) -> None:
     facts = [
         Fact("x", "assigned", T0, frozenset({ANN})),

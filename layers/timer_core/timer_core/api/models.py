@@ -5,7 +5,7 @@ Requests are strict: no unknown fields, and JSON's own types ("5" is no number).
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    model_validator,
 )
 
 from timer_core.domain.errors import InvalidInput
@@ -57,7 +58,7 @@ def _after_epoch(moment: datetime) -> datetime:
 
 
 def _printable(text: str) -> str:
-    if any(character < " " and character not in "\n\t\r" or character == "\x7f" for character in text):
+    if any((character < " " and character not in "\n\t\r") or character == "\x7f" for character in text):
         raise ValueError("must not contain control characters")
     return text
 
@@ -94,7 +95,7 @@ class TimeLog(BaseModel):
     created: Time
 
     @classmethod
-    def of(cls, timer: Timer, now_ms: int) -> Self:
+    def of(cls, timer: Timer, now_ms: int) -> "TimeLog":
         """Show a timer as it is at a time."""
         active = timer.active_ms(now_ms) / 1000
         return cls.model_construct(
@@ -127,8 +128,12 @@ class TimeLogPage(BaseModel):
     results: list[TimeLog]
 
 
+# Validators that few requests need are built when first used, not in every cold start.
+_RARE = ConfigDict(defer_build=True)
+
+
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class _OnIssue(_Request):
@@ -217,21 +222,35 @@ class PatchRequest(_OnIssue):
     start_time: TimeIn | None = None
     end_time: TimeIn | None = None
 
+    @model_validator(mode="after")
+    def _null_only_unlinks(self) -> "PatchRequest":
+        null = {name for name in self.model_fields_set if getattr(self, name) is None}
+        if null - {"github_issue_url"}:
+            raise ValueError(f"{min(null - {'github_issue_url'})} must not be null")
+        if null and (self.github_repo is not None or self.github_issue_number is not None):
+            raise ValueError("github_issue_url is null, so the issue must not be named otherwise")
+        return self
+
 
 class HealthReport(BaseModel):
     """How the deployment does."""
+
+    model_config = _RARE
 
     status: str
     version: str
     open_timers: int
     stale_timers: Annotated[int, Field(description="Open for longer than StaleAfterHours.")]
     webhook_success_rate: Annotated[
-        float | None, Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any.")
+        float | None,
+        Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any."),
     ]
 
 
 class FieldError(BaseModel):
     """One thing that is wrong with a request."""
+
+    model_config = _RARE
 
     loc: list[str | int]
     msg: str
@@ -239,6 +258,8 @@ class FieldError(BaseModel):
 
 class Problem(BaseModel):
     """An error as RFC 9457 describes it."""
+
+    model_config = _RARE
 
     type: str
     title: str

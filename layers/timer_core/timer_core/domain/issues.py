@@ -17,7 +17,7 @@ _ORGANIZATION_URL = re.compile(rf"https://(?:www\.)?github\.com/(?:orgs/)?({_OWN
 _FULL_NAME = re.compile(rf"({_OWNER})/({_REPO})")
 _URL = re.compile(
     rf"https://(?:www\.)?github\.com/({_OWNER})/({_REPO})/issues/([0-9]{{1,12}})/?(?:[?#]\S*)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

@@ -139,7 +139,11 @@ def replay(
         Nothing up to this time is derived again, because people corrected it by hand or because
         its facts are no longer kept.
     """
-    ordered = sorted(timers, key=lambda timer: timer.start_ms)
+    # By their ends, because one that was moved here from another issue may have begun long before.
+    ordered = sorted(
+        (timer for timer in timers if timer.end_ms is None or timer.end_ms > settled_ms),
+        key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
+    )
     place = _order_of_fact(since)
     first = sum(_ended_before(timer, place) for timer in ordered)
     cut = [index for index, timer in enumerate(ordered) if timer.snapshot]
@@ -154,8 +158,12 @@ def replay(
         current = _restore(affected[0], affected[0].snapshot)
         floor = max(floor, _Order(current.changed_ms, True, 0, 0, ""))
     steps: list[_Step] = []
+    latest_by_hand_ms = 0
     for index, timer in enumerate(ordered):
-        own = _history_steps(timer, index)
+        own = _history_steps(timer, index, latest_by_hand_ms)
+        latest_by_hand_ms = max(
+            [latest_by_hand_ms, *(step.order.at_ms for step in own if step.order.by_hand)]
+        )
         if index < first and not timer.is_open:
             end = _end_index(timer)
             floor = max(floor, own[end].order)
@@ -196,14 +204,19 @@ def _fact_step(fact: Fact) -> _Step:
     return _Step(_order_of_fact(fact), transition, effect.resumes)
 
 
-def _history_steps(timer: Timer, position: int) -> list[_Step]:
-    """Return the entries of a timer's history, placed in time; ``position`` counts the timers."""
+def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> list[_Step]:
+    """Return the entries of a timer's history, placed in time.
+
+    ``position`` counts the timers. What was done by hand counts from ``earliest_ms`` at the
+    earliest: people ended the timer before it first, even if another machine's clock was ahead.
+    """
     steps = []
     for index, transition in enumerate(timer.history):
         effect = EFFECTS.get(transition.by)
         if effect is None:
             # The positions keep the order of what was done in one millisecond.
-            order = _Order(transition.at_ms, True, position, index, transition.cause)
+            at_ms = max(transition.at_ms, earliest_ms)
+            order = _Order(at_ms, True, position, index, transition.cause)
             steps.append(_Step(order, transition, None))
         else:
             order = _order(transition.at_ms, transition.by, transition.cause)
@@ -219,7 +232,7 @@ def _end_index(timer: Timer) -> int:
 
 
 def _ended_before(timer: Timer, place: _Order) -> bool:
-    return not timer.is_open and _history_steps(timer, 0)[_end_index(timer)].order < place
+    return not timer.is_open and _history_steps(timer)[_end_index(timer)].order < place
 
 
 def _restore(timer: Timer, snapshot: Snapshot) -> Timer:

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeAlias
 
+from timer_core.domain.errors import InvalidInput
+from timer_core.domain.issues import Issue
+
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
 
@@ -85,7 +88,7 @@ def read(name: str, payload: Payload, *, delivery: str, received_ms: int) -> Iss
     Raises
     ------
     MalformedDelivery
-        If something is missing, or not of its type.
+        If something is missing, or not what GitHub sends.
     """
     action = payload.get("action")
     reader = READERS.get(f"{name}.{action}")
@@ -94,11 +97,12 @@ def read(name: str, payload: Payload, *, delivery: str, received_ms: int) -> Iss
     what = reader(payload)
     if isinstance(what, Ignored):
         return what
+    issue = _issue(payload)
     return IssueEvent(
         delivery=delivery,
         kind=str(action),
-        repo=_text(payload, "repository", "full_name"),
-        number=_number(payload, "issue", "number"),
+        repo=issue.full_name,
+        number=issue.number,
         at_ms=counts_from(what.happened, received_ms),
         users=what.users,
     )
@@ -173,6 +177,13 @@ READERS: dict[str, Callable[[Payload], _Happening | Ignored]] = {
     "issues.deleted": _deleted,
     "issues.reopened": _reopened,
 }
+
+
+def _issue(payload: Payload) -> Issue:
+    try:
+        return Issue.of(_text(payload, "repository", "full_name"), _number(payload, "issue", "number"))
+    except InvalidInput as error:
+        raise MalformedDelivery(f"Not an issue: {error}") from error
 
 
 def _user(user: Any) -> int | None:

@@ -7,8 +7,7 @@ order in which deliveries come does not matter (see `timer_core.domain.replay`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-from pynamodb.expressions.update import Action as UpdateAction
+from typing import TYPE_CHECKING
 
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
@@ -28,8 +27,11 @@ from timer_core.store.items import (
     tombstone,
     user_pk,
 )
-from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write
+from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
 from timer_core.store.timers import TimerStore, put_changed, put_new
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action as UpdateAction
 
 # Facts older than this are not derived again: some of those they came with may have expired.
 _SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
@@ -128,7 +130,7 @@ class FactStore:
         facts: Sequence[Fact],
         now_ms: int,
     ) -> list[Timer]:
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             slot = slots.get(user_id, _Slot(user_id))
             outcome = self._replay(slot, since, issue, facts, now_ms)
             writes = self._writes(slot, outcome, issue, now_ms)
@@ -142,9 +144,7 @@ class FactStore:
             return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
         raise TooMuchContention("The timers of an issue kept changing.")
 
-    def _replay(
-        self, slot: _Slot, since: Fact, issue: Issue, facts: Sequence[Fact], now_ms: int
-    ) -> Outcome:
+    def _replay(self, slot: _Slot, since: Fact, issue: Issue, facts: Sequence[Fact], now_ms: int) -> Outcome:
         # ULIDs sort by time: these are the latest.
         ulids = sorted(slot.ulids)[-_MOST_TIMERS:]
         items = self._table.get_many((user_pk(slot.user_id), timer_sk(ulid)) for ulid in ulids)
@@ -189,9 +189,10 @@ class FactStore:
                 else SlotItem.open_ulid == slot.open_ulid
             )
             writes.append(Write("Update", issue_pk(issue), user_pk(slot.user_id), as_read, actions))
+        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
         for timer in outcome.changed:
             if timer.status is Status.RUNNING:
-                writes += self._timers.pauses_of_others(timer, timer.changed_ms)
+                writes += self._timers.pauses_of_others(timer, timer.changed_ms, written)
         return writes
 
 

@@ -4,6 +4,7 @@ Each kind of item has a class that names its attributes; keys are made here and 
 """
 
 from hashlib import sha256
+from typing import Any
 from zlib import crc32
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
@@ -21,6 +22,9 @@ OPEN_SHARDS = 8
 # How long facts are kept. GitHub redelivers for three days, and a message can spend 14 days in
 # the queue and 14 more in the dead-letter queue.
 FACT_DAYS = 31
+
+
+FOCUS_SK = "focus"
 
 
 class TimerItem(Model):
@@ -57,7 +61,7 @@ class TimerItem(Model):
     paused_ms = NumberAttribute(null=True)
     latest_start_ms = NumberAttribute(null=True)
     earliest_end_ms = NumberAttribute(null=True)
-    history: ListAttribute[str] = ListAttribute(of=UnicodeAttribute)
+    history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     snapshot = UnicodeAttribute(null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
@@ -68,7 +72,7 @@ class SlotItem(Model):
 
     ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
     one; ``ulids`` names all of their timers on it that events may have to change. Events up to
-    ``settled_ms`` change none of them, because the open timer was moved away by hand then.
+    ``settled_ms`` change none of them, because an open timer was moved away or here by hand then.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -97,6 +101,17 @@ class IdempotencyItem(Model):
     ulid = UnicodeAttribute()
     request_hash = UnicodeAttribute()
     expires_at = NumberAttribute()
+
+
+class FocusItem(Model):
+    """``user#<id>`` / ``focus``: how often one of a person's exclusive timers began to run.
+
+    What makes a timer run counts on from what it read, so that two timers cannot begin at once.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    taken = NumberAttribute()
 
 
 class ProfileItem(Model):

@@ -7,14 +7,14 @@ own, and ask for the old item when a condition fails, so that nobody has to read
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
 from pynamodb.connection import Connection
 from pynamodb.connection.base import MetaTable
-from pynamodb.exceptions import VerboseClientError
+from pynamodb.exceptions import QueryError, VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -37,6 +37,9 @@ _ATTEMPTS = 12
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+# What is left of throttling when the client has tried again a few times (AWS, "Error handling with
+# DynamoDB"): the one who asked may do so again, later.
+_THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
 class ConditionFailed(Exception):
@@ -120,20 +123,18 @@ class Table:
     def get(self, pk: str, sk: str) -> RawItem | None:
         """Return an item, strongly consistent, or None."""
         kwargs = self._connection.get_operation_kwargs(self.name, pk, sk, consistent_read=True)
-        item: RawItem | None = self._connection.dispatch("GetItem", kwargs).get("Item")
+        item: RawItem | None = self._call("GetItem", kwargs).get("Item")
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
         """Return those of up to 100 items that exist, strongly consistent, in any order."""
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
-        for attempt in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             if not pending:
                 return found
-            if attempt:
-                _wait(attempt)
             request = {self.name: {"Keys": pending, "ConsistentRead": True}}
-            response = self._connection.dispatch("BatchGetItem", {"RequestItems": request})
+            response = self._call("BatchGetItem", {"RequestItems": request})
             found += response["Responses"].get(self.name, [])
             pending = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
         raise TooMuchContention("DynamoDB did not return all items of a batch.")
@@ -155,18 +156,23 @@ class Table:
         Strongly consistent but for the global indexes, which cannot be. With ``count`` the
         items stay in the database.
         """
-        response = self._connection.query(
-            self.name,
-            key,
-            range_condition,
-            filter_condition=filter_condition,
-            consistent_read=index is None or INDEXES[index][0] == "pk",
-            exclusive_start_key=start,
-            index_name=index,
-            limit=limit,
-            scan_index_forward=forward,
-            select="COUNT" if count else None,
-        )
+        try:
+            response = self._connection.query(
+                self.name,
+                key,
+                range_condition,
+                filter_condition=filter_condition,
+                consistent_read=index is None or INDEXES[index][0] == "pk",
+                exclusive_start_key=start,
+                index_name=index,
+                limit=limit,
+                scan_index_forward=forward,
+                select="COUNT" if count else None,
+            )
+        except QueryError as error:
+            if error.cause_response_code in _THROTTLED:
+                raise TooMuchContention("The database is busy.") from error
+            raise
         return response.get("Items", []), response["Count"], response.get("LastEvaluatedKey")
 
     def write(self, write: Write) -> RawItem:
@@ -184,13 +190,11 @@ class Table:
 
         def call() -> RawItem:
             try:
-                response = self._connection.dispatch(f"{write.operation}Item", kwargs)
+                response = self._call(f"{write.operation}Item", kwargs)
             except VerboseClientError as error:
                 code = error.response["Error"]["Code"]
                 if code == "ConditionalCheckFailedException":
-                    cause = error.__cause__
-                    assert isinstance(cause, ClientError)  # noqa: S101 - how PynamoDB raises it
-                    raise ConditionFailed(cause.response.get("Item")) from None
+                    raise ConditionFailed(_item_of(error)) from None
                 if code == "TransactionConflictException":
                     raise _Conflict from error
                 raise
@@ -213,7 +217,7 @@ class Table:
 
         def call() -> None:
             try:
-                self._connection.dispatch("TransactWriteItems", {"TransactItems": items})
+                self._call("TransactWriteItems", {"TransactItems": items})
             except VerboseClientError as error:
                 reasons = [(i, reason) for i, reason in enumerate(error.cancellation_reasons) if reason]
                 refused = {
@@ -226,6 +230,15 @@ class Table:
                 raise
 
         _retry(call)
+
+    def _call(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response: dict[str, Any] = self._connection.dispatch(operation, kwargs)
+        except VerboseClientError as error:
+            if error.response["Error"]["Code"] in _THROTTLED:
+                raise TooMuchContention("The database is busy; nothing was changed.") from error
+            raise
+        return response
 
     def _kwargs(self, write: Write) -> dict[str, Any]:
         kwargs: dict[str, Any] = self._connection.get_operation_kwargs(
@@ -242,6 +255,13 @@ class Table:
         return kwargs
 
 
+def _item_of(error: VerboseClientError) -> RawItem | None:
+    """Return the item of a failed condition, which PynamoDB leaves to the error it caught."""
+    cause = error.__cause__
+    response: dict[str, Any] = dict(cause.response) if isinstance(cause, ClientError) else {}
+    return response.get("Item")
+
+
 class _Conflict(Exception):
     """Another transaction was at work on the same item."""
 
@@ -250,18 +270,21 @@ T = TypeVar("T")
 
 
 def _retry(call: Callable[[], T]) -> T:
-    for attempt in range(1, _ATTEMPTS + 1):
+    for _ in attempts(_ATTEMPTS):
         try:
             return call()
         except _Conflict:
-            _wait(attempt)
+            continue
     raise TooMuchContention("Too many changes to the same timer at once; nothing was changed.")
 
 
-def _wait(attempt: int) -> None:
-    """Wait with full jitter, as AWS advises for retries."""
-    longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
-    time.sleep(random.uniform(0, longest))  # noqa: S311 - not for secrets
+def attempts(most: int) -> Iterator[int]:
+    """Count attempts, and wait before each but the first: with full jitter, as AWS advises."""
+    for attempt in range(most):
+        if attempt:
+            longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+            time.sleep(random.uniform(0, longest))  # noqa: S311 - not for secrets
+        yield attempt
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ A transition is one conditional update with no read before it; starting and stop
 transactions, because they also take or free the person's slot on the issue.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition
 from timer_core.store.items import (
+    FOCUS_SK,
+    FocusItem,
     IdempotencyItem,
     SlotItem,
     TimerItem,
@@ -38,7 +40,7 @@ from timer_core.store.items import (
     tombstone,
     user_pk,
 )
-from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write
+from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
 
 # A timer's history is cut to the last KEPT entries when it has grown to MAX: it is read and
 # written with the timer, and what is that old no late event will concern.
@@ -47,6 +49,8 @@ KEPT_HISTORY = 100
 
 _ATTEMPTS = 20
 _FILTERED_READ = 1000
+# A transaction takes 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
+_MOST_PAUSES = 90
 _IDEMPOTENCY_DAYS = 1
 
 
@@ -161,9 +165,7 @@ class TimerStore:
             return Page((), None, None)
         if position is not None and not filters.select_start(position.start_ms):
             raise InvalidInput("cursor", "Belongs to a list with other filters.")
-        index, sort_key = (
-            ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
-        )
+        index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards
         start: RawItem | None = None
         if position is not None:
@@ -246,7 +248,7 @@ class TimerStore:
         TooMuchContention
             If others kept changing what this depends on.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             timer = Timer.start(
                 user_id=user_id,
                 ulid=new_ulid(now_ms),
@@ -263,11 +265,14 @@ class TimerStore:
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
-                for position, item in refused.failed.items():
-                    if item is None or position >= own:
-                        continue
+                refused_own = [item for position, item in refused.failed.items() if item and position < own]
+                for item in refused_own:
+                    if item["sk"]["S"] == timer_sk(timer.ulid):
+                        # Nobody else has this id: it was written, and the answer was lost.
+                        return _existing(item), True
                     if "request_hash" in item:
                         return self._repeated(user_id, item, idempotency), True
+                for item in refused_own:
                     if "open_ulid" in item:
                         try:
                             already = self.get(user_id, item["open_ulid"]["S"])
@@ -290,10 +295,11 @@ class TimerStore:
         try:
             self.write_all(self._creation(timer, idempotency))
         except TransactionRefused as refused:
-            item = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
-            if item is None:
-                raise TooMuchContention("The id was taken at this moment.") from refused
-            return self._repeated(timer.user_id, item, idempotency)
+            by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
+            if by_key is None:
+                # Nobody else has this id: it was written, and the answer was lost.
+                return self.get(timer.user_id, timer.ulid)
+            return self._repeated(timer.user_id, by_key, idempotency)
         return timer
 
     def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
@@ -318,7 +324,10 @@ class TimerStore:
     def _repeated(self, user_id: int, item: RawItem, idempotency: Idempotency | None) -> Timer:
         if idempotency is None or item["request_hash"]["S"] != idempotency.request:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
-        return self.get(user_id, item["ulid"]["S"])
+        try:
+            return self.get(user_id, item["ulid"]["S"])
+        except TimerNotFound:
+            raise IdempotencyKeyReused("The timer that this Idempotency-Key made was deleted.") from None
 
     # ------------------------------------------------------------------ transitions
 
@@ -362,7 +371,7 @@ class TimerStore:
         TransitionNotAllowed
             If it is stopped already.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             timer = self.get(user_id, ulid)
             if _was_done(timer, Action.STOP, cause):
                 return timer
@@ -379,7 +388,7 @@ class TimerStore:
         Timer or None
             The stopped timer; None if it is not open any more.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             try:
                 timer = self.get(user_id, ulid)
             except TimerNotFound:
@@ -403,7 +412,7 @@ class TimerStore:
         return True
 
     def _transition(self, user_id: int, ulid: str, transition: Transition) -> Timer:
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             write = _transition_write(user_id, ulid, transition)
             try:
                 if self._exclusive and transition.action is Action.RESUME:
@@ -425,7 +434,7 @@ class TimerStore:
         raise TooMuchContention(f"The timer could not {transition.action}: others kept changing it.")
 
     def _resume_alone(self, write: Write, user_id: int, ulid: str, at_ms: int) -> Timer:
-        writes = [write, *self._pauses(user_id, ulid, at_ms)]
+        writes = [write, *self._pauses(user_id, ulid, at_ms, ())]
         self.write_all(writes)
         return self.get(user_id, ulid)
 
@@ -436,25 +445,32 @@ class TimerStore:
             return False
         return True
 
-    def pauses_of_others(self, timer: Timer, at_ms: int) -> list[Write]:
-        """Return the writes that pause the person's other running timers, if timers are exclusive."""
-        return self._pauses(timer.user_id, timer.ulid, at_ms) if self._exclusive else []
+    def pauses_of_others(self, timer: Timer, at_ms: int, written: Collection[str] = ()) -> list[Write]:
+        """Return the writes that pause the person's other running timers, if timers are exclusive.
 
-    def _pauses(self, user_id: int, ulid: str, at_ms: int) -> list[Write]:
-        items, _, _ = self._table.query(
-            user_pk(user_id),
-            index="open-by-user",
-            filter_condition=TimerItem.status == Status.RUNNING.value,
-        )
-        others = [other for other in map(to_timer, items) if other.ulid != ulid]
-        return [
-            _transition_write(
-                user_id,
-                other.ulid,
-                Transition(max(at_ms, other.changed_ms), Action.PAUSE, "exclusive", ulid),
+        Those that are ``written`` in the same transaction (their ULIDs) are left out.
+        """
+        return self._pauses(timer.user_id, timer.ulid, at_ms, written) if self._exclusive else []
+
+    def _pauses(self, user_id: int, ulid: str, at_ms: int, written: Collection[str]) -> list[Write]:
+        focus = _focus_write(user_id, self._table.get(user_pk(user_id), FOCUS_SK))
+        others = [other for other in self._running(user_id) if other.ulid not in {ulid, *written}]
+        for other in others[_MOST_PAUSES:]:
+            self._write_if_unchanged(_pause_for(other, ulid, at_ms))
+        return [focus, *(put_changed(_pause_for(other, ulid, at_ms)) for other in others[:_MOST_PAUSES])]
+
+    def _running(self, user_id: int) -> Iterator[Timer]:
+        start: RawItem | None = None
+        while True:
+            items, _, start = self._table.query(
+                user_pk(user_id),
+                index="open-by-user",
+                filter_condition=TimerItem.status == Status.RUNNING.value,
+                start=start,
             )
-            for other in others
-        ]
+            yield from map(to_timer, items)
+            if start is None:
+                return
 
     # ------------------------------------------------------------------ correcting
 
@@ -488,7 +504,7 @@ class TimerStore:
         """Move an open timer to another issue, slot and all."""
         assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
         (issue,) = patch.issue
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             moved = replace(
                 timer,
                 issue=issue,
@@ -496,11 +512,11 @@ class TimerStore:
                 description=timer.description if patch.description is None else patch.description,
             )
             writes = [put_changed(moved)]
-            if (timer.issue and timer.issue.key) != (issue and issue.key):
+            if (timer.issue and timer.issue.key) != (issue.key if issue else None):
                 if timer.issue is not None:
                     writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, settled_ms=now_ms))
                 if issue is not None:
-                    writes.append(take_slot(issue, timer.user_id, timer.ulid))
+                    writes.append(take_slot(issue, timer.user_id, timer.ulid, settled_ms=now_ms))
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
@@ -531,10 +547,13 @@ class TimerStore:
             TimerItem.status == Status.STOPPED.value,
             item=tombstone(pk, sk, now_ms, settled_ms=now_ms),
         )
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS):
             try:
                 self._table.write(grave)
             except ConditionFailed as failed:
+                if failed.item and failed.item.get("deleted_ms") == {"N": str(now_ms)}:
+                    # By this very request, whose answer was lost.
+                    return
                 timer = _existing(failed.item)
             else:
                 return
@@ -581,15 +600,13 @@ def put_changed(timer: Timer) -> Write:
     return Write("Put", item.pk, item.sk, TimerItem.version == timer.version, item=raw(item))
 
 
-def take_slot(issue: Issue, user_id: int, ulid: str) -> Write:
+def take_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
     """Return the write that makes a timer the open one of a person on an issue."""
-    return Write(
-        "Update",
-        issue_pk(issue),
-        user_pk(user_id),
-        SlotItem.open_ulid.does_not_exist(),
-        [SlotItem.open_ulid.set(ulid), SlotItem.ulids.add({ulid})],
-    )
+    actions: list[UpdateAction] = [SlotItem.open_ulid.set(ulid), SlotItem.ulids.add({ulid})]
+    if settled_ms is not None:
+        actions.append(SlotItem.settled_ms.set(settled_ms))
+    vacant = SlotItem.open_ulid.does_not_exist()
+    return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
 
 
 def free_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
@@ -624,7 +641,7 @@ def _transition_write(user_id: int, ulid: str, transition: Transition) -> Write:
         timer_sk(ulid),
         (TimerItem.status == before.value)
         & (TimerItem.changed_ms <= at_ms)
-        & (size(TimerItem.history) < MAX_HISTORY),
+        & (size(TimerItem.history) < MAX_HISTORY),  # type: ignore[no-untyped-call]
         [
             *actions,
             TimerItem.changed_ms.set(at_ms),
@@ -632,6 +649,20 @@ def _transition_write(user_id: int, ulid: str, transition: Transition) -> Write:
             TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
         ],
     )
+
+
+def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
+    """Return a running timer as paused because another one, of this ULID, runs now."""
+    if len(timer.history) >= MAX_HISTORY:
+        timer = timer.compacted(KEPT_HISTORY)
+    return timer.pause(at_ms, "exclusive", ulid)
+
+
+def _focus_write(user_id: int, read: RawItem | None) -> Write:
+    """Return the write of whoever makes a timer run; it is refused if another did since the read."""
+    taken = int(read["taken"]["N"]) if read else 0
+    as_read = FocusItem.taken == taken if read else FocusItem.pk.does_not_exist()
+    return Write("Update", user_pk(user_id), FOCUS_SK, as_read, [FocusItem.taken.set(taken + 1)])
 
 
 def _patch_write(user_id: int, ulid: str, patch: Patch, now_ms: int) -> Write:
@@ -644,11 +675,11 @@ def _patch_write(user_id: int, ulid: str, patch: Patch, now_ms: int) -> Write:
         (issue,) = patch.issue
         organization = organization or (issue.owner if issue else None)
         actions += [
-            _set_or_remove(TimerItem.owner, issue and issue.owner),
-            _set_or_remove(TimerItem.repo, issue and issue.repo),
+            _set_or_remove(TimerItem.owner, issue.owner if issue else None),
+            _set_or_remove(TimerItem.repo, issue.repo if issue else None),
             TimerItem.number.set(issue.number) if issue else TimerItem.number.remove(),
-            _set_or_remove(TimerItem.issue_key, issue and issue.key),
-            _set_or_remove(TimerItem.repo_key, issue and issue.full_name.lower()),
+            _set_or_remove(TimerItem.issue_key, issue.key if issue else None),
+            _set_or_remove(TimerItem.repo_key, issue.full_name.lower() if issue else None),
         ]
         # An open timer's slot has to move with it, which needs to know where it is.
         condition &= TimerItem.status == Status.STOPPED.value
@@ -736,4 +767,3 @@ def _existing(item: RawItem | None) -> Timer:
 def _was_done(timer: Timer, action: Action, cause: str) -> bool:
     """Whether this very request has changed the timer before; clients repeat what got no answer."""
     return any(done.action is action and done.cause == cause for done in timer.history)
-

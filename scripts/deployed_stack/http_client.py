@@ -1,0 +1,40 @@
+"""Plain HTTP requests, for the command line and for tests."""
+
+import http.client
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+_TIMEOUT_SECONDS = 130
+
+
+class Response(NamedTuple):
+    """What the server answered."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+def request(
+    method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Response:
+    """Send one request and read its answer, whatever its status; redirects are not followed.
+
+    Names under ``.localhost`` mean this machine (RFC 6761, section 6.3), which not every resolver that
+    Python may use knows.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    address = "127.0.0.1" if host.endswith(".localhost") else host
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(address, parts.port, timeout=_TIMEOUT_SECONDS)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(
+            method, target, body=body or None, headers={"Host": parts.netloc, **(headers or {})}
+        )
+        response = connection.getresponse()
+        return Response(response.status, response.headers, response.read())
+    finally:
+        connection.close()

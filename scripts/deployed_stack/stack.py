@@ -1,0 +1,83 @@
+"""A deployed stack, found by its name through CloudFormation."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+
+import boto3
+
+
+class DeployedStack:
+    """Issue Timer as template.yaml deployed it.
+
+    Parameters
+    ----------
+    aws
+        Account and region, with credentials.
+    name
+        CloudFormation's name of the stack.
+    """
+
+    def __init__(self, aws: boto3.Session, name: str) -> None:
+        self.aws = aws
+        self.name = name
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name."""
+        stacks = self.aws.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+    @cached_property
+    def resources(self) -> dict[str, str]:
+        """Physical id of each of the stack's resources by its logical id."""
+        paginator = self.aws.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in paginator.paginate(StackName=self.name)
+            for resource in page["StackResourceSummaries"]
+            if "PhysicalResourceId" in resource
+        }
+
+    @property
+    def url(self) -> str:
+        """The page, and the API under ``/api/``."""
+        return self.outputs["Url"]
+
+    @property
+    def table_name(self) -> str:
+        """The DynamoDB table of the timers."""
+        return self.outputs["TableName"]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Environment for a process that is to work on this stack."""
+        return os.environ | {"TABLE_NAME": self.table_name}
+
+    def webhook_secret(self) -> str:
+        """Return the secret that GitHub's deliveries are signed with."""
+        secret = self.aws.client("secretsmanager").get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
+        return str(json.loads(secret["SecretString"])["current"])
+
+    def admin(self, *arguments: str, stderr: int | None = None) -> str:
+        """Run timer_core's command line on this stack and return what it printed.
+
+        Parameters
+        ----------
+        arguments
+            As for ``python -m timer_core.admin``.
+        stderr
+            Where its messages for people go, as for ``subprocess.run``; to the terminal by default.
+
+        Raises
+        ------
+        subprocess.CalledProcessError
+            The command failed; its messages say why.
+        """
+        command = [sys.executable, "-m", "timer_core.admin", *arguments]
+        return subprocess.run(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True
+        ).stdout

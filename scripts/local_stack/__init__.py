@@ -1,0 +1,16 @@
+"""The whole stack on this machine: template.yaml deployed to MiniStack, an AWS emulator.
+
+Two things can be started, each as a context manager::
+
+    with MiniStack(port=free_port(), state_dir=tmp_path) as emulator:
+        emulator.session.client("dynamodb")
+
+    with LocalStack(port=free_port(), state_dir=tmp_path) as stack:
+        token = stack.mint_token("583231", login="octocat")
+"""
+
+from local_stack.errors import LocalStackError
+from local_stack.ministack import MiniStack, free_port
+from local_stack.stack import LocalStack
+
+__all__ = ["LocalStack", "LocalStackError", "MiniStack", "free_port"]

@@ -1,0 +1,96 @@
+"""Building the stack's functions and layer for this machine, once per state of the sources."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from local_stack.errors import LocalStackError
+from local_stack.paths import LOCAL, MINISTACK_PYTHON, ROOT, SAM
+
+_BUILDS = LOCAL / "builds"
+_BUILDS_KEPT = 3
+_SOURCES = ("template.yaml", "functions", "layers", "requirements/ministack.txt")
+
+
+def sources_digest() -> str:
+    """Return a digest of everything that a build is made from."""
+    digest = hashlib.sha256()
+    for source in _SOURCES:
+        path = ROOT / source
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if _is_source(p))
+        for file in files:
+            digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_source(path: Path) -> bool:
+    return (
+        path.is_file()
+        and "__pycache__" not in path.parts
+        and not any(part.endswith(".egg-info") for part in path.parts)
+    )
+
+
+def build() -> Path:
+    """Build with ``sam build``, or find the earlier build of the same sources.
+
+    Returns
+    -------
+    Path
+        The built template, with the functions and the layer beside it.
+
+    Raises
+    ------
+    LocalStackError
+        The build failed; what it printed is included.
+    """
+    destination = _BUILDS / sources_digest()
+    if not destination.exists():
+        _BUILDS.mkdir(parents=True, exist_ok=True)
+        # Built aside and then renamed, so that an interrupted build is never taken for a whole one.
+        with tempfile.TemporaryDirectory(dir=_BUILDS, prefix="building-") as scratch:
+            run_sam(
+                "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", f"{scratch}/build"
+            )
+            Path(scratch, "build").rename(destination)
+        _forget_old_builds()
+    return destination / "template.yaml"
+
+
+def _forget_old_builds() -> None:
+    builds = [path for path in _BUILDS.iterdir() if not path.name.startswith("building-")]
+    for old in sorted(builds, key=lambda path: path.stat().st_mtime)[:-_BUILDS_KEPT]:
+        shutil.rmtree(old)
+
+
+def run_sam(command: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    """Run one command of the SAM CLI quietly, with a layer for the emulator's interpreter.
+
+    Raises
+    ------
+    LocalStackError
+        The command failed; what it printed is included.
+    """
+    settings = {
+        "SAM_CLI_TELEMETRY": "0",
+        # Seconds between looks at a change set; the default of 5 is meant for AWS.
+        "SAM_CLI_POLL_DELAY": "0.5",
+        "LAYER_PLATFORM": "host",
+        "PYTHON": str(MINISTACK_PYTHON),
+    }
+    finished = subprocess.run(
+        [SAM, command, *arguments],
+        cwd=ROOT,
+        env=(environment or dict(os.environ)) | settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise LocalStackError(f"sam {command} failed:\n{finished.stdout}")

@@ -1,0 +1,60 @@
+"""CloudFront in front of the local stack.
+
+MiniStack serves a distribution at ``<label>.cloudfront.localhost``, with its behaviours and origins. Some
+things of the deployed one cannot be on this machine and are changed through CloudFront's own API: there is
+no certificate, so plain HTTP is allowed; an origin at an AWS host name is not dialled, so the API is found
+at its path on the emulator, with the headers that say where the viewer came; and a function's cold start
+may take longer than CloudFront waits. (The emulator would run the distribution's own function with Node,
+which is not needed for anything else.)
+"""
+
+from typing import TYPE_CHECKING
+
+from deployed_stack import DeployedStack
+from local_stack.ministack import HOST
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront.type_defs import CustomHeadersOutputTypeDef
+
+# CloudFront's own default is 30 s, too short while many workers of a function start on few cores.
+_ORIGIN_READ_SECONDS = 120
+
+
+def serve_locally(stack: DeployedStack, port: int) -> None:
+    """Point the stack's distribution at the emulator on this port."""
+    cloudfront = stack.aws.client("cloudfront")
+    distribution_id, api_id = stack.resources["WebDistribution"], stack.resources["HttpApi"]
+    current = cloudfront.get_distribution_config(Id=distribution_id)
+    config = current["DistributionConfig"]
+    # Required by the API, left out by the emulator's answer.
+    config.setdefault("Comment", "")
+    for behavior in (config["DefaultCacheBehavior"], *config["CacheBehaviors"].get("Items", [])):
+        behavior["ViewerProtocolPolicy"] = "allow-all"
+        behavior["FunctionAssociations"] = {"Quantity": 0}
+    for origin in config["Origins"]["Items"]:
+        if "CustomOriginConfig" in origin:
+            origin["DomainName"] = HOST
+            origin["CustomHeaders"] = _forwarded(stack, port)
+            origin["OriginPath"] = f"/_aws/execute-api/{api_id}/$default"
+            origin["CustomOriginConfig"] |= {
+                "HTTPPort": port,
+                "HTTPSPort": 443,
+                "OriginProtocolPolicy": "http-only",
+                "OriginReadTimeout": _ORIGIN_READ_SECONDS,
+            }
+    cloudfront.update_distribution(Id=distribution_id, IfMatch=current["ETag"], DistributionConfig=config)
+
+
+def _forwarded(stack: DeployedStack, port: int) -> "CustomHeadersOutputTypeDef":
+    scheme, _, host = local_url(stack.outputs["Url"], port).partition("://")
+    headers = {"X-Forwarded-Host": host, "X-Forwarded-Proto": scheme}
+    return {
+        "Quantity": len(headers),
+        "Items": [{"HeaderName": name, "HeaderValue": value} for name, value in headers.items()],
+    }
+
+
+def local_url(distribution_url: str, port: int) -> str:
+    """Return where the emulator serves the distribution of ``https://<label>.cloudfront.net``."""
+    label = distribution_url.removeprefix("https://").partition(".")[0]
+    return f"http://{label}.cloudfront.localhost:{port}"

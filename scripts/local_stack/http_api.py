@@ -1,0 +1,77 @@
+"""The HTTP API's routes.
+
+SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports.
+MiniStack does not, so they are created here from the same document, through API Gateway's own calls.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from deployed_stack import DeployedStack
+from local_stack.errors import LocalStackError
+from local_stack.ministack import REGION
+
+
+class Route(NamedTuple):
+    """One operation of the OpenAPI document."""
+
+    key: str
+    """API Gateway's name for it, such as ``GET /api/timelogs/{id}/``."""
+    integration: Mapping[str, Any]
+    """Its ``x-amazon-apigateway-integration``."""
+
+
+def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
+    """Read the routes of one API of a template that SAM has processed.
+
+    Raises
+    ------
+    LocalStackError
+        A route wants an authorizer, which the local stack would silently leave out.
+    """
+    for path, operations in template["Resources"][api]["Properties"]["Body"]["paths"].items():
+        for method, operation in operations.items():
+            if operation.get("security"):
+                raise LocalStackError(f"The local stack cannot do the authorizer of {method.upper()} {path}")
+            yield Route(f"{method.upper()} {path}", operation["x-amazon-apigateway-integration"])
+
+
+def create_routes(stack: DeployedStack, api: str) -> None:
+    """Give a deployed API, by its logical id, the routes that its template declares, and no others."""
+    template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    gateway = stack.aws.client("apigatewayv2")
+    api_id = stack.resources[api]
+    for page in gateway.get_paginator("get_routes").paginate(ApiId=api_id):
+        for existing in page["Items"]:
+            gateway.delete_route(ApiId=api_id, RouteId=existing["RouteId"])
+    for integrations in gateway.get_paginator("get_integrations").paginate(ApiId=api_id):
+        for unused in integrations["Items"]:
+            gateway.delete_integration(ApiId=api_id, IntegrationId=unused["IntegrationId"])
+
+    targets: dict[str, str] = {}
+    for route in routes_of(template, api):
+        uri = route.integration["uri"]["Fn::Sub"]
+        if uri not in targets:
+            targets[uri] = gateway.create_integration(
+                ApiId=api_id,
+                IntegrationType="AWS_PROXY",
+                IntegrationUri=_substitute(stack, uri),
+                PayloadFormatVersion=route.integration["payloadFormatVersion"],
+            )["IntegrationId"]
+        gateway.create_route(ApiId=api_id, RouteKey=route.key, Target=f"integrations/{targets[uri]}")
+
+
+def _substitute(stack: DeployedStack, text: str) -> str:
+    """Do what ``Fn::Sub`` does, for the references that SAM puts into an integration."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "AWS::Partition":
+            return "aws"
+        if name == "AWS::Region":
+            return REGION
+        function = stack.resources[name.removesuffix(".Arn")]
+        return stack.aws.client("lambda").get_function_configuration(FunctionName=function)["FunctionArn"]
+
+    return re.sub(r"\$\{([^}]+)\}", value, text)

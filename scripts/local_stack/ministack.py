@@ -1,0 +1,198 @@
+"""MiniStack as a child process: started, asked whether it is ready, stopped so that it keeps its state."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import boto3
+
+from local_stack.errors import LocalStackError
+from local_stack.paths import MINISTACK_PYTHON
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+# The emulator accepts any.
+_KEY = "local"
+_START_SECONDS = 60
+_STOP_SECONDS = 60
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class _EmulatorSession(boto3.Session):
+    """A session of one endpoint. boto3 takes the endpoint per client or from the environment only."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
+        self._endpoint_url = endpoint_url
+
+    # Hidden from the type checker, to which boto3's own signature says which client is returned.
+    if not TYPE_CHECKING:
+
+        def client(self, *args: object, **kwargs: object) -> object:
+            """As ``boto3.Session.client``."""
+            return super().client(*args, **{"endpoint_url": self._endpoint_url} | kwargs)
+
+
+class MiniStack:
+    """An empty AWS on one local port, with its state in a folder.
+
+    The state is written within seconds of a change, and when the context is left; the next emulator with
+    the same folder goes on from there.
+
+    Parameters
+    ----------
+    port
+        Where to listen, on the loopback interface only.
+    state_dir
+        Folder for the state, the log and what the functions unpack. It is good for one port only: MiniStack
+        finds a queue by its URL, which has the port in it.
+    """
+
+    def __init__(self, port: int, state_dir: Path) -> None:
+        self.port = port
+        self.state_dir = state_dir.resolve()
+        self.log_file = self.state_dir / "ministack.log"
+        self._scratch = self.state_dir / "tmp"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """The one URL of every AWS service."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def session(self) -> boto3.Session:
+        """A boto3 session whose clients speak to this emulator, whatever the environment says."""
+        return _EmulatorSession(self.endpoint_url)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the current process, with the emulator in place of any AWS account."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return inherited | {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _KEY,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the emulator and wait until it answers.
+
+        Raises
+        ------
+        LocalStackError
+            The port is taken or is not that of the state, or the emulator did not come up.
+        """
+        self._require_free_port()
+        self._require_same_port()
+        # Left behind when a previous run was killed.
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
+        with self.log_file.open("ab") as log:
+            process = self._process = subprocess.Popen(
+                # -P: the folder of this file is not to be searched for MiniStack's own imports.
+                [MINISTACK_PYTHON, "-P", Path(__file__).with_name("emulator_main.py")],
+                env=self.environment | self._settings(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A Ctrl-C is for us; the emulator is then stopped in order.
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the emulator, which makes it write its state, and what it started."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # Workers of functions that were busy: they share the emulator's session.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def wait(self) -> None:
+        """Return when the emulator has ended by itself, which it should not.
+
+        Raises
+        ------
+        LocalStackError
+            Always: it names the log that says why.
+        """
+        if self._process is not None:
+            self._process.wait()
+        raise LocalStackError(f"MiniStack ended by itself; its log is {self.log_file}")
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.state_dir / "services"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.state_dir / "s3"),
+            "TMPDIR": str(self._scratch),
+            # Ports of their own, for services that are not used here.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+
+    def _require_free_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, self.port))
+            except OSError:
+                raise LocalStackError(
+                    f"Port {self.port} is in use. Is the local stack running already? "
+                    f"Otherwise choose another port: make run PORT={self.port + 1}"
+                ) from None
+
+    def _require_same_port(self) -> None:
+        record = self.state_dir / "port"
+        if record.exists() and record.read_text() != str(self.port):
+            raise LocalStackError(f"{self.state_dir} is the state of port {record.read_text()}")
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        record.write_text(str(self.port))
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            with socket.socket() as probe:
+                # It listens only when its state is loaded.
+                if probe.connect_ex((HOST, self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise LocalStackError(f"MiniStack did not start; its log is {self.log_file}")

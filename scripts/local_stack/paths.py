@@ -1,0 +1,15 @@
+"""Where things are in the checkout."""
+
+from pathlib import Path
+
+# The tools are installed in editable mode, so this file is the one in the checkout.
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+SAM = ROOT / ".venv-sam/bin/sam"
+# The emulator runs the functions in its own interpreter: the layer has to be built for this one.
+MINISTACK_PYTHON = ROOT / ".venv-ministack/bin/python"
+
+
+def state_dir(port: int) -> Path:
+    """Return where ``make run`` keeps the state of the stack on this port."""
+    return LOCAL / f"stack-{port}"

@@ -1,0 +1,134 @@
+"""The deployed stack on an emulator, with what MiniStack leaves to do."""
+
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from deployed_stack import DeployedStack
+from deployed_stack.web import upload_web
+from local_stack.build import build, run_sam, sources_digest
+from local_stack.cdn import local_url, serve_locally
+from local_stack.errors import LocalStackError
+from local_stack.http_api import create_routes
+from local_stack.ministack import MiniStack
+from local_stack.paths import ROOT
+
+_NAME = "issue-timer"
+_ARTIFACTS = "sam-artifacts"
+
+
+class LocalStack(DeployedStack):
+    """Issue Timer on this machine.
+
+    Parameters
+    ----------
+    port
+        Where to listen, on the loopback interface only.
+    state_dir
+        Folder that keeps everything, so that the next start goes on from there.
+    report
+        Called with a line of text at the beginning of each step that takes time.
+
+    Notes
+    -----
+    Browsers and curl resolve the names under ``.localhost`` that the URL is of; Python's resolver may not:
+    use ``deployed_stack.http_client``, or connect to ``127.0.0.1`` with the URL's host as the Host header.
+    """
+
+    def __init__(
+        self, port: int, state_dir: Path, report: Callable[[str], None] = lambda _line: None
+    ) -> None:
+        self.emulator = MiniStack(port, state_dir)
+        super().__init__(self.emulator.session, _NAME)
+        self._report = report
+
+    @property
+    def url(self) -> str:
+        """The page, and the API under ``/api/``."""
+        return local_url(self.outputs["Url"], self.emulator.port)
+
+    @property
+    def endpoint_url(self) -> str:
+        """The one URL of every AWS service."""
+        return self.emulator.endpoint_url
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Environment for a process that is to work on this stack."""
+        return self.emulator.environment | {"TABLE_NAME": self.table_name}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the emulator and bring the stack in it to the state of the sources.
+
+        Raises
+        ------
+        LocalStackError
+            Something that the person at the terminal has to put right.
+        """
+        self._report("Starting MiniStack, the AWS emulator")
+        self.emulator.start()
+        try:
+            self._bring_up_to_date()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the emulator, which keeps its state."""
+        self.emulator.stop()
+
+    def mint_token(self, user_id: int, *, login: str, name: str = "local") -> str:
+        """Register a user and return a new API token of theirs."""
+        account = ("--user", str(user_id), "--login", login)
+        try:
+            return self.admin("token", "mint", *account, "--name", name, stderr=subprocess.PIPE).strip()
+        except subprocess.CalledProcessError as failure:
+            raise LocalStackError(f"No token could be made:\n{failure.stderr}") from failure
+
+    def recall(self, key: str) -> str | None:
+        """Return what ``remember`` kept under a key, or None."""
+        ssm = self.aws.client("ssm")
+        try:
+            return ssm.get_parameter(Name=f"/{_NAME}/{key}")["Parameter"]["Value"]
+        except ssm.exceptions.ParameterNotFound:
+            return None
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a text in the emulator, so that it is saved, or lost, together with the stack."""
+        self.aws.client("ssm").put_parameter(
+            Name=f"/{_NAME}/{key}", Value=value, Type="String", Overwrite=True
+        )
+
+    def _bring_up_to_date(self) -> None:
+        digest = sources_digest()
+        if digest != self.recall("sources"):
+            self._report("Building the functions and their layer (sam build)")
+            template = build()
+            self._report("Deploying template.yaml to the emulator (sam deploy)")
+            self._deploy(template)
+            create_routes(self, "HttpApi")
+            self.remember("sources", digest)
+        serve_locally(self, self.emulator.port)
+        upload_web(self, ROOT / "web")
+
+    def _deploy(self, template: Path) -> None:
+        self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)
+        run_sam(
+            "deploy",
+            *("--template-file", str(template)),
+            *("--stack-name", _NAME),
+            *("--s3-bucket", _ARTIFACTS),
+            *("--capabilities", "CAPABILITY_IAM"),
+            "--no-confirm-changeset",
+            "--no-fail-on-empty-changeset",
+            "--no-progressbar",
+            environment=self.emulator.environment,
+        )

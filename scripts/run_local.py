@@ -1,0 +1,78 @@
+"""``make run``: the whole stack on this machine until Ctrl-C."""
+
+import argparse
+import signal
+import sys
+import time
+from typing import NoReturn
+
+from local_stack import LocalStack, LocalStackError
+from local_stack.choice import DEFAULT_PORT
+from local_stack.paths import ROOT, state_dir
+
+# The assignee in the samples of events/.
+_DEMO_USER_ID, _DEMO_LOGIN = 21031067, "Codertocat"
+
+
+def main() -> int:
+    """Run the stack; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    port = parser.parse_args().port
+    stack = LocalStack(port, state_dir(port), _say)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    began = time.monotonic()
+    try:
+        with stack:
+            token = _demo_token(stack)
+            _say(_welcome(stack, token, time.monotonic() - began))
+            stack.emulator.wait()
+    except KeyboardInterrupt:
+        _say("\nStopped. Timers and tokens are kept for the next `make run`.")
+        return 0
+    except LocalStackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _interrupt(_signal_number: int, _frame: object) -> NoReturn:
+    # Only the first one counts: the emulator has to be let write its state.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _demo_token(stack: LocalStack) -> str:
+    token = stack.recall("demo-token")
+    if token is None:
+        token = stack.mint_token(_DEMO_USER_ID, login=_DEMO_LOGIN, name="demo")
+        stack.remember("demo-token", token)
+    return token
+
+
+def _welcome(stack: LocalStack, token: str, seconds: float) -> str:
+    port = "" if stack.emulator.port == DEFAULT_PORT else f" PORT={stack.emulator.port}"
+    return f"""
+Issue Timer is up after {seconds:.0f} s. Ctrl-C stops it and keeps its data in .local/
+
+  {stack.url}/
+
+  Token of the demo user {_DEMO_LOGIN}: {token}
+
+  Timers:         curl -H 'Authorization: Token {token}' {stack.url}/api/timelogs/
+  GitHub assigns: make send EVENT=events/issues.assigned.json{port}
+  GitHub closes:  make send EVENT=events/issues.closed.json{port}
+  Another token:  make token USER=1 LOGIN=mojombo{port}
+  Functions' log: make logs{port}
+  Emulator's log: {stack.emulator.log_file.relative_to(ROOT)}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Every race is run on Amazon's DynamoDB Local and on MiniStack, which `make run` uses."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pynamodb.connection import Connection
+
+from local_stack import MiniStack, free_port
+from tests.support.connection import REGION, connect, environment
+from tests.support.table import create_table, delete_table
+from timer_core.store.table import Table
+
+THREADS = 50
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MiniStack's DynamoDB."""
+    with MiniStack(free_port(), tmp_path_factory.mktemp("ministack")) as emulator:
+        yield emulator.endpoint_url
+
+
+@pytest.fixture(params=["dynamodb", "ministack"], scope="session")
+def endpoint_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+def table(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+    for variable, value in environment(endpoint_url).items():
+        monkeypatch.setenv(variable, value)
+    client = connect(endpoint_url)
+    name = f"timers-{uuid.uuid4()}"
+    create_table(client, name)
+    yield Table(name, Connection(region=REGION, host=endpoint_url, max_pool_connections=THREADS))
+    delete_table(client, name)
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as there are racers."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield pool

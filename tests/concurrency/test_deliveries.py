@@ -1,0 +1,117 @@
+"""Deliveries in any order, three times each, by several workers at once, end with the right timers."""
+
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact
+from timer_core.store.facts import FactStore
+from timer_core.store.items import issue_pk
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, TimerStore
+
+# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+T0 = 4_000_000_000_000
+NOW = T0 + 100_000_000
+PEOPLE = range(1, 6)
+ISSUES = [Issue("octocat", "Hello-World", number) for number in range(1, 6)]
+WORKERS = 8
+
+
+def happenings(seed: int, number: int = 200) -> list[tuple[Fact, Issue]]:
+    """What happens to some issues, in order of time, one thing a second."""
+    chance = random.Random(seed)
+    found = []
+    for second in range(number):
+        kind = chance.choices(["assigned", "unassigned", "closed", "reopened"], [5, 4, 2, 2])[0]
+        users: frozenset[int] | None = None
+        if kind in ("assigned", "unassigned"):
+            users = frozenset({chance.choice(PEOPLE)})
+        elif kind == "reopened":
+            users = frozenset(chance.sample(PEOPLE, 2))
+        fact = Fact(f"delivery-{second}", kind, T0 + 1_000 * chance.randrange(60) + 60_000 * second, users)
+        found.append((fact, chance.choice(ISSUES)))
+    return found
+
+
+def right_timers(deliveries: Sequence[tuple[Fact, Issue]], user_id: int) -> list[tuple[object, ...]]:
+    """One pass over what happened, in order of time."""
+    open_timers: dict[str, list[int | None]] = {}
+    timers: list[tuple[object, ...]] = []
+
+    def end(key: str, at: int) -> None:
+        start, active, since = open_timers.pop(key)
+        assert start is not None
+        assert active is not None
+        timers.append((key, start, at, active + (0 if since is None else at - since)))
+
+    for fact, issue in deliveries:
+        timer = open_timers.get(issue.key)
+        if fact.kind == "closed":
+            if timer:
+                end(issue.key, fact.at_ms)
+        elif fact.concerns(user_id):
+            if fact.kind == "unassigned" and timer and timer[2] is not None:
+                timer[1], timer[2] = (timer[1] or 0) + fact.at_ms - timer[2], None
+            elif fact.kind != "unassigned" and not timer:
+                open_timers[issue.key] = [fact.at_ms, 0, fact.at_ms]
+            elif fact.kind == "assigned" and timer and timer[2] is None:
+                timer[2] = fact.at_ms
+    for key, (start, active, since) in open_timers.items():
+        timers.append((key, start, None, (active or 0) + (0 if since is None else NOW - since)))
+    return sorted(timers, key=str)
+
+
+def stored_timers(store: TimerStore, user_id: int) -> list[tuple[object, ...]]:
+    timers = store.page(user_id, Filters(), page_size=100).timers
+    return sorted(
+        (
+            (timer.issue.key if timer.issue else "", timer.start_ms, timer.end_ms, timer.active_ms(NOW))
+            for timer in timers
+        ),
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_shuffled_and_tripled_they_end_like_the_right_order_once(table: Table, seed: int) -> None:
+    store = TimerStore(table)
+    facts = FactStore(table, store)
+    deliveries = happenings(seed)
+    queue = deliveries * 3
+    random.Random(seed).shuffle(queue)
+
+    def process(delivery: tuple[Fact, Issue]) -> None:
+        """As the queue does: what fails is delivered again."""
+        fact, issue = delivery
+        for _ in range(5):
+            try:
+                facts.apply(fact, issue, now_ms=NOW)
+            except TooMuchContention:
+                continue
+            return
+        raise AssertionError("never processed")
+
+    # Workers share the issues, as when a message becomes visible again while it is processed.
+    with ThreadPoolExecutor(WORKERS) as workers:
+        list(workers.map(process, queue))
+
+    for user_id in PEOPLE:
+        assert stored_timers(store, user_id) == right_timers(deliveries, user_id)
+    for issue in ISSUES:
+        slots = {
+            (int(item["sk"]["S"].removeprefix("user#")), item["open_ulid"]["S"])
+            for item in table.query(issue_pk(issue))[0]
+            if "open_ulid" in item
+        }
+        still_open = {
+            (user_id, timer.ulid)
+            for user_id in PEOPLE
+            for timer in store.page(user_id, Filters(is_open=True), page_size=100).timers
+            if timer.issue == issue
+        }
+        assert slots == still_open

@@ -1,0 +1,300 @@
+"""Fifty requests at the same moment end in one consistent state, and each is told the truth."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.concurrency.conftest import THREADS
+from timer_core.domain.errors import (
+    IssueTimerError,
+    OtherTimerOpen,
+    TimerNotFound,
+    TooMuchContention,
+    TransitionNotAllowed,
+)
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Action, Status, Timer
+from timer_core.store.items import issue_pk, user_pk
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, Idempotency, Patch, TimerStore
+
+ANN, BOB = 21031067, 583231
+ISSUE = Issue("octocat", "Hello-World", 7)
+OTHER = Issue("octocat", "Hello-World", 8)
+# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+T0 = 4_000_000_000_000
+MINUTE = 60_000
+
+
+@pytest.fixture
+def store(table: Table) -> TimerStore:
+    return TimerStore(table)
+
+
+def race(crowd: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> list[object]:
+    """Let all go at the same moment and return what each got: an answer or an error."""
+    line = threading.Barrier(len(racers))
+
+    def run(racer: Callable[[], object]) -> object:
+        line.wait()
+        try:
+            return racer()
+        except IssueTimerError as error:
+            return error
+
+    return list(crowd.map(run, racers))
+
+
+def timers_of(store: TimerStore, user_id: int = ANN) -> list[Timer]:
+    return list(store.page(user_id, Filters(), page_size=100).timers)
+
+
+def open_in_slots(table: Table, *issues: Issue) -> list[str]:
+    slots = [slot for issue in issues for slot in table.query(issue_pk(issue))[0]]
+    return [slot["open_ulid"]["S"] for slot in slots if "open_ulid" in slot]
+
+
+def open_in_indexes(table: Table) -> list[str]:
+    items, _, _ = table.query(user_pk(ANN), index="open-by-user")
+    return [item["sk"]["S"].removeprefix("timer#") for item in items]
+
+
+def active_by_history(timer: Timer, now_ms: int) -> int:
+    """Recompute the active time from the transitions that were accepted, which have to alternate."""
+    active, since = 0, None
+    expected = {Action.START}
+    for transition in timer.history:
+        assert transition.action in expected, timer.history
+        match transition.action:
+            case Action.START | Action.RESUME:
+                since = transition.at_ms
+                expected = {Action.PAUSE, Action.STOP}
+            case Action.PAUSE:
+                assert since is not None
+                active += transition.at_ms - since
+                since = None
+                expected = {Action.RESUME, Action.STOP}
+            case Action.STOP:
+                active += 0 if since is None else transition.at_ms - since
+                since = None
+                expected = set()
+    return active if since is None else active + now_ms - since
+
+
+def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+) -> None:
+    answers = race(
+        crowd, [lambda n=n: store.start(user_id=ANN, now_ms=T0 + n, issue=ISSUE) for n in range(THREADS)]
+    )
+    (timer,) = timers_of(store)
+    assert Counter(answers) == {(timer, True): 1, (timer, False): THREADS - 1}
+    assert open_in_slots(table, ISSUE) == open_in_indexes(table) == [timer.ulid]
+
+
+@pytest.mark.parametrize("issue", [ISSUE, None])
+def test_fifty_starts_with_one_key_are_one(
+    store: TimerStore, crowd: ThreadPoolExecutor, issue: Issue | None
+) -> None:
+    key = Idempotency("k" * 32, "r" * 32)
+    answers = race(
+        crowd, [lambda: store.start(user_id=ANN, now_ms=T0, issue=issue, idempotency=key)] * THREADS
+    )
+    (timer,) = timers_of(store)
+    assert set(answers) == {(timer, True)}
+
+
+def test_starts_of_several_people_do_not_hinder_each_other(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+) -> None:
+    race(
+        crowd,
+        [lambda n=n: store.start(user_id=1 + n % 10, now_ms=T0, issue=ISSUE) for n in range(THREADS)],
+    )
+    found = [timers_of(store, user_id) for user_id in range(1, 11)]
+    assert [len(timers) for timers in found] == [1] * 10
+    assert sorted(open_in_slots(table, ISSUE)) == sorted(timer.ulid for (timer,) in found)
+
+
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME, Action.STOP])
+def test_of_fifty_equal_transitions_exactly_one_wins(
+    store: TimerStore, crowd: ThreadPoolExecutor, action: Action
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    if action is Action.RESUME:
+        store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="before")
+    act = getattr(store, action)
+    answers = race(
+        crowd,
+        [
+            lambda n=n: act(ANN, ulid, now_ms=T0 + MINUTE + n, by="manual", cause=f"r{n}")
+            for n in range(THREADS)
+        ],
+    )
+    won = [answer for answer in answers if isinstance(answer, Timer)]
+    lost = [answer for answer in answers if isinstance(answer, TransitionNotAllowed)]
+    assert (len(won), len(lost)) == (1, THREADS - 1)
+    assert won == timers_of(store)
+    assert {str(error) for error in lost} == {f"Cannot {action} a timer that is {won[0].status}."}
+
+
+def test_a_mix_of_transitions_alternates_and_the_time_is_exact(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    actions = [Action.PAUSE, Action.RESUME] * (THREADS // 2 - 1) + [Action.STOP] * 2
+    answers = race(
+        crowd,
+        [
+            lambda n=n, action=action: getattr(store, action)(
+                ANN, ulid, now_ms=T0 + 1_000 + 7 * n, by="manual", cause=f"r{n}"
+            )
+            for n, action in enumerate(actions)
+        ],
+    )
+    timer = store.get(ANN, ulid)
+    assert timer.status is Status.STOPPED
+    assert timer.clock_ms == active_by_history(timer, 0)
+    accepted = {f"r{n}" for n, answer in enumerate(answers) if isinstance(answer, Timer)}
+    assert accepted == {transition.cause for transition in timer.history[1:]}
+    assert all(isinstance(a, Timer | TransitionNotAllowed) for a in answers)
+    times = [transition.at_ms for transition in timer.history]
+    assert times == sorted(times)
+    assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
+
+
+def test_each_answer_is_the_state_after_its_own_transition(
+    store: TimerStore, crowd: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    answers = race(
+        crowd,
+        [
+            lambda n=n: (store.resume if n % 2 else store.pause)(
+                ANN, ulid, now_ms=T0 + 1_000, by="manual", cause=f"r{n}"
+            )
+            for n in range(THREADS)
+        ],
+    )
+    for number, answer in enumerate(answers):
+        if isinstance(answer, Timer):
+            own = next(i for i, t in enumerate(answer.history) if t.cause == f"r{number}")
+            assert answer.history[: own + 1] == store.get(ANN, ulid).history[: own + 1]
+
+
+@pytest.mark.parametrize("open_first", [True, False])
+def test_of_fifty_deletions_one_finds_the_timer(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor, open_first: bool
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    if not open_first:
+        store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
+    answers = race(crowd, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)])
+    assert Counter(map(type, answers)) == {type(None): 1, TimerNotFound: THREADS - 1}
+    assert timers_of(store) == []
+    assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
+    store.start(user_id=ANN, now_ms=T0 + MINUTE, issue=ISSUE)
+
+
+def test_corrections_of_one_timer_keep_its_times_together(
+    store: TimerStore, crowd: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
+    store.resume(ANN, ulid, now_ms=T0 + 15 * MINUTE, by="manual", cause="b")
+    store.stop(ANN, ulid, now_ms=T0 + 30 * MINUTE, by="manual", cause="c")
+    patches = [
+        [
+            Patch(start_ms=T0 + n * MINUTE),
+            Patch(end_ms=T0 + (30 - n) * MINUTE),
+            Patch(start_ms=T0 + n * MINUTE, end_ms=T0 + (n + 10) * MINUTE),
+            Patch(description=str(n)),
+            Patch(issue=(OTHER,)),
+        ][n % 5]
+        for n in range(THREADS)
+    ]
+    answers = race(crowd, [lambda p=p: store.patch(ANN, ulid, p, now_ms=T0 + 60 * MINUTE) for p in patches])
+    (timer,) = timers_of(store)
+    assert timer.end_ms is not None
+    assert timer.clock_ms == timer.end_ms - timer.start_ms - 5 * MINUTE >= 0
+    assert timer.version == 4 + sum(isinstance(answer, Timer) for answer in answers)
+    assert timer.issue == OTHER
+    seen = [answer for answer in answers if isinstance(answer, Timer)]
+    assert all(t.end_ms is not None and t.clock_ms == t.end_ms - t.start_ms - 5 * MINUTE for t in seen)
+
+
+def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    acts: list[Callable[[int], object]] = [
+        lambda n: store.patch(ANN, ulid, Patch(issue=(OTHER if n % 2 else ISSUE,)), now_ms=T0 + n),
+        lambda n: store.pause(ANN, ulid, now_ms=T0 + n, by="manual", cause=f"p{n}"),
+        lambda n: store.resume(ANN, ulid, now_ms=T0 + n, by="manual", cause=f"r{n}"),
+        lambda n: store.patch(ANN, ulid, Patch(description=str(n)), now_ms=T0 + n),
+        lambda n: store.delete(ANN, ulid, now_ms=T0 + n) if n > 44 else None,
+    ]
+    answers = race(crowd, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
+    allowed = Timer | TransitionNotAllowed | TimerNotFound | TooMuchContention | None
+    assert all(isinstance(answer, allowed) for answer in answers), answers
+    assert timers_of(store) == []
+    assert open_in_slots(table, ISSUE, OTHER) == open_in_indexes(table) == []
+
+
+def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
+    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+) -> None:
+    issues = [Issue("octocat", "Hello-World", 100 + n) for n in range(10)]
+    ulids = [store.start(user_id=ANN, now_ms=T0, issue=issue)[0].ulid for issue in issues]
+    racers: list[Callable[[], object]] = [
+        lambda ulid=ulid: store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 1) for ulid in ulids
+    ] + [lambda: store.start(user_id=ANN, now_ms=T0 + 1, issue=ISSUE)] * 10
+    answers = race(crowd, racers)
+    there = [timer for timer in timers_of(store) if timer.issue == ISSUE]
+    assert len(there) == 1
+    assert open_in_slots(table, ISSUE) == [there[0].ulid]
+    assert all(isinstance(answer, Timer | OtherTimerOpen | tuple) for answer in answers)
+    assert sorted(open_in_slots(table, ISSUE, *issues)) == sorted(open_in_indexes(table))
+
+
+class TestExclusive:
+    def test_of_fifty_starts_on_different_issues_one_timer_runs(
+        self, table: Table, crowd: ThreadPoolExecutor
+    ) -> None:
+        store = TimerStore(table, exclusive=True)
+        answers = race(
+            crowd,
+            [
+                lambda n=n: store.start(
+                    user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n)
+                )
+                for n in range(THREADS)
+            ],
+        )
+        assert all(isinstance(answer, tuple | TooMuchContention) for answer in answers), answers
+        running = [timer for timer in timers_of(store) if timer.status is Status.RUNNING]
+        assert len(running) == 1
+
+    def test_of_several_resumes_one_timer_runs(self, table: Table, crowd: ThreadPoolExecutor) -> None:
+        store = TimerStore(table, exclusive=True)
+        ulids = [
+            store.start(user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n))[0].ulid
+            for n in range(10)
+        ]
+        store.pause(ANN, ulids[-1], now_ms=T0 + MINUTE, by="manual", cause="before")
+        race(
+            crowd,
+            [
+                lambda ulid=ulid, n=n: store.resume(
+                    ANN, ulid, now_ms=T0 + 2 * MINUTE + n, by="manual", cause=f"r{n}"
+                )
+                for n, ulid in enumerate(ulids)
+            ],
+        )
+        timers = timers_of(store)
+        assert sum(timer.status is Status.RUNNING for timer in timers) == 1
+        for timer in timers:
+            assert timer.active_ms(T0 + 3 * MINUTE) == active_by_history(timer, T0 + 3 * MINUTE)

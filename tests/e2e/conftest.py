@@ -1,0 +1,88 @@
+"""The deployed template on MiniStack, driven over HTTP."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
+from deployed_stack.http_client import Response, request
+from local_stack import LocalStack, free_port
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+ANN = (21031067, "Codertocat")
+BOB = (583231, "octocat")
+
+
+class Site:
+    """The stack as its users and GitHub see it."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        self.url = stack.url
+        self.secret = stack.webhook_secret()
+        self.ann = stack.mint_token(ANN[0], login=ANN[1])
+        self.bob = stack.mint_token(BOB[0], login=BOB[1])
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
+    ) -> Response:
+        """Send a request as Ann, or with another token."""
+        sent = {"Authorization": f"Token {self.ann if token is None else token}"}
+        raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        if raw:
+            sent["Content-Type"] = "application/json"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return request(method, self.url + path, body=raw, headers=sent)
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        """Return the JSON of an answer that has to be good."""
+        response = self.send("GET", path, token=token)
+        assert response.status == 200, response
+        return json.loads(response.body)
+
+    def deliver(
+        self, event: str, payload: Mapping[str, Any], *, delivery: str | None = None, **headers: str
+    ) -> Response:
+        """Post a delivery, signed as GitHub does."""
+        body = json.dumps(payload).encode()
+        sent = delivery_headers(event, body, self.secret, delivery=delivery)
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return request("POST", self.url + WEBHOOK_PATH, body=body, headers=sent)
+
+    def timers(self, repo: str, number: int, token: str | None = None) -> list[dict[str, Any]]:
+        """Return the timers of somebody on an issue, oldest first."""
+        page = self.get(f"/api/timelogs/?github_repo={repo}&github_issue_number={number}", token)
+        results: list[dict[str, Any]] = page["results"]
+        return results[::-1]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with LocalStack(free_port(), tmp_path_factory.mktemp("stack")) as stack:
+        yield Site(stack)
+
+
+def payload(name: str, repo: str | None = None, number: int | None = None, **issue: Any) -> dict[str, Any]:
+    """Return one of GitHub's example payloads, about another issue if one is named."""
+    loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
+    if repo is not None:
+        loaded["repository"]["full_name"] = repo
+    if number is not None:
+        loaded["issue"]["number"] = number
+    if issue:
+        loaded["issue"] |= issue
+    return loaded
+
+
+def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what a look finds, as soon as it finds something: the queue takes a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = found()
+        if result or time.monotonic() > deadline:
+            return result
+        time.sleep(0.2)

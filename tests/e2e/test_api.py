@@ -1,0 +1,158 @@
+"""The REST API as a client uses it."""
+
+import json
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployed_stack.http_client import request
+from tests.e2e.conftest import Site
+
+
+def test_the_page_says_what_runs_here(site: Site) -> None:
+    response = request("GET", site.url + "/")
+    assert response.status == 200
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert b"/api/timelogs/" in response.body
+
+
+def test_the_served_description_is_the_one_in_docs(site: Site) -> None:
+    checked_in = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert site.get("/api/openapi.json") == json.loads(checked_in.read_text())
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_a_timer_lives_from_start_to_deletion(site: Site, slash: str) -> None:
+    def do(method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        response = site.send(method, path + slash, body)
+        assert response.status == status, response
+        return json.loads(response.body) if response.body else None
+
+    issue = {"github_repo": "octocat/life", "github_issue_number": 5 + len(slash)}
+    timer = do("POST", "/api/timelogs/start", issue, 201)
+    path = f"/api/timelogs/{timer['id']}"
+    assert do("POST", "/api/timelogs/start", issue, 200)["id"] == timer["id"]
+    assert do("POST", f"{path}/pause")["is_paused"]
+    assert "paused" in do("POST", f"{path}/pause", status=400)["detail"]
+    assert do("POST", f"{path}/resume")["status"] == "running"
+    assert do("PATCH", path, {"description": "typing"})["description"] == "typing"
+    stopped = do("POST", f"{path}/stop")
+    assert stopped["duration"] == stopped["active_duration"]
+    assert do("GET", path) == stopped
+    assert stopped in do("GET", "/api/timelogs")["results"]
+    do("DELETE", path, status=204)
+    do("GET", path, status=404)
+
+
+def test_pages_are_linked_absolutely(site: Site) -> None:
+    for number in (1, 2, 3):
+        body = {"github_repo": "octocat/pages", "github_issue_number": number}
+        assert site.send(
+            "POST", "/api/timelogs/", body | {"start_time": "2026-01-01T00:00:00Z", "duration": 1}
+        ).status
+    first = site.get("/api/timelogs/?github_repo=octocat/pages&page_size=2")
+    assert first["next"].startswith(site.url + "/api/timelogs/?")
+    second = json.loads(request("GET", first["next"], headers={"Authorization": f"Token {site.ann}"}).body)
+    assert (len(first["results"]), len(second["results"])) == (2, 1)
+
+
+def test_fifty_starts_at_once_make_one_timer(site: Site) -> None:
+    body = {"github_issue_url": "https://github.com/octocat/race/issues/1"}
+    with ThreadPoolExecutor(50) as pool:
+        responses = list(pool.map(lambda _: site.send("POST", "/api/timelogs/start/", body), range(50)))
+    assert Counter(response.status for response in responses) == {201: 1, 200: 49}
+    assert len({json.loads(response.body)["id"] for response in responses}) == 1
+
+
+_ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
+_ELSEWHERE = [
+    "http://github.com/o/r/issues/1",
+    "https://gitlab.com/o/r/issues/1",
+    "https://github.com/o/r/pull/1",
+    "x",
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'"start"', 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 50_000, 400),
+        (b'{"github_issue_number": NaN}', 400),
+        (b'{"description": "' + b"x" * 2_000_000 + b'"}', 413),
+        ({"nonsense": 1}, 400),
+        ({"github_issue_number": "1", "github_repo": "o/r"}, 400),
+        ({"description": 5}, 400),
+        ({"description": "a\u0000b"}, 400),
+        ({"description": "\ud800"}, 400),
+        ({"github_repo": "o/r\n", "github_issue_number": 1}, 400),
+        ({"github_repo": "ö/ü", "github_issue_number": 1}, 400),
+        ({"github_repo": "../..", "github_issue_number": 1}, 400),
+        ({"github_repo": "o/r"}, 400),
+        (_ISSUE | {"github_issue_url": "https://github.com/octocat/bad/issues/2"}, 400),
+        *[(_ISSUE | {"github_issue_number": number}, 400) for number in (0, -1, 10**12, 1.5, True)],
+        *[({"github_issue_url": url}, 400) for url in _ELSEWHERE],
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_input_is_refused_clearly_and_changes_nothing(site: Site, body: Any, status: int) -> None:
+    before = site.get("/api/timelogs/", site.bob)
+    response = site.send("POST", "/api/timelogs/start/", body, token=site.bob)
+    problem = json.loads(response.body)
+    assert (response.status, problem["status"]) == (status, status)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert problem["detail"]
+    assert site.get("/api/timelogs/", site.bob) == before
+
+
+@pytest.mark.parametrize("token", ["", "itt_" + "0" * 38, "itt_short", "ghp_" + "a" * 36, "é"])
+def test_who_is_unknown_gets_nothing(site: Site, token: str) -> None:
+    response = site.send("GET", "/api/timelogs/", Authorization=f"Token {token}".encode().decode("latin-1"))
+    assert response.status == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_truncated_token_is_none(site: Site) -> None:
+    assert site.send("GET", "/api/timelogs/", token=site.ann[:-1]).status == 401
+
+
+def test_other_peoples_timers_are_forbidden_and_unknown_ones_not_found(site: Site) -> None:
+    body = {"start_time": "2026-01-01T00:00:00Z", "duration": 1}
+    timer = json.loads(site.send("POST", "/api/timelogs/", body).body)["id"]
+    unknown = timer[:-4] + "0000"
+    for method, action in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "stop/"),
+        ("POST", "pause/"),
+        ("POST", "resume/"),
+    ):
+        statuses = [
+            site.send(method, f"/api/timelogs/{name}/{action}", token=site.bob).status
+            for name in (timer, unknown, "nonsense")
+        ]
+        assert statuses == [403, 404, 404], (method, action)
+    assert site.send("GET", f"/api/timelogs/{timer}/").status == 200
+
+
+@pytest.mark.parametrize("cursor", ["x", "bjE", "////", "n1.01ARZ3NDEKTSV4RRFFQ69G5FAV", "A" * 90, "A" * 500])
+def test_a_forged_cursor_is_refused(site: Site, cursor: str) -> None:
+    assert site.send("GET", f"/api/timelogs/?cursor={cursor}").status == 400
+
+
+def test_an_idempotency_key_makes_repeating_safe(site: Site) -> None:
+    key = str(uuid.uuid4())
+    first, again = (
+        json.loads(site.send("POST", "/api/timelogs/start/", Idempotency_Key=key).body) for _ in range(2)
+    )
+    assert first["id"] == again["id"]
+    for _ in range(2):
+        assert site.send("POST", f"/api/timelogs/{first['id']}/stop/", Idempotency_Key=key).status == 200
+    assert site.send("POST", f"/api/timelogs/{first['id']}/stop/").status == 400

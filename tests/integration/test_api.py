@@ -1,0 +1,967 @@
+"""The REST API, request by request, on Amazon's DynamoDB Local."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.integration.conftest import Api, Clock, loaded
+from tests.support.gateway import Answer, Client, Context, request_event
+from timer_core.api.cursors import encode_cursor
+from timer_core.domain.ids import new_ulid
+from timer_core.store.people import PeopleStore, Person
+from timer_core.store.table import Table
+from timer_core.store.timers import Position
+
+ISSUE = "https://github.com/octocat/Hello-World/issues/{}"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def start(client: Client, number: int | None = None, **body: Any) -> dict[str, Any]:
+    if number is not None:
+        body["github_issue_url"] = ISSUE.format(number)
+    answer = client("POST", "/api/timelogs/start/", body or None)
+    assert answer.status == 201, answer.body
+    timer: dict[str, Any] = answer.json()
+    return timer
+
+
+def act(client: Client, timer: dict[str, Any], action: str, **headers: Any) -> Answer:
+    return client("POST", f"/api/timelogs/{timer['id']}/{action}/", **headers)
+
+
+def get(client: Client, timer: dict[str, Any]) -> dict[str, Any]:
+    answer = client("GET", f"/api/timelogs/{timer['id']}/")
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def patch(client: Client, timer: dict[str, Any], body: Any) -> Answer:
+    return client("PATCH", f"/api/timelogs/{timer['id']}/", body)
+
+
+def problem(answer: Answer, status: int) -> dict[str, Any]:
+    """Check that an answer is a problem (RFC 9457) of this status and return it."""
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["type"]
+    assert body["title"]
+    assert body["detail"]
+    for error in body.get("errors", []):
+        assert error.keys() == {"loc", "msg"}
+        assert error["loc"]
+        assert error["msg"]
+    return body
+
+
+def time_of(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def add(
+    client: Client, clock: Clock, ago_s: float, duration: float | None = 60, **body: Any
+) -> dict[str, Any]:
+    """Add time that began so many seconds ago."""
+    sent = {"start_time": time_of(clock.ms - round(ago_s * 1000)), "duration": duration, **body}
+    answer = client("POST", "/api/timelogs/", sent)
+    assert answer.status == 201, answer.body
+    added: dict[str, Any] = answer.json()
+    return added
+
+
+def ids(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [timer["id"] for timer in answer.json()["results"]]
+
+
+def target(link: str) -> str:
+    """Return what a client asks for when it follows a link."""
+    url = urlsplit(link)
+    assert (url.scheme, url.netloc) == ("https", "api.example.com")
+    return f"{url.path}?{url.query}"
+
+
+ROUTES = [
+    ("GET", "/api/timelogs", None, 200),
+    ("POST", "/api/timelogs", {"start_time": "2026-01-31T09:00:00Z", "duration": 1.5}, 201),
+    ("POST", "/api/timelogs/start", None, 201),
+    ("POST", "/api/timelogs/{}/pause", None, 200),
+    ("POST", "/api/timelogs/{}/stop", None, 200),
+    ("GET", "/api/timelogs/{}", None, 200),
+    ("PATCH", "/api/timelogs/{}", {"description": "x"}, 200),
+    ("DELETE", "/api/timelogs/{}", None, 204),
+    ("GET", "/api/health", None, 200),
+]
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+@pytest.mark.parametrize(("method", "path", "body", "status"), ROUTES)
+def test_every_route_answers_with_and_without_a_trailing_slash(
+    api: Api, method: str, path: str, body: Any, status: int, slash: str
+) -> None:
+    timer = start(api.ann)
+    assert api.ann(method, path.format(timer["id"]) + slash, body).status == status
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_resuming_answers_with_and_without_a_trailing_slash(api: Api, slash: str) -> None:
+    timer = start(api.ann)
+    act(api.ann, timer, "pause")
+    assert api.ann("POST", f"/api/timelogs/{timer['id']}/resume{slash}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/nothing/"),
+        ("GET", "/"),
+        ("GET", "/api/"),
+        ("PUT", "/api/timelogs/"),
+        ("GET", "/api/timelogs/{}/pause/"),
+        ("POST", "/api/timelogs/{}/"),
+        ("POST", "/api/timelogs/{}/restart/"),
+        ("GET", "/api/timelogs/{}/../{}/"),
+    ],
+)
+def test_what_is_no_route_is_not_found(api: Api, method: str, path: str) -> None:
+    timer = start(api.ann)
+    problem(api.ann(method, path.replace("{}", timer["id"])), 404)
+
+
+def test_the_specification_is_served_to_everybody(api: Api) -> None:
+    answer = api.nobody("GET", "/api/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json()["openapi"].startswith("3.1")
+
+
+class TestStart:
+    def test_starts_without_a_body(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann)
+        assert timer == {
+            "id": timer["id"],
+            "user": api.ann_id,
+            "organization": None,
+            "status": "running",
+            "start_time": time_of(clock.ms),
+            "end_time": None,
+            "duration": None,
+            "active_duration": 0,
+            "is_paused": False,
+            "paused_duration": 0,
+            "last_pause_time": None,
+            "github_issue_url": None,
+            "github_issue_number": None,
+            "github_repo": None,
+            "description": "",
+            "source": "manual",
+            "stopped_by": None,
+            "created": time_of(clock.ms),
+        }
+
+    def test_says_where_the_new_timer_is(self, api: Api) -> None:
+        answer = api.ann("POST", "/api/timelogs/start/", {})
+        assert answer.headers["location"] == f"/api/timelogs/{answer.json()['id']}/"
+        assert api.ann("GET", answer.headers["location"]).status == 200
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"github_issue_url": ISSUE.format(7)},
+            {"github_repo": "octocat/Hello-World", "github_issue_number": 7},
+            {"github_issue_url": ISSUE.format(7), "github_issue_number": 7},
+        ],
+    )
+    def test_each_name_of_an_issue_gives_the_others(self, api: Api, body: dict[str, Any]) -> None:
+        timer = start(api.ann, **body)
+        assert timer["github_issue_url"] == ISSUE.format(7)
+        assert (timer["github_repo"], timer["github_issue_number"]) == ("octocat/Hello-World", 7)
+        assert timer["organization"] == "octocat"
+
+    def test_an_organization_can_be_given(self, api: Api) -> None:
+        timer = start(api.ann, 7, organization_url="https://github.com/acme")
+        assert timer["organization"] == "acme"
+
+    def test_again_on_the_same_issue_returns_the_open_timer(self, api: Api) -> None:
+        timer = start(api.ann, 7)
+        again = api.ann("POST", "/api/timelogs/start/", {"github_issue_url": ISSUE.format(7).lower()})
+        assert (again.status, again.json()["id"]) == (200, timer["id"])
+        assert "location" not in again.headers
+
+    def test_another_person_or_another_issue_gets_another_timer(self, api: Api) -> None:
+        timers = [start(api.ann, 7), start(api.ann, 8), start(api.bob, 7)]
+        assert len({timer["id"] for timer in timers}) == 3
+
+    def test_without_an_issue_any_number_can_be_open(self, api: Api) -> None:
+        assert start(api.ann)["id"] != start(api.ann)["id"]
+
+    def test_after_stopping_a_new_one_starts(self, api: Api) -> None:
+        timer = start(api.ann, 7)
+        act(api.ann, timer, "stop")
+        assert start(api.ann, 7)["id"] != timer["id"]
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"github_repo": "octocat/Hello-World"}, "github_issue_number"),
+            ({"github_issue_number": 7}, "github_repo"),
+            ({"github_issue_url": ISSUE.format(7), "github_issue_number": 8}, "github_issue_number"),
+            ({"github_issue_url": ISSUE.format(7), "github_repo": "octocat/other"}, "github_repo"),
+            ({"github_issue_url": "https://github.com/octocat/Hello-World/pull/7"}, "github_issue_url"),
+            ({"github_issue_url": "https://gitlab.com/octocat/Hello-World/issues/7"}, "github_issue_url"),
+            ({"github_issue_url": ISSUE.format(0)}, "github_issue_url"),
+            ({"github_issue_url": ISSUE.format(10**12)}, "github_issue_url"),
+            ({"github_repo": "o/r", "github_issue_number": 0}, "github_issue_number"),
+            ({"github_repo": "o/r", "github_issue_number": -1}, "github_issue_number"),
+            ({"github_repo": "o/r", "github_issue_number": 10**12}, "github_issue_number"),
+            ({"github_repo": "o/r", "github_issue_number": 10**400}, "github_issue_number"),
+            ({"github_repo": "o/r", "github_issue_number": "7"}, "github_issue_number"),
+            ({"github_repo": "no repository", "github_issue_number": 7}, "github_repo"),
+            ({"organization_url": "https://example.com/acme"}, "organization_url"),
+            ({"description": "x" * 2001}, "description"),
+            ({"description": "nul \0"}, "description"),
+            ({"description": None}, "description"),
+            ({"user": 1}, "user"),
+            ({"end_time": "2026-01-31T09:00:00Z"}, "end_time"),
+        ],
+    )
+    def test_bad_input_is_refused_by_the_name_of_its_field(
+        self, api: Api, body: dict[str, Any], field: str
+    ) -> None:
+        refused = problem(api.ann("POST", "/api/timelogs/start/", body), 400)
+        assert [error["loc"] for error in refused["errors"]] == [["body", field]]
+        assert ids(api.ann("GET", "/api/timelogs/")) == []
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"}",
+            b"x",
+            b"[]",
+            b"5",
+            b'"text"',
+            b"true",
+            b"{'description': 'x'}",
+            b'{"description": "x",}',
+            b'{"description": "x"} {}',
+            b'{"description": NaN}',
+            b'{"github_issue_number": NaN, "github_repo": "o/r"}',
+            b'{"github_issue_number": Infinity, "github_repo": "o/r"}',
+            b'{"github_issue_number": 1e999, "github_repo": "o/r"}',
+            b'{"github_issue_number": ' + b"9" * 5000 + b', "github_repo": "o/r"}',
+            b'{"github_issue_number": 007, "github_repo": "o/r"}',
+            b'{"description": ' + b"[" * 20_000,
+            b'{"a": ' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"description": "\\ud800"}',
+            b'{"description": "\\udc00\\ud800"}',
+            b'{"\\ud800": 1}',
+            b'{"description": "a\nb"}',
+            b'{"description": "a\x00b"}',
+            b'{"description": "\\u0000"}',
+            b'{"description": "\\x41"}',
+            b'\xef\xbb\xbf{"description": "x"}',
+            b'{"description": "\xff"}',
+            b'{"description": "\xed\xa0\x80"}',
+            b"\xff\xfe{\x00}\x00",
+            '{"description": "x"}'.encode("utf-16"),
+        ],
+    )
+    def test_what_is_no_json_object_is_refused_and_starts_nothing(self, api: Api, body: bytes) -> None:
+        problem(api.ann("POST", "/api/timelogs/start/", body=body), 400)
+        assert ids(api.ann("GET", "/api/timelogs/")) == []
+
+    def test_of_duplicate_keys_the_last_counts(self, api: Api) -> None:
+        answer = api.ann("POST", "/api/timelogs/start/", body=b'{"description": "a", "description": "b"}')
+        assert (answer.status, answer.json()["description"]) == (201, "b")
+
+    @pytest.mark.parametrize("body", [b"", b" \n", b"{}"])
+    def test_an_empty_body_is_enough_to_start(self, api: Api, body: bytes) -> None:
+        assert api.ann("POST", "/api/timelogs/start/", body=body).status == 201
+
+    @pytest.mark.parametrize(
+        "text", ["é ☕ 漢字 🎉", "<b>&amp;</b>", '"\\', "a\tb\r\nc", "\u2028\ufeff", "x" * 2000]
+    )
+    def test_a_text_comes_back_as_it_was_sent(self, api: Api, text: str) -> None:
+        timer = start(api.ann, description=text)
+        assert timer["description"] == get(api.ann, timer)["description"] == text
+
+    def test_a_pair_of_surrogates_is_one_character(self, api: Api) -> None:
+        answer = api.ann("POST", "/api/timelogs/start/", body=b'{"description": "\\ud83c\\udf89"}')
+        assert answer.json()["description"] == "🎉"
+
+    def test_a_body_in_base64_is_read(self, api: Api) -> None:
+        event = request_event(
+            "POST", "/api/timelogs/start/", headers={"authorization": f"Token {api.ann.token}"}
+        )
+        event["body"] = base64.b64encode(b'{"description": "x"}').decode()
+        event["isBase64Encoded"] = True
+        answer = api.module.handler(event, Context())
+        assert (answer["statusCode"], json.loads(answer["body"])["description"]) == (201, "x")
+
+    @pytest.mark.parametrize(("body", "is_base64"), [('{"description": "\ud800"}', False), ("a", True)])
+    def test_a_body_that_the_gateway_could_not_pass_on_is_refused(
+        self, api: Api, body: str, is_base64: bool
+    ) -> None:
+        event = request_event(
+            "POST", "/api/timelogs/start/", headers={"authorization": f"Token {api.ann.token}"}
+        )
+        event["body"], event["isBase64Encoded"] = body, is_base64
+        assert api.module.handler(event, Context())["statusCode"] == 400
+
+    @pytest.mark.parametrize("size", [64 * 1024 + 1, 2_000_000])
+    def test_a_body_that_is_too_large_is_refused(self, api: Api, size: int) -> None:
+        problem(api.ann("POST", "/api/timelogs/start/", body=b" " * size), 413)
+        problem(api.ann("POST", "/api/timelogs/start/", {"description": "x" * size}), 413)
+
+    @pytest.mark.parametrize(
+        "content_type",
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", ""],
+    )
+    def test_a_body_of_another_type_is_refused(self, api: Api, content_type: str) -> None:
+        answer = api.ann("POST", "/api/timelogs/start/", body=b"{}", content_type=content_type)
+        problem(answer, 415)
+
+    @pytest.mark.parametrize(
+        "content_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "x"]
+    )
+    def test_without_a_body_its_type_does_not_matter(self, api: Api, content_type: str) -> None:
+        timer = start(api.ann)
+        assert act(api.ann, timer, "stop", content_type=content_type).status == 200
+        answer = api.ann("POST", "/api/timelogs/start/", body=b"", content_type=content_type)
+        assert answer.status == 201
+
+    @pytest.mark.parametrize(
+        "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
+    )
+    def test_json_is_taken_however_its_type_is_spelled(self, api: Api, content_type: str) -> None:
+        answer = api.ann("POST", "/api/timelogs/start/", body=b"{}", content_type=content_type)
+        assert answer.status == 201
+
+
+class TestAdd:
+    def test_adds_time_from_start_to_end(self, api: Api, clock: Clock) -> None:
+        timer = add(api.ann, clock, 3600, duration=None, end_time=time_of(clock.ms - 1_000))
+        assert (timer["status"], timer["duration"], timer["active_duration"]) == ("stopped", 3599, 3599)
+        assert (timer["source"], timer["stopped_by"]) == ("manual", "manual")
+        assert get(api.ann, timer) == timer
+
+    def test_adds_a_duration_to_the_millisecond(self, api: Api, clock: Clock) -> None:
+        timer = add(api.ann, clock, 3600, duration=12.345)
+        assert (timer["duration"], timer["end_time"]) == (12.345, time_of(clock.ms - 3_587_655))
+
+    def test_leaves_the_open_timer_of_the_issue_alone(self, api: Api, clock: Clock) -> None:
+        opened = start(api.ann, 7)
+        add(api.ann, clock, 60, github_issue_url=ISSUE.format(7), duration=1)
+        assert get(api.ann, opened)["status"] == "running"
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "start_time"),
+            ({"start_time": None}, "start_time"),
+            ({"start_time": "2026-01-31"}, "start_time"),
+            ({"start_time": "2026-01-31T09:00:00"}, "start_time"),
+            ({"start_time": 1769850000}, "start_time"),
+            ({"start_time": "1969-12-31T23:59:59Z"}, "start_time"),
+            ({"start_time": "9999-12-31T23:59:59Z", "duration": 1}, "start_time"),
+            ({"start_time": "2026-01-31T09:00:00Z"}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "end_time": "2026-01-31T08:59:59Z"}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "end_time": "9999-12-31T23:59:59Z"}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": 3e8}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": -1}, "duration"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": 1e300}, "duration"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": "60"}, "duration"),
+        ],
+    )
+    def test_bad_times_are_refused_by_the_name_of_their_field(
+        self, api: Api, body: dict[str, Any], field: str
+    ) -> None:
+        refused = problem(api.ann("POST", "/api/timelogs/", body), 400)
+        assert [error["loc"] for error in refused["errors"]] == [["body", field]]
+        assert ids(api.ann("GET", "/api/timelogs/")) == []
+
+    def test_a_body_is_needed(self, api: Api) -> None:
+        problem(api.ann("POST", "/api/timelogs/"), 400)
+
+
+class TestTransitions:
+    def test_a_timer_counts_what_was_worked(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann, 7)
+        clock.advance(10.001)
+        assert act(api.ann, timer, "pause").json()["active_duration"] == 10.001
+        clock.advance(5)
+        assert act(api.ann, timer, "resume").json()["paused_duration"] == 5
+        clock.advance(0.5)
+        stopped = act(api.ann, timer, "stop").json()
+        assert (stopped["duration"], stopped["active_duration"], stopped["paused_duration"]) == (
+            10.501,
+            10.501,
+            5,
+        )
+        assert (stopped["status"], stopped["stopped_by"]) == ("stopped", "manual")
+        assert get(api.ann, timer) == stopped
+
+    def test_a_pause_is_shown_while_it_lasts(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann)
+        clock.advance(1)
+        paused_at = time_of(clock.ms)
+        act(api.ann, timer, "pause")
+        clock.advance(60)
+        seen = get(api.ann, timer)
+        assert (seen["is_paused"], seen["last_pause_time"], seen["active_duration"]) == (True, paused_at, 1)
+        resumed = act(api.ann, timer, "resume").json()
+        assert (resumed["is_paused"], resumed["last_pause_time"]) == (False, None)
+
+    def test_stopping_while_paused_ends_the_pause_uncounted(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann)
+        clock.advance(1)
+        act(api.ann, timer, "pause")
+        clock.advance(60)
+        stopped = act(api.ann, timer, "stop").json()
+        assert (stopped["duration"], stopped["paused_duration"]) == (1, 60)
+
+    @pytest.mark.parametrize(
+        ("before", "action", "state"),
+        [
+            ([], "resume", "running"),
+            (["pause"], "pause", "paused"),
+            (["stop"], "pause", "stopped"),
+            (["stop"], "resume", "stopped"),
+            (["stop"], "stop", "stopped"),
+        ],
+    )
+    def test_a_forbidden_transition_names_the_state_and_changes_nothing(
+        self, api: Api, clock: Clock, before: list[str], action: str, state: str
+    ) -> None:
+        timer = start(api.ann)
+        for step in before:
+            act(api.ann, timer, step)
+        seen = get(api.ann, timer)
+        clock.advance(1)
+        refused = problem(act(api.ann, timer, action), 400)
+        assert refused["detail"] == f"Cannot {action} a timer that is {state}."
+        clock.advance(-1)
+        assert get(api.ann, timer) == seen
+
+    def test_times_have_milliseconds_and_durations_three_decimals(self, api: Api, clock: Clock) -> None:
+        clock.ms = clock.ms // 1000 * 1000
+        timer = start(api.ann)
+        clock.advance(0.1)
+        act(api.ann, timer, "pause")
+        clock.advance(0.2)
+        answer = act(api.ann, timer, "stop")
+        stopped = answer.json()
+        assert (stopped["duration"], stopped["paused_duration"]) == (0.1, 0.2)
+        for name in ("start_time", "end_time", "created"):
+            assert TIME.fullmatch(stopped[name])
+        for number in re.findall(r'duration":([0-9.]+)', answer.body):
+            assert len(number.partition(".")[2]) <= 3
+
+
+class TestIdempotencyKey:
+    def test_repeating_a_start_returns_the_first_timer(self, api: Api) -> None:
+        answers = [api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k") for _ in range(2)]
+        assert [answer.status for answer in answers] == [201, 201]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+
+    def test_repeating_an_addition_adds_once(self, api: Api) -> None:
+        body = {"start_time": "2026-01-31T09:00:00Z", "duration": 60}
+        answers = [api.ann("POST", "/api/timelogs/", body, idempotency_key="k") for _ in range(2)]
+        assert [answer.status for answer in answers] == [201, 201]
+        assert len(ids(api.ann("GET", "/api/timelogs/"))) == 1
+
+    @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
+    def test_repeating_a_transition_is_not_refused_and_counts_once(
+        self, api: Api, clock: Clock, action: str
+    ) -> None:
+        timer = start(api.ann)
+        clock.advance(1)
+        if action == "resume":
+            act(api.ann, timer, "pause")
+        first = act(api.ann, timer, action, idempotency_key="k")
+        clock.advance(1)
+        again = act(api.ann, timer, action, idempotency_key="k")
+        assert (first.status, again.status) == (200, 200)
+        again_seen, first_seen = again.json(), first.json()
+        for seen in (first_seen, again_seen):
+            seen.pop("active_duration")
+        assert again_seen == first_seen
+
+    def test_a_key_serves_one_request_only(self, api: Api) -> None:
+        api.ann("POST", "/api/timelogs/start/", {"description": "a"}, idempotency_key="k")
+        problem(api.ann("POST", "/api/timelogs/start/", {"description": "b"}, idempotency_key="k"), 400)
+        body = {"start_time": "2026-01-31T09:00:00Z", "duration": 60}
+        problem(api.ann("POST", "/api/timelogs/", body, idempotency_key="k"), 400)
+        assert len(ids(api.ann("GET", "/api/timelogs/"))) == 1
+
+    def test_keys_of_other_people_do_not_matter(self, api: Api) -> None:
+        first = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
+        second = api.bob("POST", "/api/timelogs/start/", {}, idempotency_key="k")
+        assert (first.status, second.status) == (201, 201)
+        assert first.json()["id"] != second.json()["id"]
+
+    def test_a_key_is_forgotten_after_a_day(self, api: Api, clock: Clock) -> None:
+        first = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
+        clock.advance(86_400 + 1)
+        second = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
+        assert first.json()["id"] != second.json()["id"]
+
+    @pytest.mark.parametrize("key", ["", "x" * 256])
+    def test_a_key_has_up_to_255_characters(self, api: Api, key: str) -> None:
+        problem(api.ann("POST", "/api/timelogs/start/", {}, idempotency_key=key), 400)
+        assert ids(api.ann("GET", "/api/timelogs/")) == []
+
+
+class TestPatch:
+    def stopped(self, api: Api, clock: Clock) -> dict[str, Any]:
+        """Return a timer of 100 seconds with a pause of 40 in it, stopped 10 seconds ago."""
+        timer = start(api.ann, 7)
+        clock.advance(30)
+        act(api.ann, timer, "pause")
+        clock.advance(40)
+        act(api.ann, timer, "resume")
+        clock.advance(30)
+        stopped: dict[str, Any] = act(api.ann, timer, "stop").json()
+        clock.advance(10)
+        return stopped
+
+    def test_corrects_start_and_end_of_a_stopped_timer(self, api: Api, clock: Clock) -> None:
+        timer = self.stopped(api, clock)
+        began, now = clock.ms - 110_000, clock.ms
+        for body, active in (
+            ({"start_time": time_of(began - 5_000)}, 65),
+            ({"end_time": time_of(now)}, 75),
+            ({"start_time": time_of(began), "end_time": time_of(now - 10_000)}, 60),
+        ):
+            corrected = patch(api.ann, timer, body).json()
+            assert (corrected["duration"], corrected["active_duration"]) == (active, active)
+            assert corrected["paused_duration"] == 40
+
+    @pytest.mark.parametrize("state", ["running", "paused"])
+    def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
+        timer = start(api.ann, 7)
+        if state == "paused":
+            act(api.ann, timer, "pause")
+        clock.advance(60)
+        refused = problem(patch(api.ann, timer, {"start_time": time_of(clock.ms)}), 400)
+        assert state in refused["detail"]
+
+    @pytest.mark.parametrize(
+        ("start_s", "end_s", "field"),
+        [
+            (61, None, "start_time"),
+            (None, 39, "end_time"),
+            (0, 39, "end_time"),
+            (200, None, "start_time"),
+            (None, 200, "end_time"),
+            (50, 40, "end_time"),
+        ],
+    )
+    def test_times_that_cannot_be_are_refused_and_change_nothing(
+        self, api: Api, clock: Clock, start_s: float | None, end_s: float | None, field: str
+    ) -> None:
+        timer = self.stopped(api, clock)
+        began = clock.ms - 110_000
+        body = {
+            name: time_of(began + round(seconds * 1000))
+            for name, seconds in (("start_time", start_s), ("end_time", end_s))
+            if seconds is not None
+        }
+        refused = problem(patch(api.ann, timer, body), 400)
+        assert [error["loc"] for error in refused["errors"]] == [["body", field]]
+        assert get(api.ann, timer) == timer
+
+    def test_the_link_the_organization_and_the_description_change_together(self, api: Api) -> None:
+        timer = start(api.ann, 7)
+        body = {
+            "github_issue_url": ISSUE.format(8),
+            "organization_url": "https://github.com/acme",
+            "description": "moved",
+        }
+        moved = patch(api.ann, timer, body).json()
+        assert (moved["github_issue_number"], moved["organization"], moved["description"]) == (
+            8,
+            "acme",
+            "moved",
+        )
+        assert start(api.ann, 7)["id"] != timer["id"]
+
+    def test_a_stopped_timer_changes_its_issue_too(self, api: Api, clock: Clock) -> None:
+        timer = self.stopped(api, clock)
+        moved = patch(api.ann, timer, {"github_repo": "acme/site", "github_issue_number": 3}).json()
+        assert (moved["github_issue_url"], moved["organization"]) == (
+            "https://github.com/acme/site/issues/3",
+            "acme",
+        )
+        assert moved["duration"] == timer["duration"]
+
+    def test_a_null_address_takes_a_timer_off_its_issue(self, api: Api) -> None:
+        timer = start(api.ann, 7)
+        freed = patch(api.ann, timer, {"github_issue_url": None}).json()
+        assert (freed["github_issue_url"], freed["github_repo"], freed["github_issue_number"]) == (
+            None,
+            None,
+            None,
+        )
+
+    def test_an_open_timer_does_not_join_another_on_its_issue(self, api: Api) -> None:
+        timer, other = start(api.ann, 7), start(api.ann, 8)
+        refused = problem(patch(api.ann, timer, {"github_issue_url": ISSUE.format(8)}), 400)
+        assert other["id"] in refused["detail"]
+        assert get(api.ann, timer)["github_issue_number"] == 7
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"status": "stopped"},
+            {"user": 1},
+            {"id": "x"},
+            {"duration": 5},
+            {"created": "2026-01-31T09:00:00Z"},
+            {"github_repo": "octocat/other"},
+            {"github_issue_url": ISSUE.format(7), "github_issue_number": 8},
+            {"description": "\0"},
+            [],
+            "x",
+        ],
+    )
+    def test_anything_else_is_refused(self, api: Api, body: Any) -> None:
+        timer = start(api.ann, 7, description="before")
+        problem(patch(api.ann, timer, body), 400)
+        seen = get(api.ann, timer)
+        assert (seen["github_issue_number"], seen["description"]) == (7, "before")
+
+
+class TestDelete:
+    @pytest.mark.parametrize("before", [[], ["pause"], ["stop"]])
+    def test_a_deleted_timer_is_gone(self, api: Api, before: list[str]) -> None:
+        timer = start(api.ann, 7)
+        for step in before:
+            act(api.ann, timer, step)
+        answer = api.ann("DELETE", f"/api/timelogs/{timer['id']}/")
+        assert (answer.status, answer.body) == (204, "")
+        problem(api.ann("GET", f"/api/timelogs/{timer['id']}/"), 404)
+        problem(api.ann("DELETE", f"/api/timelogs/{timer['id']}/"), 404)
+        assert ids(api.ann("GET", "/api/timelogs/")) == []
+        assert start(api.ann, 7)["id"] != timer["id"]
+
+
+WITH_ID = [
+    ("GET", "", None),
+    ("PATCH", "", {"description": "x"}),
+    ("DELETE", "", None),
+    ("POST", "pause/", None),
+    ("POST", "resume/", None),
+    ("POST", "stop/", None),
+]
+
+
+@pytest.mark.parametrize(("method", "rest", "body"), WITH_ID)
+class TestWhose:
+    def test_somebody_elses_timer_is_forbidden_and_stays(
+        self, api: Api, method: str, rest: str, body: Any
+    ) -> None:
+        timer = start(api.bob, 7)
+        problem(api.ann(method, f"/api/timelogs/{timer['id']}/{rest}", body), 403)
+        seen = get(api.bob, timer)
+        assert (seen["status"], seen["description"]) == ("running", "")
+
+    def test_a_timer_that_nobody_has_is_not_found(self, api: Api, method: str, rest: str, body: Any) -> None:
+        for user_id in (api.ann_id, api.ann_id + 1, 10**18):
+            problem(api.ann(method, f"/api/timelogs/{user_id}-{new_ulid(0)}/{rest}", body), 404)
+
+    @pytest.mark.parametrize("timer_id", ["x", "0", "-", "1-2", "profile", "1-", "é", "%00", "a" * 2000])
+    def test_what_is_no_id_is_not_found(
+        self, api: Api, method: str, rest: str, body: Any, timer_id: str
+    ) -> None:
+        problem(api.ann(method, f"/api/timelogs/{timer_id}/{rest}", body), 404)
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("header", ["Token {}", "Bearer {}", "token {}", "BEARER {}", "Token   {}  "])
+    def test_a_token_opens_under_either_scheme(self, api: Api, header: str) -> None:
+        answer = api.nobody("GET", "/api/timelogs/", authorization=header.format(self.token(api)))
+        assert answer.status == 200
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "",
+            "Token",
+            "Token ",
+            "{}",
+            "Basic {}",
+            "Token {}x",
+            "Token x{}",
+            "Token {} {}",
+            "Digest x",
+            "Token é",
+            "Token \0",
+        ],
+    )
+    def test_anything_else_is_refused(self, api: Api, header: str) -> None:
+        sent = header.replace("{}", self.token(api))
+        refused = api.nobody("GET", "/api/timelogs/", authorization=sent)
+        problem(refused, 401)
+        assert refused.headers["www-authenticate"] == "Bearer"
+        assert self.token(api) not in refused.body
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "status"), [route for route in ROUTES if "health" not in route[1]]
+    )
+    def test_without_any_nothing_is_done(
+        self, api: Api, method: str, path: str, body: Any, status: int
+    ) -> None:
+        del status
+        timer = start(api.ann)
+        problem(api.nobody(method, path.format(timer["id"]) + "/", body), 401)
+        assert get(api.ann, timer)["status"] == "running"
+        assert len(ids(api.ann("GET", "/api/timelogs/"))) == 1
+
+    def test_a_truncated_token_is_refused(self, api: Api) -> None:
+        problem(api.nobody("GET", "/api/timelogs/", authorization=f"Token {self.token(api)[:-1]}"), 401)
+
+    def test_a_token_works_until_it_expires(self, api: Api, clock: Clock) -> None:
+        _, text = api.people.mint_token(
+            Person(api.ann_id, "ann"), name="t", now_ms=clock.ms, expires_at=clock.ms // 1000 + 30
+        )
+        client = Client(api.module.handler, text)
+        assert client("GET", "/api/timelogs/").status == 200
+        clock.advance(30)
+        problem(client("GET", "/api/timelogs/"), 401)
+
+    def test_a_revoked_token_is_refused_within_a_minute(self, api: Api, clock: Clock) -> None:
+        assert api.ann("GET", "/api/timelogs/").status == 200
+        (token,) = api.people.tokens(api.ann_id)
+        api.people.revoke_token(api.ann_id, token.token_id)
+        clock.advance(59.999)
+        assert api.ann("GET", "/api/timelogs/").status == 200
+        clock.advance(0.001)
+        problem(api.ann("GET", "/api/timelogs/"), 401)
+
+    def test_a_revoked_token_that_was_not_used_is_refused_at_once(self, api: Api) -> None:
+        (token,) = api.people.tokens(api.ann_id)
+        api.people.revoke_token(api.ann_id, token.token_id)
+        problem(api.ann("GET", "/api/timelogs/"), 401)
+
+    def token(self, api: Api) -> str:
+        return api.ann.token
+
+
+class TestList:
+    def fill(self, api: Api, clock: Clock) -> list[str]:
+        """Make 7 timers, of which the newest is open, and return their ids, newest first."""
+        added = [
+            add(api.ann, clock, 1000 - 100 * number, 10, github_issue_url=ISSUE.format(1 + number % 2))["id"]
+            for number in range(6)
+        ]
+        return [start(api.ann, 9)["id"], *reversed(added)]
+
+    def test_nobody_sees_the_timers_of_others(self, api: Api, clock: Clock) -> None:
+        self.fill(api, clock)
+        answer = api.bob("GET", "/api/timelogs/")
+        assert answer.json() == {"next": None, "previous": None, "results": []}
+
+    @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])
+    def test_its_links_lead_through_all_of_it_and_back(self, api: Api, clock: Clock, page_size: int) -> None:
+        expected = self.fill(api, clock)
+        answer = api.ann("GET", f"/api/timelogs/?page_size={page_size}")
+        assert answer.json()["previous"] is None
+        pages = [ids(answer)]
+        while (link := answer.json()["next"]) is not None:
+            answer = api.ann("GET", target(link))
+            pages.append(ids(answer))
+        assert [timer_id for page in pages for timer_id in page] == expected
+        assert all(len(page) == page_size for page in pages[:-1])
+        back = [pages[-1]]
+        while (link := answer.json()["previous"]) is not None:
+            answer = api.ann("GET", target(link))
+            back.append(ids(answer))
+        assert back[::-1] == pages
+
+    def test_links_keep_the_filters(self, api: Api, clock: Clock) -> None:
+        expected = self.fill(api, clock)[1:]
+        answer = api.ann(
+            "GET", "/api/timelogs/?end_time__isnull=false&github_repo=octocat/hello-world&page_size=4"
+        )
+        link = answer.json()["next"]
+        query = parse_qs(urlsplit(link).query)
+        assert (query["end_time__isnull"], query["github_repo"]) == (["false"], ["octocat/hello-world"])
+        assert ids(answer) + ids(api.ann("GET", target(link))) == expected
+
+    def test_links_name_the_host_that_the_client_used(self, api: Api, clock: Clock) -> None:
+        self.fill(api, clock)
+        answer = api.ann(
+            "GET",
+            "/api/timelogs/?page_size=1",
+            x_forwarded_host="timer.example.org",
+            x_forwarded_proto="http",
+        )
+        assert answer.json()["next"].startswith("http://timer.example.org/api/timelogs/?")
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("end_time__isnull=true", [0]),
+            ("end_time__isnull=false", [1, 2, 3, 4, 5, 6]),
+            ("github_repo=octocat/Hello-World&github_issue_number=2", [1, 3, 5]),
+            ("github_repo=OCTOCAT/hello-world&github_issue_number=1", [2, 4, 6]),
+            ("github_issue_number=9", [0]),
+            ("github_issue_number=2147483647", []),
+            ("github_repo=octocat/other", []),
+            ("github_repo=no%20repository", []),
+            ("start_time__gte={700}", [0, 1, 2, 3]),
+            ("start_time__lt={700}", [4, 5, 6]),
+            ("start_time__gte={900}&start_time__lt={700}", [4, 5]),
+            ("start_time__gte={700}&start_time__lt={700}", []),
+            ("end_time__isnull=true&start_time__lt={700}", []),
+        ],
+    )
+    def test_filters_select(self, api: Api, clock: Clock, query: str, expected: list[int]) -> None:
+        everything = self.fill(api, clock)
+        query = re.sub(r"\{(\d+)\}", lambda ago: time_of(clock.ms - int(ago[1]) * 1000), query)
+        assert ids(api.ann("GET", f"/api/timelogs/?{query}")) == [everything[index] for index in expected]
+
+    @pytest.mark.parametrize(
+        ("query", "field"),
+        [
+            ("page_size=0", "page_size"),
+            ("page_size=101", "page_size"),
+            ("page_size=-1", "page_size"),
+            ("page_size=x", "page_size"),
+            ("page_size=", "page_size"),
+            ("page_size=1.5", "page_size"),
+            (f"page_size={'9' * 5000}", "page_size"),
+            ("github_issue_number=0", "github_issue_number"),
+            ("github_issue_number=x", "github_issue_number"),
+            ("github_issue_number=2147483648", "github_issue_number"),
+            (f"github_issue_number={'9' * 50}", "github_issue_number"),
+            ("end_time__isnull=perhaps", "end_time__isnull"),
+            ("start_time__gte=today", "start_time__gte"),
+            ("start_time__gte=2026-01-31", "start_time__gte"),
+            ("start_time__lt=2026-01-31T09:00:00", "start_time__lt"),
+            ("start_time__lt=1769850000", "start_time__lt"),
+            (f"github_repo={'x' * 141}", "github_repo"),
+            ("cursor=x", "cursor"),
+            ("cursor=", "cursor"),
+            (f"cursor={'x' * 200}", "cursor"),
+            ("cursor=%00", "cursor"),
+            ("page=2", "page"),
+            ("issue=7", "issue"),
+            ("Page_Size=1", "Page_Size"),
+            ("user=1", "user"),
+            ("return=1", "return"),
+        ],
+    )
+    def test_what_it_cannot_select_by_is_refused(self, api: Api, query: str, field: str) -> None:
+        refused = problem(api.ann("GET", f"/api/timelogs/?{query}"), 400)
+        assert [error["loc"] for error in refused["errors"]] == [["query", field]]
+
+    def test_a_cursor_of_somebody_else_shows_ones_own_timers_only(self, api: Api, clock: Clock) -> None:
+        self.fill(api, clock)
+        own = add(api.bob, clock, 5000)
+        link = api.ann("GET", "/api/timelogs/?page_size=2").json()["next"]
+        assert ids(api.bob("GET", target(link))) == [own["id"]]
+
+    @pytest.mark.parametrize("backwards", [True, False])
+    @pytest.mark.parametrize("at_ms", [0, 10**15 - 1])
+    @pytest.mark.parametrize("query", ["", "end_time__isnull=true&", "github_issue_number=2&"])
+    def test_a_forged_cursor_shows_ones_own_timers_only(
+        self, api: Api, clock: Clock, backwards: bool, at_ms: int, query: str
+    ) -> None:
+        own = set(self.fill(api, clock))
+        add(api.bob, clock, 5000)
+        cursor = encode_cursor(Position(at_ms, new_ulid(0), backwards))
+        answer = api.ann("GET", f"/api/timelogs/?{query}cursor={cursor}")
+        assert set(ids(answer)) <= own
+
+    def test_a_cursor_outlives_the_timer_it_was_made_of(self, api: Api, clock: Clock) -> None:
+        everything = self.fill(api, clock)
+        link = api.ann("GET", "/api/timelogs/?page_size=3").json()["next"]
+        api.ann("DELETE", f"/api/timelogs/{everything[2]}/")
+        assert ids(api.ann("GET", target(link))) == everything[3:6]
+
+    def test_a_cursor_of_other_filters_is_refused(self, api: Api, clock: Clock) -> None:
+        self.fill(api, clock)
+        link = api.ann("GET", "/api/timelogs/?page_size=3").json()["next"]
+        narrower = f"{target(link)}&start_time__gte={time_of(clock.ms)}"
+        problem(api.ann("GET", narrower), 400)
+
+
+class TestHealth:
+    def test_counts_without_credentials_and_names_nobody(
+        self, table_name: str, table: Table, new_person: Callable[[], Person]
+    ) -> None:
+        person = new_person()
+        _, token = PeopleStore(table).mint_token(person, name="test", now_ms=0)
+        with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
+            ann, nobody = Client(module.handler, token), Client(module.handler)
+            clock = Clock(1_763_900_000_000)
+            module.now_ms = clock  # type: ignore[attr-defined]
+            start(ann, 7)
+            clock.advance(3601)
+            start(ann, 8)
+            answer = nobody("GET", "/api/health/")
+        assert answer.status == 200
+        assert answer.json() == {
+            "status": "ok",
+            "version": module.__version__,
+            "open_timers": 2,
+            "stale_timers": 1,
+            "webhook_success_rate": None,
+        }
+
+
+class TestExclusive:
+    def test_starting_or_resuming_one_pauses_the_other(
+        self, table_name: str, table: Table, new_person: Callable[[], Person]
+    ) -> None:
+        _, token = PeopleStore(table).mint_token(new_person(), name="test", now_ms=0)
+        with loaded("timelogs.api", table_name, CONCURRENT_TIMERS="exclusive") as module:
+            ann = Client(module.handler, token)
+            first, second = start(ann, 7), start(ann, 8)
+            assert [get(ann, timer)["status"] for timer in (first, second)] == ["paused", "running"]
+            act(ann, first, "resume")
+            assert [get(ann, timer)["status"] for timer in (first, second)] == ["running", "paused"]
+
+    def test_by_default_timers_run_side_by_side(self, api: Api) -> None:
+        first, second = start(api.ann, 7), start(api.ann, 8)
+        assert [get(api.ann, timer)["status"] for timer in (first, second)] == ["running", "running"]
+
+
+class TestUnexpectedErrors:
+    @pytest.mark.parametrize("path", ["/api/timelogs/", "/api/health/"])
+    def test_an_answer_tells_the_request_id_and_no_internals(
+        self, api: Api, dynamodb: str, path: str
+    ) -> None:
+        assert dynamodb
+        with loaded("timelogs.api", "no-such-table") as module:
+            event = request_event("GET", path, headers={"authorization": f"Token {api.ann.token}"})
+            answer = module.handler(event, Context())
+        body = json.loads(answer["body"])
+        assert answer["statusCode"] == 500
+        assert answer["headers"].get("content-type", "application/problem+json") == "application/problem+json"
+        assert body == {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "Something went wrong on our side.",
+            "request_id": event["requestContext"]["requestId"],
+        }
+
+    @pytest.mark.usefixtures("shared_table")
+    def test_the_handler_goes_on_after_one(self) -> None:
+        with loaded("timelogs.api", "no-such-table") as module:
+            assert Client(module.handler)("GET", "/api/health/").status == 500
+            assert Client(module.handler)("GET", "/api/openapi.json").status == 200

@@ -1,0 +1,294 @@
+"""Conflicts, throttling and lost answers, as DynamoDB on AWS produces them and emulators do not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from pynamodb.connection import Connection
+
+from tests.support.connection import REGION, connect
+from tests.support.network import (
+    Fault,
+    Network,
+    Send,
+    conflict,
+    lost_answer,
+    lost_request,
+    refusal,
+    throttled,
+)
+from tests.support.table import empty_table
+from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact
+from timer_core.domain.timers import Status, Timer, finished
+from timer_core.store.facts import FactStore
+from timer_core.store.items import issue_pk
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, Idempotency, Patch, TimerStore
+
+ANN = 21031067
+ISSUE = Issue("octocat", "Hello-World", 7)
+OTHER = Issue("octocat", "Hello-World", 8)
+# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+T0 = 4_000_000_000_000
+MINUTE = 60_000
+
+
+@dataclass
+class Bench:
+    """A store, its network, and what it holds before and after something is asked of it."""
+
+    store: TimerStore
+    facts: FactStore
+    network: Network
+    table: Table
+    waits: list[float]
+
+    def timers(self, user_id: int = ANN) -> list[Timer]:
+        return list(self.store.page(user_id, Filters(), page_size=100).timers)
+
+    def slot(self, issue: Issue = ISSUE) -> str | None:
+        items, _, _ = self.table.query(issue_pk(issue))
+        found = [item["open_ulid"]["S"] for item in items if "open_ulid" in item]
+        return found[0] if found else None
+
+
+@pytest.fixture
+def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    store = TimerStore(shared_table)
+    network = Network(shared_table.connection)
+    yield Bench(store, FactStore(shared_table, store), network, shared_table, waits)
+    network.close()
+    empty_table(connect(dynamodb), shared_table.name)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something that is asked of the store, and how one sees that it was done once."""
+
+    name: str
+    issue: Issue | None
+    prepare: Callable[[Bench, Issue | None], str]
+    ask: Callable[[Bench, Issue | None, str], object]
+    done: Callable[[Bench, list[Timer], object], bool]
+
+    def __str__(self) -> str:
+        return f"{self.name}{'' if self.issue else '-without-issue'}"
+
+
+def nothing(_bench: Bench, _issue: Issue | None) -> str:
+    return ""
+
+
+def running(bench: Bench, issue: Issue | None) -> str:
+    return bench.store.start(user_id=ANN, now_ms=T0, issue=issue)[0].ulid
+
+
+def paused(bench: Bench, issue: Issue | None) -> str:
+    ulid = running(bench, issue)
+    bench.store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="before")
+    return ulid
+
+
+def stopped(bench: Bench, issue: Issue | None) -> str:
+    ulid = running(bench, issue)
+    bench.store.stop(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="before")
+    return ulid
+
+
+def start(bench: Bench, issue: Issue | None, _ulid: str) -> object:
+    return bench.store.start(user_id=ANN, now_ms=T0, issue=issue)
+
+
+def start_with_key(bench: Bench, issue: Issue | None, _ulid: str) -> object:
+    return bench.store.start(user_id=ANN, now_ms=T0, issue=issue, idempotency=Idempotency("k" * 32, "r" * 32))
+
+
+def add(bench: Bench, issue: Issue | None, _ulid: str) -> object:
+    timer = finished(
+        user_id=ANN,
+        ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        start_ms=T0,
+        end_ms=T0 + MINUTE,
+        now_ms=T0 + MINUTE,
+        issue=issue,
+        organization=None,
+        description="",
+    )
+    return bench.store.add(timer)
+
+
+def pause(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.pause(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="this")
+
+
+def resume(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.resume(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="this")
+
+
+def stop(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.stop(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="this")
+
+
+def delete(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.delete(ANN, ulid, now_ms=T0 + 2 * MINUTE)
+
+
+def patch_times(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.patch(ANN, ulid, Patch(start_ms=T0 - MINUTE), now_ms=T0 + 2 * MINUTE)
+
+
+def move(bench: Bench, _issue: Issue | None, ulid: str) -> object:
+    return bench.store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 2 * MINUTE)
+
+
+def deliver(bench: Bench, issue: Issue | None, _ulid: str) -> object:
+    assert issue is not None
+    fact = Fact("d", "closed", T0 + 2 * MINUTE)
+    return bench.facts.apply(fact, issue, now_ms=T0 + 2 * MINUTE)
+
+
+def is_started(bench: Bench, timers: list[Timer], answer: object) -> bool:
+    (timer,) = timers
+    return (
+        timer.status == "running"
+        and answer == (timer, True)
+        and bench.slot() == (timer.ulid if timer.issue else None)
+    )
+
+
+def has_active(minutes: int, status: str) -> Callable[[Bench, list[Timer], object], bool]:
+    def check(bench: Bench, timers: list[Timer], answer: object) -> bool:
+        (timer,) = timers
+        taken = timer.ulid if timer.is_open and timer.issue == ISSUE else None
+        return (
+            timer.active_ms(T0 + 3 * MINUTE) == minutes * MINUTE
+            and timer.status == status
+            and (answer == timer or answer == [timer])
+            and bench.slot() == taken
+        )
+
+    return check
+
+
+def is_moved(bench: Bench, timers: list[Timer], answer: object) -> bool:
+    (timer,) = timers
+    taken = timer.ulid if timer.is_open else None
+    slots = (bench.slot(ISSUE), bench.slot(OTHER))
+    return timer.issue == OTHER and slots == (None, taken) and isinstance(answer, Timer)
+
+
+def is_patched(_bench: Bench, timers: list[Timer], answer: object) -> bool:
+    (timer,) = timers
+    return timer.clock_ms == 2 * MINUTE and answer == timer
+
+
+def is_gone(bench: Bench, timers: list[Timer], _answer: object) -> bool:
+    return timers == [] and bench.slot() is None
+
+
+REQUESTS = [
+    request
+    for issue in (ISSUE, None)
+    for request in (
+        Request("start", issue, nothing, start, is_started),
+        Request("start-with-key", issue, nothing, start_with_key, is_started),
+        Request("add", issue, nothing, add, has_active(1, "stopped")),
+        Request("pause", issue, running, pause, has_active(2, "paused")),
+        Request("resume", issue, paused, resume, has_active(2, "running")),
+        Request("stop", issue, running, stop, has_active(2, "stopped")),
+        Request("delete-open", issue, running, delete, is_gone),
+        Request("delete-stopped", issue, stopped, delete, is_gone),
+        Request("patch-times", issue, stopped, patch_times, is_patched),
+        Request("move-open", issue, running, move, is_moved),
+        Request("move-stopped", issue, stopped, move, is_moved),
+    )
+] + [Request("deliver", ISSUE, running, deliver, has_active(2, "stopped"))]
+
+
+@pytest.fixture(params=REQUESTS, ids=str)
+def request_(request: pytest.FixtureRequest) -> Request:
+    asked: Request = request.param
+    return asked
+
+
+class TestEveryRequest:
+    @pytest.mark.parametrize(("fault", "times"), [(conflict, 1), (conflict, 5), (throttled, 3)])
+    def test_waits_out_conflicts_and_throttling(
+        self, bench: Bench, request_: Request, fault: Fault, times: int
+    ) -> None:
+        ulid = request_.prepare(bench, request_.issue)
+        bench.network.next_writes = [fault] * times
+        answer = request_.ask(bench, request_.issue, ulid)
+        assert request_.done(bench, bench.timers(), answer)
+        assert bench.network.next_writes == []
+        assert len(bench.waits) >= times
+
+    def test_gives_up_after_some_attempts_without_having_written(
+        self, bench: Bench, request_: Request
+    ) -> None:
+        ulid = request_.prepare(bench, request_.issue)
+        before, slot, sent = bench.timers(), bench.slot(), len(bench.network.requests)
+        bench.network.every_write = conflict
+        with pytest.raises(TooMuchContention):
+            request_.ask(bench, request_.issue, ulid)
+        bench.network.every_write = None
+        assert (bench.timers(), bench.slot()) == (before, slot)
+        assert len(bench.network.requests) - sent < 30
+
+    @pytest.mark.parametrize(
+        "fault",
+        [lost_request, lost_answer, refusal("InternalServerError", 500), refusal("ThrottlingException")],
+        ids=["lost-request", "lost-answer", "server-error", "throttled"],
+    )
+    def test_is_done_once_when_the_network_or_dynamodb_fails(
+        self, bench: Bench, request_: Request, fault: Fault
+    ) -> None:
+        ulid = request_.prepare(bench, request_.issue)
+        bench.network.next_writes = [fault]
+        answer = request_.ask(bench, request_.issue, ulid)
+        assert request_.done(bench, bench.timers(), answer)
+        assert bench.network.next_writes == []
+
+
+class TestAnotherRequestInBetween:
+    """Between any two calls of a request another one may be carried out as a whole."""
+
+    @pytest.mark.parametrize("call", range(4))
+    @pytest.mark.parametrize("first", ["start", "resume", "deliver"])
+    @pytest.mark.parametrize("other", ["start", "resume", "resume-the-paused", "deliver"])
+    def test_exclusive_timers_do_not_run_together(
+        self, bench: Bench, dynamodb: str, first: str, other: str, call: int
+    ) -> None:
+        def act(store: TimerStore, table: Table, what: str, issue: Issue) -> None:
+            if what == "start":
+                store.start(user_id=ANN, now_ms=T0 + 4 * MINUTE, issue=issue)
+            elif what == "deliver":
+                fact = Fact(f"d{issue.number}", "assigned", T0 + 4 * MINUTE, frozenset({ANN}))
+                FactStore(table, store).apply(fact, issue, now_ms=T0 + 4 * MINUTE)
+            else:
+                ulid = started[9 if what == "resume-the-paused" else issue.number]
+                store.resume(ANN, ulid, now_ms=T0 + 4 * MINUTE, by="manual", cause=f"r{issue.number}")
+
+        table = bench.table
+        store = TimerStore(table, exclusive=True)
+        started: dict[int, str] = {}
+        for minute, number in enumerate((7, 8, 9)):
+            if number == 9 or "resume" in (first if number == 7 else other):
+                issue = Issue("octocat", "Hello-World", number)
+                started[number] = store.start(user_id=ANN, now_ms=T0 + minute, issue=issue)[0].ulid
+        store.pause(ANN, started[9], now_ms=T0 + MINUTE, by="manual", cause="before")
+
+        def in_between(_operation: str, send: Send) -> AWSResponse:
+            elsewhere = Table(table.name, Connection(region=REGION, host=dynamodb))
+            act(TimerStore(elsewhere, exclusive=True), elsewhere, other, OTHER)
+            return send()
+
+        bench.network.faults = {len(bench.network.requests) + call: in_between}
+        act(store, table, first, ISSUE)
+        running = [timer for timer in bench.timers() if timer.status is Status.RUNNING]
+        assert len(running) == 1

@@ -1,0 +1,227 @@
+"""Ending forgotten timers, on Amazon's DynamoDB Local."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import loaded
+from tests.support.connection import connect
+from tests.support.gateway import Context
+from timer_core.clock import now_ms
+from timer_core.domain.errors import InvalidInput
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Timer
+from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
+
+HOUR = 3_600_000
+ANN = 21031067
+NOTHING = {"dry_run": False, "stale": 0, "stopped": 0, "failed": 0, "complete": True}
+
+
+@dataclass
+class Sweeper:
+    module: ModuleType
+    store: TimerStore
+    now_ms: int
+
+    def run(self, event: dict[str, Any] | None = None, context: Context | None = None) -> dict[str, Any]:
+        summary: dict[str, Any] = self.module.handler(event or {}, context or Context())
+        return summary
+
+    def started(self, hours_ago: float, number: int = 1) -> Timer:
+        at_ms = self.now_ms - round(hours_ago * HOUR)
+        timer, _ = self.store.start(user_id=ANN, now_ms=at_ms, issue=Issue("octocat", "Hello-World", number))
+        return timer
+
+    def seen(self, timer: Timer) -> Timer:
+        return self.store.get(ANN, timer.ulid)
+
+
+@pytest.fixture(scope="module")
+def module(shared_table: Table) -> Iterator[ModuleType]:
+    with loaded("stale_sweeper.sweep", shared_table.name) as module:
+        yield module
+
+
+@pytest.fixture
+def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
+    """The sweeper on a table in which nothing is open."""
+    now = now_ms()
+    monkeypatch.setattr(module, "now_ms", lambda: now)
+    store = TimerStore(shared_table)
+    yield Sweeper(module, store, now)
+    for shard in range(OPEN_SHARDS):
+        for user_id, ulid in list(store.open_since_before(shard, now + 1)):
+            store.delete(user_id, ulid, now_ms=now)
+
+
+def test_with_nothing_open_there_is_nothing_to_do(sweeper: Sweeper) -> None:
+    assert sweeper.run() == NOTHING
+
+
+def test_a_timer_open_for_a_day_goes_on(sweeper: Sweeper) -> None:
+    timers = [sweeper.started(24, 1), sweeper.started(0.5, 2)]
+    assert sweeper.run() == NOTHING
+    assert all(sweeper.seen(timer) == timer for timer in timers)
+
+
+def test_a_timer_open_for_longer_ends_where_the_day_did(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1}
+    ended = sweeper.seen(timer)
+    assert (ended.status, ended.stopped_by, ended.source) == ("stopped", "sweeper", "manual")
+    assert ended.end_ms == timer.start_ms + 24 * HOUR
+    assert (ended.clock_ms, ended.paused_ms) == (24 * HOUR, 0)
+
+
+def test_a_pause_moves_the_end_back(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    sweeper.store.pause(ANN, timer.ulid, now_ms=timer.start_ms + HOUR, by="manual", cause="a")
+    sweeper.store.resume(ANN, timer.ulid, now_ms=timer.start_ms + 11 * HOUR, by="manual", cause="b")
+    sweeper.run()
+    ended = sweeper.seen(timer)
+    assert ended.end_ms == timer.start_ms + 34 * HOUR
+    assert (ended.clock_ms, ended.paused_ms) == (24 * HOUR, 10 * HOUR)
+
+
+def test_a_timer_that_was_left_paused_ends_with_its_pause(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    sweeper.store.pause(ANN, timer.ulid, now_ms=timer.start_ms + 3 * HOUR, by="unassigned", cause="a")
+    assert sweeper.run()["stopped"] == 1
+    ended = sweeper.seen(timer)
+    assert (ended.status, ended.end_ms, ended.clock_ms) == ("stopped", timer.start_ms + 3 * HOUR, 3 * HOUR)
+
+
+def test_a_swept_issue_can_be_started_again(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    sweeper.run()
+    assert sweeper.started(0).ulid != timer.ulid
+
+
+def test_a_second_run_finds_nothing(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    sweeper.run()
+    ended = sweeper.seen(timer)
+    assert sweeper.run() == NOTHING
+    assert sweeper.seen(timer) == ended
+
+
+def test_what_was_stopped_long_ago_stays_as_it_was(sweeper: Sweeper) -> None:
+    timer = sweeper.started(100)
+    stopped = sweeper.store.stop(ANN, timer.ulid, now_ms=timer.start_ms + HOUR, by="manual", cause="a")
+    assert sweeper.run() == NOTHING
+    assert sweeper.seen(timer) == stopped
+
+
+def test_timers_of_every_shard_and_without_an_issue_are_found(sweeper: Sweeper) -> None:
+    for _ in range(8 * OPEN_SHARDS):
+        sweeper.store.start(user_id=ANN, now_ms=sweeper.now_ms - 100 * HOUR)
+    assert sweeper.run() == NOTHING | {"stale": 64, "stopped": 64}
+    assert sweeper.run() == NOTHING
+
+
+class TestOptions:
+    def test_a_dry_run_counts_and_changes_nothing(self, sweeper: Sweeper) -> None:
+        timer = sweeper.started(100)
+        assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 1}
+        assert sweeper.seen(timer) == timer
+
+    def test_stopping_can_be_left_out(self, sweeper: Sweeper) -> None:
+        timer = sweeper.started(100)
+        assert sweeper.run({"stop_stale": False}) == NOTHING
+        assert sweeper.seen(timer) == timer
+
+    @pytest.mark.parametrize(("hours", "stopped"), [(1, 2), (1.5, 1), (2, 1), (3, 0)])
+    def test_the_limit_can_be_given(self, sweeper: Sweeper, hours: float, stopped: int) -> None:
+        timers = [sweeper.started(2.5, 1), sweeper.started(1.25, 2)]
+        assert sweeper.run({"stale_after_hours": hours})["stopped"] == stopped
+        assert [sweeper.seen(timer).clock_ms for timer in timers[:stopped]] == [hours * HOUR] * stopped
+
+    def test_the_deployment_has_a_limit_of_its_own(self, sweeper: Sweeper, shared_table: Table) -> None:
+        timer = sweeper.started(1)
+        with loaded("stale_sweeper.sweep", shared_table.name, STALE_AFTER_HOURS="0.5") as module:
+            assert module.handler({}, Context())["stopped"] == 1
+        assert sweeper.seen(timer).clock_ms == HOUR // 2
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"dry_run": "true"},
+            {"dry_run": 1},
+            {"dry_run": None},
+            {"stop_stale": "no"},
+            {"stale_after_hours": 0},
+            {"stale_after_hours": -1},
+            {"stale_after_hours": "24"},
+            {"stale_after_hours": True},
+            {"stale_after_hours": None},
+            {"stale_after_hours": 10**9},
+            {"stale_after_hours": float("nan")},
+            {"stale_after_hours": float("inf")},
+            {"stale_after_hour": 1},
+            {"dryrun": True},
+        ],
+    )
+    def test_what_is_no_option_is_refused_and_nothing_done(
+        self, sweeper: Sweeper, event: dict[str, Any]
+    ) -> None:
+        timer = sweeper.started(100)
+        with pytest.raises(InvalidInput) as refused:
+            sweeper.run(event)
+        assert refused.value.field in event
+        assert sweeper.seen(timer) == timer
+
+
+@dataclass
+class HurriedContext(Context):
+    """An invocation whose time runs out after some looks at the clock."""
+
+    looks: int = 0
+
+    def get_remaining_time_in_millis(self) -> int:
+        self.looks -= 1
+        return 60_000 if self.looks >= 0 else 1_000
+
+
+class TestTimeLimit:
+    def test_the_rest_is_left_for_the_next_run(self, sweeper: Sweeper) -> None:
+        for number in range(1, 31):
+            sweeper.started(100, number)
+        first = sweeper.run(context=HurriedContext(looks=10))
+        assert first == NOTHING | {"stale": 10, "stopped": 10, "complete": False}
+        assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
+        assert sweeper.run() == NOTHING
+
+    def test_without_time_nothing_is_begun(self, sweeper: Sweeper) -> None:
+        timer = sweeper.started(100)
+        assert sweeper.run(context=Context(remaining_ms=14_000)) == NOTHING | {"complete": False}
+        assert sweeper.seen(timer) == timer
+
+
+def test_one_that_cannot_be_stopped_does_not_hold_up_the_others(
+    sweeper: Sweeper, shared_table: Table, dynamodb: str
+) -> None:
+    """The others are stopped, and the next run tries the one again."""
+    damaged, sound = sweeper.started(100, 1), sweeper.started(100, 2)
+    history = damage(dynamodb, shared_table, damaged, [{"S": "unreadable"}])
+    assert sweeper.run() == NOTHING | {"stale": 2, "stopped": 1, "failed": 1}
+    assert sweeper.seen(sound).status == "stopped"
+    damage(dynamodb, shared_table, damaged, history)
+    assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1}
+
+
+def damage(dynamodb: str, table: Table, timer: Timer, history: list[Any]) -> list[Any]:
+    """Put another history into the item of a timer and return what was there."""
+    answer = connect(dynamodb).update_item(
+        TableName=table.name,
+        Key={"pk": {"S": f"user#{timer.user_id}"}, "sk": {"S": f"timer#{timer.ulid}"}},
+        UpdateExpression="SET history = :history",
+        ExpressionAttributeValues={":history": {"L": history}},
+        ReturnValues="UPDATED_OLD",
+    )
+    return list(answer["Attributes"]["history"]["L"])

@@ -1,0 +1,796 @@
+"""Any sequence of requests and deliveries leaves the timers that a plain model expects.
+
+The model keeps everything that happened to a person's time on an issue in a list, and works the
+timers out from the beginning each time. Of what the store writes it knows nothing.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from timer_core.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    OtherTimerOpen,
+    TimerNotFound,
+    TransitionNotAllowed,
+)
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact
+from timer_core.domain.timers import Timer, finished
+from timer_core.store.facts import FactStore
+from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, Idempotency, Patch, Position, TimerStore
+
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+T0 = 4_000_000_000_000
+DAY_S = 86_400
+
+# Each example has people and issues of its own, so that one table serves them all.
+_numbers = count(1)
+
+
+@dataclass
+class Span:
+    """A timer: the stretches of time during which it ran; the last has no end while it runs."""
+
+    ulid: str
+    source: str
+    stretches: list[list[int | None]]
+    paused_by: str | None = None
+    end: int | None = None
+    stopped_by: str | None = None
+    changed: int = 0
+
+    @property
+    def start(self) -> int:
+        first = self.stretches[0][0]
+        assert first is not None
+        return first
+
+    @property
+    def status(self) -> str:
+        if self.end is not None:
+            return "stopped"
+        return "running" if self.stretches[-1][1] is None else "paused"
+
+    def active(self, now: int) -> int:
+        return sum(
+            (max(now, self.changed) if until is None else until) - (since or 0)
+            for since, until in self.stretches
+        )
+
+    def apply(self, action: str, at: int, by: str) -> None:
+        """Do what the state allows, and nothing else."""
+        at = max(at, self.changed)
+        if action == "pause" and self.status == "running":
+            self.stretches[-1][1], self.paused_by, self.changed = at, by, at
+        elif action == "resume" and self.status == "paused":
+            self.stretches.append([at, None])
+            self.paused_by, self.changed = None, at
+        elif action == "stop" and self.status != "stopped":
+            if self.status == "running":
+                self.stretches[-1][1] = at
+            self.end, self.stopped_by, self.paused_by, self.changed = at, by, None, at
+
+    def face(self, now: int) -> tuple[object, ...]:
+        """What can be seen of it but for its name."""
+        return (
+            self.start,
+            self.end,
+            self.status,
+            self.active(now),
+            self.source,
+            self.paused_by,
+            self.stopped_by,
+            self.stretches[-1][1] if self.status == "paused" else None,
+        )
+
+
+def face(timer: Timer, now: int) -> tuple[object, ...]:
+    return (
+        timer.start_ms,
+        timer.end_ms,
+        timer.status,
+        timer.active_ms(now),
+        timer.source,
+        timer.paused_by,
+        timer.stopped_by,
+        timer.last_pause_ms,
+    )
+
+
+@dataclass
+class Event:
+    """Something that happened on a desk: on GitHub, or by hand (which counts after it)."""
+
+    at: int
+    by_hand: bool
+    number: int
+    action: str
+    by: str
+    ulid: str = ""
+    order: int = 0
+
+    @property
+    def place(self) -> tuple[int, bool, int]:
+        return (self.order, self.by_hand, self.number)
+
+
+@dataclass
+class Desk:
+    """One person's time on one issue (or on none)."""
+
+    issue: Issue | None
+    # Everything before this is settled: no delivery changes it.
+    settled: int = 0
+    base: Span | None = None
+    events: list[Event] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+    def work_out(self) -> list[Span]:
+        done: list[Span] = []
+        current = deepcopy(self.base)
+        for event in sorted(self.events, key=lambda event: event.place):
+            if current is None:
+                if event.action == "start":
+                    current = Span(event.ulid, event.by, [[event.at, None]], changed=event.at)
+                continue
+            if event.action == "start":
+                if event.by == "assigned" and current.paused_by == "unassigned":
+                    current.apply("resume", event.at, event.by)
+                continue
+            current.apply(event.action, event.at, event.by)
+            if current.end is not None:
+                done.append(current)
+                current = None
+        return [*done, current] if current else done
+
+    def by_hand(self, action: str, at: int, number: int, ulid: str = "") -> None:
+        latest = max((event.order for event in self.events if event.by_hand), default=0)
+        self.events.append(Event(at, True, number, action, "manual", ulid, max(at, latest)))
+        names = [span.ulid for span in self.spans]
+        self.spans = self.work_out()
+        for span, name in zip(self.spans, names, strict=False):
+            span.ulid = name
+
+    @property
+    def open(self) -> Span | None:
+        return next((span for span in self.spans if span.end is None), None)
+
+
+@dataclass
+class Words:
+    """What people say about a timer."""
+
+    issue: Issue | None
+    organization: str | None
+    description: str = ""
+
+
+@dataclass
+class Finished:
+    """A timer that no delivery changes any more, because people corrected it."""
+
+    start: int
+    end: int
+    paused: int
+    source: str
+    stopped_by: str
+
+    def face(self) -> tuple[object, ...]:
+        active = self.end - self.start - self.paused
+        return (self.start, self.end, "stopped", active, self.source, None, self.stopped_by, None)
+
+
+@dataclass
+class Person:
+    user_id: int
+    desks: dict[str, Desk] = field(default_factory=dict)
+    finished: dict[str, Finished] = field(default_factory=dict)
+    words: dict[str, Words] = field(default_factory=dict)
+    # The desks on which a timer has been open.
+    homes: dict[str, set[str]] = field(default_factory=dict)
+    keys: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    # In the order in which they were learned: ids are random, and what is drawn must not be.
+    names: list[str] = field(default_factory=list)
+
+    def desk_of(self, ulid: str) -> tuple[str, Desk, Span] | None:
+        for key, desk in self.desks.items():
+            for span in desk.spans:
+                if span.ulid == ulid:
+                    return key, desk, span
+        return None
+
+    def settle(self, key: str, now: int) -> None:
+        """Make final what ended on a desk, and its open timer a new beginning."""
+        desk = self.desks.get(key)
+        if desk is None:
+            return
+        for span in desk.spans:
+            if span.end is not None:
+                active = span.active(span.end)
+                self.finished[span.ulid] = Finished(
+                    span.start, span.end, span.end - span.start - active, span.source, span.stopped_by or ""
+                )
+        desk.base = deepcopy(desk.open)
+        desk.events = []
+        desk.spans = [desk.base] if desk.base else []
+        desk.spans = deepcopy(desk.spans)
+        desk.settled = max(desk.settled, now)
+
+    def settle_homes(self, ulid: str, now: int) -> None:
+        for key in self.homes.get(ulid, set()):
+            self.settle(key, now)
+
+    @property
+    def gone(self) -> list[str]:
+        return [ulid for ulid in self.names if ulid not in self.words]
+
+    def learn(self, ulid: str, words: Words) -> None:
+        if ulid not in self.words:
+            self.names.append(ulid)
+            self.words[ulid] = words
+
+
+class TimerMachine(RuleBasedStateMachine):
+    """Two people, three issues, one clock that is not always right."""
+
+    table: Table
+
+    def __init__(self) -> None:
+        super().__init__()
+        number = next(_numbers)
+        self.store = TimerStore(self.table)
+        self.facts = FactStore(self.table, self.store)
+        self.people = [Person(2 * number), Person(2 * number + 1)]
+        self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
+        self.log: dict[str, list[Fact]] = {issue.key: [] for issue in self.issues}
+        self.true_now = T0 + 200
+        self.now = self.true_now
+        self.number = 0
+        self.repeatable: tuple[Person, str, str, str, Timer] | None = None
+
+    # ------------------------------------------------------------ what is drawn
+
+    def next(self) -> int:
+        self.number += 1
+        return self.number
+
+    def spelling(self, data: st.DataObject, *, none: bool = True) -> Issue | None:
+        """An issue, spelled one way or the other, or none."""
+        issue = data.draw(st.sampled_from([*self.issues, None] if none else self.issues), "issue")
+        if issue is not None and data.draw(st.booleans(), "in capitals"):
+            issue = Issue("OctoCat", "hello-world", issue.number)
+        return issue
+
+    def a_timer(self, data: st.DataObject, person: Person) -> str | None:
+        """The name of a timer; an open one as often as another."""
+        if not person.names:
+            return None
+        still_open = [desk.open.ulid for desk in person.desks.values() if desk.open]
+        pool = still_open if still_open and data.draw(st.booleans(), "an open one") else person.names
+        return data.draw(st.sampled_from(pool), "timer")
+
+    def a_person(self, data: st.DataObject) -> Person:
+        return data.draw(st.sampled_from(self.people), "person")
+
+    def refused(self, error: type[Exception], ask: Callable[[], object], match: str | None = None) -> None:
+        with pytest.raises(error, match=match):
+            ask()
+
+    # ------------------------------------------------------------ the clock
+
+    @rule(
+        step=st.one_of(st.integers(1, 90), st.sampled_from([SECOND, MINUTE, 10 * MINUTE, HOUR, 25 * HOUR])),
+        behind=st.sampled_from([0, 0, 0, 5, 80]),
+    )
+    def time_passes(self, step: int, behind: int) -> None:
+        """Some machines' clocks are a little behind, but none by a second."""
+        self.true_now += step
+        part = self.true_now % SECOND
+        if not 200 <= part <= 950:
+            self.true_now += 1_200 - part if part > 950 else 200 - part
+        self.now = self.true_now - behind
+        note(f"now T0 + {self.now - T0}")
+
+    # ------------------------------------------------------------ requests
+
+    @rule(data=st.data(), text=st.sampled_from(["", "é\n☕"]), key=st.sampled_from([None, None, "k1", "k2"]))
+    def start(self, data: st.DataObject, text: str, key: str | None) -> None:
+        person, issue = self.a_person(data), self.spelling(data)
+        request = f"start {issue and issue.key} {text}"
+        idempotency = None if key is None else Idempotency(key, request)
+
+        def ask() -> tuple[Timer, bool]:
+            return self.store.start(
+                user_id=person.user_id,
+                now_ms=self.now,
+                issue=issue,
+                description=text,
+                idempotency=idempotency,
+            )
+
+        if self.answered_before(person, key, request, lambda: ask()[0]):
+            return
+        desk = None if issue is None else person.desks.get(issue.key)
+        timer, created = ask()
+        if desk is not None and desk.open is not None:
+            assert (timer.ulid, created) == (desk.open.ulid, False)
+            return
+        assert created
+        if issue is None:
+            name, desk = timer.ulid, Desk(None)
+            person.desks[name] = desk
+        else:
+            name = issue.key
+            desk = person.desks.setdefault(name, Desk(issue))
+            person.homes.setdefault(timer.ulid, set()).add(name)
+        desk.by_hand("start", self.now, self.next(), timer.ulid)
+        desk.spans[-1].ulid = timer.ulid
+        person.learn(timer.ulid, Words(issue, issue and issue.owner, text))
+        self.remember_key(person, key, request, timer.ulid)
+
+    @rule(
+        data=st.data(),
+        ago=st.integers(1, 5_000_000),
+        length=st.integers(0, 5_000_000),
+        key=st.sampled_from([None, None, "k1", "k2"]),
+    )
+    def add(self, data: st.DataObject, ago: int, length: int, key: str | None) -> None:
+        person, issue = self.a_person(data), self.spelling(data)
+        start = self.now - ago
+        end = min(self.now, start + length)
+        request = f"add {issue and issue.key}"
+
+        def ask() -> Timer:
+            timer = finished(
+                user_id=person.user_id,
+                ulid=new_ulid(start),
+                start_ms=start,
+                end_ms=end,
+                now_ms=self.now,
+                issue=issue,
+                organization="acme",
+                description="by hand",
+            )
+            return self.store.add(timer, None if key is None else Idempotency(key, request))
+
+        if self.answered_before(person, key, request, ask):
+            return
+        timer = ask()
+        person.finished[timer.ulid] = Finished(start, end, 0, "manual", "manual")
+        person.learn(timer.ulid, Words(issue, "acme", "by hand"))
+        self.remember_key(person, key, request, timer.ulid)
+
+    def answered_before(
+        self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]
+    ) -> bool:
+        """Whether the key was used within a day; then the answer is the same, or a refusal."""
+        before = person.keys.get(key or "")
+        if before is None or before[2] <= self.now // SECOND:
+            return False
+        if before[0] != request:
+            self.refused(IdempotencyKeyReused, ask)
+        elif before[1] not in person.words:
+            self.refused(TimerNotFound, ask)
+        else:
+            assert ask().ulid == before[1]
+        return True
+
+    def remember_key(self, person: Person, key: str | None, request: str, ulid: str) -> None:
+        if key is not None:
+            person.keys[key] = (request, ulid, int(self.now / SECOND + DAY_S))
+
+    @rule(data=st.data(), action=st.sampled_from(["pause", "pause", "resume", "resume", "stop"]))
+    def transition(self, data: st.DataObject, action: str) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None:
+            return None
+        cause = f"request{self.next()}"
+
+        def ask() -> Timer:
+            timer: Timer = getattr(self.store, action)(
+                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause
+            )
+            return timer
+
+        if ulid not in person.words:
+            return self.refused(TimerNotFound, ask)
+        place = person.desk_of(ulid)
+        status = place[2].status if place else "stopped"
+        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
+        if place is None or status not in allowed[action]:
+            return self.refused(TransitionNotAllowed, ask, f"{action} a timer that is {status}")
+        _, desk, span = place
+        answer = ask()
+        desk.by_hand(action, max(self.now, span.changed), self.next())
+        self.repeatable = (person, action, ulid, cause, answer)
+        return None
+
+    @precondition(lambda self: self.repeatable)
+    @rule()
+    def repeat_the_last_transition(self) -> None:
+        assert self.repeatable
+        person, action, ulid, cause, answer = self.repeatable
+        again = getattr(self.store, action)(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause)
+        assert again == answer
+
+    @rule(data=st.data(), limit=st.sampled_from([1, 90, MINUTE, HOUR]))
+    def sweep(self, data: st.DataObject, limit: int) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        place = person.desk_of(ulid or "")
+        if ulid is None:
+            return
+        self.repeatable = None
+        timer = self.store.expire(person.user_id, ulid, limit_ms=limit, now_ms=self.now, by="sweeper")
+        if place is None or place[2].end is not None:
+            assert timer is None
+            return
+        key, desk, span = place
+        left, end, active = limit, None, 0
+        for since, until in span.stretches:
+            assert since is not None
+            length = (max(self.now, span.changed) if until is None else until) - since
+            if length >= left:
+                end, active = since + left, limit
+                break
+            left -= length
+            active += length
+        if end is None:
+            until = span.stretches[-1][1]
+            end = max(self.now, span.changed) if until is None else until
+        person.settle(key, self.now)
+        desk.base, desk.spans = None, []
+        if desk.issue is None:
+            del person.desks[key]
+        person.settle_homes(ulid, self.now)
+        person.finished[ulid] = Finished(span.start, end, end - span.start - active, span.source, "sweeper")
+
+    # ------------------------------------------------------------ corrections
+
+    @rule(
+        data=st.data(), text=st.sampled_from(["", "x", "é\n☕"]), organization=st.sampled_from([None, "acme"])
+    )
+    def describe(self, data: st.DataObject, text: str, organization: str | None) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None:
+            return None
+        self.repeatable = None
+        patch = Patch(description=text, organization=organization)
+        if ulid not in person.words:
+            return self.refused(
+                TimerNotFound, lambda: self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
+            )
+        self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
+        words = person.words[ulid]
+        words.description, words.organization = text, organization or words.organization
+        return None
+
+    @rule(
+        data=st.data(),
+        start=st.none() | st.integers(-HOUR, HOUR),
+        end=st.none() | st.integers(-HOUR, HOUR),
+    )
+    def correct_times(self, data: st.DataObject, start: int | None, end: int | None) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or (start is None and end is None):
+            return None
+        place = person.desk_of(ulid)
+        row = person.finished.get(ulid)
+        if place and place[2].end is not None:
+            span = place[2]
+            paused = span.end - span.start - span.active(span.end) if span.end is not None else 0
+            row = Finished(span.start, span.end or 0, paused, span.source, span.stopped_by or "")
+        origin = row.start if row else self.now
+        new_start = None if start is None else origin + start
+        new_end = None if end is None else (row.end if row else self.now) + end
+        if new_start is not None and new_end is not None and new_end < new_start:
+            return None
+        patch = Patch(start_ms=new_start, end_ms=new_end)
+
+        def ask() -> Timer:
+            return self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
+
+        if ulid not in person.words:
+            return self.refused(TimerNotFound, ask)
+        if row is None:
+            return self.refused(TransitionNotAllowed, ask, "correct the times of a timer that is")
+        corrected = replace(
+            row,
+            start=row.start if new_start is None else new_start,
+            end=row.end if new_end is None else new_end,
+        )
+        if corrected.end - corrected.start < row.paused:
+            return self.refused(InvalidInput, ask)
+        ask()
+        self.repeatable = None
+        person.settle_homes(ulid, self.now)
+        person.finished[ulid] = corrected
+        return None
+
+    @rule(data=st.data())
+    def move(self, data: st.DataObject) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        issue = self.spelling(data)
+        if ulid is None:
+            return None
+
+        def ask() -> Timer:
+            return self.store.patch(person.user_id, ulid, Patch(issue=(issue,)), now_ms=self.now)
+
+        if ulid not in person.words:
+            return self.refused(TimerNotFound, ask)
+        words = person.words[ulid]
+        place = person.desk_of(ulid)
+        self.repeatable = None
+        if place is None or place[2].end is not None:
+            ask()
+            person.settle_homes(ulid, self.now)
+        else:
+            old_key, old, span = place
+            if issue is not None and issue.key != old_key:
+                there = person.desks.get(issue.key)
+                if there is not None and there.open is not None:
+                    return self.refused(OtherTimerOpen, ask, there.open.ulid)
+            ask()
+            if (issue and issue.key) != (old.issue and old_key):
+                person.settle(old_key, self.now)
+                old.base, old.spans = None, []
+                if old.issue is None:
+                    del person.desks[old_key]
+                new_key = ulid if issue is None else issue.key
+                new = person.desks.setdefault(new_key, Desk(issue))
+                person.settle(new_key, self.now)
+                new.base = deepcopy(span)
+                new.spans = [deepcopy(span)]
+                if issue is not None:
+                    person.homes.setdefault(ulid, set()).add(new_key)
+        words.issue = issue
+        words.organization = issue.owner if issue else words.organization
+        return None
+
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None:
+            return None
+        if ulid not in person.words:
+            self.now += 1
+            return self.refused(
+                TimerNotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.now)
+            )
+        self.store.delete(person.user_id, ulid, now_ms=self.now)
+        self.repeatable = None
+        place = person.desk_of(ulid)
+        if place and place[2].end is None:
+            key, desk, _ = place
+            person.settle(key, self.now)
+            desk.base, desk.spans = None, []
+            if desk.issue is None:
+                del person.desks[key]
+        person.settle_homes(ulid, self.now)
+        person.finished.pop(ulid, None)
+        del person.words[ulid]
+        return None
+
+    # ------------------------------------------------------------ deliveries
+
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(
+            ["assigned", "assigned", "unassigned", "unassigned", "closed", "reopened", "deleted"]
+        ),
+        late=st.sampled_from([0, 0, 0, 1, 5, 60, 600, 3_600]),
+    )
+    def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
+        """GitHub's times are whole seconds; here, no two things happen in the same one."""
+        issue = data.draw(st.sampled_from(self.issues), "issue")
+        taken = {fact.at_ms for fact in self.log[issue.key]}
+        at = self.true_now // SECOND * SECOND - late * SECOND
+        while at in taken:
+            at -= SECOND
+        users: frozenset[int] | None = None
+        if kind in ("assigned", "unassigned"):
+            users = frozenset({self.a_person(data).user_id})
+        elif kind == "reopened":
+            users = frozenset(
+                data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
+            )
+        fact = Fact(f"delivery{self.next():04d}", kind, at, users)
+        self.log[issue.key].append(fact)
+        for person in self.people:
+            if not fact.concerns(person.user_id):
+                # What it tells is in the log, and concerns only them.
+                continue
+            desk = person.desks.setdefault(issue.key, Desk(issue))
+            if at > desk.settled:
+                action = {"assigned": "start", "reopened": "start", "unassigned": "pause"}.get(kind, "stop")
+                desk.events.append(Event(at, False, self.next(), action, kind, order=at))
+        self.repeatable = None
+        self.deliver(fact, issue)
+
+    @precondition(lambda self: any(self.log.values()))
+    @rule(data=st.data())
+    def a_delivery_comes_again(self, data: st.DataObject) -> None:
+        issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
+        fact = data.draw(st.sampled_from(self.log[issue.key]), "fact")
+        assert self.facts.apply(fact, issue, now_ms=self.now) == []
+
+    def deliver(self, fact: Fact, issue: Issue) -> None:
+        self.facts.apply(fact, issue, now_ms=self.now)
+        for person in self.people:
+            desk = person.desks.get(issue.key)
+            if desk is not None:
+                self.name_anew(person, desk, issue)
+
+    def name_anew(self, person: Person, desk: Desk, issue: Issue) -> None:
+        """Learn the names of the timers that were worked out anew: ids people have seen stay."""
+        before, desk.spans = desk.spans, desk.work_out()
+        stored = [
+            timer
+            for timer in self.listed(person)
+            if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
+        ]
+        unnamed = list(stored)
+        for span in desk.spans:
+            twin = next((t for t in unnamed if face(t, self.now) == span.face(self.now)), None)
+            assert twin, (span, [face(timer, self.now) for timer in stored])
+            unnamed.remove(twin)
+            span.ulid = twin.ulid
+        assert unnamed == []
+        for span in desk.spans:
+            seen = [
+                old.ulid
+                for old in before
+                if span.start <= old.start
+                and (span.end is None or old.start < span.end or old.start == span.start)
+            ]
+            assert not seen or span.ulid in seen
+        names = {span.ulid for span in desk.spans}
+        for old in before:
+            if old.ulid not in names:
+                del person.words[old.ulid]
+        for span in desk.spans:
+            person.learn(span.ulid, Words(issue, issue.owner))
+            person.homes.setdefault(span.ulid, set()).add(issue.key)
+
+    # ------------------------------------------------------------ what has to hold
+
+    def listed(self, person: Person) -> list[Timer]:
+        return list(self.store.page(person.user_id, Filters(), page_size=100).timers)
+
+    def expected(self, person: Person) -> dict[str, tuple[object, ...]]:
+        faces = {ulid: row.face() for ulid, row in person.finished.items()}
+        for desk in person.desks.values():
+            faces |= {span.ulid: span.face(self.now) for span in desk.spans}
+        return faces
+
+    @invariant()
+    def the_timers_are_those_of_the_model(self) -> None:
+        for person in self.people:
+            timers = self.listed(person)
+            assert {timer.ulid: face(timer, self.now) for timer in timers} == self.expected(person)
+            assert {timer.ulid: (timer.issue, timer.organization, timer.description) for timer in timers} == {
+                ulid: (w.issue, w.organization, w.description) for ulid, w in person.words.items()
+            }
+            assert all(timer.active_ms(self.now) >= 0 and timer.paused_ms >= 0 for timer in timers)
+            assert [t.start_ms for t in timers] == sorted((t.start_ms for t in timers), reverse=True)
+
+    @invariant()
+    def slots_and_indexes_hold_the_open_timers(self) -> None:
+        still_open = {
+            (person.user_id, desk.open.ulid, key if desk.issue else None)
+            for person in self.people
+            for key, desk in person.desks.items()
+            if desk.open
+        }
+        slots = set()
+        for issue in self.issues:
+            items, _, _ = self.table.query(issue_pk(issue))
+            for item in items:
+                if "open_ulid" in item:
+                    slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
+        assert slots == {place for place in still_open if place[2]}
+        for person in self.people:
+            items, _, _ = self.table.query(user_pk(person.user_id), index="open-by-user")
+            mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
+            assert {item["sk"]["S"].removeprefix("timer#") for item in items} == mine
+
+    @rule(data=st.data())
+    def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:
+        person = self.a_person(data)
+        for timer in self.listed(person):
+            assert self.store.get(person.user_id, timer.ulid) == timer
+        if person.gone:
+            ulid = data.draw(st.sampled_from(person.gone))
+            self.refused(TimerNotFound, lambda: self.store.get(person.user_id, ulid))
+
+    @rule(data=st.data(), page_size=st.integers(1, 4), is_open=st.sampled_from([None, True, False]))
+    def the_pages_of_a_list_hold_what_it_selects(
+        self, data: st.DataObject, page_size: int, is_open: bool | None
+    ) -> None:
+        person, issue = self.a_person(data), self.spelling(data)
+        since = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "from")
+        before = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "before")
+        filters = Filters(
+            is_open=is_open,
+            repo=issue and issue.full_name,
+            number=issue and issue.number,
+            start_from_ms=since,
+            start_before_ms=before,
+        )
+        wanted = {
+            ulid
+            for ulid, shown in self.expected(person).items()
+            if (is_open is None or is_open == (shown[1] is None))
+            and (issue is None or ((words := person.words[ulid]).issue and words.issue.key == issue.key))
+            and (since is None or since <= shown[0])  # type: ignore[operator]
+            and (before is None or shown[0] < before)  # type: ignore[operator]
+        }
+        pages: list[list[str]] = []
+        position: Position | None = None
+        while True:
+            page = self.store.page(person.user_id, filters, page_size=page_size, position=position)
+            pages.append([timer.ulid for timer in page.timers])
+            if page.next is None:
+                break
+            position = page.next
+        assert sorted(ulid for found in pages for ulid in found) == sorted(wanted)
+        assert all(len(found) == page_size for found in pages[:-1])
+        while page.previous is not None:
+            pages.pop()
+            page = self.store.page(person.user_id, filters, page_size=page_size, position=page.previous)
+            assert [timer.ulid for timer in page.timers] == pages[-1]
+        assert len(pages) == 1
+
+    def teardown(self) -> None:
+        found = {
+            (user_id, ulid)
+            for shard in range(OPEN_SHARDS)
+            for user_id, ulid in self.store.open_since_before(shard, self.true_now + HOUR)
+            if user_id in {person.user_id for person in self.people}
+        }
+        assert found == {
+            (person.user_id, desk.open.ulid)
+            for person in self.people
+            for desk in person.desks.values()
+            if desk.open
+        }
+
+
+def test_any_sequence_of_requests_and_deliveries_leaves_the_timers_of_the_model(shared_table: Table) -> None:
+    class Machine(TimerMachine):
+        pass
+
+    Machine.table = shared_table
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,383 @@
+"""Receiving GitHub's deliveries, with moto's SQS and Secrets Manager."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto import mock_aws
+
+from tests.integration.conftest import loaded
+from tests.support.connection import REGION
+from tests.support.gateway import Answer, Context, request_event
+from timer_core.clock import now_ms
+from timer_core.github.events import IssueEvent
+from timer_core.github.signature import sign
+from webhook import secrets
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+SECRET = "It's a Secret to Everybody"
+GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+PATH = "/api/github-timer-webhook/"
+
+
+def payload(name: str) -> dict[str, Any]:
+    """Return an example of a delivery, as if it happened just now."""
+    loaded_body: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
+    if "issue" in loaded_body:
+        loaded_body["issue"]["updated_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return loaded_body
+
+
+@dataclass
+class Seconds:
+    """The clock by which secrets get old."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Receiver:
+    """The handler with its queue and its secret."""
+
+    module: ModuleType
+    queue_url: str
+    secret_arn: str
+    seconds: Seconds
+
+    def post(self, body: bytes, *, base64_encoded: bool = False, **headers: str) -> Answer:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        event = request_event("POST", PATH, body=body, headers=sent)
+        if base64_encoded:
+            event["body"], event["isBase64Encoded"] = base64.b64encode(body).decode(), True
+        answer = self.module.handler(event, Context())
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def deliver(
+        self,
+        name: str = "issues.assigned",
+        body: Any = None,
+        *,
+        secret: str = SECRET,
+        guid: str = GUID,
+        raw: bytes | None = None,
+        base64_encoded: bool = False,
+        content_type: str = "application/json",
+    ) -> Answer:
+        sent = json.dumps(payload(name) if body is None else body).encode() if raw is None else raw
+        return self.post(
+            sent,
+            base64_encoded=base64_encoded,
+            content_type=content_type,
+            x_github_event=name.partition(".")[0],
+            x_github_delivery=guid,
+            x_hub_signature_256=sign(secret, sent),
+        )
+
+    def set_secret(self, current: str, previous: str = "") -> None:
+        value = json.dumps({"current": current, "previous": previous})
+        boto3.client("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=value)
+
+    def queued(self) -> list[dict[str, Any]]:
+        response = boto3.client("sqs").receive_message(
+            QueueUrl=self.queue_url, AttributeNames=["All"], MaxNumberOfMessages=10
+        )
+        messages: list[dict[str, Any]] = response.get("Messages", [])  # type: ignore[assignment]
+        return messages
+
+
+@pytest.fixture(scope="module")
+def module() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+            patch.setenv(name, REGION)
+        secret = boto3.client("secretsmanager").create_secret(Name="webhook", SecretString="{}")
+        with loaded("webhook.receive", "unused", WEBHOOK_SECRET_ARN=secret["ARN"]) as module:
+            yield module
+
+
+@pytest.fixture
+def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """The handler as after a cold start, with an empty queue."""
+    sqs = boto3.client("sqs")
+    queue_url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    monkeypatch.setenv("DELIVERY_QUEUE_URL", queue_url)
+    arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
+    seconds = Seconds()
+    monkeypatch.setattr(secrets, "time", seconds)
+    monkeypatch.setattr(module, "secrets", secrets.WebhookSecrets(boto3.client("secretsmanager"), arn))
+    receiver = Receiver(module, queue_url, arn, seconds)
+    receiver.set_secret(SECRET)
+    yield receiver
+    if queue_url in sqs.list_queues().get("QueueUrls", []):
+        sqs.delete_queue(QueueUrl=queue_url)
+
+
+def assert_refused(answer: Answer, status: int) -> None:
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
+
+
+class TestAccepted:
+    def test_a_delivery_is_queued_as_a_small_event(self, receiver: Receiver) -> None:
+        before = now_ms()
+        answer = receiver.deliver()
+        assert (answer.status, answer.json()) == (202, {"status": "accepted", "delivery": GUID})
+        (message,) = receiver.queued()
+        event = IssueEvent.from_json(message["Body"])
+        assert event == IssueEvent(GUID, "assigned", "Codertocat/Hello-World", 1, event.at_ms, (21031067,))
+        assert before - 2_000 <= event.at_ms <= now_ms()
+        assert len(message["Body"]) < 300
+
+    @pytest.mark.parametrize(
+        "name", ["issues.assigned", "issues.unassigned", "issues.closed", "issues.reopened", "issues.deleted"]
+    )
+    def test_every_event_of_an_issue_that_counts_is_queued(self, receiver: Receiver, name: str) -> None:
+        assert receiver.deliver(name).status == 202
+        (message,) = receiver.queued()
+        assert IssueEvent.from_json(message["Body"]).kind == name.partition(".")[2]
+
+    def test_a_form_is_as_good_as_json(self, receiver: Receiver) -> None:
+        form = urlencode({"payload": json.dumps(payload("issues.assigned"))}).encode()
+        answer = receiver.deliver(raw=form, content_type="application/x-www-form-urlencoded")
+        assert answer.status == 202
+        (message,) = receiver.queued()
+        assert IssueEvent.from_json(message["Body"]).repo == "Codertocat/Hello-World"
+
+    @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+    def test_the_content_type_may_have_parameters(self, receiver: Receiver, content_type: str) -> None:
+        assert receiver.deliver(content_type=content_type).status == 202
+
+    def test_a_body_in_base64_is_the_same_delivery(self, receiver: Receiver) -> None:
+        assert receiver.deliver(base64_encoded=True).status == 202
+        assert len(receiver.queued()) == 1
+
+    def test_the_signature_is_over_the_bytes_and_not_over_what_they_mean(self, receiver: Receiver) -> None:
+        body = payload("issues.assigned")
+        body["issue"]["title"] = "é ☕ 🎉"
+        for raw in (
+            json.dumps(body, indent=3, ensure_ascii=False).encode(),
+            b"\n" + json.dumps(body, separators=(",", ":")).encode() + b" ",
+        ):
+            assert receiver.deliver(raw=raw).status == 202
+            changed = json.dumps(json.loads(raw)).encode()
+            answer = receiver.post(
+                changed,
+                content_type="application/json",
+                x_github_event="issues",
+                x_github_delivery=GUID,
+                x_hub_signature_256=sign(SECRET, raw),
+            )
+            assert_refused(answer, 401)
+
+
+class TestQueue:
+    def test_the_deliveries_of_one_issue_keep_their_order(self, receiver: Receiver) -> None:
+        body = payload("issues.unassigned")
+        body["repository"]["full_name"] = "CODERTOCAT/hello-world"
+        receiver.deliver("issues.assigned", guid="1")
+        receiver.deliver("issues.unassigned", body, guid="2")
+        groups = {message["Attributes"]["MessageGroupId"] for message in receiver.queued()}
+        assert len(groups) == 1
+
+    def test_other_issues_do_not_wait_for_each_other(self, receiver: Receiver) -> None:
+        first, second, third = (payload("issues.assigned") for _ in range(3))
+        second["issue"]["number"] = 2
+        third["repository"]["full_name"] = "Codertocat/other"
+        for number, body in enumerate((first, second, third)):
+            receiver.deliver(body=body, guid=str(number))
+        messages = receiver.queued()
+        assert len({message["Attributes"]["MessageGroupId"] for message in messages}) == 3
+
+    def test_a_delivery_is_deduplicated_by_its_guid(self, receiver: Receiver) -> None:
+        assert [receiver.deliver().status for _ in range(3)] == [202, 202, 202]
+        (message,) = receiver.queued()
+        assert message["Attributes"]["MessageDeduplicationId"] == GUID
+
+    def test_the_longest_names_fit(self, receiver: Receiver) -> None:
+        body = payload("issues.assigned")
+        body["repository"]["full_name"] = f"{'o' * 39}/{'r' * 100}"
+        body["issue"]["number"] = 2**31 - 1
+        assert receiver.deliver(body=body).status == 202
+
+
+class TestIgnored:
+    def test_a_ping_is_answered(self, receiver: Receiver) -> None:
+        answer = receiver.deliver("ping.ping")
+        assert (answer.status, answer.json()) == (200, {"status": "pong"})
+        assert receiver.queued() == []
+
+    @pytest.mark.parametrize(
+        "name", ["issues.opened", "issues.edited", "issue_comment.created", "installation.created"]
+    )
+    def test_what_is_not_handled_is_acknowledged(self, receiver: Receiver, name: str) -> None:
+        answer = receiver.deliver(name)
+        assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "not_handled"})
+        assert receiver.queued() == []
+
+    def test_a_bot_is_acknowledged(self, receiver: Receiver) -> None:
+        body = payload("issues.assigned")
+        body["assignee"]["type"] = "Bot"
+        answer = receiver.deliver(body=body)
+        assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "bot"})
+
+
+class TestSignature:
+    @pytest.mark.parametrize("signature", ["", "sha256=", "sha256=0", "sha1=0", "é", sign("wrong", b"{}")])
+    def test_a_missing_or_wrong_one_is_refused(self, receiver: Receiver, signature: str) -> None:
+        answer = receiver.post(
+            b"{}",
+            content_type="application/json",
+            x_github_event="issues",
+            x_github_delivery=GUID,
+            x_hub_signature_256=signature,
+        )
+        assert_refused(answer, 401)
+
+    def test_without_the_header_a_delivery_is_refused(self, receiver: Receiver) -> None:
+        answer = receiver.post(b"{}", content_type="application/json", x_github_event="issues")
+        assert_refused(answer, 401)
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"x" * 1_000_000])
+    @pytest.mark.parametrize("content_type", ["application/json", "text/xml", ""])
+    def test_nothing_is_looked_at_before_it(self, receiver: Receiver, body: bytes, content_type: str) -> None:
+        answer = receiver.post(body, content_type=content_type, x_hub_signature_256=sign("wrong", body))
+        assert_refused(answer, 401)
+
+    def test_an_unset_secret_signs_nothing(self, receiver: Receiver) -> None:
+        receiver.set_secret("")
+        assert_refused(receiver.deliver(secret=""), 401)
+
+
+class TestRotation:
+    def test_no_delivery_is_lost_while_the_secret_changes(self, receiver: Receiver) -> None:
+        assert receiver.deliver(guid="1").status == 202
+        receiver.set_secret("new", previous=SECRET)
+        assert receiver.deliver(guid="2").status == 202
+        receiver.seconds.now += 11
+        assert receiver.deliver(guid="3", secret="new").status == 202
+        assert receiver.deliver(guid="4").status == 202
+        assert len(receiver.queued()) == 4
+
+    def test_the_old_secret_ends_with_the_rotation(self, receiver: Receiver) -> None:
+        assert receiver.deliver().status == 202
+        receiver.set_secret("new")
+        receiver.seconds.now += 301
+        assert_refused(receiver.deliver(), 401)
+        assert receiver.deliver(secret="new").status == 202
+
+    def test_wrong_signatures_do_not_make_it_ask_each_time(self, receiver: Receiver) -> None:
+        receiver.deliver()
+        receiver.set_secret("new")
+        receiver.seconds.now += 9
+        assert_refused(receiver.deliver(secret="new"), 401)
+        receiver.seconds.now += 2
+        assert receiver.deliver(secret="new").status == 202
+
+
+class TestMalformed:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b'"text"',
+            b"5",
+            b"\xff\xfe",
+            b"\xef\xbb\xbf{}",
+            b"[" * 100_000,
+            b'{"action": "assigned"}',
+            b'{"action": "assigned", "issue": {"number": ' + b"9" * 5000 + b"}}",
+        ],
+    )
+    def test_a_signed_body_that_is_no_payload_is_refused(self, receiver: Receiver, raw: bytes) -> None:
+        assert_refused(receiver.deliver(raw=raw), 400)
+        assert receiver.queued() == []
+
+    @pytest.mark.parametrize(
+        "raw", [b"", b"payload", b"payload=", b"payload=%7B", b"other=%7B%7D", b"payload=%ff"]
+    )
+    def test_a_signed_form_without_a_payload_is_refused(self, receiver: Receiver, raw: bytes) -> None:
+        assert_refused(receiver.deliver(raw=raw, content_type="application/x-www-form-urlencoded"), 400)
+
+    @pytest.mark.parametrize("full_name", ["\ud800/Hello-World", "Hello-World", "", None, 5])
+    def test_a_payload_of_no_repository_is_refused(self, receiver: Receiver, full_name: Any) -> None:
+        body = payload("issues.assigned")
+        body["repository"]["full_name"] = full_name
+        assert_refused(receiver.deliver(body=body), 400)
+
+    @pytest.mark.parametrize("content_type", ["", "text/plain", "text/xml", "multipart/form-data"])
+    def test_another_content_type_is_refused(self, receiver: Receiver, content_type: str) -> None:
+        assert_refused(receiver.deliver(content_type=content_type), 415)
+
+    @pytest.mark.parametrize("guid", ["", " ", "a b", "é", "x" * 73, "a\n", "../x"])
+    def test_a_delivery_without_a_guid_is_refused(self, receiver: Receiver, guid: str) -> None:
+        assert_refused(receiver.deliver(guid=guid), 400)
+        assert receiver.queued() == []
+
+    def test_a_delivery_without_an_event_is_refused(self, receiver: Receiver) -> None:
+        answer = receiver.post(
+            b"{}",
+            content_type="application/json",
+            x_github_delivery=GUID,
+            x_hub_signature_256=sign(SECRET, b"{}"),
+        )
+        assert_refused(answer, 400)
+
+    def test_a_body_that_is_no_base64_is_refused(self, receiver: Receiver) -> None:
+        event = request_event("POST", PATH)
+        event["body"], event["isBase64Encoded"] = "a", True
+        assert receiver.module.handler(event, Context())["statusCode"] == 400
+
+
+class TestUnavailable:
+    def test_a_queue_that_does_not_take_it_is_told_to_github(self, receiver: Receiver) -> None:
+        boto3.client("sqs").delete_queue(QueueUrl=receiver.queue_url)
+        assert_refused(receiver.deliver(), 503)
+
+    def test_a_queue_out_of_reach_is_told_too(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nowhere = boto3.client(
+            "sqs", endpoint_url="http://127.0.0.1:1", config=Config(retries={"total_max_attempts": 1})
+        )
+        monkeypatch.setattr(receiver.module, "sqs", nowhere)
+        assert_refused(receiver.deliver(), 503)
+
+    def test_a_secret_that_cannot_be_read_is_told_too(self, receiver: Receiver) -> None:
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
+        try:
+            assert_refused(receiver.deliver(), 503)
+        finally:
+            client.restore_secret(SecretId=receiver.secret_arn)
+        assert receiver.deliver().status == 202
+
+    def test_what_it_read_before_still_serves_while_secrets_are_out_of_reach(
+        self, receiver: Receiver
+    ) -> None:
+        assert receiver.deliver(guid="1").status == 202
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
+        try:
+            receiver.seconds.now += 200
+            assert receiver.deliver(guid="2").status == 202
+        finally:
+            client.restore_secret(SecretId=receiver.secret_arn)

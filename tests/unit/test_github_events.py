@@ -1,0 +1,296 @@
+"""What each of GitHub's deliveries means for timers."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timer_core.domain.replay import EFFECTS
+from timer_core.github.events import (
+    READERS,
+    REDELIVERY_WINDOW,
+    Ignored,
+    IssueEvent,
+    MalformedDelivery,
+    counts_from,
+    read,
+)
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+CODERTOCAT = 21031067
+GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+
+
+def payload(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
+    return loaded
+
+
+def ms(time: str) -> int:
+    return int(datetime.fromisoformat(time).astimezone(UTC).timestamp() * 1000)
+
+
+def deliver(
+    name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
+) -> IssueEvent | Ignored:
+    return read(
+        name.partition(".")[0],
+        payload(name) if body is None else body,
+        delivery=GUID,
+        received_ms=ms(received),
+    )
+
+
+HANDLED = {
+    "issues.assigned": ("2019-05-15T15:20:18Z", (CODERTOCAT,)),
+    "issues.unassigned": ("2019-05-15T15:20:25Z", (CODERTOCAT,)),
+    "issues.closed": ("2021-10-11T16:40:56Z", None),
+    "issues.reopened": ("2021-10-11T16:40:56Z", (CODERTOCAT,)),
+}
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_an_event_says_what_happened_when_and_to_whom(name: str) -> None:
+    happened, users = HANDLED[name]
+    assert deliver(name, received=happened) == IssueEvent(
+        delivery=GUID,
+        kind=name.partition(".")[2],
+        repo="Codertocat/Hello-World",
+        number=1,
+        at_ms=ms(happened),
+        users=users,
+    )
+
+
+def test_a_deletion_counts_from_its_receipt_for_github_does_not_say_when() -> None:
+    received = "2021-10-11T16:41:00Z"
+    event = deliver("issues.deleted", received=received)
+    assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None)
+
+
+def test_every_event_that_is_read_has_an_effect() -> None:
+    assert {name.partition(".")[2] for name in READERS} == set(EFFECTS)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in PAYLOADS.glob("*.json") if path.stem not in READERS)
+)
+def test_what_changes_no_timer_is_ignored(name: str) -> None:
+    assert deliver(name) == Ignored("not_handled")
+
+
+@pytest.mark.parametrize("name", ["issues", "", "issues.assigned", "Issues", "pull_request", "x" * 1000])
+def test_an_unknown_event_is_ignored_whatever_its_action(name: str) -> None:
+    body = payload("issues.assigned")
+    body["action"] = "assigned" if name != "issues" else "invented"
+    assert read(name, body, delivery=GUID, received_ms=0) == Ignored("not_handled")
+
+
+class TestWhom:
+    def test_unassigning_concerns_who_was_unassigned_and_not_who_still_is_assigned(self) -> None:
+        body = payload("issues.unassigned")
+        body["assignee"] = {"login": "octocat", "id": 583231, "type": "User"}
+        event = deliver("issues.unassigned", body)
+        assert isinstance(event, IssueEvent)
+        assert event.users == (583231,)
+
+    def test_reopening_concerns_every_assignee(self) -> None:
+        body = payload("issues.reopened")
+        body["issue"]["assignees"] = [{"id": 9, "type": "User"}, {"id": 3, "type": "User"}]
+        event = deliver("issues.reopened", body)
+        assert isinstance(event, IssueEvent)
+        assert event.users == (3, 9)
+
+    @pytest.mark.parametrize("assignees", [[], None])
+    def test_reopening_concerns_nobody_if_nobody_is_assigned(self, assignees: list[Any] | None) -> None:
+        body = payload("issues.reopened")
+        body["issue"]["assignees"] = assignees
+        assert deliver("issues.reopened", body) == Ignored("no_assignees")
+
+    @pytest.mark.parametrize("name", ["issues.assigned", "issues.unassigned"])
+    def test_a_bot_is_never_timed(self, name: str) -> None:
+        body = payload(name)
+        body["assignee"].update(login="dependabot[bot]", type="Bot")
+        assert deliver(name, body) == Ignored("bot")
+
+    def test_a_bot_among_the_assignees_is_left_out(self) -> None:
+        body = payload("issues.reopened")
+        body["issue"]["assignees"].append({"id": 49699333, "login": "dependabot[bot]", "type": "Bot"})
+        event = deliver("issues.reopened", body)
+        assert isinstance(event, IssueEvent)
+        assert event.users == (CODERTOCAT,)
+
+    def test_assigning_a_closed_issue_starts_nothing(self) -> None:
+        body = payload("issues.assigned")
+        body["issue"]["state"] = "closed"
+        assert deliver("issues.assigned", body) == Ignored("issue_closed")
+
+    def test_unassigning_from_a_closed_issue_still_counts(self) -> None:
+        body = payload("issues.unassigned")
+        body["issue"]["state"] = "closed"
+        assert isinstance(deliver("issues.unassigned", body), IssueEvent)
+
+
+class TestWhen:
+    HAPPENED = "2026-01-10T12:00:00Z"
+
+    @pytest.mark.parametrize(
+        "received", ["2026-01-10T12:00:00Z", "2026-01-11T00:00:00Z", "2026-01-13T12:00:00Z"]
+    )
+    def test_an_event_counts_from_when_it_happened_for_three_days(self, received: str) -> None:
+        assert counts_from(self.HAPPENED, ms(received)) == ms(self.HAPPENED)
+
+    @pytest.mark.parametrize(
+        "received", ["2026-01-13T12:00:01Z", "2027-01-10T12:00:00Z", "2026-01-10T11:59:59Z"]
+    )
+    def test_outside_of_these_it_counts_from_its_receipt(self, received: str) -> None:
+        assert counts_from(self.HAPPENED, ms(received)) == ms(received)
+
+    def test_a_capture_of_years_ago_counts_from_its_receipt(self) -> None:
+        event = deliver("issues.assigned", received="2026-01-10T12:00:00Z")
+        assert isinstance(event, IssueEvent)
+        assert event.at_ms == ms("2026-01-10T12:00:00Z")
+
+    @pytest.mark.parametrize(
+        "happened", ["2026-01-10T12:00:00Z", "2026-01-10T13:00:00+01:00", "2026-01-10T12:00:00"]
+    )
+    def test_a_time_without_an_offset_is_utc(self, happened: str) -> None:
+        assert counts_from(happened, ms("2026-01-10T12:30:00Z")) == ms("2026-01-10T12:00:00Z")
+
+    @pytest.mark.parametrize("happened", ["", "yesterday", "2026-13-01T00:00:00Z", "1768046400", "\ud800"])
+    def test_what_is_no_time_is_malformed(self, happened: str) -> None:
+        with pytest.raises(MalformedDelivery, match="Not a time"):
+            counts_from(happened, 0)
+
+    def test_a_closing_without_its_time_counts_from_the_last_change(self) -> None:
+        body = payload("issues.closed")
+        body["issue"]["closed_at"] = None
+        body["issue"]["updated_at"] = "2021-10-11T17:00:00Z"
+        event = deliver("issues.closed", body)
+        assert isinstance(event, IssueEvent)
+        assert event.at_ms == ms("2021-10-11T17:00:00Z")
+
+    @given(st.integers(-(10**12), 10**12), st.integers(10**12, 2 * 10**12))
+    def test_no_event_counts_from_the_future_or_from_before_the_window(self, ago: int, now: int) -> None:
+        happened = datetime.fromtimestamp((now - ago) // 1000, UTC).isoformat()
+        window = REDELIVERY_WINDOW.total_seconds() * 1000
+        assert now - window <= counts_from(happened, now) <= now
+
+
+class TestMalformed:
+    MISSING = (
+        ("issues.assigned", ("assignee",)),
+        ("issues.assigned", ("assignee", "id")),
+        ("issues.assigned", ("issue",)),
+        ("issues.assigned", ("issue", "number")),
+        ("issues.assigned", ("issue", "updated_at")),
+        ("issues.assigned", ("repository",)),
+        ("issues.assigned", ("repository", "full_name")),
+        ("issues.unassigned", ("assignee",)),
+        ("issues.closed", ("issue", "number")),
+        ("issues.deleted", ("repository", "full_name")),
+        ("issues.reopened", ("issue", "updated_at")),
+    )
+
+    @pytest.mark.parametrize(("name", "path"), MISSING, ids=lambda value: str(value))
+    def test_something_needed_is_missing(self, name: str, path: tuple[str, ...]) -> None:
+        body = payload(name)
+        *parents, last = path
+        parent = body
+        for key in parents:
+            parent = parent[key]
+        del parent[last]
+        with pytest.raises(MalformedDelivery):
+            deliver(name, body)
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (("assignee", "id"), "21031067"),
+            (("assignee", "id"), True),
+            (("assignee", "id"), 1.5),
+            (("assignee", "id"), 0),
+            (("assignee", "id"), -1),
+            (("issue", "number"), "1"),
+            (("issue", "number"), True),
+            (("issue", "number"), 1.0),
+            (("issue", "updated_at"), 1557933618),
+            (("issue", "updated_at"), "soon"),
+            (("repository", "full_name"), None),
+            (("repository", "full_name"), "\ud800/Hello-World"),
+            (("repository", "full_name"), "Hello-World"),
+            (("issue", "number"), 0),
+            (("issue", "number"), 10**30),
+        ],
+    )
+    def test_something_is_not_what_github_sends(self, path: tuple[str, str], value: object) -> None:
+        body = payload("issues.assigned")
+        body[path[0]][path[1]] = value
+        with pytest.raises(MalformedDelivery):
+            deliver("issues.assigned", body)
+
+    JSON = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    )
+    PATHS = (
+        ("action",),
+        ("issue",),
+        ("issue", "number"),
+        ("issue", "state"),
+        ("issue", "assignees"),
+        ("issue", "assignees", 0),
+        ("issue", "assignees", 0, "id"),
+        ("issue", "assignees", 0, "type"),
+        ("issue", "updated_at"),
+        ("issue", "closed_at"),
+        ("assignee",),
+        ("assignee", "id"),
+        ("assignee", "type"),
+        ("repository",),
+        ("repository", "full_name"),
+    )
+    BODIES: ClassVar = {name: payload(name) for name in READERS}
+
+    @given(
+        st.sampled_from(sorted(READERS)),
+        st.dictionaries(st.sampled_from(PATHS), JSON, min_size=1, max_size=3),
+    )
+    def test_whatever_is_in_a_payload_nothing_else_is_raised(
+        self, name: str, changes: dict[tuple[Any, ...], Any]
+    ) -> None:
+        body = copy.deepcopy(self.BODIES[name])
+        for path, value in changes.items():
+            target: Any = body
+            try:
+                for key in path[:-1]:
+                    target = target[key]
+                target[path[-1]] = value
+            except (KeyError, TypeError, IndexError):
+                body[path[0]] = value
+        try:
+            event = deliver(name, body)
+        except MalformedDelivery:
+            return
+        assert isinstance(event, Ignored) or IssueEvent.from_json(event.to_json()) == event
+
+    @given(st.dictionaries(st.text() | st.sampled_from(["action", "issue", "assignee", "repository"]), JSON))
+    def test_no_arbitrary_object_breaks_the_reader(self, body: dict[str, Any]) -> None:
+        for action in READERS:
+            try:
+                found = deliver(action, {**body, "action": action.partition(".")[2]})
+            except MalformedDelivery:
+                continue
+            assert isinstance(found, Ignored)
+
+
+@pytest.mark.parametrize("users", [None, (), (1,), (1, 2**63)])
+def test_an_event_survives_its_way_through_the_queue(users: tuple[int, ...] | None) -> None:
+    event = IssueEvent(GUID, "assigned", "octocat/Hello-World", 7, 1_763_900_000_000, users)
+    assert IssueEvent.from_json(event.to_json()) == event

@@ -1,0 +1,149 @@
+"""Whatever is done to a timer, its durations are the sums over a plain list of stretches of time."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from timer_core.domain.errors import TransitionNotAllowed
+from timer_core.domain.timers import Action, Status, Timer, Transition
+
+T0 = 1_763_900_000_000
+
+
+class TimerMachine(RuleBasedStateMachine):
+    """One timer, and the stretches during which it ran: start and end, the last without end."""
+
+    @initialize(start=st.integers(T0 - 1_000_000, T0))
+    def start(self, start: int) -> None:
+        self.timer = Timer.start(user_id=1, ulid="01X", at_ms=start, now_ms=T0, by="manual")
+        self.now = T0
+        self.stretches: list[tuple[int, int | None]] = [(start, None)]
+        self.status = Status.RUNNING
+        self.end: int | None = None
+        self.changed = start
+        self.log = [start]
+        self.cut = False
+
+    # What is asked comes with its time, which may lie before the last change: clocks differ.
+    times = st.integers(-5, 100_000)
+
+    @rule(later=times)
+    def time_passes(self, later: int) -> None:
+        self.now += later
+
+    @rule()
+    def pause(self) -> None:
+        if self.status is not Status.RUNNING:
+            return self.refused(Action.PAUSE)
+        at = self.at()
+        self.timer = self.timer.pause(self.now, "manual", "p")
+        self.stretches[-1] = (self.stretches[-1][0], at)
+        self.status = Status.PAUSED
+        return None
+
+    @rule()
+    def resume(self) -> None:
+        if self.status is not Status.PAUSED:
+            return self.refused(Action.RESUME)
+        at = self.at()
+        self.timer = self.timer.resume(self.now, "manual", "r")
+        self.stretches.append((at, None))
+        self.status = Status.RUNNING
+        return None
+
+    @precondition(lambda self: len(self.log) > 4)
+    @rule()
+    def stop(self) -> None:
+        if self.status is Status.STOPPED:
+            return self.refused(Action.STOP)
+        at = self.at()
+        self.timer = self.timer.stop(self.now, "manual", "s")
+        self.finish(at)
+        return None
+
+    # Where the limit was reached cannot be told from a history that was cut since.
+    @precondition(lambda self: len(self.log) > 4 and not self.cut)
+    @rule(limit=st.integers(1, 200_000))
+    def expire(self, limit: int) -> None:
+        if self.status is Status.STOPPED:
+            with pytest.raises(TransitionNotAllowed):
+                self.timer.expire(limit, self.now, "sweeper")
+            return
+        left, kept, end = limit, [], None
+        until = max(self.now, self.changed)
+        for since, till in self.stretches:
+            length = (until if till is None else till) - since
+            if length >= left:
+                kept.append((since, since + left))
+                end = since + left
+                break
+            left -= length
+            kept.append((since, since + length))
+        if end is None:
+            end = until if self.status is Status.RUNNING else kept[-1][1]
+        self.timer = self.timer.expire(limit, self.now, "sweeper")
+        assert self.timer.active_ms(self.now) <= limit
+        self.stretches, self.status, self.end = list(kept), Status.STOPPED, end
+
+    @rule(action=st.sampled_from(list(Action)))
+    def something_that_changes_nothing(self, action: Action) -> None:
+        """A transition that was accepted once and is void now is kept, for what may come late."""
+        void = {
+            Status.RUNNING: {Action.RESUME, Action.START},
+            Status.PAUSED: {Action.PAUSE, Action.START},
+            Status.STOPPED: {Action.PAUSE, Action.RESUME, Action.STOP},
+        }
+        if action in void[self.status]:
+            before = replace(self.timer, history=())
+            self.timer = self.timer.note(Transition(self.changed, action, "manual", "n"))
+            assert replace(self.timer, history=()) == before
+
+    @precondition(lambda self: self.status is not Status.STOPPED)
+    @rule(keep=st.integers(0, 5))
+    def the_history_is_cut(self, keep: int) -> None:
+        if len(self.timer.history) <= keep:
+            return
+        cut = self.timer.compacted(keep)
+        assert len(cut.history) == keep
+        assert replace(cut, history=(), snapshot=None) == replace(self.timer, history=(), snapshot=None)
+        self.timer, self.cut = cut, True
+
+    def at(self) -> int:
+        self.changed = max(self.now, self.changed)
+        self.log.append(self.changed)
+        return self.changed
+
+    def finish(self, at: int) -> None:
+        if self.status is Status.RUNNING:
+            self.stretches[-1] = (self.stretches[-1][0], at)
+        self.status, self.end = Status.STOPPED, at
+
+    def refused(self, action: Action) -> None:
+        before = self.timer
+        with pytest.raises(TransitionNotAllowed, match=f"Cannot {action} a timer that is {self.status}"):
+            getattr(self.timer, action)(self.now, "manual", "x")
+        assert self.timer == before
+
+    @invariant()
+    def the_durations_are_the_sums(self) -> None:
+        if not hasattr(self, "timer"):
+            return
+        assert (self.timer.status, self.timer.end_ms) == (self.status, self.end)
+        until = max(self.now, self.changed)
+        active = sum((until if till is None else till) - since for since, till in self.stretches)
+        assert self.timer.active_ms(self.now) == active >= 0
+        known_end = self.end or self.stretches[-1][1] or self.stretches[-1][0]
+        ran = sum(min(till or known_end, known_end) - since for since, till in self.stretches)
+        assert self.timer.paused_ms == known_end - self.stretches[0][0] - ran >= 0
+
+    @invariant()
+    def a_pause_names_its_beginning_and_its_cause(self) -> None:
+        if hasattr(self, "timer"):
+            paused = self.status is Status.PAUSED
+            assert self.timer.last_pause_ms == (self.stretches[-1][1] if paused else None)
+            assert self.timer.paused_by == ("manual" if paused else None)
+
+
+TestTimer = TimerMachine.TestCase

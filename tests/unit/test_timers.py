@@ -1,0 +1,285 @@
+"""The timer: which transitions it allows and how it counts, whatever the order and the clocks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Status, Timer, check_span, finished
+
+ISSUE = Issue("octocat", "Hello-World", 7)
+T0 = 1_763_900_000_000
+MINUTE = 60_000
+ULID = "01JD3K5W9GZ8Q4T1M6V7X0Y2BC"
+
+
+def started(at_ms: int = T0, issue: Issue | None = ISSUE, organization: str | None = None) -> Timer:
+    return Timer.start(
+        user_id=1, ulid=ULID, at_ms=at_ms, now_ms=at_ms, by="manual", issue=issue, organization=organization
+    )
+
+
+def paused() -> Timer:
+    return started().pause(T0 + MINUTE, "manual")
+
+
+def stopped() -> Timer:
+    return started().stop(T0 + MINUTE, "manual")
+
+
+@dataclass
+class Stopwatch:
+    """The same rules without arithmetic on a clock: the spans that ran, and those between them."""
+
+    began_ms: int
+    active_ms: int = 0
+    paused_ms: int = 0
+    running: bool = True
+
+    def elapse(self, ms: int) -> None:
+        if self.running:
+            self.active_ms += ms
+        else:
+            self.paused_ms += ms
+
+
+@st.composite
+def worked(draw: st.DrawFn) -> tuple[Timer, Stopwatch, int]:
+    """A timer after any number of pauses and resumes, a stopwatch beside it, and the present."""
+    now = draw(st.integers(0, 2**42))
+    timer, watch = started(now), Stopwatch(now)
+    for gap in draw(st.lists(st.integers(0, 10**8), max_size=25)):
+        now += gap
+        watch.elapse(gap)
+        timer = timer.pause(now, "manual") if watch.running else timer.resume(now, "manual")
+        watch.running = not watch.running
+    gap = draw(st.integers(0, 10**8))
+    watch.elapse(gap)
+    return timer, watch, now + gap
+
+
+class TestStart:
+    def test_runs_from_its_start_with_nothing_counted(self) -> None:
+        timer = started()
+        assert (timer.status, timer.active_ms(T0), timer.paused_ms, timer.end_ms) == ("running", 0, 0, None)
+
+    def test_belongs_to_the_owner_of_the_repository(self) -> None:
+        assert started().organization == "octocat"
+
+    def test_belongs_to_another_organization_if_told_so(self) -> None:
+        assert started(organization="acme").organization == "acme"
+
+    def test_needs_neither_issue_nor_organization(self) -> None:
+        timer = started(issue=None)
+        assert (timer.issue, timer.organization) == (None, None)
+
+    def test_names_its_owner_in_its_id(self) -> None:
+        assert started().id == f"1-{ULID}"
+
+
+class TestTransitions:
+    def test_a_running_timer_pauses(self) -> None:
+        timer = started().pause(T0 + 5, "unassigned")
+        assert (timer.status, timer.last_pause_ms, timer.paused_by) == ("paused", T0 + 5, "unassigned")
+
+    def test_a_paused_timer_resumes(self) -> None:
+        timer = paused().resume(T0 + 2 * MINUTE, "manual")
+        assert (timer.status, timer.last_pause_ms, timer.paused_by) == ("running", None, None)
+
+    @pytest.mark.parametrize("make", [started, paused])
+    def test_an_open_timer_stops(self, make: Callable[[], Timer]) -> None:
+        timer = make().stop(T0 + 3 * MINUTE, "closed")
+        assert (timer.status, timer.end_ms, timer.stopped_by) == ("stopped", T0 + 3 * MINUTE, "closed")
+        assert not timer.is_open
+
+    @pytest.mark.parametrize(
+        ("make", "action"),
+        [
+            (started, "resume"),
+            (paused, "pause"),
+            (stopped, "pause"),
+            (stopped, "resume"),
+            (stopped, "stop"),
+        ],
+    )
+    def test_everything_else_is_refused_with_the_state(self, make: Callable[[], Timer], action: str) -> None:
+        timer = make()
+        with pytest.raises(TransitionNotAllowed) as refused:
+            getattr(timer, action)(T0 + 5 * MINUTE, "manual")
+        assert str(refused.value) == f"Cannot {action} a timer that is {timer.status}."
+
+    def test_a_history_tells_what_was_done_by_what(self) -> None:
+        timer = started().pause(T0 + 1, "unassigned", "guid-1").stop(T0 + 2, "manual", "request-2")
+        assert [(t.at_ms - T0, t.action, t.by, t.cause) for t in timer.history] == [
+            (0, "start", "manual", ULID),
+            (1, "pause", "unassigned", "guid-1"),
+            (2, "stop", "manual", "request-2"),
+        ]
+
+    @pytest.mark.parametrize("action", ["pause", "stop"])
+    def test_a_clock_that_is_behind_does_not_turn_time_back(self, action: str) -> None:
+        timer = getattr(started(), action)(T0 - MINUTE, "manual")
+        assert (timer.active_ms(T0), timer.changed_ms) == (0, T0)
+
+
+class TestCounting:
+    @given(worked())
+    def test_only_the_time_outside_of_pauses_counts(self, work: tuple[Timer, Stopwatch, int]) -> None:
+        timer, watch, now = work
+        assert timer.active_ms(now) == watch.active_ms
+
+    @given(worked())
+    def test_active_and_paused_time_make_up_the_whole(self, work: tuple[Timer, Stopwatch, int]) -> None:
+        timer, watch, now = work
+        present_pause = 0 if timer.last_pause_ms is None else now - timer.last_pause_ms
+        assert timer.paused_ms + present_pause == watch.paused_ms
+
+    @given(worked())
+    def test_stopping_keeps_what_was_counted(self, work: tuple[Timer, Stopwatch, int]) -> None:
+        timer, watch, now = work
+        timer = timer.stop(now, "manual")
+        assert (timer.active_ms(now + 10**9), timer.paused_ms) == (watch.active_ms, watch.paused_ms)
+
+    @given(
+        st.lists(st.tuples(st.integers(-(10**6), 10**6), st.sampled_from(["pause", "resume"]))),
+        st.integers(-(10**6), 10**6),
+    )
+    def test_no_clock_makes_it_negative(self, asked: list[tuple[int, str]], present: int) -> None:
+        timer = started()
+        for at, action in asked:
+            if (action == "pause") == (timer.status is Status.RUNNING):
+                timer = getattr(timer, action)(T0 + at, "manual")
+        ended = timer.stop(T0 + present, "manual")
+        for seen in (timer, ended):
+            assert seen.active_ms(T0 + present) >= 0
+            assert seen.paused_ms >= 0
+
+    @given(worked(), st.integers(0, 10**9))
+    def test_a_paused_timer_stands_still(self, work: tuple[Timer, Stopwatch, int], later: int) -> None:
+        timer, _, now = work
+        if timer.status is Status.RUNNING:
+            timer = timer.pause(now, "manual")
+        assert timer.active_ms(now + later) == timer.active_ms(now)
+
+
+class TestExpire:
+    def test_ends_where_the_limit_was_reached_and_not_at_present(self) -> None:
+        timer = started().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        assert (timer.end_ms, timer.clock_ms) == (T0 + 60 * MINUTE, 60 * MINUTE)
+        assert (timer.status, timer.stopped_by) == ("stopped", "sweeper")
+
+    def test_pauses_move_the_end_back(self) -> None:
+        timer = paused().resume(T0 + 11 * MINUTE, "manual").expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (
+            T0 + 70 * MINUTE,
+            60 * MINUTE,
+            10 * MINUTE,
+        )
+
+    def test_a_timer_paused_before_the_limit_ends_at_its_pause(self) -> None:
+        timer = paused().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + MINUTE, MINUTE, 0)
+
+    def test_what_happened_after_the_limit_changes_nothing(self) -> None:
+        timer = started().pause(T0 + 90 * MINUTE, "manual").resume(T0 + 95 * MINUTE, "manual")
+        timer = timer.expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 60 * MINUTE, 60 * MINUTE, 0)
+
+    def test_a_timer_that_did_not_reach_the_limit_ends_now(self) -> None:
+        timer = paused().resume(T0 + 30 * MINUTE, "manual").expire(60 * MINUTE, T0 + 31 * MINUTE, "sweeper")
+        assert (timer.end_ms, timer.clock_ms) == (T0 + 31 * MINUTE, 2 * MINUTE)
+
+    def test_a_stopped_timer_is_refused(self) -> None:
+        with pytest.raises(TransitionNotAllowed, match="stopped"):
+            stopped().expire(MINUTE, T0 + 900 * MINUTE, "sweeper")
+
+    @given(worked(), st.integers(1, 10**9))
+    def test_never_counts_more_than_the_limit_nor_loses_any_below_it(
+        self, work: tuple[Timer, Stopwatch, int], limit: int
+    ) -> None:
+        timer, watch, now = work
+        ended = timer.expire(limit, now, "sweeper")
+        assert ended.clock_ms == min(watch.active_ms, limit)
+        assert ended.end_ms is not None
+        assert timer.start_ms <= ended.end_ms <= now
+        assert 0 <= ended.paused_ms <= watch.paused_ms
+
+    @given(worked(), st.integers(1, 10**9), st.integers(1, 5))
+    def test_counts_the_same_from_a_history_that_was_cut(
+        self, work: tuple[Timer, Stopwatch, int], limit: int, keep: int
+    ) -> None:
+        timer, watch, now = work
+        ended = timer.compacted(min(keep, len(timer.history))).expire(limit, now, "sweeper")
+        assert ended.clock_ms == min(watch.active_ms, limit)
+        assert ended.paused_ms >= 0
+
+
+class TestCompacted:
+    @given(worked(), st.data())
+    def test_changes_nothing_but_the_history(
+        self, work: tuple[Timer, Stopwatch, int], data: st.DataObject
+    ) -> None:
+        timer, watch, now = work
+        keep = data.draw(st.integers(0, len(timer.history)))
+        cut = timer.compacted(keep)
+        assert cut.history == timer.history[len(timer.history) - keep :]
+        assert (cut.active_ms(now), cut.paused_ms) == (watch.active_ms, timer.paused_ms)
+
+    @given(worked())
+    def test_of_everything_the_snapshot_is_the_present_state(
+        self, work: tuple[Timer, Stopwatch, int]
+    ) -> None:
+        timer, _, _ = work
+        snapshot = timer.compacted(0).snapshot
+        assert snapshot is not None
+        assert (snapshot.status, snapshot.clock_ms, snapshot.last_pause_ms, snapshot.paused_by) == (
+            timer.status,
+            timer.clock_ms,
+            timer.last_pause_ms,
+            timer.paused_by,
+        )
+
+    @given(worked(), st.data())
+    def test_twice_is_as_good_as_once(self, work: tuple[Timer, Stopwatch, int], data: st.DataObject) -> None:
+        timer, _, _ = work
+        first = data.draw(st.integers(0, len(timer.history)))
+        second = data.draw(st.integers(0, first))
+        assert timer.compacted(first).compacted(second) == timer.compacted(second)
+
+    def test_a_history_that_is_short_enough_stays(self) -> None:
+        assert paused().compacted(2) == paused()
+
+
+class TestFinished:
+    def test_is_stopped_and_counts_everything(self) -> None:
+        timer = finished(
+            user_id=1,
+            ulid=ULID,
+            start_ms=T0,
+            end_ms=T0 + MINUTE,
+            now_ms=T0 + 2 * MINUTE,
+            issue=None,
+            organization="acme",
+            description="read the logs",
+        )
+        assert (timer.status, timer.clock_ms, timer.paused_ms) == ("stopped", MINUTE, 0)
+        assert (timer.start_ms, timer.end_ms, timer.created_ms) == (T0, T0 + MINUTE, T0 + 2 * MINUTE)
+        assert (timer.source, timer.stopped_by, timer.organization) == ("manual", "manual", "acme")
+
+    @pytest.mark.parametrize(
+        ("start_ms", "end_ms", "field"),
+        [(T0 + 1, T0, "end_time"), (T0, T0 + MINUTE + 1, "end_time"), (T0 + MINUTE + 1, None, "start_time")],
+    )
+    def test_times_that_cannot_be_are_refused(self, start_ms: int, end_ms: int | None, field: str) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            check_span(start_ms, end_ms, T0 + MINUTE)
+        assert refused.value.field == field
+
+    def test_no_time_at_all_can_be_added(self) -> None:
+        check_span(T0, T0, T0)
+        check_span(None, None, T0)
+        assert stopped().clock_ms == MINUTE

@@ -1,0 +1,61 @@
+"""What looks like a token: the check that costs no read."""
+
+import string
+from zlib import crc32
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timer_core.store.people import TOKEN_PREFIX, is_token
+
+DIGITS = string.digits + string.ascii_letters
+
+
+def token_of(body: str) -> str:
+    """Return a token by its definition: 32 characters and their CRC-32 as 6 digits to base 62."""
+    checksum = crc32(body.encode())
+    return TOKEN_PREFIX + body + "".join(DIGITS[checksum // 62**place % 62] for place in range(5, -1, -1))
+
+
+TOKEN = token_of("Zk3v9QmB7xT1yLd0RnW5sHc2FjG8pU4e")
+
+
+@given(st.text(DIGITS, min_size=32, max_size=32))
+def test_any_letters_and_digits_with_their_check_sum_are_a_token(body: str) -> None:
+    assert is_token(token_of(body))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        TOKEN_PREFIX,
+        TOKEN[:-1],
+        TOKEN[:20],
+        TOKEN + "0",
+        TOKEN + " ",
+        TOKEN + "\n",
+        TOKEN.removeprefix(TOKEN_PREFIX),
+        TOKEN.upper(),
+        "ghp_" + TOKEN.removeprefix(TOKEN_PREFIX),
+        TOKEN_PREFIX + "é" * 38,
+        TOKEN_PREFIX + "0" * 38,
+        TOKEN_PREFIX * 20,
+    ],
+)
+def test_what_was_cut_or_made_up_is_none(text: str) -> None:
+    assert not is_token(text)
+
+
+@given(st.integers(len(TOKEN_PREFIX), len(TOKEN) - 1), st.characters(codec="ascii"))
+def test_a_mistyped_character_shows(position: int, character: str) -> None:
+    mistyped = TOKEN[:position] + character + TOKEN[position + 1 :]
+    assert is_token(mistyped) == (mistyped == TOKEN)
+
+
+@given(st.text())
+def test_no_arbitrary_text_is_a_token(text: str) -> None:
+    assert not is_token(text)
+    assert not is_token(TOKEN_PREFIX + text)
