@@ -584,10 +584,11 @@ class TimerMachine(RuleBasedStateMachine):
         self.store.delete(person.user_id, ulid, now_ms=self.now)
         self.repeatable = None
         place = person.desk_of(ulid)
-        if place and place[2].end is None:
-            key, desk, _ = place
-            person.settle(key, self.now)
-            desk.base, desk.spans = None, []
+        if place:
+            key, desk, span = place
+            if span.end is None:
+                person.settle(key, self.now)
+                desk.base, desk.spans = None, []
             if desk.issue is None:
                 del person.desks[key]
         person.settle_homes(ulid, self.now)
