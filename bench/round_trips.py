@@ -100,7 +100,7 @@ def _batch(kind: str, user_id: int = 21031067) -> dict[str, Any]:
         "Records": [
             {
                 "messageId": str(uuid4()),
-                "body": json.dumps(body),
+                "body": json.dumps([body]),
                 "attributes": attributes,
                 "eventSource": "aws:sqs",
             }

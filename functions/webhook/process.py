@@ -9,10 +9,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core.clock import now_ms
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import InvalidInput, TimerNotFound
+from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Fact
-from timer_core.github.events import IssueEvent
+from timer_core.domain.timers import Timer, finished
+from timer_core.github.events import LOG, IssueEvent, from_json
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.facts import FactStore
@@ -26,7 +28,8 @@ metrics = make_metrics("webhook-process")
 tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
-facts = FactStore(table, TimerStore(table, exclusive=settings().exclusive))
+timers = TimerStore(table, exclusive=settings().exclusive)
+facts = FactStore(table, timers)
 people = PeopleStore(table)
 health = HealthStore(table)
 
@@ -53,14 +56,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _process(record: SQSRecord) -> None:
-    event = IssueEvent.from_json(record.body)
-    logger.set_correlation_id(event.delivery)
-    try:
-        outcome = _apply(event)
-    except Exception:
-        logger.exception("Delivery failed", extra={"kind": event.kind})
-        raise
-    logger.info("Delivery processed", extra={"kind": event.kind, **outcome})
+    for event in from_json(record.body):
+        logger.set_correlation_id(event.delivery)
+        try:
+            outcome = _apply(event)
+        except Exception:
+            logger.exception("Delivery failed", extra={"kind": event.kind})
+            raise
+        logger.info("Delivery processed", extra={"kind": event.kind, **outcome})
 
 
 def _apply(event: IssueEvent) -> dict[str, Any]:
@@ -78,9 +81,29 @@ def _apply(event: IssueEvent) -> dict[str, Any]:
         if not registered:
             return {"outcome": "ignored", "reason": "user_not_registered"}
         users = frozenset(registered)
-    fact = Fact(event.delivery, event.kind, event.at_ms, users)
-    changed = facts.apply(fact, issue, now_ms=now_ms())
+    if event.kind == LOG:
+        changed = [timer for user_id in users or () for timer in _log_time(event, issue, user_id)]
+    else:
+        changed = facts.apply(Fact(event.delivery, event.kind, event.at_ms, users), issue, now_ms=now_ms())
     return {"outcome": "applied", "timers": [timer.id for timer in changed]}
+
+
+def _log_time(event: IssueEvent, issue: Issue, user_id: int) -> list[Timer]:
+    """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
+    timer = finished(
+        user_id=user_id,
+        ulid=derived_ulid(event.at_ms, issue.key, str(user_id), event.delivery),
+        start_ms=event.at_ms - event.duration_ms,
+        end_ms=event.at_ms,
+        now_ms=max(event.at_ms, now_ms()),
+        issue=issue,
+        by=event.kind,
+    )
+    try:
+        return [timers.add(timer)]
+    except TimerNotFound:
+        # The person has deleted it since the delivery came first.
+        return []
 
 
 def _count(processed: int, failed: int) -> None:

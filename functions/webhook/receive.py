@@ -10,7 +10,7 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +24,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from timer_core.api.problems import HttpError, response
 from timer_core.clock import now_ms
-from timer_core.github.events import Ignored, IssueEvent, MalformedDelivery, read
+from timer_core.github.events import (
+    Ignored,
+    IssueEvent,
+    MalformedDelivery,
+    Vocabulary,
+    read,
+    to_json,
+)
 from timer_core.github.signature import is_signed
 from timer_core.observability import make_logger, make_metrics
 from webhook.secrets import WebhookSecrets
@@ -38,6 +45,12 @@ _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard",
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=_CONFIG)
+vocabulary = Vocabulary(
+    start_labels=frozenset(
+        label.strip().lower() for label in os.environ.get("START_LABELS", "").split(",") if label.strip()
+    ),
+    command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),
+)
 secrets = WebhookSecrets(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
 
 
@@ -72,13 +85,13 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
     if name == "ping":
         return HTTPStatus.OK, {"status": "pong"}
     try:
-        happened = read(name, payload, delivery=delivery, received_ms=now_ms())
+        events = read(name, payload, delivery=delivery, received_ms=now_ms(), vocabulary=vocabulary)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
-    if isinstance(happened, Ignored):
+    if isinstance(events, Ignored):
         metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
-        return HTTPStatus.OK, {"status": "ignored", "reason": happened.reason}
-    _queue(happened)
+        return HTTPStatus.OK, {"status": "ignored", "reason": events.reason}
+    _queue(delivery, events)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, 1)
     return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
 
@@ -95,15 +108,15 @@ def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The signature cannot be checked now.") from error
 
 
-def _queue(event: IssueEvent) -> None:
-    issue = f"{event.repo}#{event.number}".lower()
+def _queue(delivery: str, events: Sequence[IssueEvent]) -> None:
+    issue = f"{events[0].repo}#{events[0].number}".lower()
     try:
         sqs.send_message(
             QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
-            MessageBody=event.to_json(),
+            MessageBody=to_json(events),
             # An issue's name may be longer than the 128 characters that SQS takes.
             MessageGroupId=sha256(issue.encode()).hexdigest(),
-            MessageDeduplicationId=event.delivery,
+            MessageDeduplicationId=delivery,
         )
     except (BotoCoreError, ClientError) as error:
         logger.exception("The queue did not take a delivery")

@@ -31,7 +31,12 @@ def test_every_example_of_githubs_is_answered(site: Site, name: str) -> None:
     elif event == "ping":
         assert (response.status, answer) == (200, {"status": "pong"})
     else:
-        assert (response.status, answer) == (200, {"status": "ignored", "reason": "not_handled"})
+        reason = {
+            "issues.labeled": "other_label",
+            "issues.unlabeled": "other_label",
+            "issue_comment.created": "no_command",
+        }.get(name, "not_handled")
+        assert (response.status, answer) == (200, {"status": "ignored", "reason": reason})
 
 
 def test_the_five_actions_make_the_right_timers(site: Site) -> None:
@@ -64,6 +69,23 @@ def test_the_five_actions_make_the_right_timers(site: Site) -> None:
     assert len(eventually(lambda: timers() if len(timers()) == 2 else None)) == 2
     deliver("deleted")
     assert eventually(lambda: timers()[1]["stopped_by"] == "deleted")
+
+
+def test_commands_in_a_comment_steer_their_authors_timer(site: Site) -> None:
+    number = next(_NUMBERS)
+
+    def comment(text: str) -> None:
+        sent = payload("issue_comment.created", number=number)
+        sent["comment"] |= {"body": text, "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        assert site.deliver("issue_comment", sent).status == 202
+
+    comment("On it.\n/timer start")
+    (timer,) = eventually(lambda: site.timers(_REPO, number))
+    assert (timer["status"], timer["source"]) == ("running", "comment")
+    comment("/timer stop\n/timer log 1h30m")
+    timers = eventually(lambda: found if len(found := site.timers(_REPO, number)) == 2 else None)
+    assert [(t["status"], t["stopped_by"]) for t in timers] == [("stopped", "comment")] * 2
+    assert timers[0]["duration"] == 5400
 
 
 def test_time_counts_from_when_it_happened(site: Site) -> None:

@@ -16,7 +16,7 @@ from tests.support.gateway import Context
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.github.events import IssueEvent
+from timer_core.github.events import IssueEvent, to_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -67,7 +67,7 @@ class Desk:
             body, group = (
                 (event, "broken")
                 if isinstance(event, str)
-                else (event.to_json(), event.repo + str(event.number))
+                else (to_json([event]), event.repo + str(event.number))
             )
             records.append(
                 {
@@ -476,3 +476,29 @@ def test_what_nobody_is_timed_for_is_logged_with_its_delivery(
         desk.process(desk.event("assigned", 1, new_person().user_id))
     (logged,) = [record for record in caplog.records if record.getMessage() == "Delivery processed"]
     assert (vars(logged)["outcome"], vars(logged)["reason"]) == ("ignored", "user_not_registered")
+
+
+class TestLog:
+    def log(self, desk: Desk, minutes: int) -> IssueEvent:
+        return replace(desk.event("comment.log", 50, desk.ann), duration_ms=minutes * MINUTE)
+
+    def test_logged_time_ends_with_the_comment(self, desk: Desk) -> None:
+        assert desk.process(self.log(desk, 90)) == []
+        assert desk.spans(desk.ann) == [(-40, 50, "stopped", 90)]
+
+    def test_it_is_logged_once_however_often_it_is_delivered(self, desk: Desk) -> None:
+        event = self.log(desk, 10)
+        assert desk.process(event) == []
+        assert desk.process(event) == []
+        assert len(desk.timers(desk.ann)) == 1
+
+    def test_it_runs_beside_the_timer_that_is_open(self, desk: Desk) -> None:
+        assert desk.process(desk.event("assigned", 0, desk.ann), self.log(desk, 10)) == []
+        assert [status for _, _, status, _ in desk.spans(desk.ann)] == ["running", "stopped"]
+
+    def test_what_its_author_deleted_does_not_come_back(self, desk: Desk) -> None:
+        event = self.log(desk, 10)
+        desk.process(event)
+        desk.store.delete(desk.ann, desk.only(desk.ann).ulid, now_ms=now_ms())
+        assert desk.process(event) == []
+        assert desk.timers(desk.ann) == []

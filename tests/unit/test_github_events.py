@@ -17,13 +17,17 @@ from timer_core.github.events import (
     Ignored,
     IssueEvent,
     MalformedDelivery,
+    Vocabulary,
     counts_from,
+    from_json,
     read,
+    to_json,
 )
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+VOCABULARY = Vocabulary(start_labels=frozenset({"bug"}), command_prefix="/timer")
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -35,15 +39,27 @@ def ms(time: str) -> int:
     return int(datetime.fromisoformat(time).astimezone(UTC).timestamp() * 1000)
 
 
-def deliver(
+def deliver_all(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
-) -> IssueEvent | Ignored:
+) -> tuple[IssueEvent, ...] | Ignored:
     return read(
         name.partition(".")[0],
         payload(name) if body is None else body,
         delivery=GUID,
         received_ms=ms(received),
+        vocabulary=VOCABULARY,
     )
+
+
+def deliver(
+    name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
+) -> IssueEvent | Ignored:
+    """Deliver what holds one event."""
+    found = deliver_all(name, body, received)
+    if isinstance(found, Ignored):
+        return found
+    (event,) = found
+    return event
 
 
 HANDLED = {
@@ -51,6 +67,8 @@ HANDLED = {
     "issues.unassigned": ("2019-05-15T15:20:25Z", (CODERTOCAT,)),
     "issues.closed": ("2021-10-11T16:40:56Z", None),
     "issues.reopened": ("2021-10-11T16:40:56Z", (CODERTOCAT,)),
+    "issues.labeled": ("2019-05-15T15:20:18Z", (CODERTOCAT,)),
+    "issues.unlabeled": ("2019-05-15T15:20:18Z", (CODERTOCAT,)),
 }
 
 
@@ -74,7 +92,8 @@ def test_a_deletion_counts_from_its_receipt_for_github_does_not_say_when() -> No
 
 
 def test_every_event_that_is_read_has_an_effect() -> None:
-    assert {name.partition(".")[2] for name in READERS} == set(EFFECTS)
+    told = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
+    assert told | {f"comment.{action}" for action in ("start", "pause", "resume", "stop")} == set(EFFECTS)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +107,8 @@ def test_what_changes_no_timer_is_ignored(name: str) -> None:
 def test_an_unknown_event_is_ignored_whatever_its_action(name: str) -> None:
     body = payload("issues.assigned")
     body["action"] = "assigned" if name != "issues" else "invented"
-    assert read(name, body, delivery=GUID, received_ms=0) == Ignored("not_handled")
+    found = read(name, body, delivery=GUID, received_ms=0, vocabulary=VOCABULARY)
+    assert found == Ignored("not_handled")
 
 
 class TestWhom:
@@ -275,16 +295,16 @@ class TestMalformed:
             except (KeyError, TypeError, IndexError):
                 body[path[0]] = value
         try:
-            event = deliver(name, body)
+            events = deliver_all(name, body)
         except MalformedDelivery:
             return
-        assert isinstance(event, Ignored) or IssueEvent.from_json(event.to_json()) == event
+        assert isinstance(events, Ignored) or tuple(from_json(to_json(events))) == events
 
     @given(st.dictionaries(st.text() | st.sampled_from(["action", "issue", "assignee", "repository"]), JSON))
     def test_no_arbitrary_object_breaks_the_reader(self, body: dict[str, Any]) -> None:
         for action in READERS:
             try:
-                found = deliver(action, {**body, "action": action.partition(".")[2]})
+                found = deliver_all(action, {**body, "action": action.partition(".")[2]})
             except MalformedDelivery:
                 continue
             assert isinstance(found, Ignored)
@@ -293,4 +313,67 @@ class TestMalformed:
 @pytest.mark.parametrize("users", [None, (), (1,), (1, 2**63)])
 def test_an_event_survives_its_way_through_the_queue(users: tuple[int, ...] | None) -> None:
     event = IssueEvent(GUID, "assigned", "octocat/Hello-World", 7, 1_763_900_000_000, users)
-    assert IssueEvent.from_json(event.to_json()) == event
+    assert from_json(to_json([event, event])) == [event, event]
+
+
+class TestLabels:
+    def test_only_start_labels_count_in_any_case(self) -> None:
+        body = payload("issues.labeled")
+        body["label"]["name"] = "BUG"
+        assert isinstance(deliver("issues.labeled", body), IssueEvent)
+        body["label"]["name"] = "bugs"
+        assert deliver("issues.labeled", body) == Ignored("other_label")
+        assert deliver("issues.unlabeled", payload("issues.unlabeled") | {"label": body["label"]}) == Ignored(
+            "other_label"
+        )
+
+    def test_a_label_on_a_closed_issue_starts_nothing(self) -> None:
+        body = payload("issues.labeled")
+        body["issue"]["state"] = "closed"
+        assert deliver("issues.labeled", body) == Ignored("issue_closed")
+
+    def test_a_label_concerns_every_assignee_and_nobody_else(self) -> None:
+        body = payload("issues.labeled")
+        body["issue"]["assignees"] = []
+        assert deliver("issues.labeled", body) == Ignored("no_assignees")
+
+
+class TestComments:
+    def comment(self, text: str) -> dict[str, Any]:
+        body = payload("issue_comment.created")
+        body["comment"]["body"] = text
+        return body
+
+    def test_a_command_concerns_its_author_from_when_it_was_written(self) -> None:
+        event = deliver("issue_comment.created", self.comment("Now.\n/timer start"), "2019-05-15T15:21:00Z")
+        assert event == IssueEvent(
+            GUID, "comment.start", "Codertocat/Hello-World", 1, ms("2019-05-15T15:20:21Z"), (CODERTOCAT,)
+        )
+
+    def test_several_commands_keep_their_order(self) -> None:
+        events = deliver_all(
+            "issue_comment.created", self.comment("/timer stop\n\n/timer log 1h30m\n/timer start")
+        )
+        assert not isinstance(events, Ignored)
+        assert [(event.kind, event.delivery, event.duration_ms) for event in events] == [
+            ("comment.stop", GUID, 0),
+            ("comment.log", f"{GUID}.1", 5_400_000),
+            ("comment.start", f"{GUID}.2", 0),
+        ]
+        assert [event.at_ms - events[0].at_ms for event in events] == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        "text", ["Thanks!", "", "/timer", "/timer dance", "> /timer start", "use /timer start"]
+    )
+    def test_talk_is_no_command(self, text: str) -> None:
+        assert deliver("issue_comment.created", self.comment(text)) == Ignored("no_command")
+
+    def test_a_pull_request_has_no_timer(self) -> None:
+        body = self.comment("/timer start")
+        body["issue"]["pull_request"] = {"url": "https://api.github.com/repos/o/r/pulls/1"}
+        assert deliver("issue_comment.created", body) == Ignored("pull_request")
+
+    def test_a_bot_is_not_timed(self) -> None:
+        body = self.comment("/timer start")
+        body["comment"]["user"]["type"] = "Bot"
+        assert deliver("issue_comment.created", body) == Ignored("bot")

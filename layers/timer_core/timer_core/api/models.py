@@ -114,10 +114,15 @@ class TimeLog(BaseModel):
             github_issue_number=timer.issue.number if timer.issue else None,
             github_repo=timer.issue.full_name if timer.issue else None,
             description=timer.description,
-            source=timer.source,
-            stopped_by=timer.stopped_by,
+            source=_shown(timer.source),
+            stopped_by=timer.stopped_by and _shown(timer.stopped_by),
             created=to_time(timer.created_ms),
         )
+
+
+def _shown(kind: str) -> str:
+    """Return what people see of a kind of fact: ``comment`` for ``comment.start``."""
+    return kind.partition(".")[0]
 
 
 class TimeLogPage(BaseModel):

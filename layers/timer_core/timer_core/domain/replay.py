@@ -26,19 +26,33 @@ class Effect:
     action
         What it asks for.
     resumes
-        For a start that finds a paused timer: the kinds of fact whose pause it ends.
+        For a start that finds a paused timer: the kinds of fact whose pause it ends, or `ANY_PAUSE`.
     """
 
     action: Action
     resumes: frozenset[str] = frozenset()
 
+    def ends_pause_by(self, by: str | None) -> bool:
+        """Whether a start ends a pause that this kind of fact (or person) began."""
+        return self.resumes is ANY_PAUSE or by in self.resumes
+
+
+ANY_PAUSE = frozenset({"*"})
+
 
 # The kinds of fact in the order in which they count when they bear the same time. To add one,
-# add it here and say in github/events.py which delivery it comes from.
+# add it here and say in github/events.py which delivery it comes from. People see what stands
+# before the dot.
 EFFECTS: dict[str, Effect] = {
     "reopened": Effect(Action.START),
     "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
+    "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
+    "comment.start": Effect(Action.START, resumes=ANY_PAUSE),
+    "comment.resume": Effect(Action.RESUME),
     "unassigned": Effect(Action.PAUSE),
+    "unlabeled": Effect(Action.PAUSE),
+    "comment.pause": Effect(Action.PAUSE),
+    "comment.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
     "deleted": Effect(Action.STOP),
 }
@@ -92,8 +106,8 @@ class _Step:
 
     order: _Order
     transition: Transition
-    resumes: frozenset[str] | None
-    """None if it was asked by hand (or by the sweeper): then a start resumes nothing."""
+    effect: Effect | None
+    """None if it was asked by hand (or by the sweeper)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +183,7 @@ def replay(
             floor = max(floor, own[end].order)
             own = own[end + 1 :]
         steps += own
-    known = {step.transition.cause for step in steps if step.resumes is not None}
+    known = {step.transition.cause for step in steps if step.effect is not None}
     steps += [
         _fact_step(fact)
         for fact in facts
@@ -191,7 +205,8 @@ def _order_of_fact(fact: Fact) -> _Order:
 
 def _order(at_ms: int, kind: str, delivery: str) -> _Order:
     try:
-        guid = uuid.UUID(delivery)
+        # One delivery may tell several things; what numbers them is after the dot.
+        guid = uuid.UUID(delivery.partition(".")[0])
         uuid_time = guid.time if guid.version == 1 else 0
     except ValueError:
         uuid_time = 0
@@ -201,7 +216,7 @@ def _order(at_ms: int, kind: str, delivery: str) -> _Order:
 def _fact_step(fact: Fact) -> _Step:
     effect = EFFECTS[fact.kind]
     transition = Transition(fact.at_ms, effect.action, fact.kind, fact.delivery)
-    return _Step(_order_of_fact(fact), transition, effect.resumes)
+    return _Step(_order_of_fact(fact), transition, effect)
 
 
 def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> list[_Step]:
@@ -222,7 +237,7 @@ def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> lis
             order = _order(transition.at_ms, transition.by, transition.cause)
             # As a fact it may now do another thing than it did then.
             asked = replace(transition, action=effect.action)
-            steps.append(_Step(order, asked, effect.resumes))
+            steps.append(_Step(order, asked, effect))
     return steps
 
 
@@ -259,7 +274,7 @@ def _fold(
         if current is None:
             if step.transition.action is Action.START:
                 current = _begin(step.transition, issue, user_id, now_ms)
-            elif done and step.resumes is None:
+            elif done and step.effect is None:
                 done[-1] = done[-1].note(step.transition)
             continue
         current = _apply(current, step)
@@ -293,10 +308,10 @@ def _apply(timer: Timer, step: _Step) -> Timer:
             return timer.pause(at_ms, by, cause)
         case Action.RESUME, Status.PAUSED:
             return timer.resume(at_ms, by, cause)
-        case Action.START, Status.PAUSED if step.resumes and timer.paused_by in step.resumes:
+        case Action.START, Status.PAUSED if step.effect and step.effect.ends_pause_by(timer.paused_by):
             return timer.resume(at_ms, by, cause)
     # Facts that change nothing are in the log; what was done by hand is only here.
-    return timer.note(step.transition) if step.resumes is None else timer
+    return timer.note(step.transition) if step.effect is None else timer
 
 
 def _name(

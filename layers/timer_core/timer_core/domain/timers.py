@@ -293,11 +293,12 @@ def finished(
     start_ms: int,
     end_ms: int,
     now_ms: int,
-    issue: Issue | None,
-    organization: str | None,
-    description: str,
+    by: str = "manual",
+    issue: Issue | None = None,
+    organization: str | None = None,
+    description: str = "",
 ) -> Timer:
-    """Return a stopped timer for time that was added by hand.
+    """Return a stopped timer for time that was added as a whole.
 
     Raises
     ------
@@ -310,12 +311,12 @@ def finished(
         ulid=ulid,
         at_ms=start_ms,
         now_ms=now_ms,
-        by="manual",
+        by=by,
         issue=issue,
         organization=organization,
         description=description,
     )
-    return running.stop(end_ms, "manual")
+    return running.stop(end_ms, by)
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:

@@ -1,0 +1,83 @@
+"""Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
+
+Each stands on a line of its own. What is quoted or in a block of code is talk about commands.
+"""
+
+import re
+from dataclasses import dataclass
+
+_ACTIONS = {"start", "pause", "resume", "stop"}
+_FENCE = re.compile(r" {0,3}(```|~~~)")
+_DURATION = re.compile(
+    r"(?:(?P<hours>[0-9]{1,3}(?:\.[0-9]{1,3})?)\s*h)?\s*"
+    r"(?:(?P<minutes>[0-9]{1,4}(?:\.[0-9]{1,3})?)\s*m)?",
+    re.IGNORECASE,
+)
+MAX_LOG_MS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes
+    ----------
+    action
+        ``start``, ``pause``, ``resume``, ``stop`` or ``log``.
+    duration_ms
+        The time to log; 0 for every other action.
+    """
+
+    action: str
+    duration_ms: int = 0
+
+
+def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
+    """Read the commands of a comment (Markdown).
+
+    Parameters
+    ----------
+    prefix
+        What a command begins with, such as ``/timer``.
+
+    Returns
+    -------
+    tuple[list[Command], list[str]]
+        The commands in their order, and a sentence about each line that is meant as one and is none.
+    """
+    commands: list[Command] = []
+    mistakes: list[str] = []
+    fence = ""
+    for line in body.splitlines():
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1] == fence):
+            fence = "" if fence else mark[1]
+            continue
+        word, _, rest = line.strip().partition(" ")
+        if fence or word.lower() != prefix.lower():
+            continue
+        try:
+            commands.append(_command(rest))
+        except ValueError as mistake:
+            mistakes.append(str(mistake))
+    return commands, mistakes
+
+
+def _command(text: str) -> Command:
+    action, _, argument = text.strip().partition(" ")
+    action, argument = action.lower(), argument.strip()
+    if action in _ACTIONS and not argument:
+        return Command(action)
+    if action == "log":
+        return Command(action, _duration_ms(argument))
+    raise ValueError("The commands are start, pause, resume, stop, and log with a duration such as 1h30m.")
+
+
+def _duration_ms(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()):
+        raise ValueError("A duration is written 1h30m, 45m or 1.5h.")
+    duration_ms = round(float(match["hours"] or 0) * 3_600_000 + float(match["minutes"] or 0) * 60_000)
+    if not 0 < duration_ms <= MAX_LOG_MS:
+        raise ValueError("At most 24 hours can be logged at once, and more than none.")
+    return duration_ms

@@ -1,0 +1,77 @@
+"""Commands in comments."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timer_core.github.commands import MAX_LOG_MS, Command, parse
+
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize("action", ["start", "pause", "resume", "stop"])
+@pytest.mark.parametrize(
+    "line", ["/timer {}", "  /timer   {}  ", "/Timer {}", "hello\n/timer {}\nworld", "\t/timer {}\r"]
+)
+def test_a_command_stands_on_a_line_of_its_own(line: str, action: str) -> None:
+    assert parse(line.format(action), "/timer") == ([Command(action)], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "minutes"),
+    [
+        ("1h30m", 90),
+        ("45m", 45),
+        ("2h", 120),
+        ("1.5h", 90),
+        ("1h 30m", 90),
+        ("1 h 5 m", 65),
+        ("0.5m", 0.5),
+        ("24H", 1440),
+    ],
+)
+def test_time_is_logged_in_hours_and_minutes(written: str, minutes: float) -> None:
+    assert parse(f"/timer log {written}", "/timer") == ([Command("log", round(minutes * MINUTE))], [])
+
+
+@pytest.mark.parametrize(
+    "written", ["", "0m", "0h0m", "25h", "-1h", "1", "90", "1h30", "h", "one hour", "1e3m", "٣h"]
+)
+def test_what_is_no_duration_is_a_mistake(written: str) -> None:
+    commands, mistakes = parse(f"/timer log {written}", "/timer")
+    assert (commands, len(mistakes)) == ([], 1)
+
+
+@pytest.mark.parametrize("line", ["/timer", "/timer stop now", "/timer dance", "/timer start stop"])
+def test_what_is_meant_as_a_command_and_is_none_is_a_mistake(line: str) -> None:
+    commands, mistakes = parse(line, "/timer")
+    assert (commands, len(mistakes)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use /timer start to begin.",
+        "> /timer start",
+        "```\n/timer start\n```",
+        "~~~\n/timer start\n```\n/timer stop\n~~~",
+        "/timers start",
+        "`/timer start`",
+    ],
+)
+def test_talk_about_commands_is_none(text: str) -> None:
+    assert parse(text, "/timer") == ([], [])
+
+
+def test_after_a_block_of_code_commands_count_again() -> None:
+    assert parse("```\n/timer stop\n```\n/timer start", "/timer") == ([Command("start")], [])
+
+
+def test_the_prefix_is_the_deployments() -> None:
+    assert parse("!clock start\n/timer stop", "!clock") == ([Command("start")], [])
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    commands, _ = parse(text + "\n/timer log " + text, "/timer")
+    assert all(0 <= command.duration_ms <= MAX_LOG_MS for command in commands)
