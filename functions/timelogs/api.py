@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
@@ -270,8 +271,16 @@ def get_specification() -> Response[str]:
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
+    answer = _answer_to(event, context)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("ServerErrors", MetricUnit.Count, int(answer["statusCode"] >= 500))
+    return answer
+
+
+def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         requests.normalize(event)
         if requests.needs_caller(event):

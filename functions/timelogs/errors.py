@@ -24,14 +24,11 @@ from timer_core.domain.errors import (
 )
 
 _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
-    InvalidInput: HTTPStatus.BAD_REQUEST,
     TransitionNotAllowed: HTTPStatus.BAD_REQUEST,
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
-    Unauthorized: HTTPStatus.UNAUTHORIZED,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     TimerNotFound: HTTPStatus.NOT_FOUND,
-    TooMuchContention: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 

@@ -33,7 +33,7 @@ def normalize(event: dict[str, Any]) -> None:
     path = event["rawPath"]
     if not path.endswith(("/", ".json")):
         event["rawPath"] = event["requestContext"]["http"]["path"] = path + "/"
-    body = _body(event)
+    body = _body(event) if _takes_body(event) else b""
     if len(body) > MAX_BODY_BYTES:
         raise HttpError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have {MAX_BODY_BYTES // 1024} KB at most."
@@ -51,6 +51,13 @@ def normalize(event: dict[str, Any]) -> None:
     event["isBase64Encoded"] = False
     # However it was spelled, and also where the body is empty.
     event["headers"]["content-type"] = "application/json"
+
+
+def _takes_body(event: dict[str, Any]) -> bool:
+    """Whether the request's route reads a body; others ignore what comes along."""
+    method: str = event["requestContext"]["http"]["method"]
+    path: str = event["rawPath"]
+    return method == "PATCH" or (method == "POST" and path.endswith(("/timelogs/", "/start/")))
 
 
 def _body(event: dict[str, Any]) -> bytes:

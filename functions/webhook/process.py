@@ -1,10 +1,11 @@
 """Takes deliveries from the queue and brings the timers in line with them."""
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -23,6 +24,8 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
+_MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "5"))
+
 logger = make_logger("webhook-process")
 metrics = make_metrics("webhook-process")
 tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
@@ -33,10 +36,9 @@ facts = FactStore(table, timers)
 people = PeopleStore(table)
 health = HealthStore(table)
 
-# What fails holds up only the deliveries of its own issue.
-processor = SqsFifoPartialProcessor(skip_group_on_error=True)
-# A batch that failed as a whole is reported like any other, and counted.
-processor.raise_on_entire_batch_failure = False
+# What fails is delivered again by itself: in which order an issue's deliveries are processed does
+# not matter, so those behind it need not wait for it, nor follow it to the dead-letter queue.
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context
@@ -47,23 +49,29 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     answer = process_partial_response(
         event=event, record_handler=_process, processor=processor, context=context
     )
-    failed = len(answer["batchItemFailures"])
-    processed = len(event["Records"]) - failed
+    again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    processed = len(event["Records"]) - len(again)
+    lost = sum(record["messageId"] in again and _is_last_try(record) for record in event["Records"])
     metrics.add_metric("DeliveriesProcessed", MetricUnit.Count, processed)
-    metrics.add_metric("DeliveriesFailed", MetricUnit.Count, failed)
-    _count(processed, failed)
+    metrics.add_metric("DeliveriesRetried", MetricUnit.Count, len(again) - lost)
+    metrics.add_metric("DeliveriesFailed", MetricUnit.Count, lost)
+    _count(processed, lost)
     return dict(answer)
 
 
+def _is_last_try(record: dict[str, Any]) -> bool:
+    """Whether SQS moves a message to the dead-letter queue if it fails now."""
+    return int(record["attributes"]["ApproximateReceiveCount"]) >= _MAX_RECEIVES
+
+
 def _process(record: SQSRecord) -> None:
-    for event in from_json(record.body):
-        logger.set_correlation_id(event.delivery)
-        try:
-            outcome = _apply(event)
-        except Exception:
-            logger.exception("Delivery failed", extra={"kind": event.kind})
-            raise
-        logger.info("Delivery processed", extra={"kind": event.kind, **outcome})
+    try:
+        for event in from_json(record.body):
+            logger.set_correlation_id(event.delivery)
+            logger.info("Delivery processed", extra={"kind": event.kind, **_apply(event)})
+    except Exception:
+        logger.exception("Delivery failed", extra={"message_id": record.message_id})
+        raise
 
 
 def _apply(event: IssueEvent) -> dict[str, Any]:

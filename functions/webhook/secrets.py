@@ -51,7 +51,11 @@ class WebhookSecrets:
         if time.monotonic() < self._read_at + _MIN_AGE_S:
             return False
         before = self._secrets
-        self._read()
+        try:
+            self._read()
+        except (BotoCoreError, ClientError):
+            # Not one slow attempt for each wrong signature.
+            self._read_at = time.monotonic()
         return self._secrets != before
 
     def _read(self) -> None:

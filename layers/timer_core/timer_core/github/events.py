@@ -75,9 +75,18 @@ def to_json(events: Sequence[IssueEvent]) -> str:
 
 
 def from_json(text: str) -> list[IssueEvent]:
-    """Read the text that `to_json` wrote."""
+    """Read the text that `to_json` wrote.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else.
+    """
+    loaded = json.loads(text)
+    if not isinstance(loaded, list) or not loaded:
+        raise ValueError("Not a list of events.")
     events = []
-    for fields in json.loads(text):
+    for fields in loaded:
         users = fields.pop("users")
         events.append(IssueEvent(**fields, users=None if users is None else tuple(users)))
     return events

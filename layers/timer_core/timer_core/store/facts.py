@@ -7,12 +7,12 @@ order in which deliveries come does not matter (see `timer_core.domain.replay`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact, Outcome, replay
-from timer_core.domain.timers import Status, Timer
+from timer_core.domain.replay import EFFECTS, Fact, Outcome, replay
+from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     FACT_DAYS,
     FactItem,
@@ -31,6 +31,8 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionR
 from timer_core.store.timers import TimerStore, put_changed, put_new
 
 if TYPE_CHECKING:
+    from pynamodb.attributes import Attribute
+    from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action as UpdateAction
 
 # Facts older than this are not derived again: some of those they came with may have expired.
@@ -80,6 +82,9 @@ class FactStore:
         TooMuchContention
             If others kept changing the timers; the fact is in the log, and trying again is safe.
         """
+        if fact.kind not in EFFECTS:
+            # Not even logged: a later version may know it, and the dead-letter queue keeps it.
+            raise ValueError(f"Unknown kind of fact: {fact.kind}")
         fact = self._log(fact, issue, now_ms)
         slots, facts = self._read(issue)
         concerned = slots.keys() if fact.users is None else fact.users
@@ -114,7 +119,10 @@ class FactStore:
             items, _, start = self._table.query(issue_pk(issue), start=start)
             for item in items:
                 if item["sk"]["S"].startswith("fact#"):
-                    facts.append(to_fact(item))
+                    fact = to_fact(item)
+                    # What a later version logged, before it was rolled back, waits for its return.
+                    if fact.kind in EFFECTS:
+                        facts.append(fact)
                 else:
                     slot = _to_slot(item)
                     slots[slot.user_id] = slot
@@ -152,9 +160,12 @@ class FactStore:
         timers = []
         for item in items:
             if "settled_ms" in item:
-                settled_ms = max(settled_ms, int(item["settled_ms"]["N"]))
+                settled_ms = max(settled_ms, _settled_ms(item))
             elif item.get("issue_key", {}).get("S") == issue.key:
                 timers.append(to_timer(item))
+        if len(slot.ulids) > len(ulids) and timers:
+            # What came before the oldest that was read cannot be derived again.
+            settled_ms = max(settled_ms, min(timer.start_ms for timer in timers))
         return replay(
             issue=issue,
             user_id=slot.user_id,
@@ -166,7 +177,11 @@ class FactStore:
         )
 
     def _writes(self, slot: _Slot, outcome: Outcome, issue: Issue, now_ms: int) -> list[Write]:
-        writes = [put_changed(timer) if timer.version else _put_derived(timer) for timer in outcome.changed]
+        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
+        writes: list[Write] = []
+        for timer in outcome.changed:
+            alone, pauses = self._timers.run_alone(timer, written)
+            writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
             # Its time is another timer's now, so nothing is settled.
@@ -183,21 +198,31 @@ class FactStore:
         if new:
             actions.append(SlotItem.ulids.add(new))
         if actions:
-            as_read = (
-                SlotItem.open_ulid.does_not_exist()
-                if slot.open_ulid is None
-                else SlotItem.open_ulid == slot.open_ulid
+            as_read = _as_read(SlotItem.open_ulid, slot.open_ulid) & _as_read(
+                SlotItem.ulids, set(slot.ulids) or None
             )
             writes.append(Write("Update", issue_pk(issue), user_pk(slot.user_id), as_read, actions))
-        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
-        for timer in outcome.changed:
-            if timer.status is Status.RUNNING:
-                writes += self._timers.pauses_of_others(timer, timer.changed_ms, written)
         return writes
 
 
 def _put_derived(timer: Timer) -> Write:
     return put_new(replace(timer, version=1))
+
+
+def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":
+    return attribute.does_not_exist() if value is None else attribute == value
+
+
+def _settled_ms(item: RawItem) -> int:
+    """Return up to when the time of a corrected, moved, swept or deleted timer is settled.
+
+    Of a corrected one that is where it ended before or after the correction, whichever is later.
+    """
+    settled_ms = int(item["settled_ms"]["N"])
+    if "deleted_ms" in item:
+        return settled_ms
+    timer = to_timer(item)
+    return max(settled_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
 
 
 def _to_slot(item: RawItem) -> _Slot:

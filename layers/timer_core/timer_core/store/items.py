@@ -7,7 +7,13 @@ from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
-from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
@@ -32,7 +38,8 @@ class TimerItem(Model):
 
     ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
     has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
-    pauses), so that correcting its start or end needs no read.
+    pauses), so that correcting its start or end needs no read. ``causes`` has the causes in
+    ``history``, where a condition can look for one.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -62,6 +69,7 @@ class TimerItem(Model):
     latest_start_ms = NumberAttribute(null=True)
     earliest_end_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    causes = UnicodeSetAttribute(null=True)
     snapshot = UnicodeAttribute(null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
@@ -99,6 +107,7 @@ class IdempotencyItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     ulid = UnicodeAttribute()
+    created = BooleanAttribute()
     request_hash = UnicodeAttribute()
     expires_at = NumberAttribute()
 
@@ -208,6 +217,7 @@ def timer_item(timer: Timer) -> TimerItem:
         description=timer.description or None,
         settled_ms=timer.settled_ms,
         history=[encode_transition(transition) for transition in timer.history],
+        causes={transition.cause for transition in timer.history if transition.cause} or None,
         snapshot=_encode_snapshot(timer.snapshot),
     )
     if timer.issue is not None:

@@ -96,9 +96,10 @@ class Table:
     def __init__(self, name: str, connection: Connection | None = None) -> None:
         self.name = name
         self._connection = connection or Connection(
-            connect_timeout_seconds=2,
-            read_timeout_seconds=4,
-            retry_configuration={"mode": "standard", "total_max_attempts": 4},
+            # Three attempts fit into the API's ten seconds.
+            connect_timeout_seconds=1,
+            read_timeout_seconds=2,
+            retry_configuration={"mode": "standard", "total_max_attempts": 3},
         )
         self._connection.add_meta_table(
             MetaTable(

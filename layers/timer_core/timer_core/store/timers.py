@@ -6,7 +6,7 @@ transactions, because they also take or free the person's slot on the issue.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.condition import Condition, size
@@ -25,6 +25,7 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition
 from timer_core.store.items import (
+    FACT_DAYS,
     FOCUS_SK,
     FocusItem,
     IdempotencyItem,
@@ -44,8 +45,8 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionR
 
 # A timer's history is cut to the last KEPT entries when it has grown to MAX: it is read and
 # written with the timer, and what is that old no late event will concern.
-MAX_HISTORY = 200
-KEPT_HISTORY = 100
+MAX_HISTORY = 60
+KEPT_HISTORY = 30
 
 _ATTEMPTS = 20
 _FILTERED_READ = 1000
@@ -261,7 +262,7 @@ class TimerStore:
             )
             writes = self._creation(timer, idempotency)
             own = len(writes)
-            writes += self.pauses_of_others(timer, now_ms)
+            writes += self._pauses(timer, now_ms) if self._exclusive else []
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
@@ -271,18 +272,41 @@ class TimerStore:
                         # Nobody else has this id: it was written, and the answer was lost.
                         return _existing(item), True
                     if "request_hash" in item:
-                        return self._repeated(user_id, item, idempotency), True
+                        return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
                 for item in refused_own:
                     if "open_ulid" in item:
-                        try:
-                            already = self.get(user_id, item["open_ulid"]["S"])
-                        except TimerNotFound:
-                            continue
-                        if already.is_open:
+                        already = self._start_again(timer, item["open_ulid"]["S"], idempotency)
+                        if already is not None:
                             return already, False
                 continue
             return timer, True
         raise TooMuchContention("The timer could not be started: others kept changing the same one.")
+
+    def _start_again(self, timer: Timer, open_ulid: str, idempotency: Idempotency | None) -> Timer | None:
+        """Note a start in the timer that is open on the issue, and return that one.
+
+        If it turns out later that the open one had ended before, the start counts. Returns None
+        if the timer is not open any more.
+        """
+        (started,) = timer.history
+        note = Write(
+            "Update",
+            user_pk(timer.user_id),
+            timer_sk(open_ulid),
+            TimerItem.open_shard.exists(),
+            _recorded(started),
+        )
+        try:
+            if idempotency is None:
+                already = to_timer(self._table.write(note))
+                if len(already.history) > MAX_HISTORY:
+                    self._write_if_unchanged(already.compacted(KEPT_HISTORY))
+                return already
+            key = _idempotency_write(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
+            self._table.transact([note, key])
+            return self.get(timer.user_id, open_ulid)
+        except (ConditionFailed, TransactionRefused, TimerNotFound):
+            return None
 
     def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
         """Put a finished timer and return it, or the one that the same key made before.
@@ -307,18 +331,9 @@ class TimerStore:
         if timer.is_open and timer.issue is not None:
             writes.append(take_slot(timer.issue, timer.user_id, timer.ulid))
         if idempotency is not None:
-            item = IdempotencyItem(
-                pk=user_pk(timer.user_id),
-                sk=f"key#{idempotency.key}",
-                ulid=timer.ulid,
-                request_hash=idempotency.request,
-                expires_at=expiry(timer.created_ms, _IDEMPOTENCY_DAYS),
+            writes.append(
+                _idempotency_write(timer.user_id, timer.ulid, timer.created_ms, idempotency, created=True)
             )
-            # DynamoDB deletes what has expired within days, so the condition looks itself.
-            vacant = IdempotencyItem.pk.does_not_exist() | (
-                IdempotencyItem.expires_at <= timer.created_ms // 1000
-            )
-            writes.append(Write("Put", item.pk, item.sk, vacant, item=raw(item)))
         return writes
 
     def _repeated(self, user_id: int, item: RawItem, idempotency: Idempotency | None) -> Timer:
@@ -416,7 +431,8 @@ class TimerStore:
             write = _transition_write(user_id, ulid, transition)
             try:
                 if self._exclusive and transition.action is Action.RESUME:
-                    return self._resume_alone(write, user_id, ulid, transition.at_ms)
+                    self.write_all([write, *self._pauses(self.get(user_id, ulid), transition.at_ms)])
+                    return self.get(user_id, ulid)
                 return to_timer(self._table.write(write))
             except ConditionFailed as failed:
                 timer = _existing(failed.item)
@@ -433,11 +449,6 @@ class TimerStore:
                 self._write_if_unchanged(timer.compacted(KEPT_HISTORY))
         raise TooMuchContention(f"The timer could not {transition.action}: others kept changing it.")
 
-    def _resume_alone(self, write: Write, user_id: int, ulid: str, at_ms: int) -> Timer:
-        writes = [write, *self._pauses(user_id, ulid, at_ms, ())]
-        self.write_all(writes)
-        return self.get(user_id, ulid)
-
     def _write_if_unchanged(self, timer: Timer) -> bool:
         try:
             self._table.write(put_changed(timer))
@@ -445,19 +456,38 @@ class TimerStore:
             return False
         return True
 
-    def pauses_of_others(self, timer: Timer, at_ms: int, written: Collection[str] = ()) -> list[Write]:
-        """Return the writes that pause the person's other running timers, if timers are exclusive.
+    def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
+        """Make a derived timer the person's only running one, if timers are exclusive.
 
-        Those that are ``written`` in the same transaction (their ULIDs) are left out.
+        Those ``written`` in the same transaction (their ULIDs) are left out.
+
+        Returns
+        -------
+        tuple[Timer, list[Write]]
+            The timer, paused where another one has begun to run since, and the writes that pause
+            those that ran before.
         """
-        return self._pauses(timer.user_id, timer.ulid, at_ms, written) if self._exclusive else []
+        if not self._exclusive or timer.status is not Status.RUNNING:
+            return timer, []
+        at_ms = timer.changed_ms
+        others = [other for other in self._running(timer.user_id) if other.ulid not in {timer.ulid, *written}]
+        later = [other for other in others if other.changed_ms > at_ms]
+        if later:
+            successor = min(later, key=lambda other: other.changed_ms)
+            timer = timer.pause(successor.changed_ms, "exclusive", successor.ulid)
+        return timer, self._pauses(timer, at_ms, {*written, *(other.ulid for other in later)})
 
-    def _pauses(self, user_id: int, ulid: str, at_ms: int, written: Collection[str]) -> list[Write]:
-        focus = _focus_write(user_id, self._table.get(user_pk(user_id), FOCUS_SK))
-        others = [other for other in self._running(user_id) if other.ulid not in {ulid, *written}]
+    def _pauses(self, timer: Timer, at_ms: int, spared: Collection[str] = ()) -> list[Write]:
+        """Return the writes that pause the person's other running timers but those spared."""
+        focus = _focus_write(timer.user_id, self._table.get(user_pk(timer.user_id), FOCUS_SK))
+        others = [
+            _pause_for(other, timer.ulid, at_ms)
+            for other in self._running(timer.user_id)
+            if other.ulid not in {timer.ulid, *spared}
+        ]
         for other in others[_MOST_PAUSES:]:
-            self._write_if_unchanged(_pause_for(other, ulid, at_ms))
-        return [focus, *(put_changed(_pause_for(other, ulid, at_ms)) for other in others[:_MOST_PAUSES])]
+            self._write_if_unchanged(other)
+        return [focus, *map(put_changed, others[:_MOST_PAUSES])]
 
     def _running(self, user_id: int) -> Iterator[Timer]:
         start: RawItem | None = None
@@ -489,7 +519,7 @@ class TimerStore:
             If an open timer is to move to an issue on which the person has another.
         """
         try:
-            return to_timer(self._table.write(_patch_write(user_id, ulid, patch, now_ms)))
+            return to_timer(self._table.write(_patch_write(user_id, ulid, patch)))
         except ConditionFailed as failed:
             timer = _existing(failed.item)
         if patch.corrects_time:
@@ -539,17 +569,9 @@ class TimerStore:
         TimerNotFound
             If there is no such timer.
         """
-        pk, sk = user_pk(user_id), timer_sk(ulid)
-        grave = Write(
-            "Put",
-            pk,
-            sk,
-            TimerItem.status == Status.STOPPED.value,
-            item=tombstone(pk, sk, now_ms, settled_ms=now_ms),
-        )
         for _ in attempts(_ATTEMPTS):
             try:
-                self._table.write(grave)
+                self._table.write(_delete_write(user_id, ulid, now_ms))
             except ConditionFailed as failed:
                 if failed.item and failed.item.get("deleted_ms") == {"N": str(now_ms)}:
                     # By this very request, whose answer was lost.
@@ -557,8 +579,9 @@ class TimerStore:
                 timer = _existing(failed.item)
             else:
                 return
-            open_grave = replace(grave, condition=TimerItem.version == timer.version)
-            writes = [open_grave]
+            pk, sk = user_pk(user_id), timer_sk(ulid)
+            grave = tombstone(pk, sk, now_ms, settled_ms=now_ms)
+            writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=grave)]
             if timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid))
             try:
@@ -641,14 +664,36 @@ def _transition_write(user_id: int, ulid: str, transition: Transition) -> Write:
         timer_sk(ulid),
         (TimerItem.status == before.value)
         & (TimerItem.changed_ms <= at_ms)
-        & (size(TimerItem.history) < MAX_HISTORY),  # type: ignore[no-untyped-call]
-        [
-            *actions,
-            TimerItem.changed_ms.set(at_ms),
-            TimerItem.version.set(TimerItem.version + 1),
-            TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
-        ],
+        & (size(TimerItem.history) < MAX_HISTORY)  # type: ignore[no-untyped-call]
+        & ~TimerItem.causes.contains(transition.cause),
+        [*actions, TimerItem.changed_ms.set(at_ms), *_recorded(transition)],
     )
+
+
+def _recorded(transition: Transition) -> list[UpdateAction]:
+    """Return what puts a transition into a timer's history."""
+    return [
+        TimerItem.version.set(TimerItem.version + 1),
+        TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
+        TimerItem.causes.add({transition.cause}),
+    ]
+
+
+def _idempotency_write(
+    user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool
+) -> Write:
+    """Return the write that remembers which timer a request with a key was answered with."""
+    item = IdempotencyItem(
+        pk=user_pk(user_id),
+        sk=f"key#{idempotency.key}",
+        ulid=ulid,
+        created=created,
+        request_hash=idempotency.request,
+        expires_at=expiry(now_ms, _IDEMPOTENCY_DAYS),
+    )
+    # DynamoDB deletes what has expired within days, so the condition looks itself.
+    vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
+    return Write("Put", item.pk, item.sk, vacant, item=raw(item))
 
 
 def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
@@ -658,6 +703,24 @@ def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
     return timer.pause(at_ms, "exclusive", ulid)
 
 
+def _delete_write(user_id: int, ulid: str, now_ms: int) -> Write:
+    """Return the write that leaves of a stopped timer what `tombstone` does; its end is settled."""
+    kept = {"pk", "sk", "settled_ms", "deleted_ms", "expires_at"}
+    attributes = TimerItem.get_attributes()
+    return Write(
+        "Update",
+        user_pk(user_id),
+        timer_sk(ulid),
+        TimerItem.status == Status.STOPPED.value,
+        [
+            TimerItem.settled_ms.set(TimerItem.end_ms),
+            TimerItem.deleted_ms.set(now_ms),
+            TimerItem.expires_at.set(expiry(now_ms, FACT_DAYS)),
+            *(attribute.remove() for name, attribute in attributes.items() if name not in kept),
+        ],
+    )
+
+
 def _focus_write(user_id: int, read: RawItem | None) -> Write:
     """Return the write of whoever makes a timer run; it is refused if another did since the read."""
     taken = int(read["taken"]["N"]) if read else 0
@@ -665,7 +728,7 @@ def _focus_write(user_id: int, read: RawItem | None) -> Write:
     return Write("Update", user_pk(user_id), FOCUS_SK, as_read, [FocusItem.taken.set(taken + 1)])
 
 
-def _patch_write(user_id: int, ulid: str, patch: Patch, now_ms: int) -> Write:
+def _patch_write(user_id: int, ulid: str, patch: Patch) -> Write:
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
     if patch.description is not None:
@@ -690,7 +753,8 @@ def _patch_write(user_id: int, ulid: str, patch: Patch, now_ms: int) -> Write:
         condition &= _time_condition(patch.start_ms, patch.end_ms)
         actions += _time_actions(patch.start_ms, patch.end_ms)
     if patch.corrects_time or patch.issue is not None:
-        actions.append(TimerItem.settled_ms.set(now_ms))
+        end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
+        actions.append(TimerItem.settled_ms.set(end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
 
