@@ -115,7 +115,7 @@ def document(app: APIGatewayHttpResolver) -> str:
     for operations in written["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-    for name in ("HTTPValidationError", "ValidationError"):
+    for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         written["components"]["schemas"].pop(name, None)
     # Powertools drops an empty list, which is how OpenAPI says that no credentials are needed.
     written["paths"]["/api/health/"]["get"]["security"] = []

@@ -34,7 +34,8 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
         for method, operation in operations.items():
             if operation.get("security"):
                 raise LocalStackError(f"The local stack cannot do the authorizer of {method.upper()} {path}")
-            yield Route(f"{method.upper()} {path}", operation["x-amazon-apigateway-integration"])
+            key = path if path == "$default" else f"{method.upper()} {path}"
+            yield Route(key, operation["x-amazon-apigateway-integration"])
 
 
 def create_routes(stack: DeployedStack, api: str) -> None:

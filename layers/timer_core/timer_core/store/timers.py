@@ -23,7 +23,7 @@ from timer_core.domain.errors import (
 )
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Status, Timer, Transition
+from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
 from timer_core.store.items import (
     FACT_DAYS,
     FOCUS_SK,
@@ -514,7 +514,7 @@ class TimerStore:
         TransitionNotAllowed
             If the start or end of an open timer is to be corrected.
         InvalidInput
-            If the pauses would not fit between start and end.
+            If the end would lie before the start, or the pauses not fit between them.
         OtherTimerOpen
             If an open timer is to move to an issue on which the person has another.
         """
@@ -525,6 +525,7 @@ class TimerStore:
         if patch.corrects_time:
             if timer.is_open:
                 raise TransitionNotAllowed("correct the times of", timer.status)
+            check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
             field = "end_time" if patch.end_ms is not None else "start_time"
             pauses = timer.paused_ms / 1000
             raise InvalidInput(field, f"The pauses of {pauses:.3f} seconds do not fit between start and end.")
