@@ -6,10 +6,8 @@
 PYTHON ?= python3
 # Where `make run` listens, and where the other targets look for it.
 PORT   ?= 4570
-# A stack in AWS for the targets that work on a deployed one; the local stack if empty.
-STACK  ?=
-# `make deploy`: a section of samconfig.toml.
-STAGE  ?= dev
+# `make deploy`: a section of samconfig.toml. Not from the environment.
+STAGE  := dev
 
 SHELL        := bash
 .SHELLFLAGS  := -euo pipefail -c
@@ -23,16 +21,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 venv         := .venv/.installed
 sam          := .venv-sam/.installed
 ministack    := .venv-ministack/.installed
-on-stack     := $(if $(STACK),--stack $(STACK),--port $(PORT))
+on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
 .PHONY: help
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+	@echo; echo 'Those from send to upload-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>'
 
 .PHONY: install
 install: $(venv) $(sam) $(ministack) ## Install everything into .venv*, as the other targets do when they need it
 
-# ------------------------------------------------------------------ local stack
+# ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
 .PHONY: run
 run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without AWS and Docker [PORT=4570]
@@ -41,24 +40,40 @@ run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without
 .PHONY: send
 send: $(venv) ## Post an event as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
 	@.venv/bin/python scripts/send_delivery.py $(call required,EVENT) $(on-stack) \
-		$(if $(NAME),--event $(NAME)) $(if $(URL),--url $(URL))
+		$(call option,--event,NAME) $(call option,--url,URL)
 
 .PHONY: token
 token: $(venv) ## Register a person and make an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) mint --user $(call given,USER) \
-		$(if $(LOGIN),--login $(LOGIN)) $(if $(NAME),--name $(NAME)) $(if $(DAYS),--expires-days $(DAYS))
+	@.venv/bin/python scripts/manage_tokens.py $(on-stack) mint --user $(call required,USER) \
+		$(call option,--login,LOGIN) $(call option,--name,NAME) $(call option,--expires-days,DAYS)
 
 .PHONY: tokens
 tokens: $(venv) ## List a person's tokens: USER=...
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) list --user $(call given,USER)
+	@.venv/bin/python scripts/manage_tokens.py $(on-stack) list --user $(call required,USER)
 
 .PHONY: revoke
 revoke: $(venv) ## Revoke a token: USER=... ID=...
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) revoke --user $(call given,USER) --id $(call required,ID)
+	@.venv/bin/python scripts/manage_tokens.py $(on-stack) revoke --user $(call required,USER) --id $(call required,ID)
 
 .PHONY: logs
-logs: $(venv) ## Print what the functions logged in the last 15 minutes
-	@.venv/bin/python scripts/show_logs.py $(on-stack)
+logs: $(venv) ## Print what the functions logged in the last 15 minutes [ALL=1: metrics and Lambda's lines too]
+	@.venv/bin/python scripts/show_logs.py $(on-stack) $(if $(call given,ALL),--all)
+
+.PHONY: secret
+secret: $(venv) ## Print the webhook's secret, to give to GitHub
+	@.venv/bin/python scripts/operate.py $(on-stack) secret
+
+.PHONY: sweep
+sweep: $(venv) ## End forgotten timers now and print the summary [DRY_RUN=1: only count them]
+	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)
+
+.PHONY: redrive
+redrive: $(venv) ## Queue the deliveries again that failed for good
+	@.venv/bin/python scripts/operate.py $(on-stack) redrive
+
+.PHONY: upload-web
+upload-web: $(venv) ## Upload the page alone
+	@.venv/bin/python scripts/upload_web.py $(on-stack)
 
 # ------------------------------------------------------------------ quality
 
@@ -90,13 +105,14 @@ bench: build $(venv) ## Measure, and put the tables into docs/performance.md
 # ------------------------------------------------------------------ AWS
 
 .PHONY: build
-build: $(sam) ## Build for AWS into .aws-sam: arm64 and Python 3.13 [LAYER_PLATFORM=x86_64] [LAYER_PYTHON=3.14]
-	PYTHON="$(abspath .venv-sam/bin/python)" .venv-sam/bin/sam build --config-env $(STAGE)
+build: $(venv) $(sam) ## Build for AWS into .aws-sam [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13]
+	@.venv/bin/python scripts/deploy.py --build-only $(for-aws)
 
 .PHONY: deploy
-deploy: build $(venv) ## Build, deploy and upload the page [STAGE=dev]
-	.venv-sam/bin/sam deploy --config-env $(STAGE)
-	.venv/bin/python scripts/upload_web.py --stack issue-timer-$(STAGE)
+deploy: $(venv) $(sam) ## Build, deploy and upload the page [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13]
+	@.venv/bin/python scripts/deploy.py $(for-aws)
+
+for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,RUNTIME)
 
 # ------------------------------------------------------------------ housekeeping
 
@@ -116,26 +132,34 @@ in-lambda-runtime := boto3 botocore jmespath python-dateutil s3transfer six urll
 
 .PHONY: clean
 clean: ## Remove environments, builds, and the local stack with its data
+	@for folder in .local/stack-*; do \
+		if (: < "/dev/tcp/127.0.0.1/$${folder##*-}") 2> /dev/null; then \
+			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
+		fi; \
+	done
 	rm -rf .venv .venv-sam .venv-ministack .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
 
-# The value of a variable, or an end with a message that says which one is missing. USER is always in the
-# environment, so that one has to have come from the command line.
-required = $(or $($(1)),$(error $(1)= is missing; see `make help`))
-given    = $(if $(filter command line,$(origin $(1))),$($(1)),$(error $(1)= is missing; see `make help`))
+# The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
+# Options count on the command line only: every shell has a USER, and after `make run` also a URL.
+given    = $(if $(filter command,$(origin $(1))),$(if $($(1)),'$(subst ','\'',$($(1)))'))
+required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
+option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
 
 # $(1): a folder, $(2): what it is for, $(3): its requirements.
 define install-venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Issue Timer needs Python 3.11 or newer, and $(PYTHON) is '"$$($(PYTHON) -V 2>&1)."; \
 		echo 'Name another one: make PYTHON=python3.13 ...'; exit 1; }
-	@echo 'Installing $(2) into $(1) (once; it takes a minute)'
-	@test -x $(1)/bin/pip || $(PYTHON) -m venv --clear $(1) || { \
-		echo 'Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv'; exit 1; }
-	@$(1)/bin/python -m pip install --no-input --requirement $(3) > $(1)/pip.log 2>&1 || { \
-		tail -n 20 $(1)/pip.log; echo 'pip failed; all it printed is in $(1)/pip.log'; exit 1; }
+	@echo 'Installing $(2) into $(1) (once; it takes a minute)'; \
+	trap 'exit 130' INT; \
+	test -x $(1)/bin/pip || $(PYTHON) -m venv --clear $(1) || { $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+		echo 'Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv'; exit 1; }; \
+	$(1)/bin/python -m pip install --no-input --requirement $(3) > $(1)/pip.log 2>&1 || { \
+		tail -n 20 $(1)/pip.log; echo 'pip failed; all it printed is in $(1)/pip.log'; exit 1; }; \
+	echo "$(1) is ready after $$SECONDS s"
 	@touch $@
 endef
 

@@ -9,9 +9,7 @@ from typing import NoReturn
 from local_stack import LocalStack, LocalStackError
 from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import ROOT, state_dir
-
-# The assignee in the samples of events/.
-_DEMO_USER_ID, _DEMO_LOGIN = 21031067, "Codertocat"
+from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
 
 def main() -> int:
@@ -51,25 +49,29 @@ def _say(text: str) -> None:
 def _demo_token(stack: LocalStack) -> str:
     token = stack.recall("demo-token")
     if token is None:
-        token = stack.mint_token(_DEMO_USER_ID, login=_DEMO_LOGIN, name="demo")
+        token = stack.mint_token(DEMO_USER_ID, login=DEMO_LOGIN, name="demo")
         stack.remember("demo-token", token)
     return token
 
 
 def _welcome(stack: LocalStack, token: str, seconds: float) -> str:
-    port = "" if stack.emulator.port == DEFAULT_PORT else f" PORT={stack.emulator.port}"
+    port = "" if stack.emulator.port == DEFAULT_PORT else f"PORT={stack.emulator.port} "
     return f"""
 Issue Timer is up after {seconds:.0f} s. Ctrl-C stops it and keeps its data in .local/
 
-  {stack.url}/
+  {stack.url}
 
-  Token of the demo user {_DEMO_LOGIN}: {token}
+  Token of the demo user {DEMO_LOGIN}, id {DEMO_USER_ID}: {token}
 
-  Timers:         curl -H 'Authorization: Token {token}' {stack.url}/api/timelogs/
-  GitHub assigns: make send EVENT=events/issues.assigned.json{port}
-  GitHub closes:  make send EVENT=events/issues.closed.json{port}
-  Another token:  make token USER=1 LOGIN=mojombo{port}
-  Functions' log: make logs{port}
+In a second terminal:
+
+  export {port}URL={stack.url} TOKEN={token}
+
+  Timers:         curl -H "Authorization: Token $TOKEN" $URL/api/timelogs/
+  GitHub assigns: make send EVENT=events/issues.assigned.json
+  GitHub closes:  make send EVENT=events/issues.closed.json
+  Another token:  make token USER=1 LOGIN=mojombo
+  Functions' log: make logs
   Emulator's log: {stack.emulator.log_file.relative_to(ROOT)}
 """
 

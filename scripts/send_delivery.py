@@ -1,35 +1,69 @@
 """``make send``: post a sample event as GitHub would, signed with the stack's secret."""
 
 import argparse
+import json
 import sys
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers, event_of
-from deployed_stack.http_client import request
+from deployed_stack.http_client import Response, request
 from local_stack import LocalStackError
-from local_stack.choice import add_stack_options, chosen_stack
+from local_stack.choice import add_stack_options, chosen_stack, run_tool
 
 
 def main() -> int:
-    """Send one delivery and print the answer; return 0 if it was accepted."""
+    """Send one delivery and print the answer; return 0 if the webhook accepted it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the event's JSON, such as events/issues.assigned.json")
     parser.add_argument("--event", help="GitHub's name of the event; from the file's name if not given")
-    parser.add_argument("--url", help="where to send it; the stack's webhook if not given")
+    parser.add_argument("--url", help="where to send it, with or without the webhook's path")
     add_stack_options(parser)
     options = parser.parse_args()
+    event, body = _delivery(options.file, options.event)
+    stack = chosen_stack(options)
+    url = _webhook(options.url or stack.url)
+    headers = delivery_headers(event, body, stack.webhook_secret())
     try:
-        stack = chosen_stack(options)
-        body = options.file.read_bytes()
-        headers = delivery_headers(options.event or event_of(options.file), body, stack.webhook_secret())
-        response = request("POST", options.url or f"{stack.url}{WEBHOOK_PATH}", body=body, headers=headers)
-    except (LocalStackError, OSError) as error:
-        print(error, file=sys.stderr)
+        response = request("POST", url, body=body, headers=headers)
+    except (OSError, HTTPException) as error:
+        raise LocalStackError(f"{url} does not answer: {error}") from error
+    print(f"{event} {headers['X-GitHub-Delivery']}: {response.status}")
+    if not _is_json(response):
+        print(f"There is no webhook at {url}.", file=sys.stderr)
         return 1
-    print(f"{headers['X-GitHub-Event']} {headers['X-GitHub-Delivery']}: {response.status}")
-    print(response.body.decode(errors="replace"))
-    return 0 if response.status < 300 else 1
+    print(response.body.decode())
+    return 0 if 200 <= response.status < 300 else 1
+
+
+def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise LocalStackError(f"{file} cannot be read: {error.strerror}.") from error
+    event = event or event_of(file)
+    # GitHub's names are all lower case; the other samples are named for their functions.
+    if not event.islower():
+        raise LocalStackError(
+            f"{file} is not a delivery: its name does not begin with an event, as issues.assigned.json does."
+        )
+    return event, body
+
+
+def _webhook(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise LocalStackError(f"{url} is no URL that begins with http:// or https://")
+    return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}{WEBHOOK_PATH}"
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        return isinstance(json.loads(response.body), dict)
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

@@ -1,37 +1,78 @@
 """``make logs``: what the functions of a stack have logged in the last minutes."""
 
 import argparse
-import sys
+import json
 import time
+from datetime import UTC, datetime
+from typing import Any
 
-from local_stack import LocalStackError
-from local_stack.choice import add_stack_options, chosen_stack
+from local_stack.choice import add_stack_options, chosen_stack, run_tool
+
+# Lambda's own lines about an invocation.
+_PLATFORM = ("INIT_START ", "START ", "END ", "REPORT ", "XRAY ")
+# What Powertools puts into every record beside its level and message.
+_IN_EVERY_RECORD = {
+    "level",
+    "location",
+    "message",
+    "timestamp",
+    "service",
+    "cold_start",
+    "function_name",
+    "function_memory_size",
+    "function_arn",
+    "function_request_id",
+    "xray_trace_id",
+}
 
 
 def main() -> int:
     """Print the log events of all functions in order of time; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=15, help="how far to look back")
+    parser.add_argument("--all", action="store_true", help="everything as it was logged, metrics included")
     add_stack_options(parser)
     options = parser.parse_args()
-    try:
-        stack = chosen_stack(options)
-    except LocalStackError as error:
-        print(error, file=sys.stderr)
-        return 1
+    stack = chosen_stack(options)
     since_ms = int((time.time() - options.minutes * 60) * 1000)
     paginator = stack.aws.client("logs").get_paginator("filter_log_events")
     events = [
-        (event["timestamp"], name, event["message"].rstrip())
+        (event["timestamp"], name.removesuffix("LogGroup"), event["message"].rstrip())
         for name, group in stack.resources.items()
         if group.startswith("/aws/lambda/")
         for page in paginator.paginate(logGroupName=group, startTime=since_ms)
         for event in page["events"]
     ]
-    for _timestamp, name, message in sorted(events, key=lambda event: event[0]):
-        print(f"{name.removesuffix('LogGroup')}: {message}")
+    for at_ms, function, message in sorted(events, key=lambda event: event[0]):
+        text = message if options.all else _summary(message)
+        if text:
+            at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+            print(f"{at.replace('+00:00', 'Z')} {function} {text}")
     return 0
 
 
+def _summary(message: str) -> str:
+    """Return a log event in one line; nothing if it is one of Lambda's own or of metrics."""
+    try:
+        record = json.loads(message)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        return "" if message.startswith(_PLATFORM) else " | ".join(message.splitlines())
+    if "_aws" in record:
+        return ""
+    details = [f"{key}={_value(value)}" for key, value in record.items() if key not in _IN_EVERY_RECORD]
+    return " ".join([record.get("level", "-"), _one_line(record.get("message", "")), *details])
+
+
+def _one_line(message: Any) -> str:
+    return " | ".join(message.splitlines()) if isinstance(message, str) else json.dumps(message)
+
+
+def _value(value: Any) -> str:
+    plain = isinstance(value, str) and value.isprintable() and not set(value) & set(' "=')
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

@@ -4,10 +4,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 """
 
-import hashlib
-import hmac
 import uuid
 from pathlib import Path
+
+from timer_core.github.signature import sign
 
 WEBHOOK_PATH = "/api/github-timer-webhook/"
 
@@ -19,11 +19,10 @@ def event_of(file: Path) -> str:
 
 def delivery_headers(event: str, body: bytes, secret: str, *, delivery: str | None = None) -> dict[str, str]:
     """Return the headers of a delivery, signed over exactly these bytes; a new delivery unless named."""
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {
         "Content-Type": "application/json",
         "User-Agent": "GitHub-Hookshot/local",
         "X-GitHub-Event": event,
         "X-GitHub-Delivery": delivery or str(uuid.uuid4()),
-        "X-Hub-Signature-256": f"sha256={signature}",
+        "X-Hub-Signature-256": sign(secret, body),
     }

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import boto3
+from botocore.config import Config
 
 
 class DeployedStack:
@@ -61,6 +63,27 @@ class DeployedStack:
         """Return the secret that GitHub's deliveries are signed with."""
         secret = self.aws.client("secretsmanager").get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
         return str(json.loads(secret["SecretString"])["current"])
+
+    def sweep(self, *, dry_run: bool) -> Any:
+        """Run the sweeper, or let it count only, and return its summary; if it fails, its error."""
+        # The function may take 5 minutes, and a second one at the same time would do no good.
+        config = Config(read_timeout=310, retries={"total_max_attempts": 1})
+        answer = self.aws.client("lambda", config=config).invoke(
+            FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
+        )
+        return json.load(answer["Payload"])
+
+    def redrive(self) -> int:
+        """Move the dead letters back to the queue they came from, and return about how many there are."""
+        sqs = self.aws.client("sqs")
+        attributes = sqs.get_queue_attributes(
+            QueueUrl=self.resources["DeliveryDeadLetterQueue"],
+            AttributeNames=["QueueArn", "ApproximateNumberOfMessages"],
+        )["Attributes"]
+        count = int(attributes["ApproximateNumberOfMessages"])
+        if count:
+            sqs.start_message_move_task(SourceArn=attributes["QueueArn"])
+        return count
 
     def admin(self, *arguments: str, stderr: int | None = None) -> str:
         """Run timer_core's command line on this stack and return what it printed.

@@ -1,14 +1,19 @@
 """Which stack a tool works on: one in AWS by its name, or the one on this machine."""
 
 import argparse
+import os
 import socket
+import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from deployed_stack import DeployedStack
 from local_stack.errors import LocalStackError
 from local_stack.ministack import HOST
-from local_stack.paths import state_dir
+from local_stack.paths import known_ports, state_dir
 from local_stack.stack import LocalStack
 
 DEFAULT_PORT = 4570
@@ -26,11 +31,50 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
     Raises
     ------
     LocalStackError
-        The local stack is meant, and it does not run.
+        There is no such stack, or the local one is meant and does not run.
     """
-    if options.stack:
-        return DeployedStack(boto3.Session(), options.stack)
+    if not options.stack:
+        return _local_stack(options.port)
+    stack = DeployedStack(boto3.Session(), options.stack)
+    try:
+        is_ours = "WebhookSecretArn" in stack.outputs
+    except ClientError as error:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        is_ours = False
+    if not is_ours:
+        region = stack.aws.region_name
+        raise LocalStackError(f"Region {region} has no stack {options.stack!r} of Issue Timer.")
+    return stack
+
+
+def _local_stack(port: int) -> LocalStack:
+    if not _listens(port):
+        running = [known for known in known_ports() if _listens(known)]
+        hint = f"one runs on {running[0]}: export PORT={running[0]}" if running else "`make run` starts it"
+        raise LocalStackError(f"No local stack on port {port}; {hint}.")
+    return LocalStack(port, state_dir(port))
+
+
+def _listens(port: int) -> bool:
     with socket.socket() as probe:
-        if probe.connect_ex((HOST, options.port)) != 0:
-            raise LocalStackError(f"No local stack on port {options.port}; `make run` starts it.")
-    return LocalStack(options.port, state_dir(options.port))
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def run_tool(main: Callable[[], int]) -> NoReturn:
+    """Run a tool and end with its exit status; what the person can put right is said in one line."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has enough. Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except NoCredentialsError:
+        sys.exit("There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
+    except NoRegionError:
+        sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or one in the profile.")
+    except (LocalStackError, BotoCoreError, ClientError) as error:
+        sys.exit(str(error))
+    sys.exit(status)

@@ -104,7 +104,7 @@ class MiniStack:
         LocalStackError
             The port is taken or is not that of the state, or the emulator did not come up.
         """
-        self._require_free_port()
+        self.require_free_port()
         self._require_same_port()
         # Left behind when a previous run was killed.
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -169,7 +169,14 @@ class MiniStack:
             "SFTP_ENABLED": "0",
         }
 
-    def _require_free_port(self) -> None:
+    def require_free_port(self) -> None:
+        """Find out early whether it could start.
+
+        Raises
+        ------
+        LocalStackError
+            Something listens on the port.
+        """
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -14,6 +14,9 @@ from local_stack.http_api import create_routes
 from local_stack.ministack import MiniStack
 from local_stack.paths import ROOT
 
+# The assignee in the samples of events/.
+DEMO_USER_ID, DEMO_LOGIN = 21031067, "Codertocat"
+
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
 
@@ -73,6 +76,7 @@ class LocalStack(DeployedStack):
         LocalStackError
             Something that the person at the terminal has to put right.
         """
+        self.emulator.require_free_port()
         self._report("Starting MiniStack, the AWS emulator")
         self.emulator.start()
         try:
@@ -92,6 +96,25 @@ class LocalStack(DeployedStack):
             return self.admin("token", "mint", *account, "--name", name, stderr=subprocess.PIPE).strip()
         except subprocess.CalledProcessError as failure:
             raise LocalStackError(f"No token could be made:\n{failure.stderr}") from failure
+
+    def redrive(self) -> int:
+        """Move the dead letters back to their queue one by one, as MiniStack has no StartMessageMoveTask."""
+        sqs = self.aws.client("sqs")
+        dead, queue = self.resources["DeliveryDeadLetterQueue"], self.resources["DeliveryQueue"]
+        count = 0
+        while letters := sqs.receive_message(
+            QueueUrl=dead, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+        ).get("Messages"):
+            for letter in letters:
+                sqs.send_message(
+                    QueueUrl=queue,
+                    MessageBody=letter["Body"],
+                    MessageGroupId=letter["Attributes"]["MessageGroupId"],
+                    MessageDeduplicationId=letter["MessageId"],
+                )
+                sqs.delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
+            count += len(letters)
+        return count
 
     def recall(self, key: str) -> str | None:
         """Return what ``remember`` kept under a key, or None."""

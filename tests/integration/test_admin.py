@@ -22,7 +22,8 @@ class GitHub(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         known = self.path.lower() == "/users/octocat"
-        self.send_response(200 if known else 404)
+        # What it answers when it was asked too often.
+        self.send_response(200 if known else 403 if self.path == "/users/limited" else 404)
         self.end_headers()
         self.wfile.write(json.dumps({"id": 583231, "login": "octocat"} if known else {}).encode())
 
@@ -80,6 +81,16 @@ def test_only_the_token_goes_to_standard_output(user: str, capsys: pytest.Captur
     assert printed.out.strip() not in printed.err
 
 
+def test_minting_by_id_alone_keeps_and_shows_the_login(
+    user: str, people: PeopleStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mint(capsys, "--user", user, "--login", "octocat")
+    assert main(["token", "mint", "--user", user]) == 0
+    printed = capsys.readouterr()
+    assert f"octocat ({user})" in printed.err
+    assert people.authenticate(printed.out.strip(), now_ms=now_ms()).login == "octocat"
+
+
 def test_a_login_is_looked_up_at_github(
     github: str, people: PeopleStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +103,12 @@ def test_a_login_that_github_does_not_know_is_told(github: str, login: str) -> N
     assert github
     with pytest.raises(SystemExit, match="does not know"):
         main(["token", "mint", "--user", login])
+
+
+def test_when_github_refuses_to_answer_the_id_is_asked_for(github: str) -> None:
+    assert github
+    with pytest.raises(SystemExit, match=r"403.*numeric id"):
+        main(["token", "mint", "--user", "limited"])
 
 
 def test_github_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +133,12 @@ def test_a_token_can_be_made_to_expire(
         people.authenticate(token, now_ms=now_ms() + 12 * 3_600_000)
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "1e9", "soon"])
+def test_a_token_cannot_end_before_now_nor_in_a_distant_age(user: str, days: str) -> None:
+    with pytest.raises(SystemExit, match="--expires-days"):
+        main(["token", "mint", "--user", user, f"--expires-days={days}"])
+
+
 def test_tokens_are_listed_with_their_names_and_ends(
     user: str, people: PeopleStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,13 +151,15 @@ def test_tokens_are_listed_with_their_names_and_ends(
     for token in people.tokens(int(user)):
         line = next(line for line in printed.splitlines() if line.startswith(token.token_id))
         assert token.name in line
-        assert ("expires never" in line) == (token.name == "laptop")
+        assert ("never" in line) == (token.name == "laptop")
+    assert printed.split("\n")[0].split() == ["ID", "CREATED", "EXPIRES", "NAME"]
     assert not any(text in printed for text in texts)
 
 
-def test_somebody_without_tokens_has_an_empty_list(user: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_somebody_without_tokens_is_told_so(user: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token", "list", "--user", user]) == 0
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"User {user} has no tokens.\n")
 
 
 def test_a_revoked_token_works_no_more(
@@ -159,7 +184,6 @@ def test_revoking_what_is_not_there_fails(user: str, capsys: pytest.CaptureFixtu
         ["token"],
         ["token", "mint"],
         ["token", "revoke", "--user", "1"],
-        ["token", "mint", "--user", "1", "--expires-days", "soon"],
         ["person", "delete"],
     ],
 )

@@ -5,6 +5,7 @@ by TABLE_NAME; region, credentials and endpoint come from the usual AWS environm
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from timer_core.clock import now_ms
 from timer_core.settings import settings
@@ -19,6 +21,8 @@ from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
 
 _DAY_S = 86_400
+_MAX_DAYS = 36_500
+_ROW = "{:12}  {:10}  {:10}  {}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     people = PeopleStore(Table(settings().table_name))
     user_id, login = _account(options.user, getattr(options, "login", None))
     if options.command == "mint":
-        return _mint(people, user_id, login or str(user_id), options.name, options.expires_days)
+        return _mint(people, user_id, login, options.name, options.expires_days)
     if options.command == "list":
         return _list(people, user_id)
     return _revoke(people, user_id, options.id)
@@ -40,13 +44,21 @@ def _parser() -> argparse.ArgumentParser:
     mint = commands.add_parser("mint", help="register a person and make a token; it is shown once")
     mint.add_argument("--login", help="the account's login, if --user is its id")
     mint.add_argument("--name", default="cli", help="what the token is for")
-    mint.add_argument("--expires-days", type=float, help="for how long it works; without end if not given")
+    mint.add_argument("--expires-days", type=_days, help="for how long it works; without end if not given")
     commands.add_parser("list", help="list a person's tokens")
     revoke = commands.add_parser("revoke", help="revoke a token")
     revoke.add_argument("--id", required=True, help="the token's id, as listed")
     for command in commands.choices.values():
         command.add_argument("--user", required=True, help="a GitHub account: its numeric id, or its login")
     return parser
+
+
+def _days(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        # Neither is nan in this range, nor infinity.
+        if 0 < (days := float(text)) <= _MAX_DAYS:
+            return days
+    sys.exit(f"--expires-days (DAYS=) is more than 0 and at most {_MAX_DAYS}, not {text!r}.")
 
 
 def _account(user: str, login: str | None) -> tuple[int, str | None]:
@@ -61,15 +73,18 @@ def _account(user: str, login: str | None) -> tuple[int, str | None]:
         with urllib.request.urlopen(f"{api}/users/{urllib.parse.quote(user, safe='')}", timeout=10) as answer:  # noqa: S310
             account = json.load(answer)
     except urllib.error.HTTPError as error:
-        sys.exit(f"GitHub does not know {user!r} (status {error.code}).")
-    except urllib.error.URLError as error:
-        sys.exit(f"GitHub cannot be asked for {user!r} ({error.reason}); give the account's numeric id.")
+        if error.code == HTTPStatus.NOT_FOUND:
+            sys.exit(f"GitHub does not know {user!r}.")
+        sys.exit(f"GitHub does not tell the id of {user!r} (status {error.code}); give the numeric id.")
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        sys.exit(f"GitHub cannot be asked for {user!r} ({reason}); give the account's numeric id.")
     return account["id"], account["login"]
 
 
-def _mint(people: PeopleStore, user_id: int, login: str, name: str, expires_days: float | None) -> int:
+def _mint(people: PeopleStore, user_id: int, login: str | None, name: str, expires_days: float | None) -> int:
     now = now_ms()
-    people.register(user_id, login, now_ms=now)
+    login = people.register(user_id, login, now_ms=now)
     expires_at = None if expires_days is None else int(now / 1000 + expires_days * _DAY_S)
     token, text = people.mint_token(Person(user_id, login), name=name, now_ms=now, expires_at=expires_at)
     print(f"Token {token.token_id} of {login} ({user_id}), shown only now:", file=sys.stderr)
@@ -78,10 +93,15 @@ def _mint(people: PeopleStore, user_id: int, login: str, name: str, expires_days
 
 
 def _list(people: PeopleStore, user_id: int) -> int:
-    for token in people.tokens(user_id):
+    tokens = people.tokens(user_id)
+    if not tokens:
+        print(f"User {user_id} has no tokens.", file=sys.stderr)
+        return 0
+    print(_ROW.format("ID", "CREATED", "EXPIRES", "NAME"))
+    for token in tokens:
         created = datetime.fromtimestamp(token.created_ms / 1000, UTC)
         ends = f"{datetime.fromtimestamp(token.expires_at, UTC):%Y-%m-%d}" if token.expires_at else "never"
-        print(f"{token.token_id}  {created:%Y-%m-%d}  expires {ends}  {token.name}")
+        print(_ROW.format(token.token_id, f"{created:%Y-%m-%d}", ends, token.name))
     return 0
 
 

@@ -55,8 +55,12 @@ class PeopleStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def register(self, user_id: int, login: str, *, now_ms: int) -> None:
-        """Register a person; from then on GitHub's events time them."""
+    def register(self, user_id: int, login: str | None, *, now_ms: int) -> str:
+        """Register a person, whom GitHub's events time from then on, and return their login.
+
+        Without a login the one of an earlier registration stays; the first time it is the id.
+        """
+        login = login or self._login(user_id) or str(user_id)
         self._table.write(
             Write(
                 "Update",
@@ -68,6 +72,11 @@ class PeopleStore:
                 ],
             )
         )
+        return login
+
+    def _login(self, user_id: int) -> str | None:
+        profile = self._table.get(user_pk(user_id), "profile")
+        return None if profile is None else profile["login"]["S"]
 
     def registered(self, user_ids: Iterable[int]) -> set[int]:
         """Return those of up to 100 people who are registered."""

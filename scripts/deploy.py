@@ -1,0 +1,74 @@
+"""``make build`` and ``make deploy``: the SAM CLI, with the layer made for what the functions run on.
+
+The layer's wheels are for one architecture and one Python, which the template takes as parameters. Both are
+read here, from the command line or else from the stage's parameters in samconfig.toml, and given to both.
+"""
+
+import argparse
+import os
+import subprocess
+import tomllib
+
+import boto3
+from botocore.exceptions import NoRegionError
+
+from deployed_stack import DeployedStack
+from deployed_stack.web import upload_web
+from local_stack import LocalStackError
+from local_stack.choice import run_tool
+from local_stack.paths import ROOT, SAM
+
+# Lambda's name of an architecture, and that of Python's wheels.
+_PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
+
+
+def main() -> int:
+    """Build, and deploy unless only building; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stage", required=True, help="a section of samconfig.toml")
+    parser.add_argument("--arch", help="arm64 or x86_64; as samconfig.toml says if not given")
+    parser.add_argument("--runtime", help="such as python3.13; as samconfig.toml says if not given")
+    parser.add_argument("--build-only", action="store_true")
+    options = parser.parse_args()
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    if not isinstance(config.get(options.stage), dict):
+        raise LocalStackError(f"samconfig.toml has no stage {options.stage!r}.")
+    stage = config[options.stage]
+    overrides: list[str] = stage["deploy"]["parameters"].get("parameter_overrides", [])
+    configured = dict(override.partition("=")[::2] for override in overrides)
+    arch = options.arch or configured.get("Architecture", "arm64")
+    runtime = options.runtime or configured.get("PythonRuntime", "python3.13")
+    if arch not in _PLATFORMS:
+        raise LocalStackError(f"The architecture is arm64 or x86_64, not {arch!r}.")
+    if not runtime.startswith("python3."):
+        raise LocalStackError(f"The runtime is one such as python3.13, not {runtime!r}.")
+    environment = {
+        "LAYER_PLATFORM": _PLATFORMS[arch],
+        "LAYER_PYTHON": runtime.removeprefix("python"),
+        "PYTHON": str(SAM.with_name("python")),
+    }
+    sam_options = ["--config-env", options.stage, "--parameter-overrides", *overrides]
+    sam_options += [f"Architecture={arch}", f"PythonRuntime={runtime}"]
+
+    session = boto3.Session()
+    if not options.build_only:
+        _require_account(session)
+    for command in ["build"] if options.build_only else ["build", "deploy"]:
+        status = subprocess.call([SAM, command, *sam_options], cwd=ROOT, env=os.environ | environment)
+        if status != 0:
+            return status
+    if not options.build_only:
+        stack = DeployedStack(session, stage["global"]["parameters"]["stack_name"])
+        print(f"{upload_web(stack, ROOT / 'web')} files at {stack.url}")
+    return 0
+
+
+def _require_account(session: boto3.Session) -> None:
+    """Find out before the build whether the deployment has where to go."""
+    if session.region_name is None:
+        raise NoRegionError
+    session.client("sts").get_caller_identity()
+
+
+if __name__ == "__main__":
+    run_tool(main)
