@@ -9,13 +9,11 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
-    StringConstraints,
     model_validator,
 )
 
@@ -64,11 +62,11 @@ def _printable(text: str) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
-TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_after_epoch)]
+TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_after_epoch)]
 Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
-_Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
-_Url = Annotated[str, StringConstraints(min_length=1, max_length=400)]
-_FullName = Annotated[str, StringConstraints(min_length=3, max_length=140)]
+_Text = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+_Url = Annotated[str, Field(min_length=1, max_length=400)]
+_FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
 

@@ -9,20 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.models import Model
+
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import EFFECTS, Fact, Outcome, replay
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     FACT_DAYS,
-    FactItem,
     SlotItem,
     TimerItem,
     expiry,
     issue_pk,
     raw,
     timer_sk,
-    to_fact,
     to_timer,
     tombstone,
     user_pk,
@@ -40,6 +41,17 @@ _SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
 _ATTEMPTS = 20
 # What one BatchGetItem takes.
 _MOST_TIMERS = 100
+
+
+class FactItem(Model):
+    """``issue#<owner/repo#n>`` / ``fact#<delivery>``: what GitHub told; expires by TTL."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute()
+    at_ms = NumberAttribute()
+    users = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class FactStore:
             self._table.write(Write("Put", item.pk, item.sk, FactItem.pk.does_not_exist(), item=raw(item)))
         except ConditionFailed as failed:
             if failed.item is not None:
-                return to_fact(failed.item)
+                return _to_fact(failed.item)
         return fact
 
     def _read(self, issue: Issue) -> tuple[dict[int, _Slot], list[Fact]]:
@@ -119,7 +131,7 @@ class FactStore:
             items, _, start = self._table.query(issue_pk(issue), start=start)
             for item in items:
                 if item["sk"]["S"].startswith("fact#"):
-                    fact = to_fact(item)
+                    fact = _to_fact(item)
                     # What a later version logged, before it was rolled back, waits for its return.
                     if fact.kind in EFFECTS:
                         facts.append(fact)
@@ -207,6 +219,13 @@ class FactStore:
 
 def _put_derived(timer: Timer) -> Write:
     return put_new(replace(timer, version=1))
+
+
+def _to_fact(item: RawItem) -> Fact:
+    """Return the fact of an item."""
+    row = FactItem.from_raw_data(item)
+    users = frozenset(int(user) for user in row.users) if row.users else None
+    return Fact(row.sk.removeprefix("fact#"), row.kind, int(row.at_ms), users)
 
 
 def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":

@@ -17,7 +17,6 @@ from pynamodb.attributes import (
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
 from timer_core.store.table import RawItem
 
@@ -88,17 +87,6 @@ class SlotItem(Model):
     open_ulid = UnicodeAttribute(null=True)
     ulids = UnicodeSetAttribute(null=True)
     settled_ms = NumberAttribute(null=True)
-
-
-class FactItem(Model):
-    """``issue#<owner/repo#n>`` / ``fact#<delivery>``: what GitHub told; expires by TTL."""
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    kind = UnicodeAttribute()
-    at_ms = NumberAttribute()
-    users = UnicodeSetAttribute(null=True)
-    expires_at = NumberAttribute()
 
 
 class IdempotencyItem(Model):
@@ -276,13 +264,6 @@ def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:
 def expiry(now_ms: int, days: float) -> int:
     """Return the TTL attribute (seconds since the epoch) of what is kept for some days."""
     return int(now_ms / 1000 + days * 86_400)
-
-
-def to_fact(item: RawItem) -> Fact:
-    """Return the fact of an item."""
-    row = FactItem.from_raw_data(item)
-    users = frozenset(int(user) for user in row.users) if row.users else None
-    return Fact(row.sk.removeprefix("fact#"), row.kind, int(row.at_ms), users)
 
 
 def encode_transition(transition: Transition) -> str:
