@@ -59,6 +59,21 @@ class Site:
         results: list[dict[str, Any]] = page["results"]
         return results[::-1]
 
+    def process_everything(self) -> None:
+        """Return once every delivery that was accepted has been processed."""
+        sqs, queue = self.stack.aws.client("sqs"), self.stack.resources["DeliveryQueue"]
+        assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
+
+    def items(self, pk: str) -> list[dict[str, Any]]:
+        """Return what a partition of the table holds."""
+        items: list[dict[str, Any]] = self.stack.aws.client("dynamodb").query(
+            TableName=self.stack.table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
+        )["Items"]
+        return items
+
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -76,6 +91,14 @@ def payload(name: str, repo: str | None = None, number: int | None = None, **iss
     if issue:
         loaded["issue"] |= issue
     return loaded
+
+
+def waiting(sqs: Any, queue: str) -> list[int]:
+    """Return how many messages of a queue wait, are being processed, and are delayed."""
+    names = ["", "NotVisible", "Delayed"]
+    attributes = [f"ApproximateNumberOfMessages{name}" for name in names]
+    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=attributes)["Attributes"]
+    return [int(found[attribute]) for attribute in attributes]
 
 
 def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:

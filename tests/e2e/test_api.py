@@ -68,6 +68,16 @@ def test_fifty_starts_at_once_make_one_timer(site: Site) -> None:
     assert len({json.loads(response.body)["id"] for response in responses}) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/nope/"), ("PUT", "/api/timelogs/"), ("GET", "/api/github-timer-webhook/")],
+)
+def test_what_is_not_there_is_not_found_in_the_apis_own_words(site: Site, method: str, path: str) -> None:
+    response = site.send(method, path)
+    assert (response.status, json.loads(response.body)["status"]) == (404, 404)
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
 _ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
 _ELSEWHERE = [
     "http://github.com/o/r/issues/1",
