@@ -148,7 +148,48 @@ def test_late_facts_are_taken_after_more_timers_than_one_read_returns(desk: Desk
     assert desk.hear("unassigned", 1.2, heard=211) == []
 
 
+class TestSettled:
+    """What was settled once stays so, whatever is done to the timer later."""
+
+    HOUR = 60.0
+
+    def swept(self, desk: Desk) -> Timer:
+        """A timer that was forgotten for a day, with an assignment after the limit."""
+        desk.hear("assigned", 0, heard=0)
+        desk.hear("assigned", 26 * self.HOUR, heard=26 * self.HOUR)
+        (timer,) = desk.store.page(ANN, Filters(), page_size=5).timers
+        limit_ms, now_ms = 24 * 60 * MINUTE, at(30 * self.HOUR)
+        assert desk.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
+        return timer
+
+    def test_a_swept_timer_that_was_deleted_does_not_come_back(self, desk: Desk) -> None:
+        desk.store.delete(ANN, self.swept(desk).ulid, now_ms=at(31 * self.HOUR))
+        desk.hear("unassigned", 32 * self.HOUR, heard=32 * self.HOUR)
+        assert desk.spans() == []
+
+    def test_a_swept_timer_that_was_corrected_has_no_twin(self, desk: Desk) -> None:
+        patch = Patch(end_ms=at(8 * self.HOUR))
+        desk.store.patch(ANN, self.swept(desk).ulid, patch, now_ms=at(31 * self.HOUR))
+        desk.hear("unassigned", 32 * self.HOUR, heard=32 * self.HOUR)
+        assert desk.spans() == [(0, 480, 480)]
+
+    def test_what_a_correction_cut_off_stays_off_when_the_rest_is_deleted(self, desk: Desk) -> None:
+        desk.hear("assigned", 0, heard=0)
+        desk.hear("assigned", 90, heard=90)
+        desk.hear("closed", 120, heard=120)
+        (timer,) = desk.store.page(ANN, Filters(), page_size=5).timers
+        desk.store.patch(ANN, timer.ulid, Patch(end_ms=at(60)), now_ms=at(130))
+        desk.store.delete(ANN, timer.ulid, now_ms=at(140))
+        desk.hear("assigned", 240, heard=240)
+        assert desk.spans(until=300) == [(240, None, 60)]
+
+
 class TestRepeats:
+    def test_one_key_for_a_pause_and_a_resume_does_both(self, desk: Desk) -> None:
+        timer, _ = desk.start(0)
+        desk.act("pause", timer, 1, "K")
+        assert desk.act("resume", timer, 2, "K").status == "running"
+
     def test_a_pause_repeated_after_a_resume_does_not_pause_again(self, desk: Desk) -> None:
         timer, _ = desk.start(0)
         desk.act("pause", timer, 1, "K")

@@ -23,6 +23,7 @@ from timer_core.store.items import (
     expiry,
     issue_pk,
     raw,
+    settled_until,
     timer_sk,
     to_timer,
     tombstone,
@@ -172,7 +173,7 @@ class FactStore:
         timers = []
         for item in items:
             if "settled_ms" in item:
-                settled_ms = max(settled_ms, _settled_ms(item))
+                settled_ms = max(settled_ms, settled_until(item))
             elif item.get("issue_key", {}).get("S") == issue.key:
                 timers.append(to_timer(item))
         if len(slot.ulids) > len(ulids) and timers:
@@ -230,18 +231,6 @@ def _to_fact(item: RawItem) -> Fact:
 
 def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":
     return attribute.does_not_exist() if value is None else attribute == value
-
-
-def _settled_ms(item: RawItem) -> int:
-    """Return up to when the time of a corrected, moved, swept or deleted timer is settled.
-
-    Of a corrected one that is where it ended before or after the correction, whichever is later.
-    """
-    settled_ms = int(item["settled_ms"]["N"])
-    if "deleted_ms" in item:
-        return settled_ms
-    timer = to_timer(item)
-    return max(settled_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
 
 
 def _to_slot(item: RawItem) -> _Slot:

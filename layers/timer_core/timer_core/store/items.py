@@ -37,8 +37,8 @@ class TimerItem(Model):
 
     ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
     has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
-    pauses), so that correcting its start or end needs no read. ``causes`` has the causes in
-    ``history``, where a condition can look for one.
+    pauses), so that correcting its start or end needs no read. ``causes`` has what was asked in
+    ``history`` and why, where a condition can look for it.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -205,7 +205,7 @@ def timer_item(timer: Timer) -> TimerItem:
         description=timer.description or None,
         settled_ms=timer.settled_ms,
         history=[encode_transition(transition) for transition in timer.history],
-        causes={transition.cause for transition in timer.history if transition.cause} or None,
+        causes={cause_of(transition) for transition in timer.history} or None,
         snapshot=_encode_snapshot(timer.snapshot),
     )
     if timer.issue is not None:
@@ -261,9 +261,26 @@ def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:
     return item
 
 
+def settled_until(item: RawItem) -> int:
+    """Return up to when the time of an ended or deleted timer is settled.
+
+    Of a corrected one that is where it ended before or after the correction, whichever is later.
+    """
+    settled_ms = int(item["settled_ms"]["N"]) if "settled_ms" in item else 0
+    if "deleted_ms" in item:
+        return settled_ms
+    timer = to_timer(item)
+    return max(settled_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
+
+
 def expiry(now_ms: int, days: float) -> int:
     """Return the TTL attribute (seconds since the epoch) of what is kept for some days."""
     return int(now_ms / 1000 + days * 86_400)
+
+
+def cause_of(transition: Transition) -> str:
+    """Return what a repetition of the request for a transition has in common with it."""
+    return f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:

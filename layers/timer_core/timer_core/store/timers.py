@@ -25,16 +25,17 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
 from timer_core.store.items import (
-    FACT_DAYS,
     FOCUS_SK,
     FocusItem,
     IdempotencyItem,
     SlotItem,
     TimerItem,
+    cause_of,
     encode_transition,
     expiry,
     issue_pk,
     raw,
+    settled_until,
     timer_item,
     timer_sk,
     to_timer,
@@ -570,20 +571,17 @@ class TimerStore:
         TimerNotFound
             If there is no such timer.
         """
+        pk, sk = user_pk(user_id), timer_sk(ulid)
         for _ in attempts(_ATTEMPTS):
-            try:
-                self._table.write(_delete_write(user_id, ulid, now_ms))
-            except ConditionFailed as failed:
-                if failed.item and failed.item.get("deleted_ms") == {"N": str(now_ms)}:
-                    # By this very request, whose answer was lost.
-                    return
-                timer = _existing(failed.item)
-            else:
+            item = self._table.get(pk, sk)
+            if item and item.get("deleted_ms") == {"N": str(now_ms)}:
+                # By this very request, whose answer was lost.
                 return
-            pk, sk = user_pk(user_id), timer_sk(ulid)
-            grave = tombstone(pk, sk, now_ms, settled_ms=now_ms)
+            timer = _existing(item)
+            settled_ms = now_ms if timer.is_open else settled_until(item or {})
+            grave = tombstone(pk, sk, now_ms, settled_ms)
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=grave)]
-            if timer.issue is not None:
+            if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid))
             try:
                 self.write_all(writes)
@@ -666,7 +664,7 @@ def _transition_write(user_id: int, ulid: str, transition: Transition) -> Write:
         (TimerItem.status == before.value)
         & (TimerItem.changed_ms <= at_ms)
         & (size(TimerItem.history) < MAX_HISTORY)  # type: ignore[no-untyped-call]
-        & ~TimerItem.causes.contains(transition.cause),
+        & ~TimerItem.causes.contains(cause_of(transition)),
         [*actions, TimerItem.changed_ms.set(at_ms), *_recorded(transition)],
     )
 
@@ -676,7 +674,7 @@ def _recorded(transition: Transition) -> list[UpdateAction]:
     return [
         TimerItem.version.set(TimerItem.version + 1),
         TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
-        TimerItem.causes.add({transition.cause}),
+        TimerItem.causes.add({cause_of(transition)}),
     ]
 
 
@@ -702,24 +700,6 @@ def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
     if len(timer.history) >= MAX_HISTORY:
         timer = timer.compacted(KEPT_HISTORY)
     return timer.pause(at_ms, "exclusive", ulid)
-
-
-def _delete_write(user_id: int, ulid: str, now_ms: int) -> Write:
-    """Return the write that leaves of a stopped timer what `tombstone` does; its end is settled."""
-    kept = {"pk", "sk", "settled_ms", "deleted_ms", "expires_at"}
-    attributes = TimerItem.get_attributes()
-    return Write(
-        "Update",
-        user_pk(user_id),
-        timer_sk(ulid),
-        TimerItem.status == Status.STOPPED.value,
-        [
-            TimerItem.settled_ms.set(TimerItem.end_ms),
-            TimerItem.deleted_ms.set(now_ms),
-            TimerItem.expires_at.set(expiry(now_ms, FACT_DAYS)),
-            *(attribute.remove() for name, attribute in attributes.items() if name not in kept),
-        ],
-    )
 
 
 def _focus_write(user_id: int, read: RawItem | None) -> Write:
@@ -755,7 +735,8 @@ def _patch_write(user_id: int, ulid: str, patch: Patch) -> Write:
         actions += _time_actions(patch.start_ms, patch.end_ms)
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        actions.append(TimerItem.settled_ms.set(end))
+        # What the sweeper settled stays so.
+        actions.append(TimerItem.settled_ms.set(TimerItem.settled_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
 
