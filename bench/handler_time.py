@@ -30,7 +30,7 @@ def measure() -> str:
 
 def _times(on: Stage, requests: list[tuple[str, str]]) -> tuple[list[float], list[float]]:
     own, total = [], []
-    issue = {"github_repo": "octocat/hello-world", "github_issue_number": 1}
+    issue = {"github_repo": "octocat/warm", "github_issue_number": 1}
     for number in range(_WARM_UP + _REQUESTS):
         method, path = requests[number % len(requests)]
         on.meter.reset()
