@@ -127,20 +127,16 @@ class FactStore:
         """Return the slots and the facts of an issue."""
         slots: dict[int, _Slot] = {}
         facts: list[Fact] = []
-        start: RawItem | None = None
-        while True:
-            items, _, start = self._table.query(issue_pk(issue), start=start)
-            for item in items:
-                if item["sk"]["S"].startswith("fact#"):
-                    fact = _to_fact(item)
-                    # What a later version logged, before it was rolled back, waits for its return.
-                    if fact.kind in EFFECTS:
-                        facts.append(fact)
-                else:
-                    slot = _to_slot(item)
-                    slots[slot.user_id] = slot
-            if start is None:
-                return slots, facts
+        for item in self._table.query_all(issue_pk(issue)):
+            if item["sk"]["S"].startswith("fact#"):
+                fact = _to_fact(item)
+                # What a later version logged, before it was rolled back, waits for its return.
+                if fact.kind in EFFECTS:
+                    facts.append(fact)
+            else:
+                slot = _to_slot(item)
+                slots[slot.user_id] = slot
+        return slots, facts
 
     def _bring_in_line(
         self,

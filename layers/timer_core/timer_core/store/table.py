@@ -176,6 +176,24 @@ class Table:
             raise
         return response.get("Items", []), response["Count"], response.get("LastEvaluatedKey")
 
+    def query_all(
+        self,
+        key: str,
+        range_condition: Condition | None = None,
+        *,
+        index: str | None = None,
+        filter_condition: Condition | None = None,
+    ) -> Iterator[RawItem]:
+        """Yield every item of a query, as `query` does, read a page at a time."""
+        start: RawItem | None = None
+        while True:
+            items, _, start = self.query(
+                key, range_condition, index=index, filter_condition=filter_condition, start=start
+            )
+            yield from items
+            if start is None:
+                return
+
     def write(self, write: Write) -> RawItem:
         """Do one write and return the item as it is then (as it was, for a delete or put).
 

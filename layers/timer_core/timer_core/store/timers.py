@@ -211,18 +211,12 @@ class TimerStore:
 
         Read a page at a time from an index that lags a little behind the table.
         """
-        start: RawItem | None = None
-        while True:
-            items, _, start = self._table.query(
-                f"open#{shard}", TimerItem.open_since_ms < before_ms, index="open-timers", start=start
+        stale = TimerItem.open_since_ms < before_ms
+        for item in self._table.query_all(f"open#{shard}", stale, index="open-timers"):
+            yield (
+                int(item["pk"]["S"].removeprefix("user#")),
+                item["sk"]["S"].removeprefix("timer#"),
             )
-            for item in items:
-                yield (
-                    int(item["pk"]["S"].removeprefix("user#")),
-                    item["sk"]["S"].removeprefix("timer#"),
-                )
-            if start is None:
-                return
 
     # ------------------------------------------------------------------ starting
 
@@ -471,37 +465,37 @@ class TimerStore:
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
         at_ms = timer.changed_ms
-        others = [other for other in self._running(timer.user_id) if other.ulid not in {timer.ulid, *written}]
+        focus, others = self._focus_and_others(timer, written)
         later = [other for other in others if other.changed_ms > at_ms]
         if later:
             successor = min(later, key=lambda other: other.changed_ms)
             timer = timer.pause(successor.changed_ms, "exclusive", successor.ulid)
-        return timer, self._pauses(timer, at_ms, {*written, *(other.ulid for other in later)})
+        earlier = [other for other in others if other.changed_ms <= at_ms]
+        return timer, [focus, *self._pause_all(earlier, timer.ulid, at_ms)]
 
-    def _pauses(self, timer: Timer, at_ms: int, spared: Collection[str] = ()) -> list[Write]:
-        """Return the writes that pause the person's other running timers but those spared."""
+    def _pauses(self, timer: Timer, at_ms: int) -> list[Write]:
+        """Return the writes that pause the person's other running timers."""
+        focus, others = self._focus_and_others(timer)
+        return [focus, *self._pause_all(others, timer.ulid, at_ms)]
+
+    def _focus_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
+        """Return the write that takes the focus, and the person's other running timers but those spared.
+
+        The focus is read first: who begins to run after that makes the write be refused.
+        """
         focus = _focus_write(timer.user_id, self._table.get(user_pk(timer.user_id), FOCUS_SK))
-        others = [
-            _pause_for(other, timer.ulid, at_ms)
-            for other in self._running(timer.user_id)
-            if other.ulid not in {timer.ulid, *spared}
-        ]
-        for other in others[_MOST_PAUSES:]:
-            self._write_if_unchanged(other)
-        return [focus, *map(put_changed, others[:_MOST_PAUSES])]
+        running = self._table.query_all(
+            user_pk(timer.user_id),
+            index="open-by-user",
+            filter_condition=TimerItem.status == Status.RUNNING.value,
+        )
+        return focus, [other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}]
 
-    def _running(self, user_id: int) -> Iterator[Timer]:
-        start: RawItem | None = None
-        while True:
-            items, _, start = self._table.query(
-                user_pk(user_id),
-                index="open-by-user",
-                filter_condition=TimerItem.status == Status.RUNNING.value,
-                start=start,
-            )
-            yield from map(to_timer, items)
-            if start is None:
-                return
+    def _pause_all(self, others: Sequence[Timer], ulid: str, at_ms: int) -> list[Write]:
+        paused = [_pause_for(other, ulid, at_ms) for other in others]
+        for other in paused[_MOST_PAUSES:]:
+            self._write_if_unchanged(other)
+        return [put_changed(other) for other in paused[:_MOST_PAUSES]]
 
     # ------------------------------------------------------------------ correcting
 
