@@ -1,0 +1,214 @@
+"""The credential in Parameter Store, with moto's SSM."""
+
+import json
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import mock_aws
+
+from timer_core.github.credentials import App, CredentialParameter, Token
+from timer_core.github.errors import InvalidCredential, Unavailable
+
+NAME = "/issue-timer/github"
+SECRET = "github_pat_11ABCDE0123456789"
+PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE KEY-----\n"
+
+
+class ParameterStore:
+    """moto's SSM, which can be put out of reach, with the parameter and the present."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.readings = 0
+        self.failure: Exception | None = None
+        self.now_s = 1_000_000.0
+        self.parameter = CredentialParameter(NAME, SSMProvider(boto3_client=client), now_s=lambda: self.now_s)
+
+    def put(self, value: Any) -> None:
+        text = value if isinstance(value, str) else json.dumps(value)
+        self.client.put_parameter(Name=NAME, Value=text, Type="SecureString", Overwrite=True)
+
+    def put_out_of_reach(self) -> None:
+        self.failure = EndpointConnectionError(endpoint_url="https://ssm")
+
+    def before_send(self, **_: object) -> None:
+        self.readings += 1
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        # The SDK's own attempts are not what is tested here.
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
+        yield boto3.client("ssm")
+
+
+@pytest.fixture
+def ssm(client: Any) -> Iterator[ParameterStore]:
+    """SSM without the parameter, in reach."""
+    store = ParameterStore(client)
+    client.meta.events.register("before-send.ssm.GetParameter", store.before_send)
+    yield store
+    client.meta.events.unregister("before-send.ssm.GetParameter", store.before_send)
+    client.delete_parameters(Names=[NAME])
+
+
+class TestForms:
+    def test_a_token_is_read_decrypted(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": SECRET})
+        assert ssm.parameter.get() == Token(SECRET)
+
+    @pytest.mark.parametrize("app_id", [123456, "123456", "Iv23liABCDEF"])
+    def test_an_app_is_read_with_its_id_as_text(self, ssm: ParameterStore, app_id: int | str) -> None:
+        ssm.put({"app_id": app_id, "private_key": PRIVATE_KEY})
+        assert ssm.parameter.get() == App(str(app_id), PRIVATE_KEY)
+
+    def test_the_parameter_is_read_without_a_provider_given(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": SECRET})
+        assert CredentialParameter(NAME).get() == Token(SECRET)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            SECRET,
+            f'{{"token": "{SECRET}"',
+            f'["{SECRET}"]',
+            "null",
+            "{}",
+            {"token": ""},
+            {"token": None},
+            {"token": 5},
+            {"token": f"{SECRET}\n"},
+            {"token": f"{SECRET} {SECRET}"},
+            {"token": f"{SECRET}é"},
+            {"token": SECRET, "app_id": 1, "private_key": PRIVATE_KEY},
+            {"app_id": 1},
+            {"private_key": PRIVATE_KEY},
+            {"app_id": "", "private_key": PRIVATE_KEY},
+            {"app_id": True, "private_key": PRIVATE_KEY},
+            {"app_id": 1.5, "private_key": PRIVATE_KEY},
+            {"app_id": 1, "private_key": ""},
+            {"app_id": 1, "private_key": SECRET},
+            {"app_id": 1, "private_key": [PRIVATE_KEY]},
+        ],
+    )
+    def test_anything_else_is_said_to_be_wrong_without_being_shown(
+        self, ssm: ParameterStore, content: Any
+    ) -> None:
+        ssm.put(content)
+        with pytest.raises(InvalidCredential) as caught:
+            ssm.parameter.get()
+        assert isinstance(caught.value, ValueError)
+        assert str(caught.value).startswith("The GitHub credential")
+        shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+        assert SECRET not in shown
+        assert "MIIEow" not in shown
+        assert caught.value.__context__ is None
+
+    def test_secrets_are_not_in_a_repr(self) -> None:
+        assert SECRET not in repr(Token(SECRET))
+        assert "MIIEow" not in repr(App("1", PRIVATE_KEY))
+
+
+class TestAbsence:
+    def test_there_is_none_if_the_parameter_does_not_exist(self, ssm: ParameterStore) -> None:
+        assert ssm.parameter.get() is None
+
+    def test_absence_is_remembered_for_five_minutes(self, ssm: ParameterStore) -> None:
+        assert ssm.parameter.get() is None
+        ssm.put({"token": SECRET})
+        ssm.now_s += 299
+        assert ssm.parameter.get() is None
+        assert ssm.readings == 1
+        ssm.now_s += 1
+        assert ssm.parameter.get() == Token(SECRET)
+
+    def test_without_a_name_there_is_none_and_ssm_is_not_asked(self, ssm: ParameterStore) -> None:
+        provider = SSMProvider(boto3_client=ssm.client)
+        assert CredentialParameter("", provider).get() is None
+        assert ssm.readings == 0
+
+
+class TestAge:
+    def test_a_value_is_read_again_after_five_minutes(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": "old"})
+        assert ssm.parameter.get() == Token("old")
+        ssm.put({"token": "new"})
+        ssm.now_s += 299
+        assert ssm.parameter.get() == Token("old")
+        ssm.now_s += 1
+        assert ssm.parameter.get() == Token("new")
+        assert ssm.readings == 2
+
+    def test_a_value_that_was_removed_is_used_no_more(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": SECRET})
+        assert ssm.parameter.get() == Token(SECRET)
+        ssm.client.delete_parameter(Name=NAME)
+        ssm.now_s += 300
+        assert ssm.parameter.get() is None
+
+    def test_a_wrong_value_is_not_read_each_time(self, ssm: ParameterStore) -> None:
+        ssm.put("wrong")
+        for _ in range(3):
+            with pytest.raises(InvalidCredential):
+                ssm.parameter.get()
+        assert ssm.readings == 1
+
+
+class TestOutage:
+    def test_the_value_read_before_goes_on(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": SECRET})
+        ssm.parameter.get()
+        ssm.put_out_of_reach()
+        ssm.now_s += 300
+        assert ssm.parameter.get() == Token(SECRET)
+
+    def test_absence_goes_on_too(self, ssm: ParameterStore) -> None:
+        ssm.parameter.get()
+        ssm.put_out_of_reach()
+        ssm.now_s += 300
+        assert ssm.parameter.get() is None
+
+    def test_ssm_is_not_asked_each_time_meanwhile(self, ssm: ParameterStore) -> None:
+        ssm.put({"token": "old"})
+        ssm.parameter.get()
+        ssm.put_out_of_reach()
+        ssm.now_s += 300
+        assert [ssm.parameter.get() for _ in range(3)] == [Token("old")] * 3
+        assert ssm.readings == 2
+        ssm.failure = None
+        ssm.put({"token": "new"})
+        ssm.now_s += 10
+        assert ssm.parameter.get() == Token("new")
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            EndpointConnectionError(endpoint_url="https://ssm"),
+            ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetParameter"),
+        ],
+    )
+    def test_what_was_never_read_is_unavailable(self, ssm: ParameterStore, failure: Exception) -> None:
+        ssm.put({"token": SECRET})
+        ssm.failure = failure
+        with pytest.raises(Unavailable) as caught:
+            ssm.parameter.get()
+        assert caught.value.retry_after_s == 10
+        ssm.now_s += 4
+        with pytest.raises(Unavailable) as caught:
+            ssm.parameter.get()
+        assert caught.value.retry_after_s == 6
+        assert ssm.readings == 1
+        ssm.failure = None
+        ssm.now_s += 6
+        assert ssm.parameter.get() == Token(SECRET)
