@@ -71,6 +71,28 @@ sweep: $(venv) ## End forgotten timers now and print the summary [DRY_RUN=1: onl
 redrive: $(venv) ## Queue the deliveries again that failed for good
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
 
+.PHONY: github-app
+github-app: $(venv) ## Register a GitHub App for the stack, and store its key [ORG=...] [URL=...]
+	@$(connect-github) app $(call option,--org,ORG) $(call option,--url,URL) $(call option,--github-url,GITHUB_URL)
+
+.PHONY: github-key
+github-key: $(venv) ## Store another key of the App: APP_ID=... KEY=<the .pem downloaded from GitHub>
+	@$(connect-github) key --app-id $(call required,APP_ID) --file $(call required,KEY)
+
+.PHONY: github-token
+github-token: $(venv) ## Store a token for GitHub's API instead, typed without echo or piped in
+	@$(connect-github) token
+
+.PHONY: github-remove
+github-remove: $(venv) ## Forget the App's key, or the token
+	@$(connect-github) remove
+
+.PHONY: github-rotate
+github-rotate: $(venv) ## Change the webhook's secret; the former one works beside it, until DONE=1 ends that
+	@$(connect-github) rotate $(if $(call given,DONE),--done)
+
+connect-github = .venv/bin/python scripts/connect_github.py $(on-stack) $(call option,--api-url,GITHUB_API_URL)
+
 .PHONY: upload-web
 upload-web: $(venv) ## Upload the page alone
 	@.venv/bin/python scripts/upload_web.py $(on-stack)
@@ -80,6 +102,7 @@ upload-web: $(venv) ## Upload the page alone
 .PHONY: test
 test: $(venv) $(sam) $(ministack) ## Run the whole test suite
 	.venv/bin/python -m tests.support.install_dynamodb_local
+	.venv/bin/python -m tests.support.install_github_schema
 	.venv/bin/python -m pytest
 
 .PHONY: lint

@@ -1,0 +1,190 @@
+"""Who asks, and what they may see."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.support.fake_github.messages import ApiError
+from tests.support.fake_github.projects import Projects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.support.fake_github.messages import Request
+    from tests.support.fake_github.model import Account, App, Installation
+    from tests.support.fake_github.sign_in import Grant, Manifest
+
+INSTALLATION_TOKEN_LASTS_S = 3600
+JWT_MAY_LAST_S = 600
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a person's token is good for.
+
+    Attributes
+    ----------
+    owners
+        Whose repositories it sees; None for all that there are.
+    scopes
+        None for a fine-grained token, and for one that a GitHub App got.
+    """
+
+    user: Account
+    owners: frozenset[Account] | None = None
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class InstallationToken:
+    """What an App's token is good for, and until when (seconds since the epoch, of the real clock)."""
+
+    installation: Installation
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks; ``account`` is the App's bot if it is an App."""
+
+    account: Account
+    token: Token | InstallationToken
+
+    @property
+    def app(self) -> App | None:
+        return self.token.installation.app if isinstance(self.token, InstallationToken) else None
+
+    def sees(self, owner: Account) -> bool:
+        if isinstance(self.token, InstallationToken):
+            return self.token.installation.account is owner
+        return self.token.owners is None or owner in self.token.owners
+
+
+class Access(Projects):
+    """The credentials that GitHub knows.
+
+    Attributes
+    ----------
+    tokens
+        People's tokens.
+    installation_tokens
+        Those of Apps. Forgetting one is what revoking it is.
+    signed_in
+        Who sits at the browser that comes to the pages.
+    grants, manifests
+        What is yet to be redeemed, by its code.
+    """
+
+    def reset(self) -> None:
+        with self.lock:
+            super().reset()
+            self.tokens: dict[str, Token] = {}
+            self.installation_tokens: dict[str, InstallationToken] = {}
+            self.signed_in = self.maintainer
+            self.grants: dict[str, Grant] = {}
+            self.manifests: dict[str, Manifest] = {}
+
+    def new_token(
+        self,
+        user: Account | None = None,
+        *,
+        owners: Iterable[str] | None = None,
+        scopes: Iterable[str] | None = None,
+        prefix: str = "github_pat_",
+    ) -> str:
+        """Return a new token of a person, the maintainer if nobody is named.
+
+        Parameters
+        ----------
+        owners
+            The logins of those whose repositories it sees, all if it is None.
+        """
+        with self.lock:
+            text = prefix + secrets.token_hex(20)
+            seen = None if owners is None else frozenset(map(self._owner, owners))
+            self.tokens[text] = Token(
+                user or self.maintainer, seen, None if scopes is None else frozenset(scopes)
+            )
+            return text
+
+    def new_installation_token(self, installation: Installation) -> tuple[str, float]:
+        """Return a token, and when it expires (seconds since the epoch)."""
+        # GitHub's have become this long, with an App's id and dots in them.
+        parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
+        text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
+        expires_at = time.time() + INSTALLATION_TOKEN_LASTS_S
+        self.installation_tokens[text] = InstallationToken(installation, expires_at)
+        return text, expires_at
+
+    def viewer(self, request: Request) -> Viewer | None:
+        """Return who asks, None if that is nobody in particular.
+
+        Raises
+        ------
+        ApiError
+            401 if the credential is none, or not any more.
+        """
+        if "authorization" not in request.headers:
+            return None
+        text = _credential(request)
+        if token := self.tokens.get(text):
+            return Viewer(token.user, token)
+        held = self.installation_tokens.get(text)
+        if held is None or held.expires_at <= time.time():
+            raise ApiError(401, "Bad credentials")
+        return Viewer(held.installation.app.bot, held)
+
+    def calling_app(self, request: Request) -> App:
+        """Return the App that asks ("Generating a JSON Web Token (JWT) for a GitHub App").
+
+        Raises
+        ------
+        ApiError
+            401 if it is not proved.
+        """
+        text = _credential(request)
+        try:
+            claims = jwt.decode(text, options={"verify_signature": False})
+            app = self._app(str(claims.get("iss")))
+            jwt.PyJWS().decode(text, _public_key(app.private_key), algorithms=["RS256"])
+        except jwt.InvalidTokenError as error:
+            raise ApiError(401, "A JSON web token could not be decoded") from error
+        now = time.time()
+        if not _is_time(claims.get("exp")) or claims["exp"] <= now:
+            raise ApiError(401, "'Expiration time' claim ('exp') must be in the future")
+        if claims["exp"] > now + JWT_MAY_LAST_S:
+            raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")
+        if not _is_time(claims.get("iat")) or claims["iat"] > now:
+            raise ApiError(401, "'Issued at' claim ('iat') must be in the past")
+        return app
+
+    def _app(self, issuer: str) -> App:
+        for app in self.apps:
+            if issuer in (str(app.id), app.client_id):
+                return app
+        raise ApiError(404, "Integration not found")
+
+
+@cache
+def _public_key(private_key: str) -> RSAPublicKey:
+    loaded = load_pem_private_key(private_key.encode(), None)
+    if not isinstance(loaded, RSAPrivateKey):
+        raise TypeError("Not an RSA key.")
+    return loaded.public_key()
+
+
+def _credential(request: Request) -> str:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() in ("bearer", "token") else ""
+
+
+def _is_time(claim: Any) -> bool:
+    return isinstance(claim, int | float) and not isinstance(claim, bool)

@@ -1,0 +1,127 @@
+"""Accounts and Apps."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.fake_github.model import Account, App, Installation, OAuthApp
+from tests.support.fake_github.nodes import Nodes
+from tests.support.fake_github.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PERMISSIONS = {"issues": "write", "metadata": "read", "organization_projects": "read"}
+EVENTS = ("issue_comment", "issues", "projects_v2_item", "repository")
+
+
+def new_private_key() -> str:
+    """Return an RSA key as PEM, in the form in which GitHub hands them out."""
+    return (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+@cache
+def _shared_private_key() -> str:
+    """Return one key for all the fakes of a process; to make one takes longer than many a test."""
+    return new_private_key()
+
+
+class Accounts(Webhooks):
+    """Who is at GitHub.
+
+    Attributes
+    ----------
+    accounts
+        By their logins, in lower case.
+    nodes
+        Everything by its node id.
+    maintainer
+        Who does what is done by nobody in particular.
+    app
+        An App; installed nowhere yet.
+    """
+
+    def reset(self) -> None:
+        with self.lock:
+            super().reset()
+            self.accounts: dict[str, Account] = {}
+            self.nodes = Nodes(self._numbers)
+            self.apps: list[App] = []
+            self.oauth_apps: list[OAuthApp] = []
+            self.maintainer = self.new_user("maintainer")
+            self.app = self.new_app("issue-timer", private_key=_shared_private_key())
+
+    def new_user(self, login: str, *, type: str = "User") -> Account:  # noqa: A002
+        """Return a new person, or bot."""
+        with self.acting():
+            account = self.nodes.new(Account, login=login, type=type)
+            self.accounts[login.lower()] = account
+            return account
+
+    def new_organization(self, login: str, members: Mapping[Account, str] | None = None) -> Account:
+        """Return a new organization; the maintainer is its admin."""
+        with self.acting():
+            account = self.new_user(login, type="Organization")
+            account.members.update({self.maintainer: "admin", **(members or {})})
+            return account
+
+    def new_app(
+        self,
+        slug: str,
+        *,
+        private_key: str,
+        owner: Account | None = None,
+        permissions: Mapping[str, str] | None = None,
+        events: Iterable[str] = EVENTS,
+        callback_urls: Iterable[str] = (),
+    ) -> App:
+        with self.acting():
+            number = next(self._numbers)
+            app = self.nodes.new(
+                App,
+                slug=slug,
+                name=slug,
+                owner=owner or self.maintainer,
+                bot=self.new_user(f"{slug}[bot]", type="Bot"),
+                client_id=f"Iv23li{number:014}",
+                client_secret=f"{number:040x}",
+                private_key=private_key,
+                created_at=self.now,
+                permissions=dict(PERMISSIONS if permissions is None else permissions),
+                events=tuple(events),
+                callback_urls=tuple(callback_urls),
+            )
+            self.apps.append(app)
+            return app
+
+    def new_oauth_app(self, callback_url: str, name: str = "Issue Timer") -> OAuthApp:
+        with self.acting():
+            number = next(self._numbers)
+            app = OAuthApp(name, f"Ov23li{number:014}", f"{number:040x}", (callback_url,))
+            self.oauth_apps.append(app)
+            return app
+
+    def install_app(self, login: str, app: App | None = None) -> Installation:
+        """Let an App see everything of an owner."""
+        with self.acting():
+            app = app or self.app
+            installation = self.nodes.new(
+                Installation, app=app, account=self._owner(login), created_at=self.now
+            )
+            app.installations.append(installation)
+            return installation
+
+    def _owner(self, login: str) -> Account:
+        return self.accounts.get(login.lower()) or self.new_organization(login)

@@ -1,0 +1,145 @@
+"""The fake as a whole."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from tests.support.fake_github import (
+    graphql_api,
+    rest,
+    rest_accounts,
+    rest_deliveries,
+    rest_issues,
+    sign_in,
+)
+from tests.support.fake_github.access import Access
+from tests.support.fake_github.messages import Answer, ApiError, Drop, Request, Seen
+from tests.support.fake_github.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from tests.support.fake_github.faults import Fault
+
+_ROUTES = [*rest_issues.routes, *rest_deliveries.routes, *rest_accounts.routes, *sign_in.routes]
+_POLL_S = 0.01
+
+
+class FakeGitHub(Access):
+    """A GitHub of one's own, on the loopback interface, made from GitHub's documentation.
+
+    What people do there are the methods of `Repositories` and `Projects`, its hooks are those of
+    `Webhooks`, its accounts those of `Accounts` and its credentials those of `Access`.
+
+    Attributes
+    ----------
+    url
+        Where it is: the REST API and the pages, and ``/graphql``.
+    requests
+        What it was asked, in that order.
+    faults
+        What happens to the next requests; each is for the first request that it is meant for.
+    before_request, after_request
+        Called with every request, and its answer. If they raise `Drop`, the connection is closed without
+        an answer: before it was done, or after.
+    mistakes
+        What the fake could not do. Leaving it, and resetting it, raises them.
+
+    Examples
+    --------
+    >>> with FakeGitHub() as github:
+    ...     issue = github.new_issue("octo-org/hello-world")
+    ...     github.add_hook("octo-org/hello-world", receive, "a secret")
+    ...     github.assign(issue, github.new_user("ann"))
+    ...     github.send(github.outbox[-1])
+    """
+
+    url: str
+
+    def __init__(self) -> None:
+        self.mistakes: list[Exception] = []
+        self._at_work: list[Fault] = []
+        super().__init__()
+
+    def __enter__(self) -> Self:
+        self._server = Server(self._handle)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+        self._server.shutdown()
+        self._server.server_close()
+        if exc is None:
+            self._raise_mistakes()
+
+    def reset(self) -> None:
+        """Forget everything, credentials, hooks and faults too; ids are never used again."""
+        with self.lock:
+            self._release()
+            self._raise_mistakes()
+            super().reset()
+            self.requests: list[Seen] = []
+            self.faults: list[Fault] = []
+            self.before_request: Callable[[Request], None] = lambda _: None
+            self.after_request: Callable[[Request, Answer], None] = lambda *_: None
+
+    def _release(self) -> None:
+        for fault in self._at_work:
+            fault.release()
+        self._at_work.clear()
+
+    def _raise_mistakes(self) -> None:
+        mistakes, self.mistakes = self.mistakes, []
+        if mistakes:
+            raise ExceptionGroup("The fake GitHub cannot do what it was asked", mistakes)
+
+    def _handle(self, request: Request) -> Answer:
+        with self.lock:
+            self.requests.append(Seen(request.method, request.target, request.body))
+            fault = next((one for one in self.faults if one.is_for(request)), None)
+            if fault:
+                self.faults.remove(fault)
+                self._at_work.append(fault)
+        self.before_request(request)
+        if fault:
+            answer = fault.answer(request, lambda: self._carry_out(request))
+        else:
+            answer = self._carry_out(request)
+        self.after_request(request, answer)
+        return answer
+
+    def _carry_out(self, request: Request) -> Answer:
+        try:
+            with self.acting():
+                answer = self._dispatch(request)
+        except ApiError as error:
+            answer = error.answer
+        except Drop:
+            raise
+        except Exception as mistake:
+            traceback.print_exception(mistake)
+            self.mistakes.append(mistake)
+            raise Drop from mistake
+        limits = {
+            "X-RateLimit-Limit": "5000",
+            "X-RateLimit-Remaining": "4999",
+            "X-RateLimit-Reset": str(int(time.time()) + 3600),
+        }
+        return Answer(answer.status, answer.body, {**limits, **answer.headers})
+
+    def _dispatch(self, request: Request) -> Answer:
+        if request.path == "/graphql":
+            return graphql_api.answer(self, request, self.mistakes)
+        return rest.answer(_ROUTES, self, self.url, request)

@@ -1,0 +1,113 @@
+"""What can go wrong with a request, made to happen: put these into ``FakeGitHub.faults``.
+
+Each takes ``path``, the beginning of the paths that it waits for, which may have the method before it
+(``POST /graphql``). GitHub tells of them in "Rate limits for the REST API", "Rate limits and query limits
+for the GraphQL API" and "Troubleshooting the REST API".
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tests.support.fake_github.messages import Answer, ApiError, Drop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.fake_github.messages import Request
+
+# Answers in GitHub's place; the function that it gets lets GitHub answer.
+_Answering: TypeAlias = "Callable[[Request, Callable[[], Answer]], Answer]"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to the next request that it is meant for."""
+
+    answer: _Answering
+    path: str = ""
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def is_for(self, request: Request) -> bool:
+        return any(
+            asked.startswith(self.path) for asked in (request.path, f"{request.method} {request.path}")
+        )
+
+    def release(self) -> None:
+        """Let go of a request that gets no answer."""
+        self.released.set()
+
+
+def status(code: int, *, path: str = "") -> Fault:
+    """Answer with an error that says nothing else, such as 502."""
+    return Fault(lambda _request, _carry_out: Answer(code, {"message": "Server Error"}), path)
+
+
+def timeout(*, path: str = "") -> Fault:
+    """Take the request, do nothing and never answer; `Fault.release` and the fake's end let go of it."""
+    released = threading.Event()
+
+    def answer(_request: Request, _carry_out: Callable[[], Answer]) -> Answer:
+        released.wait()
+        raise Drop
+
+    return Fault(answer, path, released)
+
+
+def lost_answer(*, path: str = "") -> Fault:
+    """Do what is asked for, and close the connection without an answer."""
+
+    def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        carry_out()
+        raise Drop
+
+    return Fault(answer, path)
+
+
+def primary_limit(reset_in_s: float, *, path: str = "") -> Fault:
+    """There were too many requests in the hour, which ends in some seconds of the real clock."""
+
+    def answer(request: Request, _carry_out: Callable[[], Answer]) -> Answer:
+        headers = {
+            "X-RateLimit-Limit": "5000",
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": str(int(time.time() + reset_in_s)),
+        }
+        if request.path == "/graphql":
+            error = {"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1."}
+            return Answer(200, {"errors": [error]}, headers)
+        return ApiError(403, "API rate limit exceeded for user ID 1.", headers).answer
+
+    return Fault(answer, path)
+
+
+def secondary_limit(retry_after_s: int | None, *, status: int = 403, path: str = "") -> Fault:
+    """There were too many requests at once; with None GitHub does not say when to come back."""
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    message = "You have exceeded a secondary rate limit."
+    return Fault(lambda _request, _carry_out: ApiError(status, message, headers).answer, path)
+
+
+def graphql_error(
+    type: str | None = None,  # noqa: A002
+    message: str = "Something went wrong while executing your query.",
+    *,
+    partial: bool = False,
+) -> Fault:
+    """Answer a query with an error, and no data; or if ``partial``, with all data but the first member's."""
+
+    def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        error: dict[str, Any] = {"message": message} | ({"type": type} if type else {})
+        if not partial:
+            return Answer(200, {"data": None, "errors": [error]})
+        true = carry_out()
+        data = dict(true.body["data"])
+        first = next(iter(data))
+        data[first] = None
+        errors = [*true.body.get("errors", []), {**error, "path": [first]}]
+        return replace(true, body={"data": data, "errors": errors})
+
+    return Fault(answer, "/graphql")

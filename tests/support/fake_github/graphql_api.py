@@ -1,0 +1,115 @@
+"""The GraphQL API: GitHub's public schema, and the part of it that the fake can answer.
+
+What the schema does not allow is refused as GitHub does. What it allows and the fake does not know is a
+mistake of the test, see `FakeGitHub.mistakes`.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    build_ast_schema,
+    execute,
+    parse,
+    validate,
+)
+
+from tests.support.fake_github import graphql_pages
+from tests.support.fake_github.graphql_fields import Context, resolve
+from tests.support.fake_github.messages import Answer, ApiError
+from tests.support.install_github_schema import graphql_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.fake_github.access import Access
+    from tests.support.fake_github.messages import Request
+
+# What GitHub calls the mistakes in a query, by how the validation of graphql-core begins to tell them.
+_CODES = {
+    "Cannot query field": "undefinedField",
+    "Unknown argument": "argumentNotAccepted",
+    "Unknown type": "undefinedType",
+}
+
+
+class _Query(NamedTuple):
+    document: DocumentNode
+    connections: Sequence[graphql_pages.Connection]
+    errors: Sequence[GraphQLError]
+
+
+def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answer:
+    """Answer a query; what the fake stumbles over goes to ``mistakes``.
+
+    Raises
+    ------
+    ApiError
+        401 if nobody asks, 400 if nothing is asked.
+    """
+    viewer = github.viewer(request)
+    if viewer is None:
+        raise ApiError(401, "This endpoint requires you to be authenticated.")
+    text, variables = request.members.get("query"), request.members.get("variables") or {}
+    if not isinstance(text, str):
+        raise ApiError(400, "A query attribute must be specified and must be a string.")
+    try:
+        query = _read(text)
+    except GraphQLError as error:
+        return Answer(200, {"errors": [_formatted(error)]})
+    errors = [*query.errors, *graphql_pages.errors(query.connections, variables)]
+    if errors:
+        return Answer(200, {"errors": [_formatted(error) for error in errors]})
+    result = execute(
+        _schema(),
+        query.document,
+        context_value=Context(github, viewer),
+        variable_values=variables,
+        operation_name=request.members.get("operationName"),
+        field_resolver=resolve,
+        type_resolver=lambda value, _info, _type: value.typename,
+    )
+    if not isinstance(result, ExecutionResult):
+        raise TypeError("A resolver is a coroutine.")
+    errors = result.errors or []
+    mistakes += filter(None, map(_mistake, errors))
+    body: dict[str, Any] = {} if result.data is None else {"data": result.data}
+    if errors:
+        body["errors"] = [_formatted(error) for error in errors]
+    return Answer(200, body)
+
+
+@cache
+def _schema() -> GraphQLSchema:
+    return build_ast_schema(parse(graphql_schema().read_text(), no_location=True), assume_valid=True)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> _Query:
+    document = parse(text)
+    errors = validate(_schema(), document)
+    return _Query(document, [] if errors else graphql_pages.connections(_schema(), document), errors)
+
+
+def _formatted(error: GraphQLError) -> dict[str, Any]:
+    """Return an error as GitHub writes it: with its type, or if the query is wrong, with a code."""
+    if _mistake(error):
+        return {"message": "Something went wrong while executing your query."}
+    formatted: dict[str, Any] = {**error.formatted}
+    if error.extensions:
+        return {**error.extensions, **{name: formatted[name] for name in formatted if name != "extensions"}}
+    if error.message.startswith("Variable") and "got invalid value" in error.message:
+        return {**formatted, "extensions": {"problems": [{"path": [], "explanation": error.message}]}}
+    code = next((code for start, code in _CODES.items() if error.message.startswith(start)), "invalid")
+    return {**formatted, "extensions": {"code": code}}
+
+
+def _mistake(error: GraphQLError) -> Exception | None:
+    """Return what a resolver stumbled over, None if the error is one of GitHub's."""
+    return None if isinstance(error.original_error, GraphQLError) else error.original_error

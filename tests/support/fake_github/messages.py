@@ -1,0 +1,87 @@
+"""Requests and answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOCUMENTATION = "https://docs.github.com/rest"
+
+
+class Seen(NamedTuple):
+    """A request as the fake records it; ``body`` is what was JSON or a form, else None."""
+
+    method: str
+    path: str
+    body: Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent; the names of headers are in lower case."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
+
+    @cached_property
+    def body(self) -> Any:
+        """What is in it, None if it is neither JSON nor a form."""
+        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return {name: values[-1] for name, values in parse_qs(self.content.decode()).items()}
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        return self.body if isinstance(self.body, dict) else {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the fake answers: JSON, or a page if the body is a string, or nothing."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        if self.body is None:
+            return b""
+        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
+
+    @property
+    def content_type(self) -> str:
+        return f"{'text/html' if isinstance(self.body, str) else 'application/json'}; charset=utf-8"
+
+
+class ApiError(Exception):
+    """An answer that says why not, in the form of GitHub's."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+        self.answer = Answer(status, body, headers or {})
+
+
+class Drop(Exception):
+    """Close the connection, and answer nothing."""

@@ -1,0 +1,272 @@
+"""What exists at the fake GitHub. Its actions are in `tests.support.fake_github.world`.
+
+``typename`` is what GraphQL calls a thing; the other attributes have the names of GitHub's API.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+WEB = "https://github.com"
+
+
+class Thing:
+    """What has an id, and most often a page."""
+
+    id: int
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'url', self.id)}>"
+
+
+@dataclass(eq=False, repr=False)
+class Account(Thing):
+    """A person, a bot or an organization.
+
+    ``type`` is ``User``, ``Bot`` or ``Organization``; ``members`` has the roles of an organization's
+    (``admin`` or ``member``).
+    """
+
+    id: int
+    node_id: str
+    login: str
+    type: str
+    members: dict[Account, str] = field(default_factory=dict)
+
+    @property
+    def typename(self) -> str:
+        return self.type
+
+    @property
+    def url(self) -> str:
+        return f"{WEB}/{self.login}"
+
+
+@dataclass(eq=False, repr=False)
+class Label(Thing):
+    id: int
+    node_id: str
+    name: str
+    repository: Repository
+    color: str = "ededed"
+    typename: ClassVar = "Label"
+
+
+@dataclass(eq=False, repr=False)
+class Repository(Thing):
+    """A repository, private, with the numbers that once were issues of it."""
+
+    id: int
+    node_id: str
+    name: str
+    owner: Account
+    created_at: datetime
+    issues: dict[int, Issue] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
+    transferred: dict[int, Issue] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+    last_number: int = 0
+    typename: ClassVar = "Repository"
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner.login}/{self.name}"
+
+    @property
+    def url(self) -> str:
+        return f"{WEB}/{self.full_name}"
+
+
+@dataclass(eq=False, repr=False)
+class Issue(Thing):
+    """An issue; ``timeline`` has its events and comments in their order."""
+
+    id: int
+    node_id: str
+    repository: Repository
+    number: int
+    title: str
+    user: Account
+    created_at: datetime
+    updated_at: datetime
+    state: str = "open"
+    state_reason: str | None = None
+    closed_at: datetime | None = None
+    assignees: list[Account] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    timeline: list[Event | Comment] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+    typename: ClassVar = "Issue"
+
+    @property
+    def comments(self) -> list[Comment]:
+        return [item for item in self.timeline if isinstance(item, Comment)]
+
+    @property
+    def url(self) -> str:
+        return f"{self.repository.url}/issues/{self.number}"
+
+
+@dataclass(eq=False, repr=False)
+class Event(Thing):
+    """What happened to an issue; which of the later attributes it has depends on ``typename``."""
+
+    typename: str
+    id: int
+    node_id: str
+    created_at: datetime
+    actor: Account
+    assignee: Account | None = None
+    label: Label | None = None
+    from_repository: Repository | None = None
+    state_reason: str | None = None
+
+
+@dataclass(eq=False, repr=False)
+class Comment(Thing):
+    id: int
+    node_id: str
+    issue: Issue
+    user: Account
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    app: App | None = None
+    reactions: list[Reaction] = field(default_factory=list)
+    typename: ClassVar = "IssueComment"
+
+    @property
+    def url(self) -> str:
+        return f"{self.issue.url}#issuecomment-{self.id}"
+
+
+@dataclass(eq=False, repr=False)
+class Reaction(Thing):
+    id: int
+    node_id: str
+    user: Account
+    content: str
+    created_at: datetime
+
+
+@dataclass(eq=False, repr=False)
+class Project(Thing):
+    """A project (V2) of an organization."""
+
+    id: int
+    node_id: str
+    number: int
+    title: str
+    owner: Account
+    fields: dict[str, Field] = field(default_factory=dict)
+    typename: ClassVar = "ProjectV2"
+
+    @property
+    def url(self) -> str:
+        return f"{WEB}/orgs/{self.owner.login}/projects/{self.number}"
+
+
+@dataclass(eq=False, repr=False)
+class Field(Thing):
+    """A single-select field of a project."""
+
+    id: int
+    node_id: str
+    name: str
+    project: Project
+    options: tuple[Option, ...] = ()
+    typename: ClassVar = "ProjectV2SingleSelectField"
+
+
+@dataclass(frozen=True)
+class Option:
+    id: str
+    name: str
+    color: str = "GRAY"
+    description: str = ""
+
+
+@dataclass(eq=False, repr=False)
+class Draft(Thing):
+    """A card of a project that is no issue yet."""
+
+    id: int
+    node_id: str
+    title: str
+    typename: ClassVar = "DraftIssue"
+
+
+@dataclass(eq=False, repr=False)
+class Card(Thing):
+    """An item of a project."""
+
+    id: int
+    node_id: str
+    project: Project
+    content: Issue | Draft
+    creator: Account
+    created_at: datetime
+    updated_at: datetime
+    values: dict[str, FieldValue] = field(default_factory=dict)
+    typename: ClassVar = "ProjectV2Item"
+
+
+@dataclass(eq=False, repr=False)
+class FieldValue(Thing):
+    """What a card's field is set to."""
+
+    id: int
+    node_id: str
+    card: Card
+    field: Field
+    option: Option
+    created_at: datetime
+    updated_at: datetime
+    typename: ClassVar = "ProjectV2ItemFieldSingleSelectValue"
+
+
+@dataclass(eq=False, repr=False)
+class App(Thing):
+    """A GitHub App; ``private_key`` is PEM, and who has it can be the App."""
+
+    id: int
+    node_id: str
+    slug: str
+    name: str
+    owner: Account
+    bot: Account
+    client_id: str
+    client_secret: str
+    private_key: str
+    created_at: datetime
+    permissions: dict[str, str]
+    events: tuple[str, ...]
+    callback_urls: tuple[str, ...] = ()
+    installations: list[Installation] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"{WEB}/apps/{self.slug}"
+
+
+@dataclass(eq=False)
+class OAuthApp:
+    """An App that only signs people in."""
+
+    name: str
+    client_id: str
+    client_secret: str
+    callback_urls: tuple[str, ...]
+
+
+@dataclass(eq=False, repr=False)
+class Installation(Thing):
+    id: int
+    node_id: str
+    app: App
+    account: Account
+    created_at: datetime

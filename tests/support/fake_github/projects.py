@@ -1,0 +1,116 @@
+"""Projects of organizations and their cards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support.fake_github import payloads
+from tests.support.fake_github.model import Card, Draft, Field, FieldValue, Option, Project
+from tests.support.fake_github.repositories import Repositories
+
+if TYPE_CHECKING:
+    from tests.support.fake_github.model import Account, Issue
+
+STATUSES = ("Todo", "In Progress", "Done")
+PRIORITIES = ("High", "Medium", "Low")
+
+
+class Projects(Repositories):
+    """Only organizations and Apps hear of what is done here."""
+
+    def new_project(self, organization: str, title: str = "Board") -> Project:
+        """Return a new project, with the single-select fields Status and Priority."""
+        with self.acting():
+            owner = self._owner(organization)
+            project = self.nodes.new(Project, number=next(self._numbers), title=title, owner=owner)
+            for name, options in (("Status", STATUSES), ("Priority", PRIORITIES)):
+                project.fields[name] = self.nodes.new(
+                    Field,
+                    name=name,
+                    project=project,
+                    options=tuple(Option(f"{next(self._numbers):08x}", option) for option in options),
+                )
+            return project
+
+    def add_card(self, project: Project, issue: Issue, *, by: Account | None = None) -> Card:
+        """Put an issue on a project, with no status yet."""
+        with self.acting():
+            card = self._add_card(project, issue, by)
+            issue.cards.append(card)
+            return card
+
+    def add_draft(self, project: Project, title: str, *, by: Account | None = None) -> Card:
+        """Put a card on a project that is no issue."""
+        with self.acting():
+            return self._add_card(project, self.nodes.new(Draft, title=title), by)
+
+    def move_card(
+        self,
+        card: Card,
+        option: str | None,
+        *,
+        field: str = "Status",
+        by: Account | None = None,
+        old_payloads: bool = False,
+    ) -> None:
+        """Set a field of a card, or with None clear it.
+
+        Parameters
+        ----------
+        old_payloads
+            Whether the name of the field and its values are left out of what is told, as GitHub did in
+            the first years of projects.
+        """
+        with self.acting():
+            chosen = card.project.fields[field]
+            value = card.values.get(field)
+            before = value.option if value else None
+            after = next((one for one in chosen.options if one.name == option), None)
+            if option is not None and after is None:
+                raise ValueError(f"{field} has no option {option!r}.")
+            if before == after:
+                return
+            card.updated_at = self.now
+            if after is None:
+                del card.values[field]
+            elif value:
+                value.option, value.updated_at = after, self.now
+            else:
+                card.values[field] = self.nodes.new(
+                    FieldValue,
+                    card=card,
+                    field=chosen,
+                    option=after,
+                    created_at=self.now,
+                    updated_at=self.now,
+                )
+            changed: dict[str, Any] = {"field_node_id": chosen.node_id, "field_type": "single_select"}
+            if not old_payloads:
+                changed |= {
+                    "field_name": chosen.name,
+                    "project_number": card.project.number,
+                    "from": payloads.option(before),
+                    "to": payloads.option(after),
+                }
+            self._announce_card("edited", card, by, changes={"field_value": changed})
+
+    def _add_card(self, project: Project, content: Issue | Draft, by: Account | None) -> Card:
+        card = self.nodes.new(
+            Card,
+            project=project,
+            content=content,
+            creator=by or self.maintainer,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        self._announce_card("created", card, by)
+        return card
+
+    def _announce_card(self, action: str, card: Card, by: Account | None, **members: Any) -> None:
+        self._announce(
+            "projects_v2_item",
+            action,
+            {"projects_v2_item": payloads.card(card), **members},
+            sender=by or self.maintainer,
+            owner=card.project.owner,
+        )

@@ -1,0 +1,310 @@
+"""Repositories and their issues: what people do there, and what hooks hear of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support.fake_github import payloads
+from tests.support.fake_github.accounts import Accounts
+from tests.support.fake_github.model import Comment, Event, Issue, Label, Reaction, Repository
+from tests.support.fake_github.webhooks import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.support.fake_github.model import Account, App
+    from tests.support.fake_github.webhooks import Receiver
+
+_FIRST_HOOK = 500_000_000
+
+
+class Repositories(Accounts):
+    """What is done here happens at the present of GitHub's clock.
+
+    What is already so is not done again, and nobody hears of it.
+
+    Attributes
+    ----------
+    repositories
+        By their ids.
+    """
+
+    def reset(self) -> None:
+        with self.lock:
+            super().reset()
+            self.repositories: dict[int, Repository] = {}
+            self._names: dict[str, Repository] = {}
+            self._former_names: dict[str, Repository] = {}
+
+    def add_hook(
+        self,
+        target: str | Repository | Account | App,
+        receiver: Receiver,
+        secret: str = "",
+        *,
+        events: Iterable[str] = ("*",),
+        auto: bool = False,
+    ) -> Hook:
+        """Add a hook, which is pinged.
+
+        Parameters
+        ----------
+        target
+            A repository (or its full name), an organization (or its login), or an App (``app`` for the
+            fake's own).
+        """
+        with self.acting():
+            if isinstance(target, str):
+                target = self.app if target == "app" else self._target(target)
+            hook_id = _FIRST_HOOK + next(self._numbers)
+            hook = Hook(hook_id, target, receiver, secret, frozenset(events), auto)
+            self.hooks[hook.id] = hook
+            self._ping(hook, self.maintainer)
+            return hook
+
+    def new_repository(self, full_name: str) -> Repository:
+        """Return a new repository; an owner who is new is an organization."""
+        with self.acting():
+            login, _, name = full_name.partition("/")
+            owner = self._owner(login)
+            repository = self.nodes.new(Repository, name=name, owner=owner, created_at=self.now)
+            self._names[full_name.lower()] = repository
+            self.repositories[repository.id] = repository
+            return repository
+
+    def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
+        """Return the repository of this name, or to ``follow``, the one that had it last if none has now."""
+        with self.lock:
+            found = self._names.get(full_name.lower())
+            return found or (self._former_names.get(full_name.lower()) if follow else None)
+
+    def rename_repository(self, repository: Repository, name: str, *, by: Account | None = None) -> None:
+        with self.acting():
+            old = repository.name
+            self._move_repository(repository, name, repository.owner)
+            changes = {"repository": {"name": {"from": old}}}
+            self._announce_repository("renamed", repository, changes, by)
+
+    def transfer_repository(
+        self, repository: Repository, new_owner: str, *, by: Account | None = None
+    ) -> None:
+        """Give it to another owner; an owner who is new is an organization.
+
+        Only the new owner's hooks hear of it, beside the repository's.
+        """
+        with self.acting():
+            old = repository.owner
+            self._move_repository(repository, repository.name, self._owner(new_owner))
+            if old.type == "Organization":
+                former = {"organization": payloads.organization(old)}
+            else:
+                former = {"user": payloads.account(old)}
+            self._announce_repository("transferred", repository, {"owner": {"from": former}}, by)
+
+    def new_issue(
+        self, repository: Repository | str, title: str = "Something is wrong", *, by: Account | None = None
+    ) -> Issue:
+        with self.acting():
+            if isinstance(repository, str):
+                repository = self.repository(repository) or self.new_repository(repository)
+            issue = self._add_issue(repository, title, by or self.maintainer)
+            self._announce_issue("opened", issue, by)
+            return issue
+
+    def assign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
+        with self.acting():
+            if user not in issue.assignees:
+                issue.assignees.append(user)
+                self._happened("AssignedEvent", issue, by, assignee=user)
+                self._announce_issue("assigned", issue, by, assignee=payloads.account(user))
+
+    def unassign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
+        with self.acting():
+            if user in issue.assignees:
+                issue.assignees.remove(user)
+                self._happened("UnassignedEvent", issue, by, assignee=user)
+                self._announce_issue("unassigned", issue, by, assignee=payloads.account(user))
+
+    def close(self, issue: Issue, reason: str = "completed", *, by: Account | None = None) -> None:
+        """Close it as ``completed``, ``not_planned`` or ``duplicate``."""
+        with self.acting():
+            if issue.state == "open":
+                issue.state, issue.state_reason, issue.closed_at = "closed", reason, self.now
+                self._happened("ClosedEvent", issue, by, state_reason=reason)
+                self._announce_issue("closed", issue, by)
+
+    def reopen(self, issue: Issue, *, by: Account | None = None) -> None:
+        with self.acting():
+            if issue.state == "closed":
+                issue.state, issue.state_reason, issue.closed_at = "open", "reopened", None
+                self._happened("ReopenedEvent", issue, by, state_reason="reopened")
+                self._announce_issue("reopened", issue, by)
+
+    def label(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
+        """Add a label, which the repository gets if it has none of this name in any case."""
+        with self.acting():
+            labels = issue.repository.labels
+            label = labels.get(name.lower())
+            if label is None:
+                label = labels[name.lower()] = self.nodes.new(Label, name=name, repository=issue.repository)
+            if label not in issue.labels:
+                issue.labels.append(label)
+                self._happened("LabeledEvent", issue, by, label=label)
+                self._announce_issue("labeled", issue, by, label=payloads.label(label))
+
+    def unlabel(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
+        with self.acting():
+            label = issue.repository.labels.get(name.lower())
+            if label in issue.labels:
+                issue.labels.remove(label)
+                self._happened("UnlabeledEvent", issue, by, label=label)
+                self._announce_issue("unlabeled", issue, by, label=payloads.label(label))
+
+    def comment(self, issue: Issue, user: Account, body: str, *, app: App | None = None) -> Comment:
+        with self.acting():
+            comment = self.nodes.new(
+                Comment,
+                issue=issue,
+                user=user,
+                body=body,
+                created_at=self.now,
+                updated_at=self.now,
+                app=app,
+            )
+            issue.timeline.append(comment)
+            issue.updated_at = self.now
+            self._announce_issue(
+                "created", issue, user, event="issue_comment", comment=payloads.comment(comment)
+            )
+            return comment
+
+    def react(self, comment: Comment, user: Account, content: str) -> tuple[Reaction, bool]:
+        """Return the person's reaction of this kind, and whether it is new."""
+        with self.acting():
+            for reaction in comment.reactions:
+                if (reaction.user, reaction.content) == (user, content):
+                    return reaction, False
+            reaction = self.nodes.new(Reaction, user=user, content=content, created_at=self.now)
+            comment.reactions.append(reaction)
+            return reaction, True
+
+    def delete(self, issue: Issue, *, by: Account | None = None) -> None:
+        """Delete it, with its cards; what is told of it has the time of its last change."""
+        with self.acting():
+            self._remove_issue(issue)
+            issue.repository.deleted.add(issue.number)
+            for card in issue.cards:
+                del self.nodes[card.node_id]
+            self._announce_issue("deleted", issue, by)
+
+    def transfer(self, issue: Issue, repository: Repository, *, by: Account | None = None) -> Issue:
+        """Move an issue to another repository of the owner and return it as the new one it is there.
+
+        It keeps its comments, its assignees, and the labels that the other repository has too
+        ("Transferring an issue to another repository"). What is told of the old one has the time of its
+        last change.
+
+        Raises
+        ------
+        ValueError
+            The repository has another owner.
+        """
+        with self.acting():
+            old = issue.repository
+            if repository is old or repository.owner is not old.owner:
+                raise ValueError("An issue can only be transferred to another repository of its owner.")
+            new = self._add_issue(repository, issue.title, issue.user)
+            new.state, new.state_reason, new.closed_at = issue.state, issue.state_reason, issue.closed_at
+            new.created_at = issue.created_at
+            new.assignees = list(issue.assignees)
+            new.labels = [
+                repository.labels[label.name.lower()]
+                for label in issue.labels
+                if label.name.lower() in repository.labels
+            ]
+            new.timeline, new.cards = list(issue.timeline), issue.cards
+            for comment in new.comments:
+                comment.issue = new
+            for card in new.cards:
+                card.content = new
+            self._happened("TransferredEvent", new, by, from_repository=old)
+            before = payloads.issue(issue)
+            self._remove_issue(issue)
+            old.transferred[issue.number] = new
+            self._announce_issue(
+                "transferred",
+                issue,
+                by,
+                changes={
+                    "new_issue": payloads.issue(new),
+                    "new_repository": payloads.repository(repository),
+                },
+            )
+            self._announce_issue(
+                "opened",
+                new,
+                by,
+                changes={"old_issue": before, "old_repository": payloads.repository(old)},
+            )
+            return new
+
+    def _target(self, name: str) -> Repository | Account:
+        if "/" in name:
+            return self.repository(name) or self.new_repository(name)
+        return self._owner(name)
+
+    def _move_repository(self, repository: Repository, name: str, owner: Account) -> None:
+        del self._names[repository.full_name.lower()]
+        self._former_names[repository.full_name.lower()] = repository
+        repository.name, repository.owner = name, owner
+        self._names[repository.full_name.lower()] = repository
+
+    def _add_issue(self, repository: Repository, title: str, user: Account) -> Issue:
+        repository.last_number += 1
+        issue = self.nodes.new(
+            Issue,
+            repository=repository,
+            number=repository.last_number,
+            title=title,
+            user=user,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        repository.issues[issue.number] = issue
+        return issue
+
+    def _remove_issue(self, issue: Issue) -> None:
+        del issue.repository.issues[issue.number]
+        del self.nodes[issue.node_id]
+
+    def _happened(self, typename: str, issue: Issue, by: Account | None, **attributes: Any) -> None:
+        issue.updated_at = self.now
+        issue.timeline.append(
+            self.nodes.new(
+                Event, typename=typename, created_at=self.now, actor=by or self.maintainer, **attributes
+            )
+        )
+
+    def _announce_issue(
+        self, action: str, issue: Issue, by: Account | None, *, event: str = "issues", **members: Any
+    ) -> None:
+        self._announce(
+            event,
+            action,
+            {"issue": payloads.issue(issue), **members},
+            sender=by or self.maintainer,
+            owner=issue.repository.owner,
+            repository=issue.repository,
+        )
+
+    def _announce_repository(
+        self, action: str, repository: Repository, changes: dict[str, Any], by: Account | None
+    ) -> None:
+        self._announce(
+            "repository",
+            action,
+            {"changes": changes},
+            sender=by or self.maintainer,
+            owner=repository.owner,
+            repository=repository,
+        )

@@ -1,0 +1,324 @@
+"""Hooks, and what is delivered to them ("Webhook events and payloads", "Redelivering webhooks")."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING, TypeAlias
+
+import urllib3
+
+from tests.support.fake_github import payloads
+from tests.support.fake_github.model import Account, App, Repository, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.fake_github.model import Installation
+    from tests.support.fake_github.payloads import JSON
+
+# A URL, or a function of headers and body that returns the status.
+Receiver: TypeAlias = str | Callable[[Mapping[str, str], bytes], int]
+
+ANSWER_WITHIN_S = 10.0
+KEPT_FOR = timedelta(days=3)
+BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
+
+# As large as they are at GitHub, too large for 32 bits.
+_FIRST_ATTEMPT = 180_000_000_000
+
+# From the beginning of the Gregorian calendar, from which UUIDs of version 1 count, to that of Unix time.
+_GREGORIAN_TICKS = 0x01B21DD213814000
+_TICKS_PER_S = 10_000_000
+
+
+@dataclass(eq=False, repr=False)
+class Hook(Thing):
+    """A webhook of a repository, an organization or an App.
+
+    Attributes
+    ----------
+    events
+        What it subscribes to, all with ``*``.
+    auto
+        Whether deliveries are sent at once; the test sends the others.
+    attempts
+        What GitHub shows as recent deliveries, oldest first.
+    """
+
+    id: int
+    target: Repository | Account | App
+    receiver: Receiver
+    secret: str
+    events: frozenset[str]
+    auto: bool
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def target_type(self) -> str:
+        if isinstance(self.target, App):
+            return "integration"
+        return "repository" if isinstance(self.target, Repository) else "organization"
+
+    def installation(self, owner: Account) -> Installation | None:
+        """Return the installation through which an App's hook hears of an owner's things."""
+        installations = self.target.installations if isinstance(self.target, App) else []
+        return next((one for one in installations if one.account is owner), None)
+
+    def hears(self, event: str, owner: Account, repository: Repository | None) -> bool:
+        if not self.events & {event, "*"}:
+            return False
+        if isinstance(self.target, App):
+            return self.installation(owner) is not None
+        return self.target is (repository if self.target_type == "repository" else owner)
+
+
+@dataclass(eq=False, repr=False)
+class Delivery:
+    """An event for a hook, as it was when it happened."""
+
+    guid: str
+    event: str
+    action: str | None
+    payload: JSON
+    hook: Hook
+    at: datetime
+    repository: Repository | None = None
+    installation: Installation | None = None
+
+    def __repr__(self) -> str:
+        return f"<Delivery {self.event}.{self.action} to {self.hook} at {self.at:%H:%M:%S}>"
+
+    @cached_property
+    def body(self) -> bytes:
+        return json.dumps(self.payload).encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        signature = hmac.digest(self.hook.secret.encode(), self.body, "sha256").hex()
+        return {
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "User-Agent": "GitHub-Hookshot/0fa4e19",
+            "X-GitHub-Delivery": self.guid,
+            "X-GitHub-Event": self.event,
+            "X-GitHub-Hook-ID": str(self.hook.id),
+            "X-GitHub-Hook-Installation-Target-ID": str(self.hook.target.id),
+            "X-GitHub-Hook-Installation-Target-Type": self.hook.target_type,
+            **({"X-Hub-Signature-256": f"sha256={signature}"} if self.hook.secret else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A try to deliver, recorded; ``id`` names it in the REST API."""
+
+    id: int
+    delivery: Delivery
+    at: datetime
+    redelivery: bool
+    status_code: int
+    status: str
+
+
+class Webhooks:
+    """GitHub's clock and its hooks.
+
+    Attributes
+    ----------
+    lock
+        Held whenever something is read or changed, and never while something is sent.
+    hooks
+        All hooks by their ids.
+    outbox
+        Everything that there was to deliver, in the order in which it happened.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._depth = 0
+        self._http = urllib3.PoolManager(retries=False)
+        # These go on after a reset: what a test has kept elsewhere is never meant again.
+        self._numbers = count(1)
+        self._ticks = count()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; the clock shows the present time."""
+        with self.lock:
+            self.now = datetime.now(UTC)
+            self.hooks: dict[int, Hook] = {}
+            self.outbox: list[Delivery] = []
+            self._due: list[tuple[Delivery, bool]] = []
+
+    @property
+    def now(self) -> datetime:
+        """GitHub's time, in whole seconds; set it to a time with an offset, or seconds since the epoch."""
+        return self._now
+
+    @now.setter
+    def now(self, at: datetime | float) -> None:
+        if not isinstance(at, datetime):
+            at = datetime.fromtimestamp(at, UTC)
+        elif at.tzinfo is None:
+            raise ValueError("GitHub's time needs an offset.")
+        self._now = at.astimezone(UTC).replace(microsecond=0)
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Hold the lock, and send what is due when it is free again."""
+        with self.lock:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            due = []
+            if not self._depth:
+                due, self._due = self._due, []
+        for delivery, redelivery in due:
+            self._transmit(delivery, redelivery=redelivery)
+
+    def send(self, delivery: Delivery) -> int:
+        """Deliver, once more if it was before, and return the status that came back.
+
+        502 stands for a receiver that does not answer, and 504 for one that takes too long.
+        """
+        return self._transmit(delivery, redelivery=False)
+
+    def fail(self, delivery: Delivery, status: int = BAD_GATEWAY) -> None:
+        """Record that it could not be delivered."""
+        self._record(delivery, status, redelivery=False)
+
+    def lose(self, delivery: Delivery) -> None:
+        """Let there be no trace of it."""
+        with self.lock:
+            self.outbox.remove(delivery)
+
+    def redeliver(self, attempt: Attempt) -> bool:
+        """Send it again; False if it is too old for that."""
+        with self.acting():
+            if self.now - attempt.delivery.at > KEPT_FOR:
+                return False
+            self._due.append((attempt.delivery, True))
+            return True
+
+    def recent(self, hook: Hook) -> list[Attempt]:
+        """Return the attempts that GitHub still shows, newest first."""
+        with self.lock:
+            return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= KEPT_FOR]
+
+    def _announce(
+        self,
+        event: str,
+        action: str,
+        members: JSON,
+        *,
+        sender: Account,
+        owner: Account,
+        repository: Repository | None = None,
+    ) -> None:
+        """Make a delivery for every hook that hears of it."""
+        hooks = [hook for hook in self.hooks.values() if hook.hears(event, owner, repository)]
+        if not hooks:
+            return
+        payload = {"action": action, **members}
+        if repository:
+            payload["repository"] = payloads.repository(repository)
+        if owner.type == "Organization":
+            payload["organization"] = payloads.organization(owner)
+        payload["sender"] = payloads.account(sender)
+        guid = self._guid()
+        for hook in hooks:
+            own = dict(payload)
+            if installation := hook.installation(owner):
+                own["installation"] = {"id": installation.id, "node_id": installation.node_id}
+            self._queue(Delivery(guid, event, action, own, hook, self.now, repository, installation))
+
+    def _ping(self, hook: Hook, sender: Account) -> None:
+        where = f"{payloads.API}/hooks/{hook.id}"
+        payload: JSON = {
+            "zen": "Keep it logically awesome.",
+            "hook_id": hook.id,
+            "hook": {
+                "type": {"repository": "Repository", "organization": "Organization", "integration": "App"}[
+                    hook.target_type
+                ],
+                "id": hook.id,
+                "name": "web",
+                "active": True,
+                "events": sorted(hook.events),
+                "config": {
+                    "content_type": "json",
+                    "insecure_ssl": "0",
+                    "secret": "********",
+                    "url": hook.receiver if isinstance(hook.receiver, str) else "https://example.com",
+                },
+                "created_at": payloads.time(self.now),
+                "updated_at": payloads.time(self.now),
+                "deliveries_url": f"{where}/deliveries",
+            },
+        }
+        repository = hook.target if isinstance(hook.target, Repository) else None
+        if isinstance(hook.target, App):
+            payload["hook"]["app_id"] = hook.target.id
+        else:
+            payload["sender"] = payloads.account(sender)
+        if repository:
+            payload["repository"] = payloads.repository(repository)
+        if isinstance(hook.target, Account):
+            payload["organization"] = payloads.organization(hook.target)
+        self._queue(Delivery(self._guid(), "ping", None, payload, hook, self.now, repository))
+
+    def _queue(self, delivery: Delivery) -> None:
+        self.outbox.append(delivery)
+        if delivery.hook.auto:
+            self._due.append((delivery, False))
+
+    def _transmit(self, delivery: Delivery, *, redelivery: bool) -> int:
+        receiver = delivery.hook.receiver
+        if callable(receiver):
+            status = receiver(delivery.headers, delivery.body)
+        else:
+            status = self._post(receiver, delivery)
+        self._record(delivery, status, redelivery=redelivery)
+        return status
+
+    def _post(self, url: str, delivery: Delivery) -> int:
+        try:
+            answer = self._http.request(
+                "POST",
+                url,
+                body=delivery.body,
+                headers=delivery.headers,
+                timeout=ANSWER_WITHIN_S,
+                redirect=False,
+            )
+        except urllib3.exceptions.ReadTimeoutError:
+            return GATEWAY_TIMEOUT
+        except urllib3.exceptions.HTTPError:
+            return BAD_GATEWAY
+        return answer.status
+
+    def _record(self, delivery: Delivery, status: int, *, redelivery: bool) -> None:
+        shown = "OK" if status < 400 else f"Invalid HTTP Response: {status}"
+        shown = {BAD_GATEWAY: "failed to connect", GATEWAY_TIMEOUT: "timed out"}.get(status, shown)
+        with self.lock:
+            attempt = Attempt(
+                _FIRST_ATTEMPT + next(self._numbers), delivery, self.now, redelivery, status, shown
+            )
+            delivery.hook.attempts.append(attempt)
+
+    def _guid(self) -> str:
+        """Return a UUID of version 1 (RFC 9562): GitHub's time, and later than all before."""
+        ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
+        fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
+        return str(uuid.UUID(fields=fields, version=1))

@@ -1,0 +1,61 @@
+"""Installs GitHub's own descriptions of its GraphQL API and of its webhooks.
+
+``python -m tests.support.install_github_schema`` does it ahead of the tests, which otherwise do it
+themselves when they first need it. GitHub publishes both as npm packages (MIT licence); they land in
+``.cache/github``, and are fetched once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tests.support.npm_package import CACHE, InstallError, NpmPackage, installed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = CACHE / "github"
+GRAPHQL = NpmPackage(
+    "@octokit/graphql-schema@15.26.1",
+    "RFDC2MpRBd4AxSRvUeBIVeBU7ojN/SxDfALUd7iVYOSeEK3gZaqR2MGOysj4Zh2xj2RY5fQAUT+Oqq7hWTraMA==",
+    "schema.graphql",
+)
+WEBHOOKS = NpmPackage(
+    "@octokit/openapi-webhooks@12.1.0",
+    "Z5eDsLCUNbx1zHpZb1LNQirADqdMTvWJQ/deahi0ws+tWWnwHXB+Pr4jfmM9OrETS9Y5iW8ZRu1fdbudObhLrg==",
+    "generated/api.github.com.json",
+)
+
+
+def graphql_schema() -> Path:
+    """Return the public schema of GitHub's GraphQL API, after installing it if need be.
+
+    Raises
+    ------
+    InstallError
+        It could not be fetched.
+    """
+    return _installed(GRAPHQL) / "schema.graphql"
+
+
+def webhook_payloads() -> Path:
+    """Return the OpenAPI description of what GitHub's webhooks send, after installing it if need be.
+
+    Raises
+    ------
+    InstallError
+        It could not be fetched.
+    """
+    return _installed(WEBHOOKS) / "api.github.com.json"
+
+
+def _installed(package: NpmPackage) -> Path:
+    return installed(FOLDER / package.name.replace("/", "-"), package.unpack)
+
+
+if __name__ == "__main__":
+    try:
+        print(f"GitHub's descriptions are {graphql_schema()} and {webhook_payloads()}")
+    except InstallError as error:
+        sys.exit(f"GitHub's schema, which the tests run on, could not be installed: {error}")
