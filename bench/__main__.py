@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import cold_start, handler_time, package_size, round_trips
+from bench import cold_start, handler_time, package_size, receiver_time, round_trips
 
 _PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 _MEASUREMENTS: dict[str, Callable[[], str]] = {
     "round-trips": round_trips.measure,
     "cold-start": cold_start.measure,
     "handler-time": handler_time.measure,
+    "receiver-time": receiver_time.measure,
     "package-size": package_size.measure,
 }
 

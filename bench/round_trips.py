@@ -1,6 +1,5 @@
 """DynamoDB calls and consumed capacity of each operation, counted through the real handlers."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -8,6 +7,7 @@ from uuid import uuid4
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Context
 from timer_core.clock import now_ms
+from timer_core.github.messages import IssueEvent, to_json
 
 
 def measure() -> str:
@@ -76,7 +76,7 @@ def _operations(on: Stage) -> list[tuple[str, list[str], float]]:
         "process one delivery: nobody registered",
         lambda: on.process.handler(_batch("assigned", 9), Context()),
     )
-    event = {"stale_after_hours": 0.0000001, "dry_run": True}
+    event = {"stale_after_hours": 0.0000001, "dry_run": True, "stop_closed": False, "redeliver": False}
     count("sweep, dry run", lambda: on.sweep.handler(event, Context()))
     return results
 
@@ -90,20 +90,14 @@ def _issues() -> Any:
 
 
 def _batch(kind: str, user_id: int = 21031067) -> dict[str, Any]:
-    body = {
-        "delivery": str(uuid4()),
-        "kind": kind,
-        "repo": "octocat/bench",
-        "number": 1,
-        "at_ms": now_ms(),
-        "users": None if kind == "closed" else [user_id],
-    }
+    users = None if kind == "closed" else (user_id,)
+    event = IssueEvent(str(uuid4()), kind, "octocat/bench", 1, now_ms(), users)
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
     return {
         "Records": [
             {
                 "messageId": str(uuid4()),
-                "body": json.dumps([body]),
+                "body": to_json([event]),
                 "attributes": attributes,
                 "eventSource": "aws:sqs",
             }

@@ -16,6 +16,7 @@ from timer_core.api.auth import Authenticator
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.models import (
     AddRequest,
+    GitHubReport,
     HealthReport,
     PatchRequest,
     StartRequest,
@@ -260,6 +261,7 @@ def get_health() -> Response[HealthReport]:
         open_timers=health.open_timers,
         stale_timers=health.stale_timers,
         webhook_success_rate=health.webhook_success_rate,
+        github=GitHubReport(credential=health.github_credential, cannot=list(health.github_cannot)),
     )
     return _answer(HTTPStatus.OK, report)
 

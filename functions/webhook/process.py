@@ -1,30 +1,54 @@
 """Takes deliveries from the queue and brings the timers in line with them."""
 
 import os
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
+import boto3
 from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
 
 from timer_core.clock import now_ms
-from timer_core.domain.errors import InvalidInput, TimerNotFound
-from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
-from timer_core.domain.timers import Timer, finished
-from timer_core.github.events import LOG, IssueEvent, from_json
+from timer_core.github.client import GitHub
+from timer_core.github.credentials import CredentialParameter
+from timer_core.github.errors import InvalidCredential, NoCredential, Refused, Unavailable
+from timer_core.github.messages import (
+    AnswerEvent,
+    CardEvent,
+    CommentEvent,
+    Event,
+    IssueEvent,
+    Message,
+    MoveEvent,
+    from_json,
+)
+from timer_core.github.questions import ask_card, send_answer
+from timer_core.github.vocabulary import Vocabulary
+from timer_core.intake import Intake, Taken
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.facts import FactStore
-from timer_core.store.health import HealthStore
+from timer_core.store.health import Capability, HealthStore
+from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from webhook.answers import answer_to
+from webhook.queue import send
 
-_MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "5"))
+_MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "10"))
+# What fails waits this long, twice as long each time, and at most an hour: GitHub's primary rate limit
+# ends within that.
+_FIRST_WAIT_S = 15
+_LONGEST_WAIT_S = 3_600
+_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 
 logger = make_logger("webhook-process")
 metrics = make_metrics("webhook-process")
@@ -34,7 +58,11 @@ table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
 facts = FactStore(table, timers)
 people = PeopleStore(table)
+intake = Intake(facts, timers, people, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
+hooks = HookStore(table)
+github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
+vocabulary = Vocabulary.from_environment()
 
 # What fails is delivered again by itself: in which order an issue's deliveries are processed does
 # not matter, so those behind it need not wait for it, nor follow it to the dead-letter queue.
@@ -66,52 +94,126 @@ def _is_last_try(record: dict[str, Any]) -> bool:
 
 def _process(record: SQSRecord) -> None:
     try:
-        for event in from_json(record.body):
+        message = from_json(record.body)
+        for event in message.events:
             logger.set_correlation_id(event.delivery)
-            logger.info("Delivery processed", extra={"kind": event.kind, **_apply(event)})
-    except Exception:
+            logger.info("Delivery processed", extra={"event": type(event).__name__, **_take(event, message)})
+        if message.hook is not None:
+            hooks.note(message.hook.path, now_ms=now_ms())
+    except Exception as error:
         logger.exception("Delivery failed", extra={"message_id": record.message_id})
+        _wait(record, error)
         raise
 
 
-def _apply(event: IssueEvent) -> dict[str, Any]:
+def _wait(record: SQSRecord, error: Exception) -> None:
+    """Let a failed message wait for a time that grows, or for as long as GitHub says."""
+    receives = int(record.attributes.approximate_receive_count)
+    longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(receives, 20))
+    wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - not for secrets
+    if isinstance(error, Unavailable) and error.retry_after_s is not None:
+        wait_s = min(_LONGEST_WAIT_S, max(wait_s, error.retry_after_s))
+    try:
+        _sqs().change_message_visibility(
+            QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
+            ReceiptHandle=record.receipt_handle,
+            VisibilityTimeout=round(wait_s),
+        )
+    except Exception:
+        # Then it waits for the queue's own time.
+        logger.exception("The message could not be put off")
+
+
+@cache
+def _sqs() -> Any:
+    return boto3.client("sqs", config=_CONFIG)
+
+
+def _take(event: Event, message: Message) -> dict[str, Any]:
     """Bring the timers in line with an event and return what to log of it."""
-    try:
-        issue = Issue.of(event.repo, event.number)
-    except InvalidInput as error:
-        return {"outcome": "ignored", "reason": f"not_an_issue: {error}"}
-    users = None if event.users is None else frozenset(event.users)
-    if users is not None and not settings().track_unregistered:
-        registered = people.registered(users)
-        unregistered = len(users) - len(registered)
-        if unregistered:
-            metrics.add_metric("UsersNotRegistered", MetricUnit.Count, unregistered)
-        if not registered:
-            return {"outcome": "ignored", "reason": "user_not_registered"}
-        users = frozenset(registered)
-    if event.kind == LOG:
-        changed = [timer for user_id in users or () for timer in _log_time(event, issue, user_id)]
-    else:
-        changed = facts.apply(Fact(event.delivery, event.kind, event.at_ms, users), issue, now_ms=now_ms())
-    return {"outcome": "applied", "timers": [timer.id for timer in changed]}
+    match event:
+        case IssueEvent():
+            return {"kind": event.kind, **_outcome(intake.take(event, now_ms=now_ms()))}
+        case MoveEvent():
+            return _outcome(intake.move(event, now_ms=now_ms()))
+        case CardEvent():
+            return _with_github("project_cards", lambda: _take_card(event))
+        case CommentEvent():
+            commands = [command for command in message.events if isinstance(command, IssueEvent)]
+            return _with_github("answers", lambda: _queue_answer(event, commands))
+        case AnswerEvent():
+            return _with_github("answers", lambda: _send_answer(event))
 
 
-def _log_time(event: IssueEvent, issue: Issue, user_id: int) -> list[Timer]:
-    """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
-    timer = finished(
-        user_id=user_id,
-        ulid=derived_ulid(event.at_ms, issue.key, str(user_id), event.delivery),
-        start_ms=event.at_ms - event.duration_ms,
-        end_ms=event.at_ms,
-        now_ms=max(event.at_ms, now_ms()),
-        issue=issue,
-        by=event.kind,
-    )
+def _outcome(taken: Taken) -> dict[str, Any]:
+    if taken.unregistered:
+        metrics.add_metric("UsersNotRegistered", MetricUnit.Count, taken.unregistered)
+    if taken.reason:
+        return {"outcome": "ignored", "reason": taken.reason}
+    return {"outcome": "applied", "timers": [timer.id for timer in taken.timers]}
+
+
+# ---------------------------------------------------------------------- what needs GitHub's API
+
+
+def _with_github(capability: Capability, take: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do what needs GitHub's API, and note whether we can.
+
+    What GitHub refuses is given up, because trying again does not help. What it cannot do now is
+    raised, and tried again.
+    """
     try:
-        return [timers.add(timer)]
-    except TimerNotFound:
-        # The person has deleted it since the delivery came first.
-        return []
+        outcome, trouble = take(), ""
+    except (NoCredential, InvalidCredential, Refused) as error:
+        metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
+        outcome, trouble = {"outcome": "given_up", "reason": str(error)}, type(error).__name__
+    try:
+        health.note_github(_credential_kind(), {capability: not trouble}, now_ms=now_ms())
+    except Exception:
+        logger.exception("It could not be noted what is possible on GitHub")
+    return outcome
+
+
+def _credential_kind() -> str:
+    try:
+        return github.credential_kind()
+    except InvalidCredential:
+        return "invalid"
+
+
+def _take_card(event: CardEvent) -> dict[str, Any]:
+    """Take in that a card was moved: it starts the timers of the assignees, or pauses or stops all."""
+    card = ask_card(github, event, vocabulary.status_field)
+    if card is None:
+        return {"outcome": "ignored", "reason": "no_such_card"}
+    kind = vocabulary.kind_of_status(card.status)
+    users = None
+    if kind == "project.start":
+        if card.state.is_closed:
+            return {"outcome": "ignored", "reason": "issue_closed"}
+        users = tuple(sorted(card.state.assignees))
+        if not users:
+            return {"outcome": "ignored", "reason": "no_assignees"}
+    issue = card.state.issue
+    moved = IssueEvent(event.delivery, kind, issue.full_name, issue.number, card.at_ms, users)
+    return {"kind": kind, **_outcome(intake.take(moved, now_ms=now_ms()))}
+
+
+def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[str, Any]:
+    """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
+    if github.credential_kind() == "none":
+        raise NoCredential("There is no GitHub credential to answer with.")
+    is_registered = settings().track_unregistered or bool(people.registered({comment.author}))
+    issue = Issue.of(comment.repo, comment.number)
+    own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
+    answer = answer_to(comment, commands, own, is_registered=is_registered)
+    send(_sqs(), os.environ["DELIVERY_QUEUE_URL"], [answer], delivery=f"{comment.delivery}-answer")
+    return {"outcome": "answer_queued", "reaction": answer.reaction}
+
+
+def _send_answer(answer: AnswerEvent) -> dict[str, Any]:
+    send_answer(github, answer)
+    return {"outcome": "answered", "reaction": answer.reaction}
 
 
 def _count(processed: int, failed: int) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,16 +23,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from timer_core.api.problems import HttpError, response
 from timer_core.clock import now_ms
-from timer_core.github.events import (
-    Ignored,
-    IssueEvent,
-    MalformedDelivery,
-    Vocabulary,
-    read,
-    to_json,
-)
+from timer_core.github.events import Ignored, MalformedDelivery, hook_of, read
+from timer_core.github.messages import Event, Hook
 from timer_core.github.signature import is_signed
+from timer_core.github.vocabulary import Vocabulary
 from timer_core.observability import make_logger, make_metrics
+from webhook.queue import send
 from webhook.secrets import WebhookSecrets
 
 logger = make_logger("webhook-receive")
@@ -45,12 +40,7 @@ _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard",
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=_CONFIG)
-vocabulary = Vocabulary(
-    start_labels=frozenset(
-        label.strip().lower() for label in os.environ.get("START_LABELS", "").split(",") if label.strip()
-    ),
-    command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),
-)
+vocabulary = Vocabulary.from_environment()
 secrets = WebhookSecrets(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
 
 
@@ -82,16 +72,20 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
     if not name or not _DELIVERY.fullmatch(delivery):
         raise HttpError(HTTPStatus.BAD_REQUEST, "X-GitHub-Event or X-GitHub-Delivery is missing.")
     payload = _payload(headers.get("content-type", ""), body)
-    if name == "ping":
-        return HTTPStatus.OK, {"status": "pong"}
     try:
+        hook = hook_of(headers, payload)
+        if name == "ping":
+            if hook is not None:
+                # So that it is known from its first day.
+                _queue(delivery, (), hook)
+            return HTTPStatus.OK, {"status": "pong"}
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), vocabulary=vocabulary)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
     if isinstance(events, Ignored):
         metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
         return HTTPStatus.OK, {"status": "ignored", "reason": events.reason}
-    _queue(delivery, events)
+    _queue(delivery, events, hook)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, 1)
     return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
 
@@ -108,16 +102,9 @@ def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The signature cannot be checked now.") from error
 
 
-def _queue(delivery: str, events: Sequence[IssueEvent]) -> None:
-    issue = f"{events[0].repo}#{events[0].number}".lower()
+def _queue(delivery: str, events: Sequence[Event], hook: Hook | None) -> None:
     try:
-        sqs.send_message(
-            QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
-            MessageBody=to_json(events),
-            # An issue's name may be longer than the 128 characters that SQS takes.
-            MessageGroupId=sha256(issue.encode()).hexdigest(),
-            MessageDeduplicationId=delivery,
-        )
+        send(sqs, os.environ["DELIVERY_QUEUE_URL"], events, delivery=delivery, hook=hook)
     except (BotoCoreError, ClientError) as error:
         logger.exception("The queue did not take a delivery")
         metrics.add_metric("DeliveriesLost", MetricUnit.Count, 1)

@@ -920,6 +920,7 @@ class TestHealth:
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,
+            "github": {"credential": None, "cannot": []},
         }
 
 

@@ -20,7 +20,15 @@ from timer_core.store.timers import TimerStore
 
 HOUR = 3_600_000
 ANN = 21031067
-NOTHING = {"dry_run": False, "stale": 0, "stopped": 0, "failed": 0, "complete": True}
+NOTHING = {
+    "dry_run": False,
+    "stale": 0,
+    "stopped": 0,
+    "failed": 0,
+    "redelivery": None,
+    "reconcile": None,
+    "complete": True,
+}
 
 
 @dataclass
@@ -56,8 +64,8 @@ def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyP
     store = TimerStore(shared_table)
     yield Sweeper(module, store, now)
     for shard in range(OPEN_SHARDS):
-        for user_id, ulid in list(store.open_since_before(shard, now + 1)):
-            store.delete(user_id, ulid, now_ms=now)
+        for timer in list(store.open_timers(shard)):
+            store.delete(timer.user_id, timer.ulid, now_ms=now)
 
 
 def test_with_nothing_open_there_is_nothing_to_do(sweeper: Sweeper) -> None:

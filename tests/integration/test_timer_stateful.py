@@ -805,10 +805,10 @@ class TimerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         found = {
-            (user_id, ulid)
+            (timer.user_id, timer.ulid)
             for shard in range(OPEN_SHARDS)
-            for user_id, ulid in self.store.open_since_before(shard, self.true_now + HOUR)
-            if user_id in {person.user_id for person in self.people}
+            for timer in self.store.open_timers(shard)
+            if timer.user_id in {person.user_id for person in self.people}
         }
         assert found == {
             (person.user_id, desk.open.ulid)

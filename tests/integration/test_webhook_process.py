@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from tests.support.gateway import Context
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.github.events import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -115,9 +116,28 @@ def new_issue() -> Issue:
     return Issue("octocat", "Hello-World", next(_numbers))
 
 
+class Waits:
+    """The queue, as far as it is told how long failed messages wait."""
+
+    def __init__(self) -> None:
+        self.seconds: list[int] = []
+
+    def change_message_visibility(self, **request: Any) -> None:
+        self.seconds.append(request["VisibilityTimeout"])
+
+
+@contextmanager
+def loaded_process(table: Table, **variables: str) -> Iterator[ModuleType]:
+    """Load the handler, with a queue that only takes note of waits."""
+    with loaded("webhook.process", table.name, DELIVERY_QUEUE_URL="unused", **variables) as module:
+        waits = Waits()
+        module._sqs = lambda: waits  # type: ignore[attr-defined]
+        yield module
+
+
 @pytest.fixture(scope="module")
 def process(shared_table: Table) -> Iterator[ModuleType]:
-    with loaded("webhook.process", shared_table.name) as module:
+    with loaded_process(shared_table) as module:
         yield module
 
 
@@ -136,7 +156,7 @@ def make_desk(module: ModuleType, table: Table, new_person: Callable[[], Person]
 @contextmanager
 def another_desk(table: Table, new_person: Callable[[], Person], **variables: str) -> Iterator[Desk]:
     """Load the handler as deployed with other parameters."""
-    with loaded("webhook.process", table.name, **variables) as module:
+    with loaded_process(table, **variables) as module:
         yield make_desk(module, table, new_person)
 
 
@@ -249,6 +269,14 @@ class TestFailures:
         desk.process("no event")
         assert desk.process(desk.event("assigned", 1, desk.ann)) == []
 
+    def test_it_waits_twice_as_long_each_time_up_to_an_hour(self, desk: Desk) -> None:
+        seconds = desk.module._sqs().seconds
+        seconds.clear()
+        for receives in (1, 2, 3, 9):
+            desk.process("no event", receives=receives)
+        for wait, longest in zip(seconds, (30, 60, 120, 3600), strict=True):
+            assert longest // 2 <= wait <= longest
+
     def test_the_health_counts_both(self, table: Table, new_person: Callable[[], Person]) -> None:
         with another_desk(table, new_person) as desk:
             desk.process(
@@ -257,7 +285,7 @@ class TestFailures:
                 desk.event("reopened", 3, desk.ann),
                 "a failure that is tried again",
             )
-            desk.process("a failure for good", receives=5)
+            desk.process("a failure for good", receives=10)
         health = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=24 * 60 * MINUTE)
         assert (health.webhook_success_rate, health.open_timers) == (0.75, 1)
 

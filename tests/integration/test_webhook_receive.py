@@ -19,7 +19,7 @@ from tests.integration.conftest import loaded
 from tests.support.connection import REGION
 from tests.support.gateway import Answer, Context, request_event
 from timer_core.clock import now_ms
-from timer_core.github.events import IssueEvent, from_json
+from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
 from webhook import secrets
 
@@ -139,7 +139,7 @@ class TestAccepted:
         answer = receiver.deliver()
         assert (answer.status, answer.json()) == (202, {"status": "accepted", "delivery": GUID})
         (message,) = receiver.queued()
-        event = from_json(message["Body"])[0]
+        event = from_json(message["Body"]).events[0]
         assert event == IssueEvent(GUID, "assigned", "Codertocat/Hello-World", 1, event.at_ms, (21031067,))
         assert before - 2_000 <= event.at_ms <= now_ms()
         assert len(message["Body"]) < 300
@@ -150,14 +150,14 @@ class TestAccepted:
     def test_every_event_of_an_issue_that_counts_is_queued(self, receiver: Receiver, name: str) -> None:
         assert receiver.deliver(name).status == 202
         (message,) = receiver.queued()
-        assert from_json(message["Body"])[0].kind == name.partition(".")[2]
+        assert from_json(message["Body"]).events[0].kind == name.partition(".")[2]
 
     def test_a_form_is_as_good_as_json(self, receiver: Receiver) -> None:
         form = urlencode({"payload": json.dumps(payload("issues.assigned"))}).encode()
         answer = receiver.deliver(raw=form, content_type="application/x-www-form-urlencoded")
         assert answer.status == 202
         (message,) = receiver.queued()
-        assert from_json(message["Body"])[0].repo == "Codertocat/Hello-World"
+        assert from_json(message["Body"]).events[0].repo == "Codertocat/Hello-World"
 
     @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "APPLICATION/JSON"])
     def test_the_content_type_may_have_parameters(self, receiver: Receiver, content_type: str) -> None:
@@ -223,7 +223,7 @@ class TestIgnored:
         assert receiver.queued() == []
 
     @pytest.mark.parametrize(
-        "name", ["issues.opened", "issues.edited", "issue_comment.edited", "installation.created"]
+        "name", ["issues.pinned", "issues.edited", "issue_comment.edited", "installation.created"]
     )
     def test_what_is_not_handled_is_acknowledged(self, receiver: Receiver, name: str) -> None:
         answer = receiver.deliver(name)

@@ -15,14 +15,23 @@ from timer_core.github.events import (
     READERS,
     REDELIVERY_WINDOW,
     Ignored,
-    IssueEvent,
     MalformedDelivery,
-    Vocabulary,
     counts_from,
-    from_json,
+    hook_of,
     read,
+)
+from timer_core.github.messages import (
+    CardEvent,
+    CommentEvent,
+    Event,
+    Hook,
+    IssueEvent,
+    Message,
+    MoveEvent,
+    from_json,
     to_json,
 )
+from timer_core.github.vocabulary import Vocabulary
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
@@ -41,7 +50,7 @@ def ms(time: str) -> int:
 
 def deliver_all(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
-) -> tuple[IssueEvent, ...] | Ignored:
+) -> tuple[Event, ...] | Ignored:
     return read(
         name.partition(".")[0],
         payload(name) if body is None else body,
@@ -53,7 +62,7 @@ def deliver_all(
 
 def deliver(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
-) -> IssueEvent | Ignored:
+) -> Event | Ignored:
     """Deliver what holds one event."""
     found = deliver_all(name, body, received)
     if isinstance(found, Ignored):
@@ -93,7 +102,10 @@ def test_a_deletion_counts_from_its_receipt_for_github_does_not_say_when() -> No
 
 def test_every_event_that_is_read_has_an_effect() -> None:
     told = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
-    assert told | {f"comment.{action}" for action in ("start", "pause", "resume", "stop")} == set(EFFECTS)
+    told -= {"opened", "transferred"}  # moves
+    told |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
+    told |= {VOCABULARY.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
+    assert told == set(EFFECTS)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +227,12 @@ class TestMalformed:
         ("issues.closed", ("issue", "number")),
         ("issues.deleted", ("repository", "full_name")),
         ("issues.reopened", ("issue", "updated_at")),
+        ("issues.transferred", ("changes",)),
+        ("issues.transferred", ("changes", "new_issue")),
+        ("repository.renamed", ("changes", "repository", "name", "from")),
+        ("repository.transferred", ("changes", "owner")),
+        ("projects_v2_item.edited", ("projects_v2_item",)),
+        ("issue_comment.created", ("comment", "user")),
     )
 
     @pytest.mark.parametrize(("name", "path"), MISSING, ids=lambda value: str(value))
@@ -275,8 +293,22 @@ class TestMalformed:
         ("assignee", "type"),
         ("repository",),
         ("repository", "full_name"),
+        ("changes",),
+        ("changes", "new_issue", "number"),
+        ("changes", "old_issue"),
+        ("changes", "owner", "from"),
+        ("changes", "repository", "name"),
+        ("changes", "field_value"),
+        ("changes", "field_value", "to"),
+        ("changes", "field_value", "field_name"),
+        ("projects_v2_item",),
+        ("projects_v2_item", "content_node_id"),
+        ("organization",),
+        ("comment", "id"),
     )
-    BODIES: ClassVar = {name: payload(name) for name in READERS}
+    BODIES: ClassVar = {name: payload(name.replace("project_", "projects_")) for name in READERS}
+    for body in BODIES.values():
+        body.get("projects_v2_item", {})["content_type"] = "Issue"
 
     @given(
         st.sampled_from(sorted(READERS)),
@@ -298,7 +330,7 @@ class TestMalformed:
             events = deliver_all(name, body)
         except MalformedDelivery:
             return
-        assert isinstance(events, Ignored) or tuple(from_json(to_json(events))) == events
+        assert isinstance(events, Ignored) or from_json(to_json(events)).events == events
 
     @given(st.dictionaries(st.text() | st.sampled_from(["action", "issue", "assignee", "repository"]), JSON))
     def test_no_arbitrary_object_breaks_the_reader(self, body: dict[str, Any]) -> None:
@@ -313,7 +345,8 @@ class TestMalformed:
 @pytest.mark.parametrize("users", [None, (), (1,), (1, 2**63)])
 def test_an_event_survives_its_way_through_the_queue(users: tuple[int, ...] | None) -> None:
     event = IssueEvent(GUID, "assigned", "octocat/Hello-World", 7, 1_763_900_000_000, users)
-    assert from_json(to_json([event, event])) == [event, event]
+    assert from_json(to_json([event, event])) == Message((event, event))
+    assert from_json(to_json([], Hook("/app/hook"))) == Message((), Hook("/app/hook"))
 
 
 class TestLabels:
@@ -345,28 +378,34 @@ class TestComments:
         return body
 
     def test_a_command_concerns_its_author_from_when_it_was_written(self) -> None:
-        event = deliver("issue_comment.created", self.comment("Now.\n/timer start"), "2019-05-15T15:21:00Z")
-        assert event == IssueEvent(
-            GUID, "comment.start", "Codertocat/Hello-World", 1, ms("2019-05-15T15:20:21Z"), (CODERTOCAT,)
+        body = self.comment("Now.\n/timer start")
+        written = ms("2019-05-15T15:20:21Z")
+        assert deliver_all("issue_comment.created", body, "2019-05-15T15:21:00Z") == (
+            IssueEvent(GUID, "comment.start", "Codertocat/Hello-World", 1, written, (CODERTOCAT,)),
+            CommentEvent(GUID, "Codertocat/Hello-World", 1, written, body["comment"]["id"], CODERTOCAT),
         )
 
     def test_several_commands_keep_their_order(self) -> None:
-        events = deliver_all(
-            "issue_comment.created", self.comment("/timer stop\n\n/timer log 1h30m\n/timer start")
-        )
+        body = self.comment("/timer stop\n\n/timer log 1h30m\n/timer start")
+        events = deliver_all("issue_comment.created", body)
         assert not isinstance(events, Ignored)
-        assert [(event.kind, event.delivery, event.duration_ms) for event in events] == [
+        commands = [event for event in events if isinstance(event, IssueEvent)]
+        assert [(event.kind, event.delivery, event.duration_ms) for event in commands] == [
             ("comment.stop", GUID, 0),
-            ("comment.log", f"{GUID}.1", 5_400_000),
+            ("comment.log", f"comment-{body['comment']['id']}.1", 5_400_000),
             ("comment.start", f"{GUID}.2", 0),
         ]
-        assert [event.at_ms - events[0].at_ms for event in events] == [0, 1, 2]
+        assert [event.at_ms - commands[0].at_ms for event in commands] == [0, 1, 2]
 
-    @pytest.mark.parametrize(
-        "text", ["Thanks!", "", "/timer", "/timer dance", "> /timer start", "use /timer start"]
-    )
+    @pytest.mark.parametrize("text", ["Thanks!", "", "> /timer start", "use /timer start"])
     def test_talk_is_no_command(self, text: str) -> None:
         assert deliver("issue_comment.created", self.comment(text)) == Ignored("no_command")
+
+    @pytest.mark.parametrize("text", ["/timer", "/timer dance", "/timer log soon"])
+    def test_a_mistake_is_answered_and_does_nothing(self, text: str) -> None:
+        event = deliver("issue_comment.created", self.comment(text))
+        assert isinstance(event, CommentEvent)
+        assert len(event.mistakes) == 1
 
     def test_a_pull_request_has_no_timer(self) -> None:
         body = self.comment("/timer start")
@@ -377,3 +416,123 @@ class TestComments:
         body = self.comment("/timer start")
         body["comment"]["user"]["type"] = "Bot"
         assert deliver("issue_comment.created", body) == Ignored("bot")
+
+
+class TestMoves:
+    def test_a_transferred_issue_has_another_repository_and_number(self) -> None:
+        received = "2019-10-25T22:47:00Z"
+        assert deliver("issues.transferred", received=received) == MoveEvent(
+            delivery=GUID,
+            origin="octo-org/octo-repo",
+            target="Codertocat/Hello-World",
+            at_ms=ms("2019-10-25T22:46:30Z"),
+            heard_ms=ms(received),
+            numbers=(1, 1),
+        )
+
+    def test_the_new_repository_tells_of_it_too(self) -> None:
+        old = {"old_repository": {"full_name": "octo-org/octo-repo"}, "old_issue": {"number": 7}}
+        event = deliver("issues.opened", payload("issues.opened") | {"changes": old})
+        assert isinstance(event, MoveEvent)
+        assert (event.origin, event.target, event.numbers) == (
+            "octo-org/octo-repo",
+            "Codertocat/Hello-World",
+            (7, 1),
+        )
+
+    def test_a_new_issue_was_nowhere_before(self) -> None:
+        assert deliver("issues.opened") == Ignored("not_transferred")
+
+    def test_a_renamed_repository_takes_all_of_its_issues_along(self) -> None:
+        event = deliver("repository.renamed")
+        assert isinstance(event, MoveEvent)
+        assert (event.origin, event.target, event.numbers) == (
+            "Octocoders/Hello-World",
+            payload("repository.renamed")["repository"]["full_name"],
+            None,
+        )
+
+    @pytest.mark.parametrize("kind", ["user", "organization"])
+    def test_so_does_one_with_another_owner(self, kind: str) -> None:
+        body = payload("repository.transferred")
+        body["changes"]["owner"]["from"] = {kind: {"login": "octocat"}}
+        event = deliver("repository.transferred", body)
+        assert isinstance(event, MoveEvent)
+        assert (event.origin, event.target) == ("octocat/Hello-World", "Octocoders/Hello-World")
+
+
+class TestCards:
+    def moved(self, **change: Any) -> dict[str, Any]:
+        body = payload("projects_v2_item.edited")
+        body["projects_v2_item"] |= {"content_type": "Issue", "content_node_id": "I_1"}
+        body["changes"]["field_value"] |= change
+        return body
+
+    def test_a_card_names_its_issue_by_a_node_id_only(self) -> None:
+        body = self.moved(field_name="Status", to={"id": "1", "name": "In Progress"})
+        assert deliver("projects_v2_item.edited", body, "2022-06-08T20:35:00Z") == CardEvent(
+            delivery=GUID,
+            owner="Octocoders",
+            item="PVTI_lADOAWcTxs07G84AVqWu",
+            content="I_1",
+            at_ms=ms("2022-06-08T20:34:26Z"),
+            status="In Progress",
+        )
+
+    def test_a_status_that_was_taken_away_is_none(self) -> None:
+        event = deliver("projects_v2_item.edited", self.moved(field_name="Status", to=None))
+        assert isinstance(event, CardEvent)
+        assert event.status == ""
+
+    def test_what_the_delivery_does_not_say_has_to_be_asked_for(self) -> None:
+        event = deliver("projects_v2_item.edited", self.moved())
+        assert isinstance(event, CardEvent)
+        assert (event.field, event.status) == ("PVTF_lADOAWcTxs07G84AAali", None)
+
+    def test_the_older_name_of_the_event_means_the_same(self) -> None:
+        body = self.moved(field_name="Status", to={"name": "Done"})
+        body["project_v2_item"] = body.pop("projects_v2_item")
+        assert deliver("project_v2_item.edited", body) == deliver(
+            "projects_v2_item.edited", self.moved(field_name="Status", to={"name": "Done"})
+        )
+
+    @pytest.mark.parametrize("change", [{"field_name": "Priority"}, {"field_type": "text"}])
+    def test_another_field_is_not_the_status(self, change: dict[str, str]) -> None:
+        assert deliver("projects_v2_item.edited", self.moved(**change)) == Ignored("other_field")
+
+    @pytest.mark.parametrize("kind", ["DraftIssue", "PullRequest"])
+    def test_a_card_of_something_else_has_no_timer(self, kind: str) -> None:
+        body = self.moved(field_name="Status")
+        body["projects_v2_item"]["content_type"] = kind
+        assert deliver("projects_v2_item.edited", body) == Ignored("not_an_issue")
+
+    def test_a_change_without_a_field_is_not_the_status(self) -> None:
+        body = self.moved()
+        body["changes"] = {"body": {"from": "a", "to": "b"}}
+        assert deliver("projects_v2_item.edited", body) == Ignored("other_field")
+
+
+class TestHooks:
+    @pytest.mark.parametrize(
+        ("kind", "path"),
+        [
+            ("repository", "/repos/octocat/hello-world/hooks/5"),
+            ("organization", "/orgs/octo-org/hooks/5"),
+            ("integration", "/app/hook"),
+        ],
+    )
+    def test_a_delivery_names_its_webhook(self, kind: str, path: str) -> None:
+        headers = {"x-github-hook-id": "5", "x-github-hook-installation-target-type": kind}
+        body = {"repository": {"full_name": "octocat/hello-world"}, "organization": {"login": "octo-org"}}
+        assert hook_of(headers, body) == Hook(path)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"x-github-hook-id": "5"},
+            {"x-github-hook-id": "5/..", "x-github-hook-installation-target-type": "repository"},
+        ],
+    )
+    def test_what_comes_from_elsewhere_has_none(self, headers: dict[str, str]) -> None:
+        assert hook_of(headers, {}) is None

@@ -20,12 +20,18 @@ class Settings:
         Whether GitHub's events time people who never signed in.
     stale_after_ms
         For how long a timer may be open.
+    github_credential
+        The name of the SSM parameter that may hold a credential for GitHub's API; empty if there is none.
+    github_api_url
+        The base URL of GitHub's API.
     """
 
     table_name: str
     exclusive: bool = False
     track_unregistered: bool = False
     stale_after_ms: int = 24 * _HOUR_MS
+    github_credential: str = ""
+    github_api_url: str = "https://api.github.com"
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -41,6 +47,8 @@ class Settings:
             exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
+            github_credential=os.environ.get("GITHUB_CREDENTIAL", ""),
+            github_api_url=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
         )
 
 

@@ -235,6 +235,21 @@ class PatchRequest(_OnIssue):
         return self
 
 
+class GitHubReport(BaseModel):
+    """What GitHub's API lets the deployment do."""
+
+    model_config = _RARE
+
+    credential: Annotated[
+        str | None,
+        Field(description="none, token, app or invalid; null before anybody looked for it."),
+    ]
+    cannot: Annotated[
+        list[str],
+        Field(description="Of project_cards, answers, redelivery and reconcile."),
+    ]
+
+
 class HealthReport(BaseModel):
     """How the deployment does."""
 
@@ -248,6 +263,7 @@ class HealthReport(BaseModel):
         float | None,
         Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any."),
     ]
+    github: GitHubReport
 
 
 class FieldError(BaseModel):

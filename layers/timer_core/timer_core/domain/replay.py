@@ -47,12 +47,15 @@ EFFECTS: dict[str, Effect] = {
     "reopened": Effect(Action.START),
     "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
     "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
+    "project.start": Effect(Action.START, resumes=frozenset({"project.pause"})),
     "comment.start": Effect(Action.START, resumes=ANY_PAUSE),
     "comment.resume": Effect(Action.RESUME),
     "unassigned": Effect(Action.PAUSE),
     "unlabeled": Effect(Action.PAUSE),
+    "project.pause": Effect(Action.PAUSE),
     "comment.pause": Effect(Action.PAUSE),
     "comment.stop": Effect(Action.STOP),
+    "project.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
     "deleted": Effect(Action.STOP),
 }
@@ -134,7 +137,7 @@ def replay(
     issue: Issue,
     user_id: int,
     now_ms: int,
-    since: Fact,
+    since: Fact | None,
     facts: Iterable[Fact],
     timers: Iterable[Timer],
     settled_ms: int,
@@ -143,10 +146,12 @@ def replay(
 
     Parameters
     ----------
+    issue
+        The issue by its present name, which the timers get that are derived.
     since
-        The fact that came; timers that ended before it stay as they are.
+        The fact that came; timers that ended before it stay as they are. None derives them all.
     facts
-        All known facts about the issue, ``since`` among them.
+        All known facts about the issue, under any of its names, ``since`` among them.
     timers
         The person's timers on the issue that events may change (not the corrected ones).
     settled_ms
@@ -158,8 +163,10 @@ def replay(
         (timer for timer in timers if timer.end_ms is None or timer.end_ms > settled_ms),
         key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
     )
-    place = _order_of_fact(since)
-    first = sum(_ended_before(timer, place) for timer in ordered)
+    first = 0
+    if since is not None:
+        place = _order_of_fact(since)
+        first = sum(_ended_before(timer, place) for timer in ordered)
     cut = [index for index, timer in enumerate(ordered) if timer.snapshot]
     if cut:
         # What came before a snapshot cannot be derived again.
@@ -169,7 +176,7 @@ def replay(
     floor = _Order(settled_ms, True, 0, 0, "")
     current = None
     if affected and affected[0].snapshot:
-        current = _restore(affected[0], affected[0].snapshot)
+        current = _restore(affected[0], affected[0].snapshot, issue)
         floor = max(floor, _Order(current.changed_ms, True, 0, 0, ""))
     steps: list[_Step] = []
     latest_by_hand_ms = 0
@@ -204,13 +211,20 @@ def _order_of_fact(fact: Fact) -> _Order:
 
 
 def _order(at_ms: int, kind: str, delivery: str) -> _Order:
+    return _Order(at_ms, False, uuid_time(delivery), _RANK[kind], delivery)
+
+
+def uuid_time(delivery: str) -> int:
+    """Return the time in a delivery's GUID (units of 100 ns), which orders facts of one second; or 0.
+
+    As in RFC 9562, section 5.1: only a version 1 UUID has one.
+    """
     try:
         # One delivery may tell several things; what numbers them is after the dot.
         guid = uuid.UUID(delivery.partition(".")[0])
-        uuid_time = guid.time if guid.version == 1 else 0
     except ValueError:
-        uuid_time = 0
-    return _Order(at_ms, False, uuid_time, _RANK[kind], delivery)
+        return 0
+    return guid.time if guid.version == 1 else 0
 
 
 def _fact_step(fact: Fact) -> _Step:
@@ -250,10 +264,11 @@ def _ended_before(timer: Timer, place: _Order) -> bool:
     return not timer.is_open and _history_steps(timer)[_end_index(timer)].order < place
 
 
-def _restore(timer: Timer, snapshot: Snapshot) -> Timer:
+def _restore(timer: Timer, snapshot: Snapshot, issue: Issue) -> Timer:
     """Return the timer as it was at its snapshot."""
     return replace(
         timer,
+        issue=issue,
         status=snapshot.status,
         clock_ms=snapshot.clock_ms,
         changed_ms=snapshot.at_ms,
@@ -339,12 +354,17 @@ def _covers_start(timer: Timer, old: Timer) -> bool:
 
 def _keep(timer: Timer, old: Timer) -> Timer:
     """Give a derived timer what people see of the one that it replaces."""
+    issue, organization = old.issue, old.organization
+    if timer.issue and issue and timer.issue.key != issue.key:
+        # The issue has moved. An organization that was given by hand stays.
+        organization = timer.issue.owner if organization == issue.owner else organization
+        issue = timer.issue
     return replace(
         timer,
         ulid=old.ulid,
         created_ms=old.created_ms,
-        issue=old.issue,
-        organization=old.organization,
+        issue=issue,
+        organization=organization,
         description=old.description,
         version=old.version,
     )

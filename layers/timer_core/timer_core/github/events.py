@@ -1,25 +1,24 @@
-"""GitHub's events, reduced to what timers need.
+"""GitHub's deliveries, reduced to the events in them that concern timers.
 
 To handle another event of an issue: add a reader to `READERS`, and the kind of fact that it
 makes to `timer_core.domain.replay.EFFECTS`.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.commands import parse
+from timer_core.github.messages import CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
+from timer_core.github.vocabulary import Vocabulary
 
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
 # More commands than this in one comment are nobody's intention.
 MAX_COMMANDS = 10
-# The kind of an event that is no fact about a timer but time to add.
-LOG = "comment.log"
 
 Payload: TypeAlias = Mapping[str, Any]
 
@@ -36,76 +35,19 @@ class Ignored:
     ----------
     reason
         One of ``not_handled``, ``bot``, ``issue_closed``, ``no_assignees``, ``other_label``,
-        ``pull_request``, ``no_command``.
+        ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``, ``not_transferred``.
     """
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class IssueEvent:
-    """What happened to an issue, as it travels through the queue.
+class _Delivery:
+    """What a reader needs to know beside the payload."""
 
-    Attributes
-    ----------
-    delivery
-        GitHub's GUID of the delivery.
-    kind
-        A kind of fact, see `timer_core.domain.replay.EFFECTS`.
-    at_ms
-        When it counts from (milliseconds since the epoch).
-    users
-        The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
-    duration_ms
-        The time to add, if somebody logs some (``comment.log``).
-    """
-
-    delivery: str
-    kind: str
-    repo: str
-    number: int
-    at_ms: int
-    users: tuple[int, ...] | None = None
-    duration_ms: int = 0
-
-
-def to_json(events: Sequence[IssueEvent]) -> str:
-    """Return the text that goes into the queue: the events of one delivery."""
-    return json.dumps([asdict(event) for event in events], separators=(",", ":"))
-
-
-def from_json(text: str) -> list[IssueEvent]:
-    """Read the text that `to_json` wrote.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is something else.
-    """
-    loaded = json.loads(text)
-    if not isinstance(loaded, list) or not loaded:
-        raise ValueError("Not a list of events.")
-    events = []
-    for fields in loaded:
-        users = fields.pop("users")
-        events.append(IssueEvent(**fields, users=None if users is None else tuple(users)))
-    return events
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The names that a deployment gives to things.
-
-    Attributes
-    ----------
-    start_labels
-        Labels that start a timer, in lower case: GitHub ignores the case of labels.
-    command_prefix
-        What a command in a comment begins with.
-    """
-
-    start_labels: frozenset[str] = frozenset()
-    command_prefix: str = "/timer"
+    guid: str
+    received_ms: int
+    vocabulary: Vocabulary
 
 
 def read(
@@ -115,7 +57,7 @@ def read(
     delivery: str,
     received_ms: int,
     vocabulary: Vocabulary,
-) -> tuple[IssueEvent, ...] | Ignored:
+) -> tuple[Event, ...] | Ignored:
     """Reduce a delivery to the events in it, in their order: a comment may hold several commands.
 
     Parameters
@@ -134,28 +76,29 @@ def read(
     MalformedDelivery
         If something is missing, or not what GitHub sends.
     """
-    event = f"{name}.{payload.get('action')}"
-    reader = READERS.get(event)
+    reader = READERS.get(f"{name}.{payload.get('action')}")
     if reader is None:
         return Ignored("not_handled")
-    what = reader(payload, vocabulary)
-    if isinstance(what, Ignored):
-        return what
-    issue = _issue(payload)
-    at_ms = counts_from(what.happened, received_ms)
-    return tuple(
-        IssueEvent(
-            delivery=delivery if number == 0 else f"{delivery}.{number}",
-            kind=kind,
-            repo=issue.full_name,
-            number=issue.number,
-            # One after the other, though GitHub knows one time for the whole.
-            at_ms=at_ms + number,
-            users=what.users,
-            duration_ms=duration_ms,
-        )
-        for number, (kind, duration_ms) in enumerate(what.kinds)
-    )
+    return reader(payload, _Delivery(delivery, received_ms, vocabulary))
+
+
+def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
+    """Return the webhook that a delivery came from, if its headers (in lower case) name one.
+
+    As in "Webhook events and payloads": what ``X-GitHub-Hook-Installation-Target-Type`` says is a
+    repository, an organization or an integration (an App).
+    """
+    hook_id = headers.get("x-github-hook-id", "")
+    kind = headers.get("x-github-hook-installation-target-type")
+    if kind == "integration":
+        return Hook("/app/hook")
+    if not hook_id.isdecimal():
+        return None
+    if kind == "repository":
+        return Hook(f"/repos/{_text(payload, 'repository', 'full_name')}/hooks/{hook_id}")
+    if kind == "organization":
+        return Hook(f"/orgs/{_text(payload, 'organization', 'login')}/hooks/{hook_id}")
+    return None
 
 
 def counts_from(happened: str | None, received_ms: int) -> int:
@@ -179,87 +122,179 @@ def counts_from(happened: str | None, received_ms: int) -> int:
     return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
 
 
-@dataclass(frozen=True, slots=True)
-class _Happening:
-    """What happened, when (None if the payload does not say), and whom it concerns.
-
-    ``kinds`` has the kinds of fact, each with the time to log (milliseconds).
-    """
-
-    kinds: Sequence[tuple[str, int]]
-    happened: str | None
-    users: tuple[int, ...] | None = None
-
-
-def _assigned(payload: Payload, _: Vocabulary) -> _Happening | Ignored:
+def _assigned(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     if _is_closed(payload):
         return Ignored("issue_closed")
-    return _to_assignee("assigned", payload)
+    return _to_assignee("assigned", payload, delivery)
 
 
-def _unassigned(payload: Payload, _: Vocabulary) -> _Happening | Ignored:
-    return _to_assignee("unassigned", payload)
+def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    return _to_assignee("unassigned", payload, delivery)
 
 
-def _to_assignee(kind: str, payload: Payload) -> _Happening | Ignored:
+def _to_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     assignee = _user(payload.get("assignee"))
     if assignee is None:
         return Ignored("bot")
-    return _Happening([(kind, 0)], _text(payload, "issue", "updated_at"), (assignee,))
+    return (_event(kind, payload, delivery, _text(payload, "issue", "updated_at"), (assignee,)),)
 
 
-def _closed(payload: Payload, _: Vocabulary) -> _Happening:
+def _closed(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
     closed_at = _at(payload, ("issue", "closed_at"))
-    return _Happening([("closed", 0)], _text(payload, "issue", "closed_at" if closed_at else "updated_at"))
+    happened = _text(payload, "issue", "closed_at" if closed_at else "updated_at")
+    return (_event("closed", payload, delivery, happened),)
 
 
-def _deleted(_payload: Payload, _: Vocabulary) -> _Happening:
+def _deleted(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
     # A deleted issue keeps the time of its last change, which can be long ago.
-    return _Happening([("deleted", 0)], None)
+    return (_event("deleted", payload, delivery, None),)
 
 
-def _reopened(payload: Payload, _: Vocabulary) -> _Happening | Ignored:
-    return _to_assignees("reopened", payload)
+def _reopened(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    return _to_assignees("reopened", payload, delivery)
 
 
-def _labeled(payload: Payload, vocabulary: Vocabulary) -> _Happening | Ignored:
-    if not _is_start_label(payload, vocabulary):
+def _labeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    if not _is_start_label(payload, delivery):
         return Ignored("other_label")
     if _is_closed(payload):
         return Ignored("issue_closed")
-    return _to_assignees("labeled", payload)
+    return _to_assignees("labeled", payload, delivery)
 
 
-def _unlabeled(payload: Payload, vocabulary: Vocabulary) -> _Happening | Ignored:
-    if not _is_start_label(payload, vocabulary):
+def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    if not _is_start_label(payload, delivery):
         return Ignored("other_label")
-    return _to_assignees("unlabeled", payload)
+    return _to_assignees("unlabeled", payload, delivery)
 
 
-def _to_assignees(kind: str, payload: Payload) -> _Happening | Ignored:
+def _to_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     assignees = _at(payload, ("issue", "assignees")) or []
     if not isinstance(assignees, list):
         raise MalformedDelivery("issue.assignees is not a list.")
     users = [user for user in map(_user, assignees) if user is not None]
     if not users:
         return Ignored("no_assignees")
-    return _Happening([(kind, 0)], _text(payload, "issue", "updated_at"), tuple(sorted(users)))
+    happened = _text(payload, "issue", "updated_at")
+    return (_event(kind, payload, delivery, happened, tuple(sorted(users))),)
 
 
-def _commented(payload: Payload, vocabulary: Vocabulary) -> _Happening | Ignored:
+def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     if _at(payload, ("issue", "pull_request")):
         return Ignored("pull_request")
     author = _user(_at(payload, ("comment", "user")))
     if author is None:
         return Ignored("bot")
-    commands, _ = parse(_text(payload, "comment", "body"), vocabulary.command_prefix)
-    if not commands:
+    commands, mistakes = parse(_text(payload, "comment", "body"), delivery.vocabulary.command_prefix)
+    if not commands and not mistakes:
         return Ignored("no_command")
-    kinds = [(f"comment.{command.action}", command.duration_ms) for command in commands[:MAX_COMMANDS]]
-    return _Happening(kinds, _text(payload, "comment", "created_at"), (author,))
+    issue, comment = _issue(payload), _number(payload, "comment", "id")
+    at_ms = counts_from(_text(payload, "comment", "created_at"), delivery.received_ms)
+    events: list[Event] = [
+        IssueEvent(
+            # Time that is logged is added once, whichever webhook or workflow tells of the comment.
+            delivery=_numbered(f"comment-{comment}" if command.action == "log" else delivery.guid, number),
+            kind=f"comment.{command.action}",
+            repo=issue.full_name,
+            number=issue.number,
+            # One after the other, though GitHub knows one time for the whole.
+            at_ms=at_ms + number,
+            users=(author,),
+            duration_ms=command.duration_ms,
+        )
+        for number, command in enumerate(commands[:MAX_COMMANDS])
+    ]
+    answer = CommentEvent(
+        delivery=delivery.guid,
+        repo=issue.full_name,
+        number=issue.number,
+        at_ms=at_ms,
+        comment=comment,
+        author=author,
+        mistakes=tuple(mistakes[:MAX_COMMANDS]),
+    )
+    return (*events, answer)
 
 
-_Reader: TypeAlias = Callable[[Payload, Vocabulary], _Happening | Ignored]
+def _transferred(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+    target = _place(_at(payload, ("changes",)), "new_repository", "new_issue")
+    return (_move(payload, delivery, _issue(payload), target),)
+
+
+def _opened(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    """Read how the new repository tells of an issue that was transferred to it."""
+    changes = payload.get("changes") or {}
+    if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
+        return Ignored("not_transferred")
+    return (_move(payload, delivery, _place(changes, "old_repository", "old_issue"), _issue(payload)),)
+
+
+def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
+    return MoveEvent(
+        delivery=delivery.guid,
+        origin=origin.full_name,
+        target=target.full_name,
+        at_ms=counts_from(_text(payload, "issue", "updated_at"), delivery.received_ms),
+        heard_ms=delivery.received_ms,
+        numbers=(origin.number, target.number),
+    )
+
+
+def _repository_renamed(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+    owner, _, _ = _text(payload, "repository", "full_name").partition("/")
+    return _repository_moved(
+        payload, delivery, owner, _text(payload, "changes", "repository", "name", "from")
+    )
+
+
+def _repository_transferred(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+    _, _, name = _text(payload, "repository", "full_name").partition("/")
+    before = _at(payload, ("changes", "owner", "from"))
+    kind = "organization" if _at(before, ("organization",)) else "user"
+    return _repository_moved(payload, delivery, _text(before, kind, "login"), name)
+
+
+def _repository_moved(payload: Payload, delivery: _Delivery, owner: str, name: str) -> tuple[Event, ...]:
+    target = _text(payload, "repository", "full_name")
+    for full_name in (origin := f"{owner}/{name}", target):
+        _checked(full_name, 1)
+    return (
+        MoveEvent(
+            delivery=delivery.guid,
+            origin=origin,
+            target=target,
+            at_ms=counts_from(_text(payload, "repository", "updated_at"), delivery.received_ms),
+            heard_ms=delivery.received_ms,
+        ),
+    )
+
+
+def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+    item = payload.get("projects_v2_item") or payload.get("project_v2_item")
+    if _text(item, "content_type") != "Issue":
+        return Ignored("not_an_issue")
+    change = _at(payload.get("changes") or {}, ("field_value",))
+    if not change or _at(change, ("field_type",)) != "single_select":
+        return Ignored("other_field")
+    name = _at(change, ("field_name",))
+    if name is not None and name != delivery.vocabulary.status_field:
+        return Ignored("other_field")
+    status = None
+    if "to" in change:
+        status = "" if change["to"] is None else _text(change, "to", "name")
+    event = CardEvent(
+        delivery=delivery.guid,
+        owner=_text(payload, "organization", "login"),
+        item=_text(item, "node_id"),
+        content=_text(item, "content_node_id"),
+        at_ms=counts_from(_text(item, "updated_at"), delivery.received_ms),
+        field=None if name is not None else _text(change, "field_node_id"),
+        status=status,
+    )
+    return (event,)
+
+
+_Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[Event, ...] | Ignored]
 
 READERS: dict[str, _Reader] = {
     "issues.assigned": _assigned,
@@ -269,21 +304,52 @@ READERS: dict[str, _Reader] = {
     "issues.reopened": _reopened,
     "issues.labeled": _labeled,
     "issues.unlabeled": _unlabeled,
+    "issues.transferred": _transferred,
+    "issues.opened": _opened,
     "issue_comment.created": _commented,
+    "repository.renamed": _repository_renamed,
+    "repository.transferred": _repository_transferred,
+    "projects_v2_item.edited": _card_edited,
+    # As it was called before.
+    "project_v2_item.edited": _card_edited,
 }
+
+
+def _event(
+    kind: str,
+    payload: Payload,
+    delivery: _Delivery,
+    happened: str | None,
+    users: tuple[int, ...] | None = None,
+) -> IssueEvent:
+    issue = _issue(payload)
+    at_ms = counts_from(happened, delivery.received_ms)
+    return IssueEvent(delivery.guid, kind, issue.full_name, issue.number, at_ms, users)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 0 else f"{name}.{number}"
 
 
 def _is_closed(payload: Payload) -> bool:
     return bool(_at(payload, ("issue", "state")) == "closed")
 
 
-def _is_start_label(payload: Payload, vocabulary: Vocabulary) -> bool:
-    return _text(payload, "label", "name").lower() in vocabulary.start_labels
+def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
+    return _text(payload, "label", "name").lower() in delivery.vocabulary.start_labels
 
 
 def _issue(payload: Payload) -> Issue:
+    return _place(payload, "repository", "issue")
+
+
+def _place(payload: Any, repository: str, issue: str) -> Issue:
+    return _checked(_text(payload, repository, "full_name"), _number(payload, issue, "number"))
+
+
+def _checked(full_name: str, number: int) -> Issue:
     try:
-        return Issue.of(_text(payload, "repository", "full_name"), _number(payload, "issue", "number"))
+        return Issue.of(full_name, number)
     except InvalidInput as error:
         raise MalformedDelivery(f"Not an issue: {error}") from error
 
@@ -298,21 +364,21 @@ def _user(user: Any) -> int | None:
     return None if user.get("type") == "Bot" else user_id
 
 
-def _text(payload: Payload, *path: str) -> str:
+def _text(payload: Any, *path: str) -> str:
     value = _at(payload, path)
     if not isinstance(value, str):
         raise MalformedDelivery(f"{'.'.join(path)} is not a text.")
     return value
 
 
-def _number(payload: Payload, *path: str) -> int:
+def _number(payload: Any, *path: str) -> int:
     value = _at(payload, path)
     if not isinstance(value, int) or isinstance(value, bool):
         raise MalformedDelivery(f"{'.'.join(path)} is not a number.")
     return value
 
 
-def _at(payload: Payload, path: tuple[str, ...]) -> Any:
+def _at(payload: Any, path: tuple[str, ...]) -> Any:
     value: Any = payload
     for name in path:
         if not isinstance(value, dict):

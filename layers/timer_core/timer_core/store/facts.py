@@ -3,10 +3,13 @@
 A fact is put into the log first and its effects are derived from the log, never from the
 delivery alone. So whoever is interrupted in between only has to be started again, and the
 order in which deliveries come does not matter (see `timer_core.domain.replay`).
+
+What is told of an issue is logged under the name that it bears there. When an issue has moved,
+its timers follow to its present name, and are derived from what was told of all of its names.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
@@ -14,6 +17,7 @@ from pynamodb.models import Model
 
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
+from timer_core.domain.moves import Move, Names
 from timer_core.domain.replay import EFFECTS, Fact, Outcome, replay
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
@@ -23,6 +27,7 @@ from timer_core.store.items import (
     expiry,
     issue_pk,
     raw,
+    repo_pk,
     settled_until,
     timer_sk,
     to_timer,
@@ -40,8 +45,10 @@ if TYPE_CHECKING:
 # Facts older than this are not derived again: some of those they came with may have expired.
 _SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
 _ATTEMPTS = 20
-# What one BatchGetItem takes.
-_MOST_TIMERS = 100
+# A transaction takes 100 writes (AWS, "DynamoDB quotas"), and a move may change all of these timers.
+_MOST_TIMERS = 60
+# Of an issue that has had more names than these, the older ones are forgotten.
+_MOST_NAMES = 20
 
 
 class FactItem(Model):
@@ -55,14 +62,98 @@ class FactItem(Model):
     expires_at = NumberAttribute()
 
 
+class MoveItem(Model):
+    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: an end of a move.
+
+    Of an issue that was transferred, or of a repository that was renamed with all of its issues.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    origin = UnicodeAttribute()
+    target = UnicodeAttribute()
+    at_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
 @dataclass(frozen=True, slots=True)
 class _Slot:
     """One person's place on an issue, as it was read."""
 
+    issue: Issue
     user_id: int
     open_ulid: str | None = None
     ulids: frozenset[str] = frozenset()
     settled_ms: int = 0
+    moved: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Page:
+    """What is kept under one name of an issue."""
+
+    issue: Issue
+    facts: list[Fact] = field(default_factory=list)
+    slots: dict[int, _Slot] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+
+
+class _Family:
+    """What is kept under all names of an issue: the one asked for, those before it and those after."""
+
+    def __init__(self, pages: dict[str, _Page]) -> None:
+        self._pages = pages
+        self.names = Names(move for page in pages.values() for move in page.moves)
+
+    @property
+    def keys(self) -> Set[str]:
+        """The keys of all names."""
+        return self._pages.keys()
+
+    def facts(self, home: Issue) -> list[Fact]:
+        """Return all that was told of the issue that bears a name now."""
+        return [
+            fact
+            for page in self._pages.values()
+            for fact in page.facts
+            if self.names.home(page.issue, fact.at_ms).key == home.key
+        ]
+
+    def slot(self, issue: Issue, user_id: int) -> _Slot:
+        """Return a person's place under one name."""
+        return self._pages[issue.key].slots.get(user_id, _Slot(issue, user_id))
+
+    def leaving(self, slot: _Slot) -> Move | None:
+        """Return the move that a slot's timers have yet to follow, if there is one."""
+        moves = self.names.departures(slot.issue)
+        return next((move for move in moves if move.delivery not in slot.moved), None)
+
+    def left(self, home: Issue, user_id: int) -> list[_Slot]:
+        """Return a person's places under other names whose timers have yet to follow to this one."""
+        slots = (self.slot(page.issue, user_id) for key, page in self._pages.items() if key != home.key)
+        return [
+            slot
+            for slot in slots
+            if (move := self.leaving(slot)) and self.names.destination(move).key == home.key
+        ]
+
+    def followed(self, slot: _Slot, home: Issue) -> set[str]:
+        """Return the moves that a slot's timers have followed once they are at a name."""
+        return {
+            move.delivery
+            for move in self.names.departures(slot.issue)
+            if move.delivery not in slot.moved and self.names.destination(move).key == home.key
+        }
+
+    def timed(self) -> set[int]:
+        """Return everybody who has, or had, timers."""
+        return {user_id for page in self._pages.values() for user_id in page.slots}
+
+    def concerned(self) -> set[int]:
+        """Return everybody whom something is about: they have timers, or are about to."""
+        facts = (fact for page in self._pages.values() for fact in page.facts)
+        return self.timed().union(*(fact.users or () for fact in facts))
 
 
 class FactStore:
@@ -99,12 +190,66 @@ class FactStore:
             # Not even logged: a later version may know it, and the dead-letter queue keeps it.
             raise ValueError(f"Unknown kind of fact: {fact.kind}")
         fact = self._log(fact, issue, now_ms)
-        slots, facts = self._read(issue)
-        concerned = slots.keys() if fact.users is None else fact.users
+        family = self._read(issue)
+        home = family.names.home(issue, fact.at_ms)
+        concerned = family.timed() if fact.users is None else fact.users
         changed: list[Timer] = []
         for user_id in sorted(concerned):
-            changed += self._bring_in_line(user_id, fact, issue, slots, facts, now_ms)
+            changed += self._bring_in_line(user_id, fact, home, family, now_ms)
         return changed
+
+    def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
+        """Let everybody's timers follow an issue that was transferred, and return them.
+
+        Doing it again, also after it broke off, ends with the same timers.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; the move is noted, and trying again is safe.
+        """
+        move = self._log_move(move, issue_pk(move.origin), issue_pk(move.target), now_ms)
+        return self._follow(move, now_ms)
+
+    def move_repository(self, move: Move, *, now_ms: int) -> list[Timer]:
+        """Let the open timers follow a repository that was renamed or transferred, and return them.
+
+        Those of issues without an open timer follow when something is told of them. The numbers of
+        the move's issues do not matter.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; the move is noted, and trying again is safe.
+        """
+        origin = move.origin.full_name
+        move = self._log_move(move, repo_pk(origin), repo_pk(move.target.full_name), now_ms)
+        open_items = self._table.query_all(origin.lower(), index="open-by-repo")
+        numbers = {int(item["number"]["N"]) for item in open_items}
+        return [timer for number in sorted(numbers) for timer in self._follow(move.of(number), now_ms)]
+
+    def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
+        """Return a person's latest timers on the issue that bore a name at some time, by their starts."""
+        family = self._read(issue)
+        slot = family.slot(family.names.home(issue, at_ms), user_id)
+        items = self._table.get_many(_keys(user_id, sorted(slot.ulids)[-_MOST_TIMERS:]))
+        timers = [to_timer(item) for item in items if "deleted_ms" not in item]
+        return sorted(timers, key=lambda timer: timer.start_ms)
+
+    def known(self, issue: Issue, *, at_ms: int) -> tuple[Issue, list[Fact]]:
+        """Return the present name of the issue that bore a name at some time, and what was told of it."""
+        family = self._read(issue)
+        home = family.names.home(issue, at_ms)
+        return home, family.facts(home)
+
+    def _follow(self, move: Move, now_ms: int) -> list[Timer]:
+        family = self._read(move.origin)
+        home = family.names.destination(move)
+        return [
+            timer
+            for user_id in sorted(family.concerned())
+            for timer in self._bring_in_line(user_id, None, home, family, now_ms)
+        ]
 
     def _log(self, fact: Fact, issue: Issue, now_ms: int) -> Fact:
         """Put the fact and return it, or as it was put when the delivery first came."""
@@ -116,76 +261,117 @@ class FactStore:
             users=None if fact.users is None else {str(user) for user in fact.users},
             expires_at=expiry(now_ms, FACT_DAYS),
         )
-        try:
-            self._table.write(Write("Put", item.pk, item.sk, FactItem.pk.does_not_exist(), item=raw(item)))
-        except ConditionFailed as failed:
-            if failed.item is not None:
-                return _to_fact(failed.item)
-        return fact
+        logged = self._put_once(item)
+        return fact if logged is None else _to_fact(logged)
 
-    def _read(self, issue: Issue) -> tuple[dict[int, _Slot], list[Fact]]:
-        """Return the slots and the facts of an issue."""
-        slots: dict[int, _Slot] = {}
-        facts: list[Fact] = []
+    def _log_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
+        """Put both ends of a move and return it, or as it was put when the delivery first came."""
+        for pk, end in ((target_pk, "from"), (origin_pk, "to")):
+            item = MoveItem(
+                pk=pk,
+                sk=f"{end}#{move.delivery}",
+                origin=_name(move.origin),
+                target=_name(move.target),
+                at_ms=move.at_ms,
+                until_ms=move.until_ms,
+                expires_at=expiry(now_ms, FACT_DAYS),
+            )
+            logged = self._put_once(item)
+            move = move if logged is None else _to_move(logged)
+        return move
+
+    def _put_once(self, item: FactItem | MoveItem) -> RawItem | None:
+        """Put an item, or return the one that is there."""
+        absent = FactItem.pk.does_not_exist()
+        try:
+            self._table.write(Write("Put", item.pk, item.sk, absent, item=raw(item)))
+        except ConditionFailed as failed:
+            return failed.item
+        return None
+
+    def _read(self, issue: Issue) -> _Family:
+        """Return what is kept under all names of an issue."""
+        pages: dict[str, _Page] = {}
+        pending = [issue]
+        while pending and len(pages) < _MOST_NAMES:
+            name = pending.pop()
+            if name.key not in pages:
+                page = pages[name.key] = self._page(name)
+                pending += [end for move in page.moves for end in (move.origin, move.target)]
+        return _Family(pages)
+
+    def _page(self, issue: Issue) -> _Page:
+        page = _Page(issue)
         for item in self._table.query_all(issue_pk(issue)):
-            if item["sk"]["S"].startswith("fact#"):
+            kind, _, _ = item["sk"]["S"].partition("#")
+            if kind == "fact":
                 fact = _to_fact(item)
                 # What a later version logged, before it was rolled back, waits for its return.
                 if fact.kind in EFFECTS:
-                    facts.append(fact)
+                    page.facts.append(fact)
+            elif kind == "user":
+                slot = _to_slot(item, issue)
+                page.slots[slot.user_id] = slot
             else:
-                slot = _to_slot(item)
-                slots[slot.user_id] = slot
-        return slots, facts
+                page.moves.append(_to_move(item))
+        of_repo = self._table.query_all(repo_pk(issue.full_name))
+        page.moves += [_to_move(item).of(issue.number) for item in of_repo]
+        return page
 
     def _bring_in_line(
-        self,
-        user_id: int,
-        since: Fact,
-        issue: Issue,
-        slots: dict[int, _Slot],
-        facts: Sequence[Fact],
-        now_ms: int,
+        self, user_id: int, since: Fact | None, home: Issue, family: _Family, now_ms: int
     ) -> list[Timer]:
         for _ in attempts(_ATTEMPTS):
-            slot = slots.get(user_id, _Slot(user_id))
-            outcome = self._replay(slot, since, issue, facts, now_ms)
-            writes = self._writes(slot, outcome, issue, now_ms)
+            leaving = family.leaving(family.slot(home, user_id))
+            if leaving and family.names.destination(leaving).key != home.key:
+                # The name was left and taken again: what is in the slot is of the issue before.
+                self._bring_in_line(user_id, None, family.names.destination(leaving), family, now_ms)
+                family = self._read(home)
+                continue
+            slots = [family.slot(home, user_id), *family.left(home, user_id)]
+            outcome = self._replay(slots, since, home, family, now_ms)
+            writes = self._writes(slots, outcome, home, family, now_ms)
             if not writes:
                 return []
             try:
                 self._timers.write_all(writes)
             except TransactionRefused:
-                slots, facts = self._read(issue)
+                family = self._read(home)
                 continue
             return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
         raise TooMuchContention("The timers of an issue kept changing.")
 
-    def _replay(self, slot: _Slot, since: Fact, issue: Issue, facts: Sequence[Fact], now_ms: int) -> Outcome:
+    def _replay(
+        self, slots: Sequence[_Slot], since: Fact | None, home: Issue, family: _Family, now_ms: int
+    ) -> Outcome:
+        user_id = slots[0].user_id
+        known = frozenset[str]().union(*(slot.ulids for slot in slots))
         # ULIDs sort by time: these are the latest.
-        ulids = sorted(slot.ulids)[-_MOST_TIMERS:]
-        items = self._table.get_many((user_pk(slot.user_id), timer_sk(ulid)) for ulid in ulids)
-        settled_ms = max(slot.settled_ms, now_ms - _SETTLED_AFTER_MS)
+        ulids = sorted(known)[-_MOST_TIMERS:]
+        settled_ms = max(now_ms - _SETTLED_AFTER_MS, *(slot.settled_ms for slot in slots))
         timers = []
-        for item in items:
+        for item in self._table.get_many(_keys(user_id, ulids)):
             if "settled_ms" in item:
                 settled_ms = max(settled_ms, settled_until(item))
-            elif item.get("issue_key", {}).get("S") == issue.key:
+            elif item.get("issue_key", {}).get("S") in family.keys:
                 timers.append(to_timer(item))
-        if len(slot.ulids) > len(ulids) and timers:
+        if len(known) > len(ulids) and timers:
             # What came before the oldest that was read cannot be derived again.
             settled_ms = max(settled_ms, min(timer.start_ms for timer in timers))
         return replay(
-            issue=issue,
-            user_id=slot.user_id,
+            issue=home,
+            user_id=user_id,
             now_ms=now_ms,
-            since=since,
-            facts=facts,
+            # A slot that is left brings timers along, which what was told of this name concerns.
+            since=since if len(slots) == 1 else None,
+            facts=family.facts(home),
             timers=timers,
             settled_ms=settled_ms,
         )
 
-    def _writes(self, slot: _Slot, outcome: Outcome, issue: Issue, now_ms: int) -> list[Write]:
+    def _writes(
+        self, slots: Sequence[_Slot], outcome: Outcome, home: Issue, family: _Family, now_ms: int
+    ) -> list[Write]:
         written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
         writes: list[Write] = []
         for timer in outcome.changed:
@@ -196,21 +382,29 @@ class FactStore:
             # Its time is another timer's now, so nothing is settled.
             grave = tombstone(pk, sk, now_ms, settled_ms=None)
             writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=grave))
+        own, *left = slots
         actions: list[UpdateAction] = []
-        if outcome.open_ulid != slot.open_ulid:
+        if outcome.open_ulid != own.open_ulid:
             actions.append(
                 SlotItem.open_ulid.remove()
                 if outcome.open_ulid is None
                 else SlotItem.open_ulid.set(outcome.open_ulid)
             )
-        new = {timer.ulid for timer in outcome.changed} - slot.ulids
+        new = {timer.ulid for timer in outcome.changed}.union(*(slot.ulids for slot in left)) - own.ulids
         if new:
             actions.append(SlotItem.ulids.add(new))
+        settled_ms = max(slot.settled_ms for slot in slots)
+        if settled_ms > own.settled_ms:
+            actions.append(SlotItem.settled_ms.set(settled_ms))
+        arrived = family.followed(own, home)
+        if arrived:
+            actions.append(SlotItem.moved.add(arrived))
         if actions:
-            as_read = _as_read(SlotItem.open_ulid, slot.open_ulid) & _as_read(
-                SlotItem.ulids, set(slot.ulids) or None
-            )
-            writes.append(Write("Update", issue_pk(issue), user_pk(slot.user_id), as_read, actions))
+            writes.append(_slot_write(own, actions))
+        for slot in left:
+            # Also where there was nothing: whoever is about to put a timer there has to look again.
+            leave = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.settled_ms.remove()]
+            writes.append(_slot_write(slot, [*leave, SlotItem.moved.add(family.followed(slot, home))]))
         return writes
 
 
@@ -229,11 +423,42 @@ def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":
     return attribute.does_not_exist() if value is None else attribute == value
 
 
-def _to_slot(item: RawItem) -> _Slot:
+def _slot_write(slot: _Slot, actions: Sequence["UpdateAction"]) -> Write:
+    as_read = (
+        _as_read(SlotItem.open_ulid, slot.open_ulid)
+        & _as_read(SlotItem.ulids, set(slot.ulids) or None)
+        & _as_read(SlotItem.moved, set(slot.moved) or None)
+    )
+    return Write("Update", issue_pk(slot.issue), user_pk(slot.user_id), as_read, actions)
+
+
+def _keys(user_id: int, ulids: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return ((user_pk(user_id), timer_sk(ulid)) for ulid in ulids)
+
+
+def _name(issue: Issue) -> str:
+    return f"{issue.full_name}#{issue.number}"
+
+
+def _to_move(item: RawItem) -> Move:
+    row = MoveItem.from_raw_data(item)
+    origin, target = (_to_issue(name) for name in (row.origin, row.target))
+    until_ms = None if row.until_ms is None else int(row.until_ms)
+    return Move(row.sk.partition("#")[2], origin, target, int(row.at_ms), until_ms)
+
+
+def _to_issue(name: str) -> Issue:
+    full_name, _, number = name.rpartition("#")
+    return Issue.of(full_name, int(number))
+
+
+def _to_slot(item: RawItem, issue: Issue) -> _Slot:
     row = SlotItem.from_raw_data(item)
     return _Slot(
+        issue=issue,
         user_id=int(row.sk.removeprefix("user#")),
         open_ulid=row.open_ulid,
         ulids=frozenset(row.ulids or ()),
         settled_ms=int(row.settled_ms or 0),
+        moved=frozenset(row.moved or ()),
     )

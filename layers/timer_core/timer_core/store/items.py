@@ -30,13 +30,14 @@ FACT_DAYS = 31
 
 
 FOCUS_SK = "focus"
+GITHUB_PK = "github"
 
 
 class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or what a deleted one leaves behind for a while.
 
-    ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
-    has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
+    ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped
+    timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
     pauses), so that correcting its start or end needs no read. ``causes`` has what was asked in
     ``history`` and why, where a condition can look for it.
     """
@@ -63,6 +64,7 @@ class TimerItem(Model):
     description = UnicodeAttribute(null=True)
     settled_ms = NumberAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
+    open_repo = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
     paused_ms = NumberAttribute(null=True)
     latest_start_ms = NumberAttribute(null=True)
@@ -80,6 +82,7 @@ class SlotItem(Model):
     ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
     one; ``ulids`` names all of their timers on it that events may have to change. Events up to
     ``settled_ms`` change none of them, because an open timer was moved away or here by hand then.
+    ``moved`` has the moves of the issue (their deliveries) that took the timers along.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -87,6 +90,7 @@ class SlotItem(Model):
     open_ulid = UnicodeAttribute(null=True)
     ulids = UnicodeSetAttribute(null=True)
     settled_ms = NumberAttribute(null=True)
+    moved = UnicodeSetAttribute(null=True)
 
 
 class IdempotencyItem(Model):
@@ -154,6 +158,27 @@ class DayItem(Model):
     expires_at = NumberAttribute()
 
 
+class GitHubItem(Model):
+    """``github`` / ``status``: with what credential GitHub is asked, and what it did not let us do."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    credential = UnicodeAttribute()
+    cannot = UnicodeSetAttribute(null=True)
+
+
+class HookItem(Model):
+    """``github`` / ``hook#<path>``: a webhook that deliveries came from; expires by TTL.
+
+    Its failed deliveries were redelivered up to ``repaired_ms``.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    repaired_ms = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
 def user_pk(user_id: int) -> str:
     """Return the partition of a person."""
     return f"user#{user_id}"
@@ -167,6 +192,11 @@ def timer_sk(ulid: str) -> str:
 def issue_pk(issue: Issue) -> str:
     """Return the partition of an issue."""
     return f"issue#{issue.key}"
+
+
+def repo_pk(full_name: str) -> str:
+    """Return the partition of what is known of a repository."""
+    return f"repo#{full_name.lower()}"
 
 
 def open_shard(ulid: str) -> str:
@@ -213,6 +243,7 @@ def timer_item(timer: Timer) -> TimerItem:
         item.issue_key, item.repo_key = timer.issue.key, timer.issue.full_name.lower()
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
+        item.open_repo = item.repo_key
         item.open_since_ms = timer.start_ms
     else:
         item.paused_ms = timer.paused_ms
@@ -224,7 +255,6 @@ def timer_item(timer: Timer) -> TimerItem:
 def to_timer(item: RawItem) -> Timer:
     """Return the timer of an item."""
     row = TimerItem.from_raw_data(item)
-    issue = Issue(row.owner, row.repo, int(row.number)) if row.number else None
     return Timer(
         user_id=int(row.pk.removeprefix("user#")),
         ulid=row.sk.removeprefix("timer#"),
@@ -234,7 +264,7 @@ def to_timer(item: RawItem) -> Timer:
         changed_ms=int(row.changed_ms),
         source=row.source,
         status=Status(row.status),
-        issue=issue,
+        issue=to_issue(item),
         organization=row.organization,
         description=row.description or "",
         last_pause_ms=_int(row.last_pause_ms),
@@ -246,6 +276,13 @@ def to_timer(item: RawItem) -> Timer:
         history=tuple(_decode_transition(entry) for entry in row.history),
         version=int(row.version),
     )
+
+
+def to_issue(item: RawItem) -> Issue | None:
+    """Return the issue that the item of a timer is on."""
+    if "number" not in item:
+        return None
+    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]))
 
 
 def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:

@@ -27,9 +27,18 @@ INDEXES = {
     "by-start": ("pk", "start_ms"),
     "open-by-user": ("pk", "open_since_ms"),
     "open-timers": ("open_shard", "open_since_ms"),
+    "open-by-repo": ("open_repo", "open_since_ms"),
     "issue-timers": ("issue_key", "start_ms"),
 }
-_TYPES = {"pk": "S", "sk": "S", "start_ms": "N", "open_since_ms": "N", "open_shard": "S", "issue_key": "S"}
+_TYPES = {
+    "pk": "S",
+    "sk": "S",
+    "start_ms": "N",
+    "open_since_ms": "N",
+    "open_shard": "S",
+    "open_repo": "S",
+    "issue_key": "S",
+}
 
 # Conflicts with another transaction pass within milliseconds; DynamoDB's clients leave it to
 # the caller to try again.

@@ -38,6 +38,7 @@ from timer_core.store.items import (
     settled_until,
     timer_item,
     timer_sk,
+    to_issue,
     to_timer,
     tombstone,
     user_pk,
@@ -126,6 +127,15 @@ class Patch:
         return self.start_ms is not None or self.end_ms is not None
 
 
+class OpenTimer(NamedTuple):
+    """An open timer, as far as the index of open timers knows it."""
+
+    user_id: int
+    ulid: str
+    since_ms: int
+    issue: Issue | None
+
+
 class TimerStore:
     """The timers in the table.
 
@@ -206,16 +216,18 @@ class TimerStore:
             previous=newer if (more if backwards else position is not None) else None,
         )
 
-    def open_since_before(self, shard: int, before_ms: int) -> Iterator[tuple[int, str]]:
-        """Yield the owner and ULID of the open timers of a shard that started before, oldest first.
+    def open_timers(self, shard: int, *, before_ms: int | None = None) -> Iterator[OpenTimer]:
+        """Yield the open timers of a shard, those only that started before some time, oldest first.
 
         Read a page at a time from an index that lags a little behind the table.
         """
-        stale = TimerItem.open_since_ms < before_ms
+        stale = None if before_ms is None else TimerItem.open_since_ms < before_ms
         for item in self._table.query_all(f"open#{shard}", stale, index="open-timers"):
-            yield (
-                int(item["pk"]["S"].removeprefix("user#")),
-                item["sk"]["S"].removeprefix("timer#"),
+            yield OpenTimer(
+                user_id=int(item["pk"]["S"].removeprefix("user#")),
+                ulid=item["sk"]["S"].removeprefix("timer#"),
+                since_ms=int(item["open_since_ms"]["N"]),
+                issue=to_issue(item),
             )
 
     # ------------------------------------------------------------------ starting

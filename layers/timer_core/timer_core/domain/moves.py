@@ -1,0 +1,85 @@
+"""Where an issue is: it gets another name when it, or its repository, is transferred or renamed.
+
+Names are used again (a repository is renamed and another one made in its place), so a name alone
+does not tell which issue is meant: what was told of a name before it was left is about the issue
+that has moved on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from timer_core.domain.issues import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An issue got another name.
+
+    Attributes
+    ----------
+    delivery
+        What told of it: the GUID of a delivery, or the name of a finding.
+    origin, target
+        The names before and after. For a renamed repository there is a move of each of its issues.
+    at_ms
+        When it happened, as far as GitHub tells: puts moves in order.
+    until_ms
+        Up to when what is told of ``origin`` is about this issue; None if that name is never used again.
+    """
+
+    delivery: str
+    origin: Issue
+    target: Issue
+    at_ms: int
+    until_ms: int | None = None
+
+    def of(self, number: int) -> "Move":
+        """Return the move of another issue of the same repository."""
+        return replace(
+            self, origin=replace(self.origin, number=number), target=replace(self.target, number=number)
+        )
+
+
+class Names:
+    """The names that issues have had.
+
+    Parameters
+    ----------
+    moves
+        All moves from and to these names.
+    """
+
+    def __init__(self, moves: Iterable[Move]) -> None:
+        departures: dict[str, dict[str, Move]] = {}
+        for move in moves:
+            departures.setdefault(move.origin.key, {})[move.delivery] = move
+        self._departures: Mapping[str, Sequence[Move]] = {
+            key: sorted(left.values(), key=lambda move: (move.at_ms, move.delivery))
+            for key, left in departures.items()
+        }
+
+    def departures(self, issue: Issue) -> Sequence[Move]:
+        """Return the moves away from a name, in order of time."""
+        return self._departures.get(issue.key, ())
+
+    def home(self, issue: Issue, at_ms: int) -> Issue:
+        """Return the present name of the issue that bore a name at some time."""
+        for move in self.departures(issue):
+            if move.until_ms is None or at_ms <= move.until_ms:
+                return self.destination(move)
+        return issue
+
+    def destination(self, move: Move) -> Issue:
+        """Return the present name of an issue that has moved."""
+        passed = {move.delivery}
+        while True:
+            onwards = (
+                later
+                for later in self.departures(move.target)
+                if later.at_ms >= move.at_ms and later.delivery not in passed
+            )
+            following = next(onwards, None)
+            if following is None:
+                return move.target
+            passed.add(following.delivery)
+            move = following

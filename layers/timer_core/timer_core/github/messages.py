@@ -1,0 +1,198 @@
+"""What travels through the queue: the events of a delivery, reduced to what timers need."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+# The kind of an event that is no fact about a timer but time to add.
+LOG = "comment.log"
+
+
+@dataclass(frozen=True, slots=True)
+class IssueEvent:
+    """What happened to an issue.
+
+    Attributes
+    ----------
+    delivery
+        What the same event has in common when it is told again: GitHub's GUID of the delivery; for
+        time that is logged, the comment.
+    kind
+        A kind of fact, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
+    at_ms
+        When it counts from (milliseconds since the epoch).
+    users
+        The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
+    duration_ms
+        The time to add, if somebody logs some.
+    """
+
+    delivery: str
+    kind: str
+    repo: str
+    number: int
+    at_ms: int
+    users: tuple[int, ...] | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CardEvent:
+    """A project's card of an issue was moved; which issue that is, only GitHub's API tells.
+
+    Attributes
+    ----------
+    owner
+        The login of the organization that owns the project.
+    item, content
+        The node ids of the card and of its issue.
+    field
+        The node id of the field that was changed, if the delivery does not say that it is the status.
+    status
+        The name of the new status, empty if it was taken away; None if the delivery does not say.
+    """
+
+    delivery: str
+    owner: str
+    item: str
+    content: str
+    at_ms: int
+    field: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveEvent:
+    """An issue was transferred, or a repository renamed or transferred with all of its issues.
+
+    Attributes
+    ----------
+    origin, target
+        The repositories' full names before and after.
+    numbers
+        The issue's number before and after; None if all issues of the repository keep theirs.
+    heard_ms
+        When the delivery was received.
+    """
+
+    delivery: str
+    origin: str
+    target: str
+    at_ms: int
+    heard_ms: int
+    numbers: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentEvent:
+    """Somebody gave commands in a comment, and is to be answered.
+
+    Attributes
+    ----------
+    mistakes
+        A sentence for each line that was meant as a command and is none.
+    """
+
+    delivery: str
+    repo: str
+    number: int
+    at_ms: int
+    comment: int
+    author: int
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEvent:
+    """The answer to a comment with commands, ready to be sent to GitHub.
+
+    Attributes
+    ----------
+    reaction
+        A reaction's ``content`` as in GitHub's REST API.
+    text
+        What to comment; empty if the reaction says it all.
+    """
+
+    delivery: str
+    repo: str
+    number: int
+    at_ms: int
+    comment: int
+    reaction: str
+    text: str = ""
+
+
+Event: TypeAlias = IssueEvent | CardEvent | MoveEvent | CommentEvent | AnswerEvent
+
+_TYPES: dict[str, type[Event]] = {
+    "issue": IssueEvent,
+    "card": CardEvent,
+    "move": MoveEvent,
+    "comment": CommentEvent,
+    "answer": AnswerEvent,
+}
+_NAMES = {kind: name for name, kind in _TYPES.items()}
+
+
+def group_of(event: Event) -> str:
+    """Return what the events have in common that are processed one after the other."""
+    match event:
+        case CardEvent():
+            return event.content
+        case MoveEvent():
+            return f"{event.origin}#{event.numbers[0] if event.numbers else ''}".lower()
+        case AnswerEvent():
+            return f"comment-{event.comment}"
+        case IssueEvent() | CommentEvent():
+            return f"{event.repo}#{event.number}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """The webhook that a delivery came from.
+
+    Attributes
+    ----------
+    path
+        Where it is in GitHub's REST API, as in ``/repos/octocat/hello-world/hooks/1`` or ``/app/hook``.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A delivery in the queue: its events in their order, and the webhook if GitHub named one."""
+
+    events: tuple[Event, ...]
+    hook: Hook | None = None
+
+
+def to_json(events: Sequence[Event], hook: Hook | None = None) -> str:
+    """Return the text that goes into the queue."""
+    message = {
+        "events": [{"type": _NAMES[type(event)], **asdict(event)} for event in events],
+        "hook": hook and hook.path,
+    }
+    return json.dumps(message, separators=(",", ":"))
+
+
+def from_json(text: str) -> Message:
+    """Read the text that `to_json` wrote.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If it is something else.
+    """
+    loaded = json.loads(text)
+    hook = loaded["hook"]
+    return Message(tuple(map(_event, loaded["events"])), None if hook is None else Hook(hook))
+
+
+def _event(fields: dict[str, Any]) -> Event:
+    kind = _TYPES[fields.pop("type")]
+    tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return kind(**fields | tuples)

@@ -1,0 +1,186 @@
+"""An issue as GitHub remembers it: its present state, and what led to it.
+
+From both follows what was so at any moment before, and what we should have been told.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Fact, uuid_time
+from timer_core.github.messages import IssueEvent
+from timer_core.github.vocabulary import Vocabulary
+
+# A delivery gives the time of the issue's last change, the timeline that of the event itself: they
+# may differ by a moment.
+_TOLERANCE_MS = 5_000
+# Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
+_UUID_EPOCH = 0x01B21DD213814000
+_UUID_UNITS_PER_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEvent:
+    """An entry of an issue's timeline.
+
+    Attributes
+    ----------
+    node_id
+        Its id in GitHub's GraphQL API.
+    kind
+        ``assigned``, ``unassigned``, ``closed``, ``reopened``, ``labeled``, ``unlabeled`` or
+        ``transferred``.
+    user
+        Who was assigned or unassigned; None if that is no person, or nobody was.
+    label
+        The name of the label that was added or removed.
+    """
+
+    node_id: str
+    kind: str
+    at_ms: int
+    user: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueState:
+    """An issue as it is, and its timeline since some moment.
+
+    Attributes
+    ----------
+    assignees
+        The ids of those who are assigned now.
+    timeline
+        All that happened since, in order.
+    """
+
+    issue: Issue
+    is_closed: bool
+    assignees: frozenset[int]
+    timeline: tuple[TimelineEvent, ...] = ()
+
+    def at(self, moment_ms: int) -> "IssueState":
+        """Return the issue as it was at a moment that the timeline reaches back to."""
+        before = self
+        for event in reversed(self.timeline):
+            if event.at_ms > moment_ms:
+                before = before._without(event)
+        return before
+
+    def _without(self, event: TimelineEvent) -> "IssueState":
+        """Return the issue as it was before the last event of its timeline."""
+        before = replace(self, timeline=self.timeline[:-1])
+        user = frozenset(() if event.user is None else (event.user,))
+        match event.kind:
+            case "assigned":
+                return replace(before, assignees=self.assignees - user)
+            case "unassigned":
+                return replace(before, assignees=self.assignees | user)
+            case "closed":
+                return replace(before, is_closed=False)
+            case "reopened":
+                return replace(before, is_closed=True)
+        return before
+
+    def events(self, vocabulary: Vocabulary) -> list[IssueEvent]:
+        """Return the events that GitHub should have delivered, each named by its place in the timeline.
+
+        As `timer_core.github.events` reads them from deliveries.
+        """
+        events = []
+        state = self
+        for entry in reversed(self.timeline):
+            users = _concerned(entry, state, vocabulary)
+            if users is None or users:
+                repo, number = self.issue.full_name, self.issue.number
+                events.append(IssueEvent(entry.node_id, entry.kind, repo, number, entry.at_ms, users))
+            state = state._without(entry)
+        return events[::-1]
+
+
+def _concerned(entry: TimelineEvent, state: IssueState, vocabulary: Vocabulary) -> tuple[int, ...] | None:
+    """Return whom an entry concerns: nobody if it changes no timer, None if everybody."""
+    assignees = tuple(sorted(state.assignees))
+    match entry.kind:
+        case "assigned" if not state.is_closed and entry.user is not None:
+            return (entry.user,)
+        case "unassigned" if entry.user is not None:
+            return (entry.user,)
+        case "closed":
+            return None
+        case "reopened":
+            return assignees
+        case "labeled" if not state.is_closed and entry.label.lower() in vocabulary.start_labels:
+            return assignees
+        case "unlabeled" if entry.label.lower() in vocabulary.start_labels:
+            return assignees
+    return ()
+
+
+def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEvent]:
+    """Return those events of a timeline that nobody told us of, named so that they keep their places.
+
+    Parameters
+    ----------
+    events
+        What `IssueState.events` returned.
+    known
+        The facts in the issue's log.
+    """
+    log = sorted(known, key=lambda fact: (fact.at_ms, uuid_time(fact.delivery)))
+    # Each event of the timeline with the fact that tells of it, if there is one.
+    told: list[Fact | None] = []
+    for event in events:
+        fact = min(
+            (fact for fact in log if _is_same(fact, event)),
+            key=lambda fact: abs(fact.at_ms - event.at_ms),
+            default=None,
+        )
+        if fact is not None:
+            log.remove(fact)
+        told.append(fact)
+    found: list[IssueEvent] = []
+    before: Fact | None = None
+    for position, event in enumerate(events):
+        fact = told[position]
+        if fact is None:
+            after = next((later for later in told[position:] if later is not None), None)
+            placed = replace(event, delivery=_place(event, before, after))
+            found.append(placed)
+            fact = Fact(placed.delivery, placed.kind, placed.at_ms)
+        before = fact
+    return found
+
+
+def _is_same(fact: Fact, event: IssueEvent) -> bool:
+    # Of assignees the log has only those who are registered.
+    concerns_same = event.kind not in {"assigned", "unassigned"} or fact.users == frozenset(event.users or ())
+    return fact.kind == event.kind and concerns_same and abs(fact.at_ms - event.at_ms) <= _TOLERANCE_MS
+
+
+def _place(event: IssueEvent, before: Fact | None, after: Fact | None) -> str:
+    """Name an event by a version 1 UUID whose time lies between those of its neighbours.
+
+    That is how facts of one second are ordered, as GitHub's GUIDs are.
+    """
+    if before is not None and before.at_ms == event.at_ms and uuid_time(before.delivery):
+        time = uuid_time(before.delivery) + 1
+    elif after is not None and after.at_ms == event.at_ms and uuid_time(after.delivery):
+        time = uuid_time(after.delivery) - 1
+    else:
+        time = _UUID_EPOCH + event.at_ms * _UUID_UNITS_PER_MS
+    digest = sha256(event.delivery.encode()).digest()
+    # The multicast bit says that the node is not a network card (RFC 9562, section 6.10).
+    node = int.from_bytes(digest[:6], "big") | 1 << 40
+    fields = (
+        time & 0xFFFFFFFF,
+        time >> 32 & 0xFFFF,
+        time >> 48 & 0x0FFF | 0x1000,
+        digest[6] & 0x3F | 0x80,
+        digest[7],
+        node,
+    )
+    return str(uuid.UUID(fields=fields))

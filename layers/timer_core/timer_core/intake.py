@@ -1,0 +1,119 @@
+"""Takes in what happened on GitHub: for whom it counts, and what it does to their timers."""
+
+from dataclasses import dataclass, replace
+
+from timer_core.domain.errors import InvalidInput, TimerNotFound
+from timer_core.domain.ids import derived_ulid
+from timer_core.domain.issues import Issue
+from timer_core.domain.moves import Move
+from timer_core.domain.replay import Fact
+from timer_core.domain.timers import Timer, finished
+from timer_core.github.messages import LOG, IssueEvent, MoveEvent
+from timer_core.store.facts import FactStore
+from timer_core.store.people import PeopleStore
+from timer_core.store.timers import TimerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an event did.
+
+    Attributes
+    ----------
+    timers
+        Those that it changed.
+    reason
+        Why it concerned nobody: ``user_not_registered`` or ``not_an_issue``; empty if it did.
+    unregistered
+        How many of the people concerned are not registered.
+    """
+
+    timers: tuple[Timer, ...] = ()
+    reason: str = ""
+    unregistered: int = 0
+
+
+class Intake:
+    """Brings the timers in line with what happened on GitHub; taking it in again changes nothing.
+
+    Parameters
+    ----------
+    track_unregistered
+        Whether people are timed who never signed in.
+    """
+
+    def __init__(
+        self, facts: FactStore, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+    ) -> None:
+        self._facts = facts
+        self._timers = timers
+        self._people = people
+        self._track_unregistered = track_unregistered
+
+    def take(self, event: IssueEvent, *, now_ms: int) -> Taken:
+        """Take in what happened to an issue.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; trying again is safe.
+        """
+        try:
+            issue = Issue.of(event.repo, event.number)
+        except InvalidInput:
+            return Taken(reason="not_an_issue")
+        users = None if event.users is None else frozenset(event.users)
+        unregistered = 0
+        if users is not None and not self._track_unregistered:
+            registered = frozenset(self._people.registered(users))
+            unregistered = len(users - registered)
+            if not registered:
+                return Taken(reason="user_not_registered", unregistered=unregistered)
+            users = registered
+        if event.kind == LOG:
+            logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
+            return Taken(tuple(timer for timer in logged if timer), unregistered=unregistered)
+        fact = Fact(event.delivery, event.kind, event.at_ms, users)
+        changed = self._facts.apply(fact, issue, now_ms=now_ms)
+        return Taken(tuple(changed), unregistered=unregistered)
+
+    def move(self, event: MoveEvent, *, now_ms: int) -> Taken:
+        """Let the timers follow an issue, or all issues of a repository.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; trying again is safe.
+        """
+        before, after = event.numbers or (1, 1)
+        try:
+            move = Move(
+                event.delivery,
+                Issue.of(event.origin, before),
+                Issue.of(event.target, after),
+                event.at_ms,
+            )
+        except InvalidInput:
+            return Taken(reason="not_an_issue")
+        if event.numbers:
+            return Taken(tuple(self._facts.move_issue(move, now_ms=now_ms)))
+        # The name may be taken again, and what happened just before may be told later.
+        move = replace(move, until_ms=event.heard_ms)
+        return Taken(tuple(self._facts.move_repository(move, now_ms=now_ms)))
+
+    def _log_time(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
+        """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
+        timer = finished(
+            user_id=user_id,
+            ulid=derived_ulid(event.at_ms, issue.key, str(user_id), event.delivery),
+            start_ms=event.at_ms - event.duration_ms,
+            end_ms=event.at_ms,
+            now_ms=max(event.at_ms, now_ms),
+            issue=issue,
+            by=event.kind,
+        )
+        try:
+            return self._timers.add(timer)
+        except TimerNotFound:
+            # The person has deleted it since the delivery came first.
+            return None

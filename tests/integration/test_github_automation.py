@@ -1,0 +1,631 @@
+"""What happens on GitHub, from the webhook to the timers, with a fake GitHub that answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.model import Account, Comment, Issue
+from tests.support.fake_github.webhooks import Delivery
+from tests.support.product import SECRET, Product, ago, product
+from timer_core.clock import now_ms
+from timer_core.domain.issues import Issue as Named
+from timer_core.store.health import HealthStore
+from timer_core.store.people import PeopleStore
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
+
+MINUTE = 60_000
+
+
+@dataclass
+class Team:
+    """An organization with two registered people, whose webhook leads to the product."""
+
+    github: FakeGitHub
+    product: Product
+    name: str
+    ann: Account
+    bob: Account
+    t0: int
+
+    def new_issue(self, repo: str = "app") -> Issue:
+        full_name = f"{self.name}/{repo}"
+        repository = self.github.repository(full_name) or self.github.new_repository(full_name)
+        return self.github.new_issue(repository)
+
+    def at(self, minute: float) -> None:
+        """Let it be some minutes after the beginning."""
+        self.github.now = (self.t0 + minute * MINUTE) / 1000
+
+    def happened(self) -> list[Delivery]:
+        """Return what there is to deliver, which is not delivered otherwise."""
+        deliveries, self.github.outbox[:] = list(self.github.outbox), []
+        return deliveries
+
+    def deliver(self, *, backwards: bool = False) -> None:
+        """Deliver all that has happened, and process it."""
+        deliveries = self.happened()
+        for delivery in reversed(deliveries) if backwards else deliveries:
+            assert self.github.send(delivery) in (200, 202)
+        self.product.process()
+
+    def spans(self, who: Account, now: float = 60) -> list[tuple[str, float, float | None, str, float]]:
+        """Return of each timer its issue, start, end, state and active minutes up to ``now``."""
+        return [
+            (
+                f"{timer.issue.repo}#{timer.issue.number}" if timer.issue else "",
+                (timer.start_ms - self.t0) / MINUTE,
+                None if timer.end_ms is None else (timer.end_ms - self.t0) / MINUTE,
+                timer.status.value,
+                timer.active_ms(self.t0 + round(now * MINUTE)) / MINUTE,
+            )
+            for timer in self.product.timers(who.id)
+        ]
+
+
+TOKEN = "github_pat_test"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+    with product(shared_table, github.url) as running:
+        running.give_credential({"token": TOKEN})
+        yield running
+
+
+@pytest.fixture
+def team(github: FakeGitHub, running: Product) -> Team:
+    return make_team(github, running)
+
+
+def make_team(github: FakeGitHub, running: Product) -> Team:
+    github.reset()
+    running.clear()
+    name = f"octo-org-{next(_numbers)}"
+    ann, bob = github.new_user("ann"), github.new_user("bob")
+    people = PeopleStore(running.table)
+    for person in (ann, bob):
+        people.register(person.id, person.login, now_ms=now_ms())
+    github.new_organization(name)
+    github.tokens[TOKEN] = github.tokens.pop(github.new_token())
+    github.add_hook(name, running.receive, SECRET)
+    team = Team(github, running, name, ann, bob, ago(60))
+    team.at(0)
+    return team
+
+
+class TestCards:
+    @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
+    def test_a_card_starts_pauses_resumes_and_stops(self, team: Team, old_payloads: bool) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.github.assign(issue, team.bob)
+        team.happened()
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        for minute, status in enumerate(["In Progress", "Todo", "In Progress", "Done"], 1):
+            team.at(10 * minute)
+            team.github.move_card(card, status, old_payloads=old_payloads)
+            team.deliver()
+        for who in (team.ann, team.bob):
+            assert team.spans(who) == [("app#1", 10, 40, "stopped", 20)]
+
+    def test_a_card_starts_those_who_were_assigned_then(self, team: Team) -> None:
+        issue = team.new_issue()
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.github.assign(issue, team.ann)
+        team.happened()
+        team.at(10)
+        team.github.move_card(card, "In Progress")
+        team.at(20)
+        team.github.unassign(issue, team.ann)
+        team.github.assign(issue, team.bob)
+        moved, unassigned, assigned = team.happened()[-3:]
+        for delivery in (unassigned, assigned, moved):
+            team.github.send(delivery)
+        team.product.process()
+        assert team.spans(team.ann) == [("app#1", 10, None, "paused", 10)]
+        assert team.spans(team.bob) == [("app#1", 20, None, "running", 40)]
+
+    @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
+    def test_another_field_changes_nothing(self, team: Team, old_payloads: bool) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.happened()
+        team.github.move_card(card, "High", field="Priority", old_payloads=old_payloads)
+        team.deliver()
+        assert team.spans(team.ann) == []
+
+    def test_a_closed_issue_is_not_worked_on(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.at(5)
+        team.github.close(issue)
+        team.happened()
+        team.at(10)
+        team.github.move_card(card, "In Progress")
+        team.deliver()
+        assert team.spans(team.ann) == []
+
+    def test_a_card_without_a_status_pauses(self, team: Team) -> None:
+        issue = team.new_issue()
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.github.assign(issue, team.ann)
+        team.github.move_card(card, "In Progress")
+        team.at(10)
+        team.github.move_card(card, None)
+        team.deliver()
+        assert team.spans(team.ann) == [("app#1", 0, None, "paused", 10)]
+
+
+class TestAnswers:
+    def say(self, team: Team, text: str, issue: Issue | None = None, who: Account | None = None) -> Comment:
+        comment = team.github.comment(issue or team.new_issue(), who or team.ann, text)
+        team.deliver()
+        return comment
+
+    def answers(self, comment: Comment) -> tuple[list[str], list[str]]:
+        """Return the reactions, and what was written after the comment."""
+        thread = comment.issue.comments
+        later = [one.body.partition("\n")[0] for one in thread[thread.index(comment) + 1 :]]
+        return [reaction.content for reaction in comment.reactions], later
+
+    def test_what_was_done_gets_a_reaction_and_no_words(self, team: Team) -> None:
+        comment = self.say(team, "On it.\n/timer start")
+        assert self.answers(comment) == (["+1"], [])
+        assert [span[3] for span in team.spans(team.ann)] == ["running"]
+
+    def test_time_that_was_logged_is_confirmed(self, team: Team) -> None:
+        comment = self.say(team, "/timer log 1h30m")
+        assert self.answers(comment) == (["+1"], ["Logged 1h 30m."])
+        assert [span[4] for span in team.spans(team.ann)] == [90]
+
+    @pytest.mark.parametrize(
+        ("text", "answer"),
+        [
+            ("/timer pause", "There was no running timer of yours on this issue to pause."),
+            ("/timer resume", "There was no paused timer of yours on this issue to resume."),
+            ("/timer stop", "There was no open timer of yours on this issue to stop."),
+            ("/timer log soon", "A duration is written 1h30m, 45m or 1.5h."),
+        ],
+    )
+    def test_what_could_not_be_done_is_explained(self, team: Team, text: str, answer: str) -> None:
+        assert self.answers(self.say(team, text)) == (["confused"], [answer])
+        assert team.spans(team.ann) == []
+
+    def test_who_is_not_registered_is_told(self, team: Team) -> None:
+        eve = team.github.new_user("eve")
+        reactions, (text,) = self.answers(self.say(team, "/timer start", who=eve))
+        assert reactions == ["confused"]
+        assert "signed in" in text
+        assert team.spans(eve) == []
+
+    def test_an_answer_is_given_once_however_often_it_is_tried(self, team: Team) -> None:
+        team.github.faults += [faults.lost_answer(path=f"/repos/{team.name}/app/issues/")] * 1
+        comment = self.say(team, "/timer log 5m")
+        for _ in range(3):
+            team.product.restart()
+            team.product.queue.retry()
+            team.product.process()
+        assert self.answers(comment) == (["+1"], ["Logged 5m."])
+
+    def test_a_comment_that_got_lost_on_its_way_back_is_not_repeated(self, team: Team) -> None:
+        issue = team.new_issue()
+        thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
+        team.github.faults.append(faults.lost_answer(path=thread))
+        comment = self.say(team, "/timer log 5m", issue)
+        team.product.restart()
+        team.product.queue.retry()
+        team.product.process()
+        assert self.answers(comment) == (["+1"], ["Logged 5m."])
+
+    def test_our_own_words_are_no_commands(self, team: Team) -> None:
+        comment = self.say(team, "/timer log 5m")
+        team.deliver()
+        assert [span[4] for span in team.spans(team.ann)] == [5]
+        assert len(comment.issue.comments) == 2
+
+    def test_the_same_comment_told_twice_logs_its_time_once(self, team: Team) -> None:
+        """As when a webhook and a workflow both tell of it, under other names."""
+        issue = team.new_issue()
+        team.github.add_hook(issue.repository, team.product.receive, SECRET)
+        team.happened()
+        team.github.comment(issue, team.ann, "/timer log 5m")
+        for delivery, guid in zip(team.happened(), ("run-1-1", "run-2-1"), strict=True):
+            delivery.guid = guid
+            team.github.send(delivery)
+        team.product.process()
+        assert [span[4] for span in team.spans(team.ann)] == [5]
+
+
+class TestMoves:
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_open_timers_follow_a_transferred_issue(self, team: Team, backwards: bool) -> None:
+        issue, other = team.new_issue(), team.new_issue("other").repository
+        team.github.outbox.clear()
+        team.github.assign(issue, team.ann)
+        team.at(10)
+        team.github.assign(issue, team.bob)
+        team.at(20)
+        moved = team.github.transfer(issue, other)
+        team.at(30)
+        team.github.unassign(moved, team.bob)
+        team.at(40)
+        team.github.close(moved)
+        team.deliver(backwards=backwards)
+        place = f"other#{moved.number}"
+        assert team.spans(team.ann) == [(place, 0, 40, "stopped", 40)]
+        assert team.spans(team.bob) == [(place, 10, 40, "stopped", 20)]
+
+    def test_what_is_told_late_of_the_old_name_counts(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.new_issue("other").repository
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        team.github.unassign(issue, team.ann)
+        (late,) = team.happened()
+        team.at(20)
+        moved = team.github.transfer(issue, other)
+        team.deliver()
+        assert team.spans(team.ann) == [(f"other#{moved.number}", 0, None, "running", 60)]
+        team.github.send(late)
+        team.product.process()
+        assert team.spans(team.ann) == [(f"other#{moved.number}", 0, None, "paused", 10)]
+
+    def test_an_issue_may_be_transferred_again(self, team: Team) -> None:
+        issue = team.new_issue()
+        repositories = [team.new_issue(name).repository for name in ("b", "c")]
+        team.github.outbox.clear()
+        team.github.assign(issue, team.ann)
+        for minute, repository in enumerate(repositories, 1):
+            team.at(minute)
+            issue = team.github.transfer(issue, repository)
+        team.at(10)
+        team.github.close(issue)
+        team.deliver(backwards=True)
+        assert team.spans(team.ann) == [(f"c#{issue.number}", 0, 10, "stopped", 10)]
+
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_open_timers_follow_a_renamed_repository(self, team: Team, backwards: bool) -> None:
+        first, second = team.new_issue(), team.new_issue()
+        team.github.assign(first, team.ann)
+        team.github.assign(second, team.ann)
+        team.at(10)
+        team.github.rename_repository(first.repository, "renamed")
+        team.at(20)
+        team.github.close(first)
+        team.deliver(backwards=backwards)
+        assert sorted(team.spans(team.ann)) == [
+            ("renamed#1", 0, 20, "stopped", 20),
+            ("renamed#2", 0, None, "running", 60),
+        ]
+
+    def test_a_name_that_was_taken_again_is_another_repository(self, team: Team) -> None:
+        old = team.new_issue()
+        team.github.assign(old, team.ann)
+        team.deliver()
+        team.at(10)
+        team.github.rename_repository(old.repository, "legacy")
+        team.deliver()
+        team.github.now = now_ms() / 1000 + 1
+        new = team.new_issue()
+        assert new.number == old.number
+        team.github.assign(new, team.bob)
+        team.deliver()
+        team.github.close(new)
+        team.deliver()
+        assert [span[0::3] for span in team.spans(team.ann)] == [("legacy#1", "running")]
+        assert [span[0::3] for span in team.spans(team.bob)] == [("app#1", "stopped")]
+
+    def test_a_repository_may_be_renamed_back(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        for minute, name in enumerate(["other", "app"], 1):
+            team.at(minute)
+            team.github.rename_repository(issue.repository, name)
+        team.at(10)
+        team.github.close(issue)
+        team.deliver(backwards=True)
+        assert team.spans(team.ann) == [("app#1", 0, 10, "stopped", 10)]
+
+    def test_open_timers_follow_a_repository_to_another_owner(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.github.new_organization(f"{team.name}-b")
+        team.github.add_hook(f"{team.name}-b", team.product.receive, SECRET)
+        team.at(10)
+        team.github.transfer_repository(issue.repository, f"{team.name}-b")
+        team.deliver()
+        (timer,) = team.product.timers(team.ann.id)
+        assert (timer.issue and timer.issue.owner, timer.organization) == (f"{team.name}-b",) * 2
+
+    def test_a_timer_started_by_hand_follows_too(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.new_issue("other").repository
+        team.github.outbox.clear()
+        store = TimerStore(team.product.table)
+        timer, _ = store.start(
+            user_id=team.ann.id, now_ms=team.t0, issue=Named(team.name, "app", issue.number)
+        )
+        team.at(10)
+        moved = team.github.transfer(issue, other)
+        team.deliver()
+        (found,) = team.product.timers(team.ann.id)
+        assert (found.ulid, found.issue and found.issue.number) == (timer.ulid, moved.number)
+        assert store.stop(team.ann.id, timer.ulid, now_ms=ago(0), by="manual", cause="a").end_ms
+
+
+class TestRepair:
+    def test_what_failed_is_redelivered(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.deliver()
+        team.github.assign(issue, team.ann)
+        team.at(10)
+        team.github.close(issue)
+        for delivery in team.happened():
+            team.github.fail(delivery)
+        team.github.now = now_ms() / 1000
+        summary = team.product.sweep(stop_closed=False)
+        assert summary["redelivery"] == {"failed": 2, "redelivered": 2, "given_up": 0, "trouble": ""}
+        team.product.process()
+        assert team.spans(team.ann) == [("app#1", 0, 10, "stopped", 10)]
+        assert team.product.sweep(stop_closed=False)["redelivery"]["failed"] == 0
+
+    def test_a_dry_run_sends_nothing(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.deliver()
+        team.github.assign(issue, team.ann)
+        (delivery,) = team.happened()
+        team.github.fail(delivery)
+        team.github.now = now_ms() / 1000
+        summary = team.product.sweep(stop_closed=False, dry_run=True)
+        assert (summary["redelivery"]["failed"], summary["redelivery"]["redelivered"]) == (1, 0)
+        assert delivery.hook.attempts[-1].delivery is delivery
+        assert not any(attempt.redelivery for attempt in delivery.hook.attempts)
+
+    def test_what_we_refuse_again_is_given_up(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.deliver()
+        team.github.assign(issue, team.ann)
+        (delivery,) = team.happened()
+        delivery.hook.secret = "wrong"
+        team.github.send(delivery)
+        team.github.now = now_ms() / 1000
+        first = team.product.sweep(stop_closed=False)["redelivery"]
+        second = team.product.sweep(stop_closed=False)["redelivery"]
+        assert (first["redelivered"], second["redelivered"], second["given_up"]) == (1, 0, 1)
+
+    def lose(self, team: Team) -> None:
+        for delivery in team.happened():
+            assert delivery.event != "ping"
+        team.github.now = now_ms() / 1000
+
+    def reconcile(self, team: Team, **options: bool) -> dict[str, Any]:
+        summary: dict[str, Any] = team.product.sweep(redeliver=False, **options)["reconcile"]
+        assert (summary["trouble"], summary["failed"]) == ("", 0)
+        return summary
+
+    def test_a_closing_that_nobody_told_of_ends_the_timer_when_it_happened(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(20)
+        team.github.close(issue)
+        self.lose(team)
+        assert self.reconcile(team, dry_run=True)["missed"] == 1
+        assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
+        assert self.reconcile(team)["missed"] == 1
+        assert team.spans(team.ann) == [("app#1", 0, 20, "stopped", 20)]
+
+    def test_all_that_was_missed_is_made_up_for_in_its_order(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        for minute, act in enumerate(
+            [
+                lambda: team.github.unassign(issue, team.ann),
+                lambda: team.github.assign(issue, team.bob),
+                lambda: team.github.close(issue),
+                lambda: team.github.reopen(issue),
+                lambda: team.github.assign(issue, team.ann),
+            ],
+            1,
+        ):
+            team.at(10 * minute)
+            act()
+        self.lose(team)
+        assert self.reconcile(team)["missed"] == 5
+        assert team.spans(team.ann) == [
+            ("app#1", 0, 30, "stopped", 10),
+            ("app#1", 50, None, "running", 10),
+        ]
+        assert team.spans(team.bob) == [
+            ("app#1", 20, 30, "stopped", 10),
+            ("app#1", 40, None, "running", 20),
+        ]
+        assert self.reconcile(team)["missed"] == 0
+
+    def test_what_was_told_is_not_taken_in_again(self, team: Team) -> None:
+        issue = team.new_issue()
+        for minute, act in enumerate([team.github.assign, team.github.unassign, team.github.assign]):
+            team.at(minute)
+            act(issue, team.ann)
+        team.deliver()
+        before = team.product.timers(team.ann.id)
+        self.lose(team)
+        assert self.reconcile(team)["missed"] == 0
+        assert team.product.timers(team.ann.id) == before
+
+    def test_within_one_second_the_order_is_kept(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        for act in (team.github.unassign, team.github.assign, team.github.unassign, team.github.assign):
+            act(issue, team.ann)
+        first, second, third, fourth = team.happened()
+        for delivery in (first, third):
+            team.github.send(delivery)
+        team.product.process()
+        assert team.spans(team.ann)[0][3] == "paused"
+        self.lose(team)
+        assert self.reconcile(team)["missed"] == 2
+        assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
+        for delivery in (second, fourth):
+            team.github.send(delivery)
+        team.product.process()
+        assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
+
+    def test_a_transferred_issue_is_found(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.new_issue("other").repository
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        moved = team.github.transfer(issue, other)
+        team.at(20)
+        team.github.unassign(moved, team.ann)
+        self.lose(team)
+        summary = self.reconcile(team)
+        assert (summary["moved"], summary["missed"]) == (1, 1)
+        assert team.spans(team.ann) == [(f"other#{moved.number}", 0, None, "paused", 20)]
+
+    def test_a_renamed_repository_is_found(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.github.rename_repository(issue.repository, "renamed")
+        self.lose(team)
+        assert self.reconcile(team)["moved"] == 1
+        assert team.spans(team.ann) == [("renamed#1", 0, None, "running", 60)]
+
+    def test_a_deleted_issue_ends_the_timer_when_it_is_found_out(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.github.delete(issue)
+        self.lose(team)
+        assert self.reconcile(team)["missed"] == 1
+        (timer,) = team.product.timers(team.ann.id)
+        assert (timer.stopped_by, timer.end_ms and timer.end_ms >= team.t0 + 59 * MINUTE) == ("deleted", True)
+
+    def test_an_issue_out_of_our_reach_is_left_alone(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.github.close(issue)
+        self.lose(team)
+        team.github.tokens[TOKEN] = team.github.tokens.pop(team.github.new_token(owners=[]))
+        assert self.reconcile(team)["unreachable"] == 1
+        assert team.spans(team.ann)[0][3] == "running"
+
+    def test_many_issues_are_asked_about_at_once(self, team: Team) -> None:
+        for _ in range(120):
+            team.github.assign(team.new_issue(), team.ann)
+        team.deliver()
+        self.lose(team)
+        team.github.requests.clear()
+        assert self.reconcile(team)["issues"] == 120
+        assert [request.path for request in team.github.requests] == ["/graphql"] * 3
+
+
+class TestTrouble:
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            faults.status(502),
+            faults.primary_limit(120),
+            faults.secondary_limit(90),
+            faults.graphql_error(),
+            faults.graphql_error(partial=True),
+            faults.lost_answer(),
+        ],
+    )
+    def test_what_github_cannot_do_now_is_tried_again_and_done_once(
+        self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
+    ) -> None:
+        # Anew, because after a rate limit nothing is asked for a while.
+        with product(shared_table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            issue = team.new_issue()
+            team.github.assign(issue, team.ann)
+            card = team.github.add_card(team.github.new_project(team.name), issue)
+            team.happened()
+            team.at(10)
+            team.github.move_card(card, "In Progress")
+            team.github.faults.append(fault)
+            team.deliver()
+            (failed,) = running.queue.put_off
+            assert team.spans(team.ann) == []
+            assert failed.wait_s is not None
+            assert 15 <= failed.wait_s <= 121
+        with product(shared_table, github.url) as later:
+            later.give_credential({"token": TOKEN})
+            later.queue.waiting.append(failed)
+            assert later.process() == []
+            assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
+
+    def test_a_rate_limit_is_waited_for(self, github: FakeGitHub, shared_table: Table) -> None:
+        with product(shared_table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            card = team.github.add_card(team.github.new_project(team.name), team.new_issue())
+            team.happened()
+            for status in ("In Progress", "Todo", "Done"):
+                team.github.move_card(card, status)
+            team.github.faults.append(faults.secondary_limit(600))
+            team.github.requests.clear()
+            team.deliver()
+            assert [message.wait_s and message.wait_s > 500 for message in running.queue.put_off] == [
+                True
+            ] * 3
+            assert len(team.github.requests) == 1
+
+    def test_without_a_credential_the_rest_works_and_the_health_says_what_does_not(
+        self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with product(table, github.url) as running:
+            team = make_team(github, running)
+            issue = team.new_issue()
+            card = team.github.add_card(team.github.new_project(team.name), issue)
+            team.github.assign(issue, team.ann)
+            team.github.move_card(card, "Done")
+            comment = team.github.comment(issue, team.ann, "/timer pause")
+            team.deliver()
+            assert running.queue.put_off == []
+            assert [span[3] for span in team.spans(team.ann)] == ["paused"]
+            assert comment.reactions == []
+            summary = running.sweep()
+            assert (summary["redelivery"], summary["reconcile"]) == (None, None)
+            assert "There is no GitHub credential" in caplog.text or any(
+                "no GitHub credential" in str(getattr(record, "reason", "")) for record in caplog.records
+            )
+            report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            assert report.github_credential == "none"
+            assert set(report.github_cannot) == {"project_cards", "answers", "redelivery", "reconcile"}
+
+    def test_a_refusal_is_noted_and_forgotten_when_it_is_over(self, github: FakeGitHub, table: Table) -> None:
+        with product(table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            token = team.github.tokens.pop(TOKEN)
+            team.github.comment(team.new_issue(), team.ann, "/timer start")
+            team.deliver()
+            store = HealthStore(table)
+            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("answers",)
+            team.github.tokens[TOKEN] = token
+            team.github.comment(team.new_issue(), team.ann, "/timer start")
+            team.deliver()
+            report = store.read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            assert (report.github_credential, report.github_cannot) == ("token", ())
