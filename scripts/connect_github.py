@@ -1,0 +1,99 @@
+"""``make github-app`` and its like: the credential a stack asks GitHub with, and the webhook's secret."""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deployed_stack import DeployedStack
+from github_connection import connect
+from local_stack import LocalStack, LocalStackError
+from local_stack.choice import add_stack_options, chosen_stack, run_tool
+
+
+def main() -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args()
+    stack = chosen_stack(options)
+    if options.command == "app":
+        _register_app(stack, options)
+    elif options.command == "key":
+        key = _read(options.file)
+        connect.use_key(stack, api_url=options.api_url, app_id=options.app_id, private_key=key)
+    elif options.command == "token":
+        token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
+        connect.use_token(stack, api_url=options.api_url, token=token.strip())
+    elif options.command == "remove":
+        connect.remove(stack)
+    elif options.done:
+        connect.finish_rotation(stack)
+    else:
+        connect.rotate(stack)
+    return 0
+
+
+def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
+    if isinstance(stack, LocalStack) and not options.url:
+        raise LocalStackError(
+            "GitHub cannot reach this machine: give the address of a tunnel to it (URL=https://...), "
+            "or name a stack in AWS (STACK=...)."
+        )
+    with connect.registration(
+        stack,
+        github_url=options.github_url,
+        api_url=options.api_url,
+        organization=options.org,
+        public_url=options.url or stack.url,
+    ) as registration:
+        print("Open this page in a browser on this machine; Ctrl-C gives up.")
+        print(f"\n  {registration.url}\n", flush=True)
+        try:
+            registration.run()
+        except KeyboardInterrupt:
+            raise LocalStackError("\nGiven up.") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_stack_options(parser)
+    parser.add_argument(
+        "--api-url", type=_base_url, default="https://api.github.com", help="the base of GitHub's REST API"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    app = commands.add_parser("app", help="register a GitHub App and store its key")
+    app.add_argument("--org", help="whose App it will be; your own if not given")
+    app.add_argument(
+        "--url", type=_base_url, help="where GitHub reaches the stack, if not at the stack's URL"
+    )
+    app.add_argument(
+        "--github-url", type=_base_url, default="https://github.com", help="where you see GitHub"
+    )
+    key = commands.add_parser("key", help="store the key of an App that exists")
+    key.add_argument("--app-id", required=True, help="the App's id or client id, from its settings")
+    key.add_argument("--file", type=Path, required=True, help="the .pem that GitHub made you download")
+    commands.add_parser("token", help="store a personal access token, typed without echo or piped in")
+    commands.add_parser("remove", help="forget the App's key, or the token")
+    rotate = commands.add_parser("rotate", help="change the webhook's secret; the former one goes on working")
+    rotate.add_argument("--done", action="store_true", help="end that: the former one works no more")
+    return parser
+
+
+def _base_url(text: str) -> str:
+    """Return the address of a server without a slash at its end; secrets go there, so over TLS."""
+    parts = urlsplit(text)
+    is_loopback = parts.hostname in {"127.0.0.1", "localhost"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if is_loopback else {"https"}):
+        raise argparse.ArgumentTypeError(f"{text} is no URL that begins with https://")
+    return text.rstrip("/")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.expanduser().read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalStackError(f"{file} cannot be read: {error}") from error
+
+
+if __name__ == "__main__":
+    run_tool(main)

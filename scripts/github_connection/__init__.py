@@ -1,0 +1,1 @@
+"""Giving a stack what it asks GitHub with: an App of its own, or a person's token."""

@@ -1,0 +1,113 @@
+"""The questions to GitHub's REST API that connecting takes."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
+from urllib.parse import quote
+
+from deployed_stack.http_client import request
+from local_stack.errors import LocalStackError
+from timer_core.github.credentials import App
+from timer_core.github.errors import GitHubError, InvalidCredential
+from timer_core.github.installations import Installations
+from timer_core.github.transport import Response, Transport
+
+# GitHub refuses requests without a User-Agent ("Getting started with the REST API").
+_HEADERS = {"Accept": "application/vnd.github+json", "User-Agent": "issue-timer"}
+_START_AGAIN = "If GitHub lists the App in your settings, delete it there; then start again."
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredApp:
+    """A GitHub App as GitHub hands it over, once, after its registration.
+
+    Attributes
+    ----------
+    app_id
+        Who signs in with the key.
+    private_key
+        RSA, in PEM.
+    webhook_secret
+        What GitHub signs the App's deliveries with; None if it made none.
+    url
+        The App's page at GitHub.
+    """
+
+    app_id: str
+    private_key: str = field(repr=False)
+    webhook_secret: str | None = field(repr=False)
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOwner:
+    """Whose token it is, and until when it works, as GitHub words it; None if without end."""
+
+    login: str
+    expires: str | None
+
+
+def registered_app(api_url: str, code: str) -> RegisteredApp:
+    """Exchange the code that GitHub gave to the browser for the App.
+
+    See "Registering a GitHub App from a manifest", step 3: the code is good once, for an hour.
+
+    Raises
+    ------
+    LocalStackError
+        GitHub does not hand it over, or is out of reach.
+    """
+    try:
+        response = request(
+            "POST", f"{api_url}/app-manifests/{quote(code, safe='')}/conversions", headers=_HEADERS
+        )
+    except (OSError, HTTPException) as error:
+        raise LocalStackError(f"{api_url} does not answer: {error}. {_START_AGAIN}") from error
+    if response.status != HTTPStatus.CREATED:
+        raise LocalStackError(f"GitHub did not hand over the App (status {response.status}). {_START_AGAIN}")
+    app = json.loads(response.body)
+    return RegisteredApp(
+        app_id=str(app["id"]),
+        private_key=app["pem"],
+        webhook_secret=app["webhook_secret"],
+        url=app["html_url"],
+    )
+
+
+def app_name(api_url: str, app: App) -> str:
+    """Return the name of an App, asked for with its key.
+
+    Raises
+    ------
+    LocalStackError
+        It is not a key, GitHub does not take it for this App, or GitHub is out of reach.
+    """
+    transport = Transport(api_url, time.time)
+    try:
+        token = Installations(app, transport, time.time).jwt()
+    except InvalidCredential as error:
+        raise LocalStackError("This is not a private key of a GitHub App: an RSA key in PEM.") from error
+    return str(_ask(transport, "/app", token).data["name"])
+
+
+def token_owner(api_url: str, token: str) -> TokenOwner:
+    """Return whom a personal access token stands for.
+
+    Raises
+    ------
+    LocalStackError
+        GitHub does not take the token, or is out of reach.
+    """
+    response = _ask(Transport(api_url, time.time), "/user", token)
+    return TokenOwner(
+        login=response.data["login"], expires=response.headers.get("GitHub-Authentication-Token-Expiration")
+    )
+
+
+def _ask(transport: Transport, path: str, token: str) -> Response:
+    try:
+        return transport.send("GET", path, token)
+    except GitHubError as error:
+        raise LocalStackError(str(error)) from error

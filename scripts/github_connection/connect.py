@@ -1,0 +1,136 @@
+"""The ways to connect a stack with GitHub's API."""
+
+import re
+import secrets
+
+from deployed_stack import DeployedStack
+from deployed_stack.deliveries import WEBHOOK_PATH
+from github_connection.api import app_name, registered_app, token_owner
+from github_connection.registration import AppRegistration, manifest
+from github_connection.storage import (
+    change_webhook_secret,
+    credential_name,
+    forget_former_webhook_secret,
+    remove_credential,
+    require_no_rotation,
+    store_credential,
+)
+from local_stack.errors import LocalStackError
+from timer_core.github.credentials import App
+
+# How long the functions keep what they have read.
+_SOON = "The functions use it within five minutes."
+
+
+def registration(
+    stack: DeployedStack, *, github_url: str, api_url: str, organization: str | None, public_url: str
+) -> AppRegistration:
+    """Return the registration of a GitHub App that puts its key and its webhook's secret into the stack.
+
+    Parameters
+    ----------
+    github_url, api_url
+        Where people and programs find GitHub.
+    organization
+        Whose App it will be; None for the person who is signed in at GitHub.
+    public_url
+        Where GitHub finds the stack.
+
+    Raises
+    ------
+    LocalStackError
+        The stack cannot take up an App now. Its ``run`` raises it too: GitHub did not hand over the App.
+    """
+
+    def complete(code: str) -> str:
+        app = registered_app(api_url, code)
+        # First what can be done again without a loss: a second change of the secret forgets the first one.
+        store_credential(stack, {"app_id": app.app_id, "private_key": app.private_key})
+        if app.webhook_secret:
+            change_webhook_secret(stack, app.webhook_secret)
+        else:
+            print("GitHub made no secret for the webhook: put that of `make secret` into the App's settings.")
+        installation_url = f"{app.url}/installations/new"
+        print(f"{app.url} is registered, and its key stored. {_SOON}")
+        print(f"Install it: {installation_url}")
+        return installation_url
+
+    # Whatever is missing is better found before there is an App.
+    credential_name(stack)
+    require_no_rotation(stack)
+    return AppRegistration(
+        github_url=github_url,
+        organization=organization,
+        manifest=manifest(
+            organization=organization, home_url=public_url, webhook_url=public_url + WEBHOOK_PATH
+        ),
+        complete=complete,
+    )
+
+
+def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str) -> None:
+    """Store the key of an App that exists, such as a new one when keys are rotated.
+
+    Raises
+    ------
+    LocalStackError
+        GitHub does not accept the key, or the stack is too old to keep one.
+    """
+    if "PRIVATE KEY-----" not in private_key:
+        raise LocalStackError("This is not a private key in PEM, as GitHub makes one for download.")
+    name = app_name(api_url, App(app_id, private_key))
+    store_credential(stack, {"app_id": app_id, "private_key": private_key})
+    print(f"The key of the App {name} is stored. {_SOON}")
+
+
+def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
+    """Store a personal access token.
+
+    Raises
+    ------
+    LocalStackError
+        GitHub does not accept the token, or the stack is too old to keep one.
+    """
+    # It becomes part of a header.
+    if not re.fullmatch(r"[!-~]+", token):
+        raise LocalStackError("This is no token, which is a single word such as github_pat_...")
+    owner = token_owner(api_url, token)
+    store_credential(stack, {"token": token})
+    until = f"It works until {owner.expires}." if owner.expires else "It does not expire."
+    print(f"The token of {owner.login} is stored. {until} {_SOON}")
+
+
+def remove(stack: DeployedStack) -> None:
+    """Forget the credential.
+
+    Raises
+    ------
+    LocalStackError
+        The stack is too old to have one.
+    """
+    if remove_credential(stack):
+        print("The credential is removed; a function may use it for five more minutes.")
+        print("At GitHub it is still good: delete the token, or the App or its key, there.")
+    else:
+        print("There is no credential.")
+
+
+def rotate(stack: DeployedStack) -> None:
+    """Change the webhook's secret; the one so far is accepted beside it.
+
+    Raises
+    ------
+    LocalStackError
+        The change before this one has not come to its end.
+    """
+    require_no_rotation(stack)
+    change_webhook_secret(stack, secrets.token_hex(32))
+    # See docs/decisions/0004-webhook-secret.md.
+    print("The secret is changed, and the former one accepted beside it.")
+    print("Wait ten seconds; then give GitHub the new one, which `make secret` prints.")
+
+
+def finish_rotation(stack: DeployedStack) -> None:
+    """Accept the present secret only."""
+    forget_former_webhook_secret(stack)
+    print("Only the present secret is accepted, everywhere within five minutes.")

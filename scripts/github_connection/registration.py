@@ -1,0 +1,189 @@
+"""Registering a GitHub App from a manifest, with the browser of the person at the terminal.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of ours
+posts the manifest to GitHub, where the person names and creates the App; GitHub sends the browser back to
+us with a code, which is exchanged for the App's key.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+# Loopback by its address: RFC 8252, section 7.3, as "localhost" may be another interface.
+_HOST = "127.0.0.1"
+_CALLBACK = "/registered"
+
+# What each one is for: docs/github.md. GitHub refuses events without a permission that covers them.
+PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
+EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
+
+
+def manifest(*, organization: str | None, home_url: str, webhook_url: str) -> dict[str, Any]:
+    """Return how the App is to be registered; its name is proposed, and must be nobody else's."""
+    # GitHub takes names of up to 34 characters ("Registering a GitHub App").
+    return {
+        "name": f"Issue Timer {organization or ''}".rstrip()[:34],
+        "url": home_url,
+        "hook_attributes": {"url": webhook_url, "active": True},
+        "public": False,
+        "default_permissions": PERMISSIONS,
+        "default_events": EVENTS,
+    }
+
+
+class AppRegistration(ThreadingHTTPServer):
+    """A web server on this machine that sends a browser to GitHub and waits for it to come back.
+
+    Both of its addresses have a random text in them, the manifest flow's ``state``: a page of another site,
+    or another person at this machine, that does not know it can neither start a registration nor pass the
+    code of another App for the one of ours. Threads, because browsers open connections that they may not
+    use.
+
+    Parameters
+    ----------
+    github_url
+        Where people see GitHub, such as ``https://github.com``.
+    organization
+        Whose App it will be; None for the person who is signed in at GitHub.
+    manifest
+        As GitHub's documentation describes it, without ``redirect_url``.
+    complete
+        Called once, with GitHub's code; returns where the browser goes from there.
+    """
+
+    def __init__(
+        self,
+        *,
+        github_url: str,
+        organization: str | None,
+        manifest: Mapping[str, Any],
+        complete: Callable[[str], str],
+    ) -> None:
+        super().__init__((_HOST, 0), _Handler)
+        self.host = f"{_HOST}:{self.server_port}"
+        self._github_url = github_url
+        self._organization = organization
+        self._manifest = dict(manifest) | {"redirect_url": f"http://{self.host}{_CALLBACK}"}
+        self._complete = complete
+        self._state = secrets.token_urlsafe(32)
+        self._lock = Lock()
+        self._outcome: Future[str] = Future()
+
+    @property
+    def url(self) -> str:
+        """The page to open in a browser."""
+        return f"http://{self.host}/?state={self._state}"
+
+    def run(self) -> None:
+        """Serve until the browser has come back from GitHub; raises what ``complete`` raised."""
+        self.serve_forever(poll_interval=0.1)
+        self._outcome.result(timeout=0)
+
+    def knows(self, state: str) -> bool:
+        """Whether somebody was sent by us; takes the same time for every wrong text."""
+        return hmac.compare_digest(state.encode(), self._state.encode())
+
+    def complete(self, code: str) -> str:
+        """Return where the browser goes from here; a repeated request gets the first one's answer."""
+        with self._lock:
+            if not self._outcome.done():
+                try:
+                    self._outcome.set_result(self._complete(code))
+                except Exception as error:
+                    # Raised here for the browser, and in `run` for the person at the terminal.
+                    self._outcome.set_exception(error)
+        return self._outcome.result()
+
+    @property
+    def content_security_policy(self) -> str:
+        """No scripts, no styles, nothing from elsewhere; and one place to post to."""
+        parts = urlsplit(self._github_url)
+        return (
+            f"default-src 'none'; form-action {parts.scheme}://{parts.netloc}; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        )
+
+    def page(self) -> str:
+        """Return the page with the button that posts the manifest to GitHub."""
+        account = f"/organizations/{quote(self._organization, safe='')}" if self._organization else ""
+        action = f"{self._github_url}{account}/settings/apps/new?state={self._state}"
+        owner = f"the organization {self._organization}" if self._organization else "your own account"
+        return _page(
+            f"""<p>It will belong to <strong>{escape(owner)}</strong>, and GitHub will send its events to
+<code>{escape(self._manifest["hook_attributes"]["url"])}</code>.</p>
+<form method="post" action="{escape(action)}">
+<input type="hidden" name="manifest" value="{escape(json.dumps(self._manifest))}">
+<button>Continue to GitHub</button>
+</form>
+<p>There, give it a name that nobody else's App has. When it is created, its key goes to the stack, and you
+choose the repositories to install it on.</p>"""
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers the browser."""
+
+    server: AppRegistration
+
+    def do_GET(self) -> None:
+        """Answer the page, or the way back from GitHub."""
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        # The Host too: the name of another site may have been made to mean this machine (DNS rebinding).
+        if self.headers.get("Host") != self.server.host or not self.server.knows(query.get("state", "")):
+            self._answer(HTTPStatus.FORBIDDEN, _page("<p>Use the address that the terminal shows.</p>"))
+        elif url.path == "/":
+            self._answer(HTTPStatus.OK, self.server.page())
+        elif url.path == _CALLBACK and "code" in query:
+            self._come_back(query["code"])
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, _page("<p>There is nothing here.</p>"))
+
+    def _come_back(self, code: str) -> None:
+        try:
+            location = self.server.complete(code)
+        except Exception:
+            page = _page("<p>This did not work. The terminal says why.</p>")
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, page)
+        else:
+            self._answer(HTTPStatus.SEE_OTHER, _page("<p>Done.</p>"), location)
+        finally:
+            self.server.shutdown()
+
+    def _answer(self, status: HTTPStatus, page: str, location: str | None = None) -> None:
+        body = page.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", self.server.content_security_policy)
+        self.send_header("Cache-Control", "no-store")
+        # Not no-referrer: that would make the form's Origin "null", which servers take for a forgery.
+        self.send_header("Referrer-Policy", "strict-origin")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if location is not None:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the addresses are secret."""
+
+
+def _page(content: str) -> str:
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<title>Issue Timer's GitHub App</title>
+<h1>Issue Timer's GitHub App</h1>
+{content}
+</html>
+"""

@@ -1,0 +1,121 @@
+"""The command line that connects a stack with GitHub, on the deployed template."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
+from deployed_stack.http_client import request
+from tests.e2e.conftest import Site, eventually
+from tests.support.manifest_flow import PEM, TOKEN, GitHub, come_back_from_github
+
+SCRIPT = Path(__file__).parents[2] / "scripts/connect_github.py"
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def forget_the_connection(site: Site) -> Iterator[None]:
+    """Leave the stack as it was: other tests sign with its own secret, and expect no credential."""
+    secretsmanager, secret = site.stack.aws.client("secretsmanager"), site.stack.outputs["WebhookSecretArn"]
+    before = secretsmanager.get_secret_value(SecretId=secret)["SecretString"]
+    yield
+    secretsmanager.put_secret_value(SecretId=secret, SecretString=before)
+    run(site, "remove")
+
+
+def command(site: Site, *arguments: str) -> list[str]:
+    return [sys.executable, str(SCRIPT), "--port", str(site.stack.emulator.port), *arguments]
+
+
+def run(site: Site, *arguments: str, stdin: str = "") -> str:
+    """Run the tool as from a shell script, and return what it printed."""
+    tool = subprocess.run(
+        command(site, *arguments), input=stdin, text=True, check=True, stdout=subprocess.PIPE, timeout=60
+    )
+    return tool.stdout
+
+
+def stored_credential(site: Site) -> dict[str, str]:
+    name = site.stack.outputs["GitHubCredentialName"]
+    parameter = site.stack.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert parameter["Type"] == "SecureString"
+    loaded: dict[str, str] = json.loads(parameter["Value"])
+    return loaded
+
+
+def ping(site: Site, secret: str) -> int:
+    body = b'{"zen": "Keep it logically awesome."}'
+    url = site.url + WEBHOOK_PATH
+    return request("POST", url, body=body, headers=delivery_headers("ping", body, secret)).status
+
+
+def test_an_app_is_registered_and_its_deliveries_are_accepted_beside_those_of_before(
+    site: Site, github: GitHub
+) -> None:
+    arguments = ["--api-url", github.url, "app", "--org", "octo-org", "--github-url", github.url]
+    with subprocess.Popen(
+        command(site, *arguments, "--url", "https://tunnel.example/"), stdout=subprocess.PIPE, text=True
+    ) as tool:
+        assert tool.stdout is not None
+        page = next(line.strip() for line in tool.stdout if "http://127.0.0.1" in line)
+        assert come_back_from_github(page).status == 303
+        printed = tool.stdout.read()
+    assert tool.returncode == 0
+    assert "installations/new" in printed
+    assert "PRIVATE KEY" not in printed
+    assert github.manifest["hook_attributes"]["url"] == f"https://tunnel.example{WEBHOOK_PATH}"
+    assert stored_credential(site) == {"app_id": "123456", "private_key": PEM}
+    assert eventually(lambda: ping(site, "the secret of the App") == 200)
+    assert ping(site, site.secret) == 200
+
+
+def test_a_secret_is_rotated_without_refusing_a_delivery(site: Site) -> None:
+    run(site, "rotate")
+    new = site.stack.webhook_secret()
+    assert new != site.secret
+    assert eventually(lambda: ping(site, new) == 200)
+    assert ping(site, site.secret) == 200
+    run(site, "rotate", "--done")
+    assert site.stack.webhook_secret() == new
+    assert ping(site, new) == 200
+
+
+def test_a_key_is_read_from_the_file_that_github_made(site: Site, github: GitHub, tmp_path: Path) -> None:
+    file = tmp_path / "issue-timer.2026-01-31.private-key.pem"
+    file.write_text(PEM)
+    run(site, "--api-url", github.url, "key", "--app-id", "123456", "--file", str(file))
+    assert stored_credential(site) == {"app_id": "123456", "private_key": PEM}
+
+
+def test_a_token_is_piped_in_and_removed(site: Site, github: GitHub) -> None:
+    printed = run(site, "--api-url", github.url, "token", stdin=f"{TOKEN}\n")
+    assert "octocat" in printed
+    assert TOKEN not in printed
+    assert stored_credential(site) == {"token": TOKEN}
+    assert "removed" in run(site, "remove")
+    assert "no credential" in run(site, "remove")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["app"], "GitHub cannot reach this machine"),
+        (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
+        (["key", "--app-id", "1", "--file", "nowhere.pem"], "nowhere.pem cannot be read"),
+        (["--api-url", "http://127.0.0.1:1", "token"], "This is no token"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(site: Site, arguments: list[str], told: str) -> None:
+    tool = subprocess.run(command(site, *arguments), input="", text=True, capture_output=True, check=False)
+    assert tool.returncode != 0
+    assert told in tool.stderr
+    assert "Traceback" not in tool.stderr

@@ -1,0 +1,430 @@
+"""Connecting a stack with GitHub: a browser, GitHub and this machine speak HTTP; AWS is moto's."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from deployed_stack import DeployedStack
+from deployed_stack.http_client import Response, request
+from github_connection import connect
+from github_connection.registration import AppRegistration
+from local_stack import LocalStackError
+from tests.support.manifest_flow import PEM, PUBLIC_PEM, TOKEN, Form, GitHub, come_back_from_github
+from timer_core.github.credentials import App, CredentialParameter, Token
+
+PARAMETER = "/issue-timer-test/github"
+FIRST_SECRET = "the secret of the first deployment"
+
+
+class Stack(DeployedStack):
+    """A stack of which only the outputs and what they name are there."""
+
+    outputs: dict[str, str] = {}  # noqa: RUF012
+
+    @property
+    def url(self) -> str:
+        return "https://d111.cloudfront.net"
+
+    def credential(self) -> Token | App | None:
+        """As the functions read it."""
+        return CredentialParameter(PARAMETER).get()
+
+    def webhook_secrets(self) -> dict[str, str]:
+        secret = self.aws.client("secretsmanager").get_secret_value(SecretId="webhook")
+        loaded: dict[str, str] = json.loads(secret["SecretString"])
+        return loaded
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub() as server:
+        yield server
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        session = boto3.Session()
+        session.client("secretsmanager").create_secret(
+            Name="webhook", SecretString=json.dumps({"current": FIRST_SECRET, "previous": ""})
+        )
+        stack = Stack(session, "issue-timer-test")
+        stack.outputs = {"GitHubCredentialName": PARAMETER, "WebhookSecretArn": "webhook"}
+        yield stack
+
+
+class Registering:
+    """A registration that is under way, seen from the browser."""
+
+    def __init__(self, registration: AppRegistration, run: Future[None]) -> None:
+        self.page, self.complete, self._run = registration.url, registration.complete, run
+
+    def open(self) -> Form:
+        response = request("GET", self.page)
+        assert response.status == 200, response
+        return Form(response)
+
+    def come_back(self) -> Response:
+        """Do what a person does, until the browser is back from GitHub."""
+        return come_back_from_github(self.page)
+
+    def end(self) -> None:
+        """Wait for the tool to end, with its error if it has one."""
+        self._run.result(timeout=30)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._run.done()
+
+
+@contextmanager
+def started(
+    stack: Stack, github: GitHub, *, organization: str | None = None, api_url: str = ""
+) -> Iterator[Registering]:
+    registration = connect.registration(
+        stack,
+        github_url=github.url,
+        api_url=api_url or github.url,
+        organization=organization,
+        public_url=stack.url,
+    )
+    with registration, ThreadPoolExecutor() as tool:
+        run = tool.submit(registration.run)
+        yield Registering(registration, run)
+        registration.shutdown()
+
+
+@pytest.fixture
+def registering(stack: Stack, github: GitHub) -> Iterator[Registering]:
+    with started(stack, github, organization="octo-org") as registering:
+        yield registering
+
+
+# ---------------------------------------------------------------- registering an App
+
+
+def test_registering_puts_the_key_where_the_functions_read_it(stack: Stack, registering: Registering) -> None:
+    registering.come_back()
+    registering.end()
+    credential = stack.credential()
+    assert isinstance(credential, App)
+    assert (credential.app_id, credential.private_key) == ("123456", PEM)
+
+
+def test_the_key_is_stored_encrypted(stack: Stack, registering: Registering) -> None:
+    registering.come_back()
+    registering.end()
+    stored = stack.aws.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]
+    assert stored["Type"] == "SecureString"
+
+
+def test_the_apps_webhook_secret_is_accepted_beside_the_one_so_far(
+    stack: Stack, registering: Registering
+) -> None:
+    registering.come_back()
+    registering.end()
+    assert stack.webhook_secrets() == {"current": "the secret of the App", "previous": FIRST_SECRET}
+
+
+def test_the_browser_is_led_on_to_installing_the_app(
+    registering: Registering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = registering.come_back()
+    registering.end()
+    installation = "https://github.com/apps/issue-timer-octo-org/installations/new"
+    assert (response.status, response.headers["Location"]) == (303, installation)
+    assert installation in capsys.readouterr().out
+
+
+def test_nothing_secret_is_printed(registering: Registering, capsys: pytest.CaptureFixture[str]) -> None:
+    registering.come_back()
+    registering.end()
+    printed = "".join(capsys.readouterr())
+    assert not any(
+        secret in printed for secret in [PEM, "PRIVATE KEY", "the secret of the App", FIRST_SECRET]
+    )
+
+
+def test_the_manifest_asks_for_what_the_product_uses(github: GitHub, registering: Registering) -> None:
+    registering.come_back()
+    redirect = github.manifest.pop("redirect_url")
+    assert redirect == f"http://{urlsplit(registering.page).netloc}/registered"
+    assert github.manifest == {
+        "name": "Issue Timer octo-org",
+        "url": "https://d111.cloudfront.net",
+        "hook_attributes": {
+            "url": "https://d111.cloudfront.net/api/github-timer-webhook/",
+            "active": True,
+        },
+        "public": False,
+        "default_permissions": {"metadata": "read", "issues": "write", "organization_projects": "read"},
+        "default_events": ["issues", "issue_comment", "repository", "projects_v2_item"],
+    }
+
+
+def test_the_app_belongs_to_the_organization_that_was_named(github: GitHub, registering: Registering) -> None:
+    registering.come_back()
+    assert github.posted_to == "/organizations/octo-org/settings/apps/new"
+
+
+def test_without_an_organization_it_belongs_to_the_person(stack: Stack, github: GitHub) -> None:
+    with started(stack, github) as registering:
+        registering.come_back()
+        assert github.posted_to == "/settings/apps/new"
+        assert github.manifest["name"] == "Issue Timer"
+
+
+def test_a_name_is_no_longer_than_github_takes(stack: Stack, github: GitHub) -> None:
+    with started(stack, github, organization="o" * 39) as registering:
+        registering.come_back()
+        assert len(github.manifest["name"]) == 34
+
+
+@pytest.mark.parametrize("organization", ['"><script>alert(1)</script>', "a/../b?c#d", "<b>&amp;"])
+def test_the_page_means_what_it_says_whatever_the_names(
+    stack: Stack, github: GitHub, organization: str
+) -> None:
+    with started(stack, github, organization=organization) as registering:
+        form = registering.open()
+        assert not {"script", "b"} & set(form.tags)
+        account, *page = urlsplit(form.action).path.removeprefix("/organizations/").split("/")
+        assert (unquote(account), page) == (organization, ["settings", "apps", "new"])
+        assert json.loads(form.fields["manifest"])["url"] == stack.url
+
+
+def test_the_page_runs_nothing_and_posts_to_github_alone(github: GitHub, registering: Registering) -> None:
+    headers = request("GET", registering.page).headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "form-action": github.url,
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "strict-origin"
+
+
+def test_the_page_takes_nothing_from_elsewhere(registering: Registering) -> None:
+    assert not {"script", "link", "img", "style", "iframe"} & set(registering.open().tags)
+
+
+# ---------------------------------------------------------------- who may take part
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?code=theirs", "?code=theirs&state=", "?code=theirs&state=gu%C3%A9ss"]
+)
+def test_a_code_without_our_state_is_refused_and_the_registration_goes_on(
+    stack: Stack, github: GitHub, registering: Registering, query: str
+) -> None:
+    github.codes.add("theirs")
+    response = request("GET", f"http://{urlsplit(registering.page).netloc}/registered{query}")
+    assert response.status == 403
+    assert "theirs" in github.codes
+    assert not registering.has_ended
+    registering.come_back()
+    registering.end()
+    assert stack.credential() is not None
+
+
+def test_who_does_not_know_the_address_does_not_see_the_page(registering: Registering) -> None:
+    response = request("GET", f"http://{urlsplit(registering.page).netloc}/")
+    assert response.status == 403
+    assert b"manifest" not in response.body
+
+
+def test_another_sites_name_for_this_machine_is_refused(registering: Registering) -> None:
+    response = request("GET", registering.page, headers={"Host": "attacker.example"})
+    assert response.status == 403
+    assert b"manifest" not in response.body
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/registered"])
+def test_there_is_nothing_else(registering: Registering, path: str) -> None:
+    assert request("GET", registering.page.replace("/?", f"{path}?")).status == 404
+
+
+def test_a_connection_that_a_browser_opens_and_leaves_holds_up_nothing(registering: Registering) -> None:
+    idle = http.client.HTTPConnection(urlsplit(registering.page).netloc)
+    idle.connect()
+    registering.come_back()
+    registering.end()
+    idle.close()
+
+
+def test_a_request_that_a_browser_repeats_gets_the_same_answer(registering: Registering) -> None:
+    code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
+    # GitHub gives the App for a code once.
+    assert registering.complete(code) == registering.complete(code)
+
+
+# ---------------------------------------------------------------- what can go wrong
+
+
+def test_a_code_that_github_does_not_know_ends_the_registration(
+    stack: Stack, github: GitHub, registering: Registering
+) -> None:
+    back = registering.open().submit().headers["Location"]
+    github.codes.clear()
+    assert request("GET", back).status == 500
+    with pytest.raises(LocalStackError, match=r"status 404.*start again"):
+        registering.end()
+    assert stack.credential() is None
+    assert stack.webhook_secrets()["current"] == FIRST_SECRET
+
+
+def test_github_out_of_reach_is_told_without_the_code(stack: Stack, github: GitHub) -> None:
+    with started(stack, github, api_url="http://127.0.0.1:1") as registering:
+        registering.come_back()
+        with pytest.raises(LocalStackError, match="does not answer") as raised:
+            registering.end()
+    assert "code-" not in str(raised.value)
+
+
+def test_a_webhook_without_a_secret_leaves_the_stacks_as_it_is(
+    stack: Stack, github: GitHub, registering: Registering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    github.webhook_secret = None
+    registering.come_back()
+    registering.end()
+    assert stack.webhook_secrets() == {"current": FIRST_SECRET, "previous": ""}
+    assert "make secret" in capsys.readouterr().out
+
+
+def test_the_key_is_kept_even_if_the_secret_cannot_be(stack: Stack, registering: Registering) -> None:
+    stack.aws.client("secretsmanager").delete_secret(SecretId="webhook", ForceDeleteWithoutRecovery=True)
+    registering.come_back()
+    with pytest.raises(ClientError):
+        registering.end()
+    assert isinstance(stack.credential(), App)
+
+
+def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: Stack, github: GitHub) -> None:
+    connect.rotate(stack)
+    with pytest.raises(LocalStackError, match="DONE=1"), started(stack, github):
+        pass
+    assert stack.webhook_secrets()["previous"] == FIRST_SECRET
+
+
+def test_a_stack_without_a_place_for_the_key_is_told_before_there_is_an_app(
+    stack: Stack, github: GitHub
+) -> None:
+    del stack.outputs["GitHubCredentialName"]
+    with pytest.raises(LocalStackError, match="older version"), started(stack, github):
+        pass
+
+
+# ---------------------------------------------------------------- an App that exists
+
+
+def test_a_new_key_of_the_app_replaces_the_one_so_far(
+    stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect.use_key(stack, api_url=github.url, app_id="123456", private_key=PEM)
+    assert stack.credential() == App("123456", PEM)
+    assert "Issue Timer octo-org" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("app_id", ["1", "not an id"])
+def test_a_key_of_another_app_is_refused(stack: Stack, github: GitHub, app_id: str) -> None:
+    with pytest.raises(LocalStackError, match="401"):
+        connect.use_key(stack, api_url=github.url, app_id=app_id, private_key=PEM)
+    assert stack.credential() is None
+
+
+@pytest.mark.parametrize("text", ["", "key", PUBLIC_PEM, PEM.replace("M", "")])
+def test_what_is_no_private_key_is_refused(stack: Stack, github: GitHub, text: str) -> None:
+    with pytest.raises(LocalStackError, match=r"not a private key|not an RSA key"):
+        connect.use_key(stack, api_url=github.url, app_id="123456", private_key=text)
+    assert stack.credential() is None
+
+
+# ---------------------------------------------------------------- a token
+
+
+def test_a_token_that_github_takes_is_stored(
+    stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect.use_token(stack, api_url=github.url, token=TOKEN)
+    assert stack.credential() == Token(TOKEN)
+    printed = capsys.readouterr().out
+    assert "octocat" in printed
+    assert TOKEN not in printed
+
+
+@pytest.mark.parametrize(
+    ("expires", "told"), [("2027-01-31 12:00:00 UTC", "until 2027-01-31"), (None, "does not expire")]
+)
+def test_the_end_of_a_token_is_told(
+    stack: Stack, github: GitHub, expires: str | None, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    github.token_expires = expires
+    connect.use_token(stack, api_url=github.url, token=TOKEN)
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("token", ["github_pat_wrong", "", "two words", "line\nbreak", "tok\u00e9n"])
+def test_a_token_that_github_does_not_take_is_not_stored(stack: Stack, github: GitHub, token: str) -> None:
+    with pytest.raises(LocalStackError, match=r"401|no token") as raised:
+        connect.use_token(stack, api_url=github.url, token=token)
+    assert stack.credential() is None
+    assert not token or token not in str(raised.value)
+
+
+def test_a_token_takes_the_place_of_an_app(stack: Stack, github: GitHub) -> None:
+    connect.use_key(stack, api_url=github.url, app_id="123456", private_key=PEM)
+    connect.use_token(stack, api_url=github.url, token=TOKEN)
+    assert stack.credential() == Token(TOKEN)
+
+
+# ---------------------------------------------------------------- removing it
+
+
+def test_removing_forgets_the_credential(
+    stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect.use_token(stack, api_url=github.url, token=TOKEN)
+    connect.remove(stack)
+    assert stack.credential() is None
+    connect.remove(stack)
+    assert "There is no credential." in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- rotating the webhook's secret
+
+
+def test_rotating_makes_a_new_secret_and_keeps_the_former_one(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect.rotate(stack)
+    secrets = stack.webhook_secrets()
+    assert secrets["previous"] == FIRST_SECRET
+    assert len(secrets["current"]) == 64
+    assert secrets["current"] not in capsys.readouterr().out
+
+
+def test_a_rotation_is_ended_before_the_next_one(stack: Stack) -> None:
+    connect.rotate(stack)
+    with pytest.raises(LocalStackError, match="DONE=1"):
+        connect.rotate(stack)
+    assert stack.webhook_secrets()["previous"] == FIRST_SECRET
+    second = stack.webhook_secrets()["current"]
+    connect.finish_rotation(stack)
+    assert stack.webhook_secrets() == {"current": second, "previous": ""}
+    connect.rotate(stack)
+    assert stack.webhook_secrets()["previous"] == second
