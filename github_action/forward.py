@@ -1,0 +1,232 @@
+"""Forwards the event that started a workflow to Issue Timer, as GitHub's webhook would deliver it.
+
+Runs on the Python that runners have (3.8 or newer), with nothing but its standard library.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
+https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import random
+import re
+import sys
+import time
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import HTTPErrorProcessor, Request, build_opener
+
+# Of those that Issue Timer reads, the ones that can start a workflow.
+EVENTS = ("issues", "issue_comment")
+ATTEMPTS = 5
+TIMEOUT_S = 10.0
+# With the attempts themselves, a minute and a half.
+MOST_WAITING_S = 40.0
+_MOST_READ_BYTES = 65_536
+
+
+class NotForwarded(Exception):
+    """The event did not get to Issue Timer, for the reason that the message says.
+
+    Attributes
+    ----------
+    words
+        What the server or the network said to it. Not for a log as it is.
+    """
+
+    def __init__(self, reason: str, words: str = "") -> None:
+        super().__init__(reason)
+        self.words = words
+
+
+class TryAgain(NotForwarded):
+    """It may get there with another attempt, in ``after_s`` seconds or later."""
+
+    def __init__(self, reason: str, words: str = "", after_s: float = 0.0) -> None:
+        super().__init__(reason, words)
+        self.after_s = after_s
+
+
+class Delivery(NamedTuple):
+    """A webhook delivery that is ready to be sent.
+
+    Attributes
+    ----------
+    receiver
+        The host (and port) that the URL names, as it may stand in a log.
+    """
+
+    receiver: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def main() -> int:
+    """Forward the event, say how it went, and return the exit status."""
+    event, secret = os.environ["GITHUB_EVENT_NAME"], os.environ["ISSUE_TIMER_SECRET"]
+    # The same when the run is repeated: an event counts once, however often it is forwarded.
+    guid = f"run-{os.environ['GITHUB_REPOSITORY_ID']}-{os.environ['GITHUB_RUN_ID']}"
+    exit_status = 0
+    try:
+        delivery = signed_delivery(
+            os.environ["ISSUE_TIMER_URL"],
+            secret,
+            event=event,
+            guid=guid,
+            body=Path(os.environ["GITHUB_EVENT_PATH"]).read_bytes(),
+        )
+        answer = forward(delivery)
+        status = answer["status"]
+        reason = f" ({_quoted(str(answer['reason']), secret)})" if "reason" in answer else ""
+        print(f"{event} forwarded to {delivery.receiver} as {guid}: {status}{reason}")
+    except NotForwarded as failure:
+        status = "failed"
+        must_not_fail = os.environ["ISSUE_TIMER_FAIL_ON_ERROR"].lower() == "true"
+        exit_status = int(must_not_fail)
+        message = f"{failure}: {_quoted(failure.words, secret)}" if failure.words else str(failure)
+        print(f"::{'error' if must_not_fail else 'warning'} title=Issue Timer::{_escaped(message)}")
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as outputs:
+        outputs.write(f"status={status}\n")
+    return exit_status
+
+
+def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes) -> Delivery:
+    """Return a delivery of exactly these bytes.
+
+    Raises
+    ------
+    NotForwarded
+        If Issue Timer has no use for the event, the secret is missing, or others could read what is sent
+        to the URL.
+    """
+    if not secret:
+        raise NotForwarded(
+            "The input secret is empty: the repository or organization has no such secret, or does not give "
+            "it to this run"
+        )
+    if event not in EVENTS:
+        raise NotForwarded(f"Only {' and '.join(EVENTS)} are forwarded, not this event", event)
+    receiver, address = _target(url.strip())
+    signature = hmac.new(os.fsencode(secret), body, "sha256").hexdigest()
+    headers = {
+        "Host": receiver,
+        "Content-Type": "application/json",
+        "User-Agent": "issue-timer-action",
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": guid,
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+    return Delivery(receiver, address, headers, body)
+
+
+def _target(url: str) -> tuple[str, str]:
+    """Return the host that a URL names, and the URL to connect to."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if host and "@" not in parts.netloc and re.fullmatch("[!-~]+", url):
+        if parts.scheme == "https":
+            return parts.netloc, url
+        if parts.scheme == "http" and re.fullmatch(r"127\.0\.0\.1|(.+\.)?localhost", host):
+            # Not every resolver knows that these names mean this machine (RFC 6761, section 6.3).
+            return parts.netloc, parts._replace(netloc=f"127.0.0.1:{port or 80}").geturl()
+    raise NotForwarded("The input url is not the address of a host that begins with https://")
+
+
+def forward(
+    delivery: Delivery, *, timeout_s: float = TIMEOUT_S, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Send a delivery, again if need be, and return what Issue Timer answered.
+
+    Raises
+    ------
+    NotForwarded
+        If it was refused, or if it failed too often.
+    """
+    attempt, waited_s = 1, 0.0
+    while True:
+        try:
+            return _post(delivery, timeout_s)
+        except TryAgain as failure:
+            backoff_s = 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 - not for secrets
+            wait_s = max(backoff_s, failure.after_s)
+            waited_s += wait_s
+            if attempt == ATTEMPTS or waited_s > MOST_WAITING_S:
+                raise
+            print(f"Attempt {attempt}: {failure}. The next one is in {wait_s:.1f} s.", flush=True)
+        sleep(wait_s)
+        attempt += 1
+
+
+class _AnyAnswer(HTTPErrorProcessor):
+    """Takes errors for answers, and redirects too: what is signed for one receiver goes to no other."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
+        return response
+
+    https_response = http_response
+
+
+_opener = build_opener(_AnyAnswer)
+
+
+def _post(delivery: Delivery, timeout_s: float) -> dict[str, Any]:
+    request = Request(delivery.url, delivery.body, delivery.headers, method="POST")  # noqa: S310 - see _target
+    try:
+        with _opener.open(request, timeout=timeout_s) as response:
+            status: int = response.status
+            headers: HTTPMessage = response.headers
+            answer = _members(response.read(_MOST_READ_BYTES))
+    except (OSError, HTTPException) as error:
+        raise TryAgain(f"{delivery.receiver} did not answer", str(error) or type(error).__name__) from error
+    said = f"{delivery.receiver} answered {status}"
+    words = str(answer.get("detail", ""))
+    if status == 429 or status >= 500:
+        raise TryAgain(said, words, _retry_after_s(headers))
+    if 300 <= status < 400:
+        raise NotForwarded(f"{said}, and redirects are not followed")
+    if status >= 400:
+        raise NotForwarded(said, words)
+    if answer.get("status") not in ("accepted", "ignored"):
+        raise NotForwarded(f"{said}, but not as Issue Timer does: is it the stack's WebhookUrl?")
+    return answer
+
+
+def _members(text: bytes) -> dict[str, Any]:
+    """Return what is in a JSON object, and nothing if it is something else."""
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _retry_after_s(headers: HTTPMessage) -> float:
+    """Return the seconds of a ``Retry-After`` (RFC 9110, section 10.2.3), 0 if it has none."""
+    value = headers.get("Retry-After", "")
+    return float(value) if re.fullmatch("[0-9]{1,9}", value) else 0.0
+
+
+def _quoted(words: str, secret: str) -> str:
+    """Return somebody else's words as they may stand in a log: on one line, without the secret."""
+    # A runner takes ## and a bracket for a command, wherever in a line they are.
+    return json.dumps(words.replace(secret, "***")[:200]).replace("##[", "# #[")
+
+
+def _escaped(message: str) -> str:
+    """Return the message of a workflow command, as actions/toolkit writes it."""
+    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

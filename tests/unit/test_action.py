@@ -1,0 +1,351 @@
+"""The GitHub Action, run as a runner runs it, against a server on this machine."""
+
+import importlib.util
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.composite_action import ACTION, METADATA, Run, run_action
+from timer_core.github.signature import is_signed
+
+SECRET = "It's a Secret to Everybody: 50% off"
+# With what a signature depends on and JSON does not: bytes beyond ASCII, spaces, the end of the line.
+BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
+
+_specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")
+assert _specification is not None
+assert _specification.loader is not None
+forward = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(forward)
+
+
+class Answer(NamedTuple):
+    status: int
+    members: dict[str, str]
+    headers: dict[str, str] | None = None
+
+
+ACCEPTED = Answer(202, {"status": "accepted", "delivery": "…"})
+UNAVAILABLE = Answer(503, {"detail": "The delivery could not be queued."})
+# The connection ends without an answer, or the answer does not come while the test lasts.
+HANG_UP = Answer(0, {})
+SILENCE = Answer(-1, {})
+
+
+class Received(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Server(ThreadingHTTPServer):
+    """Gives the answers of a list one after the other, and the last one ever after."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = [ACCEPTED]
+        self.received: list[Received] = []
+        self.done = threading.Event()
+
+    @property
+    def authority(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.authority}/api/github-timer-webhook/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.received.append(Received(self.path, headers, body))
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.close_connection = True
+        if answer is SILENCE:
+            self.server.done.wait()
+        elif answer is not HANG_UP:
+            text = json.dumps(answer.members).encode()
+            self.send_response(answer.status)
+            for name, value in {**(answer.headers or {}), "Content-Length": str(len(text))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text)
+
+    def do_GET(self) -> None:
+        """What some redirects, when followed, make of a POST."""
+        self.do_POST()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.done.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
+    """Runs the action for an event of an issue."""
+
+    def run(event: str = "issues", **options: Any) -> Run:
+        return run_action(tmp_path, event, BODY, **{"url": server.url, "secret": SECRET, **options})
+
+    return run
+
+
+class Patience:
+    """Waits for nothing, and remembers what it was asked to wait for (seconds)."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def send(self, url: str) -> Any:
+        delivery = forward.signed_delivery(url, SECRET, event="issues", guid="run-1-2", body=BODY)
+        return forward.forward(delivery, timeout_s=0.2, sleep=self.waits.append)
+
+
+def test_an_event_is_delivered_as_github_would(run: Callable[..., Run], server: Server) -> None:
+    result = run("issue_comment")
+    (received,) = server.received
+    assert received.path == "/api/github-timer-webhook/"
+    assert received.body == BODY
+    assert is_signed(received.body, received.headers["x-hub-signature-256"], [SECRET])
+    assert received.headers["x-github-event"] == "issue_comment"
+    assert received.headers["x-github-delivery"] == "run-186853002-1658821493"
+    assert received.headers["content-type"] == "application/json"
+    assert (result.exit_status, result.outputs) == (0, {"status": "accepted"})
+    assert result.log == (
+        f"issue_comment forwarded to {server.authority} as run-186853002-1658821493: accepted\n"
+    )
+
+
+def test_a_repeated_run_makes_the_same_delivery(run: Callable[..., Run], server: Server) -> None:
+    run(attempt=1)
+    run(attempt=2)
+    first, again = server.received
+    assert first.headers["x-github-delivery"] == again.headers["x-github-delivery"]
+
+
+def test_what_changes_no_timer_is_no_failure(run: Callable[..., Run], server: Server) -> None:
+    server.answers = [Answer(200, {"status": "ignored", "reason": "no_command"})]
+    result = run(fail_on_error="true")
+    assert (result.exit_status, result.outputs) == (0, {"status": "ignored"})
+    assert result.log.endswith(': ignored ("no_command")\n')
+
+
+def test_a_name_under_localhost_is_this_machine(run: Callable[..., Run], server: Server) -> None:
+    assert run(url=f"http://d1.cloudfront.localhost:{server.server_port}/hook/").exit_status == 0
+    (received,) = server.received
+    assert (received.headers["host"], received.path) == (
+        f"d1.cloudfront.localhost:{server.server_port}",
+        "/hook/",
+    )
+
+
+@pytest.mark.parametrize("trouble", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
+def test_passing_trouble_is_tried_again_with_the_same_delivery(server: Server, trouble: Answer) -> None:
+    server.answers = [trouble, trouble, ACCEPTED]
+    patience = Patience()
+    assert patience.send(server.url) == ACCEPTED.members
+    assert len(server.received) == 3
+    assert server.received[0] == server.received[1] == server.received[2]
+    assert len(patience.waits) == 2
+
+
+def test_attempts_come_ever_more_slowly_and_end(server: Server) -> None:
+    server.answers = [UNAVAILABLE]
+    patience = Patience()
+    with pytest.raises(forward.NotForwarded, match="answered 503"):
+        patience.send(server.url)
+    assert len(server.received) == 5
+    assert all(2**n / 2 <= wait <= 2**n for n, wait in zip(range(4), patience.waits, strict=True)), (
+        patience.waits
+    )
+
+
+def test_nobody_listening_is_passing_trouble() -> None:
+    with Server() as closed:
+        url = closed.url
+    patience = Patience()
+    with pytest.raises(forward.TryAgain, match="did not answer") as failure:
+        patience.send(url)
+    assert len(patience.waits) == 4
+    assert "refused" in failure.value.words
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_says_when_to_come_back_is_not_asked_earlier(server: Server, status: int) -> None:
+    server.answers = [Answer(status, {}, {"Retry-After": "17"}), ACCEPTED]
+    patience = Patience()
+    patience.send(server.url)
+    assert patience.waits == [17]
+
+
+@pytest.mark.parametrize("retry_after", ["", "soon", "-3", "Fri, 31 Dec 1999 23:59:59 GMT", "²", "1" * 10])
+def test_another_retry_after_leaves_the_wait_as_it_is(server: Server, retry_after: str) -> None:
+    server.answers = [Answer(503, {}, {"Retry-After": retry_after}), ACCEPTED]
+    patience = Patience()
+    patience.send(server.url)
+    assert len(patience.waits) == 1
+    assert patience.waits[0] <= 1
+
+
+def test_a_runner_does_not_wait_for_longer_than_it_is_worth(server: Server) -> None:
+    server.answers = [Answer(429, {}, {"Retry-After": "25"})]
+    patience = Patience()
+    with pytest.raises(forward.NotForwarded, match="answered 429"):
+        patience.send(server.url)
+    assert patience.waits == [25]
+    assert len(server.received) == 2
+
+
+def test_a_retry_shows_in_the_log(run: Callable[..., Run], server: Server) -> None:
+    server.answers = [UNAVAILABLE, ACCEPTED]
+    result = run(fail_on_error="true")
+    assert (result.exit_status, result.outputs) == (0, {"status": "accepted"})
+    first, second = result.log.splitlines()
+    assert first.startswith(f"Attempt 1: {server.authority} answered 503. The next one is in ")
+    assert second.endswith("accepted")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415, 422])
+def test_a_refusal_is_final(server: Server, status: int) -> None:
+    server.answers = [Answer(status, {"detail": "No."})]
+    with pytest.raises(forward.NotForwarded, match=f"answered {status}"):
+        Patience().send(server.url)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("fail_on_error", "exit_status", "command"),
+    [({}, 0, "warning"), ({"fail_on_error": "false"}, 0, "warning"), ({"fail_on_error": "true"}, 1, "error")],
+)
+def test_a_failure_warns_or_fails_as_asked(
+    run: Callable[..., Run], server: Server, fail_on_error: dict[str, str], exit_status: int, command: str
+) -> None:
+    server.answers = [Answer(401, {"detail": "X-Hub-Signature-256 is missing or wrong."})]
+    result = run(**fail_on_error)
+    assert (result.exit_status, result.outputs) == (exit_status, {"status": "failed"})
+    assert result.log == (
+        f"::{command} title=Issue Timer::{server.authority} answered 401: "
+        '"X-Hub-Signature-256 is missing or wrong."\n'
+    )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(run: Callable[..., Run], server: Server, status: int) -> None:
+    server.answers = [Answer(status, {}, {"Location": f"{server.url}elsewhere/"}), ACCEPTED]
+    assert run().outputs == {"status": "failed"}
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issue-timer.example/api/github-timer-webhook/",
+        "http://localhost.example/",
+        "http://notlocalhost/",
+        "http://127.0.0.2/",
+        "http://127.0.0.1.example/",
+        "ftp://localhost/",
+        "file:///etc/passwd",
+        "https://",
+        "https:///api/",
+        "https://user:password@issue-timer.example/",
+        "http://localhost@issue-timer.example/",
+        "https://issue-timer.example:port/",
+        "https://[issue-timer.example/",
+        "https://issue-timer.example/a b",
+        "https://issue-timer.example/\r\nX-Header: 1",
+        "https://ißue-timer.example/",
+        "issue-timer.example",
+        "",
+    ],
+)
+def test_only_an_encrypted_connection_or_this_machine_will_do(url: str) -> None:
+    with pytest.raises(forward.NotForwarded, match="begins with https://"):
+        forward.signed_delivery(url, SECRET, event="issues", guid="run-1-2", body=BODY)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://issue-timer.example/hook/", "\thttps://issue-timer.example/hook/\n"]
+)
+def test_space_around_a_url_does_not_matter(url: str) -> None:
+    delivery = forward.signed_delivery(url, SECRET, event="issues", guid="run-1-2", body=BODY)
+    assert (delivery.url, delivery.receiver) == ("https://issue-timer.example/hook/", "issue-timer.example")
+
+
+@pytest.mark.parametrize("event", ["push", "repository", "projects_v2_item", "issues\n::error::"])
+def test_other_events_are_not_sent(run: Callable[..., Run], server: Server, event: str) -> None:
+    result = run(event)
+    assert result.outputs == {"status": "failed"}
+    assert "Only issues and issue_comment are forwarded" in result.log
+    assert server.received == []
+    assert len(result.log.splitlines()) == 1
+
+
+def test_a_missing_secret_is_named_and_nothing_is_sent(run: Callable[..., Run], server: Server) -> None:
+    result = run(secret="")
+    assert result.outputs == {"status": "failed"}
+    assert "The input secret is empty" in result.log
+    assert server.received == []
+
+
+def test_another_site_is_not_taken_for_issue_timer(run: Callable[..., Run], server: Server) -> None:
+    server.answers = [Answer(200, {"hello": "world"})]
+    result = run()
+    assert result.outputs == {"status": "failed"}
+    assert "not as Issue Timer does" in result.log
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, {"detail": f"{'.' * 190}{SECRET}"}),
+        Answer(404, {"status": SECRET, "title": SECRET}),
+        Answer(200, {"status": "ignored", "reason": f"no {SECRET}"}),
+        Answer(200, {"status": SECRET}),
+        Answer(302, {"detail": SECRET}, {"Location": f"/{SECRET}"}),
+        Answer(503, {"detail": SECRET}, {"Retry-After": "99"}),
+    ],
+)
+def test_a_server_that_repeats_the_secret_does_not_get_it_into_the_log(
+    run: Callable[..., Run], server: Server, answer: Answer
+) -> None:
+    server.answers = [answer]
+    log = run().log
+    assert len(log.splitlines()) == 1
+    assert not any(SECRET[start : start + 6] in log for start in range(len(SECRET) - 5)), log
+
+
+def test_a_server_cannot_give_the_runner_commands(run: Callable[..., Run], server: Server) -> None:
+    server.answers = [Answer(400, {"detail": "100%\r\n::error::yes\n##[error]yes\u2028::error::yes"})]
+    log = run().log
+    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' "\n")
+
+
+def test_a_workflow_command_has_its_message_escaped() -> None:
+    assert forward._escaped("50%0A\r\n::error::") == "50%250A%0D%0A::error::"
+
+
+def test_inputs_are_never_part_of_a_script(run: Callable[..., Run], tmp_path: Path) -> None:
+    assert not any("${{" in step["run"] for step in METADATA["runs"]["steps"])
+    run(url='"; touch url; "$(touch url)', secret='"; touch secret; "$(touch secret)')
+    assert not {"url", "secret"} & {path.name for path in tmp_path.iterdir()}
