@@ -90,6 +90,11 @@ class Reconciler:
                 continue
             try:
                 states = ask_issues(self._github, owner, asks)
+            except NoCredential:
+                # The App is not installed there: somebody's timer, started by hand.
+                result.issues += len(asks)
+                result.unreachable += len(asks)
+                continue
             except GitHubError as error:
                 result.trouble = result.trouble or str(error)
                 self._logger.warning(

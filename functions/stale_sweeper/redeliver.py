@@ -11,7 +11,7 @@ from http import HTTPStatus
 from aws_lambda_powertools import Logger
 
 from timer_core.github.client import GitHub
-from timer_core.github.errors import GitHubError, Refused
+from timer_core.github.errors import GitHubError, NoCredential, Refused
 from timer_core.github.events import READERS, REDELIVERY_WINDOW
 from timer_core.github.questions import FailedDelivery, failed_deliveries, redeliver
 from timer_core.store.hooks import HookStore, KnownHook
@@ -36,13 +36,16 @@ class Redelivery:
         Of these, how many GitHub sends again.
     given_up
         Of these, how many it does not: too old, or refused by us twice.
+    unreachable
+        Webhooks whose deliveries GitHub does not show us, for example one that an App has replaced.
     trouble
-        What kept us from asking, if anything did.
+        What kept us from asking for any, if anything did.
     """
 
     failed: int = 0
     redelivered: int = 0
     given_up: int = 0
+    unreachable: int = 0
     trouble: str = ""
 
 
@@ -57,25 +60,25 @@ class Redeliverer:
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
         """Have sent again what failed since the last run; ``dry_run`` only counts."""
         result = Redelivery()
+        reached = False
         for hook in self._hooks.known():
             if not has_time():
                 break
             try:
                 self._repair(hook, result, now_ms, has_time, dry_run=dry_run)
-            except Refused as refused:
-                if refused.status == HTTPStatus.NOT_FOUND and not dry_run:
+                reached = True
+            except GitHubError as error:
+                if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND and not dry_run:
                     # Removed, or out of our reach: the next delivery from it makes it known again.
                     self._hooks.forget(hook.path)
-                self._note(result, hook, refused)
-            except GitHubError as error:
-                self._note(result, hook, error)
+                if isinstance(error, Refused | NoCredential):
+                    result.unreachable += 1
+                result.trouble = str(error)
+                reason = {"hook": hook.path, "reason": str(error)}
+                self._logger.warning("Failed deliveries could not be repaired", extra=reason)
+        if reached:
+            result.trouble = ""
         return result
-
-    def _note(self, result: Redelivery, hook: KnownHook, error: GitHubError) -> None:
-        result.trouble = result.trouble or str(error)
-        self._logger.warning(
-            "Failed deliveries could not be repaired", extra={"hook": hook.path, "reason": str(error)}
-        )
 
     def _repair(
         self,
@@ -94,7 +97,7 @@ class Redeliverer:
             if delivery.event in _HANDLED:
                 newest.setdefault(delivery.guid, delivery)
         until_ms = now_ms
-        for count, delivery in enumerate(sorted(newest.values(), key=lambda failed: failed.at_ms)):
+        for count, delivery in enumerate(sorted(newest.values(), key=lambda failed: failed.delivery_id)):
             if count == _MOST or not has_time():
                 until_ms = delivery.at_ms
                 break

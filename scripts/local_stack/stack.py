@@ -1,5 +1,6 @@
 """The deployed stack on an emulator, with what MiniStack leaves to do."""
 
+import json
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ class LocalStack(DeployedStack):
         Folder that keeps everything, so that the next start goes on from there.
     report
         Called with a line of text at the beginning of each step that takes time.
+    parameters
+        What to set of the parameters in template.yaml; the others stay as they are, at first their defaults.
 
     Notes
     -----
@@ -40,11 +43,16 @@ class LocalStack(DeployedStack):
     """
 
     def __init__(
-        self, port: int, state_dir: Path, report: Callable[[str], None] = lambda _line: None
+        self,
+        port: int,
+        state_dir: Path,
+        report: Callable[[str], None] = lambda _line: None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.emulator = MiniStack(port, state_dir)
         super().__init__(self.emulator.session, _NAME)
         self._report = report
+        self._parameters = dict(parameters or {})
 
     @property
     def url(self) -> str:
@@ -131,25 +139,27 @@ class LocalStack(DeployedStack):
         )
 
     def _bring_up_to_date(self) -> None:
-        digest = sources_digest()
-        if digest != self.recall("sources"):
+        wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)
+        if wanted != self.recall("deployed"):
             self._report("Building the functions and their layer (sam build)")
             template = build()
             self._report("Deploying template.yaml to the emulator (sam deploy)")
             self._deploy(template)
             create_routes(self, "HttpApi")
-            self.remember("sources", digest)
+            self.remember("deployed", wanted)
         serve_locally(self, self.emulator.port)
         upload_web(self, ROOT / "web")
 
     def _deploy(self, template: Path) -> None:
         self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)
+        overrides = [f'{name}="{value}"' for name, value in self._parameters.items()]
         run_sam(
             "deploy",
             *("--template-file", str(template)),
             *("--stack-name", _NAME),
             *("--s3-bucket", _ARTIFACTS),
             *("--capabilities", "CAPABILITY_IAM"),
+            *(["--parameter-overrides", *overrides] if overrides else []),
             "--no-confirm-changeset",
             "--no-fail-on-empty-changeset",
             "--no-progressbar",

@@ -11,6 +11,7 @@ import pytest
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import Response, request
 from local_stack import LocalStack, free_port
+from tests.support.fake_github import FakeGitHub
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ANN = (21031067, "Codertocat")
@@ -64,6 +65,30 @@ class Site:
         sqs, queue = self.stack.aws.client("sqs"), self.stack.resources["DeliveryQueue"]
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
+    def give_credential(self, content: Mapping[str, str] | None) -> None:
+        """Store a credential for GitHub's API, or none, and have it used at once."""
+        ssm, name = self.stack.aws.client("ssm"), self.stack.outputs["GitHubCredentialName"]
+        if content is None:
+            ssm.delete_parameter(Name=name)
+        else:
+            ssm.put_parameter(Name=name, Value=json.dumps(content), Type="SecureString", Overwrite=True)
+        self.process_everything()
+        # A process keeps what it read for five minutes.
+        self.restart("WebhookProcessFunction")
+        self.restart("StaleSweeperFunction")
+
+    def health(self) -> Any:
+        """Return the present report on the deployment; a process keeps one for a minute."""
+        self.restart("TimelogsFunction")
+        return self.get("/api/health/")
+
+    def restart(self, function: str) -> None:
+        """Let a function begin with a new process, as Lambda does when its configuration is updated."""
+        functions, name = self.stack.aws.client("lambda"), self.stack.resources[function]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
     def items(self, pk: str) -> list[dict[str, Any]]:
         """Return what a partition of the table holds."""
         items: list[dict[str, Any]] = self.stack.aws.client("dynamodb").query(
@@ -76,8 +101,16 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with LocalStack(free_port(), tmp_path_factory.mktemp("stack")) as stack:
+def fake_github() -> Iterator[FakeGitHub]:
+    """A GitHub that knows nobody and nothing yet, and that the stack asks if it has a credential."""
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="session")
+def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    parameters = {"GitHubApiUrl": fake_github.url, "StartLabels": "bug"}
+    with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
         yield Site(stack)
 
 

@@ -377,7 +377,13 @@ class TestRepair:
             team.github.fail(delivery)
         team.github.now = now_ms() / 1000
         summary = team.product.sweep(stop_closed=False)
-        assert summary["redelivery"] == {"failed": 2, "redelivered": 2, "given_up": 0, "trouble": ""}
+        assert summary["redelivery"] == {
+            "failed": 2,
+            "redelivered": 2,
+            "given_up": 0,
+            "unreachable": 0,
+            "trouble": "",
+        }
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 0, 10, "stopped", 10)]
         assert team.product.sweep(stop_closed=False)["redelivery"]["failed"] == 0

@@ -1,0 +1,437 @@
+"""GitHub and the deployed stack: what GitHub tells, what it is asked, and the timers that come of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, NamedTuple
+
+import pytest
+
+from deployed_stack.deliveries import WEBHOOK_PATH
+from deployed_stack.http_client import request
+from tests.e2e.conftest import ANN, PAYLOADS, Site, eventually, waiting
+from tests.support.fake_github import Delivery, FakeGitHub, faults
+from tests.support.fake_github.model import Account, App, Comment, Issue
+
+_numbers = count(1)
+
+
+# ---------------------------------------------------------------------- GitHub's examples
+
+
+class Row(NamedTuple):
+    """What becomes of one of GitHub's examples.
+
+    Attributes
+    ----------
+    answer
+        The status that is answered, or why it is ignored.
+    before
+        The examples that were delivered before, about the same issue.
+    timers
+        The assignee's timers then: of which issue, started by what, and in which state.
+    origin
+        The issue's name before, if the example is about its move.
+    """
+
+    answer: str
+    before: list[str]
+    timers: list[str]
+    origin: str = ""
+
+
+ASSIGNED = ["issues.assigned"]
+UNTOUCHED = ["Codertocat/Hello-World#1 assigned running"]
+
+TABLE = {
+    # What starts, pauses and stops.
+    "issues.assigned": Row("accepted", [], ["Codertocat/Hello-World#1 assigned running"]),
+    "issues.unassigned": Row("accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned paused"]),
+    "issues.closed": Row("accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned stopped by closed"]),
+    "issues.deleted": Row("accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned stopped by deleted"]),
+    "issues.reopened": Row(
+        "accepted",
+        ["issues.assigned", "issues.closed"],
+        ["Codertocat/Hello-World#1 assigned stopped by closed", "Codertocat/Hello-World#1 reopened running"],
+    ),
+    "issues.labeled": Row("accepted", [], ["Codertocat/Hello-World#1 labeled running"]),
+    "issues.unlabeled": Row("accepted", ["issues.labeled"], ["Codertocat/Hello-World#1 labeled paused"]),
+    # What open timers follow.
+    "issues.transferred": Row(
+        "accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned running"], "octo-org/octo-repo#1"
+    ),
+    "repository.renamed": Row(
+        "accepted", ASSIGNED, ["Octocoders/Hello-World#1 assigned running"], "Octocoders/Old-World#1"
+    ),
+    "repository.transferred": Row(
+        "accepted", ASSIGNED, ["Octocoders/Hello-World#1 assigned running"], "octocat/Hello-World#1"
+    ),
+    # What would do something if it said something else.
+    "issue_comment.created": Row("no_command", ASSIGNED, UNTOUCHED),
+    "issues.opened": Row("not_transferred", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.edited": Row("not_an_issue", ASSIGNED, UNTOUCHED),
+    # What is of no concern.
+    "installation.created": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "installation.deleted": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "installation.new_permissions_accepted": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "installation.suspend": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "installation.unsuspend": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issue_comment.deleted": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issue_comment.edited": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.demilestoned": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.edited": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.locked": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.milestoned": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.pinned": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.unlocked": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "issues.unpinned": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "ping.ping": Row("pong", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.archived": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.converted": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.created": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.reordered": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.restored": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "repository.created": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "repository.edited": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "repository.privatized": Row("not_handled", ASSIGNED, UNTOUCHED),
+    "repository.publicized": Row("not_handled", ASSIGNED, UNTOUCHED),
+}
+
+
+def test_every_example_is_in_the_table() -> None:
+    assert sorted(TABLE) == sorted(path.stem for path in PAYLOADS.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_example_is_answered_and_makes_these_timers(site: Site, name: str) -> None:
+    row = TABLE[name]
+    mark = f"-{next(_numbers)}"
+    begin = datetime.now(UTC) - timedelta(milliseconds=1)
+    for earlier in row.before:
+        assert told(site, example(earlier, mark, row.origin), earlier) == (202, "accepted")
+    site.process_everything()
+
+    told_now = example(name, mark)
+    if name == "repository.renamed":
+        # In GitHub's example the former name is the present one.
+        told_now["changes"]["repository"]["name"]["from"] = f"Old-World{mark}"
+    assert told(site, told_now, name) == (202 if row.answer == "accepted" else 200, row.answer)
+    site.process_everything()
+
+    timers = [timer for timer in everything(site) if str(timer["github_repo"]).endswith(mark)]
+    assert [shown(timer).replace(mark, "") for timer in timers] == row.timers
+    # The examples are years old, so they count from their receipt.
+    times = [timer[at] for timer in timers for at in ("start_time", "end_time") if timer[at]]
+    assert all(begin <= datetime.fromisoformat(at) <= datetime.now(UTC) for at in times)
+    assert {timer["user"] for timer in timers} <= {ANN[0]}
+
+
+def example(name: str, mark: str, place: str = "") -> dict[str, Any]:
+    """Return an example, about repositories of other names, and another issue if one is named."""
+    text = (PAYLOADS / f"{name}.json").read_text()
+    for repository in ("Hello-World", "octo-repo"):
+        text = text.replace(repository, f"{repository}{mark}")
+    loaded: dict[str, Any] = json.loads(text)
+    if place:
+        repository, _, number = place.partition("#")
+        loaded["repository"]["full_name"] = f"{repository}{mark}"
+        loaded["issue"]["number"] = int(number)
+    return loaded
+
+
+def told(site: Site, payload: Mapping[str, Any], name: str) -> tuple[int, str]:
+    """Deliver an example; return the status, and what the answer says in a word."""
+    response = site.deliver(name.partition(".")[0], payload)
+    answer = json.loads(response.body)
+    return response.status, answer.get("reason", answer["status"])
+
+
+def everything(site: Site) -> list[dict[str, Any]]:
+    """Return Ann's newest timers, oldest first."""
+    newest: list[dict[str, Any]] = site.get("/api/timelogs/?page_size=10")["results"]
+    return newest[::-1]
+
+
+def shown(timer: Mapping[str, Any]) -> str:
+    issue = f"{timer['github_repo']}#{timer['github_issue_number']}"
+    by = f" by {timer['stopped_by']}" if timer["stopped_by"] else ""
+    return f"{issue} {timer['source']} {timer['status']}{by}"
+
+
+# ---------------------------------------------------------------------- GitHub itself
+
+
+@dataclass
+class Team:
+    """An organization on GitHub whose webhook leads to the stack, with two people who have signed in."""
+
+    github: FakeGitHub
+    site: Site
+    name: str
+    ann: Account
+    bob: Account
+    tokens: Mapping[Account, str]
+    t0: datetime
+
+    def add_hook(self, target: str | App) -> None:
+        self.github.add_hook(target, self.receive, self.site.secret)
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> int:
+        """Take a delivery to the stack, and return the status that comes back."""
+        return request("POST", self.site.url + WEBHOOK_PATH, body=body, headers=headers).status
+
+    def new_issue(self, *assignees: Account) -> Issue:
+        """Return a new issue, which nobody has told the stack of."""
+        self.at(0)
+        issue = self.github.new_issue(f"{self.name}/app")
+        for who in assignees:
+            self.github.assign(issue, who)
+        self.lose()
+        return issue
+
+    def at(self, minute: float) -> None:
+        """Let it be some minutes after the beginning, which was an hour ago."""
+        self.github.now = self.t0 + timedelta(minutes=minute)
+
+    def deliver(self) -> list[int]:
+        """Deliver now all that has happened, and return the statuses."""
+        self.github.now = datetime.now(UTC)
+        return [self.github.send(delivery) for delivery in self.lose()]
+
+    def fail(self) -> list[Delivery]:
+        """Let all that has happened be sent now and not get through, and return it."""
+        self.github.now = datetime.now(UTC)
+        deliveries = self.lose()
+        for delivery in deliveries:
+            self.github.fail(delivery)
+        return deliveries
+
+    def lose(self) -> list[Delivery]:
+        """Let nobody hear of what has happened, and return it."""
+        deliveries, self.github.outbox[:] = list(self.github.outbox), []
+        return deliveries
+
+    def process(self) -> None:
+        """Deliver all that has happened, and wait for what comes of it."""
+        assert set(self.deliver()) <= {200, 202}
+        self.site.process_everything()
+
+    def timers(self, issue: Issue, who: Account | None = None) -> list[str]:
+        """Return somebody's timers on an issue, Ann's if nobody is named, with start and end in minutes."""
+        found = self.site.timers(issue.repository.full_name, issue.number, self.tokens[who or self.ann])
+        return [f"{self._span(timer)}: {shown(timer).partition(' ')[2]}" for timer in found]
+
+    def _span(self, timer: Mapping[str, Any]) -> str:
+        return "-".join(
+            f"{(datetime.fromisoformat(timer[at]) - self.t0).total_seconds() / 60:g}" if timer[at] else ""
+            for at in ("start_time", "end_time")
+        )
+
+    def sweep(self) -> dict[str, Any]:
+        """Run the sweeper, and return its summary."""
+        self.github.now = datetime.now(UTC)
+        summary: dict[str, Any] = self.site.stack.sweep(dry_run=False)
+        return summary
+
+    def asked(self, path: str) -> int:
+        """Return how often GitHub was asked at a path."""
+        return sum(one.path == path for one in self.github.requests)
+
+
+@pytest.fixture(scope="module")
+def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
+    """Ann and Bob, and their tokens."""
+    accounts = [fake_github.new_user(login) for login in ("ann", "bob")]
+    return {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
+
+
+@pytest.fixture(scope="module")
+def team(
+    site: Site, fake_github: FakeGitHub, people: dict[Account, str], request: pytest.FixtureRequest
+) -> Iterator[Team]:
+    """A team with a token for GitHub's API, or with the parameter "app" an App."""
+    name = f"octo-org-{next(_numbers)}"
+    t0 = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    team = Team(fake_github, site, name, *people, people, t0)
+    fake_github.new_organization(name)
+    if getattr(request, "param", "token") == "app":
+        fake_github.install_app(name)
+        team.add_hook(fake_github.app)
+        site.give_credential({"app_id": str(fake_github.app.id), "private_key": fake_github.app.private_key})
+    else:
+        team.add_hook(name)
+        site.give_credential({"token": fake_github.new_token()})
+    yield team
+    site.give_credential(None)
+
+
+@pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
+def test_a_card_that_moves_starts_pauses_resumes_and_stops(team: Team, old_payloads: bool) -> None:
+    issue = team.new_issue(team.ann, team.bob)
+    card = team.github.add_card(team.github.new_project(team.name), issue)
+    for minute, status, state in [
+        (10, "In Progress", "10-: project running"),
+        (20, "Todo", "10-: project paused"),
+        (30, "In Progress", "10-: project running"),
+        (40, "Done", "10-40: project stopped by project"),
+    ]:
+        team.at(minute)
+        team.github.move_card(card, status, old_payloads=old_payloads)
+        asked = team.asked("/graphql")
+        team.process()
+        assert team.asked("/graphql") == asked + 1
+        assert (team.timers(issue), team.timers(issue, team.bob)) == ([state], [state])
+    (timer,) = team.site.timers(issue.repository.full_name, issue.number, team.tokens[team.ann])
+    assert timer["duration"] == 20 * 60
+
+
+def test_a_card_counts_in_its_place_although_it_is_told_last(team: Team) -> None:
+    issue = team.new_issue(team.ann)
+    card = team.github.add_card(team.github.new_project(team.name), issue)
+    team.lose()
+    team.at(10)
+    team.github.move_card(card, "In Progress")
+    team.at(20)
+    team.github.close(issue)
+    team.github.outbox.reverse()
+    team.process()
+    assert team.timers(issue) == ["10-20: project stopped by closed"]
+
+
+class TestCommands:
+    def say(self, team: Team, text: str) -> Comment:
+        comment = team.github.comment(team.new_issue(), team.ann, text)
+        team.process()
+        return comment
+
+    def answer(self, comment: Comment) -> tuple[list[str], list[str]]:
+        """Return the reactions to a comment, and the first lines of those after it."""
+        _, *later = comment.issue.comments
+        return (
+            [reaction.content for reaction in comment.reactions],
+            [one.body.partition("\n")[0] for one in later],
+        )
+
+    def test_what_is_done_gets_a_reaction(self, team: Team) -> None:
+        comment = self.say(team, "On it.\n/timer start")
+        assert self.answer(comment) == (["+1"], [])
+        assert team.timers(comment.issue) == ["0-: comment running"]
+
+    def test_time_that_is_logged_is_confirmed(self, team: Team) -> None:
+        comment = self.say(team, "/timer log 1h30m")
+        assert self.answer(comment) == (["+1"], ["Logged 1h 30m."])
+        assert team.timers(comment.issue) == ["-90-0: comment stopped by comment"]
+
+    def test_what_cannot_be_done_is_explained(self, team: Team) -> None:
+        comment = self.say(team, "/timer pause")
+        assert self.answer(comment) == (
+            ["confused"],
+            ["There was no running timer of yours on this issue to pause."],
+        )
+        assert team.timers(comment.issue) == []
+
+
+class TestRepair:
+    def test_what_did_not_get_through_is_sent_again(self, team: Team) -> None:
+        issue = team.new_issue()
+        # A webhook is known once something came from it.
+        team.github.assign(issue, team.ann)
+        team.process()
+        team.at(10)
+        team.github.unassign(issue, team.ann)
+        team.at(20)
+        team.github.close(issue)
+        failed = team.fail()
+        assert team.sweep()["redelivery"] == {"failed": 2, "redelivered": 2, "given_up": 0, "trouble": ""}
+        team.site.process_everything()
+        assert team.timers(issue) == ["0-20: assigned stopped by closed"]
+        again = {one.delivery: one.status_code for one in failed[0].hook.attempts if one.redelivery}
+        assert again == dict.fromkeys(failed, 202)
+
+    def test_what_was_never_sent_is_found_out(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.process()
+        team.at(10)
+        team.github.assign(issue, team.bob)
+        team.at(20)
+        team.github.close(issue)
+        team.lose()
+        assert team.sweep()["reconcile"]["missed"] == 2
+        assert team.timers(issue) == ["0-20: assigned stopped by closed"]
+        assert team.timers(issue, team.bob) == ["10-20: assigned stopped by closed"]
+
+    def test_an_issue_that_was_transferred_in_silence_is_found(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.github.new_repository(f"{team.name}/other")
+        team.github.assign(issue, team.ann)
+        team.process()
+        team.at(10)
+        moved = team.github.transfer(issue, other)
+        team.at(20)
+        team.github.close(moved)
+        team.lose()
+        assert team.sweep()["reconcile"]["moved"] == 1
+        assert team.timers(issue) == []
+        assert team.timers(moved) == ["0-20: assigned stopped by closed"]
+
+
+def test_what_github_does_not_answer_at_first_is_done_later_and_keeps_nobody_waiting(team: Team) -> None:
+    issue = team.new_issue(team.ann)
+    card = team.github.add_card(team.github.new_project(team.name), issue)
+    team.lose()
+    sqs, queue = team.site.stack.aws.client("sqs"), team.site.stack.resources["DeliveryQueue"]
+    asked = team.asked("/graphql")
+    team.github.faults.append(faults.status(502, path="/graphql"))
+
+    team.at(10)
+    team.github.move_card(card, "In Progress")
+    team.deliver()
+    assert eventually(lambda: team.asked("/graphql") > asked and waiting(sqs, queue) == [0, 1, 0])
+    team.at(20)
+    team.github.assign(issue, team.bob)
+    team.deliver()
+    assert eventually(lambda: team.timers(issue, team.bob)) == ["20-: assigned running"]
+    assert waiting(sqs, queue) == [0, 1, 0]
+
+    team.site.process_everything()
+    assert team.timers(issue) == ["10-: project running"]
+    assert team.asked("/graphql") == asked + 2
+
+
+def test_the_health_says_that_everything_can_be_done(team: Team) -> None:
+    issue = team.new_issue()
+    team.github.move_card(team.github.add_card(team.github.new_project(team.name), issue), "Todo")
+    team.github.comment(issue, team.ann, "/timer start")
+    team.process()
+    team.sweep()
+    assert team.site.health()["github"] == {"credential": "token", "cannot": []}
+
+
+@pytest.mark.parametrize("team", ["app"], indirect=True)
+def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
+    issue = team.new_issue(team.ann)
+
+    team.at(10)
+    team.github.move_card(team.github.add_card(team.github.new_project(team.name), issue), "In Progress")
+    comment = team.github.comment(issue, team.bob, "/timer log 15m")
+    team.process()
+    assert team.timers(issue) == ["10-: project running"]
+    assert [reaction.user for reaction in comment.reactions] == [team.github.app.bot]
+    assert [(one.user, one.app) for one in issue.comments[1:]] == [(team.github.app.bot, team.github.app)]
+    # Its own words come back to it, and are of no concern.
+    assert team.deliver() == [200]
+
+    team.at(20)
+    team.github.assign(issue, team.bob)
+    team.fail()
+    team.at(30)
+    team.github.close(issue)
+    team.lose()
+    summary = team.sweep()
+    assert (summary["redelivery"]["redelivered"], summary["reconcile"]["missed"]) == (1, 1)
+    team.site.process_everything()
+    assert team.timers(issue) == ["10-30: project stopped by closed"]
+    assert team.timers(issue, team.bob)[-1] == "20-30: assigned stopped by closed"
+    assert team.site.health()["github"]["credential"] == "app"
