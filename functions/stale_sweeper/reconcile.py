@@ -5,6 +5,7 @@ of the issue is taken in as if it had been delivered, with the time at which it 
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +14,7 @@ from aws_lambda_powertools import Logger
 
 from timer_core.domain.issues import Issue
 from timer_core.github.client import GitHub
-from timer_core.github.errors import GitHubError, NoCredential
+from timer_core.github.errors import GitHubError, NoCredential, RateLimited, Refused, Unavailable
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.questions import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
 from timer_core.github.timeline import IssueState, missing
@@ -25,6 +26,10 @@ from timer_core.store.timers import TimerStore
 
 # Each issue that is not found is asked for by itself; the next run goes on with the others.
 _MOST_SEARCHES = 500
+# For so long the client does not ask again after an error.
+_MOMENT_S = 10
+# A delivery may give another second than the timeline.
+_MARGIN_MS = 5_000
 # The log does not reach back further.
 _LONGEST_MS = (FACT_DAYS - 1) * 86_400_000
 
@@ -47,6 +52,8 @@ class Reconciliation:
         Issues that GitHub does not show us, or that there was no time to search for.
     failed
         Issues that could not be compared; the log says why, and the next run tries again.
+    complete
+        Whether all were compared; if not, the next run goes on.
     trouble
         What kept us from asking, if anything did.
     """
@@ -57,6 +64,7 @@ class Reconciliation:
     moved: int = 0
     unreachable: int = 0
     failed: int = 0
+    complete: bool = True
     trouble: str = ""
 
 
@@ -85,24 +93,29 @@ class Reconciler:
         silent: set[str] = set()
         for owner, asks in self._batches(now_ms):
             if not has_time():
+                result.complete = False
                 break
             if owner in silent:
                 continue
             try:
-                states = ask_issues(self._github, owner, asks)
+                states = self._ask(owner, asks)
             except NoCredential:
                 # The App is not installed there: somebody's timer, started by hand.
                 result.issues += len(asks)
                 result.unreachable += len(asks)
                 continue
             except GitHubError as error:
-                result.trouble = result.trouble or str(error)
-                self._logger.warning(
-                    "GitHub could not be asked", extra={"owner": owner, "reason": str(error)}
-                )
-                silent.add(owner)
+                result.complete = False
+                result.trouble = str(error)
+                reason = {"owner": owner, "reason": result.trouble}
+                self._logger.warning("GitHub could not be asked", extra=reason)
+                if isinstance(error, RateLimited | Refused):
+                    silent.add(owner)
                 continue
             for ask, state in zip(asks, states, strict=True):
+                if not has_time():
+                    result.complete = False
+                    break
                 result.issues += 1
                 try:
                     self._compare(ask, state, result, now_ms, dry_run=dry_run)
@@ -110,6 +123,19 @@ class Reconciler:
                     result.failed += 1
                     self._logger.exception("An issue could not be compared", extra={"issue": ask.issue.key})
         return result
+
+    def _ask(self, owner: str, asks: Sequence[Ask]) -> list[IssueState | None]:
+        """Ask about issues, and once more if GitHub has a moment's trouble."""
+        try:
+            return ask_issues(self._github, owner, asks)
+        except RateLimited:
+            raise
+        except Unavailable as error:
+            wait_s = error.retry_after_s or _MOMENT_S
+            if wait_s > _MOMENT_S:
+                raise
+            time.sleep(wait_s)
+            return ask_issues(self._github, owner, asks)
 
     def _batches(self, now_ms: int) -> Iterator[tuple[str, Sequence[Ask]]]:
         """Yield the issues that have open timers, by owner and as many as one question takes."""
@@ -120,7 +146,8 @@ class Reconciler:
             for timer in self._timers.open_timers(shard):
                 if timer.issue is None:
                     continue
-                issue, since_ms = timer.issue, max(timer.since_ms, now_ms - _LONGEST_MS)
+                issue = timer.issue
+                since_ms = max(timer.since_ms - _MARGIN_MS, now_ms - _LONGEST_MS)
                 if since_ms >= asked.get(issue.key, now_ms + 1):
                     continue
                 asked[issue.key] = since_ms
@@ -136,6 +163,8 @@ class Reconciler:
         self, ask: Ask, state: IssueState | None, result: Reconciliation, now_ms: int, *, dry_run: bool
     ) -> None:
         issue = ask.issue
+        # Names of repositories are followed by GraphQL, those of issues are not.
+        is_transfer = state is None
         if state is None:
             result.searched += 1
             place = None
@@ -156,11 +185,14 @@ class Reconciler:
             result.moved += 1
             if dry_run:
                 return
-            self._intake.move(_move(issue, state, now_ms), now_ms=now_ms)
+            self._intake.move(_move(issue, state, now_ms, is_transfer=is_transfer), now_ms=now_ms)
         events = state.events(self._vocabulary)
         if events:
             _, known = self._facts.known(state.issue, at_ms=now_ms)
             self._take(missing(events, known), result, now_ms, dry_run=dry_run)
+            if not dry_run:
+                # Somebody may have logged one of them, and broken off.
+                self._intake.finish(events[0], now_ms=now_ms)
 
     def _at_its_new_place(self, ask: Ask) -> IssueState:
         """Return the state of an issue that was transferred; without its timeline if that is out of reach."""
@@ -175,7 +207,7 @@ class Reconciler:
     ) -> None:
         for event in events:
             if dry_run:
-                result.missed += 1
+                result.missed += self._intake.concerns_anybody(event)
                 continue
             taken = self._intake.take(event, now_ms=now_ms)
             if not taken.reason:
@@ -186,16 +218,15 @@ class Reconciler:
                 )
 
 
-def _move(origin: Issue, state: IssueState, now_ms: int) -> MoveEvent:
+def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:
     """Return the event that GitHub should have delivered when an issue, or its repository, moved."""
     target = state.issue
     transfers = [entry.at_ms for entry in state.timeline if entry.kind == "transferred"]
-    is_transfer = bool(transfers) or origin.number != target.number
     return MoveEvent(
         delivery=f"found-{now_ms}-{_digest(f'{origin.key} {target.key}')}",
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=transfers[-1] if transfers else now_ms,
+        at_ms=transfers[-1] if is_transfer and transfers else now_ms,
         heard_ms=now_ms,
         numbers=(origin.number, target.number) if is_transfer else None,
     )

@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from timer_core.github.client import GitHub
 from timer_core.github.errors import GitHubError, NoCredential, Refused
 from timer_core.github.events import READERS, REDELIVERY_WINDOW
-from timer_core.github.questions import FailedDelivery, failed_deliveries, redeliver
+from timer_core.github.questions import Attempt, attempts, redeliver
 from timer_core.store.hooks import HookStore, KnownHook
 
 _MS = timedelta(milliseconds=1)
@@ -21,6 +21,8 @@ _MS = timedelta(milliseconds=1)
 _OVERLAP_MS = 5 * 60_000
 # Of one webhook in one run; the next goes on.
 _MOST = 250
+# What we answer when there is too much at once, or too slowly.
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _HANDLED = {event.partition(".")[0] for event in READERS}
 
 
@@ -31,21 +33,24 @@ class Redelivery:
     Attributes
     ----------
     failed
-        Deliveries that did not get through since the run before.
+        Deliveries that did not get through since the run before, and have not since.
     redelivered
         Of these, how many GitHub sends again.
     given_up
         Of these, how many it does not: too old, or refused by us twice.
     unreachable
         Webhooks whose deliveries GitHub does not show us, for example one that an App has replaced.
+    complete
+        Whether all were seen to; if not, the next run goes on.
     trouble
-        What kept us from asking for any, if anything did.
+        What kept us from asking, if anything did.
     """
 
     failed: int = 0
     redelivered: int = 0
     given_up: int = 0
     unreachable: int = 0
+    complete: bool = True
     trouble: str = ""
 
 
@@ -58,31 +63,40 @@ class Redeliverer:
         self._logger = logger
 
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
-        """Have sent again what failed since the last run; ``dry_run`` only counts."""
+        """Have sent again what did not get through since the last run; ``dry_run`` only counts."""
         result = Redelivery()
-        reached = False
+        reached, refusal = False, ""
+        # A repository that was renamed has two paths to the same webhook.
+        seen: set[str] = set()
         for hook in self._hooks.known():
             if not has_time():
+                result.complete = False
                 break
             try:
-                self._repair(hook, result, now_ms, has_time, dry_run=dry_run)
+                self._repair(hook, seen, result, now_ms, has_time, dry_run=dry_run)
                 reached = True
-            except GitHubError as error:
+            except (Refused, NoCredential) as error:
+                result.unreachable += 1
+                refusal = str(error)
                 if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND and not dry_run:
                     # Removed, or out of our reach: the next delivery from it makes it known again.
                     self._hooks.forget(hook.path)
-                if isinstance(error, Refused | NoCredential):
-                    result.unreachable += 1
+                self._logger.warning(
+                    "A webhook is out of reach", extra={"hook": hook.path, "reason": refusal}
+                )
+            except GitHubError as error:
+                result.complete = False
                 result.trouble = str(error)
-                reason = {"hook": hook.path, "reason": str(error)}
+                reason = {"hook": hook.path, "reason": result.trouble}
                 self._logger.warning("Failed deliveries could not be repaired", extra=reason)
-        if reached:
-            result.trouble = ""
+        if not reached:
+            result.trouble = result.trouble or refusal
         return result
 
     def _repair(
         self,
         hook: KnownHook,
+        seen: set[str],
         result: Redelivery,
         now_ms: int,
         has_time: Callable[[], bool],
@@ -90,35 +104,50 @@ class Redeliverer:
         dry_run: bool,
     ) -> None:
         owner = _owner(hook.path)
-        oldest_ms = now_ms - REDELIVERY_WINDOW // _MS
-        since_ms = max(oldest_ms, (hook.repaired_ms or 0) - _OVERLAP_MS)
-        newest: dict[str, FailedDelivery] = {}
-        for delivery in failed_deliveries(self._github, hook.path, owner, since_ms):
-            if delivery.event in _HANDLED:
-                newest.setdefault(delivery.guid, delivery)
-        until_ms = now_ms
-        for count, delivery in enumerate(sorted(newest.values(), key=lambda failed: failed.delivery_id)):
-            if count == _MOST or not has_time():
-                until_ms = delivery.at_ms
-                break
-            result.failed += 1
-            if delivery.is_repeated and 400 <= delivery.status < 500:
-                # We refuse it, and do so again as long as nobody mends the cause.
-                result.given_up += 1
-                self._logger.warning("A delivery is refused again and again", extra={"guid": delivery.guid})
-            elif not dry_run:
-                self._send(hook, owner, delivery, result)
-        if not dry_run:
-            self._hooks.repaired(hook.path, until_ms)
-
-    def _send(self, hook: KnownHook, owner: str | None, delivery: FailedDelivery, result: Redelivery) -> None:
+        since_ms = max(now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
+        latest: dict[str, Attempt] = {}
+        through: set[str] = set()
+        for attempt in attempts(self._github, hook.path, owner, since_ms, has_time):
+            if attempt.got_through:
+                through.add(attempt.guid)
+            elif attempt.event in _HANDLED:
+                latest.setdefault(attempt.guid, attempt)
+        failed = [one for guid, one in latest.items() if guid not in through and guid not in seen]
+        failed.sort(key=lambda attempt: attempt.attempt_id)
+        seen.update(latest)
+        # What was made while the list was read is in the next one.
+        until_ms = now_ms - _OVERLAP_MS
         try:
-            redeliver(self._github, hook.path, owner, delivery.delivery_id)
+            for count, attempt in enumerate(failed):
+                if count == _MOST or not has_time():
+                    result.complete = False
+                    until_ms = attempt.at_ms
+                    break
+                until_ms = attempt.at_ms
+                self._send(hook, owner, attempt, result, dry_run=dry_run)
+            else:
+                until_ms = now_ms - _OVERLAP_MS
+        finally:
+            if not dry_run:
+                self._hooks.repaired(hook.path, until_ms)
+
+    def _send(
+        self, hook: KnownHook, owner: str | None, attempt: Attempt, result: Redelivery, *, dry_run: bool
+    ) -> None:
+        result.failed += 1
+        if attempt.is_repeated and 400 <= attempt.status < 500 and attempt.status not in _PASSING:
+            # We refuse it, and do so again as long as nobody mends the cause.
+            result.given_up += 1
+            self._logger.warning("A delivery is refused again and again", extra={"guid": attempt.guid})
+            return
+        if dry_run:
+            return
+        try:
+            redeliver(self._github, hook.path, owner, attempt.attempt_id)
         except Refused as refused:
             result.given_up += 1
-            self._logger.warning(
-                "A delivery is not sent again", extra={"guid": delivery.guid, "reason": refused.reason}
-            )
+            reason = {"guid": attempt.guid, "reason": refused.reason}
+            self._logger.warning("A delivery is not sent again", extra=reason)
         else:
             result.redelivered += 1
 

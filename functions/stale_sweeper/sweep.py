@@ -50,6 +50,8 @@ _HOUR_MS = 3_600_000
 _THREADS = 8
 # What is under way when time runs out needs this long at most.
 _RESERVE_MS = 15_000
+# Of a run's time, for what GitHub is asked.
+_REPAIR_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     options = Options.of(event)
     summary = Summary(dry_run=options.dry_run)
 
-    def has_time() -> bool:
-        return context.get_remaining_time_in_millis() >= _RESERVE_MS
+    given_ms = context.get_remaining_time_in_millis()
 
-    # What GitHub knows comes first: a timer ends when its issue was closed rather than at its limit.
-    _repair(options, summary, has_time)
+    def has_time(share: float = 1) -> bool:
+        return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * given_ms)
+
+    # What GitHub knows comes first: a timer ends when its issue was closed rather than at its limit. But
+    # however GitHub does, what is stale ends.
+    try:
+        _repair(options, summary, lambda: has_time(_REPAIR_SHARE))
+    except Exception:
+        summary.complete = False
+        logger.exception("The repair broke off")
     if options.stop_stale:
         _stop_stale(options, summary, has_time)
     metrics.add_metric("StaleTimers", MetricUnit.Count, summary.stale)
@@ -170,6 +179,8 @@ def _repair(options: Options, summary: Summary, has_time: Callable[[], bool]) ->
         if is_able:
             summary.reconcile = reconciler.run(now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run)
         could["reconcile"] = summary.reconcile is not None and not summary.reconcile.trouble
+    for repair in (summary.redelivery, summary.reconcile):
+        summary.complete &= repair is None or repair.complete
     health.note_github(credential, could, now_ms=now_ms())
 
 

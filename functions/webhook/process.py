@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -18,7 +19,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
-from timer_core.github.errors import InvalidCredential, NoCredential, Refused, Unavailable
+from timer_core.github.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
 from timer_core.github.messages import (
     AnswerEvent,
     CardEvent,
@@ -44,10 +45,12 @@ from webhook.answers import answer_to
 from webhook.queue import send
 
 _MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "10"))
-# What fails waits this long, twice as long each time, and at most an hour: GitHub's primary rate limit
-# ends within that.
+# What fails waits this long, and twice as long each time. What waits for GitHub waits an hour at most,
+# within which its primary rate limit ends; all else holds up what is told of its issue meanwhile.
 _FIRST_WAIT_S = 15
-_LONGEST_WAIT_S = 3_600
+_LONGEST_WAIT_S = 120
+_LONGEST_WAIT_FOR_GITHUB_S = 3_600
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 
 logger = make_logger("webhook-process")
@@ -65,7 +68,7 @@ github = GitHub(CredentialParameter(settings().github_credential), api_url=setti
 vocabulary = Vocabulary.from_environment()
 
 # What fails is delivered again by itself: in which order an issue's deliveries are processed does
-# not matter, so those behind it need not wait for it, nor follow it to the dead-letter queue.
+# not matter, so the others of its batch need not follow it.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
@@ -102,17 +105,19 @@ def _process(record: SQSRecord) -> None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
         logger.exception("Delivery failed", extra={"message_id": record.message_id})
-        _wait(record, error)
+        if not _is_last_try(record.raw_event):
+            _wait(record, error)
         raise
 
 
 def _wait(record: SQSRecord, error: Exception) -> None:
     """Let a failed message wait for a time that grows, or for as long as GitHub says."""
     receives = int(record.attributes.approximate_receive_count)
-    longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(receives, 20))
+    most_s = _LONGEST_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _LONGEST_WAIT_S
+    longest_s = min(most_s, _FIRST_WAIT_S * 2 ** min(receives, 20))
     wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - not for secrets
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
-        wait_s = min(_LONGEST_WAIT_S, max(wait_s, error.retry_after_s))
+        wait_s = min(most_s, max(wait_s, error.retry_after_s))
     try:
         _sqs().change_message_visibility(
             QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
@@ -159,19 +164,28 @@ def _outcome(taken: Taken) -> dict[str, Any]:
 def _with_github(capability: Capability, take: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do what needs GitHub's API, and note whether we can.
 
-    What GitHub refuses is given up, because trying again does not help. What it cannot do now is
-    raised, and tried again.
+    What GitHub refuses is given up, because trying again does not help. What it cannot do now, or
+    not with a credential that has expired, is raised, and tried again.
     """
     try:
-        outcome, trouble = take(), ""
+        outcome, is_able = take(), True
     except (NoCredential, InvalidCredential, Refused) as error:
+        if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
+            _note(capability, is_able=False)
+            raise
         metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
-        outcome, trouble = {"outcome": "given_up", "reason": str(error)}, type(error).__name__
+        outcome = {"outcome": "given_up", "reason": str(error)}
+        # That something is gone, or locked, does not mean that nothing is possible.
+        is_able = isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())
+    _note(capability, is_able=is_able)
+    return outcome
+
+
+def _note(capability: Capability, *, is_able: bool) -> None:
     try:
-        health.note_github(_credential_kind(), {capability: not trouble}, now_ms=now_ms())
+        health.note_github(_credential_kind(), {capability: is_able}, now_ms=now_ms())
     except Exception:
         logger.exception("It could not be noted what is possible on GitHub")
-    return outcome
 
 
 def _credential_kind() -> str:
@@ -207,7 +221,7 @@ def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict
     issue = Issue.of(comment.repo, comment.number)
     own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)
-    send(_sqs(), os.environ["DELIVERY_QUEUE_URL"], [answer], delivery=f"{comment.delivery}-answer")
+    send(_sqs(), os.environ["DELIVERY_QUEUE_URL"], [answer], delivery=f"comment-{comment.comment}-answer")
     return {"outcome": "answer_queued", "reaction": answer.reaction}
 
 

@@ -56,7 +56,8 @@ def test_commands_in_a_comment_steer_their_authors_timer(site: Site) -> None:
 
     def comment(text: str) -> None:
         sent = payload("issue_comment.created", number=number)
-        sent["comment"] |= {"body": text, "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        written = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        sent["comment"] |= {"id": next(_NUMBERS), "body": text, "created_at": written}
         assert site.deliver("issue_comment", sent).status == 202
 
     comment("On it.\n/timer start")

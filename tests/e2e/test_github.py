@@ -244,7 +244,10 @@ class Team:
 def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
     """Ann and Bob, and their tokens."""
     accounts = [fake_github.new_user(login) for login in ("ann", "bob")]
-    return {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
+    tokens = {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
+    for who in accounts:
+        site.let_be_known(who.id)
+    return tokens
 
 
 @pytest.fixture(scope="module")
@@ -344,7 +347,14 @@ class TestRepair:
         team.at(20)
         team.github.close(issue)
         failed = team.fail()
-        assert team.sweep()["redelivery"] == {"failed": 2, "redelivered": 2, "given_up": 0, "trouble": ""}
+        assert team.sweep()["redelivery"] == {
+            "failed": 2,
+            "redelivered": 2,
+            "given_up": 0,
+            "unreachable": 0,
+            "complete": True,
+            "trouble": "",
+        }
         team.site.process_everything()
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         again = {one.delivery: one.status_code for one in failed[0].hook.attempts if one.redelivery}

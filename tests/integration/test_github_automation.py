@@ -10,9 +10,12 @@ import pytest
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.model import Account, Comment, Issue
 from tests.support.fake_github.webhooks import Delivery
+from tests.support.network import Killed
 from tests.support.product import SECRET, Product, ago, product
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
+from timer_core.domain.moves import Move
+from timer_core.domain.replay import Fact
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -96,7 +99,7 @@ def make_team(github: FakeGitHub, running: Product) -> Team:
     ann, bob = github.new_user("ann"), github.new_user("bob")
     people = PeopleStore(running.table)
     for person in (ann, bob):
-        people.register(person.id, person.login, now_ms=now_ms())
+        people.register(person.id, person.login, now_ms=0)
     github.new_organization(name)
     github.tokens[TOKEN] = github.tokens.pop(github.new_token())
     github.add_hook(name, running.receive, SECRET)
@@ -382,6 +385,7 @@ class TestRepair:
             "redelivered": 2,
             "given_up": 0,
             "unreachable": 0,
+            "complete": True,
             "trouble": "",
         }
         team.product.process()
@@ -635,3 +639,120 @@ class TestTrouble:
             team.deliver()
             report = store.read(now_ms=now_ms(), stale_after_ms=MINUTE)
             assert (report.github_credential, report.github_cannot) == ("token", ())
+
+
+class TestEdges:
+    def test_a_sweep_goes_on_when_a_repository_with_a_webhook_was_renamed(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.add_hook(issue.repository, team.product.receive, SECRET)
+        team.deliver()
+        team.github.assign(issue, team.ann)
+        for delivery in team.happened():
+            team.github.fail(delivery)
+        team.github.rename_repository(issue.repository, "renamed")
+        team.happened()
+        team.github.now = now_ms() / 1000
+        TimerStore(team.product.table).start(user_id=team.bob.id, now_ms=ago(48 * 60))
+        summary = team.product.sweep(stop_stale=True, stop_closed=False)
+        assert (summary["stopped"], summary["redelivery"]["redelivered"]) == (1, 1)
+
+    def test_what_is_stale_ends_also_when_the_repair_breaks_off(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(team.product.sweeper.reconciler, "run", None)
+        TimerStore(team.product.table).start(user_id=team.ann.id, now_ms=ago(48 * 60))
+        summary = team.product.sweep(stop_stale=True)
+        assert (summary["stopped"], summary["complete"]) == (1, False)
+
+    def test_an_answer_finds_a_renamed_repository(self, team: Team) -> None:
+        comment = team.github.comment(team.new_issue(), team.ann, "/timer log 5m")
+        for delivery in team.happened():
+            team.github.send(delivery)
+        team.github.rename_repository(comment.issue.repository, "renamed")
+        assert team.product.process() == []
+        assert [reaction.content for reaction in comment.reactions] == ["+1"]
+
+    def test_a_command_that_is_told_twice_is_answered_once(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        comment = team.github.comment(issue, team.ann, "/timer pause")
+        (delivery,) = team.happened()
+        for guid in ("run-1-1", delivery.guid):
+            delivery.guid = guid
+            team.github.send(delivery)
+            team.product.process()
+        assert [reaction.content for reaction in comment.reactions] == ["+1"]
+        assert issue.comments == [comment]
+
+    def test_who_signs_in_later_is_not_timed_for_before(self, team: Team) -> None:
+        issue, eve = team.new_issue(), team.github.new_user("eve")
+        team.github.assign(issue, team.ann)
+        team.github.assign(issue, eve)
+        team.deliver()
+        team.github.now = now_ms() / 1000
+        PeopleStore(team.product.table).register(eve.id, "eve", now_ms=now_ms())
+        team.product.sweep()
+        assert team.spans(eve) == []
+
+    def test_a_burst_is_redelivered_in_the_end(self, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+        team.deliver()
+        for _ in range(8):
+            team.github.assign(team.new_issue(), team.ann)
+        for delivery in team.happened():
+            team.github.fail(delivery)
+        team.github.now = now_ms() / 1000
+        for _ in range(8):
+            team.product.sweep(stop_closed=False)
+            team.product.process()
+        assert len(team.spans(team.ann)) == 8
+
+    def test_what_was_too_much_at_once_is_not_given_up(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.deliver()
+        team.github.assign(issue, team.ann)
+        (delivery,) = team.happened()
+        team.github.fail(delivery, 429)
+        team.github._record(delivery, 429, redelivery=True)
+        team.github.now = now_ms() / 1000
+        assert team.product.sweep(stop_closed=False)["redelivery"]["given_up"] == 0
+
+    def test_a_timer_started_by_hand_under_the_former_name_ends_with_its_issue(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.new_issue("other").repository
+        team.github.assign(issue, team.ann)
+        moved = team.github.transfer(issue, other)
+        team.at(1)
+        team.github.unassign(moved, team.ann)
+        team.deliver()
+        store = TimerStore(team.product.table)
+        named = Named(team.name, "app", issue.number)
+        store.start(user_id=team.ann.id, now_ms=team.t0 + 10 * MINUTE, issue=named)
+        team.at(30)
+        team.github.close(moved)
+        team.deliver()
+        assert {span[3] for span in team.spans(team.ann)} == {"stopped"}
+        assert sum(span[4] for span in team.spans(team.ann)) == 21
+
+    def test_a_move_that_was_killed_half_way_loses_nothing(self, team: Team) -> None:
+        facts, at = team.product.processor.facts, team.t0
+        old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
+        move = Move("move", old, new, at + 10 * MINUTE)
+        put, done = facts._put_once, []
+
+        def killed_after_the_first(item: Any) -> Any:
+            if done:
+                raise Killed
+            done.append(item)
+            return put(item)
+
+        facts._put_once = killed_after_the_first
+        with pytest.raises(Killed):
+            facts.move_issue(move, now_ms=now_ms())
+        facts._put_once = put
+        ann = frozenset({team.ann.id})
+        facts.apply(Fact("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
+        facts.apply(Fact("early", "assigned", at, ann), old, now_ms=now_ms())
+        facts.move_issue(move, now_ms=now_ms())
+        assert team.spans(team.ann) == [("b#2", 0, None, "paused", 20)]

@@ -200,7 +200,7 @@ class TestTimeLimit:
     def test_the_rest_is_left_for_the_next_run(self, sweeper: Sweeper) -> None:
         for number in range(1, 31):
             sweeper.started(100, number)
-        first = sweeper.run(context=HurriedContext(looks=10))
+        first = sweeper.run(context=HurriedContext(looks=11))
         assert first == NOTHING | {"stale": 10, "stopped": 10, "complete": False}
         assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
         assert sweeper.run() == NOTHING

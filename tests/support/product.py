@@ -55,11 +55,14 @@ class MemoryQueue:
     ----------
     put_off
         Messages that failed; ``wait_s`` is how long they were put off.
+    batch
+        The messages that were received last.
     """
 
     waiting: deque[Message] = field(default_factory=deque)
     put_off: list[Message] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    batch: list[Message] = field(default_factory=list)
 
     def send_message(self, **request: str) -> None:
         assert request["QueueUrl"]
@@ -81,6 +84,11 @@ class MemoryQueue:
         """Let what failed be received again."""
         self.waiting += self.put_off
         self.put_off.clear()
+
+    def time_out(self) -> None:
+        """Let the last batch be received again, because nobody said what became of it."""
+        self.waiting.extendleft(reversed(self.batch))
+        self.batch = []
 
     def wait(self) -> None:
         """Let the five minutes pass after which a repetition is taken for another message."""
@@ -176,10 +184,14 @@ class Team:
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
-    def deliver(self) -> None:
-        """Deliver all that has happened, and process it."""
+    def send(self) -> None:
+        """Deliver all that has happened."""
         for delivery in self.happened():
             assert self.github.send(delivery) in (200, 202)
+
+    def deliver(self) -> None:
+        """Deliver all that has happened, and process it."""
+        self.send()
         self.product.process()
 
 
@@ -191,7 +203,7 @@ def new_team(github: FakeGitHub, running: Product, *, size: int, t0: int) -> Tea
     people = tuple(github.new_user(f"octocat-{number}-{i}") for i in range(size))
     store = PeopleStore(running.table)
     for person in people:
-        store.register(person.id, person.login, now_ms=now_ms())
+        store.register(person.id, person.login, now_ms=0)
     github.tokens[TOKEN] = github.tokens.pop(github.new_token())
     team = Team(github, running, f"octo-team-{number}", people, t0)
     github.new_organization(team.name)

@@ -381,7 +381,14 @@ class TestComments:
         body = self.comment("Now.\n/timer start")
         written = ms("2019-05-15T15:20:21Z")
         assert deliver_all("issue_comment.created", body, "2019-05-15T15:21:00Z") == (
-            IssueEvent(GUID, "comment.start", "Codertocat/Hello-World", 1, written, (CODERTOCAT,)),
+            IssueEvent(
+                f"comment-{body['comment']['id']}",
+                "comment.start",
+                "Codertocat/Hello-World",
+                1,
+                written,
+                (CODERTOCAT,),
+            ),
             CommentEvent(GUID, "Codertocat/Hello-World", 1, written, body["comment"]["id"], CODERTOCAT),
         )
 
@@ -390,10 +397,11 @@ class TestComments:
         events = deliver_all("issue_comment.created", body)
         assert not isinstance(events, Ignored)
         commands = [event for event in events if isinstance(event, IssueEvent)]
+        name = f"comment-{body['comment']['id']}"
         assert [(event.kind, event.delivery, event.duration_ms) for event in commands] == [
-            ("comment.stop", GUID, 0),
-            ("comment.log", f"comment-{body['comment']['id']}.1", 5_400_000),
-            ("comment.start", f"{GUID}.2", 0),
+            ("comment.stop", name, 0),
+            ("comment.log", f"{name}.1", 5_400_000),
+            ("comment.start", f"{name}.2", 0),
         ]
         assert [event.at_ms - commands[0].at_ms for event in commands] == [0, 1, 2]
 

@@ -13,6 +13,9 @@ from timer_core.store.facts import FactStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
+# What one BatchGetItem takes.
+_BATCH = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -62,20 +65,47 @@ class Intake:
             issue = Issue.of(event.repo, event.number)
         except InvalidInput:
             return Taken(reason="not_an_issue")
-        users = None if event.users is None else frozenset(event.users)
-        unregistered = 0
-        if users is not None and not self._track_unregistered:
-            registered = frozenset(self._people.registered(users))
-            unregistered = len(users - registered)
-            if not registered:
-                return Taken(reason="user_not_registered", unregistered=unregistered)
-            users = registered
+        users = self._timed(event)
+        unregistered = 0 if users is None else len(frozenset(event.users or ()) - users)
+        if users is not None and not users:
+            return Taken(reason="user_not_registered", unregistered=unregistered)
         if event.kind == LOG:
             logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
             return Taken(tuple(timer for timer in logged if timer), unregistered=unregistered)
         fact = Fact(event.delivery, event.kind, event.at_ms, users)
         changed = self._facts.apply(fact, issue, now_ms=now_ms)
         return Taken(tuple(changed), unregistered=unregistered)
+
+    def finish(self, first: IssueEvent, *, now_ms: int) -> Taken:
+        """Finish what was begun by those who took in this event of an issue, or a later one, and broke off.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; trying again is safe.
+        """
+        issue = Issue.of(first.repo, first.number)
+        users = self._facts.concerned(issue)
+        if not self._track_unregistered:
+            ids = sorted(users)
+            pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+            users = {user_id for page in pages for user_id in self._people.registered(page)}
+        since = Fact("", first.kind, first.at_ms)
+        return Taken(tuple(self._facts.bring_in_line(issue, users, since=since, now_ms=now_ms)))
+
+    def concerns_anybody(self, event: IssueEvent) -> bool:
+        """Whether an event is about anybody who is timed."""
+        users = self._timed(event)
+        return users is None or bool(users)
+
+    def _timed(self, event: IssueEvent) -> frozenset[int] | None:
+        """Return whom of those concerned is timed: who had signed in when it happened. None: everybody."""
+        if event.users is None:
+            return None
+        users = frozenset(event.users)
+        if self._track_unregistered:
+            return users
+        return frozenset(self._people.registered(users, at_ms=event.at_ms))
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Taken:
         """Let the timers follow an issue, or all issues of a repository.
@@ -105,11 +135,11 @@ class Intake:
         """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
         timer = finished(
             user_id=user_id,
-            ulid=derived_ulid(event.at_ms, issue.key, str(user_id), event.delivery),
+            ulid=derived_ulid(event.told_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=issue,
+            issue=self._facts.home(issue, at_ms=event.at_ms),
             by=event.kind,
         )
         try:

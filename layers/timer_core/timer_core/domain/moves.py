@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.replay import uuid_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Names:
         for move in moves:
             departures.setdefault(move.origin.key, {})[move.delivery] = move
         self._departures: Mapping[str, Sequence[Move]] = {
-            key: sorted(left.values(), key=lambda move: (move.at_ms, move.delivery))
+            key: sorted(left.values(), key=lambda move: (move.at_ms, uuid_time(move.delivery), move.delivery))
             for key, left in departures.items()
         }
 

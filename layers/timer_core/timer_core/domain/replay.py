@@ -59,6 +59,9 @@ EFFECTS: dict[str, Effect] = {
     "closed": Effect(Action.STOP),
     "deleted": Effect(Action.STOP),
 }
+# What is named otherwise, as commands are for their comments, comes last within its second. UUIDs have 60
+# bits of time.
+_UNTIMED = 1 << 60
 _RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
 
 
@@ -111,6 +114,15 @@ class _Step:
     transition: Transition
     effect: Effect | None
     """None if it was asked by hand (or by the sweeper)."""
+    began: bool = False
+    """Whether it made a timer of its own then."""
+
+    def resumes(self, timer: Timer) -> bool:
+        """Whether, as a start, it makes a paused timer run."""
+        if self.effect is None:
+            # Who saw a timer begin to run was not told of another one that is paused.
+            return self.began
+        return self.effect.ends_pause_by(timer.paused_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +223,7 @@ def _order_of_fact(fact: Fact) -> _Order:
 
 
 def _order(at_ms: int, kind: str, delivery: str) -> _Order:
-    return _Order(at_ms, False, uuid_time(delivery), _RANK[kind], delivery)
+    return _Order(at_ms, False, uuid_time(delivery) or _UNTIMED, _RANK[kind], delivery)
 
 
 def uuid_time(delivery: str) -> int:
@@ -246,7 +258,8 @@ def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> lis
             # The positions keep the order of what was done in one millisecond.
             at_ms = max(transition.at_ms, earliest_ms)
             order = _Order(at_ms, True, position, index, transition.cause)
-            steps.append(_Step(order, transition, None))
+            began = transition.action is Action.START and index == 0 and timer.snapshot is None
+            steps.append(_Step(order, transition, None, began))
         else:
             order = _order(transition.at_ms, transition.by, transition.cause)
             # As a fact it may now do another thing than it did then.
@@ -323,7 +336,7 @@ def _apply(timer: Timer, step: _Step) -> Timer:
             return timer.pause(at_ms, by, cause)
         case Action.RESUME, Status.PAUSED:
             return timer.resume(at_ms, by, cause)
-        case Action.START, Status.PAUSED if step.effect and step.effect.ends_pause_by(timer.paused_by):
+        case Action.START, Status.PAUSED if step.resumes(timer):
             return timer.resume(at_ms, by, cause)
     # Facts that change nothing are in the log; what was done by hand is only here.
     return timer.note(step.transition) if step.effect is None else timer

@@ -113,13 +113,17 @@ def counts_from(happened: str | None, received_ms: int) -> int:
     """
     if happened is None:
         return received_ms
-    try:
-        parsed = datetime.fromisoformat(happened)
-        happened_ms = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise MalformedDelivery(f"Not a time: {happened!r}.") from error
+    happened_ms = _ms(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
     return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
+
+
+def _ms(text: str) -> int:
+    try:
+        parsed = datetime.fromisoformat(text)
+        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise MalformedDelivery(f"Not a time: {text!r}.") from error
 
 
 def _assigned(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
@@ -189,11 +193,12 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
     if not commands and not mistakes:
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
-    at_ms = counts_from(_text(payload, "comment", "created_at"), delivery.received_ms)
+    created = _text(payload, "comment", "created_at")
+    at_ms, told_ms = counts_from(created, delivery.received_ms), _ms(created)
     events: list[Event] = [
         IssueEvent(
-            # Time that is logged is added once, whichever webhook or workflow tells of the comment.
-            delivery=_numbered(f"comment-{comment}" if command.action == "log" else delivery.guid, number),
+            # A comment may be told of by several webhooks and workflows.
+            delivery=_numbered(f"comment-{comment}", number),
             kind=f"comment.{command.action}",
             repo=issue.full_name,
             number=issue.number,
@@ -201,6 +206,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
             at_ms=at_ms + number,
             users=(author,),
             duration_ms=command.duration_ms,
+            told_ms=told_ms if command.duration_ms else 0,
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
     ]

@@ -17,15 +17,15 @@ class IssueEvent:
     ----------
     delivery
         What the same event has in common when it is told again: GitHub's GUID of the delivery; for
-        time that is logged, the comment.
+        a command, the comment.
     kind
         A kind of fact, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
     at_ms
         When it counts from (milliseconds since the epoch).
     users
         The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
-    duration_ms
-        The time to add, if somebody logs some.
+    duration_ms, told_ms
+        The time to add, if somebody logs some, and when GitHub says that they did.
     """
 
     delivery: str
@@ -35,6 +35,7 @@ class IssueEvent:
     at_ms: int
     users: tuple[int, ...] | None = None
     duration_ms: int = 0
+    told_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What we ask GitHub's API, and what we tell it."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
@@ -13,6 +13,7 @@ from timer_core.github.client import GitHub
 from timer_core.github.errors import Refused
 from timer_core.github.messages import AnswerEvent, CardEvent
 from timer_core.github.timeline import IssueState, TimelineEvent
+from timer_core.github.transport import Response
 
 # What a question about issues costs is counted in nodes: with 100 entries and 20 assignees each, these
 # are 6,000 of the 500,000 that one query may ask for ("Rate limits and query limits for the GraphQL API").
@@ -23,7 +24,7 @@ _ASSIGNEES = 20
 # A transferred issue's address leads to the next one, which may have been transferred in turn.
 _MOST_REDIRECTS = 5
 
-_ISSUE_PATH = re.compile(r"/(?:repos/[^/?]+|repositories)/[^/?]+/issues/[0-9]+$")
+_REDIRECTS = frozenset({301, 302, 307, 308})
 
 _KINDS = {
     "AssignedEvent": "assigned",
@@ -79,12 +80,16 @@ class Card:
     state: IssueState
 
 
+# A transferred issue has another id, but its card is the same; and a card may be gone, but not its issue.
 _CARD = f"""
 query($item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $field: ID!, $asked: Boolean!) {{
-    card: node(id: $item) @include(if: $asked) {{
+    card: node(id: $item) {{
         ... on ProjectV2Item {{
-            fieldValueByName(name: $statusField) {{
+            fieldValueByName(name: $statusField) @include(if: $asked) {{
                 ... on ProjectV2ItemFieldSingleSelectValue {{ name updatedAt }}
+            }}
+            content {{
+                ... on Issue {{{_issue_fields("$since", "null", _ITEM_TYPES)}}}
             }}
         }}
     }}
@@ -127,18 +132,20 @@ def ask_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None
     if forbidden is not None:
         raise Refused(HTTPStatus.OK, forbidden.message)
     data = answer.data
-    if not data.get("issue"):
+    card = data.get("card") or {}
+    issue = data.get("issue") or card.get("content")
+    if not issue:
         return None
-    state = _state(data["issue"])
+    state = _state(issue)
     if not asked:
         return Card(event.status or "", event.at_ms, state.at(event.at_ms))
     if event.field is not None and (data.get("field") or {}).get("name") != status_field:
         return None
     if event.status is not None:
         return Card(event.status, event.at_ms, state.at(event.at_ms))
-    if not data.get("card"):
+    if not card:
         return None
-    value = data["card"]["fieldValueByName"]
+    value = card["fieldValueByName"]
     # If it was moved on since, that is told by another delivery too.
     at_ms = max(event.at_ms, _ms(value["updatedAt"])) if value else event.at_ms
     return Card(value["name"] if value else "", at_ms, state.at(at_ms))
@@ -260,20 +267,10 @@ def ask_whereabouts(github: GitHub, issue: Issue) -> Whereabouts | None:
         If GitHub does not answer.
     """
     path = f"/repos/{issue.full_name}/issues/{issue.number}"
-    for _ in range(_MOST_REDIRECTS):
-        answer = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))
-        if answer.status == 410:
-            return Whereabouts(None)
-        if answer.status == 404:
-            return None
-        if answer.status == 200:
-            return _whereabouts(answer.data)
-        # Only the path: the credential goes nowhere but to the API.
-        location = _ISSUE_PATH.search(answer.headers["location"])
-        if location is None:
-            return None
-        path = location[0]
-    return None
+    answer = _rest(github, "GET", path, owner=issue.owner, accept=frozenset({404, 410}))
+    if answer.status == 410:
+        return Whereabouts(None)
+    return None if answer.status == 404 else _whereabouts(answer.data)
 
 
 def _whereabouts(data: Mapping[str, Any]) -> Whereabouts | None:
@@ -288,31 +285,36 @@ def _whereabouts(data: Mapping[str, Any]) -> Whereabouts | None:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedDelivery:
-    """A delivery that did not get through.
+class Attempt:
+    """A try to deliver something.
 
     Attributes
     ----------
-    delivery_id
-        The id of this attempt, by which it is redelivered; the GUID is the same for all of them.
+    attempt_id
+        By which it is redelivered; the later, the greater. The GUID is the same for all attempts.
     is_repeated
-        Whether it was a redelivery that failed.
+        Whether it was a redelivery.
     status
         What we answered; 0 if we did not.
     """
 
-    delivery_id: int
+    attempt_id: int
     guid: str
     event: str
     at_ms: int
     is_repeated: bool
     status: int
 
+    @property
+    def got_through(self) -> bool:
+        """Whether it was taken."""
+        return 200 <= self.status < 400
 
-def failed_deliveries(
-    github: GitHub, hook: str, owner: str | None, since_ms: int
-) -> Iterator[FailedDelivery]:
-    """Yield a webhook's failed deliveries since a time, the newest first.
+
+def attempts(
+    github: GitHub, hook: str, owner: str | None, since_ms: int, has_time: Callable[[], bool]
+) -> Iterator[Attempt]:
+    """Yield what a webhook tried to deliver since a time, the newest first, as long as there is time.
 
     Parameters
     ----------
@@ -326,28 +328,25 @@ def failed_deliveries(
     GitHubError
         If GitHub does not answer.
     """
-    path: str | None = f"{hook}/deliveries?per_page={_PAGE}&status=failure"
-    while path is not None:
-        answer = github.rest("GET", path, owner=owner)
+    path: str | None = f"{hook}/deliveries?per_page={_PAGE}"
+    while path is not None and has_time():
+        answer = _rest(github, "GET", path, owner=owner)
         for attempt in answer.data:
             at_ms = _ms(attempt["delivered_at"])
             if at_ms < since_ms:
                 return
-            status = int(attempt["status_code"] or 0)
-            # Older servers do not know how to filter.
-            if not 200 <= status < 400:
-                yield FailedDelivery(
-                    delivery_id=int(attempt["id"]),
-                    guid=attempt["guid"],
-                    event=attempt["event"],
-                    at_ms=at_ms,
-                    is_repeated=attempt["redelivery"],
-                    status=status,
-                )
+            yield Attempt(
+                attempt_id=int(attempt["id"]),
+                guid=attempt["guid"],
+                event=attempt["event"],
+                at_ms=at_ms,
+                is_repeated=attempt["redelivery"],
+                status=int(attempt["status_code"] or 0),
+            )
         path = answer.next_page
 
 
-def redeliver(github: GitHub, hook: str, owner: str | None, delivery_id: int) -> None:
+def redeliver(github: GitHub, hook: str, owner: str | None, attempt_id: int) -> None:
     """Have a delivery sent again.
 
     Raises
@@ -355,7 +354,7 @@ def redeliver(github: GitHub, hook: str, owner: str | None, delivery_id: int) ->
     GitHubError
         If GitHub does not, for example because it is more than three days old.
     """
-    github.rest("POST", f"{hook}/deliveries/{delivery_id}/attempts", owner=owner)
+    _rest(github, "POST", f"{hook}/deliveries/{attempt_id}/attempts", owner=owner)
 
 
 # ---------------------------------------------------------------------- answers
@@ -373,15 +372,40 @@ def send_answer(github: GitHub, answer: AnswerEvent) -> None:
     comments = f"/repos/{answer.repo}/issues"
     # GitHub keeps one reaction of a kind from each account.
     reaction = {"content": answer.reaction}
-    github.rest("POST", f"{comments}/comments/{answer.comment}/reactions", owner=owner, body=reaction)
+    _rest(github, "POST", f"{comments}/comments/{answer.comment}/reactions", owner=owner, body=reaction)
     if not answer.text:
         return
     thread = f"{comments}/{answer.number}/comments"
     mark = f"<!-- issue-timer {answer.comment} -->"
-    since = {"since": _iso(answer.at_ms), "per_page": str(_PAGE)}
-    since_then = github.rest("GET", thread, owner=owner, params=since).data
+    later = f"{thread}?{urlencode({'since': _iso(answer.at_ms), 'per_page': _PAGE})}"
+    since_then = _rest(github, "GET", later, owner=owner).data
     if not any(mark in str(comment["body"]) for comment in since_then):
-        github.rest("POST", thread, owner=owner, body={"body": f"{answer.text}\n\n{mark}"})
+        _rest(github, "POST", thread, owner=owner, body={"body": f"{answer.text}\n\n{mark}"})
+
+
+def _rest(
+    github: GitHub,
+    method: str,
+    path: str,
+    *,
+    owner: str | None,
+    body: Mapping[str, Any] | None = None,
+    accept: frozenset[int] = frozenset(),
+) -> Response:
+    """Ask, and ask again where that leads: what was renamed or transferred is elsewhere.
+
+    The credential goes nowhere but to the API ("Best practices for using the REST API": follow redirects,
+    with the same request).
+    """
+    for _ in range(_MOST_REDIRECTS):
+        answer = github.rest(method, path, owner=owner, body=body, accept=accept)
+        if answer.status not in _REDIRECTS:
+            return answer
+        location = answer.headers.get("location", "")
+        if not location.startswith(f"{github.api_url}/"):
+            break
+        path = location.removeprefix(github.api_url)
+    raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub leads away from its API.")
 
 
 def _iso(ms: int) -> str:

@@ -147,7 +147,10 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
     for position, event in enumerate(events):
         fact = told[position]
         if fact is None:
-            after = next((later for later in told[position:] if later is not None), None)
+            known_later = (
+                (later, distance) for distance, later in enumerate(told[position:]) if later is not None
+            )
+            after = next(known_later, None)
             placed = replace(event, delivery=_place(event, before, after))
             found.append(placed)
             fact = Fact(placed.delivery, placed.kind, placed.at_ms)
@@ -161,15 +164,17 @@ def _is_same(fact: Fact, event: IssueEvent) -> bool:
     return fact.kind == event.kind and concerns_same and abs(fact.at_ms - event.at_ms) <= _TOLERANCE_MS
 
 
-def _place(event: IssueEvent, before: Fact | None, after: Fact | None) -> str:
+def _place(event: IssueEvent, before: Fact | None, after: tuple[Fact, int] | None) -> str:
     """Name an event by a version 1 UUID whose time lies between those of its neighbours.
 
-    That is how facts of one second are ordered, as GitHub's GUIDs are.
+    That is how facts of one second are ordered, as GitHub's GUIDs are. ``after`` is the next one that
+    is known, and how many places further on.
     """
     if before is not None and before.at_ms == event.at_ms and uuid_time(before.delivery):
         time = uuid_time(before.delivery) + 1
-    elif after is not None and after.at_ms == event.at_ms and uuid_time(after.delivery):
-        time = uuid_time(after.delivery) - 1
+    elif after is not None and after[0].at_ms == event.at_ms and uuid_time(after[0].delivery):
+        # Those between have to fit in, too.
+        time = uuid_time(after[0].delivery) - after[1]
     else:
         time = _UUID_EPOCH + event.at_ms * _UUID_UNITS_PER_MS
     digest = sha256(event.delivery.encode()).digest()

@@ -48,7 +48,7 @@ _ATTEMPTS = 20
 # A transaction takes 100 writes (AWS, "DynamoDB quotas"), and a move may change all of these timers.
 _MOST_TIMERS = 60
 # Of an issue that has had more names than these, the older ones are forgotten.
-_MOST_NAMES = 20
+_MOST_NAMES = 50
 
 
 class FactItem(Model):
@@ -122,12 +122,18 @@ class _Family:
 
     def slot(self, issue: Issue, user_id: int) -> _Slot:
         """Return a person's place under one name."""
-        return self._pages[issue.key].slots.get(user_id, _Slot(issue, user_id))
+        page = self._pages.get(issue.key, _Page(issue))
+        return page.slots.get(user_id, _Slot(issue, user_id))
 
     def leaving(self, slot: _Slot) -> Move | None:
-        """Return the move that a slot's timers have yet to follow, if there is one."""
-        moves = self.names.departures(slot.issue)
-        return next((move for move in moves if move.delivery not in slot.moved), None)
+        """Return the move that a slot's timers have yet to follow, if there is one.
+
+        A timer that was started by hand under a name that is never used again follows too.
+        """
+        for move in self.names.departures(slot.issue):
+            if move.delivery not in slot.moved or (move.until_ms is None and slot.ulids):
+                return move
+        return None
 
     def left(self, home: Issue, user_id: int) -> list[_Slot]:
         """Return a person's places under other names whose timers have yet to follow to this one."""
@@ -143,7 +149,7 @@ class _Family:
         return {
             move.delivery
             for move in self.names.departures(slot.issue)
-            if move.delivery not in slot.moved and self.names.destination(move).key == home.key
+            if self.names.destination(move).key == home.key
         }
 
     def timed(self) -> set[int]:
@@ -228,6 +234,28 @@ class FactStore:
         numbers = {int(item["number"]["N"]) for item in open_items}
         return [timer for number in sorted(numbers) for timer in self._follow(move.of(number), now_ms)]
 
+    def concerned(self, issue: Issue) -> set[int]:
+        """Return everybody whom something that was told of an issue is about, or who has timers on it."""
+        return self._read(issue).concerned()
+
+    def bring_in_line(self, issue: Issue, users: Iterable[int], *, since: Fact, now_ms: int) -> list[Timer]:
+        """Derive people's timers on an issue again from a fact's place on, and return those that changed.
+
+        For what was logged by somebody who broke off then.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers.
+        """
+        family = self._read(issue)
+        home = family.names.home(issue, now_ms)
+        return [
+            timer
+            for user_id in sorted(users)
+            for timer in self._bring_in_line(user_id, since, home, family, now_ms)
+        ]
+
     def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
         """Return a person's latest timers on the issue that bore a name at some time, by their starts."""
         family = self._read(issue)
@@ -235,6 +263,10 @@ class FactStore:
         items = self._table.get_many(_keys(user_id, sorted(slot.ulids)[-_MOST_TIMERS:]))
         timers = [to_timer(item) for item in items if "deleted_ms" not in item]
         return sorted(timers, key=lambda timer: timer.start_ms)
+
+    def home(self, issue: Issue, *, at_ms: int) -> Issue:
+        """Return the present name of the issue that bore a name at some time."""
+        return self._read(issue).names.home(issue, at_ms)
 
     def known(self, issue: Issue, *, at_ms: int) -> tuple[Issue, list[Fact]]:
         """Return the present name of the issue that bore a name at some time, and what was told of it."""
@@ -266,7 +298,8 @@ class FactStore:
 
     def _log_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
         """Put both ends of a move and return it, or as it was put when the delivery first came."""
-        for pk, end in ((target_pk, "from"), (origin_pk, "to")):
+        # First where it is left: who marks a slot as left has then seen what everybody sees who reads it.
+        for pk, end in ((origin_pk, "to"), (target_pk, "from")):
             item = MoveItem(
                 pk=pk,
                 sk=f"{end}#{move.delivery}",
@@ -396,7 +429,7 @@ class FactStore:
         settled_ms = max(slot.settled_ms for slot in slots)
         if settled_ms > own.settled_ms:
             actions.append(SlotItem.settled_ms.set(settled_ms))
-        arrived = family.followed(own, home)
+        arrived = family.followed(own, home) - own.moved
         if arrived:
             actions.append(SlotItem.moved.add(arrived))
         if actions:

@@ -78,10 +78,15 @@ class PeopleStore:
         profile = self._table.get(user_pk(user_id), "profile")
         return None if profile is None else profile["login"]["S"]
 
-    def registered(self, user_ids: Iterable[int]) -> set[int]:
-        """Return those of up to 100 people who are registered."""
+    def registered(self, user_ids: Iterable[int], *, at_ms: int | None = None) -> set[int]:
+        """Return those of up to 100 people who are registered, and were at some time if that is given."""
         items = self._table.get_many((user_pk(user_id), "profile") for user_id in set(user_ids))
-        return {int(item["pk"]["S"].removeprefix("user#")) for item in items}
+        return {
+            int(item["pk"]["S"].removeprefix("user#"))
+            for item in items
+            # GitHub's times are whole seconds.
+            if at_ms is None or int(item["created_ms"]["N"]) // 1000 <= at_ms // 1000
+        }
 
     def mint_token(
         self, person: Person, *, name: str, now_ms: int, expires_at: int | None = None

@@ -1,0 +1,360 @@
+"""Whatever happens to a process, or to what it asks of GitHub, the next one finishes the work."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+
+from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.model import Issue
+from tests.support.network import Killed
+from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
+from timer_core.domain.issues import Issue as Named
+from timer_core.github.transport import Response, Transport
+from timer_core.store.items import issue_pk
+from timer_core.store.table import Table
+
+# Who is killed has not counted anything yet.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+
+T = TypeVar("T")
+
+MINUTES = 60
+SECONDS_AGO = 60 * MINUTES
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+    """The process that nothing happens to."""
+    with product(shared_table, github.url) as running:
+        running.give_credential({"token": TOKEN})
+        yield running
+
+
+# ---------------------------------------------------------------------- stories
+
+
+class Story:
+    """Something to do for a process.
+
+    Attributes
+    ----------
+    prepare
+        Does what comes before, and what the process is told of, or is not.
+    run
+        Has a process do its work.
+    """
+
+    def __init__(self, prepare: Callable[[Team], None], run: Callable[[Product], object]) -> None:
+        self.prepare = prepare
+        self.run = run
+
+    def __str__(self) -> str:
+        return self.prepare.__name__
+
+
+def new_issue(team: Team, repository: str = "app") -> Issue:
+    full_name = f"{team.name}/{repository}"
+    return team.github.new_issue(team.github.repository(full_name) or full_name)
+
+
+def assigned_issue(team: Team) -> Issue:
+    """Return an issue of both people's, whose timers have been started."""
+    issue = new_issue(team)
+    for person in team.people:
+        team.github.assign(issue, person)
+    team.deliver()
+    return issue
+
+
+def move_card(team: Team, issue: Issue, status: str) -> None:
+    card = team.github.add_card(team.github.new_project(team.name), issue)
+    team.at(10 * MINUTES)
+    team.github.move_card(card, status)
+    team.send()
+
+
+def card_in_progress(team: Team) -> None:
+    issue = new_issue(team)
+    for person in team.people:
+        team.github.assign(issue, person)
+    team.happened()
+    move_card(team, issue, "In Progress")
+
+
+def card_done(team: Team) -> None:
+    move_card(team, assigned_issue(team), "Done")
+
+
+def comment_logs_time(team: Team) -> None:
+    team.github.comment(new_issue(team), team.people[0], "/timer log 1h30m")
+    team.send()
+
+
+def comment_starts_a_timer(team: Team) -> None:
+    team.github.comment(new_issue(team), team.people[0], "/timer start")
+    team.send()
+
+
+def issue_transferred(team: Team) -> None:
+    issue, other = assigned_issue(team), new_issue(team, "lib").repository
+    team.at(10 * MINUTES)
+    team.github.transfer(issue, other)
+    team.send()
+
+
+def repository_renamed(team: Team) -> None:
+    issue, _ = assigned_issue(team), assigned_issue(team)
+    team.at(10 * MINUTES)
+    team.github.rename_repository(issue.repository, "lib")
+    team.send()
+
+
+def closing_missed(team: Team) -> None:
+    issue = assigned_issue(team)
+    team.at(10 * MINUTES)
+    team.github.close(issue)
+    team.happened()
+    team.at(SECONDS_AGO)
+
+
+def transfer_missed(team: Team) -> None:
+    issue, other = assigned_issue(team), new_issue(team, "lib").repository
+    team.at(10 * MINUTES)
+    moved = team.github.transfer(issue, other)
+    team.at(20 * MINUTES)
+    team.github.unassign(moved, team.people[0])
+    team.happened()
+    team.at(SECONDS_AGO)
+
+
+def deliveries_failed(team: Team) -> None:
+    issue = assigned_issue(team)
+    for minute, act in ((10, team.github.unassign), (20, team.github.assign)):
+        team.at(minute * MINUTES)
+        act(issue, team.people[0])
+    for delivery in team.happened():
+        team.github.fail(delivery)
+    team.at(SECONDS_AGO)
+
+
+def sweep(process: Product, **options: bool) -> None:
+    process.sweep(**options)
+    process.process()
+
+
+STORIES = [
+    Story(card_in_progress, Product.process),
+    Story(card_done, Product.process),
+    Story(comment_logs_time, Product.process),
+    Story(comment_starts_a_timer, Product.process),
+    Story(issue_transferred, Product.process),
+    Story(repository_renamed, Product.process),
+    Story(closing_missed, partial(sweep, redeliver=False)),
+    Story(transfer_missed, partial(sweep, redeliver=False)),
+    Story(deliveries_failed, partial(sweep, stop_closed=False)),
+]
+# Of these the delivery says it all.
+WITHOUT_GITHUB = {issue_transferred, repository_renamed}
+
+
+# ---------------------------------------------------------------------- processes
+
+
+READS = {"GetItem", "BatchGetItem", "Query", "GET", "query"}
+
+
+class Calls:
+    """What a process asks of DynamoDB, GitHub and the queue.
+
+    Attributes
+    ----------
+    last
+        Its last side effect, counted from 1: then it ends. None for a process that does not.
+    effects
+        The side effects it has had.
+    """
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last = last
+        self.effects: list[str] = []
+
+    def make(self, name: str, call: Callable[[], T]) -> T:
+        self._end()
+        answer = call()
+        if name not in READS:
+            self.effects.append(name)
+            self._end()
+        return answer
+
+    def _end(self) -> None:
+        if len(self.effects) == self.last:
+            raise Killed
+
+
+@contextmanager
+def new_process(running: Product, calls: Calls) -> Iterator[Product]:
+    """Start a process that shares the table, the queue and GitHub with the other one."""
+    ask, request = Transport.send, URLLib3Session.send
+
+    def ask_github(transport: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
+        name = "query" if path == "/graphql" else method
+        return calls.make(name, lambda: ask(transport, method, path, *args, **kwargs))
+
+    def ask_dynamodb(session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
+        operation = prepared.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        return calls.make(operation, lambda: request(session, prepared))
+
+    credential = {"GITHUB_CREDENTIAL": running.credential_name}
+    with (
+        product(running.table, running.api_url, **credential) as process,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        process.queue = running.queue
+        patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
+        patch.setattr(Transport, "send", ask_github)
+        patch.setattr(URLLib3Session, "send", ask_dynamodb)
+        # Nobody waits for GitHub here, so it does not get better meanwhile.
+        patch.setattr("time.sleep", lambda _: None)
+        yield process
+
+
+class _Queue:
+    """The queue as the process calls it."""
+
+    def __init__(self, queue: MemoryQueue, calls: Calls) -> None:
+        self._queue = queue
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._queue, name)
+        return lambda **request: self._calls.make(name, lambda: method(**request))
+
+
+# ---------------------------------------------------------------------- what is seen
+
+
+def seen(team: Team) -> list[object]:
+    """Return what everybody sees, without the names that differ between teams."""
+    slots = {}
+    for repository in ("app", "lib"):
+        for number in (1, 2, 3):
+            issue = Named(team.name, repository, number)
+            for item in team.product.table.query_all(issue_pk(issue)):
+                if "open_ulid" in item:
+                    slots[issue.key, item["sk"]["S"]] = item["open_ulid"]["S"]
+    view: list[Any] = []
+    for position, person in enumerate(team.people):
+        timers = team.product.timers(person.id)
+        for timer in timers:
+            assert timer.issue
+            if timer.is_open:
+                assert slots.pop((timer.issue.key, f"user#{person.id}")) == timer.ulid
+            view.append(
+                (
+                    position,
+                    f"{timer.issue.repo}#{timer.issue.number}",
+                    timer.start_ms - team.t0,
+                    timer.end_ms and timer.end_ms - team.t0,
+                    timer.status,
+                    timer.active_ms(team.t0 + SECONDS_AGO * 1000),
+                    timer.source,
+                )
+            )
+    assert slots == {}
+    # Those that start together come in any order.
+    view.sort(key=repr)
+    for repository in team.github.repositories.values():
+        for issue in repository.issues.values():
+            view += [
+                (comment.body.partition("\n")[0], [reaction.content for reaction in comment.reactions])
+                for comment in issue.comments
+            ]
+    return view
+
+
+def begin(github: FakeGitHub, running: Product, story: Story) -> Team:
+    team = new_team(github, running, size=2, t0=ago(SECONDS_AGO / MINUTES))
+    story.prepare(team)
+    github.requests.clear()
+    return team
+
+
+def undisturbed(github: FakeGitHub, running: Product, story: Story) -> tuple[Calls, list[object]]:
+    """Return what a process asks of others if nothing happens to it, and what is seen then."""
+    team, calls = begin(github, running, story), Calls()
+    with new_process(running, calls) as process:
+        story.run(process)
+    assert running.queue.put_off == []
+    return calls, seen(team)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=str)
+def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
+    github: FakeGitHub, running: Product, story: Story
+) -> None:
+    """That is before the next side effect, too: what lies in between leaves no trace."""
+    calls, expected = undisturbed(github, running, story)
+    assert len(calls.effects) > 2
+    for last in range(1, len(calls.effects) + 1):
+        team, until = begin(github, running, story), Calls(last)
+        with new_process(running, until) as process, pytest.raises(Killed):
+            story.run(process)
+        running.queue.time_out()
+        story.run(running)
+        assert running.queue.put_off == []
+        assert seen(team) == expected, f"killed after {until.effects}"
+
+
+FAULTS = [
+    faults.status(502),
+    faults.lost_answer(),
+    faults.secondary_limit(None),
+    faults.graphql_error(partial=True),
+]
+
+
+@pytest.mark.parametrize(
+    "story", [story for story in STORIES if story.prepare not in WITHOUT_GITHUB], ids=str
+)
+def test_what_github_could_not_do_is_done_the_next_time(
+    github: FakeGitHub, running: Product, story: Story
+) -> None:
+    _, expected = undisturbed(github, running, story)
+    asked = [request.path for request in github.requests]
+    assert asked
+    for position, path in enumerate(asked):
+        for fault in FAULTS:
+            if not path.startswith(fault.path):
+                continue
+            team = begin(github, running, story)
+            happen(github, fault, position)
+            with new_process(running, Calls()) as process:
+                story.run(process)
+            assert fault not in github.faults
+            running.queue.retry()
+            story.run(running)
+            assert running.queue.put_off == []
+            assert seen(team) == expected, (path, fault)
+
+
+def happen(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
+    """Let a fault happen to the request that comes after so many others."""
+
+    def before(_request: object) -> None:
+        if len(github.requests) == position:
+            github.faults.append(fault)
+
+    github.before_request = before
+    if position == 0:
+        github.faults.append(fault)
