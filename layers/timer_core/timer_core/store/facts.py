@@ -442,7 +442,10 @@ class FactStore:
 
 
 def _put_derived(timer: Timer) -> Write:
-    return put_new(replace(timer, version=1))
+    """Return the write of a timer that is not there, or had become part of another one."""
+    vanished = TimerItem.deleted_ms.exists() & TimerItem.settled_ms.does_not_exist()
+    new = put_new(replace(timer, version=1))
+    return replace(new, condition=TimerItem.pk.does_not_exist() | vanished)
 
 
 def _to_fact(item: RawItem) -> Fact:

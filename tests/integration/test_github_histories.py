@@ -1,0 +1,429 @@
+"""Out of order, twice, late or never: the timers are those of the right order once.
+
+People act on the fake GitHub, and what it has to deliver goes astray. What should have become of
+their timers is worked out by a plain model from what they did, in its true order.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from tests.support.fake_github import FakeGitHub
+from tests.support.fake_github.model import Issue
+from tests.support.fake_github.webhooks import Delivery
+from tests.support.product import TOKEN, Product, Team, ago, new_team, product
+from timer_core.store.table import Table
+
+MOST_STEPS, LONGEST_WAIT_S = 8, 600
+NOW_S = (MOST_STEPS + 1) * LONGEST_WAIT_S
+REPOSITORIES = ("app", "lib", "docs")
+STATUSES = (None, "Todo", "In Progress", "Done")
+
+
+# ---------------------------------------------------------------------- what people do
+
+
+class Step(NamedTuple):
+    """Something that somebody does some seconds after the step before it."""
+
+    wait_s: int
+    issue: int
+    act: str
+    choice: int
+
+
+# Who is assigned when a card is moved, and what happened under which name, GitHub's API tells to the
+# second, and the repair looks back a few seconds more: nothing else happens just before and after these.
+ALONE, ALONE_S = {"card", "transfer"}, 10
+ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "card", "card", "transfer"]
+STEPS = st.builds(
+    Step,
+    wait_s=st.sampled_from([0, 0, 1, 3, 60, LONGEST_WAIT_S]),
+    issue=st.sampled_from([0, 0, 0, 1]),
+    act=st.sampled_from(ACTS),
+    choice=st.integers(0, 2),
+)
+# Somebody who has signed in is assigned first, because nothing happens to timers that do not exist.
+HISTORIES = st.builds(
+    lambda first, others: [Step(0, 0, "assignment", first), *others],
+    st.integers(0, 1),
+    st.lists(STEPS, min_size=1, max_size=MOST_STEPS - 1),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """What happened to an issue.
+
+    Attributes
+    ----------
+    kind
+        What it is to timers, empty if it is nothing to them.
+    users
+        Whom it concerns; None if that is everybody with an open timer.
+    place, target
+        The issue's name before it and after.
+    """
+
+    at: int
+    issue: int
+    kind: str
+    users: frozenset[int] | None
+    place: str
+    target: str
+    deliveries: tuple[Delivery, ...]
+
+
+class Board:
+    """Two issues and their cards, for people to do things to."""
+
+    def __init__(self, team: Team) -> None:
+        self.team = team
+        self.github = team.github
+        repositories = [self.github.new_repository(f"{team.name}/{name}") for name in REPOSITORIES]
+        for repository in repositories:
+            self.github.label(self.github.new_issue(repository), "bug")
+        self.repositories = repositories
+        self.issues = [self.github.new_issue(repositories[0]) for _ in range(2)]
+        self.people = (*team.people, self.github.new_user("stranger"))
+        project = self.github.new_project(team.name)
+        self.cards = [self.github.add_card(project, issue) for issue in self.issues]
+        # What makes no timer need not be told.
+        team.happened()
+
+    def act_out(self, steps: Iterable[Step]) -> list[Event]:
+        events = []
+        at, last_act = 0, ""
+        for step in steps:
+            is_alone = ALONE & {step.act, last_act}
+            at += max(step.wait_s, ALONE_S) if is_alone else step.wait_s
+            last_act = step.act
+            self.team.at(at)
+            issue = self.issues[step.issue]
+            place = name_of(issue)
+            kind, users = self._act(step, issue)
+            deliveries = tuple(self.team.happened())
+            target = name_of(self.issues[step.issue])
+            events.append(Event(at, step.issue, kind, users, place, target, deliveries))
+        return events
+
+    def _act(self, step: Step, issue: Issue) -> tuple[str, frozenset[int] | None]:
+        is_closed = issue.state == "closed"
+        assignees = frozenset(person.id for person in issue.assignees)
+        match step.act:
+            case "assignment":
+                person = self.people[step.choice]
+                if person in issue.assignees:
+                    self.github.unassign(issue, person)
+                    return "unassigned", frozenset({person.id})
+                self.github.assign(issue, person)
+                return "" if is_closed else "assigned", frozenset({person.id})
+            case "state":
+                if is_closed:
+                    self.github.reopen(issue)
+                    return "reopened", assignees
+                self.github.close(issue)
+                return "closed", None
+            case "label":
+                if issue.labels:
+                    self.github.unlabel(issue, "bug")
+                    return "unlabeled", assignees
+                self.github.label(issue, "bug")
+                return "" if is_closed else "labeled", assignees
+            case "card":
+                card = self.cards[step.issue]
+                value = card.values.get("Status")
+                others = [status for status in STATUSES if status != (value.option.name if value else None)]
+                status = others[step.choice]
+                self.github.move_card(card, status)
+                if status == "In Progress":
+                    return "" if is_closed else "card.started", assignees
+                return "card.done" if status == "Done" else "card.put back", None
+            case _:
+                others = [one for one in self.repositories if one is not issue.repository]
+                self.issues[step.issue] = self.github.transfer(issue, others[step.choice % 2])
+                return "transferred", None
+
+
+def name_of(issue: Issue) -> str:
+    return f"{issue.repository.name}#{issue.number}"
+
+
+# ---------------------------------------------------------------------- what that is to their timers
+
+# What starts a timer, and which pause it ends.
+STARTS = {
+    "assigned": "unassigned",
+    "labeled": "unlabeled",
+    "card.started": "card.put back",
+    "reopened": "",
+}
+PAUSES = {"unassigned", "unlabeled", "card.put back"}
+STOPS = {"closed", "card.done"}
+# What GitHub's API remembers of an issue.
+REMEMBERED = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
+# How long before the start of an open timer the repair looks back.
+MARGIN_S = 5
+
+
+@dataclass
+class Span:
+    """A timer: the stretches during which it ran; the last has no end while it runs."""
+
+    user: int
+    place: str
+    issue: int
+    stretches: list[list[int]]
+    paused_by: str = ""
+    end: int | None = None
+
+    @property
+    def start(self) -> int:
+        return self.stretches[0][0]
+
+    def seen(self) -> tuple[str, int, int | None, str, int]:
+        active = sum(until - since for since, until in (*map(self._closed, self.stretches),))
+        status = "stopped" if self.end is not None else "paused" if self.paused_by else "running"
+        return self.place, self.start, self.end, status, active
+
+    def _closed(self, stretch: list[int]) -> tuple[int, int]:
+        since, *until = stretch
+        return since, until[0] if until else NOW_S
+
+
+def spans(events: Iterable[Event], user: int, place: str) -> list[Span]:
+    """Return a person's timers on an issue."""
+    found: list[Span] = []
+    for event in events:
+        if event.users is not None and user not in event.users:
+            continue
+        current = found[-1] if found and found[-1].end is None else None
+        if current is None:
+            if event.kind in STARTS:
+                found.append(Span(user, place, event.issue, [[event.at]]))
+        elif event.kind in STOPS:
+            if not current.paused_by:
+                current.stretches[-1].append(event.at)
+            current.end = event.at
+        elif event.kind in PAUSES and not current.paused_by:
+            current.stretches[-1].append(event.at)
+            current.paused_by = event.kind
+        elif current.paused_by and STARTS.get(event.kind) == current.paused_by:
+            current.stretches.append([event.at])
+            current.paused_by = ""
+    return found
+
+
+@dataclass
+class Told:
+    """What the product was told of a history: which events, under which names, and of which moves."""
+
+    history: list[Event]
+    people: list[int]
+    names: dict[Event, str] = field(default_factory=dict)
+    moves: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, event: Event) -> None:
+        if event.kind == "transferred":
+            self.moves[event.place] = event.target
+        else:
+            # Of which issue a card is, GitHub's API is asked when everything has happened.
+            place = self.present_name(event.issue) if event.kind.startswith("card") else event.place
+            self.names.setdefault(event, place)
+
+    def present_name(self, issue: int) -> str:
+        return [event.target for event in self.history if event.issue == issue][-1]
+
+    def timers(self) -> list[Span]:
+        """Return the timers that follow from it."""
+        by_place = defaultdict(list)
+        for event in self.history:
+            if event in self.names:
+                by_place[self._home(self.names[event])].append(event)
+        return [
+            span
+            for place, events in by_place.items()
+            for user in self.people
+            for span in spans(events, user, place)
+        ]
+
+    def _home(self, place: str) -> str:
+        while place in self.moves:
+            place = self.moves[place]
+        return place
+
+    def reconcile(self) -> set[Event]:
+        """Find out what GitHub remembers since an issue's open timers started, and return it."""
+        open_timers = [span for span in self.timers() if span.end is None]
+        found = set()
+        for issue in {span.issue for span in open_timers}:
+            mine = [event for event in self.history if event.issue == issue]
+            since = min(span.start for span in open_timers if span.issue == issue) - MARGIN_S
+            present = self.present_name(issue)
+            for span in open_timers:
+                if span.issue == issue and span.place != present:
+                    self.moves[span.place] = present
+            for event in mine:
+                if event not in self.names and event.kind in REMEMBERED and event.at >= since:
+                    self.names[event] = present
+                    found.add(event)
+        return found
+
+
+# ---------------------------------------------------------------------- what becomes of the deliveries
+
+TWICE_OR_LATE = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
+ONE_IN_THREE = st.sampled_from([False, False, True])
+COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "vanished": 0}
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+    with product(shared_table, github.url) as running:
+        running.give_credential({"token": TOKEN})
+        yield running
+
+
+class Post:
+    """Lets the deliveries of a history go astray, and keeps account of what was told."""
+
+    def __init__(self, board: Board, history: list[Event], data: st.DataObject) -> None:
+        self.team = board.team
+        self.told = Told(history, [person.id for person in self.team.people])
+        self.failed: list[Event] = []
+        self.vanished: set[Event] = set()
+        may_vanish = data.draw(st.booleans())
+        letters: list[Delivery] = []
+        for event in history:
+            fates = []
+            for delivery in event.deliveries:
+                # Of cards GitHub's API does not remember the moves.
+                vanishes = may_vanish and delivery.event == "issues" and data.draw(ONE_IN_THREE)
+                fate = "vanished" if vanishes else data.draw(TWICE_OR_LATE)
+                letters += [delivery] * COPIES[fate]
+                if fate == "failed":
+                    self.team.github.fail(delivery)
+                fates.append(fate)
+            note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.place}: {fates}")
+            if any(COPIES[fate] for fate in fates):
+                self.told.tell(event)
+            elif "failed" in fates:
+                self.failed.append(event)
+            else:
+                self.vanished.add(event)
+        positions = data.draw(st.permutations(range(len(letters))))
+        self.is_late = positions != sorted(positions)
+        self.letters = [letters[position] for position in positions]
+        self.batches = data.draw(st.lists(st.booleans(), min_size=len(letters), max_size=len(letters)))
+
+    def bring(self) -> None:
+        for letter, ends_batch in zip(self.letters, self.batches, strict=True):
+            self.team.github.send(letter)
+            if ends_batch:
+                self.process()
+        self.process()
+
+    def process(self) -> None:
+        assert self.team.product.process() == []
+        self.team.product.queue.wait()
+
+    def sweep(self) -> set[Event]:
+        """Let the sweeper repair, process what is delivered again, and return what was made up for."""
+        summary = self.team.product.sweep()
+        for repair in ("redelivery", "reconcile"):
+            assert summary[repair]["trouble"] == ""
+        assert summary["reconcile"]["failed"] == 0
+        found = self.told.reconcile()
+        self.process()
+        for event in self.failed:
+            self.told.tell(event)
+        self.failed = []
+        return found
+
+    def check(self) -> None:
+        expected = defaultdict(list)
+        for span in self.told.timers():
+            expected[span.user].append(span.seen())
+        for person in self.team.people:
+            assert Counter(timers(self.team, person.id)) == Counter(expected[person.id])
+
+
+def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]:
+    return [
+        (
+            f"{timer.issue.repo}#{timer.issue.number}" if timer.issue else "",
+            (timer.start_ms - team.t0) // 1000,
+            None if timer.end_ms is None else (timer.end_ms - team.t0) // 1000,
+            timer.status.value,
+            timer.active_ms(team.t0 + NOW_S * 1000) // 1000,
+        )
+        for timer in team.product.timers(user)
+    ]
+
+
+def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_once(
+    running: Product, github: FakeGitHub
+) -> None:
+    """What vanished is made up for as far back as the open timers reach.
+
+    That is, what GitHub remembers of an issue since just before the earliest start of the timers that
+    are open on it when it is compared. What vanished before, or when nobody has an open timer, stays
+    unknown as if it had not happened, and so does a transfer if nobody has an open timer under the old
+    name. The moves of cards do not vanish here: GitHub does not remember them.
+    """
+    tally = Counter[str]()
+
+    @settings(max_examples=500)
+    @given(HISTORIES, st.data())
+    def run(steps: list[Step], data: st.DataObject) -> None:
+        team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
+        board = Board(team)
+        post = Post(board, board.act_out(steps), data)
+        post.bring()
+        post.check()
+        team.at(NOW_S)
+        found = post.sweep()
+        if post.vanished:
+            # What one sweep found out lets the next one ask further back.
+            found |= post.sweep()
+        post.check()
+        tally["timed"] += bool(post.told.timers())
+        tally["late"] += post.is_late
+        tally["vanished"] += bool(post.vanished)
+        tally["made up for"] += bool(found & post.vanished)
+
+    run()
+    # Most have timers to compare, and enough of them what each promise is about.
+    assert tally["timed"] > 300
+    assert tally["late"] > 200
+    assert tally["vanished"] > 100
+    assert tally["made up for"] > 30
+
+
+def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_late(
+    running: Product, github: FakeGitHub
+) -> None:
+    team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
+    acts = ["assignment", "state", "transfer", "state"]
+    history = Board(team).act_out(Step(60, 0, act, 0) for act in acts)
+    assigned, closed, transferred, reopened = (event.deliveries for event in history)
+    for deliveries in (reopened, assigned, transferred, closed):
+        for delivery in deliveries:
+            github.send(delivery)
+        assert running.process() == []
+    name = history[-1].place
+    assert timers(team, team.people[0].id) == [
+        (name, 60, 120, "stopped", 60),
+        (name, 240, None, "running", NOW_S - 240),
+    ]
