@@ -72,7 +72,7 @@ redrive: $(venv) ## Queue the deliveries again that failed for good
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
 
 .PHONY: github-app
-github-app: $(venv) ## Register a GitHub App for the stack, and store its key [ORG=...] [URL=...]
+github-app: $(venv) ## Register a GitHub App for the stack, and store its credentials [ORG=...] [URL=...]
 	@$(connect-github) app $(call option,--org,ORG) $(call option,--url,URL) $(call option,--github-url,GITHUB_URL)
 
 .PHONY: github-key
@@ -82,6 +82,11 @@ github-key: $(venv) ## Store another key of the App: APP_ID=... KEY=<the .pem do
 .PHONY: github-token
 github-token: $(venv) ## Store a token for GitHub's API instead, typed without echo or piped in
 	@$(connect-github) token
+
+.PHONY: github-oauth
+github-oauth: $(venv) ## Store what people sign in with: CLIENT_ID=... and its secret, typed without echo; or REMOVE=1
+	@$(connect-github) oauth $(if $(call given,REMOVE),--remove,--client-id $(call required,CLIENT_ID)) \
+		$(call option,--github-url,GITHUB_URL)
 
 .PHONY: github-remove
 github-remove: $(venv) ## Forget the App's key, or the token
@@ -103,6 +108,7 @@ upload-web: $(venv) ## Upload the page alone
 test: $(venv) $(sam) $(ministack) ## Run the whole test suite
 	.venv/bin/python -m tests.support.install_dynamodb_local
 	.venv/bin/python -m tests.support.install_github_schema
+	.venv/bin/python -m tests.support.install_chromium
 	.venv/bin/python -m pytest
 
 .PHONY: lint

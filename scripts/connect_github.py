@@ -1,4 +1,4 @@
-"""``make github-app`` and its like: the credential a stack asks GitHub with, and the webhook's secret."""
+"""``make github-app`` and its like: a stack's credentials at GitHub, and the webhook's secret."""
 
 import argparse
 import getpass
@@ -22,14 +22,17 @@ def main() -> int:
         key = _read(options.file)
         connect.use_key(stack, api_url=options.api_url, app_id=options.app_id, private_key=key)
     elif options.command == "token":
-        token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
-        connect.use_token(stack, api_url=options.api_url, token=token.strip())
+        connect.use_token(stack, api_url=options.api_url, token=_ask_secret("Token"))
+    elif options.command == "oauth":
+        _use_oauth_client(stack, options)
     elif options.command == "remove":
         connect.remove(stack)
     elif options.done:
         connect.finish_rotation(stack)
     else:
         connect.rotate(stack)
+    if isinstance(stack, LocalStack) and options.command != "rotate":
+        print("Start `make run` anew: with a credential it turns to GitHub, without one to its demo.")
     return 0
 
 
@@ -54,6 +57,23 @@ def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
             raise LocalStackError("\nGiven up.") from None
 
 
+def _use_oauth_client(stack: DeployedStack, options: argparse.Namespace) -> None:
+    if options.remove:
+        connect.remove_oauth_client(stack)
+    else:
+        connect.use_oauth_client(
+            stack,
+            github_url=options.github_url,
+            client_id=options.client_id,
+            client_secret=_ask_secret("Client secret"),
+        )
+
+
+def _ask_secret(prompt: str) -> str:
+    text = getpass.getpass(f"{prompt}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    return text.strip()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_stack_options(parser)
@@ -61,22 +81,31 @@ def _parser() -> argparse.ArgumentParser:
         "--api-url", type=_base_url, default="https://api.github.com", help="the base of GitHub's REST API"
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    app = commands.add_parser("app", help="register a GitHub App and store its key")
+    app = commands.add_parser("app", help="register a GitHub App and store its credentials")
     app.add_argument("--org", help="whose App it will be; your own if not given")
     app.add_argument(
         "--url", type=_base_url, help="where GitHub reaches the stack, if not at the stack's URL"
     )
-    app.add_argument(
-        "--github-url", type=_base_url, default="https://github.com", help="where you see GitHub"
-    )
+    _add_github_url(app)
     key = commands.add_parser("key", help="store the key of an App that exists")
     key.add_argument("--app-id", required=True, help="the App's id or client id, from its settings")
     key.add_argument("--file", type=Path, required=True, help="the .pem that GitHub made you download")
     commands.add_parser("token", help="store a personal access token, typed without echo or piped in")
+    oauth = commands.add_parser("oauth", help="store the client secret to sign people in with, as a token")
+    choice = oauth.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--client-id", help="of an OAuth App or a GitHub App, from its settings")
+    choice.add_argument("--remove", action="store_true", help="forget it: nobody can sign in any more")
+    _add_github_url(oauth)
     commands.add_parser("remove", help="forget the App's key, or the token")
     rotate = commands.add_parser("rotate", help="change the webhook's secret; the former one goes on working")
     rotate.add_argument("--done", action="store_true", help="end that: the former one works no more")
     return parser
+
+
+def _add_github_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--github-url", type=_base_url, default="https://github.com", help="where you see GitHub"
+    )
 
 
 def _base_url(text: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import NoReturn
 
+from deployed_stack.sign_in import LOGIN_PATH
 from local_stack import LocalStack, LocalStackError
 from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import ROOT, state_dir
@@ -17,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     port = parser.parse_args().port
-    stack = LocalStack(port, state_dir(port), _say)
+    stack = LocalStack(port, state_dir(port), _say, with_demo_github=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     began = time.monotonic()
@@ -56,11 +57,13 @@ def _demo_token(stack: LocalStack) -> str:
 
 def _welcome(stack: LocalStack, token: str, seconds: float) -> str:
     port = "" if stack.emulator.port == DEFAULT_PORT else f"PORT={stack.emulator.port} "
+    where = "as a demo user" if stack.demo_github else "with GitHub"
     return f"""
 Issue Timer is up after {seconds:.0f} s. Ctrl-C stops it and keeps its data in .local/
 
   {stack.url}
 
+  Sign in {where}: {stack.url}{LOGIN_PATH}
   Token of the demo user {DEMO_LOGIN}, id {DEMO_USER_ID}: {token}
 
 In a second terminal:

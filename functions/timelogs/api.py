@@ -10,14 +10,19 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from timelogs import errors, requests, specification
+from timelogs import specification
 from timer_core import __version__
-from timer_core.api.auth import Authenticator
-from timer_core.api.cursors import decode_cursor, encode_cursor
+from timer_core.api import errors, requests
+from timer_core.api.auth import Caller
+from timer_core.api.cursors import decode_cursor, decode_place, encode_cursor, encode_place
+from timer_core.api.door import Door
 from timer_core.api.models import (
     AddRequest,
+    DeliveriesOfDay,
     GitHubReport,
+    HealthDetails,
     HealthReport,
+    OpenTimerPage,
     PatchRequest,
     StartRequest,
     TimeIn,
@@ -26,16 +31,17 @@ from timer_core.api.models import (
     to_ms,
 )
 from timer_core.api.problems import HttpError
+from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import NotYourTimer, TimerNotFound
+from timer_core.domain.errors import Forbidden, NotYourTimer, TimerNotFound
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import check_span, finished
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
+from timer_core.store.hooks import HookStore
 from timer_core.store.items import digest
-from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
 from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
 
@@ -46,7 +52,7 @@ _HEALTH_CACHE_MS = 60_000
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-authenticator = Authenticator(PeopleStore(table))
+door = Door(table)
 health_store = HealthStore(table)
 
 app = APIGatewayHttpResolver(
@@ -68,7 +74,7 @@ _ID = "/api/timelogs/<timer_id>/"
     "/api/timelogs/",
     summary="List your timers, newest first",
     operation_id="list",
-    responses=specification.responses(200, 400, 401),
+    responses=responses(200, 400, 401),
     tags=["timers"],
 )
 def list_timers(
@@ -81,6 +87,7 @@ def list_timers(
     start_time__lt: Annotated[TimeIn | None, Query(description="started before")] = None,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
+    user: Annotated[int | None, Query(ge=1, description="for admins: whose timers, by GitHub id")] = None,
 ) -> Response[TimeLogPage]:
     """Return a page of the caller's timers, with absolute links to the pages beside it."""
     requests.refuse_unknown_parameters(app.current_event, list_timers)
@@ -92,7 +99,10 @@ def list_timers(
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
     )
     position = None if cursor is None else decode_cursor(cursor)
-    page = timers.page(_caller().user_id, filters, page_size=page_size, position=position)
+    caller = _caller()
+    if user not in {None, caller.user_id}:
+        _require_admin(caller)
+    page = timers.page(user or caller.user_id, filters, page_size=page_size, position=position)
     return _answer(HTTPStatus.OK, _show_page(page))
 
 
@@ -100,7 +110,7 @@ def list_timers(
     "/api/timelogs/",
     summary="Add finished time by hand",
     operation_id="add",
-    responses=specification.responses(201, 400, 401, 413, 415),
+    responses=responses(201, 400, 401, 403, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def add_timer(
@@ -128,7 +138,7 @@ def add_timer(
     "/api/timelogs/start/",
     summary="Start a timer, or get the one already open on the issue",
     operation_id="start",
-    responses=specification.responses(200, 201, 400, 401, 413, 415),
+    responses=responses(200, 201, 400, 401, 403, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def start_timer(
@@ -154,7 +164,7 @@ def start_timer(
     _ID + "pause/",
     summary="Pause a running timer",
     operation_id="pause",
-    responses=specification.responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
 def pause_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
@@ -168,7 +178,7 @@ def pause_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog
     _ID + "resume/",
     summary="Resume a paused timer",
     operation_id="resume",
-    responses=specification.responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
 def resume_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
@@ -182,13 +192,15 @@ def resume_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLo
     _ID + "stop/",
     summary="Stop an open timer for good",
     operation_id="stop",
-    responses=specification.responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404),
     tags=["timers"],
 )
 def stop_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
     """End the timer; its duration is then its active time."""
     now = now_ms()
-    timer = timers.stop(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
+    owner, ulid = _anybodys(timer_id)
+    by = "manual" if owner == _caller().user_id else "admin"
+    timer = timers.stop(owner, ulid, now_ms=now, by=by, cause=_cause(idempotency_key))
     return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
 
 
@@ -196,19 +208,19 @@ def stop_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]
     _ID,
     summary="Get a timer",
     operation_id="get",
-    responses=specification.responses(200, 401, 403, 404),
+    responses=responses(200, 401, 403, 404),
     tags=["timers"],
 )
 def get_timer(timer_id: str) -> Response[TimeLog]:
-    """Return one of the caller's timers."""
-    return _answer(HTTPStatus.OK, TimeLog.of(timers.get(*_own(timer_id)), now_ms()))
+    """Return one of the caller's timers; an admin sees everybody's."""
+    return _answer(HTTPStatus.OK, TimeLog.of(timers.get(*_anybodys(timer_id)), now_ms()))
 
 
 @app.patch(
     _ID,
     summary="Correct a timer",
     operation_id="patch",
-    responses=specification.responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
@@ -235,7 +247,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     _ID,
     summary="Delete a timer",
     operation_id="delete",
-    responses=specification.responses(204, 401, 403, 404),
+    responses=responses(204, 401, 403, 404),
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
@@ -245,10 +257,51 @@ def delete_timer(timer_id: str) -> Response[str]:
 
 
 @app.get(
+    "/api/admin/timers/",
+    summary="For admins: list everybody's open timers",
+    operation_id="list_everybodys",
+    responses=responses(200, 400, 401, 403),
+    tags=["operation"],
+)
+def list_everybodys(
+    cursor: Annotated[str | None, Query(description="from a page's next", max_length=200)] = None,
+) -> Response[OpenTimerPage]:
+    """Return a page of all open timers, in no order that means anything."""
+    requests.refuse_unknown_parameters(app.current_event, list_everybodys)
+    _require_admin(_caller())
+    now = now_ms()
+    page, after = timers.open_page(None if cursor is None else decode_place(cursor))
+    following = None
+    if after is not None:
+        own = requests.origin(app.current_event.raw_event)
+        following = f"{own}/api/admin/timers/?cursor={encode_place(after)}"
+    results = [TimeLog.of(timer, now) for timer in page]
+    return _answer(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
+
+
+@app.get(
+    "/api/admin/health/",
+    summary="For admins: see how the deployment does, in detail",
+    operation_id="health_details",
+    responses=responses(200, 401, 403),
+    tags=["operation"],
+)
+def get_health_details() -> Response[HealthDetails]:
+    """Return the deliveries of each day, and the webhooks that they came from."""
+    _require_admin(_caller())
+    days = [
+        DeliveriesOfDay(day=day, processed=processed, failed=failed)
+        for day, processed, failed in health_store.days()
+    ]
+    hooks = [hook.path for hook in HookStore(table).known()]
+    return _answer(HTTPStatus.OK, HealthDetails(deliveries=days, webhooks=hooks))
+
+
+@app.get(
     "/api/health/",
     summary="See how the deployment does",
     operation_id="health",
-    responses=specification.responses(200),
+    responses=responses(200),
     tags=["operation"],
     security=[],
 )
@@ -283,17 +336,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    now = now_ms()
     try:
         requests.normalize(event)
-        if requests.needs_caller(event):
-            app.context["caller"] = authenticator.authenticate(event["headers"], now_ms=now_ms())
+        if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
+            return app.resolve(event, context)
+        caller = door.enter(event, now_ms=now)
     except Exception as error:
         return errors.answer(error, event, logger)
-    return app.resolve(event, context)
+    app.context["caller"] = caller
+    return door.leave(app.resolve(event, context), caller, now_ms=now)
 
 
-def _caller() -> Person:
-    caller: Person = app.context["caller"]
+def _caller() -> Caller:
+    caller: Caller = app.context["caller"]
     return caller
 
 
@@ -316,6 +372,19 @@ def _own(timer_id: str) -> tuple[int, str]:
     return parsed
 
 
+def _anybodys(timer_id: str) -> tuple[int, str]:
+    """Return the owner and ULID of a timer of the caller's, or for an admin of anybody's; else as `_own`."""
+    parsed = parse_timer_id(timer_id)
+    if parsed is not None and _caller().is_admin:
+        return parsed
+    return _own(timer_id)
+
+
+def _require_admin(caller: Caller) -> None:
+    if not caller.is_admin:
+        raise Forbidden("Only an admin may see other people's timers.")
+
+
 def _answer(status: HTTPStatus, body: _Body, location: str | None = None) -> Response[_Body]:
     headers = {} if location is None else {"Location": f"/api/timelogs/{location}/"}
     return Response(status.value, "application/json", body, headers=headers)
@@ -335,7 +404,7 @@ def _link(position: Position | None) -> str | None:
         return None
     parameters = dict(app.current_event.query_string_parameters)
     parameters["cursor"] = encode_cursor(position)
-    return f"{requests.origin(app.current_event)}/api/timelogs/?{urlencode(parameters)}"
+    return f"{requests.origin(app.current_event.raw_event)}/api/timelogs/?{urlencode(parameters)}"
 
 
 def _idempotency(key: str | None, operation: str, request: StartRequest | AddRequest) -> Idempotency | None:

@@ -28,8 +28,8 @@ from timer_core.github.messages import Event, Hook
 from timer_core.github.signature import is_signed
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.observability import make_logger, make_metrics
+from timer_core.secrets import RotatingSecret
 from webhook.queue import send
-from webhook.secrets import WebhookSecrets
 
 logger = make_logger("webhook-receive")
 metrics = make_metrics("webhook-receive")
@@ -41,7 +41,7 @@ _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=_CONFIG)
 vocabulary = Vocabulary.from_environment()
-secrets = WebhookSecrets(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
+secrets = RotatingSecret(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
 
 
 @logger.inject_lambda_context

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 
 class DeployedStack:
@@ -30,8 +33,18 @@ class DeployedStack:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The stack's outputs by name."""
-        stacks = self.aws.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+        outputs = self._description.get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """What the stack's parameters were set to, by name."""
+        parameters = self._description.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+
+    @cached_property
+    def _description(self) -> "StackTypeDef":
+        return self.aws.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
 
     @cached_property
     def resources(self) -> dict[str, str]:

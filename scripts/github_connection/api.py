@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from deployed_stack.http_client import request
 from local_stack.errors import LocalStackError
@@ -31,6 +31,8 @@ class RegisteredApp:
         RSA, in PEM.
     webhook_secret
         What GitHub signs the App's deliveries with; None if it made none.
+    client_id, client_secret
+        What people are signed in with.
     url
         The App's page at GitHub.
     """
@@ -38,6 +40,8 @@ class RegisteredApp:
     app_id: str
     private_key: str = field(repr=False)
     webhook_secret: str | None = field(repr=False)
+    client_id: str
+    client_secret: str = field(repr=False)
     url: str
 
 
@@ -72,6 +76,8 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
         app_id=str(app["id"]),
         private_key=app["pem"],
         webhook_secret=app["webhook_secret"],
+        client_id=app["client_id"],
+        client_secret=app["client_secret"],
         url=app["html_url"],
     )
 
@@ -104,6 +110,35 @@ def token_owner(api_url: str, token: str) -> TokenOwner:
     return TokenOwner(
         login=response.data["login"], expires=response.headers.get("GitHub-Authentication-Token-Expiration")
     )
+
+
+def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> None:
+    """Find out whether GitHub takes credentials, by redeeming a code that it never gave.
+
+    See "Troubleshooting OAuth app access token request errors": GitHub says which of them is wrong.
+
+    Raises
+    ------
+    LocalStackError
+        GitHub does not take the credentials, or is out of reach.
+    """
+    form = {"client_id": client_id, "client_secret": client_secret, "code": "none"}
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": _HEADERS["User-Agent"],
+    }
+    url = f"{github_url}/login/oauth/access_token"
+    try:
+        response = request("POST", url, body=urlencode(form).encode(), headers=headers)
+    except (OSError, HTTPException) as error:
+        raise LocalStackError(f"{github_url} does not answer: {error}") from error
+    try:
+        answer = json.loads(response.body)["error"]
+    except (ValueError, TypeError, KeyError):
+        answer = f"status {response.status}"
+    if answer != "bad_verification_code":
+        raise LocalStackError(f"GitHub does not take this client id with this secret ({answer}).")
 
 
 def _ask(transport: Transport, path: str, token: str) -> Response:

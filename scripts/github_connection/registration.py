@@ -17,24 +17,29 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from deployed_stack.deliveries import WEBHOOK_PATH
+from deployed_stack.sign_in import CALLBACK_PATH
+
 # Loopback by its address: RFC 8252, section 7.3, as "localhost" may be another interface.
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
 # What each one is for: docs/github.md. GitHub refuses events without a permission that covers them.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
+MEMBERS_PERMISSION = {"members": "read"}
 EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
 
 
-def manifest(*, organization: str | None, home_url: str, webhook_url: str) -> dict[str, Any]:
+def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:
     """Return how the App is to be registered; its name is proposed, and must be nobody else's."""
     # GitHub takes names of up to 34 characters ("Registering a GitHub App").
     return {
         "name": f"Issue Timer {organization or ''}".rstrip()[:34],
-        "url": home_url,
-        "hook_attributes": {"url": webhook_url, "active": True},
+        "url": public_url,
+        "hook_attributes": {"url": public_url + WEBHOOK_PATH, "active": True},
+        "callback_urls": [public_url + CALLBACK_PATH],
         "public": False,
-        "default_permissions": PERMISSIONS,
+        "default_permissions": dict(permissions),
         "default_events": EVENTS,
     }
 

@@ -1,4 +1,4 @@
-"""What connecting leaves in AWS: the credential, and the secret of the webhooks."""
+"""What connecting leaves in AWS: the credentials, and the secret of the webhooks."""
 
 import json
 from collections.abc import Mapping
@@ -8,31 +8,39 @@ from local_stack.errors import LocalStackError
 
 
 def credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the credential, which need not exist.
+    """Return the name of the parameter for the API's credential, which need not exist.
 
     Raises
     ------
     LocalStackError
         The stack was deployed by a version without one.
     """
-    try:
-        return stack.outputs["GitHubCredentialName"]
-    except KeyError:
-        raise LocalStackError("The stack is of an older version: deploy it anew first.") from None
+    return _output(stack, "GitHubCredentialName")
 
 
-def store_credential(stack: DeployedStack, credential: Mapping[str, str]) -> None:
+def oauth_credential_name(stack: DeployedStack) -> str:
+    """Return the name of the parameter for the credentials of signing in, which need not exist.
+
+    Raises
+    ------
+    LocalStackError
+        The stack was deployed by a version without one.
+    """
+    return _output(stack, "OAuthCredentialName")
+
+
+def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, str]) -> None:
     """Put a credential, encrypted, in the place of the former one, if any."""
     stack.aws.client("ssm").put_parameter(
-        Name=credential_name(stack), Value=json.dumps(credential), Type="SecureString", Overwrite=True
+        Name=name, Value=json.dumps(credential), Type="SecureString", Overwrite=True
     )
 
 
-def remove_credential(stack: DeployedStack) -> bool:
-    """Delete the credential, and return whether there was one."""
+def remove_credential(stack: DeployedStack, name: str) -> bool:
+    """Delete a credential, and return whether there was one."""
     ssm = stack.aws.client("ssm")
     try:
-        ssm.delete_parameter(Name=credential_name(stack))
+        ssm.delete_parameter(Name=name)
     except ssm.exceptions.ParameterNotFound:
         return False
     return True
@@ -74,3 +82,10 @@ def _webhook_secrets(stack: DeployedStack) -> dict[str, str]:
     secret = stack.aws.client("secretsmanager").get_secret_value(SecretId=stack.outputs["WebhookSecretArn"])
     loaded: dict[str, str] = json.loads(secret["SecretString"])
     return loaded
+
+
+def _output(stack: DeployedStack, name: str) -> str:
+    try:
+        return stack.outputs[name]
+    except KeyError:
+        raise LocalStackError("The stack is of an older version: deploy it anew first.") from None

@@ -1,8 +1,9 @@
 """MiniStack's process, run as a file by the interpreter of MiniStack's own environment.
 
 MiniStack as it comes writes its state only when it is stopped, starts one more worker process for each
-concurrent call of a function however many there are, and outlives the process that started it. The three
-additions here are made to the version that requirements/ministack.txt pins.
+concurrent call of a function however many there are, outlives the process that started it, and leaves cookies
+among the headers of an event. The additions here are made to the version that requirements/ministack.txt
+pins.
 """
 
 import logging
@@ -15,11 +16,13 @@ from typing import Any
 
 from ministack import app as ministack
 from ministack.core.persistence import save_all
-from ministack.services import lambda_svc
+from ministack.services import apigateway, lambda_svc
 
 _SAVE_SECONDS = 2.0
 # More workers than this only take turns on the processors, and each takes long to unpack its layer.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
+# A cookie's prefix that browsers take over TLS only (RFC 6265bis, section 4.1.3.2), and its place-holder.
+_TLS_PREFIX, _PREFIX = "__Host-", "Host-"
 
 
 class ChangeWatch:
@@ -80,10 +83,50 @@ def queue_for_workers() -> None:
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
 
 
+def pass_cookies() -> None:
+    """Pass cookies as API Gateway does, and so that a browser keeps them although there is no TLS here.
+
+    "Create AWS Lambda proxy integrations for HTTP APIs": payload format 2.0 has the request's cookies in a
+    field of their own.
+    """
+    execute, invoke = lambda_svc._execute_function_with_config_scope, apigateway._invoke_lambda_proxy
+
+    def execute_with_cookies(function: object, event: Any) -> object:
+        is_request = isinstance(event, dict) and event.get("version") == "2.0" and "routeKey" in event
+        if is_request and "cookie" in event["headers"]:
+            sent = event["headers"].pop("cookie").split(";")
+            event["cookies"] = [_named_for_tls(cookie.strip()) for cookie in sent]
+        return execute(function, event)
+
+    async def invoke_without_tls(*args: object, **kwargs: object) -> tuple[int, dict[str, Any], bytes]:
+        status, headers, body = await invoke(*args, **kwargs)
+        if isinstance(headers.get("Set-Cookie"), list):
+            headers["Set-Cookie"] = [_without_tls(cookie) for cookie in headers["Set-Cookie"]]
+        return status, headers, body
+
+    lambda_svc._execute_function_with_config_scope = execute_with_cookies
+    apigateway._invoke_lambda_proxy = invoke_without_tls
+
+
+def _named_for_tls(cookie: str) -> str:
+    return f"__{cookie}" if cookie.startswith(_PREFIX) else cookie
+
+
+def _without_tls(cookie: str) -> str:
+    """Return a Set-Cookie header's value without what asks for TLS.
+
+    Chromium takes such cookies from localhost over plain HTTP, and not every browser does.
+    """
+    pair, *attributes = cookie.split(";")
+    kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
+    return ";".join([pair.replace(_TLS_PREFIX, _PREFIX, 1) if pair.startswith(_TLS_PREFIX) else pair, *kept])
+
+
 def main() -> None:
     """Serve until SIGTERM or the parent's end."""
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
+    pass_cookies()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     ministack.main()

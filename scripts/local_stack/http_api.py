@@ -1,7 +1,9 @@
-"""The HTTP API's routes.
+"""The HTTP API's routes, and the origins whose pages may call it.
 
 SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports.
-MiniStack does not, so they are created here from the same document, through API Gateway's own calls.
+MiniStack does not, so they are created here from the same document, through API Gateway's own calls. It
+answers preflight requests then as API Gateway does, but for those of other origins: 403 instead of an answer
+without CORS headers, which is the same to a browser.
 """
 
 import re
@@ -11,6 +13,9 @@ from typing import Any, NamedTuple
 from deployed_stack import DeployedStack
 from local_stack.errors import LocalStackError
 from local_stack.ministack import REGION
+
+# "CORS configuration" among API Gateway's extensions to OpenAPI.
+_CORS = "x-amazon-apigateway-cors"
 
 
 class Route(NamedTuple):
@@ -61,6 +66,32 @@ def create_routes(stack: DeployedStack, api: str) -> None:
                 PayloadFormatVersion=route.integration["payloadFormatVersion"],
             )["IntegrationId"]
         gateway.create_route(ApiId=api_id, RouteKey=route.key, Target=f"integrations/{targets[uri]}")
+
+
+def allow_origins(stack: DeployedStack, api: str) -> None:
+    """Give a deployed API, by its logical id, the CORS configuration that its template declares.
+
+    The origins are taken from the stack's parameter ``AllowedOrigins``: MiniStack has SAM write the
+    parameter's default into the document. Without any, nothing is configured, as the template's condition
+    has it.
+    """
+    gateway, api_id = stack.aws.client("apigatewayv2"), stack.resources[api]
+    origins = stack.parameters["AllowedOrigins"]
+    if not origins:
+        gateway.delete_cors_configuration(ApiId=api_id)
+        return
+    template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    _condition, declared, _otherwise = template["Resources"][api]["Properties"]["Body"][_CORS]["Fn::If"]
+    gateway.update_api(
+        ApiId=api_id,
+        CorsConfiguration={
+            "AllowOrigins": origins.split(","),
+            "AllowHeaders": declared["allowHeaders"],
+            "AllowMethods": declared["allowMethods"],
+            "ExposeHeaders": declared["exposeHeaders"],
+            "MaxAge": declared["maxAge"],
+        },
+    )
 
 
 def _substitute(stack: DeployedStack, text: str) -> str:

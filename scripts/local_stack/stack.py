@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Self
 
 from deployed_stack import DeployedStack
+from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import upload_web
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import local_url, serve_locally
+from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
 from local_stack.errors import LocalStackError
-from local_stack.http_api import create_routes
+from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
 from local_stack.paths import ROOT
 
-# The assignee in the samples of events/.
-DEMO_USER_ID, DEMO_LOGIN = 21031067, "Codertocat"
+DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
+# The parameters' defaults: CloudFormation keeps what was set before if it is not told.
+_REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
 
@@ -35,6 +38,9 @@ class LocalStack(DeployedStack):
         Called with a line of text at the beginning of each step that takes time.
     parameters
         What to set of the parameters in template.yaml; the others stay as they are, at first their defaults.
+    with_demo_github
+        Whether people sign in at a demo on this machine, unless the stack has credentials for GitHub. If not,
+        the parameters say where.
 
     Notes
     -----
@@ -48,11 +54,15 @@ class LocalStack(DeployedStack):
         state_dir: Path,
         report: Callable[[str], None] = lambda _line: None,
         parameters: Mapping[str, str] | None = None,
+        *,
+        with_demo_github: bool = False,
     ) -> None:
         self.emulator = MiniStack(port, state_dir)
         super().__init__(self.emulator.session, _NAME)
+        self.demo_github: DemoGitHub | None = None
         self._report = report
         self._parameters = dict(parameters or {})
+        self._with_demo_github = with_demo_github
 
     @property
     def url(self) -> str:
@@ -88,7 +98,11 @@ class LocalStack(DeployedStack):
         self._report("Starting MiniStack, the AWS emulator")
         self.emulator.start()
         try:
+            if self._with_demo_github:
+                self._choose_github()
             self._bring_up_to_date()
+            if self.demo_github:
+                self._sign_in_at(self.demo_github)
         except BaseException:
             self.stop()
             raise
@@ -96,6 +110,9 @@ class LocalStack(DeployedStack):
     def stop(self) -> None:
         """Stop the emulator, which keeps its state."""
         self.emulator.stop()
+        if self.demo_github:
+            self.demo_github.stop()
+            self.demo_github = None
 
     def mint_token(self, user_id: int, *, login: str, name: str = "local") -> str:
         """Register a user and return a new API token of theirs."""
@@ -128,7 +145,7 @@ class LocalStack(DeployedStack):
         """Return what ``remember`` kept under a key, or None."""
         ssm = self.aws.client("ssm")
         try:
-            return ssm.get_parameter(Name=f"/{_NAME}/{key}")["Parameter"]["Value"]
+            return ssm.get_parameter(Name=f"/{_NAME}/{key}", WithDecryption=True)["Parameter"]["Value"]
         except ssm.exceptions.ParameterNotFound:
             return None
 
@@ -136,6 +153,38 @@ class LocalStack(DeployedStack):
         """Keep a text in the emulator, so that it is saved, or lost, together with the stack."""
         self.aws.client("ssm").put_parameter(
             Name=f"/{_NAME}/{key}", Value=value, Type="String", Overwrite=True
+        )
+
+    def _choose_github(self) -> None:
+        """Have people sign in at GitHub once there are credentials for it, and until then at a demo."""
+        # The stack's own parameters, by the names that template.yaml gives them.
+        api, oauth = self.recall("github"), self.recall("oauth")
+        is_left_by_demo = oauth is not None and is_demo(oauth)
+        if api is None and (oauth is None or is_left_by_demo):
+            self.demo_github = self._start_demo_github()
+            self._parameters |= {"GitHubUrl": self.demo_github.url, "GitHubApiUrl": self.demo_github.url}
+            return
+        if is_left_by_demo:
+            self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/oauth")
+        self._parameters |= _REAL_GITHUB
+
+    def _start_demo_github(self) -> DemoGitHub:
+        """Start it where it was the last time, if that is free: another place takes a deployment."""
+        try:
+            demo = DemoGitHub(int(self.recall("demo-github-port") or 0))
+        except OSError:
+            demo = DemoGitHub(0)
+        demo.start()
+        self.remember("demo-github-port", str(demo.server_port))
+        return demo
+
+    def _sign_in_at(self, demo: DemoGitHub) -> None:
+        demo.callback_url = self.url + CALLBACK_PATH
+        self.aws.client("ssm").put_parameter(
+            Name=self.outputs["OAuthCredentialName"],
+            Value=json.dumps({"client_id": demo.client_id, "client_secret": demo.client_secret}),
+            Type="SecureString",
+            Overwrite=True,
         )
 
     def _bring_up_to_date(self) -> None:
@@ -146,6 +195,7 @@ class LocalStack(DeployedStack):
             self._report("Deploying template.yaml to the emulator (sam deploy)")
             self._deploy(template)
             create_routes(self, "HttpApi")
+            allow_origins(self, "HttpApi")
             self.remember("deployed", wanted)
         serve_locally(self, self.emulator.port)
         upload_web(self, ROOT / "web")

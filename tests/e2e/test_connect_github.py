@@ -11,13 +11,21 @@ import pytest
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import request
 from tests.e2e.conftest import Site, eventually
-from tests.support.manifest_flow import PEM, TOKEN, GitHub, come_back_from_github
+from tests.support.fake_github import FakeGitHub
+from tests.support.manifest_flow import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PEM,
+    TOKEN,
+    GitHub,
+    come_back_from_github,
+)
 
 SCRIPT = Path(__file__).parents[2] / "scripts/connect_github.py"
 
 
 @pytest.fixture
-def github() -> Iterator[GitHub]:
+def registry() -> Iterator[GitHub]:
     with GitHub() as server:
         yield server
 
@@ -30,6 +38,7 @@ def forget_the_connection(site: Site) -> Iterator[None]:
     yield
     secretsmanager.put_secret_value(SecretId=secret, SecretString=before)
     run(site, "remove")
+    run(site, "oauth", "--remove")
 
 
 def command(site: Site, *arguments: str) -> list[str]:
@@ -44,8 +53,8 @@ def run(site: Site, *arguments: str, stdin: str = "") -> str:
     return tool.stdout
 
 
-def stored_credential(site: Site) -> dict[str, str]:
-    name = site.stack.outputs["GitHubCredentialName"]
+def stored_credential(site: Site, output: str = "GitHubCredentialName") -> dict[str, str]:
+    name = site.stack.outputs[output]
     parameter = site.stack.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     assert parameter["Type"] == "SecureString"
     loaded: dict[str, str] = json.loads(parameter["Value"])
@@ -59,9 +68,9 @@ def ping(site: Site, secret: str) -> int:
 
 
 def test_an_app_is_registered_and_its_deliveries_are_accepted_beside_those_of_before(
-    site: Site, github: GitHub
+    site: Site, registry: GitHub
 ) -> None:
-    arguments = ["--api-url", github.url, "app", "--org", "octo-org", "--github-url", github.url]
+    arguments = ["--api-url", registry.url, "app", "--org", "octo-org", "--github-url", registry.url]
     with subprocess.Popen(
         command(site, *arguments, "--url", "https://tunnel.example/"), stdout=subprocess.PIPE, text=True
     ) as tool:
@@ -72,8 +81,10 @@ def test_an_app_is_registered_and_its_deliveries_are_accepted_beside_those_of_be
     assert tool.returncode == 0
     assert "installations/new" in printed
     assert "PRIVATE KEY" not in printed
-    assert github.manifest["hook_attributes"]["url"] == f"https://tunnel.example{WEBHOOK_PATH}"
+    assert registry.manifest["hook_attributes"]["url"] == f"https://tunnel.example{WEBHOOK_PATH}"
     assert stored_credential(site) == {"app_id": "123456", "private_key": PEM}
+    oauth = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    assert stored_credential(site, "OAuthCredentialName") == oauth
     assert eventually(lambda: ping(site, "the secret of the App") == 200)
     assert ping(site, site.secret) == 200
 
@@ -89,20 +100,30 @@ def test_a_secret_is_rotated_without_refusing_a_delivery(site: Site) -> None:
     assert ping(site, new) == 200
 
 
-def test_a_key_is_read_from_the_file_that_github_made(site: Site, github: GitHub, tmp_path: Path) -> None:
+def test_a_key_is_read_from_the_file_that_github_made(site: Site, registry: GitHub, tmp_path: Path) -> None:
     file = tmp_path / "issue-timer.2026-01-31.private-key.pem"
     file.write_text(PEM)
-    run(site, "--api-url", github.url, "key", "--app-id", "123456", "--file", str(file))
+    run(site, "--api-url", registry.url, "key", "--app-id", "123456", "--file", str(file))
     assert stored_credential(site) == {"app_id": "123456", "private_key": PEM}
 
 
-def test_a_token_is_piped_in_and_removed(site: Site, github: GitHub) -> None:
-    printed = run(site, "--api-url", github.url, "token", stdin=f"{TOKEN}\n")
+def test_a_token_is_piped_in_and_removed(site: Site, registry: GitHub) -> None:
+    printed = run(site, "--api-url", registry.url, "token", stdin=f"{TOKEN}\n")
     assert "octocat" in printed
     assert TOKEN not in printed
     assert stored_credential(site) == {"token": TOKEN}
     assert "removed" in run(site, "remove")
     assert "no credential" in run(site, "remove")
+
+
+def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
+    with FakeGitHub() as github:
+        app = github.new_oauth_app("https://issue-timer.example/api/auth/callback/")
+        arguments = ["oauth", "--client-id", app.client_id, "--github-url", github.url]
+        assert app.client_secret not in run(site, *arguments, stdin=f"{app.client_secret}\n")
+    oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
+    assert stored_credential(site, "OAuthCredentialName") == oauth
+    assert "removed" in run(site, "oauth", "--remove")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +133,7 @@ def test_a_token_is_piped_in_and_removed(site: Site, github: GitHub) -> None:
         (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
         (["key", "--app-id", "1", "--file", "nowhere.pem"], "nowhere.pem cannot be read"),
         (["--api-url", "http://127.0.0.1:1", "token"], "This is no token"),
+        (["oauth", "--client-id", "Ov23li"], "are single words"),
     ],
 )
 def test_what_is_missing_is_said_in_words(site: Site, arguments: list[str], told: str) -> None:

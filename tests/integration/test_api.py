@@ -860,7 +860,6 @@ class TestList:
             ("page=2", "page"),
             ("issue=7", "issue"),
             ("Page_Size=1", "Page_Size"),
-            ("user=1", "user"),
             ("return=1", "return"),
         ],
     )

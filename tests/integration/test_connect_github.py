@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
@@ -17,17 +18,35 @@ from deployed_stack.http_client import Response, request
 from github_connection import connect
 from github_connection.registration import AppRegistration
 from local_stack import LocalStackError
-from tests.support.manifest_flow import PEM, PUBLIC_PEM, TOKEN, Form, GitHub, come_back_from_github
-from timer_core.github.credentials import App, CredentialParameter, Token
+from tests.support.fake_github import FakeGitHub
+from tests.support.manifest_flow import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PEM,
+    PUBLIC_PEM,
+    TOKEN,
+    Form,
+    GitHub,
+    come_back_from_github,
+)
+from timer_core.github.credentials import (
+    App,
+    CredentialParameter,
+    OAuthClient,
+    OAuthParameter,
+    Token,
+)
 
 PARAMETER = "/issue-timer-test/github"
+OAUTH_PARAMETER = "/issue-timer-test/oauth"
 FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack of which only the outputs and what they name are there."""
+    """A stack of which only the parameters, the outputs and what these name are there."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
+    parameters: dict[str, str] = {}  # noqa: RUF012
 
     @property
     def url(self) -> str:
@@ -36,6 +55,10 @@ class Stack(DeployedStack):
     def credential(self) -> Token | App | None:
         """As the functions read it."""
         return CredentialParameter(PARAMETER).get()
+
+    def oauth_client(self) -> OAuthClient | None:
+        """As the functions read it."""
+        return OAuthParameter(OAUTH_PARAMETER).get()
 
     def webhook_secrets(self) -> dict[str, str]:
         secret = self.aws.client("secretsmanager").get_secret_value(SecretId="webhook")
@@ -63,7 +86,11 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             Name="webhook", SecretString=json.dumps({"current": FIRST_SECRET, "previous": ""})
         )
         stack = Stack(session, "issue-timer-test")
-        stack.outputs = {"GitHubCredentialName": PARAMETER, "WebhookSecretArn": "webhook"}
+        stack.outputs = {
+            "GitHubCredentialName": PARAMETER,
+            "OAuthCredentialName": OAUTH_PARAMETER,
+            "WebhookSecretArn": "webhook",
+        }
         yield stack
 
 
@@ -125,10 +152,17 @@ def test_registering_puts_the_key_where_the_functions_read_it(stack: Stack, regi
     assert (credential.app_id, credential.private_key) == ("123456", PEM)
 
 
-def test_the_key_is_stored_encrypted(stack: Stack, registering: Registering) -> None:
+def test_people_sign_in_with_the_app_from_then_on(stack: Stack, registering: Registering) -> None:
     registering.come_back()
     registering.end()
-    stored = stack.aws.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]
+    assert stack.oauth_client() == OAuthClient(CLIENT_ID, CLIENT_SECRET)
+
+
+@pytest.mark.parametrize("parameter", [PARAMETER, OAUTH_PARAMETER])
+def test_what_the_app_has_is_stored_encrypted(stack: Stack, registering: Registering, parameter: str) -> None:
+    registering.come_back()
+    registering.end()
+    stored = stack.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]
     assert stored["Type"] == "SecureString"
 
 
@@ -155,7 +189,8 @@ def test_nothing_secret_is_printed(registering: Registering, capsys: pytest.Capt
     registering.end()
     printed = "".join(capsys.readouterr())
     assert not any(
-        secret in printed for secret in [PEM, "PRIVATE KEY", "the secret of the App", FIRST_SECRET]
+        secret in printed
+        for secret in [PEM, "PRIVATE KEY", "the secret of the App", CLIENT_SECRET, FIRST_SECRET]
     )
 
 
@@ -170,10 +205,25 @@ def test_the_manifest_asks_for_what_the_product_uses(github: GitHub, registering
             "url": "https://d111.cloudfront.net/api/github-timer-webhook/",
             "active": True,
         },
+        "callback_urls": ["https://d111.cloudfront.net/api/auth/callback/"],
         "public": False,
         "default_permissions": {"metadata": "read", "issues": "write", "organization_projects": "read"},
         "default_events": ["issues", "issue_comment", "repository", "projects_v2_item"],
     }
+
+
+def test_the_app_may_see_members_if_only_those_of_some_organizations_sign_in(
+    stack: Stack, github: GitHub
+) -> None:
+    stack.parameters = {"AllowedOrgs": "octo-org"}
+    with started(stack, github) as registering:
+        registering.come_back()
+        assert github.manifest["default_permissions"] == {
+            "metadata": "read",
+            "issues": "write",
+            "organization_projects": "read",
+            "members": "read",
+        }
 
 
 def test_the_app_belongs_to_the_organization_that_was_named(github: GitHub, registering: Registering) -> None:
@@ -321,10 +371,11 @@ def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: St
     assert stack.webhook_secrets()["previous"] == FIRST_SECRET
 
 
-def test_a_stack_without_a_place_for_the_key_is_told_before_there_is_an_app(
-    stack: Stack, github: GitHub
+@pytest.mark.parametrize("output", ["GitHubCredentialName", "OAuthCredentialName"])
+def test_a_stack_without_a_place_for_what_the_app_has_is_told_before_there_is_an_app(
+    stack: Stack, github: GitHub, output: str
 ) -> None:
-    del stack.outputs["GitHubCredentialName"]
+    del stack.outputs[output]
     with pytest.raises(LocalStackError, match="older version"), started(stack, github):
         pass
 
@@ -390,6 +441,79 @@ def test_a_token_takes_the_place_of_an_app(stack: Stack, github: GitHub) -> None
     connect.use_key(stack, api_url=github.url, app_id="123456", private_key=PEM)
     connect.use_token(stack, api_url=github.url, token=TOKEN)
     assert stack.credential() == Token(TOKEN)
+
+
+# ---------------------------------------------------------------- what people sign in with
+
+
+@pytest.fixture
+def fake_github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as server:
+        yield server
+
+
+@pytest.fixture
+def oauth_app(fake_github: FakeGitHub) -> OAuthClient:
+    app = fake_github.new_oauth_app("https://d111.cloudfront.net/api/auth/callback/")
+    return OAuthClient(app.client_id, app.client_secret)
+
+
+def use_oauth_client(stack: Stack, github_url: str, client: OAuthClient) -> None:
+    connect.use_oauth_client(
+        stack, github_url=github_url, client_id=client.client_id, client_secret=client.client_secret
+    )
+
+
+def test_a_client_secret_that_github_takes_is_stored(
+    stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_oauth_client(stack, fake_github.url, oauth_app)
+    assert stack.oauth_client() == oauth_app
+    assert oauth_app.client_secret not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"client_id": "Ov23liAAAAAAAAAAAAAA"},
+        {"client_secret": "gue\u00df"},
+        {"client_secret": "guess"},
+        {"client_secret": ""},
+        {"client_id": "two words"},
+    ],
+)
+def test_a_client_secret_that_github_does_not_take_is_not_stored(
+    stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, wrong: dict[str, str]
+) -> None:
+    with pytest.raises(LocalStackError, match=r"incorrect_client_credentials|single words") as raised:
+        use_oauth_client(stack, fake_github.url, replace(oauth_app, **wrong))
+    assert stack.oauth_client() is None
+    assert oauth_app.client_secret not in str(raised.value)
+
+
+def test_a_client_secret_is_not_stored_untried(stack: Stack, oauth_app: OAuthClient) -> None:
+    with pytest.raises(LocalStackError, match="does not answer"):
+        use_oauth_client(stack, "http://127.0.0.1:1", oauth_app)
+    assert stack.oauth_client() is None
+
+
+def test_a_credential_for_the_api_and_one_to_sign_in_with_are_apart(
+    stack: Stack, github: GitHub, fake_github: FakeGitHub, oauth_app: OAuthClient
+) -> None:
+    connect.use_token(stack, api_url=github.url, token=TOKEN)
+    use_oauth_client(stack, fake_github.url, oauth_app)
+    connect.remove(stack)
+    assert stack.oauth_client() == oauth_app
+
+
+def test_removing_the_client_secret_forgets_it(
+    stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_oauth_client(stack, fake_github.url, oauth_app)
+    connect.remove_oauth_client(stack)
+    assert stack.oauth_client() is None
+    connect.remove_oauth_client(stack)
+    assert "There is no client secret." in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- removing it

@@ -18,10 +18,10 @@ from moto import mock_aws
 from tests.integration.conftest import loaded
 from tests.support.connection import REGION
 from tests.support.gateway import Answer, Context, request_event
+from timer_core import secrets
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
-from webhook import secrets
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 SECRET = "It's a Secret to Everybody"
@@ -118,7 +118,7 @@ def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
     seconds = Seconds()
     monkeypatch.setattr(secrets, "time", seconds)
-    monkeypatch.setattr(module, "secrets", secrets.WebhookSecrets(boto3.client("secretsmanager"), arn))
+    monkeypatch.setattr(module, "secrets", secrets.RotatingSecret(boto3.client("secretsmanager"), arn))
     receiver = Receiver(module, queue_url, arn, seconds)
     receiver.set_secret(SECRET)
     yield receiver

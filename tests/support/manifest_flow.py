@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from deployed_stack.http_client import Response, request
 
 TOKEN = "github_pat_11AAAA"
+CLIENT_ID, CLIENT_SECRET = "Iv1.8a61f9b3a7aba766", "0123456789abcdef0123456789abcdef01234567"
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = _KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -78,8 +79,8 @@ class _GitHubHandler(BaseHTTPRequestHandler):
         app = {
             "id": 123456,
             "html_url": "https://github.com/apps/issue-timer-octo-org",
-            "client_id": "Iv1.8a61f9b3a7aba766",
-            "client_secret": "not ours to keep",
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
             "webhook_secret": self.server.webhook_secret,
             "pem": PEM,
         }

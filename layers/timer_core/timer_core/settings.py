@@ -52,6 +52,11 @@ class Settings:
         )
 
 
+def names(variable: str) -> list[str]:
+    """Return the names that a variable holds, separated by commas."""
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+
+
 @cache
 def settings() -> Settings:
     """Return the settings of this process."""

@@ -131,6 +131,13 @@ class TimeLogPage(BaseModel):
     results: list[TimeLog]
 
 
+class OpenTimerPage(BaseModel):
+    """Some of everybody's open timers."""
+
+    next: str | None
+    results: list[TimeLog]
+
+
 # Validators that few requests need are built when first used, not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 
@@ -264,6 +271,25 @@ class HealthReport(BaseModel):
         Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any."),
     ]
     github: GitHubReport
+
+
+class DeliveriesOfDay(BaseModel):
+    """How many deliveries were processed on a day (UTC), and how many failed for good."""
+
+    model_config = _RARE
+
+    day: str
+    processed: int
+    failed: int
+
+
+class HealthDetails(BaseModel):
+    """How the deployment does, for those who run it."""
+
+    model_config = _RARE
+
+    deliveries: list[DeliveriesOfDay]
+    webhooks: Annotated[list[str], Field(description="Where they are in GitHub's REST API.")]
 
 
 class FieldError(BaseModel):

@@ -71,3 +71,21 @@ class TooMuchContention(IssueTimerError):
 
 class Unauthorized(IssueTimerError):
     """No credentials, or none that are valid."""
+
+
+class Forbidden(IssueTimerError):
+    """The credentials are valid, and not for this."""
+
+
+class TooManyRequests(IssueTimerError):
+    """Somebody changes more than one person should in a minute.
+
+    Parameters
+    ----------
+    retry_after_s
+        In how many seconds to go on.
+    """
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many changes in a minute; go on in {retry_after_s} seconds.")
+        self.retry_after_s = retry_after_s

@@ -46,11 +46,16 @@ class App:
     private_key: str = field(repr=False)
 
 
-class CredentialParameter:
-    """The credential, read when it is first needed and kept for a while.
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """What GitHub knows us by when people sign in: an OAuth App, or a GitHub App."""
 
-    The parameter is a ``SecureString`` of JSON: ``{"token": "..."}``, or
-    ``{"app_id": "...", "private_key": "..."}``.
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+class _Parameter:
+    """A parameter of SSM Parameter Store, read when it is first needed and kept for a while.
 
     Parameters
     ----------
@@ -73,15 +78,13 @@ class CredentialParameter:
         self._is_read = False
         self._failure: str | None = None
 
-    def get(self) -> Token | App | None:
-        """Return the credential, or None if there is none.
+    def _text(self) -> str | None:
+        """Return what the parameter holds, or None if it does not exist.
 
-        It is at most five minutes old, unless SSM is out of reach: then the one read before goes on.
+        It is at most five minutes old, unless SSM is out of reach: then what was read before goes on.
 
         Raises
         ------
-        InvalidCredential
-            The parameter holds something else.
         Unavailable
             It was never read, and cannot be now.
         """
@@ -94,7 +97,7 @@ class CredentialParameter:
             raise Unavailable(
                 f"The GitHub credential cannot be read: {self._failure}", self._good_until - now_s
             )
-        return None if self._value is None else _parse(self._value)
+        return self._value
 
     def _refresh(self, now_s: float) -> None:
         # Imported and made when first needed: SSM's client takes longer than all else at a cold start.
@@ -119,12 +122,60 @@ class CredentialParameter:
         self._good_until = now_s + _MAX_AGE_S
 
 
+class CredentialParameter(_Parameter):
+    """The credential that GitHub's API is asked with.
+
+    The parameter is a ``SecureString`` of JSON: ``{"token": "..."}``, or
+    ``{"app_id": "...", "private_key": "..."}``.
+    """
+
+    def get(self) -> Token | App | None:
+        """Return the credential, or None if there is none.
+
+        Raises
+        ------
+        InvalidCredential
+            The parameter holds something else.
+        Unavailable
+            It was never read, and cannot be now.
+        """
+        text = self._text()
+        return None if text is None else _parse(text)
+
+
+class OAuthParameter(_Parameter):
+    """The credentials with which people are signed in.
+
+    The parameter is a ``SecureString`` of JSON: ``{"client_id": "...", "client_secret": "..."}``.
+    """
+
+    def get(self) -> OAuthClient | None:
+        """Return the credentials, or None if there are none.
+
+        Raises
+        ------
+        InvalidCredential
+            The parameter holds something else.
+        Unavailable
+            It was never read, and cannot be now.
+        """
+        text = self._text()
+        if text is None:
+            return None
+        content = _object(text)
+        if content.keys() != {"client_id", "client_secret"} or not all(
+            isinstance(value, str) and _TOKEN.fullmatch(value) for value in content.values()
+        ):
+            raise InvalidCredential('The OAuth credentials are not "client_id" and "client_secret" alone.')
+        return OAuthClient(content["client_id"], content["client_secret"])
+
+
 def _is_absence(error: Exception) -> bool:
     cause = error.__context__
     return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound"
 
 
-def _parse(text: str) -> Token | App:
+def _object(text: str) -> dict[str, Any]:
     # Nothing is raised while an error is handled that knows the text, as JSONDecodeError does.
     try:
         content = json.loads(text)
@@ -132,6 +183,11 @@ def _parse(text: str) -> Token | App:
         content = None
     if not isinstance(content, dict):
         raise InvalidCredential("The GitHub credential is not a JSON object.")
+    return content
+
+
+def _parse(text: str) -> Token | App:
+    content = _object(text)
     if content.keys() == {"token"}:
         return _token(content["token"])
     if content.keys() == {"app_id", "private_key"}:

@@ -153,8 +153,12 @@ class _Family:
         }
 
     def timed(self) -> set[int]:
-        """Return everybody who has, or had, timers."""
-        return {user_id for page in self._pages.values() for user_id in page.slots}
+        """Return everybody who has, or had, timers.
+
+        Not who left: what moved the issue since may have given them an empty place on it.
+        """
+        slots = (slot for page in self._pages.values() for slot in page.slots.values())
+        return {slot.user_id for slot in slots if slot.ulids}
 
     def concerned(self) -> set[int]:
         """Return everybody whom something is about: they have timers, or are about to."""
@@ -362,7 +366,11 @@ class FactStore:
                 family = self._read(home)
                 continue
             slots = [family.slot(home, user_id), *family.left(home, user_id)]
-            outcome = self._replay(slots, since, home, family, now_ms)
+            if since is None and not any(slot.ulids for slot in slots):
+                # Nothing to take along; who is about to put a timer there has to look again all the same.
+                outcome = Outcome()
+            else:
+                outcome = self._replay(slots, since, home, family, now_ms)
             writes = self._writes(slots, outcome, home, family, now_ms)
             if not writes:
                 return []

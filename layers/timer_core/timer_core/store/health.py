@@ -92,6 +92,14 @@ class HealthStore:
         credential, cannot = self._github()
         return Health(open_timers, stale_timers, self._success_rate(now_ms), credential, cannot)
 
+    def days(self) -> list[tuple[str, int, int]]:
+        """Return of each day that is kept its date, and how many deliveries were processed and failed."""
+        items = self._table.query_all(_PK, DayItem.sk.startswith("day#"))
+        return [
+            (item["sk"]["S"].removeprefix("day#"), _sum([item], "processed"), _sum([item], "failed"))
+            for item in items
+        ]
+
     def _github(self) -> tuple[str | None, tuple[Capability, ...]]:
         item = self._table.get(GITHUB_PK, _STATUS_SK)
         if item is None:

@@ -116,16 +116,28 @@ class FocusItem(Model):
 
 
 class ProfileItem(Model):
-    """``user#<id>`` / ``profile``: a registered person."""
+    """``user#<id>`` / ``profile``: a registered person.
+
+    Sessions from before ``signed_out_ms`` are over, and so are those in ``ended`` (each with the time
+    from which it need not be remembered). Who has asked to be deleted at ``leaving_ms`` is not timed.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     login = UnicodeAttribute()
+    name = UnicodeAttribute(null=True)
+    avatar_url = UnicodeAttribute(null=True)
     created_ms = NumberAttribute()
+    signed_out_ms = NumberAttribute(null=True)
+    leaving_ms = NumberAttribute(null=True)
+    ended = UnicodeSetAttribute(null=True)
 
 
 class TokenItem(Model):
-    """``token#<sha256>`` / ``token``: an API token, known by its hash only."""
+    """``token#<sha256>`` / ``token``: an API token, known by its hash only.
+
+    ``used_ms`` is when it was used last, give or take a day.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -133,7 +145,9 @@ class TokenItem(Model):
     login = UnicodeAttribute()
     token_id = UnicodeAttribute()
     name = UnicodeAttribute()
+    scope = UnicodeAttribute(null=True)
     created_ms = NumberAttribute()
+    used_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 
@@ -144,8 +158,26 @@ class UserTokenItem(Model):
     sk = UnicodeAttribute(range_key=True)
     token_hash = UnicodeAttribute()
     name = UnicodeAttribute()
+    scope = UnicodeAttribute(null=True)
     created_ms = NumberAttribute()
     expires_at = NumberAttribute(null=True)
+
+
+class StateItem(Model):
+    """``state#<hash>`` / ``used``: a sign-in that has come back; expires by TTL."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    expires_at = NumberAttribute()
+
+
+class WritesItem(Model):
+    """``user#<id>`` / ``writes#<minute>``: how much a person has changed in a minute; expires by TTL."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    changes = NumberAttribute()
+    expires_at = NumberAttribute()
 
 
 class DayItem(Model):

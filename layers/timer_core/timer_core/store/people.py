@@ -4,22 +4,36 @@ A token is kept as the SHA-256 of its text only. It has 190 random bits, so that
 would protect nothing more, and a check sum, so that what is no token costs no read.
 """
 
+import contextlib
 import secrets
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal, TypeAlias
 from zlib import crc32
 
 from timer_core.domain.errors import Unauthorized
-from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, raw, user_pk
-from timer_core.store.table import RawItem, Table, TransactionRefused, Write
+from timer_core.store.items import (
+    ProfileItem,
+    StateItem,
+    TokenItem,
+    UserTokenItem,
+    expiry,
+    raw,
+    user_pk,
+)
+from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write
 
 # What secret scanners look for: itt_ and 38 letters and digits.
 TOKEN_PREFIX = "itt_"  # noqa: S105
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
+_DAY_MS = 86_400_000
+MAX_TOKENS = 50
+
+Scope: TypeAlias = Literal["read", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +46,45 @@ class Person:
         The numeric id of the GitHub account.
     expires_at
         When the credentials end (seconds since the epoch); None if they do not.
+    can_write
+        Whether they may change anything.
     """
 
     user_id: int
     login: str
     expires_at: int | None = None
+    can_write: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a person: what GitHub said when they signed in last."""
+
+    user_id: int
+    login: str
+    name: str
+    avatar_url: str
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token as it can be shown again: not its text."""
+    """An API token as it can be shown again: not its text.
+
+    Attributes
+    ----------
+    scope
+        ``read`` or ``write``, which may read too.
+    used_ms
+        When it was used last, give or take a day; None if it never was.
+    """
 
     token_id: str
     name: str
     created_ms: int
     expires_at: int | None
+    scope: Scope = "write"
+    used_ms: int | None = None
 
 
 class PeopleStore:
@@ -55,24 +93,97 @@ class PeopleStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def register(self, user_id: int, login: str | None, *, now_ms: int) -> str:
+    def register(
+        self,
+        user_id: int,
+        login: str | None,
+        *,
+        now_ms: int,
+        name: str | None = None,
+        avatar_url: str | None = None,
+    ) -> str:
         """Register a person, whom GitHub's events time from then on, and return their login.
 
         Without a login the one of an earlier registration stays; the first time it is the id.
         """
         login = login or self._login(user_id) or str(user_id)
-        self._table.write(
-            Write(
-                "Update",
-                user_pk(user_id),
-                "profile",
-                actions=[
-                    ProfileItem.login.set(login),
-                    ProfileItem.created_ms.set(ProfileItem.created_ms | now_ms),
-                ],
-            )
-        )
+        actions = [
+            ProfileItem.login.set(login),
+            ProfileItem.created_ms.set(ProfileItem.created_ms | now_ms),
+            # Who signs in again has thought better of leaving.
+            ProfileItem.leaving_ms.remove(),
+        ]
+        if name is not None:
+            actions.append(ProfileItem.name.set(name))
+        if avatar_url is not None:
+            actions.append(ProfileItem.avatar_url.set(avatar_url))
+        self._table.write(Write("Update", user_pk(user_id), "profile", actions=actions))
         return login
+
+    def profile(self, user_id: int) -> Profile | None:
+        """Return what is known of a person; None if they are not registered."""
+        item = self._table.get(user_pk(user_id), "profile")
+        if item is None:
+            return None
+        row = ProfileItem.from_raw_data(item)
+        return Profile(user_id, row.login, row.name or "", row.avatar_url or "", int(row.created_ms))
+
+    # ------------------------------------------------------------------ sessions
+
+    def signed_in(self, user_id: int, session_id: str, signed_in_s: int) -> Person:
+        """Return whose session it is.
+
+        Raises
+        ------
+        Unauthorized
+            If the person has ended it, or is not registered any more.
+        """
+        item = self._table.get(user_pk(user_id), "profile")
+        if item is None:
+            raise Unauthorized("You are not registered any more: sign in again.")
+        row = ProfileItem.from_raw_data(item)
+        ended = {entry.partition(" ")[0] for entry in row.ended or ()}
+        # Who left and came back has not brought the sessions of before along.
+        is_earlier = signed_in_s < int(row.created_ms) // 1000
+        if session_id in ended or is_earlier or signed_in_s * 1000 <= (row.signed_out_ms or 0):
+            raise Unauthorized("The session is over: sign in again.")
+        return Person(user_id, row.login)
+
+    def end_session(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
+        """End a session, which would have gone on until some time at the longest."""
+        item = self._table.get(user_pk(user_id), "profile")
+        over = {
+            entry
+            for entry in (item or {}).get("ended", {}).get("SS", ())
+            if int(entry.partition(" ")[2]) <= now_ms
+        }
+        pk, registered = user_pk(user_id), ProfileItem.pk.exists()
+        entry = {f"{session_id} {until_ms}"}
+        # Whoever is not registered has no sessions.
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(Write("Update", pk, "profile", registered, [ProfileItem.ended.add(entry)]))
+            if over:
+                forget = [ProfileItem.ended.delete(over)]
+                self._table.write(Write("Update", pk, "profile", registered, forget))
+
+    def end_all_sessions(self, user_id: int, *, now_ms: int) -> None:
+        """End all sessions that a person has begun."""
+        actions = [ProfileItem.signed_out_ms.set(now_ms), ProfileItem.ended.remove()]
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(Write("Update", user_pk(user_id), "profile", ProfileItem.pk.exists(), actions))
+
+    def use_state(self, state: str, *, now_ms: int) -> bool:
+        """Note that a sign-in has come back, and return False if it has before."""
+        item = StateItem(
+            pk=f"state#{sha256(state.encode()).hexdigest()}", sk="used", expires_at=expiry(now_ms, 1)
+        )
+        try:
+            self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))
+        except ConditionFailed:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ tokens
 
     def _login(self, user_id: int) -> str | None:
         profile = self._table.get(user_pk(user_id), "profile")
@@ -84,16 +195,23 @@ class PeopleStore:
         return {
             int(item["pk"]["S"].removeprefix("user#"))
             for item in items
+            if "leaving_ms" not in item
             # GitHub's times are whole seconds.
-            if at_ms is None or int(item["created_ms"]["N"]) // 1000 <= at_ms // 1000
+            and (at_ms is None or int(item["created_ms"]["N"]) // 1000 <= at_ms // 1000)
         }
 
     def mint_token(
-        self, person: Person, *, name: str, now_ms: int, expires_at: int | None = None
+        self,
+        person: Person,
+        *,
+        name: str,
+        now_ms: int,
+        expires_at: int | None = None,
+        scope: Scope = "write",
     ) -> tuple[Token, str]:
         """Make a token and return it with its text, which is not kept."""
         text = _new_text()
-        token = Token(secrets.token_hex(6), name, now_ms, expires_at)
+        token = Token(secrets.token_hex(6), name, now_ms, expires_at, scope)
         by_hash = TokenItem(
             pk=_token_pk(text),
             sk="token",
@@ -101,6 +219,7 @@ class PeopleStore:
             login=person.login,
             token_id=token.token_id,
             name=name,
+            scope=scope,
             created_ms=now_ms,
             expires_at=expires_at,
         )
@@ -109,6 +228,7 @@ class PeopleStore:
             sk=f"token#{token.token_id}",
             token_hash=by_hash.pk,
             name=name,
+            scope=scope,
             created_ms=now_ms,
             expires_at=expires_at,
         )
@@ -116,18 +236,26 @@ class PeopleStore:
         return token, text
 
     def tokens(self, user_id: int) -> list[Token]:
-        """Return a person's tokens."""
+        """Return a person's tokens, oldest first."""
         items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith("token#"))
         rows = [UserTokenItem.from_raw_data(item) for item in items]
-        return [
+        by_hash = {
+            item["pk"]["S"]: TokenItem.from_raw_data(item)
+            for first in range(0, len(rows), 100)
+            for item in self._table.get_many((row.token_hash, "token") for row in rows[first : first + 100])
+        }
+        tokens = [
             Token(
                 row.sk.removeprefix("token#"),
                 row.name,
                 int(row.created_ms),
                 None if row.expires_at is None else int(row.expires_at),
+                "read" if row.scope == "read" else "write",
+                int(used.used_ms) if (used := by_hash.get(row.token_hash)) and used.used_ms else None,
             )
             for row in rows
         ]
+        return sorted(tokens, key=lambda token: (token.created_ms, token.token_id))
 
     def revoke_token(self, user_id: int, token_id: str) -> bool:
         """Delete a token and return whether there was one."""
@@ -163,7 +291,16 @@ class PeopleStore:
         expires_at = None if row.expires_at is None else int(row.expires_at)
         if expires_at is not None and expires_at * 1000 <= now_ms:
             raise Unauthorized("The token has expired.")
-        return Person(int(row.user_id), row.login, expires_at)
+        if now_ms - int(row.used_ms or 0) >= _DAY_MS:
+            self._note_use(row.pk, now_ms)
+        return Person(int(row.user_id), row.login, expires_at, row.scope != "read")
+
+    def _note_use(self, pk: str, now_ms: int) -> None:
+        # A token that was revoked meanwhile stays so.
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(
+                Write("Update", pk, "token", TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])
+            )
 
 
 def is_token(text: str) -> bool:

@@ -6,7 +6,7 @@ transactions, because they also take or free the person's slot on the issue.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.condition import Condition, size
@@ -26,6 +26,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
 from timer_core.store.items import (
     FOCUS_SK,
+    OPEN_SHARDS,
     FocusItem,
     IdempotencyItem,
     SlotItem,
@@ -52,6 +53,7 @@ KEPT_HISTORY = 30
 
 _ATTEMPTS = 20
 _FILTERED_READ = 1000
+_OPEN_PAGE = 100
 # A transaction takes 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
 _MOST_PAUSES = 90
 _IDEMPOTENCY_DAYS = 1
@@ -125,6 +127,10 @@ class Patch:
     def corrects_time(self) -> bool:
         """Whether the start or the end changes."""
         return self.start_ms is not None or self.end_ms is not None
+
+
+# Where a page of all open timers begins: a shard, and the key before it.
+Place: TypeAlias = tuple[int, RawItem | None]
 
 
 class OpenTimer(NamedTuple):
@@ -229,6 +235,16 @@ class TimerStore:
                 since_ms=int(item["open_since_ms"]["N"]),
                 issue=to_issue(item),
             )
+
+    def open_page(self, place: Place | None = None) -> tuple[list[Timer], Place | None]:
+        """Return some of all open timers, and the place after them; None if these are the last."""
+        shard, key = (0, None) if place is None else place
+        items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=_OPEN_PAGE, start=key)
+        found = self._table.get_many((item["pk"]["S"], item["sk"]["S"]) for item in items)
+        timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
+        if last is not None:
+            return timers, (shard, last)
+        return timers, (shard + 1, None) if shard + 1 < OPEN_SHARDS else None
 
     # ------------------------------------------------------------------ starting
 

@@ -12,12 +12,14 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
+    Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
     IssueTimerError,
     NotYourTimer,
     OtherTimerOpen,
     TimerNotFound,
+    TooManyRequests,
     TooMuchContention,
     TransitionNotAllowed,
     Unauthorized,
@@ -27,6 +29,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     TransitionNotAllowed: HTTPStatus.BAD_REQUEST,
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
+    Forbidden: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     TimerNotFound: HTTPStatus.NOT_FOUND,
 }
@@ -92,6 +95,8 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
     if isinstance(error, Unauthorized):
         # RFC 9110, section 11.6.1: a 401 names the scheme that would do.
         return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, TooManyRequests):
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(error.retry_after_s)})
     if isinstance(error, TooMuchContention):
         return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "1"})
     if isinstance(error, IssueTimerError):

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from inspect import signature
 from typing import Any
@@ -57,7 +57,9 @@ def _takes_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads a body; others ignore what comes along."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
-    return method == "PATCH" or (method == "POST" and path.endswith(("/timelogs/", "/start/")))
+    return method == "PATCH" or (
+        method == "POST" and path.endswith(("/timelogs/", "/start/", "/tokens/", "/logout/"))
+    )
 
 
 def _body(event: dict[str, Any]) -> bytes:
@@ -70,9 +72,11 @@ def _body(event: dict[str, Any]) -> bytes:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not base64.") from None
 
 
-def needs_caller(event: dict[str, Any]) -> bool:
-    """Whether the path is one that only people with credentials may use."""
-    return bool(event["rawPath"].startswith("/api/timelogs/"))
+def cookies(event: Mapping[str, Any]) -> list[str]:
+    """Return the cookies of a request: API Gateway takes them out of the headers."""
+    sent: list[str] = list(event.get("cookies") or ())
+    header = event["headers"].get("cookie")
+    return sent if header is None or sent else [header]
 
 
 def parse_json(text: str) -> Any:
@@ -108,11 +112,11 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
             raise InvalidInput(name, "Is not a parameter of this list.")
 
 
-def origin(event: APIGatewayProxyEventV2) -> str:
+def origin(event: Mapping[str, Any]) -> str:
     """Return scheme and host that the client used, also through CloudFront (see template.yaml)."""
-    headers = event.headers
+    headers = event["headers"]
     scheme = headers.get("x-forwarded-proto", "https")
     host = headers.get("x-forwarded-host", "")
     if not _HOST.fullmatch(host):
-        host = event.request_context.domain_name
+        host = event["requestContext"]["domainName"]
     return f"{'http' if scheme == 'http' else 'https'}://{host}"

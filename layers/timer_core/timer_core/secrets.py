@@ -1,4 +1,4 @@
-"""The secrets that GitHub may have signed with: the current one and, while rotating, the previous."""
+"""Secrets that are rotated: the current one and, for as long as it is needed, the previous."""
 
 import json
 import time
@@ -11,8 +11,8 @@ _MAX_AGE_S = 300
 _MIN_AGE_S = 10
 
 
-class WebhookSecrets:
-    """Secrets read from Secrets Manager and kept for a while.
+class RotatingSecret:
+    """A secret read from Secrets Manager and kept for a while.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Signing in with GitHub, and what people can do with their account."""

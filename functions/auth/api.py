@@ -1,0 +1,290 @@
+"""The routes of signing in and of one's own account: parse, call, answer."""
+
+import os
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+
+from auth import models
+from auth.github_sign_in import GitHubSignIn
+from auth.sign_in import Reply, SignIn
+from timer_core.api import errors, requests
+from timer_core.api.auth import Caller
+from timer_core.api.door import Door, sessions
+from timer_core.api.models import to_ms, to_time
+from timer_core.api.responses import responses
+from timer_core.api.sessions import LONGEST_S, SESSION_COOKIE, cookie
+from timer_core.clock import now_ms
+from timer_core.domain.errors import Forbidden, InvalidInput, TimerNotFound
+from timer_core.github.credentials import OAuthParameter
+from timer_core.observability import make_logger, make_metrics
+from timer_core.settings import names, settings
+from timer_core.store.leaving import LeavingStore
+from timer_core.store.people import MAX_TOKENS, PeopleStore
+from timer_core.store.table import Table
+
+logger = make_logger("auth")
+metrics = make_metrics("auth")
+
+_EXPORT_PAGE = 500
+# What is under way when time runs out needs this long at most.
+_RESERVE_MS = 3_000
+_PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
+
+table = Table(settings().table_name)
+people = PeopleStore(table)
+leaving = LeavingStore(table)
+door = Door(table)
+sign_in = SignIn(
+    GitHubSignIn(os.environ.get("GITHUB_URL", "https://github.com"), settings().github_api_url),
+    OAuthParameter(os.environ.get("OAUTH_CREDENTIAL", "")),
+    sessions,
+    people,
+    logger,
+    allowed_orgs=names("ALLOWED_ORGS"),
+    allowed_origins=names("ALLOWED_ORIGINS"),
+)
+
+app = APIGatewayHttpResolver(
+    enable_validation=True, json_body_deserializer=requests.parse_json, serializer=requests.to_json
+)
+errors.install(app, logger)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@app.get("/api/auth/login/", include_in_schema=False)
+def log_in(
+    next: Annotated[str, Query(max_length=600)] = "/",  # noqa: A002 - as it is called elsewhere
+    origin: Annotated[str, Query(max_length=300)] = "",
+) -> Response[str]:
+    """Lead to GitHub, which leads back to the callback."""
+    own = requests.origin(app.current_event.raw_event)
+    return _reply(sign_in.begin(own, next_path=next, origin=origin, now_s=_now_s()))
+
+
+@app.get("/api/auth/callback/", include_in_schema=False)
+def come_back() -> Response[str]:
+    """Take whoever comes back from GitHub into a session."""
+    event = app.current_event.raw_event
+    query = dict(app.current_event.query_string_parameters)
+    own = requests.origin(event)
+    return _reply(sign_in.finish(own, query, requests.cookies(event), now_s=_now_s()))
+
+
+@app.get(
+    "/api/auth/me/",
+    summary="See who you are",
+    operation_id="me",
+    responses=responses(200, 401),
+    tags=["account"],
+)
+def get_me() -> Response[models.Me]:
+    """Return the caller's account and what the request was made with."""
+    caller = _caller()
+    return _answer(HTTPStatus.OK, models.Me.of(caller, people.profile(caller.user_id)))
+
+
+@app.delete(
+    "/api/auth/me/",
+    summary="Delete yourself, and all of your tokens and timers",
+    operation_id="leave",
+    responses=responses(202, 204, 401, 403),
+    tags=["account"],
+)
+def leave() -> Response[str]:
+    """Delete everything: 204, or 202 if there is so much that it has to be asked for again."""
+    caller = _on_our_own_page()
+
+    def has_time() -> bool:
+        return app.lambda_context.get_remaining_time_in_millis() >= _RESERVE_MS
+
+    if not leaving.delete_all(caller.user_id, now_ms=now_ms(), has_time=has_time):
+        return Response(HTTPStatus.ACCEPTED.value, body="")
+    door.authenticator.forget()
+    logger.info("Somebody has left")
+    _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
+@app.get(
+    "/api/auth/me/export/",
+    summary="Get all that is stored about you",
+    operation_id="export",
+    responses=responses(200, 400, 401),
+    tags=["account"],
+)
+def export(
+    cursor: Annotated[str | None, Query(description="from a page's next", pattern="^[0-9A-Z]{26}$")] = None,
+) -> Response[models.Export]:
+    """Return profile, tokens and timers with their histories; the timers in pages."""
+    caller, now = _caller(), now_ms()
+    page = leaving.timers(caller.user_id, after=cursor, page_size=_EXPORT_PAGE)
+    own = requests.origin(app.current_event.raw_event)
+    following = None if page.after is None else f"{own}/api/auth/me/export/?cursor={page.after}"
+    exported = models.Export(
+        profile=models.Me.of(caller, people.profile(caller.user_id)),
+        tokens=[models.TokenShown.of(token) for token in people.tokens(caller.user_id)],
+        timers=[models.TimerExported.with_history(timer, now) for timer in page.timers],
+        next=following,
+    )
+    return _answer(HTTPStatus.OK, exported)
+
+
+@app.post(
+    "/api/auth/session/",
+    summary="Renew your session",
+    operation_id="renew",
+    responses=responses(200, 401, 403),
+    tags=["account"],
+)
+def renew() -> Response[models.NewSession]:
+    """Return a session that goes on; one in a cookie is renewed by itself."""
+    caller = _caller()
+    if caller.session is None:
+        raise Forbidden("Only a session can be renewed.")
+    if caller.by_cookie:
+        # What is in a cookie is not for scripts to read.
+        raise Forbidden("A session in a cookie renews itself.")
+    session, token = sessions().renew(caller.session, now_s=_now_s())
+    expires = to_time(session.expires_s * 1000)
+    return _answer(HTTPStatus.OK, models.NewSession(session=token, expires=expires))
+
+
+@app.post(
+    "/api/auth/logout/",
+    summary="Sign out",
+    operation_id="logout",
+    responses=responses(204, 400, 401, 403),
+    tags=["account"],
+)
+def log_out(request: Annotated[models.SignOutRequest | None, Body()] = None) -> Response[str]:
+    """End this session, or all of them."""
+    caller, now = _caller(), now_ms()
+    if request and request.everywhere:
+        _on_our_own_page()
+        people.end_all_sessions(caller.user_id, now_ms=now)
+    elif caller.session is None:
+        raise Forbidden("A token is revoked, not signed out.")
+    else:
+        until_ms = (caller.session.signed_in_s + LONGEST_S) * 1000
+        people.end_session(caller.user_id, caller.session.session_id, now_ms=now, until_ms=until_ms)
+    door.authenticator.forget()
+    _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
+@app.get(
+    "/api/auth/tokens/",
+    summary="List your API tokens",
+    operation_id="list_tokens",
+    responses=responses(200, 401),
+    tags=["account"],
+)
+def list_tokens() -> Response[models.TokenList]:
+    """Return the caller's tokens, oldest first, without their texts."""
+    tokens = people.tokens(_caller().user_id)
+    return _answer(HTTPStatus.OK, models.TokenList(results=[models.TokenShown.of(one) for one in tokens]))
+
+
+@app.post(
+    "/api/auth/tokens/",
+    summary="Make an API token",
+    operation_id="make_token",
+    responses=responses(201, 400, 401, 403, 413, 415, model=models.TokenMade),
+    tags=["account"],
+)
+def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[models.TokenMade]:
+    """Make a token and show its text, this once."""
+    caller, now = _on_our_own_page(), now_ms()
+    expires_at = None if request.expires is None else to_ms(request.expires) // 1000
+    if expires_at is not None and expires_at * 1000 <= now:
+        raise InvalidInput("expires", "Must lie in the future.")
+    if len(people.tokens(caller.user_id)) >= MAX_TOKENS:
+        raise Forbidden(f"There are {MAX_TOKENS} tokens already: delete one first.")
+    token, text = people.mint_token(
+        caller.person, name=request.name, now_ms=now, expires_at=expires_at, scope=request.scope
+    )
+    shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
+    return _answer(HTTPStatus.CREATED, shown)
+
+
+@app.delete(
+    "/api/auth/tokens/<token_id>/",
+    summary="Revoke an API token",
+    operation_id="revoke_token",
+    responses=responses(204, 401, 403, 404),
+    tags=["account"],
+)
+def revoke_token(token_id: str) -> Response[str]:
+    """Revoke a token: at once, but for functions that have seen it within the last minute."""
+    if not people.revoke_token(_on_our_own_page().user_id, token_id):
+        raise TimerNotFound("There is no such token.")
+    door.authenticator.forget()
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
+    answer = _answer_to(event, context)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("ServerErrors", MetricUnit.Count, int(answer["statusCode"] >= 500))
+    return answer
+
+
+def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    now = now_ms()
+    app.context["set_cookies"] = []
+    try:
+        requests.normalize(event)
+        caller = None if event["rawPath"] in _PUBLIC else door.enter(event, now_ms=now)
+    except Exception as error:
+        return errors.answer(error, event, logger)
+    app.context["caller"], set_cookies = caller, app.context["set_cookies"]
+    answer = app.resolve(event, context)
+    answer["cookies"] = [*answer.get("cookies", ()), *set_cookies]
+    return answer if caller is None else door.leave(answer, caller, now_ms=now)
+
+
+def _caller() -> Caller:
+    caller: Caller = app.context["caller"]
+    return caller
+
+
+def _on_our_own_page() -> Caller:
+    """Return the caller, if it is a person on our own page.
+
+    Raises
+    ------
+    Forbidden
+        If it is a token, or a page that we are embedded in: what concerns the account is not theirs to do.
+    """
+    caller = _caller()
+    if caller.session is None or caller.session.origin:
+        raise Forbidden("This takes signing in on Issue Timer's own page.")
+    return caller
+
+
+def _set_cookie(header: str) -> None:
+    app.context["set_cookies"].append(header)
+
+
+def _reply(reply: Reply) -> Response[str]:
+    for header in reply.cookies:
+        _set_cookie(header)
+    return reply.response
+
+
+def _answer(status: HTTPStatus, body: _Model) -> Response[_Model]:
+    return Response(status.value, "application/json", body, headers={"Cache-Control": "no-store"})
+
+
+def _now_s() -> int:
+    return now_ms() // 1000

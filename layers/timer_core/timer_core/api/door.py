@@ -1,0 +1,80 @@
+"""What every request of a person goes through before its route, and every answer after it."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from timer_core.api import requests
+from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
+from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
+from timer_core.secrets import RotatingSecret
+from timer_core.settings import names
+from timer_core.store.limits import WriteLimit
+from timer_core.store.people import PeopleStore
+from timer_core.store.table import Table
+
+
+class Door:
+    """Lets callers in: knows who they are, how much they have changed, and renews their sessions.
+
+    Parameters
+    ----------
+    table
+        Where people and the number of their changes are kept. All else is read from the environment,
+        see template.yaml.
+    """
+
+    def __init__(self, table: Table) -> None:
+        admins = frozenset(login.lower() for login in names("ADMIN_LOGINS"))
+        self.authenticator = Authenticator(PeopleStore(table), sessions, admins)
+        self._limit = WriteLimit(table, int(os.environ.get("WRITES_PER_MINUTE", "120")))
+
+    def enter(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
+        """Return who makes a request, and count it if it may change something.
+
+        Raises
+        ------
+        Unauthorized
+            If there are no credentials, or none that are valid.
+        Forbidden
+            If they may not be used for this.
+        TooManyRequests
+            If the person has changed too much in this minute.
+        """
+        method: str = event["requestContext"]["http"]["method"]
+        caller = self.authenticator.authenticate(
+            event["headers"],
+            now_ms=now_ms,
+            method=method,
+            cookies=requests.cookies(event),
+            own_origin=requests.origin(event),
+        )
+        if method not in SAFE_METHODS:
+            self._limit.admit(caller.user_id, now_ms=now_ms)
+        return caller
+
+    def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
+        """Return an answer with the caller's session renewed, if it is a cookie and due."""
+        self._limit.settle(caller.user_id)
+        session, now_s = caller.session, now_ms // 1000
+        if session is None or not caller.by_cookie or not session.is_due(now_s):
+            return answer
+        set_cookies: list[str] = answer.setdefault("cookies", [])
+        if any(header.startswith(f"{SESSION_COOKIE}=") for header in set_cookies):
+            # The route has ended it.
+            return answer
+        renewed, token = sessions().renew(session, now_s=now_s)
+        set_cookies.append(cookie(SESSION_COOKIE, token, max_age_s=renewed.expires_s - now_s))
+        return answer
+
+
+@cache
+def sessions() -> Sessions:
+    """Return the sessions of this deployment."""
+    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+    client = boto3.client("secretsmanager", config=config)
+    return Sessions(RotatingSecret(client, os.environ["SESSION_SECRET_ARN"]))

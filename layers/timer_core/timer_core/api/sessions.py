@@ -1,0 +1,208 @@
+"""Sessions of people who signed in: short-lived signed tokens (JWT, RFC 7519) that renew themselves."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+from timer_core.domain.errors import Unauthorized
+
+# How long a session works without being renewed, and how long it can be renewed.
+LIFE_S = 3_600
+LONGEST_S = 30 * 86_400
+_RENEWED_AFTER_S = 900
+_ISSUER = "issue-timer"
+_SESSION, _SIGN_IN = "session", "sign-in"
+_ALGORITHM = "HS256"
+_SIGN_IN_S = 600
+
+# The prefix has browsers take them only with Secure, for this host and from it (RFC 6265bis, 4.1.3.2).
+SESSION_COOKIE = "__Host-issue-timer"
+SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
+
+
+class Keys(Protocol):
+    """The keys that sessions are signed with: the current one and, for rotation, the previous."""
+
+    def get(self) -> tuple[str, ...]:
+        """Return the keys, those that are not there empty."""
+        ...
+
+    def refresh(self) -> bool:
+        """Read them again unless that was just done, and return whether they changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a session says.
+
+    Attributes
+    ----------
+    session_id
+        The same for as long as a session is renewed.
+    signed_in_s, issued_s, expires_s
+        When the person signed in, and when this token of the session begins and ends (seconds since
+        the epoch).
+    origin
+        The web site whose page the session was given to; empty for our own page.
+    """
+
+    user_id: int
+    login: str
+    session_id: str
+    signed_in_s: int
+    issued_s: int
+    expires_s: int
+    origin: str = ""
+
+    def is_due(self, now_s: int) -> bool:
+        """Whether it is time to renew the session, and it can still be."""
+        return now_s - self.issued_s >= _RENEWED_AFTER_S and self.expires_s < self.signed_in_s + LONGEST_S
+
+
+class Sessions:
+    """Makes sessions and reads them.
+
+    Parameters
+    ----------
+    keys
+        A session made with the previous key works until it expires, so that keys rotate without
+        anybody noticing.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def begin(self, user_id: int, login: str, *, now_s: int, origin: str = "") -> tuple[Session, str]:
+        """Return a new session of a person who has signed in, and its token."""
+        return self._issue(
+            Session(user_id, login, secrets.token_urlsafe(12), now_s, now_s, now_s + LIFE_S, origin)
+        )
+
+    def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
+        """Return a session that goes on, for 30 days since the person signed in at most."""
+        expires_s = min(now_s + LIFE_S, session.signed_in_s + LONGEST_S)
+        return self._issue(
+            Session(
+                session.user_id,
+                session.login,
+                session.session_id,
+                session.signed_in_s,
+                now_s,
+                expires_s,
+                session.origin,
+            )
+        )
+
+    def read(self, token: str, *, now_s: int) -> Session:
+        """Return the session of a token.
+
+        Raises
+        ------
+        Unauthorized
+            If it is none of ours, was changed, or has expired.
+        """
+        claims = self._decode(token, _SESSION, now_s)
+        return Session(
+            user_id=int(claims["sub"]),
+            login=claims["login"],
+            session_id=claims["sid"],
+            signed_in_s=claims["auth_time"],
+            issued_s=claims["iat"],
+            expires_s=claims["exp"],
+            origin=claims["origin"],
+        )
+
+    def seal(self, content: Mapping[str, str], *, now_s: int) -> str:
+        """Return a token of what has to come back unchanged when a sign-in ends, within ten minutes."""
+        claims = {"sub": "", "content": dict(content), "iat": now_s, "exp": now_s + _SIGN_IN_S}
+        return self._encode(claims, _SIGN_IN)
+
+    def unseal(self, token: str, *, now_s: int) -> Mapping[str, str]:
+        """Return what `seal` was given.
+
+        Raises
+        ------
+        Unauthorized
+            If it is none of ours, was changed, or has expired.
+        """
+        content: Mapping[str, str] = self._decode(token, _SIGN_IN, now_s)["content"]
+        return content
+
+    def _issue(self, session: Session) -> tuple[Session, str]:
+        claims = {
+            "sub": str(session.user_id),
+            "login": session.login,
+            "sid": session.session_id,
+            "auth_time": session.signed_in_s,
+            "iat": session.issued_s,
+            "exp": session.expires_s,
+            "origin": session.origin,
+        }
+        return session, self._encode(claims, _SESSION)
+
+    def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
+        # Imported with the first session: it brings cryptography along, which tokens do not need.
+        import jwt
+
+        key = self._keys.get()[0]
+        claims = {**claims, "iss": _ISSUER, "aud": audience}
+        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _name(key)})
+
+    def _decode(self, token: str, audience: str, now_s: int) -> dict[str, Any]:
+        import jwt
+
+        try:
+            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[_ALGORITHM],
+                audience=audience,
+                issuer=_ISSUER,
+                # The clock is the caller's.
+                options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.PyJWTError:
+            raise Unauthorized("The session is not one of ours.") from None
+        if claims["exp"] <= now_s:
+            raise Unauthorized("The session has expired: sign in again.")
+        return claims
+
+    def _key(self, name: object) -> str:
+        for _ in range(2):
+            for key in self._keys.get():
+                if key and _name(key) == name:
+                    return key
+            # It may have been rotated since it was read.
+            if not self._keys.refresh():
+                break
+        raise Unauthorized("The session is not one of ours.")
+
+
+def is_session(text: str) -> bool:
+    """Whether a text has the form of a session's token (JWS compact serialization, RFC 7515)."""
+    return text.count(".") == 2
+
+
+def cookie(name: str, value: str, *, max_age_s: int) -> str:
+    """Return a ``Set-Cookie`` header's value: for this host, over HTTPS, and not for scripts."""
+    return f"{name}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Lax"
+
+
+def cookie_values(headers: Sequence[str], name: str) -> list[str]:
+    """Return all values that a request's cookies have under a name."""
+    values = []
+    for header in headers:
+        for pair in header.split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                values.append(value)
+    return values
+
+
+def _name(key: str) -> str:
+    """Return the name of a key, which tells nothing of it."""
+    return sha256(f"issue-timer session key {key}".encode()).hexdigest()[:16]

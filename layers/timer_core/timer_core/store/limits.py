@@ -1,0 +1,80 @@
+"""How much a person may change in a minute."""
+
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from timer_core.domain.errors import TooManyRequests
+from timer_core.store.items import WritesItem, expiry, user_pk
+from timer_core.store.table import ConditionFailed, Table, Write
+
+_MINUTE_MS = 60_000
+# From this share of the limit on, a change waits until it is counted.
+_CLOSE = 0.8
+_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class _Count:
+    minute: int
+    changes: int = 0
+    pending: "Future[int] | None" = None
+
+
+class WriteLimit:
+    """Counts the changes of each person, of all functions together.
+
+    A change is counted while it is made, so that it takes no longer; only close to the limit is it
+    counted before.
+
+    Parameters
+    ----------
+    per_minute
+        The most changes of one person.
+    """
+
+    def __init__(self, table: Table, per_minute: int) -> None:
+        self._table = table
+        self._per_minute = per_minute
+        self._counts: dict[int, _Count] = {}
+        self._pool = ThreadPoolExecutor(1)
+
+    def admit(self, user_id: int, *, now_ms: int) -> None:
+        """Count a change.
+
+        Raises
+        ------
+        TooManyRequests
+            If there were too many in this minute.
+        """
+        minute = now_ms // _MINUTE_MS
+        count = self._counts.get(user_id)
+        if count is None or count.minute != minute:
+            if len(self._counts) >= _REMEMBERED:
+                self._counts.clear()
+            count = self._counts[user_id] = _Count(minute)
+        if count.changes >= _CLOSE * self._per_minute:
+            count.changes = self._count(user_id, minute)
+            if count.changes > self._per_minute:
+                raise TooManyRequests(max(1, -(-((minute + 1) * _MINUTE_MS - now_ms) // 1000)))
+        else:
+            count.pending = self._pool.submit(self._count, user_id, minute)
+
+    def settle(self, user_id: int) -> None:
+        """Wait until the change is counted; Lambda freezes what goes on after the answer."""
+        count = self._counts.get(user_id)
+        if count is not None and count.pending is not None:
+            pending, count.pending = count.pending, None
+            # What was changed is changed, whether it could be counted or not.
+            with contextlib.suppress(Exception):
+                count.changes = pending.result()
+
+    def _count(self, user_id: int, minute: int) -> int:
+        """Count a change and return how many there were in the minute; more are not counted."""
+        actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * _MINUTE_MS, 1 / 24))]
+        below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
+        try:
+            item = self._table.write(Write("Update", user_pk(user_id), f"writes#{minute}", below, actions))
+        except ConditionFailed:
+            return self._per_minute + 1
+        return int(item["changes"]["N"])

@@ -1,0 +1,184 @@
+"""The stack as `make run` starts it: people sign in at a demo until there are credentials for GitHub."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from deployed_stack.http_client import Response, request
+from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
+from local_stack import LocalStack, MiniStack, free_port
+
+EMBEDDING = ["https://tracker.example", "https://wiki.example"]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(
+        free_port(),
+        tmp_path_factory.mktemp("stack"),
+        parameters={"AllowedOrigins": ",".join(EMBEDDING)},
+        with_demo_github=True,
+    ) as stack:
+        yield stack
+
+
+class Browser:
+    """Keeps the cookies of the stack, and sends them there."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.url = stack.url
+        self.cookies: SimpleCookie = SimpleCookie()
+
+    def get(self, url: str, **headers: str) -> Response:
+        sent = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items() if morsel.value)
+        response = request("GET", url, headers=headers | ({"Cookie": sent} if sent else {}))
+        for header in response.headers.get_all("Set-Cookie") or []:
+            self.cookies.load(header)
+        return response
+
+    def sign_in(self, login: str) -> Response:
+        """Follow the stack to the demo, continue as somebody, and follow it back."""
+        location = self.get(f"{self.url}{LOGIN_PATH}?next=/").headers["Location"]
+        form = dict(re.findall(r'name="(\w+)" value="([^"]*)">', request("GET", location).body.decode()))
+        parts = urlsplit(location)
+        choice = request(
+            "POST",
+            f"{parts.scheme}://{parts.netloc}{parts.path}",
+            body=urlencode(form | {"login": login}).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        return self.get(choice.headers["Location"])
+
+    def me(self) -> Any:
+        response = self.get(f"{self.url}/api/auth/me/")
+        return json.loads(response.body) if response.status == 200 else None
+
+
+@pytest.mark.parametrize(("login", "user_id"), [("Codertocat", 21031067), ("octocat", 583231)])
+def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int) -> None:
+    browser = Browser(stack)
+    back = browser.sign_in(login)
+    assert (back.status, back.headers["Location"]) == (302, "/")
+    me = browser.me()
+    assert (me["id"], me["login"]) == (user_id, login)
+
+
+def test_who_says_no_is_not_signed_in(stack: LocalStack) -> None:
+    browser = Browser(stack)
+    assert "Location" not in browser.sign_in("").headers
+    assert browser.me() is None
+
+
+def test_a_browser_keeps_the_cookies_without_tls(stack: LocalStack) -> None:
+    # Not every browser takes "__Host-" and "Secure" over plain HTTP from localhost.
+    cookies = Browser(stack).sign_in("octocat").headers.get_all("Set-Cookie") or []
+    assert len(cookies) == 2
+    for cookie in cookies:
+        assert not cookie.startswith("__")
+        assert "Secure" not in cookie.split("; ")
+        assert "HttpOnly" in cookie.split("; ")
+
+
+# ---------------------------------------------------------------- starting again
+
+
+class Machine:
+    """Where `make run` is started and stopped, and keeps its state."""
+
+    def __init__(self, state: Path) -> None:
+        self.port, self.state = free_port(), state
+
+    def run(self) -> LocalStack:
+        return LocalStack(self.port, self.state, with_demo_github=True)
+
+    def keep(self, **credentials: Mapping[str, str]) -> None:
+        """Store these credentials of the stack while it does not run, and no others."""
+        with MiniStack(self.port, self.state) as emulator:
+            ssm = emulator.session.client("ssm")
+            ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
+            for name, content in credentials.items():
+                ssm.put_parameter(Name=f"/issue-timer/{name}", Value=json.dumps(content), Type="SecureString")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(tmp_path_factory.mktemp("stack"))
+
+
+def test_the_demo_is_where_it_was_when_the_stack_starts_again(machine: Machine) -> None:
+    with machine.run() as first:
+        browser = Browser(first)
+        browser.sign_in("octocat")
+        before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+    with machine.run():
+        after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+        assert urlsplit(after).netloc == urlsplit(before).netloc
+        # Nobody has to sign in anew.
+        assert browser.me()["login"] == "octocat"
+        assert browser.sign_in("Codertocat").status == 302
+
+
+def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
+    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
+    machine.keep(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
+    with machine.run() as stack:
+        assert stack.demo_github is None
+        assert request("GET", stack.url + LOGIN_PATH).status == 503
+
+
+def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
+    machine.keep(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
+    with machine.run() as stack:
+        assert stack.demo_github is None
+        location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
+        assert location.startswith("https://github.com/login/oauth/authorize?client_id=Ov23liAAAAAAAAAAAAAA&")
+
+
+# ---------------------------------------------------------------- pages of other sites
+
+
+def preflight(stack: LocalStack, origin: str) -> Response:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    return request("OPTIONS", f"{stack.url}/api/timelogs/start/", headers=headers)
+
+
+@pytest.mark.parametrize("origin", EMBEDDING)
+def test_pages_that_embed_the_widget_may_call_the_api(stack: LocalStack, origin: str) -> None:
+    answer = preflight(stack, origin)
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    methods = answer.headers["Access-Control-Allow-Methods"].split(",")
+    assert {"GET", "POST", "PATCH", "DELETE"} <= set(methods)
+    assert {"authorization", "content-type", "idempotency-key", "if-none-match"} <= set(
+        answer.headers["Access-Control-Allow-Headers"].split(",")
+    )
+
+
+def test_pages_may_read_an_answer_although_it_is_an_error(stack: LocalStack) -> None:
+    answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": EMBEDDING[0]})
+    assert answer.status == 401
+    assert answer.headers["Access-Control-Allow-Origin"] == EMBEDDING[0]
+    assert {"etag", "retry-after"} <= set(answer.headers["Access-Control-Expose-Headers"].split(","))
+
+
+@pytest.mark.parametrize("origin", ["https://attacker.example", "http://tracker.example", "null"])
+def test_pages_of_other_sites_may_not(stack: LocalStack, origin: str) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(stack, origin).headers
+    answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": origin})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_callback_is_the_one_that_connecting_tells_github(stack: LocalStack) -> None:
+    location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
+    assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location

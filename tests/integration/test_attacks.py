@@ -1,0 +1,911 @@
+"""The attacks of docs/security.md, each of them tried."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import io
+import json
+import logging
+import re
+import sys
+from contextlib import ExitStack, contextmanager
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import boto3
+import jwt
+import pytest
+import urllib3
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.integration.conftest import loaded
+from tests.support.browser import HOST, ORIGIN, Browser, where
+from tests.support.fake_github import FakeGitHub
+from tests.support.gateway import Client
+from tests.support.house import EMBEDDER, KEY, ROUTES, WRITES, House, open_house
+from tests.support.table import TEMPLATE, TemplateLoader
+from timer_core.api import door
+from timer_core.api.sessions import LIFE_S, SESSION_COOKIE, SIGN_IN_COOKIE
+from timer_core.clock import now_ms
+from timer_core.github.signature import sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aws_lambda_powertools import Logger
+
+    from tests.support.gateway import Answer
+    from timer_core.store.table import Table
+
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+LOGIN = "/api/auth/login/"
+CALLBACK = "/api/auth/callback/"
+ME = "/api/auth/me/"
+TIMERS = "/api/timelogs/"
+START = "/api/timelogs/start/"
+EVIL = "https://evil.example"
+WEBHOOK_SECRET = "It's a Secret to Everybody"
+TIMER_ROUTES = [(method, path) for method, path in ROUTES if "{timer_id}" in path]
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+    with open_house(shared_table, github) as house:
+        yield house
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    """The functions as after a cold start, at the present."""
+    shared_house.clock.ms = now_ms()
+    shared_house.sign_with(KEY)
+    shared_house.cool()
+    return shared_house
+
+
+@pytest.fixture
+def webhook(house: House) -> Iterator[Client]:
+    """The function that takes GitHub's deliveries, and its queue."""
+    secret = boto3.client("secretsmanager").create_secret(
+        Name=f"webhook-{now_ms()}", SecretString=json.dumps({"current": WEBHOOK_SECRET, "previous": ""})
+    )
+    queue = boto3.client("sqs").create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})
+    own = {"WEBHOOK_SECRET_ARN": secret["ARN"], "DELIVERY_QUEUE_URL": queue["QueueUrl"]}
+    with loaded("webhook.receive", house.table.name, **own) as receive:
+        yield Client(receive.handler)
+
+
+# ---------------------------------------------------------------------- sessions
+
+
+def test_a_forged_session_is_nobody(house: House) -> None:
+    browser, _ = house.signed_in()
+    header, claims = _read(browser.cookies[SESSION_COOKIE])
+    name = header["kid"]
+    for key, kid in (("f" * 64, name), ("f" * 64, "f" * 16), ("", name), (KEY[:-1], name), (KEY, "")):
+        headers = {"kid": kid} if kid else None
+        assert_nobody(house, _sign(claims, key.encode(), headers or {}))
+    assert_somebody(house, _sign(claims, KEY.encode(), {"kid": name}))
+
+
+def test_an_expired_session_is_over(house: House) -> None:
+    browser, _ = house.signed_in()
+    token = browser.cookies[SESSION_COOKIE]
+    _, claims = _read(token)
+    house.clock.ms = (claims["iat"] + LIFE_S) * 1000
+    assert_nobody(house, token)
+    claims["exp"] += LIFE_S
+    payload = _encode(json.dumps(claims).encode())
+    signature = token.rpartition(".")[2]
+    assert_nobody(house, f"{token.partition('.')[0]}.{payload}.{signature}")
+
+
+def test_a_session_of_another_algorithm_is_nobody(house: House) -> None:
+    browser, _ = house.signed_in()
+    header, claims = _read(browser.cookies[SESSION_COOKIE])
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = rsa_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    private = rsa_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    kid, payload = {"kid": header["kid"]}, _encode(json.dumps(claims).encode())
+    forged = [
+        jwt.encode(claims, private, algorithm="RS256", headers=kid),
+        # RS256's public key, taken for HS256's secret one.
+        _sign(claims, public, kid),
+        _sign(claims, public, {**kid, "alg": "RS256"}),
+        # The right key, and an algorithm that was not agreed upon.
+        jwt.encode(claims, KEY, algorithm="HS384", headers=kid),
+        jwt.encode(claims, KEY, algorithm="HS512", headers=kid),
+    ]
+    signature = browser.cookies[SESSION_COOKIE].rpartition(".")[2]
+    for algorithm in ("none", "None", "NONE", "nOnE", "", None, 0, ["HS256"]):
+        unsigned = f"{_encode(json.dumps({'typ': 'JWT', 'alg': algorithm, **kid}).encode())}.{payload}."
+        forged += [unsigned, unsigned + signature]
+    without = _encode(json.dumps({"typ": "JWT", **kid}).encode())
+    forged += [f"{without}.{payload}.", f"{without}.{payload}.{signature}"]
+    for token in forged:
+        assert_nobody(house, token)
+
+
+def test_a_session_does_not_bring_its_key_along(house: House) -> None:
+    browser, _ = house.signed_in()
+    _, claims = _read(browser.cookies[SESSION_COOKIE])
+    key = b"f" * 64
+    jwk = {"kty": "oct", "k": _encode(key)}
+    for header in (
+        {"jwk": jwk},
+        {"jku": f"{EVIL}/keys.json", "kid": "f" * 16},
+        {"x5u": EVIL, "kid": "f" * 16},
+        {"kid": "../../../dev/null"},
+        {"kid": "' OR ''='"},
+        {"kid": 0},
+        {"kid": None},
+        {"kid": ["f"]},
+        {},
+    ):
+        assert_nobody(house, _sign(claims, key, header))
+
+
+def test_a_truncated_session_is_nobody(house: House) -> None:
+    browser, _ = house.signed_in()
+    token = browser.cookies[SESSION_COOKIE]
+    header, payload, signature = token.split(".")
+    for length in range(len(token)):
+        assert_nobody(house, token[:length])
+    for rest in (payload, signature, f"{header}.{payload}", f"{payload}.{signature}"):
+        assert_nobody(house, rest)
+        assert_nobody(house, f".{rest}")
+
+
+def test_an_altered_session_is_nobody(house: House) -> None:
+    browser, ann = house.signed_in()
+    _, bob = house.signed_in()
+    token = browser.cookies[SESSION_COOKIE]
+    _, claims = _read(token)
+    header, payload, signature = token.split(".")
+    changes: list[dict[str, Any]] = [
+        {"sub": str(bob.id)},
+        {"sub": ann.id},
+        {"login": "boss"},
+        {"sid": "another"},
+        {"auth_time": claims["auth_time"] + 1},
+        {"exp": claims["exp"] + 1},
+        {"origin": EMBEDDER},
+        {"aud": "sign-in"},
+        {"iss": EVIL},
+    ]
+    for change in changes:
+        altered = _encode(json.dumps(claims | change).encode())
+        assert_nobody(house, f"{header}.{altered}.{signature}")
+    raw = base64.urlsafe_b64decode(signature + "=")
+    for position in range(len(raw)):
+        flipped = bytearray(raw)
+        flipped[position] ^= 1
+        assert_nobody(house, f"{header}.{payload}.{_encode(bytes(flipped))}")
+
+
+def test_a_session_that_was_ended_stays_so(house: House) -> None:
+    """Neither renewing it nor leaving and coming back brings it to life again."""
+    browser, ann = house.signed_in()
+    stolen, _ = house.signed_in(ann)
+    house.clock.advance(1_000)
+    stolen("GET", ME)
+    house.clock.advance(1)
+    browser("POST", "/api/auth/logout/", {"everywhere": True})
+    house.cool()
+    assert stolen("GET", ME).status == 401
+    house.clock.advance(1)
+    again, _ = house.signed_in(ann)
+    assert again("DELETE", ME).status == 204
+    house.clock.advance(1)
+    house.signed_in(ann)
+    house.cool()
+    assert stolen("GET", ME).status == 401
+
+
+# ---------------------------------------------------------------------- signing in
+
+
+def test_a_replayed_state_is_refused(house: House) -> None:
+    browser, ann = house.browser(), house.new_person()
+    back = house.leave_for_github(browser, ann)
+    begun = [f"{SIGN_IN_COOKIE}={browser.cookies[SIGN_IN_COOKIE]}"]
+    assert browser("GET", back).status == 302
+    browser.cookies.clear()
+    assert_refused(browser("GET", back, cookies=begun), browser)
+    # Nor with a code that was not used before.
+    house.github.signed_in = ann
+    code = _parameters(house.at_github(_authorize_url(house, state=_parameters(back)["state"])))["code"]
+    target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
+    assert_refused(browser("GET", target, cookies=begun), browser)
+
+
+def test_the_state_of_another_browser_is_refused(house: House) -> None:
+    """An attacker has a victim come back with the attacker's sign-in, to have them work in that account."""
+    attacker, victim = house.browser(), house.browser()
+    back = house.leave_for_github(attacker, house.new_person())
+    victim("GET", LOGIN)
+    assert_refused(victim("GET", back), victim)
+
+
+@pytest.mark.parametrize("query", ["", "code=a", "state=", "code=a&state=", "code=a&state=b", "error=x"])
+def test_a_callback_that_nobody_began_is_refused(house: House, query: str) -> None:
+    for browser in (house.browser(), house.browser()):
+        assert_refused(browser("GET", f"{CALLBACK}?{query}"), browser)
+        browser("GET", LOGIN)
+        assert_refused(browser("GET", f"{CALLBACK}?{query}"), browser)
+
+
+def test_a_callback_without_the_cookie_is_refused(house: House) -> None:
+    browser = house.browser()
+    back = house.leave_for_github(browser, house.new_person())
+    assert_refused(browser("GET", back, cookies=[]), browser)
+    assert_refused(browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}="]), browser)
+
+
+def test_a_second_cookie_is_refused(house: House) -> None:
+    """Another host of the domain puts its own sign-in beside the one that was begun."""
+    attacker, browser = house.browser(), house.browser()
+    planted = house.leave_for_github(attacker, house.new_person())
+    back = house.leave_for_github(browser, house.new_person())
+    both = [f"{SIGN_IN_COOKIE}={one.cookies[SIGN_IN_COOKIE]}" for one in (attacker, browser)]
+    for target in (planted, back):
+        for cookies in (both, both[::-1], ["; ".join(both)]):
+            assert_refused(browser("GET", target, cookies=cookies), browser)
+
+
+def test_a_sign_in_of_long_ago_is_refused(house: House) -> None:
+    browser = house.browser()
+    back = house.leave_for_github(browser, house.new_person())
+    house.clock.advance(601)
+    assert_refused(browser("GET", back), browser)
+
+
+def test_an_attackers_code_in_the_victims_callback_is_refused(house: House) -> None:
+    """State and cookie are the victim's own; only PKCE's verifier tells that the code is not."""
+    attacker, victim = house.browser(), house.browser()
+    theirs = house.leave_for_github(attacker, house.new_person())
+    back = house.leave_for_github(victim, house.new_person())
+    code, state = _parameters(theirs)["code"], _parameters(back)["state"]
+    page = victim("GET", f"{CALLBACK}?code={code}&state={quote(state)}")
+    assert_refused(page, victim)
+    assert "GitHub did not confirm it" in page.body
+
+
+def test_a_stolen_code_is_worth_nothing_elsewhere(house: House) -> None:
+    victim, attacker, ann = house.browser(), house.browser(), house.new_person()
+    stolen = _parameters(house.leave_for_github(victim, ann))["code"]
+    mine = _parameters(house.leave_for_github(attacker, house.new_person()))["state"]
+    assert_refused(attacker("GET", f"{CALLBACK}?code={stolen}&state={quote(mine)}"), attacker)
+    # Nor with our own secret, if that is stolen too.
+    stolen = _parameters(house.leave_for_github(victim, ann))["code"]
+    form = {
+        "client_id": house.client.client_id,
+        "client_secret": house.client.client_secret,
+        "code": stolen,
+        "redirect_uri": ORIGIN + CALLBACK,
+    }
+    answer = urllib3.request(
+        "POST",
+        f"{house.github.url}/login/oauth/access_token",
+        body=urlencode(form),
+        headers={"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.json()["error"] == "bad_verification_code"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\/evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r/evil.example",
+        "\t//evil.example",
+        " //evil.example",
+        "/\x00/evil.example",
+        "/\x01/evil.example",
+        "/\x7f/evil.example",
+        "/a\u2028b",
+        "/\u3000/evil.example",
+        "/\uff0f/evil.example",
+        "/\u00e9",
+        "https://evil.example",
+        "https:evil.example",
+        "https:/evil.example",
+        "http://evil.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "evil.example",
+        "@evil.example",
+        ".evil.example",
+        "?//evil.example",
+        "%2f%2fevil.example",
+        "%5cevil.example",
+        "/" + "a" * 501,
+        # A header's end and another's beginning.
+        "/\r\nSet-Cookie: a=b",
+        "/a\r\n\r\n<script>",
+        "/a\nLocation: //evil.example",
+    ],
+)
+def test_next_leads_nowhere_else(house: House, path: str) -> None:
+    answer = house.sign_in(house.browser(), house.new_person(), f"?next={quote(path, safe='')}")
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%2f/evil.example", "/%5cevil.example", "/.//evil.example", "/@evil.example", "/a?next=//evil.example"],
+)
+def test_what_only_looks_like_another_site_stays_on_ours(house: House, path: str) -> None:
+    answer = house.sign_in(house.browser(), house.new_person(), f"?next={quote(path, safe='')}")
+    assert answer.headers["location"] == path
+    assert urlsplit(where(answer)).netloc == HOST
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        EVIL,
+        "null",
+        "*",
+        ",",
+        f"{EMBEDDER}/",
+        f"{EMBEDDER}.evil.example",
+        f"{EMBEDDER}@evil.example",
+        f"{EMBEDDER}:444",
+        f"{EMBEDDER},{EVIL}",
+        EMBEDDER.replace("https", "http"),
+        EMBEDDER.upper(),
+        EMBEDDER.replace("wiki", "*"),
+        EMBEDDER.removeprefix("https://"),
+        "https://example.org",
+    ],
+)
+def test_no_other_site_gets_a_popup(house: House, origin: str) -> None:
+    browser = house.browser()
+    page = browser("GET", f"{LOGIN}?origin={quote(origin, safe='')}")
+    assert (page.status, browser.set_cookies) == (403, [])
+
+
+def test_nothing_that_a_page_shows_is_markup(house: House) -> None:
+    markup = "\"><script src=//evil.example></script><img onerror=alert(1) '&"
+    shown = house.browser()("GET", f"{LOGIN}?origin={quote(markup, safe='')}")
+    assert (shown.status, "&quot;&gt;&lt;script" in shown.body) == (403, True)
+    with open_house(house.table, house.github, ALLOWED_ORGS="octo-org", ALLOWED_ORIGINS=markup) as club:
+        turned_away = club.sign_in(club.browser(), club.new_person(markup))
+        assert turned_away.status == 403
+        ann = club.new_person()
+        club.github.new_organization("octo-org", {ann: "member"})
+        popup = club.sign_in(club.browser(), ann, f"?origin={quote(markup, safe='')}")
+        assert unescape(re.findall('data-origin="([^"]*)"', popup.body)[0]) == markup
+    for page in (shown, turned_away, popup):
+        assert "<img" not in page.body
+        assert "<script src=//" not in page.body
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+
+
+def test_a_forwarded_host_leads_nobody_astray(house: House) -> None:
+    """Whoever calls API Gateway itself says where they come from as they like."""
+    house.github.signed_in = house.new_person()
+    for host in ("evil.example", "timer.example.com.evil.example", "evil.example:443"):
+        address = where(house.browser()("GET", LOGIN, x_forwarded_host=host))
+        answer = urllib3.request("GET", address, redirect=False)
+        # GitHub leads to what was registered, without a code.
+        location = answer.headers["location"]
+        assert location.startswith(ORIGIN + CALLBACK)
+        assert _parameters(location)["error"] == "redirect_uri_mismatch"
+    # What is no host is not used at all.
+    for host in ("evil.example/", "evil.example?", "a@evil.example", "evil.example, a", "a\r\nb", "é"):
+        asked = _parameters(where(house.browser()("GET", LOGIN, x_forwarded_host=host)))
+        assert asked["redirect_uri"] == f"https://api.example.com{CALLBACK}"
+
+
+# ---------------------------------------------------------------------- requests that others cause
+
+_FORGERIES = {
+    "cross-site": {"origin": EVIL, "sec_fetch_site": "cross-site"},
+    "cross-site, no Sec-Fetch-Site": {"origin": EVIL, "sec_fetch_site": ""},
+    "same-site sibling": {"origin": "https://other.example.com", "sec_fetch_site": "same-site"},
+    "sibling, no Sec-Fetch-Site": {"origin": "https://other.example.com", "sec_fetch_site": ""},
+    "no Origin, cross-site": {"origin": "", "sec_fetch_site": "cross-site"},
+    "no Origin, same-site": {"origin": "", "sec_fetch_site": "same-site"},
+    "neither": {"origin": "", "sec_fetch_site": ""},
+    "null Origin": {"origin": "null", "sec_fetch_site": "cross-site"},
+    "null Origin, no Sec-Fetch-Site": {"origin": "null", "sec_fetch_site": ""},
+    "an embedding site": {"origin": EMBEDDER, "sec_fetch_site": "cross-site"},
+    "over http": {"origin": f"http://{HOST}", "sec_fetch_site": ""},
+    "another port": {"origin": f"{ORIGIN}:8443", "sec_fetch_site": ""},
+    "typed by hand": {"origin": "", "sec_fetch_site": "none"},
+    "two origins": {"origin": f"{ORIGIN}, {EVIL}", "sec_fetch_site": ""},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_no_other_site_makes_a_browser_write(house: House, method: str, path: str) -> None:
+    browser, ann = house.signed_in()
+    timer = browser("POST", START, {}).json()["id"]
+    made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
+    target = path.format(timer_id=timer, token_id=made)
+    before = house.items(str(ann.id))
+    for name, headers in _FORGERIES.items():
+        answer = browser(method, target, **headers)
+        assert answer.status == 403, (name, answer)
+        # As a form can send it, without asking first.
+        answer = browser(method, target, content_type="text/plain", **headers)
+        assert answer.status in {403, 415}, (name, answer)
+    assert house.items(str(ann.id)) == before
+    assert browser("GET", ME).status == 200
+
+
+def test_a_forwarded_host_does_not_make_another_site_ours(house: House) -> None:
+    browser, ann = house.signed_in()
+    forged = {"x_forwarded_host": "evil.example", "origin": EVIL}
+    assert browser("POST", START, {}, **forged, sec_fetch_site="cross-site").status == 403
+    assert house.timers_of(ann) == []
+    # A page cannot have a browser send the header: CORS does not allow it, nor a cookie with it.
+    resources = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Resources"]  # noqa: S506
+    _, cors, _ = resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
+    assert not {"x-forwarded-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
+    assert "AllowCredentials" not in cors
+    # And CloudFront, to whose host the cookie belongs, says what it is.
+    code = resources["ForwardHostFunction"]["Properties"]["FunctionCode"]
+    assert "headers['x-forwarded-host'] = { value: headers.host.value };" in code
+
+
+# ---------------------------------------------------------------------- what is somebody else's
+
+
+@pytest.mark.parametrize(("method", "path"), TIMER_ROUTES)
+@pytest.mark.parametrize("credentials", ["cookie", "token", "embedded"])
+def test_somebody_elses_timer_is_out_of_reach(house: House, method: str, path: str, credentials: str) -> None:
+    browser, ann = house.signed_in()
+    timer = browser("POST", START, {}).json()["id"]
+    before = house.items(str(ann.id))
+    ask = _as(house, credentials)
+    body = {"description": "mine"} if method == "PATCH" else None
+    answer = ask(method, path.format(timer_id=timer), body)
+    assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
+    assert house.items(str(ann.id)) == before
+
+
+@pytest.mark.parametrize("credentials", ["cookie", "token"])
+def test_somebody_elses_token_is_out_of_reach(house: House, credentials: str) -> None:
+    browser, ann = house.signed_in()
+    token = house.token(browser, name="Ann's own")
+    (kept,) = house.people.tokens(ann.id)
+    ask = _as(house, credentials)
+    assert "Ann's own" not in ask("GET", "/api/auth/tokens/").body
+    assert ask("DELETE", f"/api/auth/tokens/{kept.token_id}/").status in {403, 404}
+    assert house.caller(token)("GET", ME).json()["id"] == ann.id
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+@pytest.mark.parametrize("credentials", ["token", "embedded"])
+def test_tokens_and_embedding_sites_do_not_manage_the_account(
+    house: House, method: str, path: str, credentials: str
+) -> None:
+    browser, ann = house.signed_in()
+    ask = _as(house, credentials, ann)
+    made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
+    if not path.startswith("/api/auth/"):
+        # Timers are what they are for.
+        assert ask("POST", START, {}).status == 201
+        return
+    body = {"name": "x"} if path == "/api/auth/tokens/" else None
+    if path == "/api/auth/logout/":
+        body = {"everywhere": True}
+    answer = ask(method, path.format(token_id=made), body)
+    may = path == "/api/auth/session/" and credentials == "embedded"
+    assert answer.status == (200 if may else 403)
+    assert made in {token.token_id for token in house.people.tokens(ann.id)}
+    assert browser("GET", ME).status == 200
+
+
+# ---------------------------------------------------------------------- guessing
+
+
+@pytest.mark.parametrize("verdict", [False, True])
+def test_secrets_are_compared_in_constant_time(
+    house: House, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
+) -> None:
+    """What compares states and signatures is `hmac.compare_digest` alone: with its verdict, theirs turns."""
+    browser, _ = house.signed_in()
+    right = browser.cookies[SESSION_COOKIE]
+    header, claims = _read(right)
+    wrong = _sign(claims, b"f" * 64, {"kid": header["kid"]})
+    begun = house.browser()
+    back = house.leave_for_github(begun, house.new_person())
+    if verdict:
+        back = back.replace(_parameters(back)["state"], "another")
+    body = b'{"zen": "Keep it logically awesome."}'
+    signature = "sha256=" + "0" * 64 if verdict else sign(WEBHOOK_SECRET, body)
+    monkeypatch.setattr(hmac, "compare_digest", lambda _a, _b: verdict)
+    house.cool()
+    me = browser("GET", ME, cookies=[f"{SESSION_COOKIE}={wrong if verdict else right}"])
+    assert (me.status == 200) is verdict
+    delivered = webhook(
+        "POST",
+        "/api/github-timer-webhook/",
+        body=body,
+        x_github_event="ping",
+        x_github_delivery="a",
+        x_hub_signature_256=signature,
+        content_type="application/json",
+    )
+    assert delivered.status == (200 if verdict else 401)
+    # The cookie's signature is compared before the state.
+    page = begun("GET", back)
+    assert (page.status == 302) is verdict
+
+
+def test_a_token_is_looked_up_by_its_hash_and_never_compared(house: House) -> None:
+    browser, _ = house.signed_in()
+    text = house.token(browser)
+    asked: list[str] = []
+    events = house.timelogs.table.connection.client.meta.events
+
+    def note(request: Any, **_: object) -> None:
+        asked.append(request.body.decode())
+
+    events.register("before-send.dynamodb", note)
+    try:
+        house.caller(text)("GET", TIMERS)
+    finally:
+        events.unregister("before-send.dynamodb", note)
+    assert "token#" in asked[0]
+    assert text.removeprefix("itt_")[:8] not in "".join(asked)
+
+
+# ---------------------------------------------------------------------- smuggling
+
+
+def test_two_authorizations_are_nobody(house: House) -> None:
+    """API Gateway joins headers of one name by commas."""
+    browser, _ = house.signed_in()
+    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
+    for text in (
+        f"Token {token},Token {token}",
+        f"Token {token}, Bearer {session}",
+        f"Bearer {session},Bearer {session}",
+        f"Bearer {session}, Token {token}",
+        f"Token {token} Token {token}",
+        f",Token {token}",
+    ):
+        for cookies in ([], [f"{SESSION_COOKIE}={session}"]):
+            assert browser("GET", TIMERS, authorization=text, cookies=cookies).status == 401, text
+
+
+def test_two_session_cookies_are_nobody(house: House) -> None:
+    browser, _ = house.signed_in()
+    attacker, _ = house.signed_in()
+    own, planted = (f"{SESSION_COOKIE}={one.cookies[SESSION_COOKIE]}" for one in (browser, attacker))
+    for cookies in (
+        [own, planted],
+        [planted, own],
+        [own, own],
+        [f"{planted}; {own}"],
+        [own, f"{SESSION_COOKIE}="],
+    ):
+        assert browser("GET", ME, cookies=cookies).status == 401, cookies
+
+
+def test_a_cookie_of_a_similar_name_is_no_session(house: House) -> None:
+    browser, _ = house.signed_in()
+    session = browser.cookies[SESSION_COOKIE]
+    for name in ("issue-timer", "__Secure-issue-timer", SESSION_COOKIE.lower(), f" a{SESSION_COOKIE}"):
+        assert browser("GET", ME, cookies=[f"{name}={session}"]).status == 401, name
+
+
+def test_the_header_counts_and_not_the_cookie_beside_it(house: House) -> None:
+    browser, _ = house.signed_in()
+    other, bob = house.signed_in()
+    token = house.token(other)
+    # Sent by a program on purpose, so that no forgery is possible; nor does it lend anything to the cookie.
+    assert browser("GET", ME, authorization=f"Token {token}").json()["id"] == bob.id
+    assert browser("POST", START, {}, authorization=f"Token {token}", origin=EVIL).json()["user"] == bob.id
+    for bad in ("Token nothing", "Bearer a.b.c", "Token", "Basic YTpi", "Token  ", "Negotiate"):
+        assert browser("GET", ME, authorization=bad).status == 401, bad
+        assert browser("POST", START, {}, authorization=bad, origin=EVIL).status == 401, bad
+
+
+def test_an_empty_header_does_not_switch_the_check_of_the_origin_off(house: House) -> None:
+    browser, ann = house.signed_in()
+    for empty in (" ", "\t", "  "):
+        forged = browser("POST", START, {}, authorization=empty, origin=EVIL, sec_fetch_site="cross-site")
+        assert forged.status in {401, 403}
+    assert house.timers_of(ann) == []
+
+
+def test_a_token_is_no_cookie(house: House) -> None:
+    browser, _ = house.signed_in()
+    token = house.token(browser)
+    assert browser("GET", ME, cookies=[f"{SESSION_COOKIE}={token}"]).status == 401
+
+
+def test_what_a_sign_in_keeps_is_no_session_and_the_other_way_round(house: House) -> None:
+    browser, ann = house.signed_in()
+    session = browser.cookies[SESSION_COOKIE]
+    begun = house.browser()
+    back = house.leave_for_github(begun, ann)
+    sealed = begun.cookies[SIGN_IN_COOKIE]
+    assert_nobody(house, sealed)
+    assert_refused(begun("GET", back, cookies=[f"{SIGN_IN_COOKIE}={session}"]), begun)
+
+
+@pytest.mark.parametrize("path", [ME, TIMERS])
+def test_an_embedding_sites_session_is_good_there_alone(house: House, path: str) -> None:
+    session, ann = house.embedded()
+    ask = house.caller(session, "Bearer")
+    assert ask("GET", path, origin=EMBEDDER).status == 200
+    for headers in (
+        {},
+        {"origin": ""},
+        {"origin": "null"},
+        {"origin": EVIL},
+        {"origin": ORIGIN},
+        # Also allowed, and another one.
+        {"origin": "https://other.example.org"},
+        {"origin": f"{EMBEDDER}, {EVIL}"},
+        {"referer": EMBEDDER},
+    ):
+        assert ask("GET", path, **headers).status == 401, headers
+    browser = house.browser()
+    for headers in ({}, {"origin": EMBEDDER}, {"origin": ORIGIN, "sec_fetch_site": "same-origin"}):
+        assert browser("GET", path, cookies=[f"{SESSION_COOKIE}={session}"], **headers).status == 401, headers
+    assert browser.set_cookies == []
+    assert house.timers_of(ann) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/timelogs",
+        "//api/timelogs/",
+        "/api//timelogs/",
+        "/api/timelogs//",
+        "/api/timelogs/./",
+        "/api/health/../timelogs/",
+        "/api/timelogs/start/..",
+        "/API/TIMELOGS/",
+        "/api/timelogs/x.json",
+        "/api/timelogs%2F",
+        "/api/timelogs/;/",
+        "/api/admin/timers",
+        "/api/admin/health/x.json",
+        "/api/auth/me",
+        "/api/auth/me/x.json",
+        "/api/auth//me/",
+        "/api/auth/login/../me/",
+        "/api/auth/callback/../tokens/",
+        "/api/auth/login/%2e%2e/me/",
+        "/api/auth/me/export",
+        "/api/auth/ME/",
+    ],
+)
+def test_no_spelling_of_a_path_gets_past_the_door(house: House, path: str) -> None:
+    browser, _ = house.signed_in()
+    # Somebody was here just before.
+    browser("GET", ME)
+    browser("GET", TIMERS)
+    for method in ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT"):
+        answer = house.browser()(method, path)
+        assert answer.status in {401, 404}, (method, answer)
+
+
+def test_the_webhook_takes_neither_sessions_nor_tokens(house: House, webhook: Client) -> None:
+    browser, _ = house.signed_in()
+    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
+    for headers in (
+        {"authorization": f"Token {token}"},
+        {"authorization": f"Bearer {session}"},
+        {"cookie": f"{SESSION_COOKIE}={session}"},
+        {"x_hub_signature_256": token},
+        {"x_hub_signature_256": session},
+        {"x_hub_signature_256": sign(KEY, b"{}")},
+    ):
+        answer = webhook(
+            "POST", "/api/github-timer-webhook/", {}, x_github_event="ping", x_github_delivery="a", **headers
+        )
+        assert answer.status == 401, headers
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_the_api_takes_no_signature_of_a_webhook(house: House, method: str, path: str) -> None:
+    target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+    signature = sign(WEBHOOK_SECRET, b"{}")
+    for headers in (
+        {"x_hub_signature_256": signature, "x_github_event": "ping", "x_github_delivery": "a"},
+        {"x_hub_signature_256": signature, "authorization": f"Token {signature}"},
+        {"authorization": f"Bearer {WEBHOOK_SECRET}"},
+    ):
+        assert house.browser()(method, target, {}, **headers).status == 401, headers
+
+
+# ---------------------------------------------------------------------- what is left lying about
+
+
+def test_no_secret_is_logged(
+    house: House, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the most talkative level that a deployment can have, and of the libraries all but AWS's answers."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("botocore", "boto3"):
+        caplog.set_level(logging.INFO, logger=name)
+    given: list[str] = []
+    house.github.after_request = lambda request, answer: given.extend(
+        [request.headers.get("authorization", ""), _member(answer.body, "access_token")]
+    )
+    written = io.StringIO()
+    with ExitStack() as stack:
+        stack.callback(setattr, house.github, "after_request", lambda *_: None)
+        for name in ("auth.api", "timelogs.api", "webhook.receive"):
+            stack.enter_context(_debugging(sys.modules[name].logger, written))
+        known = _whole_life(house)
+        for signature in (sign(WEBHOOK_SECRET, b"{}"), "sha256=" + "0" * 64):
+            webhook("POST", "/", {}, x_hub_signature_256=signature, x_github_event="ping")
+    known |= {WEBHOOK_SECRET, sign(WEBHOOK_SECRET, b"{}"), KEY, house.client.client_secret}
+    known |= {text.removeprefix("Bearer ") for text in given if text}
+    assert any(text.startswith("gho_") for text in known)
+    lines = written.getvalue()
+    for message in ("Signed in", "A sign-in was refused", "GitHub refused a sign-in", "Delivery refused"):
+        assert f'"message":"{message}"' in lines
+    lines += "".join(capsys.readouterr()) + caplog.text + "".join(str(vars(one)) for one in caplog.records)
+    assert [text for text in known if text in lines or quote(text, safe="") in lines] == []
+
+
+def test_no_secret_is_shown_in_an_error(house: House) -> None:
+    browser, _ = house.signed_in()
+    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
+    (kept,) = house.people.tokens(house.session(browser).user_id)
+    browser("DELETE", f"/api/auth/tokens/{kept.token_id}/")
+    for text in (token, session[:-5], f"Basic {token}"):
+        answer = house.caller(text)("GET", TIMERS)
+        assert answer.status == 401
+        assert text not in str(answer)
+
+
+def test_the_table_of_attacks_and_these_tests_are_the_same() -> None:
+    rows = re.findall(r"\| `test_attacks\.py::(test_\w+)` \|$", SECURITY.read_text(), re.MULTILINE)
+    here = {name for name in globals() if name.startswith("test_")}
+    assert len(rows) == len(set(rows))
+    assert set(rows) == here - {"test_the_table_of_attacks_and_these_tests_are_the_same"}
+
+
+# ---------------------------------------------------------------------- helpers
+
+
+def assert_nobody(house: House, session: str) -> None:
+    """Check that a session is refused, wherever and however it is sent."""
+    browser = house.browser()
+    for path in (ME, TIMERS):
+        for answer in (
+            browser("GET", path, cookies=[f"{SESSION_COOKIE}={session}"]),
+            browser("GET", path, authorization=f"Bearer {session}"),
+        ):
+            assert answer.status == 401, session
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def assert_somebody(house: House, session: str) -> None:
+    assert house.browser()("GET", ME, cookies=[f"{SESSION_COOKIE}={session}"]).status == 200
+
+
+def assert_refused(page: Answer, browser: Browser) -> None:
+    """Check that a callback ended with a page, and signed nobody in."""
+    assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert SESSION_COOKIE not in browser.cookies
+
+
+def _as(house: House, credentials: str, who: Any = None) -> Callable[..., Answer]:
+    """Return what sends requests as somebody, by default as somebody new."""
+    browser, who = house.signed_in(who)
+    if credentials == "cookie":
+        return browser
+    if credentials == "token":
+        return house.caller(house.token(browser))
+    session, _ = house.embedded(who)
+    ask = house.caller(session, "Bearer")
+    return lambda method, target, body=None: ask(method, target, body, origin=EMBEDDER)
+
+
+def _whole_life(house: House) -> set[str]:
+    """Have somebody do all there is to do, in good and in bad, and return the secrets of it."""
+    known: set[str] = set()
+    browser, ann = house.browser(), house.new_person()
+    asked = _parameters(where(browser("GET", LOGIN)))
+    known |= {browser.cookies[SIGN_IN_COOKIE], asked["state"]}
+    back = house.leave_for_github(browser, ann)
+    sealed = browser.cookies[SIGN_IN_COOKIE]
+    begun = door.sessions().unseal(sealed, now_s=house.clock.ms // 1000)
+    known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
+    browser("GET", back)
+    known.add(browser.cookies[SESSION_COOKIE])
+    # In bad: replayed, of somebody else, not approved, not taken by GitHub.
+    browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
+    other = house.browser()
+    other("GET", back)
+    other("GET", house.leave_for_github(other, ann, approve=False))
+    wrong = house.leave_for_github(other, ann).replace("code=", "code=f")
+    known |= {_parameters(wrong)["code"], other.cookies[SIGN_IN_COOKIE]}
+    other("GET", wrong)
+    embedded, _ = house.embedded(ann)
+    token = house.token(browser)
+    known |= {embedded, token}
+    for text in (token, embedded, token[:-1], embedded[:-1]):
+        for scheme in ("Token", "Bearer", "Basic"):
+            known.add(f"{scheme} {text}")
+            house.caller(text, scheme)("GET", TIMERS, origin=EMBEDDER)
+    renewed = house.caller(embedded, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
+    known.add(renewed.json()["session"])
+    house.clock.advance(1_000)
+    browser("POST", START, {}, idempotency_key="a key")
+    known.add(browser.cookies[SESSION_COOKIE])
+    for method, path in ROUTES:
+        target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+        if (method, path) != ("DELETE", ME):
+            browser(method, target, {})
+            browser(method, target, {}, origin=EVIL)
+    house.sign_in(browser, ann)
+    known.add(browser.cookies[SESSION_COOKIE])
+    browser("DELETE", ME)
+    return known
+
+
+@contextmanager
+def _debugging(logger: Logger, stream: io.StringIO) -> Iterator[None]:
+    """Have a function's logger write everything to a stream."""
+    handler = logger.registered_handler
+    level, before = logger.log_level, handler.setStream(stream)  # type: ignore[attr-defined]
+    logger.setLevel("DEBUG")
+    yield
+    logger.setLevel(level)
+    handler.setStream(before)  # type: ignore[attr-defined]
+
+
+def _authorize_url(house: House, *, state: str) -> str:
+    query = f"client_id={house.client.client_id}&redirect_uri={ORIGIN}{CALLBACK}&state={quote(state)}"
+    return f"{house.github.url}/login/oauth/authorize?{query}"
+
+
+def _parameters(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def _member(body: Any, name: str) -> str:
+    return str(body.get(name, "")) if isinstance(body, dict) else ""
+
+
+def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and claims of a session, as anybody can read them."""
+    return jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
+
+
+def _sign(claims: dict[str, Any], key: bytes, header: dict[str, Any]) -> str:
+    """Return a token signed by HMAC-SHA-256, without a library's scruples."""
+    parts = ({"typ": "JWT", "alg": "HS256", **header}, claims)
+    signed = ".".join(_encode(json.dumps(part).encode()) for part in parts)
+    return f"{signed}.{_encode(hmac.digest(key, signed.encode(), 'sha256'))}"
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,549 @@
+"""Signing in with GitHub, on a fake GitHub that really checks codes, PKCE and credentials."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+
+from tests.support.browser import ORIGIN, where
+from tests.support.fake_github import FakeGitHub, faults
+from tests.support.house import EMBEDDER, KEY, House, open_house
+from tests.support.network import Network
+from timer_core.api import door
+from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
+from timer_core.clock import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.browser import Browser
+    from tests.support.fake_github.messages import Answer as GitHubAnswer
+    from tests.support.fake_github.messages import Request
+    from tests.support.gateway import Answer
+    from timer_core.store.table import Table
+
+LOGIN = "/api/auth/login/"
+ME = "/api/auth/me/"
+TIMERS = "/api/timelogs/"
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+    with open_house(shared_table, github) as house:
+        yield house
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    """The functions as after a cold start, at the present."""
+    shared_house.clock.ms = now_ms()
+    shared_house.sign_with(KEY)
+    shared_house.cool()
+    return shared_house
+
+
+class TestFlow:
+    def test_who_signs_in_is_registered_and_has_a_session(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        answer = house.sign_in(browser, ann, "?next=/history")
+        assert where(answer) == f"{ORIGIN}/history"
+        me = browser("GET", ME).json()
+        assert (me["id"], me["login"], me["scope"], me["is_admin"]) == (ann.id, ann.login, "write", False)
+        assert browser("POST", "/api/timelogs/start/", {}).status == 201
+        assert [timer["user"] for timer in browser("GET", TIMERS).json()["results"]] == [ann.id]
+
+    def test_github_is_asked_for_nothing_but_the_account(self, house: House) -> None:
+        address = urlsplit(where(house.browser()("GET", LOGIN)))
+        asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
+        assert (
+            f"{address.scheme}://{address.netloc}{address.path}"
+            == f"{house.github.url}/login/oauth/authorize"
+        )
+        assert asked.keys() == {
+            "client_id",
+            "redirect_uri",
+            "state",
+            "scope",
+            "code_challenge",
+            "code_challenge_method",
+        }
+        assert (asked["client_id"], asked["scope"]) == (house.client.client_id, "")
+        assert asked["redirect_uri"] == f"{ORIGIN}/api/auth/callback/"
+        assert (asked["code_challenge_method"], len(asked["code_challenge"])) == ("S256", 43)
+
+    def test_no_two_sign_ins_have_the_same_state_or_challenge(self, house: House) -> None:
+        browser = house.browser()
+        queries = [parse_qs(urlsplit(where(browser("GET", LOGIN))).query) for _ in range(20)]
+        for name in ("state", "code_challenge"):
+            assert len({query[name][0] for query in queries}) == 20
+
+    @pytest.mark.parametrize(
+        ("query", "path"), [("", "/"), ("?next=/a/b%3Fc=d%26e%23f", "/a/b?c=d&e#f"), ("?next=", "/")]
+    )
+    def test_the_way_leads_back_to_where_it_began(self, house: House, query: str, path: str) -> None:
+        answer = house.sign_in(house.browser(), house.new_person(), query)
+        assert where(answer) == ORIGIN + path
+
+    def test_the_session_is_in_a_cookie_for_this_host_and_not_for_scripts(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        session = next(header for header in browser.set_cookies if header.startswith(SESSION_COOKIE + "="))
+        assert session.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
+        assert browser.cookies.keys() == {SESSION_COOKIE}
+
+    def test_what_was_begun_is_kept_in_such_a_cookie_too(self, house: House) -> None:
+        browser = house.browser()
+        browser("GET", LOGIN)
+        (header,) = browser.set_cookies
+        assert header.startswith(SIGN_IN_COOKIE + "=")
+        assert header.split("; ")[1:] == ["Path=/", "Max-Age=600", "Secure", "HttpOnly", "SameSite=Lax"]
+
+    def test_nobody_keeps_the_answers(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        for answer in (browser("GET", LOGIN), house.sign_in(browser, ann), browser("GET", ME)):
+            assert answer.headers["cache-control"] == "no-store"
+
+    def test_the_paths_work_without_their_slashes(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        house.github.signed_in = ann
+        back = urlsplit(house.at_github(where(browser("GET", "/api/auth/login"))))
+        assert browser("GET", f"/api/auth/callback?{back.query}").status == 302
+        assert browser("GET", "/api/auth/me").json()["id"] == ann.id
+
+
+class TestAccount:
+    def test_who_has_another_login_now_is_still_the_same(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        timer = browser("POST", "/api/timelogs/start/", {}).json()["id"]
+        created = browser("GET", ME).json()["created"]
+        ann.login = f"renamed-{ann.id}"
+        house.clock.advance(DAY)
+        again, _ = house.signed_in(ann)
+        me = again("GET", ME).json()
+        assert (me["id"], me["login"], me["created"]) == (ann.id, ann.login, created)
+        assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
+
+    def test_a_login_that_somebody_else_has_now_is_somebody_else(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        browser("POST", "/api/timelogs/start/", {})
+        login, ann.login = ann.login, f"renamed-{ann.id}"
+        other, bob = house.signed_in(house.new_person(login))
+        me = other("GET", ME).json()
+        assert (me["id"], me["login"]) == (bob.id, login)
+        assert other("GET", TIMERS).json()["results"] == []
+
+    def test_name_and_picture_are_those_of_the_last_sign_in(self, house: House) -> None:
+        ann = house.new_person()
+        seen = []
+        for profile in (
+            {"name": "Ann", "avatar_url": "https://a.example/1"},
+            {"name": None, "avatar_url": ""},
+        ):
+            house.github.faults.append(_changed("GET /user", **profile))
+            browser, _ = house.signed_in(ann)
+            me = browser("GET", ME).json()
+            seen.append((me["name"], me["avatar_url"]))
+        assert seen == [("Ann", "https://a.example/1"), ("", "")]
+
+    def test_only_what_is_shown_is_stored(self, house: House) -> None:
+        _, ann = house.signed_in()
+        (profile,) = house.items(str(ann.id))
+        assert profile.keys() == {"pk", "sk", "login", "name", "avatar_url", "created_ms"}
+
+
+class TestRefused:
+    def test_who_says_no_at_github_is_not_signed_in(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        page = browser("GET", house.leave_for_github(browser, ann, approve=False))
+        assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert "you said no" in page.body
+        assert browser.cookies == {}
+        assert house.items(str(ann.id)) == []
+
+    @pytest.mark.parametrize("path", ["POST /login/oauth/access_token", "GET /user"])
+    @pytest.mark.parametrize("fault", [faults.lost_answer, lambda path: faults.status(502, path=path)])
+    def test_if_github_is_down_a_page_says_so(
+        self, house: House, path: str, fault: Callable[..., faults.Fault]
+    ) -> None:
+        browser, ann = house.browser(), house.new_person()
+        back = house.leave_for_github(browser, ann)
+        house.github.faults.append(fault(path=path))
+        page = browser("GET", back)
+        assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
+        assert "GitHub does not answer" in page.body
+        assert browser.cookies == {}
+        assert house.sign_in(browser, ann).status == 302
+
+    def test_a_rate_limit_of_githubs_is_such_a_page_too(self, house: House) -> None:
+        browser = house.browser()
+        back = house.leave_for_github(browser, house.new_person())
+        house.github.faults.append(faults.secondary_limit(60, path="GET /user"))
+        assert browser("GET", back).status == 502
+
+    def test_without_credentials_for_github_a_page_says_so(
+        self, shared_table: Table, github: FakeGitHub
+    ) -> None:
+        with open_house(shared_table, github) as house:
+            boto3.client("ssm").delete_parameter(Name=house.oauth_parameter)
+            browser, asked = house.browser(), len(github.requests)
+            page = browser("GET", LOGIN)
+            assert (page.status, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+            assert "has not connected it with GitHub" in page.body
+            assert browser.cookies == {}
+            assert len(github.requests) == asked
+
+    def test_credentials_that_github_does_not_take_sign_nobody_in(
+        self, shared_table: Table, github: FakeGitHub
+    ) -> None:
+        with open_house(shared_table, github) as house:
+            github.oauth_apps.remove(house.client)
+            github.oauth_apps.append(replace(house.client, client_secret="another"))
+            browser = house.browser()
+            page = house.sign_in(browser, house.new_person())
+            assert (page.status, browser.cookies) == (400, {})
+
+
+@pytest.fixture
+def club(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+    """Two organizations are allowed; of the first nobody is a member."""
+    with open_house(shared_table, github, ALLOWED_ORGS="first-org, octo-org") as house:
+        yield house
+
+
+class TestOrganizations:
+    def test_a_member_of_one_of_them_is_welcome(self, club: House) -> None:
+        ann = club.new_person()
+        club.github.new_organization("octo-org", {ann: "member"})
+        browser, _ = club.signed_in(ann)
+        assert browser("GET", ME).json()["id"] == ann.id
+
+    def test_anybody_else_gets_a_page_and_nothing_is_stored(self, club: House) -> None:
+        browser, bob = club.browser(), club.new_person()
+        club.github.new_organization("other-org", {bob: "admin"})
+        assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
+
+    def test_who_has_not_accepted_the_invitation_is_no_member(self, club: House) -> None:
+        browser, bob = club.browser(), club.new_person()
+        club.github.new_organization("octo-org", {bob: "member"})
+        club.github.faults.append(_changed("GET /user/memberships/orgs/octo-org", state="pending"))
+        assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
+
+    def test_if_github_does_not_tell_nobody_is_let_in(self, club: House) -> None:
+        browser, bob = club.browser(), club.new_person()
+        back = club.leave_for_github(browser, bob)
+        club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
+        assert browser("GET", back).status == 502
+        assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
+
+    def test_github_is_asked_for_no_more_than_the_memberships(self, club: House) -> None:
+        address = urlsplit(where(club.browser()("GET", LOGIN)))
+        assert parse_qs(address.query)["scope"] == ["read:org"]
+
+
+class TestPopup:
+    def test_a_popup_gets_a_page_that_hands_the_session_over(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        page = house.sign_in(browser, ann, f"?origin={EMBEDDER}")
+        assert page.status == 200
+        data = dict(re.findall(r'data-(\w+)="([^"]*)"', page.body))
+        expires_s = house.clock.ms // 1000 + 3_600
+        assert (data["origin"], data["expires"]) == (EMBEDDER, str(expires_s))
+        assert '<script src="/signed-in.js"></script>' in page.body
+        # No cookie: the session is for the page that opened the popup.
+        assert browser.cookies == {}
+        me = house.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
+        assert (me["id"], me["session"]["origin"]) == (ann.id, EMBEDDER)
+
+    def test_its_page_runs_nothing_but_that_script(self, house: House) -> None:
+        page = house.sign_in(house.browser(), house.new_person(), f"?origin={EMBEDDER}")
+        assert_is_locked_down(page)
+
+    def test_a_popup_of_another_site_is_turned_away(self, house: House) -> None:
+        browser = house.browser()
+        page = browser("GET", f"{LOGIN}?origin=https://evil.example")
+        assert (page.status, browser.cookies) == (403, {})
+        assert_is_locked_down(page)
+
+    def test_its_session_is_good_at_both_functions(self, house: House) -> None:
+        session, ann = house.embedded()
+        caller = house.caller(session, "Bearer")
+        assert caller("POST", "/api/timelogs/start/", {}, origin=EMBEDDER).json()["user"] == ann.id
+
+    def test_its_session_is_renewed_when_asked(self, house: House) -> None:
+        session, ann = house.embedded()
+        house.clock.advance(3_000)
+        answer = house.caller(session, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
+        assert answer.status == 200, answer
+        house.clock.advance(3_000)
+        assert house.caller(session, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
+        renewed = house.caller(answer.json()["session"], "Bearer")
+        assert renewed("GET", ME, origin=EMBEDDER).json()["id"] == ann.id
+
+    def test_its_session_is_not_renewed_unasked(self, house: House) -> None:
+        session, _ = house.embedded()
+        house.clock.advance(3_000)
+        browser = house.browser()
+        browser("GET", ME, authorization=f"Bearer {session}", origin=EMBEDDER)
+        assert browser.set_cookies == []
+
+
+class TestRenewal:
+    @pytest.mark.parametrize("path", [ME, TIMERS])
+    def test_a_session_is_renewed_after_a_quarter_of_an_hour_and_not_before(
+        self, house: House, path: str
+    ) -> None:
+        browser, _ = house.signed_in()
+        house.clock.advance(899)
+        browser("GET", path)
+        assert browser.set_cookies == []
+        before = house.session(browser)
+        house.clock.advance(1)
+        browser("GET", path)
+        (header,) = browser.set_cookies
+        assert header.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
+        after = house.session(browser)
+        assert after.session_id == before.session_id
+        assert after.expires_s == before.expires_s + 900
+
+    def test_thirty_days_after_signing_in_a_session_ends_however_often_it_was_renewed(
+        self, house: House
+    ) -> None:
+        browser, _ = house.signed_in()
+        session = house.session(browser)
+        end_s = session.signed_in_s + 30 * DAY
+        _, browser.cookies[SESSION_COOKIE] = door.sessions().renew(session, now_s=end_s - 4_000)
+        house.clock.ms = (end_s - 1_000) * 1000
+        browser("GET", ME)
+        assert "Max-Age=1000" in browser.set_cookies[0]
+        house.clock.ms = end_s * 1000 - 1
+        assert browser("GET", ME).status == 200
+        assert browser.set_cookies == []
+        house.clock.ms = end_s * 1000
+        assert browser("GET", ME).status == 401
+
+    def test_who_does_not_come_back_within_an_hour_signs_in_again(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        house.clock.ms = house.clock.ms // 1000 * 1000 + 3_599_999
+        assert house.session(browser)
+        house.clock.advance(0.001)
+        assert browser("GET", ME).status == 401
+
+    def test_a_session_in_a_cookie_is_not_for_scripts_to_renew(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        assert browser("POST", "/api/auth/session/").status == 403
+
+    def test_a_token_is_not_renewed(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        assert house.caller(house.token(browser))("POST", "/api/auth/session/").status == 403
+
+
+class TestSigningOut:
+    def test_who_signs_out_has_no_session_any_more(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
+        assert browser("POST", "/api/auth/logout/").status == 204
+        assert browser.cookies == {}
+        assert browser("GET", ME, cookies=kept).status == 401
+
+    def test_signing_out_leaves_other_browsers_alone(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        other, _ = house.signed_in(ann)
+        browser("POST", "/api/auth/logout/")
+        assert other("GET", ME).status == 200
+
+    def test_a_session_that_was_renewed_ends_with_it(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        first = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
+        house.clock.advance(1_000)
+        browser("GET", ME)
+        browser("POST", "/api/auth/logout/")
+        assert browser("GET", ME, cookies=first).status == 401
+
+    def test_signing_out_does_not_renew(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        house.clock.advance(1_000)
+        browser("POST", "/api/auth/logout/")
+        (header,) = browser.set_cookies
+        assert header.startswith(f"{SESSION_COOKIE}=; ")
+
+    def test_signing_out_everywhere_ends_every_session(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        other, _ = house.signed_in(ann)
+        embedded, _ = house.embedded(ann)
+        house.clock.advance(1)
+        assert browser("POST", "/api/auth/logout/", {"everywhere": True}).status == 204
+        house.cool()
+        assert other("GET", ME).status == 401
+        assert other("GET", TIMERS).status == 401
+        assert house.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
+        house.clock.advance(1)
+        again, _ = house.signed_in(ann)
+        assert again("GET", ME).status == 200
+
+    @pytest.mark.parametrize("everywhere", [False, True])
+    def test_a_warm_function_takes_a_session_for_a_minute_more(self, house: House, everywhere: bool) -> None:
+        browser, _ = house.signed_in()
+        house.clock.advance(1)
+        kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
+        assert browser("GET", TIMERS).status == 200
+        browser("POST", "/api/auth/logout/", {"everywhere": everywhere})
+        # The function that did it knows at once.
+        assert browser("GET", ME, cookies=kept).status == 401
+        house.clock.advance(59.999)
+        assert browser("GET", TIMERS, cookies=kept).status == 200
+        house.clock.advance(0.001)
+        assert browser("GET", TIMERS, cookies=kept).status == 401
+
+    def test_signing_out_everywhere_leaves_tokens_alone(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        token = house.token(browser)
+        house.clock.advance(1)
+        browser("POST", "/api/auth/logout/", {"everywhere": True})
+        house.cool()
+        assert house.caller(token)("GET", ME).status == 200
+
+    def test_what_was_ended_is_remembered_for_as_long_as_it_would_have_gone_on(self, house: House) -> None:
+        ann = house.new_person()
+        for _ in range(2):
+            browser, _ = house.signed_in(ann)
+            browser("POST", "/api/auth/logout/")
+            house.clock.advance(30 * DAY)
+        profile = house.table.get(f"user#{ann.id}", "profile") or {}
+        assert len(profile["ended"]["SS"]) == 1
+
+
+class TestKeys:
+    def test_rotating_the_key_signs_nobody_out(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        house.sign_with("n" * 64, previous=KEY)
+        house.cool()
+        assert browser("GET", ME).status == 200
+        assert browser("GET", TIMERS).status == 200
+
+    def test_a_session_goes_on_with_the_new_key(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        house.sign_with("n" * 64, previous=KEY)
+        house.cool()
+        house.clock.advance(1_000)
+        browser("GET", ME)
+        house.sign_with("n" * 64)
+        house.cool()
+        assert browser("GET", ME).status == 200
+
+    def test_when_the_previous_key_is_emptied_its_sessions_are_over(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        house.sign_with("n" * 64)
+        house.cool()
+        assert browser("GET", ME).status == 401
+
+    def test_a_key_that_was_rotated_a_moment_ago_works_at_once(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old, ann = house.signed_in()
+        assert old("GET", TIMERS).status == 200
+        read_before = door.sessions()
+        house.sign_with("n" * 64, previous=KEY)
+        house.seconds.now += 10
+        house.cool()
+        new, _ = house.signed_in(ann)
+        # One function has begun anew, and the other has not.
+        monkeypatch.setattr(door, "sessions", lambda: read_before)
+        house.timelogs.door = door.Door(house.table)
+        assert new("GET", TIMERS).status == 200
+        assert old("GET", TIMERS).status == 200
+
+
+class TestReads:
+    """An authenticated request costs at most one read more, and none while its function is warm."""
+
+    @pytest.mark.parametrize("credentials", ["token", "cookie", "embedded"])
+    def test_authenticating_is_one_read_when_cold_and_none_when_warm(
+        self, house: House, credentials: str
+    ) -> None:
+        ask = self._ask(house, credentials)
+        # So that the token has been used today already.
+        ask()
+        house.cool()
+        network = Network(house.timelogs.table.connection)
+        try:
+            assert ask().status == 200
+            cold, network.requests = network.requests, []
+            assert ask().status == 200
+            warm = network.requests
+        finally:
+            network.close()
+        assert (cold, warm) == (["GetItem", "Query"], ["Query"])
+
+    def test_the_first_use_of_a_token_on_a_day_is_noted(self, house: House) -> None:
+        ask = self._ask(house, "token")
+        network = Network(house.timelogs.table.connection)
+        try:
+            ask()
+        finally:
+            network.close()
+        assert network.requests == ["GetItem", "UpdateItem", "Query"]
+
+    def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, house: House) -> None:
+        network = Network(house.timelogs.table.connection)
+        try:
+            for text in ("itt_" + "0" * 38, "a.b.c", "nothing"):
+                assert house.caller(text)("GET", TIMERS).status == 401
+        finally:
+            network.close()
+        assert network.requests == []
+
+    def _ask(self, house: House, credentials: str) -> Callable[[], Answer]:
+        browser, ann = house.signed_in()
+        if credentials == "cookie":
+            return lambda: browser("GET", TIMERS)
+        if credentials == "token":
+            caller = house.caller(house.token(browser))
+            return lambda: caller("GET", TIMERS)
+        embedded = house.caller(house.embedded(ann)[0], "Bearer")
+        return lambda: embedded("GET", TIMERS, origin=EMBEDDER)
+
+
+def assert_turned_away(house: House, browser: Browser, page: Answer, user_id: int) -> None:
+    assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "Nothing was stored about you" in page.body
+    assert browser.cookies == {}
+    assert house.items(str(user_id)) == []
+
+
+def assert_is_locked_down(page: Answer) -> None:
+    """Check that a page runs and shows nothing but our own files, and goes into no frame."""
+    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "script-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?! src=)|<style| style=| on\w+=|javascript:", page.body)
+
+
+def _changed(path: str, **members: object) -> faults.Fault:
+    """Have GitHub's next answer say something else."""
+
+    def answer(_request: Request, carry_out: Callable[[], GitHubAnswer]) -> GitHubAnswer:
+        true = carry_out()
+        return replace(true, body={**true.body, **members})
+
+    return faults.Fault(answer, path)

@@ -1,0 +1,227 @@
+"""The functions that people speak to, in this process, and a GitHub that they sign in with."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from html import unescape
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+import urllib3
+from moto import mock_aws
+
+from tests.integration.conftest import Clock, loaded
+from tests.support.browser import ORIGIN, Browser, where
+from tests.support.gateway import Client
+from timer_core import secrets
+from timer_core.api import door
+from timer_core.api.sessions import SESSION_COOKIE
+from timer_core.clock import now_ms
+from timer_core.store.people import PeopleStore
+from timer_core.store.timers import Filters, TimerStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from tests.support.fake_github import FakeGitHub
+    from tests.support.fake_github.model import Account, OAuthApp
+    from tests.support.gateway import Answer
+    from timer_core.api.sessions import Session
+    from timer_core.domain.timers import Timer
+    from timer_core.store.table import RawItem, Table
+
+EMBEDDER = "https://wiki.example.org"
+ADMIN = "boss"
+KEY = "the key that sessions are signed with, of sixty-four characters."
+# All routes that need somebody to be known, and of these the ones that may change something.
+ROUTES = [
+    (method.upper(), path)
+    for path, operations in json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())[
+        "paths"
+    ].items()
+    for method, operation in operations.items()
+    if operation.get("security") != []
+]
+WRITES = [(method, path) for method, path in ROUTES if method != "GET"]
+_numbers = count(1)
+
+
+@dataclass
+class Seconds:
+    """The clock by which the functions' secrets get old; it moves only when told to."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class House:
+    """Both functions, warm until told otherwise.
+
+    Attributes
+    ----------
+    clock
+        The present of both.
+    """
+
+    github: FakeGitHub
+    client: OAuthApp
+    table: Table
+    auth: ModuleType
+    timelogs: ModuleType
+    secret_arn: str
+    oauth_parameter: str
+    clock: Clock
+    seconds: Seconds
+
+    @property
+    def timers(self) -> TimerStore:
+        return TimerStore(self.table)
+
+    @property
+    def people(self) -> PeopleStore:
+        return PeopleStore(self.table)
+
+    def browser(self) -> Browser:
+        """Return a browser that has never been here."""
+        return Browser({"/api/auth/": self.auth.handler, "": self.timelogs.handler})
+
+    def caller(self, credentials: str, scheme: str = "Token") -> Callable[..., Answer]:
+        """Return a program that sends credentials in its header, and nothing that browsers add."""
+        return partial(Client(self._handler), authorization=f"{scheme} {credentials}")
+
+    def new_person(self, login: str = "") -> Account:
+        """Return somebody whom no other test knows; the login is theirs if one is named."""
+        return self.github.new_user(login or f"person-{next(_numbers)}")
+
+    def at_github(self, address: str, *, approve: bool = True) -> str:
+        """Be led to GitHub, press the button, and return where GitHub leads back to."""
+        http = urllib3.PoolManager(retries=False)
+        page = http.request("GET", address, redirect=False)
+        assert page.status == 200, (page.data, page.headers)
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.data.decode()))
+        fields = {name: unescape(value) for name, value in fields.items()}
+        fields["authorize"] = "1" if approve else "0"
+        url = f"{self.github.url}/login/oauth/authorize"
+        answer = http.request("POST", url, fields=fields, encode_multipart=False, redirect=False)
+        location: str = answer.headers["location"]
+        return location
+
+    def leave_for_github(
+        self, browser: Browser, who: Account, query: str = "", *, approve: bool = True
+    ) -> str:
+        """Begin a sign-in, go through GitHub's page, and return the target that GitHub leads back to."""
+        self.github.signed_in = who
+        back = urlsplit(self.at_github(where(browser("GET", f"/api/auth/login/{query}")), approve=approve))
+        assert f"{back.scheme}://{back.netloc}" == ORIGIN
+        return f"{back.path}?{back.query}"
+
+    def sign_in(self, browser: Browser, who: Account, query: str = "") -> Answer:
+        """Sign somebody in, and return the answer of the callback."""
+        return browser("GET", self.leave_for_github(browser, who, query))
+
+    def signed_in(self, who: Account | None = None) -> tuple[Browser, Account]:
+        """Return a browser in which somebody has signed in, and who that is."""
+        browser, who = self.browser(), who or self.new_person()
+        assert self.sign_in(browser, who).status == 302
+        return browser, who
+
+    def embedded(self, who: Account | None = None) -> tuple[str, Account]:
+        """Return a session that was handed to a page of the embedding site, and whose it is."""
+        who = who or self.new_person()
+        page = self.sign_in(self.browser(), who, f"?origin={EMBEDDER}")
+        assert page.status == 200, page
+        return re.search('data-session="([^"]+)"', page.body)[1], who  # type: ignore[index]
+
+    def session(self, browser: Browser) -> Session:
+        """Return what the session in a browser's cookie says."""
+        return door.sessions().read(browser.cookies[SESSION_COOKIE], now_s=self.clock.ms // 1000)
+
+    def timers_of(self, who: Account) -> list[Timer]:
+        """Return somebody's timers."""
+        return list(self.timers.page(who.id, Filters(), page_size=100).timers)
+
+    def token(self, browser: Browser, **members: Any) -> str:
+        """Make a token in a browser and return its text."""
+        made = browser("POST", "/api/auth/tokens/", {"name": "test", **members})
+        assert made.status == 201, made
+        text: str = made.json()["token"]
+        return text
+
+    def cool(self) -> None:
+        """Let both functions begin anew: they know nobody any more, nor the keys."""
+        for function in (self.auth, self.timelogs):
+            function.door = door.Door(function.table)
+        door.sessions.cache_clear()
+
+    def sign_with(self, current: str, previous: str = "") -> None:
+        """Store the keys that sessions are signed with."""
+        keys = json.dumps({"current": current, "previous": previous})
+        boto3.client("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=keys)
+
+    def items(self, mention: str) -> list[RawItem]:
+        """Return whatever the table holds that mentions a word."""
+        client = self.table.connection.client
+        word = re.compile(rf"(?<![0-9A-Za-z]){re.escape(mention)}(?![0-9A-Za-z])")
+        pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
+        items = [item for page in pages for item in page["Items"]]
+        return [item for item in items if word.search(json.dumps(item))]
+
+    def _handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        function = self.auth if event["rawPath"].startswith("/api/auth/") else self.timelogs
+        answer: dict[str, Any] = function.handler(event, context)
+        return answer
+
+
+@contextmanager
+def open_house(table: Table, github: FakeGitHub, **variables: str) -> Iterator[House]:
+    """Run the functions on a table; the variables are those of template.yaml.
+
+    Houses may be opened one in the other: the environment is that of the one that was opened last.
+    """
+    with ExitStack() as stack:
+        # Only SSM and Secrets Manager are moto's.
+        stack.enter_context(mock_aws(config={"core": {"mock_credentials": False}}))
+        client = github.new_oauth_app(f"{ORIGIN}/api/auth/callback/")
+        oauth = f"/house-{next(_numbers)}/oauth"
+        boto3.client("ssm").put_parameter(
+            Name=oauth,
+            Value=json.dumps({"client_id": client.client_id, "client_secret": client.client_secret}),
+            Type="SecureString",
+        )
+        secret = boto3.client("secretsmanager").create_secret(
+            Name=f"sessions-{next(_numbers)}", SecretString="{}"
+        )
+        own = {
+            "SESSION_SECRET_ARN": secret["ARN"],
+            "OAUTH_CREDENTIAL": oauth,
+            "GITHUB_URL": github.url,
+            "GITHUB_API_URL": github.url,
+            "ALLOWED_ORIGINS": f"https://other.example.org,{EMBEDDER}",
+            "ADMIN_LOGINS": ADMIN,
+        }
+        auth, timelogs = (
+            stack.enter_context(loaded(name, table.name, **own | variables))
+            for name in ("auth.api", "timelogs.api")
+        )
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        clock, seconds = Clock(now_ms()), Seconds()
+        patch.setattr(auth, "now_ms", clock)
+        patch.setattr(timelogs, "now_ms", clock)
+        patch.setattr(secrets, "time", seconds)
+        house = House(github, client, table, auth, timelogs, secret["ARN"], oauth, clock, seconds)
+        house.sign_with(KEY)
+        house.cool()
+        yield house
+        door.sessions.cache_clear()

@@ -1,0 +1,207 @@
+"""Sessions as texts: what they say, how long they last, and which keys they are good with."""
+
+import base64
+import hmac
+import json
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timer_core.api.sessions import (
+    LIFE_S,
+    LONGEST_S,
+    SESSION_COOKIE,
+    Session,
+    Sessions,
+    cookie,
+    cookie_values,
+    is_session,
+)
+from timer_core.domain.errors import Unauthorized
+
+NOW = 1_800_000_000
+OLD, NEW = "o" * 64, "n" * 64
+ANN = 21031067
+
+
+@dataclass
+class Keys:
+    """Two keys, and those that are found when they are read again."""
+
+    current: str = OLD
+    previous: str = ""
+    rotated: tuple[str, str] | None = None
+
+    def get(self) -> tuple[str, ...]:
+        return self.current, self.previous
+
+    def refresh(self) -> bool:
+        if self.rotated is None:
+            return False
+        (self.current, self.previous), self.rotated = self.rotated, None
+        return True
+
+
+@pytest.fixture
+def sessions() -> Sessions:
+    return Sessions(Keys())
+
+
+def test_a_session_says_who_signed_in_and_when(sessions: Sessions) -> None:
+    begun, token = sessions.begin(ANN, "ann", now_s=NOW, origin="https://wiki.example.org")
+    assert is_session(token)
+    assert sessions.read(token, now_s=NOW) == begun
+    assert begun == Session(
+        ANN, "ann", begun.session_id, NOW, NOW, NOW + LIFE_S, origin="https://wiki.example.org"
+    )
+
+
+def test_every_session_has_a_name_of_its_own(sessions: Sessions) -> None:
+    assert len({sessions.begin(ANN, "ann", now_s=NOW)[0].session_id for _ in range(100)}) == 100
+
+
+def test_a_session_works_for_an_hour(sessions: Sessions) -> None:
+    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    assert sessions.read(token, now_s=NOW + 3_599).user_id == ANN
+    with pytest.raises(Unauthorized, match="expired"):
+        sessions.read(token, now_s=NOW + 3_600)
+
+
+def test_a_session_is_due_after_a_quarter_of_an_hour(sessions: Sessions) -> None:
+    session, _ = sessions.begin(ANN, "ann", now_s=NOW)
+    assert [session.is_due(NOW + seconds) for seconds in (0, 899, 900, 3_599)] == [False, False, True, True]
+
+
+def test_a_renewed_session_is_the_same_for_another_hour(sessions: Sessions) -> None:
+    session, _ = sessions.begin(ANN, "ann", now_s=NOW, origin="https://wiki.example.org")
+    renewed, token = sessions.renew(session, now_s=NOW + 1_000)
+    assert renewed == replace(session, issued_s=NOW + 1_000, expires_s=NOW + 1_000 + LIFE_S)
+    assert sessions.read(token, now_s=NOW + 1_000) == renewed
+
+
+def test_a_session_is_renewed_for_thirty_days_and_not_once_more(sessions: Sessions) -> None:
+    session, _ = sessions.begin(ANN, "ann", now_s=NOW)
+    end = NOW + 30 * 86_400
+    while session.is_due(now := session.issued_s + 900):
+        session, token = sessions.renew(session, now_s=now)
+    assert (session.expires_s, NOW + LONGEST_S) == (end, end)
+    assert sessions.read(token, now_s=end - 1) == session
+    with pytest.raises(Unauthorized, match="expired"):
+        sessions.read(token, now_s=end)
+
+
+def test_a_session_of_the_previous_key_goes_on_until_that_is_emptied() -> None:
+    _, token = Sessions(Keys(OLD)).begin(ANN, "ann", now_s=NOW)
+    assert Sessions(Keys(NEW, OLD)).read(token, now_s=NOW).user_id == ANN
+    with pytest.raises(Unauthorized, match="not one of ours"):
+        Sessions(Keys(NEW, "")).read(token, now_s=NOW)
+
+
+def test_a_session_is_made_with_the_current_key() -> None:
+    _, token = Sessions(Keys(NEW, OLD)).begin(ANN, "ann", now_s=NOW)
+    assert Sessions(Keys(NEW)).read(token, now_s=NOW).user_id == ANN
+
+
+def test_a_key_that_is_not_known_yet_is_looked_for_once() -> None:
+    _, token = Sessions(Keys(NEW)).begin(ANN, "ann", now_s=NOW)
+    keys = Keys(OLD, rotated=(NEW, OLD))
+    assert Sessions(keys).read(token, now_s=NOW).user_id == ANN
+    assert keys.get() == (NEW, OLD)
+
+
+def test_the_name_of_a_key_does_not_tell_it(sessions: Sessions) -> None:
+    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    header = jwt.get_unverified_header(token)
+    assert header == {"alg": "HS256", "kid": header["kid"], "typ": "JWT"}
+    assert len(header["kid"]) == 16
+    assert OLD[:8] not in token
+
+
+def test_an_empty_key_signs_nothing(sessions: Sessions) -> None:
+    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    name = sha256(b"issue-timer session key ").hexdigest()[:16]
+    header = _encode(json.dumps({"alg": "HS256", "kid": name}).encode())
+    signed = f"{header}.{token.split('.')[1]}"
+    forged = f"{signed}.{_encode(hmac.digest(b'', signed.encode(), 'sha256'))}"
+    with pytest.raises(Unauthorized):
+        sessions.read(forged, now_s=NOW)
+
+
+def test_what_was_sealed_comes_back_within_ten_minutes(sessions: Sessions) -> None:
+    sealed = sessions.seal({"state": "a", "next": "/"}, now_s=NOW)
+    assert sessions.unseal(sealed, now_s=NOW + 599) == {"state": "a", "next": "/"}
+    with pytest.raises(Unauthorized, match="expired"):
+        sessions.unseal(sealed, now_s=NOW + 600)
+
+
+def test_what_was_sealed_is_no_session_and_the_other_way_round(sessions: Sessions) -> None:
+    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    sealed = sessions.seal({"state": "a"}, now_s=NOW)
+    with pytest.raises(Unauthorized):
+        sessions.read(sealed, now_s=NOW)
+    with pytest.raises(Unauthorized):
+        sessions.unseal(token, now_s=NOW)
+
+
+@given(st.text())
+def test_no_arbitrary_text_is_a_session(text: str) -> None:
+    sessions = Sessions(Keys())
+    for one in (text, f"{text}.{text}.{text}"):
+        with pytest.raises(Unauthorized):
+            sessions.read(one, now_s=NOW)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(_JSON | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), _JSON), _JSON)
+def test_no_header_breaks_the_check(header: object, claims: object) -> None:
+    token = ".".join(map(_encode, [json.dumps(header).encode(), json.dumps(claims).encode(), b"signature"]))
+    with pytest.raises(Unauthorized):
+        Sessions(Keys()).read(token, now_s=NOW)
+
+
+def test_a_header_that_nests_too_deeply_is_refused(sessions: Sessions) -> None:
+    with pytest.raises(Unauthorized):
+        sessions.read(f"{_encode(b'[' * 7_000)}.e30.", now_s=NOW)
+
+
+def test_a_cookie_is_for_this_host_over_https_and_not_for_scripts() -> None:
+    header = cookie(SESSION_COOKIE, "text", max_age_s=60)
+    assert header.split("; ") == [
+        "__Host-issue-timer=text",
+        "Path=/",
+        "Max-Age=60",
+        "Secure",
+        "HttpOnly",
+        "SameSite=Lax",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "values"),
+    [
+        ([], []),
+        (["a=1"], ["1"]),
+        (["b=1", "a=2"], ["2"]),
+        (["b=1; a=2; c=3"], ["2"]),
+        (["a=1", "a=2"], ["1", "2"]),
+        (["a=1;a=1"], ["1", "1"]),
+        (["a=x=y"], ["x=y"]),
+        (["A=1; aa=2; a; =3; ;"], [""]),
+    ],
+)
+def test_all_values_of_a_cookie_are_found(headers: list[str], values: list[str]) -> None:
+    assert cookie_values(headers, "a") == values
+
+
+def _encode(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
