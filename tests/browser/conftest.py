@@ -1,0 +1,207 @@
+"""A real browser in front of the deployed template, and the GitHub that people sign in with.
+
+All of it ends with this package: while Playwright's own event loop runs, no other test could run one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from deployed_stack.sign_in import CALLBACK_PATH
+from local_stack import LocalStack, free_port
+from tests.e2e.conftest import Site
+from tests.support.fake_github import FakeGitHub
+from tests.support.install_chromium import chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.fake_github.model import Account
+
+# Root may not use Chromium's sandbox, and it is to ask nobody but those that a test leads it to.
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# A function's first start takes long while several start on few cores.
+_PATIENCE_MS = 60_000
+
+
+class OtherSites(ThreadingHTTPServer):
+    """Web sites of other people on this machine, each with a page that embeds Issue Timer.
+
+    Attributes
+    ----------
+    wiki
+        The origin that the stack is told to trust.
+    stranger
+        An origin that it is not.
+    """
+
+    _PAGE = Path(__file__).with_name("embedding_page.html")
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _PageHandler)
+        self.wiki = f"http://wiki.localhost:{self.server_port}"
+        self.stranger = f"http://stranger.localhost:{self.server_port}"
+        self.page = self._PAGE.read_bytes()
+
+    def __enter__(self) -> Self:
+        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown()
+        super().__exit__(*exc_info)
+
+
+class _PageHandler(BaseHTTPRequestHandler):
+    server: OtherSites
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.server.page)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="package")
+def other_sites() -> Iterator[OtherSites]:
+    with OtherSites() as sites:
+        yield sites
+
+
+@pytest.fixture(scope="package")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="package")
+def site(
+    github: FakeGitHub, other_sites: OtherSites, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    parameters = {"GitHubUrl": github.url, "GitHubApiUrl": github.url, "AllowedOrigins": other_sites.wiki}
+    with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
+        client = github.new_oauth_app(stack.url + CALLBACK_PATH)
+        credentials = {"client_id": client.client_id, "client_secret": client.client_secret}
+        stack.aws.client("ssm").put_parameter(
+            Name=stack.outputs["OAuthCredentialName"], Value=json.dumps(credentials), Type="SecureString"
+        )
+        yield Site(stack)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    assert path, "There is no Chromium: python -m tests.support.install_chromium"
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=_PATIENCE_MS)
+        with playwright.chromium.launch(executable_path=path, args=_FLAGS) as browser:
+            yield browser
+
+
+class Complaints:
+    """What browsers complain about: errors on the console, of scripts and of the content security policy."""
+
+    def __init__(self) -> None:
+        self._heard: list[str] = []
+        self._provoked: list[str] = []
+
+    def listen(self, context: BrowserContext) -> None:
+        context.on(
+            "console",
+            lambda said: said.type == "error" and self._heard.append(f"{said.text} {said.location['url']}"),
+        )
+        context.on("weberror", lambda error: self._heard.append(str(error.error)))
+
+    def provoke(self, pattern: str) -> None:
+        """Let a test provoke complaints in which a regular expression is found."""
+        self._provoked.append(pattern)
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [
+            complaint
+            for complaint in self._heard
+            if not any(re.search(pattern, complaint) for pattern in self._provoked)
+        ]
+
+
+@pytest.fixture
+def complaints(github: FakeGitHub) -> Complaints:
+    complaints = Complaints()
+    complaints.provoke(f" {re.escape(github.url)}/favicon.ico$")
+    # A page finds out that nobody is signed in by asking.
+    complaints.provoke(r"status of 401 .*/api/auth/me/$")
+    return complaints
+
+
+class OpenPage(Protocol):
+    def __call__(self, **options: Any) -> Page: ...
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site, complaints: Complaints) -> Iterator[OpenPage]:
+    """Opens the page in a browser of its own, without cookies; nothing may be complained about in the end."""
+    contexts = []
+
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(base_url=site.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(_PATIENCE_MS)
+        complaints.listen(context)
+        page = context.new_page()
+        page.goto("/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints.unexpected == []
+
+
+class SignIn(Protocol):
+    def __call__(self, page: Page, account: Account) -> Page: ...
+
+
+@pytest.fixture
+def sign_in(github: FakeGitHub) -> SignIn:
+    """Signs somebody in with the page's link and GitHub's button."""
+
+    def sign_in(page: Page, account: Account) -> Page:
+        github.signed_in = account
+        page.get_by_role("link", name="Sign in with GitHub").click()
+        page.get_by_role("button", name="Authorize").click()
+        expect(page.get_by_text(f"Signed in as {account.login}")).to_be_visible()
+        return page
+
+    return sign_in
+
+
+@pytest.fixture
+def ann(github: FakeGitHub) -> Account:
+    """Somebody who was never here before."""
+    return github.new_user(f"ann-{len(github.accounts)}")
+
+
+@pytest.fixture
+def ann_page(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Page:
+    """The page with Ann signed in."""
+    return sign_in(open_page(), ann)

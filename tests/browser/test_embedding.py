@@ -1,0 +1,133 @@
+"""Signing in on somebody else's web site: in a popup, without cookies of another site."""
+
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints, OpenPage, OtherSites
+from tests.e2e.conftest import Site
+from tests.support.fake_github import FakeGitHub
+from tests.support.fake_github.model import Account
+
+
+def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:
+    """Open the popup of a page that is of one origin, and may claim to be of another."""
+    page.goto(f"{origin}/?{urlencode({'stack': site.url, 'as': claiming or origin})}")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Sign in").click()
+    return opened.value
+
+
+def authorize(popup: Page, github: FakeGitHub, account: Account) -> None:
+    """Press the button, after which the popup closes by itself."""
+    github.signed_in = account
+    button = popup.get_by_role("button", name="Authorize")
+    with popup.expect_event("close"):
+        button.click(no_wait_after=True)
+
+
+def call(page: Page, method: str, path: str, session: str) -> Any:
+    return page.evaluate("args => call(...args)", [method, path, session])
+
+
+def test_the_popup_hands_a_session_to_the_page_that_opened_it(
+    open_page: OpenPage, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
+) -> None:
+    page = open_page()
+    authorize(open_popup(page, other_sites.wiki, site), github, ann)
+    message = page.wait_for_function("messages[0]").json_value()
+    assert message["origin"] == site.url
+    data = message["data"]
+    assert data.keys() == {"type", "session", "expires"}
+    assert data["type"] == "issue-timer:session"
+    assert 0 < data["expires"] / 1000 - time.time() <= 3600
+    assert page.context.cookies() == []
+
+    started = call(page, "POST", "/api/timelogs/start/", data["session"])
+    assert (started["status"], started["body"]["user"]) == (201, ann.id)
+    listed = call(page, "GET", "/api/timelogs/", data["session"])
+    assert [timer["id"] for timer in listed["body"]["results"]] == [started["body"]["id"]]
+
+
+def test_the_page_renews_its_session(
+    open_page: OpenPage, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
+) -> None:
+    page = open_page()
+    authorize(open_popup(page, other_sites.wiki, site), github, ann)
+    session = page.wait_for_function("messages[0]").json_value()["data"]["session"]
+    renewed = call(page, "POST", "/api/auth/session/", session)
+    assert renewed["status"] == 200
+    assert call(page, "GET", "/api/timelogs/", renewed["body"]["session"])["status"] == 200
+
+
+def test_the_page_may_not_manage_the_account(
+    open_page: OpenPage,
+    site: Site,
+    github: FakeGitHub,
+    other_sites: OtherSites,
+    ann: Account,
+    complaints: Complaints,
+) -> None:
+    complaints.provoke(r"status of 403 .*/api/auth/me/$")
+    page = open_page()
+    authorize(open_popup(page, other_sites.wiki, site), github, ann)
+    session = page.wait_for_function("messages[0]").json_value()["data"]["session"]
+    assert call(page, "DELETE", "/api/auth/me/", session)["status"] == 403
+
+
+def test_a_page_of_another_origin_is_not_signed_in(
+    open_page: OpenPage, site: Site, other_sites: OtherSites, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    page = open_page()
+    popup = open_popup(page, other_sites.stranger, site)
+    expect(popup.get_by_role("heading")).to_have_text("Not from this web site")
+    assert page.evaluate("messages") == []
+
+
+def test_a_page_that_claims_an_allowed_origin_gets_no_session(
+    open_page: OpenPage,
+    site: Site,
+    github: FakeGitHub,
+    other_sites: OtherSites,
+    ann: Account,
+    complaints: Complaints,
+) -> None:
+    complaints.provoke(r"Failed to execute 'postMessage'")
+    page = open_page()
+    authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
+    # A message that was sent before would have come before.
+    page.evaluate("new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })")
+    assert [message["data"] for message in page.evaluate("messages")] == ["own"]
+
+
+def test_a_page_of_another_origin_cannot_call_the_api(
+    ann_page: Page, site: Site, other_sites: OtherSites, complaints: Complaints
+) -> None:
+    complaints.provoke(r"blocked by CORS policy|net::ERR_FAILED")
+    ann_page.goto(f"{other_sites.stranger}/?{urlencode({'stack': site.url})}")
+    for path in ("/api/auth/me/", "/api/timelogs/"):
+        answer = ann_page.evaluate(
+            """(address) => fetch(address, { credentials: "include" }).then(() => "read", String)""",
+            site.url + path,
+        )
+        assert answer == "TypeError: Failed to fetch"
+    assert (
+        ann_page.evaluate("call('GET', '/api/timelogs/', 'any').then(() => 'read', String)")
+        == "TypeError: Failed to fetch"
+    )
+
+
+def test_a_window_that_nobody_opened_keeps_the_session_to_itself(
+    open_page: OpenPage, github: FakeGitHub, other_sites: OtherSites, ann: Account
+) -> None:
+    github.signed_in = ann
+    page = open_page()
+    page.goto(f"/api/auth/login/?{urlencode({'origin': other_sites.wiki})}")
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_role("main")).to_contain_text("The page that opened this window is gone.")
+    assert "data-session" not in page.content()
+    page.goto("/")
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
