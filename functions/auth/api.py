@@ -116,14 +116,14 @@ def leave() -> Response[str]:
     "/api/auth/me/export/",
     summary="Get all that is stored about you",
     operation_id="export",
-    responses=responses(200, 400, 401),
+    responses=responses(200, 400, 401, 403),
     tags=["account"],
 )
 def export(
     cursor: Annotated[str | None, Query(description="from a page's next", pattern="^[0-9A-Z]{26}$")] = None,
 ) -> Response[models.Export]:
     """Return profile, tokens and timers with their histories; the timers in pages."""
-    caller, now = _caller(), now_ms()
+    caller, now = _not_embedded(), now_ms()
     page = leaving.timers(caller.user_id, after=cursor, page_size=_EXPORT_PAGE)
     own = requests.origin(app.current_event.raw_event)
     following = None if page.after is None else f"{own}/api/auth/me/export/?cursor={page.after}"
@@ -148,6 +148,8 @@ def renew() -> Response[models.NewSession]:
     caller = _caller()
     if caller.session is None:
         raise Forbidden("Only a session can be renewed.")
+    if caller.session.origin and caller.session.origin not in names("ALLOWED_ORIGINS"):
+        raise Forbidden("Issue Timer does not sign people in for this web site any more.")
     if caller.by_cookie:
         # What is in a cookie is not for scripts to read.
         raise Forbidden("A session in a cookie renews itself.")
@@ -183,12 +185,12 @@ def log_out(request: Annotated[models.SignOutRequest | None, Body()] = None) -> 
     "/api/auth/tokens/",
     summary="List your API tokens",
     operation_id="list_tokens",
-    responses=responses(200, 401),
+    responses=responses(200, 401, 403),
     tags=["account"],
 )
 def list_tokens() -> Response[models.TokenList]:
     """Return the caller's tokens, oldest first, without their texts."""
-    tokens = people.tokens(_caller().user_id)
+    tokens = people.tokens(_not_embedded().user_id)
     return _answer(HTTPStatus.OK, models.TokenList(results=[models.TokenShown.of(one) for one in tokens]))
 
 
@@ -202,6 +204,9 @@ def list_tokens() -> Response[models.TokenList]:
 def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[models.TokenMade]:
     """Make a token and show its text, this once."""
     caller, now = _on_our_own_page(), now_ms()
+    if (session := caller.session) is not None:
+        # Not as of a minute ago: a session that is over must not leave a token behind.
+        people.signed_in(session.user_id, session.session_id, session.signed_in_s)
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     if expires_at is not None and expires_at * 1000 <= now:
         raise InvalidInput("expires", "Must lie in the future.")
@@ -267,7 +272,22 @@ def _on_our_own_page() -> Caller:
         If it is a token, or a page that we are embedded in: what concerns the account is not theirs to do.
     """
     caller = _caller()
-    if caller.session is None or caller.session.origin:
+    session = caller.session
+    if session is None or session.origin:
+        raise Forbidden("This takes signing in on Issue Timer's own page.")
+    return caller
+
+
+def _not_embedded() -> Caller:
+    """Return the caller, if it is not another site's page.
+
+    Raises
+    ------
+    Forbidden
+        If it is.
+    """
+    caller = _caller()
+    if caller.session is not None and caller.session.origin:
         raise Forbidden("This takes signing in on Issue Timer's own page.")
     return caller
 

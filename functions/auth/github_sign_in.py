@@ -95,6 +95,8 @@ class GitHubSignIn:
         }
         try:
             address, body = f"{self._url}/login/oauth/access_token", urlencode(form)
+            # Lambda freezes a function between its invocations, and a connection may not live as long.
+            self._pool.clear()
             answer = self._pool.request("POST", address, body=body, headers=headers, redirect=False)
             content = json.loads(answer.data) if answer.status == HTTPStatus.OK else {}
         except (urllib3.exceptions.HTTPError, ValueError) as error:

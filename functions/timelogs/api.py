@@ -338,6 +338,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = now_ms()
     try:
+        if event["requestContext"]["http"]["method"] == "OPTIONS":
+            # What a browser asks first from another site; API Gateway adds what its CORS settings say.
+            return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {}, "body": ""}
         requests.normalize(event)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)

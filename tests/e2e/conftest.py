@@ -120,7 +120,12 @@ def fake_github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="session")
 def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    parameters = {"GitHubApiUrl": fake_github.url, "StartLabels": "bug"}
+    parameters = {
+        "GitHubApiUrl": fake_github.url,
+        "StartLabels": "bug",
+        # The tests write more than people do.
+        "WritesPerMinute": "1000000",
+    }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
         yield Site(stack)
 

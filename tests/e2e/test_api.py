@@ -17,7 +17,7 @@ def test_the_page_says_what_runs_here(site: Site) -> None:
     response = request("GET", site.url + "/")
     assert response.status == 200
     assert response.headers["Content-Type"].startswith("text/html")
-    assert b"/api/timelogs/" in response.body
+    assert b"Issue Timer" in response.body
 
 
 def test_the_served_description_is_the_one_in_docs(site: Site) -> None:

@@ -427,3 +427,15 @@ def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_l
         (name, 60, 120, "stopped", 60),
         (name, 240, None, "running", NOW_S - 240),
     ]
+
+
+def test_what_vanished_is_not_taken_for_the_same_a_moment_later(running: Product, github: FakeGitHub) -> None:
+    team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
+    history = Board(team).act_out(Step(2, 0, "assignment", 0) for _ in range(4))
+    assigned, _unassigned, _assigned_again, unassigned_again = history
+    for event in (assigned, unassigned_again):
+        github.send(event.deliveries[0])
+    assert running.process() == []
+    team.at(NOW_S)
+    running.sweep()
+    assert timers(team, team.people[0].id) == [(assigned.place, 2, None, "paused", 4)]

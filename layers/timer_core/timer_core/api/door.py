@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
@@ -60,6 +57,7 @@ class Door:
     def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return an answer with the caller's session renewed, if it is a cookie and due."""
         self._limit.settle(caller.user_id)
+        answer.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
         if session is None or not caller.by_cookie or not session.is_due(now_s):
             return answer
@@ -75,6 +73,10 @@ class Door:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
+    # Imported with the first session: what comes with a token needs no more than botocore.
+    import boto3
+    from botocore.config import Config
+
     config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
     client = boto3.client("secretsmanager", config=config)
     return Sessions(RotatingSecret(client, os.environ["SESSION_SECRET_ARN"]))

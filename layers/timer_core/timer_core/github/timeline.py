@@ -131,17 +131,19 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
         The facts in the issue's log.
     """
     log = sorted(known, key=lambda fact: (fact.at_ms, uuid_time(fact.delivery)))
-    # Each event of the timeline with the fact that tells of it, if there is one.
-    told: list[Fact | None] = []
-    for event in events:
-        fact = min(
-            (fact for fact in log if _is_same(fact, event)),
-            key=lambda fact: abs(fact.at_ms - event.at_ms),
-            default=None,
-        )
-        if fact is not None:
-            log.remove(fact)
-        told.append(fact)
+    # Each event of the timeline with the fact that tells of it, if there is one: the nearest ones first.
+    told: list[Fact | None] = [None] * len(events)
+    pairs = [
+        (abs(fact.at_ms - event.at_ms), position, place)
+        for position, event in enumerate(events)
+        for place, fact in enumerate(log)
+        if _is_same(fact, event)
+    ]
+    taken: set[int] = set()
+    for _, position, place in sorted(pairs):
+        if told[position] is None and place not in taken:
+            told[position] = log[place]
+            taken.add(place)
     found: list[IssueEvent] = []
     before: Fact | None = None
     for position, event in enumerate(events):
