@@ -74,7 +74,7 @@ _ID = "/api/timelogs/<timer_id>/"
     "/api/timelogs/",
     summary="List your timers, newest first",
     operation_id="list",
-    responses=responses(200, 400, 401),
+    responses=responses(200, 400, 401, 403),
     tags=["timers"],
 )
 def list_timers(
