@@ -34,6 +34,7 @@ metrics = make_metrics("auth")
 _EXPORT_PAGE = 500
 # What is under way when time runs out needs this long at most.
 _RESERVE_MS = 3_000
+_ELSEWHERE = "This takes signing in on Issue Timer's own page."
 _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 
 table = Table(settings().table_name)
@@ -271,10 +272,9 @@ def _on_our_own_page() -> Caller:
     Forbidden
         If it is a token, or a page that we are embedded in: what concerns the account is not theirs to do.
     """
-    caller = _caller()
-    session = caller.session
-    if session is None or session.origin:
-        raise Forbidden("This takes signing in on Issue Timer's own page.")
+    caller = _not_embedded()
+    if caller.session is None:
+        raise Forbidden(_ELSEWHERE)
     return caller
 
 
@@ -288,7 +288,7 @@ def _not_embedded() -> Caller:
     """
     caller = _caller()
     if caller.session is not None and caller.session.origin:
-        raise Forbidden("This takes signing in on Issue Timer's own page.")
+        raise Forbidden(_ELSEWHERE)
     return caller
 
 

@@ -17,21 +17,17 @@ from timer_core.github.client import GitHub
 from timer_core.github.errors import GitHubError, NoCredential, RateLimited, Refused, Unavailable
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.questions import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
-from timer_core.github.timeline import IssueState, missing
+from timer_core.github.timeline import TOLERANCE_MS, IssueState, missing
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
 from timer_core.store.facts import FactStore
-from timer_core.store.items import FACT_DAYS, OPEN_SHARDS
+from timer_core.store.items import OPEN_SHARDS, SETTLED_AFTER_MS
 from timer_core.store.timers import TimerStore
 
 # Each issue that is not found is asked for by itself; the next run goes on with the others.
 _MOST_SEARCHES = 500
 # For so long the client does not ask again after an error.
 _MOMENT_S = 10
-# A delivery may give another second than the timeline.
-_MARGIN_MS = 5_000
-# The log does not reach back further.
-_LONGEST_MS = (FACT_DAYS - 1) * 86_400_000
 
 
 @dataclass(slots=True)
@@ -147,7 +143,7 @@ class Reconciler:
                 if timer.issue is None:
                     continue
                 issue = timer.issue
-                since_ms = max(timer.since_ms - _MARGIN_MS, now_ms - _LONGEST_MS)
+                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - SETTLED_AFTER_MS)
                 if since_ms >= asked.get(issue.key, now_ms + 1):
                     continue
                 asked[issue.key] = since_ms

@@ -13,8 +13,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
+from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.github.client import GitHub
@@ -51,7 +51,6 @@ _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 120
 _LONGEST_WAIT_FOR_GITHUB_S = 3_600
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 
 logger = make_logger("webhook-process")
 metrics = make_metrics("webhook-process")
@@ -131,7 +130,7 @@ def _wait(record: SQSRecord, error: Exception) -> None:
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs", config=_CONFIG)
+    return boto3.client("sqs", config=CLIENT_CONFIG)
 
 
 def _take(event: Event, message: Message) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from urllib.parse import parse_qs
 import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from timer_core.api.problems import HttpError, response
+from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.github.events import Ignored, MalformedDelivery, hook_of, read
 from timer_core.github.messages import Event, Hook
@@ -34,14 +34,14 @@ from webhook.queue import send
 logger = make_logger("webhook-receive")
 metrics = make_metrics("webhook-receive")
 
-# Three attempts have to fit into GitHub's 10 seconds, a cold start included.
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 # SQS takes a deduplication id of up to 128 letters, digits and punctuation; GitHub sends a UUID.
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
-sqs = boto3.client("sqs", config=_CONFIG)
+sqs = boto3.client("sqs", config=CLIENT_CONFIG)
 vocabulary = Vocabulary.from_environment()
-secrets = RotatingSecret(boto3.client("secretsmanager", config=_CONFIG), os.environ["WEBHOOK_SECRET_ARN"])
+secrets = RotatingSecret(
+    boto3.client("secretsmanager", config=CLIENT_CONFIG), os.environ["WEBHOOK_SECRET_ARN"]
+)
 
 
 @logger.inject_lambda_context

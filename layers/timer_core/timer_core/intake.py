@@ -84,14 +84,21 @@ class Intake:
         TooMuchContention
             If others kept changing the timers; trying again is safe.
         """
-        issue = Issue.of(first.repo, first.number)
-        users = self._facts.concerned(issue)
-        if not self._track_unregistered:
-            ids = sorted(users)
-            pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-            users = {user_id for page in pages for user_id in self._people.registered(page)}
-        since = Fact("", first.kind, first.at_ms)
-        return Taken(tuple(self._facts.bring_in_line(issue, users, since=since, now_ms=now_ms)))
+        changed = self._facts.bring_in_line(
+            Issue.of(first.repo, first.number),
+            since=Fact("", first.kind, first.at_ms),
+            timed=self._registered,
+            now_ms=now_ms,
+        )
+        return Taken(tuple(changed))
+
+    def _registered(self, users: set[int]) -> set[int]:
+        """Return those of any number of people who are timed now."""
+        if self._track_unregistered:
+            return users
+        ids = sorted(users)
+        pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+        return {user_id for page in pages for user_id in self._people.registered(page)}
 
     def concerns_anybody(self, event: IssueEvent) -> bool:
         """Whether an event is about anybody who is timed."""

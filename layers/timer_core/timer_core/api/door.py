@@ -8,6 +8,7 @@ from typing import Any
 from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
+from timer_core.clients import CLIENT_CONFIG
 from timer_core.secrets import RotatingSecret
 from timer_core.settings import names
 from timer_core.store.limits import WriteLimit
@@ -75,8 +76,6 @@ def sessions() -> Sessions:
     """Return the sessions of this deployment."""
     # Imported with the first session: what comes with a token needs no more than botocore.
     import boto3
-    from botocore.config import Config
 
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-    client = boto3.client("secretsmanager", config=config)
+    client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
     return Sessions(RotatingSecret(client, os.environ["SESSION_SECRET_ARN"]))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from timer_core.clients import CLIENT_CONFIG
 from timer_core.github.errors import InvalidCredential, Unavailable
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _MAX_AGE_S = 300
 # While SSM is out of reach: not one slow attempt for each question to GitHub.
 _MIN_AGE_S = 10
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 # It becomes part of a header, and a refused header would be quoted in the error.
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -105,7 +104,7 @@ class _Parameter:
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         if self._provider is None:
-            self._provider = SSMProvider(boto_config=_CONFIG)
+            self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
             # Not kept by the provider, which would know neither that there is none nor what was before.
             value = self._provider.get(self._name, decrypt=True, max_age=0)

@@ -15,7 +15,7 @@ from timer_core.github.vocabulary import Vocabulary
 
 # A delivery gives the time of the issue's last change, the timeline that of the event itself: they
 # may differ by a moment.
-_TOLERANCE_MS = 5_000
+TOLERANCE_MS = 5_000
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
 _UUID_UNITS_PER_MS = 10_000
@@ -163,7 +163,7 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
 def _is_same(fact: Fact, event: IssueEvent) -> bool:
     # Of assignees the log has only those who are registered.
     concerns_same = event.kind not in {"assigned", "unassigned"} or fact.users == frozenset(event.users or ())
-    return fact.kind == event.kind and concerns_same and abs(fact.at_ms - event.at_ms) <= _TOLERANCE_MS
+    return fact.kind == event.kind and concerns_same and abs(fact.at_ms - event.at_ms) <= TOLERANCE_MS
 
 
 def _place(event: IssueEvent, before: Fact | None, after: tuple[Fact, int] | None) -> str:

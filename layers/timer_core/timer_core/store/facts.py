@@ -8,7 +8,7 @@ What is told of an issue is logged under the name that it bears there. When an i
 its timers follow to its present name, and are derived from what was told of all of its names.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from timer_core.domain.replay import EFFECTS, Fact, Outcome, replay
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     FACT_DAYS,
+    SETTLED_AFTER_MS,
     SlotItem,
     TimerItem,
     expiry,
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action as UpdateAction
 
-# Facts older than this are not derived again: some of those they came with may have expired.
-_SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
 _ATTEMPTS = 20
 # A transaction takes 100 writes (AWS, "DynamoDB quotas"), and a move may change all of these timers.
 _MOST_TIMERS = 60
@@ -238,14 +237,18 @@ class FactStore:
         numbers = {int(item["number"]["N"]) for item in open_items}
         return [timer for number in sorted(numbers) for timer in self._follow(move.of(number), now_ms)]
 
-    def concerned(self, issue: Issue) -> set[int]:
-        """Return everybody whom something that was told of an issue is about, or who has timers on it."""
-        return self._read(issue).concerned()
+    def bring_in_line(
+        self,
+        issue: Issue,
+        *,
+        since: Fact,
+        timed: Callable[[set[int]], Iterable[int]],
+        now_ms: int,
+    ) -> list[Timer]:
+        """Derive timers on an issue again from a fact's place on, and return those that changed.
 
-    def bring_in_line(self, issue: Issue, users: Iterable[int], *, since: Fact, now_ms: int) -> list[Timer]:
-        """Derive people's timers on an issue again from a fact's place on, and return those that changed.
-
-        For what was logged by somebody who broke off then.
+        For what was logged by somebody who broke off then. ``timed`` returns who is timed of those whom
+        something is about.
 
         Raises
         ------
@@ -256,7 +259,7 @@ class FactStore:
         home = family.names.home(issue, now_ms)
         return [
             timer
-            for user_id in sorted(users)
+            for user_id in sorted(timed(family.concerned()))
             for timer in self._bring_in_line(user_id, since, home, family, now_ms)
         ]
 
@@ -389,7 +392,7 @@ class FactStore:
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         # ULIDs sort by time: these are the latest.
         ulids = sorted(known)[-_MOST_TIMERS:]
-        settled_ms = max(now_ms - _SETTLED_AFTER_MS, *(slot.settled_ms for slot in slots))
+        settled_ms = max(now_ms - SETTLED_AFTER_MS, *(slot.settled_ms for slot in slots))
         timers = []
         for item in self._table.get_many(_keys(user_id, ulids)):
             if "settled_ms" in item:

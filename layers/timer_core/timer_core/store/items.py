@@ -27,6 +27,8 @@ OPEN_SHARDS = 8
 # How long facts are kept. GitHub redelivers for three days, and a message can spend 14 days in
 # the queue and 14 more in the dead-letter queue.
 FACT_DAYS = 31
+# Facts older than this are not derived again: some of those they came with may have expired.
+SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
 
 
 FOCUS_SK = "focus"
