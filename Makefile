@@ -1,7 +1,8 @@
 # Issue Timer's commands; `make help` lists them.
 #
 # Each tool's packages are in an environment of their own, because they pin others differently: .venv has
-# the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator.
+# the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda
+# what Lambda's runtime has.
 
 PYTHON ?= python3
 # Where `make run` listens, and where the other targets look for it.
@@ -21,15 +22,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 venv         := .venv/.installed
 sam          := .venv-sam/.installed
 ministack    := .venv-ministack/.installed
+checkov      := .venv-checkov/.installed
+lambda       := .venv-lambda/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
 .PHONY: help
 help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
-	@echo; echo 'Those from send to upload-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
+	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>'
 
 .PHONY: install
-install: $(venv) $(sam) $(ministack) ## Install everything into .venv*, as the other targets do when they need it
+install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) ## Install everything into .venv*, as the other targets do when they need it
 
 # ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
@@ -41,6 +44,14 @@ run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without
 send: $(venv) ## Post an event as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
 	@.venv/bin/python scripts/send_delivery.py $(call required,EVENT) $(on-stack) \
 		$(call option,--event,NAME) $(call option,--url,URL)
+
+.PHONY: invoke
+invoke: $(venv) $(sam) $(ministack) $(lambda) ## Run a built function under AWS's emulator: FUNCTION=... EVENT=events/...json
+	@.venv/bin/python scripts/invoke.py --port '$(PORT)' run $(call required,FUNCTION) $(call required,EVENT)
+
+.PHONY: invoke-env
+invoke-env: $(venv) ## Print the functions' environment on the local stack, for `sam local invoke --env-vars`
+	@.venv/bin/python scripts/invoke.py --port '$(PORT)' environment
 
 .PHONY: token
 token: $(venv) ## Register a person and make an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]
@@ -63,13 +74,26 @@ logs: $(venv) ## Print what the functions logged in the last 15 minutes [ALL=1: 
 secret: $(venv) ## Print the webhook's secret, to give to GitHub
 	@.venv/bin/python scripts/operate.py $(on-stack) secret
 
+.PHONY: rotate-session-key
+rotate-session-key: $(venv) ## Change the key that sessions are signed with; nobody is signed out [DONE=1] [LEAKED=1]
+	@.venv/bin/python scripts/operate.py $(on-stack) session-key $(if $(call given,DONE),--done) \
+		$(if $(call given,LEAKED),--leaked)
+
 .PHONY: sweep
 sweep: $(venv) ## End forgotten timers now and print the summary [DRY_RUN=1: only count them]
 	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)
 
+.PHONY: dead-letters
+dead-letters: $(venv) ## Print up to ten of the deliveries that failed for good
+	@.venv/bin/python scripts/operate.py $(on-stack) dead-letters
+
 .PHONY: redrive
 redrive: $(venv) ## Queue the deliveries again that failed for good
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
+
+.PHONY: migrate
+migrate: $(venv) ## After an upgrade: write the timers anew that have an older shape, while the stack runs
+	@.venv/bin/python scripts/operate.py $(on-stack) migrate
 
 .PHONY: github-app
 github-app: $(venv) ## Register a GitHub App for the stack, and store its credentials [ORG=...] [URL=...]
@@ -98,34 +122,46 @@ github-rotate: $(venv) ## Change the webhook's secret; the former one works besi
 
 connect-github = .venv/bin/python scripts/connect_github.py $(on-stack) $(call option,--api-url,GITHUB_API_URL)
 
-.PHONY: upload-web
-upload-web: $(venv) ## Upload the page alone
-	@.venv/bin/python scripts/upload_web.py $(on-stack)
+.PHONY: deploy-web
+deploy-web: $(venv) ## Upload what changed of the page
+	@.venv/bin/python scripts/deploy_web.py $(on-stack)
 
 # ------------------------------------------------------------------ quality
 
 .PHONY: test
-test: $(venv) $(sam) $(ministack) ## Run the whole test suite
+test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 	.venv/bin/python -m tests.support.install_dynamodb_local
 	.venv/bin/python -m tests.support.install_github_schema
 	.venv/bin/python -m tests.support.install_chromium
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
-lint: $(venv) $(sam) ## Check style, types and template.yaml
+lint: $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv-sam/bin/sam validate --lint --region us-east-1
+	.venv-sam/bin/cfn-lint template.yaml
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: format
 format: $(venv) ## Put the code into the project's style
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
+.PHONY: screenshots
+screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots
+	.venv/bin/python -m tests.support.install_chromium
+	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_everybody_can_use_it tests/browser/test_widget_looks.py
+	.venv/bin/python -m pytest tests/browser/take_screenshots_of_pages.py
+
 .PHONY: openapi
 openapi: $(venv) ## Write docs/openapi.json anew from the routes
 	.venv/bin/python scripts/write_openapi.py
+
+.PHONY: release-check
+release-check: lint ## Check that what is committed can be released as the version it names
+	@.venv/bin/python scripts/check_release.py
 
 .PHONY: bench
 bench: build $(venv) ## Measure, and put the tables into docs/performance.md
@@ -149,11 +185,15 @@ for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,
 requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
 	.venv/bin/python -m pip install --quiet uv
 	cd requirements && compile() { ../.venv/bin/uv pip compile --quiet --upgrade --universal \
-			--python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
+			--generate-hashes --no-strip-extras --python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
 		compile layer.in --output-file ../layers/timer_core/requirements.txt \
 			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
+		compile background.in --output-file ../layers/background/requirements.txt \
+			$(addprefix --no-emit-package ,$(in-lambda-runtime) pycparser) && \
 		compile dev.in --output-file dev.txt && \
 		compile sam.in --output-file sam.txt && \
+		compile lambda.in --output-file lambda.txt && \
+		compile checkov.in --output-file checkov.txt && \
 		compile ministack.in --output-file ministack.txt
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 along.
@@ -166,7 +206,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
@@ -186,7 +226,7 @@ define install-venv
 	trap 'exit 130' INT; \
 	test -x $(1)/bin/pip || $(PYTHON) -m venv --clear $(1) || { $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
 		echo 'Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv'; exit 1; }; \
-	$(1)/bin/python -m pip install --no-input --requirement $(3) > $(1)/pip.log 2>&1 || { \
+	$(1)/bin/python -m pip install --no-input --no-deps --requirement $(3) > $(1)/pip.log 2>&1 || { \
 		tail -n 20 $(1)/pip.log; echo 'pip failed; all it printed is in $(1)/pip.log'; exit 1; }; \
 	echo "$(1) is ready after $$SECONDS s"
 	@touch $@
@@ -205,3 +245,9 @@ endef
 
 .venv-ministack/.installed: requirements/ministack.txt
 	$(call install-venv,.venv-ministack,the AWS emulator,$<)
+
+.venv-lambda/.installed: requirements/lambda.txt
+	$(call install-venv,.venv-lambda,the runtime of Lambda,$<)
+
+.venv-checkov/.installed: requirements/checkov.txt
+	$(call install-venv,.venv-checkov,checkov,$<)

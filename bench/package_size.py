@@ -1,30 +1,20 @@
-"""Size of what is deployed: each function's package and the layer, as `make build` made them."""
+"""Size of what is deployed: each function's package and the layers, as `make build` packed them."""
 
 import sys
 import zipfile
-from io import BytesIO
 from pathlib import Path
 
-_BUILD = Path(__file__).parents[1] / ".aws-sam" / "build"
+_PACKAGES = Path(__file__).parents[1] / ".aws-sam" / "packages"
 
 
 def measure() -> str:
     """Return the table: bytes as files and as a zip."""
-    if not _BUILD.is_dir():
+    if not _PACKAGES.is_dir():
         sys.exit("There is no build: run `make build` first.")
     rows = ["| package | files | KB unpacked | KB zipped |", "| --- | ---: | ---: | ---: |"]
-    for folder in sorted(path for path in _BUILD.iterdir() if path.is_dir()):
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        unpacked = sum(path.stat().st_size for path in files)
-        rows.append(
-            f"| {folder.name} | {len(files)} | {unpacked / 1024:.1f} | {_zipped(folder, files):.1f} |"
-        )
+    for archive in sorted(_PACKAGES.glob("*.zip")):
+        with zipfile.ZipFile(archive) as packed:
+            sizes = [entry.file_size for entry in packed.infolist()]
+        zipped = archive.stat().st_size
+        rows.append(f"| {archive.stem} | {len(sizes)} | {sum(sizes) / 1024:.1f} | {zipped / 1024:.1f} |")
     return "\n".join(rows)
-
-
-def _zipped(folder: Path, files: list[Path]) -> float:
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            archive.write(path, path.relative_to(folder))
-    return len(buffer.getvalue()) / 1024

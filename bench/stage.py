@@ -2,12 +2,15 @@
 
 import importlib
 import os
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.support.connection import connect, environment
 from tests.support.dynamodb_local import DynamoDBLocal
@@ -16,66 +19,109 @@ from tests.support.table import create_table
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore, Person
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+_READS = {"BatchGetItem", "GetItem", "Query"}
+
 
 @dataclass
 class Meter:
-    """What went to the database since it was last set to zero."""
+    """What went to the database since it was last set to zero.
+
+    Attributes
+    ----------
+    read_units, write_units
+        As AWS counts: DynamoDB Local counts transactions twice as high as documented ("Amazon DynamoDB
+        Transactions: How it works", "Capacity management for transactions"), which is put right here.
+    seconds
+        For how long any call was under way; two at once count once.
+    """
 
     calls: list[str] = field(default_factory=list)
-    capacity_units: float = 0
+    read_units: float = 0
+    write_units: float = 0
     seconds: float = 0
+    _under_way: int = 0
+    _since: float = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reset(self) -> None:
-        self.calls, self.capacity_units, self.seconds = [], 0, 0
+        self.calls, self.read_units, self.write_units, self.seconds = [], 0, 0, 0
 
     def watch(self, client: Any) -> None:
         """Count and time the calls of a botocore client."""
         call = client._make_api_call
 
         def counted(operation: str, parameters: dict[str, Any]) -> Any:
-            began = time.perf_counter()
+            response = {}
+            self._begin()
             try:
                 response = call(operation, parameters)
             finally:
-                self.seconds += time.perf_counter() - began
-                self.calls.append(operation)
-            consumed = response.get("ConsumedCapacity", {})
-            for entry in consumed if isinstance(consumed, list) else [consumed]:
-                self.capacity_units += entry.get("CapacityUnits", 0)
+                self._end(operation, response)
             return response
 
         client._make_api_call = counted
 
+    def _begin(self) -> None:
+        with self._lock:
+            if not self._under_way:
+                self._since = time.perf_counter()
+            self._under_way += 1
+
+    def _end(self, operation: str, response: dict[str, Any]) -> None:
+        consumed = response.get("ConsumedCapacity", {})
+        entries = consumed if isinstance(consumed, list) else [consumed]
+        units = sum(entry.get("CapacityUnits", 0) for entry in entries)
+        with self._lock:
+            self._under_way -= 1
+            if not self._under_way:
+                self.seconds += time.perf_counter() - self._since
+            self.calls.append(operation)
+            if operation in _READS:
+                self.read_units += units
+            else:
+                self.write_units += units / 2 if operation == "TransactWriteItems" else units
+
 
 @dataclass(frozen=True)
 class Stage:
-    """The loaded handlers and a client of the API."""
+    """The loaded handlers."""
 
-    api: Client
-    other: Client
+    timelogs: ModuleType
     process: ModuleType
     sweep: ModuleType
     meter: Meter
+    database: "DynamoDBClient"
+    table_name: str
+    _user_ids: Iterator[int] = field(default_factory=lambda: count(1000))
+
+    def new_person(self) -> tuple[Person, Client]:
+        """Register somebody; return who that is, and their client of the API, whose token is new too."""
+        user_id = next(self._user_ids)
+        person = Person(user_id, f"octocat-{user_id}")
+        people = PeopleStore(self.timelogs.table)
+        # What happened before somebody signed in is not timed.
+        people.register(person.user_id, person.login, now_ms=0)
+        _, token = people.mint_token(person, name="bench", now_ms=now_ms())
+        return person, Client(self.timelogs.handler, token)
 
 
 @cache
 def stage() -> Stage:
-    """Load the handlers on a new table with two people; once, because modules load once."""
+    """Load the handlers on a new table; once, because modules load once."""
     db = DynamoDBLocal().__enter__()  # ends with this process
     name = f"bench-{uuid.uuid4()}"
-    os.environ.update(environment(db.endpoint_url), TABLE_NAME=name)
+    os.environ.update(environment(db.endpoint_url), TABLE_NAME=name, WRITES_PER_MINUTE="1000000")
     os.environ.update(POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="CRITICAL")
-    create_table(connect(db.endpoint_url), name)
+    database = connect(db.endpoint_url)
+    create_table(database, name)
     timelogs, process, sweep = map(
         importlib.import_module, ("timelogs.api", "webhook.process", "stale_sweeper.sweep")
     )
-    people = PeopleStore(timelogs.table)
-    clients = []
-    for person in (Person(21031067, "Codertocat"), Person(583231, "octocat")):
-        people.register(person.user_id, person.login, now_ms=now_ms())
-        _, token = people.mint_token(person, name="bench", now_ms=now_ms())
-        clients.append(Client(timelogs.handler, token))
     meter = Meter()
     for module in (timelogs, process, sweep):
         meter.watch(module.table.connection.client)
-    return Stage(clients[0], clients[1], process, sweep, meter)
+    return Stage(timelogs, process, sweep, meter, database, name)

@@ -1,6 +1,6 @@
-"""``make build`` and ``make deploy``: the SAM CLI, with the layer made for what the functions run on.
+"""``make build`` and ``make deploy``: the SAM CLI, with layers made for what the functions run on.
 
-The layer's wheels are for one architecture and one Python, which the template takes as parameters. Both are
+The layers' wheels are for one architecture and one Python, which the template takes as parameters. Both are
 read here, from the command line or else from the stage's parameters in samconfig.toml, and given to both.
 """
 
@@ -13,11 +13,14 @@ import boto3
 from botocore.exceptions import NoRegionError
 
 from deployed_stack import DeployedStack
-from deployed_stack.web import upload_web
+from deployed_stack.packing import pack_build
+from deployed_stack.web import deploy_web
 from local_stack import LocalStackError
 from local_stack.choice import run_tool
 from local_stack.paths import ROOT, SAM
 
+_CONFIG = ROOT / "samconfig.toml"
+_AWS_SAM = ROOT / ".aws-sam"
 # Lambda's name of an architecture, and that of Python's wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
@@ -30,7 +33,7 @@ def main() -> int:
     parser.add_argument("--runtime", help="such as python3.13; as samconfig.toml says if not given")
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    config = tomllib.loads(_CONFIG.read_text())
     if not isinstance(config.get(options.stage), dict):
         raise LocalStackError(f"samconfig.toml has no stage {options.stage!r}.")
     stage = config[options.stage]
@@ -47,20 +50,43 @@ def main() -> int:
         "LAYER_PYTHON": runtime.removeprefix("python"),
         "PYTHON": str(SAM.with_name("python")),
     }
-    sam_options = ["--config-env", options.stage, "--parameter-overrides", *overrides]
+    sam_options = ["--config-file", str(_CONFIG), "--config-env", options.stage]
+    sam_options += ["--parameter-overrides", *overrides]
     sam_options += [f"Architecture={arch}", f"PythonRuntime={runtime}"]
 
     session = boto3.Session()
     if not options.build_only:
         _require_account(session)
-    for command in ["build"] if options.build_only else ["build", "deploy"]:
-        status = subprocess.call([SAM, command, *sam_options], cwd=ROOT, env=os.environ | environment)
-        if status != 0:
-            return status
-    if not options.build_only:
-        stack = DeployedStack(session, stage["global"]["parameters"]["stack_name"])
-        print(f"{upload_web(stack, ROOT / 'web')} files at {stack.url}")
+    build = _AWS_SAM / "build"
+    status = _sam("build", "--build-dir", str(build), *sam_options, environment=environment)
+    if status != 0:
+        return status
+    template = pack_build(build, _AWS_SAM / "packages")
+    if options.build_only:
+        return 0
+    status = _sam("deploy", "--template-file", str(template), *sam_options, environment=environment)
+    if status != 0:
+        return status
+    stack = DeployedStack(session, stage["global"]["parameters"]["stack_name"])
+    print(deploy_web(stack, ROOT / "web"))
+    print(_next_steps(stack))
     return 0
+
+
+def _sam(*command: str, environment: dict[str, str]) -> int:
+    return subprocess.call([SAM, *command], cwd=ROOT, env=os.environ | environment)
+
+
+def _next_steps(stack: DeployedStack) -> str:
+    return f"""
+Issue Timer is at {stack.url}
+  its API          {stack.url}/api/, described in {stack.url}/api/openapi.json
+  GitHub's webhook {stack.outputs["WebhookUrl"]}
+
+Next, unless it was done before:
+  make github-app STACK={stack.name}         connects GitHub: webhook, signing in, cards and comments
+  make token STACK={stack.name} USER=<login> registers a person and makes an API token
+  make logs STACK={stack.name}               shows what the functions say"""
 
 
 def _require_account(session: boto3.Session) -> None:

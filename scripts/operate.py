@@ -1,8 +1,9 @@
-"""``make secret``, ``make sweep``, ``make redrive``: what a stack's operator does by hand."""
+"""``make secret``, ``sweep``, ``redrive`` and others: what a stack's operator does by hand."""
 
 import argparse
 import json
 
+from deployed_stack import DeployedStack, session_key
 from local_stack.choice import add_stack_options, chosen_stack, run_tool
 
 
@@ -12,20 +13,45 @@ def main() -> int:
     add_stack_options(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("secret", help="print the secret that GitHub signs deliveries with")
+    key = commands.add_parser("session-key", help="change the key that sessions are signed with")
+    way = key.add_mutually_exclusive_group()
+    way.add_argument("--done", action="store_true", help="take no sessions of the key before any more")
+    way.add_argument("--leaked", action="store_true", help="end all sessions: everybody signs in again")
     sweep = commands.add_parser("sweep", help="end what was forgotten, and print the summary")
     sweep.add_argument("--dry-run", action="store_true", help="count only")
+    commands.add_parser("dead-letters", help="print the deliveries that failed for good")
     commands.add_parser("redrive", help="queue the deliveries again that failed for good")
+    commands.add_parser("migrate", help="write the timers anew that have an older shape")
     options = parser.parse_args()
     stack = chosen_stack(options)
     if options.command == "secret":
         print(stack.webhook_secret())
+    elif options.command == "session-key":
+        _rotate_session_key(stack, options)
     elif options.command == "sweep":
         summary = stack.sweep(dry_run=options.dry_run)
         print(json.dumps(summary))
         return 1 if "errorMessage" in summary else 0
+    elif options.command == "dead-letters":
+        for letter in stack.dead_letters():
+            print(json.dumps(letter))
+    elif options.command == "migrate":
+        print(stack.admin("migrate"), end="")
     else:
         print(f"Dead letters on their way back to the queue: {stack.redrive()}")
     return 0
+
+
+def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:
+    if options.leaked:
+        session_key.replace(stack)
+        print("The key is changed. Within six minutes no session of before works any more.")
+    elif options.done:
+        session_key.finish(stack)
+        print("Only sessions of the present key are taken, everywhere within five minutes.")
+    else:
+        session_key.rotate(stack)
+        print("The key is changed, and nobody is signed out. In two hours, end the former one: DONE=1")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,30 @@
 """The routes of signing in and of one's own account: parse, call, answer."""
 
+import json
 import os
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from auth import models
+from auth import models, pages
 from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import Reply, SignIn
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.door import Door, sessions
 from timer_core.api.models import to_ms, to_time
+from timer_core.api.problems import CONTENT_TYPE
 from timer_core.api.responses import responses
-from timer_core.api.sessions import LONGEST_S, SESSION_COOKIE, cookie
+from timer_core.api.sessions import SESSION_COOKIE, cookie
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Forbidden, InvalidInput, TimerNotFound
 from timer_core.github.credentials import OAuthParameter
-from timer_core.observability import make_logger, make_metrics
+from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import names, settings
 from timer_core.store.leaving import LeavingStore
 from timer_core.store.people import MAX_TOKENS, PeopleStore
@@ -39,7 +41,7 @@ _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 
 table = Table(settings().table_name)
 people = PeopleStore(table)
-leaving = LeavingStore(table)
+leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
 door = Door(table)
 sign_in = SignIn(
     GitHubSignIn(os.environ.get("GITHUB_URL", "https://github.com"), settings().github_api_url),
@@ -66,7 +68,7 @@ def log_in(
 ) -> Response[str]:
     """Lead to GitHub, which leads back to the callback."""
     own = requests.origin(app.current_event.raw_event)
-    return _reply(sign_in.begin(own, next_path=next, origin=origin, now_s=_now_s()))
+    return _reply(sign_in.begin(own, next_path=next, origin=origin, now_ms=now_ms()))
 
 
 @app.get("/api/auth/callback/", include_in_schema=False)
@@ -75,7 +77,7 @@ def come_back() -> Response[str]:
     event = app.current_event.raw_event
     query = dict(app.current_event.query_string_parameters)
     own = requests.origin(event)
-    return _reply(sign_in.finish(own, query, requests.cookies(event), now_s=_now_s()))
+    return _reply(sign_in.finish(own, query, requests.cookies(event), now_ms=now_ms()))
 
 
 @app.get(
@@ -121,18 +123,27 @@ def leave() -> Response[str]:
     tags=["account"],
 )
 def export(
-    cursor: Annotated[str | None, Query(description="from a page's next", pattern="^[0-9A-Z]{26}$")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(description="from a page's next", max_length=100, pattern="^[a-z]+(#[0-9A-Za-z]+)?$"),
+    ] = None,
 ) -> Response[models.Export]:
-    """Return profile, tokens and timers with their histories; the timers in pages."""
+    """Return profile, tokens, timers with their histories, and all else, in pages."""
     caller, now = _not_embedded(), now_ms()
-    page = leaving.timers(caller.user_id, after=cursor, page_size=_EXPORT_PAGE)
-    own = requests.origin(app.current_event.raw_event)
-    following = None if page.after is None else f"{own}/api/auth/me/export/?cursor={page.after}"
-    exported = models.Export(
-        profile=models.Me.of(caller, people.profile(caller.user_id)),
-        tokens=[models.TokenShown.of(token) for token in people.tokens(caller.user_id)],
-        timers=[models.TimerExported.with_history(timer, now) for timer in page.timers],
-        next=following,
+    # It reads so much that it is limited like a change.
+    door.count(caller, now_ms=now)
+    page = leaving.page(caller.user_id, after=cursor, page_size=_EXPORT_PAGE)
+    following = None
+    if page.after is not None:
+        own = requests.origin(app.current_event.raw_event)
+        following = f"{own}/api/auth/me/export/?cursor={quote(page.after)}"
+    exported = models.Export.of(
+        caller,
+        people.profile(caller.user_id),
+        people.tokens(caller.user_id) if cursor is None else (),
+        page,
+        now_ms=now,
+        following=following,
     )
     return _answer(HTTPStatus.OK, exported)
 
@@ -154,7 +165,7 @@ def renew() -> Response[models.NewSession]:
     if caller.by_cookie:
         # What is in a cookie is not for scripts to read.
         raise Forbidden("A session in a cookie renews itself.")
-    session, token = sessions().renew(caller.session, now_s=_now_s())
+    session, token = sessions().renew(caller.session, now_s=now_ms() // 1000)
     expires = to_time(session.expires_s * 1000)
     return _answer(HTTPStatus.OK, models.NewSession(session=token, expires=expires))
 
@@ -175,7 +186,7 @@ def log_out(request: Annotated[models.SignOutRequest | None, Body()] = None) -> 
     elif caller.session is None:
         raise Forbidden("A token is revoked, not signed out.")
     else:
-        until_ms = (caller.session.signed_in_s + LONGEST_S) * 1000
+        until_ms = caller.session.ends_s * 1000
         people.end_session(caller.user_id, caller.session.session_id, now_ms=now, until_ms=until_ms)
     door.authenticator.forget()
     _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
@@ -207,7 +218,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
     caller, now = _on_our_own_page(), now_ms()
     if (session := caller.session) is not None:
         # Not as of a minute ago: a session that is over must not leave a token behind.
-        people.signed_in(session.user_id, session.session_id, session.signed_in_s)
+        people.signed_in(session.user_id, session.session_id, session.signed_in_ms)
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     if expires_at is not None and expires_at * 1000 <= now:
         raise InvalidInput("expires", "Must lie in the future.")
@@ -237,15 +248,9 @@ def revoke_token(token_id: str) -> Response[str]:
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
+@count_requests(metrics, routes_of="auth")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
-    answer = _answer_to(event, context)
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("ServerErrors", MetricUnit.Count, int(answer["statusCode"] >= 500))
-    return answer
-
-
-def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = now_ms()
     app.context["set_cookies"] = []
     try:
@@ -256,7 +261,19 @@ def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     app.context["caller"], set_cookies = caller, app.context["set_cookies"]
     answer = app.resolve(event, context)
     answer["cookies"] = [*answer.get("cookies", ()), *set_cookies]
-    return answer if caller is None else door.leave(answer, caller, now_ms=now)
+    return _as_page(answer) if caller is None else door.leave(answer, caller, now_ms=now)
+
+
+def _as_page(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as a person can read it in a browser: a page in place of a problem."""
+    if answer["headers"].get("Content-Type") != CONTENT_TYPE:
+        return answer
+    problem = json.loads(answer["body"])
+    text = problem["detail"]
+    if "request_id" in problem:
+        text += f" It is logged as {problem['request_id']}."
+    page = pages.message(HTTPStatus(problem["status"]), problem["title"], text)
+    return {**answer, "headers": {**page.headers, "Content-Type": page.content_type}, "body": page.body}
 
 
 def _caller() -> Caller:
@@ -304,7 +321,3 @@ def _reply(reply: Reply) -> Response[str]:
 
 def _answer(status: HTTPStatus, body: _Model) -> Response[_Model]:
     return Response(status.value, "application/json", body, headers={"Cache-Control": "no-store"})
-
-
-def _now_s() -> int:
-    return now_ms() // 1000

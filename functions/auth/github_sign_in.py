@@ -10,9 +10,11 @@ import time
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import urllib3
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from timer_core.github.credentials import OAuthClient
 from timer_core.github.errors import Refused, Unavailable
@@ -33,6 +35,15 @@ class Account:
     login: str
     name: str
     avatar_url: str
+
+
+class _User(BaseModel):
+    """GitHub's answer to "Get the authenticated user", as far as it is used."""
+
+    id: PositiveInt
+    login: Annotated[str, Field(min_length=1)]
+    name: str | None = None
+    avatar_url: str | None = None
 
 
 def new_verifier() -> str:
@@ -118,12 +129,12 @@ class GitHubSignIn:
             If GitHub does not tell.
         """
         user = self._api.send("GET", "/user", token).data
-        return Account(
-            int(user["id"]),
-            str(user["login"]),
-            str(user.get("name") or ""),
-            str(user.get("avatar_url") or ""),
-        )
+        try:
+            known = _User.model_validate(user, strict=True)
+        except ValidationError as error:
+            # Without what was wrong: it may be anything.
+            raise Unavailable("GitHub's answer does not say who it is.") from error
+        return Account(known.id, known.login, known.name or "", known.avatar_url or "")
 
     def is_member(self, token: str, organization: str) -> bool:
         """Whether the person belongs to an organization, and has accepted its invitation.
@@ -137,4 +148,4 @@ class GitHubSignIn:
             membership = self._api.send("GET", f"/user/memberships/orgs/{quote(organization)}", token).data
         except Refused:
             return False
-        return bool(membership.get("state") == "active")
+        return isinstance(membership, dict) and membership.get("state") == "active"

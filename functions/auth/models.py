@@ -1,5 +1,7 @@
 """What the routes of an account take and answer."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from timer_core.api.auth import Caller
 from timer_core.api.models import Time, TimeIn, TimeLog, to_time
 from timer_core.api.sessions import Session
+from timer_core.domain.ids import timer_id
 from timer_core.domain.timers import Timer
+from timer_core.store.leaving import Stored
 from timer_core.store.people import Profile, Scope, Token
 
 
@@ -134,10 +138,137 @@ class TimerExported(TimeLog):
         return cls.model_construct(**shown, history=history)
 
 
-class Export(BaseModel):
-    """All that is stored about a person; the timers in pages."""
+class EndedSession(BaseModel):
+    """A session that was ended."""
 
-    profile: Me
-    tokens: list[TokenShown]
+    id: str
+    kept_until: Time
+
+
+class ProfileExported(Me):
+    """Who makes the request, and what they ended."""
+
+    signed_out_everywhere: Time | None
+    left: Annotated[Time | None, Field(description="When the account was deleted before, if it was.")]
+    ended_sessions: list[EndedSession]
+
+    @classmethod
+    def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
+        """Show a caller and what they ended."""
+        ended = profile.ended if profile else {}
+        return cls.model_construct(
+            **dict(Me.of(caller, profile)),
+            signed_out_everywhere=_time(profile.signed_out_ms) if profile else None,
+            left=_time(profile.left_ms) if profile else None,
+            ended_sessions=[
+                EndedSession(id=session_id, kept_until=to_time(until_ms))
+                for session_id, until_ms in ended.items()
+            ],
+        )
+
+
+class DeletedTimer(BaseModel):
+    """What is kept of a timer that was deleted."""
+
+    id: str
+    deleted: Time
+    kept_until: Time
+
+
+class Place(BaseModel):
+    """A person's place on an issue."""
+
+    issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
+    timers: Annotated[list[str], Field(description="Those on it that events may still change.")]
+    settled: Annotated[Time | None, Field(description="Up to when events change none of them.")]
+    moves: Annotated[list[str], Field(description="GitHub's deliveries that told of the issue's moves.")]
+    kept_until: Annotated[Time | None, Field(description="null while a timer is open on the issue.")]
+
+
+class KeyedRequest(BaseModel):
+    """A request with an Idempotency-Key, of which only hashes are stored."""
+
+    timer: Annotated[str, Field(description="What it was answered with.")]
+    kept_until: Time
+
+
+class Changes(BaseModel):
+    """How much was changed in a minute."""
+
+    minute: Time
+    changes: int
+    kept_until: Time
+
+
+class Export(BaseModel):
+    """All that is stored about a person, in pages."""
+
+    profile: ProfileExported
+    tokens: Annotated[list[TokenShown], Field(description="All of them are on the first page.")]
     timers: list[TimerExported]
-    next: Annotated[str | None, Field(description="The URL of the next page of timers.")]
+    deleted_timers: list[DeletedTimer]
+    places: Annotated[list[Place], Field(description="On the issues of this page's timers.")]
+    requests: list[KeyedRequest]
+    changes: list[Changes]
+    exclusive_runs: Annotated[
+        int | None, Field(description="How often a timer began to run that pauses the others.")
+    ]
+    next: Annotated[str | None, Field(description="The URL of the next page.")]
+
+    @classmethod
+    def of(
+        cls,
+        caller: Caller,
+        profile: Profile | None,
+        tokens: Sequence[Token],
+        page: Stored,
+        *,
+        now_ms: int,
+        following: str | None,
+    ) -> Self:
+        """Show a page of what is stored."""
+
+        def timer(ulid: str) -> str:
+            return timer_id(caller.user_id, ulid)
+
+        return cls(
+            profile=ProfileExported.with_sessions(caller, profile),
+            tokens=[TokenShown.of(token) for token in tokens],
+            timers=[TimerExported.with_history(one, now_ms) for one in page.timers],
+            deleted_timers=[
+                DeletedTimer(
+                    id=timer(one.ulid),
+                    deleted=to_time(one.deleted_ms),
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
+                for one in page.deleted
+            ],
+            places=[
+                Place(
+                    issue=place.issue_key,
+                    timers=[timer(ulid) for ulid in place.ulids],
+                    settled=_time(place.settled_ms),
+                    moves=place.moved,
+                    kept_until=None if place.kept_until_s is None else to_time(place.kept_until_s * 1000),
+                )
+                for place in page.places
+            ],
+            requests=[
+                KeyedRequest(timer=timer(one.ulid), kept_until=to_time(one.kept_until_s * 1000))
+                for one in page.requests
+            ],
+            changes=[
+                Changes(
+                    minute=to_time(one.minute_ms),
+                    changes=one.changes,
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
+                for one in page.changes
+            ],
+            exclusive_runs=page.runs,
+            next=following,
+        )
+
+
+def _time(ms: int | None) -> datetime | None:
+    return None if ms is None else to_time(ms)

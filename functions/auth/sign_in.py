@@ -69,7 +69,7 @@ class SignIn:
         self._allowed_orgs = allowed_orgs
         self._allowed_origins = allowed_origins
 
-    def begin(self, own_origin: str, *, next_path: str, origin: str, now_s: int) -> Reply:
+    def begin(self, own_origin: str, *, next_path: str, origin: str, now_ms: int) -> Reply:
         """Lead to GitHub.
 
         Parameters
@@ -104,7 +104,7 @@ class SignIn:
                 "next": next_path if _NEXT.fullmatch(next_path) else "/",
                 "origin": origin,
             },
-            now_s=now_s,
+            now_s=now_ms // 1000,
         )
         address = self._github.authorize_url(
             client,
@@ -116,15 +116,16 @@ class SignIn:
         return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=_SIGN_IN_S)])
 
     def finish(
-        self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_s: int
+        self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_ms: int
     ) -> Reply:
         """Sign in whoever comes back from GitHub."""
-        done = cookie(SIGN_IN_COOKIE, "", max_age_s=0)
         try:
-            begun = self._begun(query, cookies, now_s)
+            begun = self._begun(query, cookies, now_ms)
         except Unauthorized as error:
             self._logger.warning("A sign-in was refused", extra={"reason": str(error)})
-            return Reply(pages.message(HTTPStatus.BAD_REQUEST, "That did not work", str(error)), [done])
+            # What is in the cookie may belong to a sign-in that was begun since, and goes on.
+            return Reply(pages.message(HTTPStatus.BAD_REQUEST, "That did not work", str(error)))
+        done = cookie(SIGN_IN_COOKIE, "", max_age_s=0)
         if "code" not in query:
             text = "GitHub did not sign you in, perhaps because you said no."
             return Reply(pages.message(HTTPStatus.FORBIDDEN, "Not signed in", text), [done])
@@ -150,9 +151,9 @@ class SignIn:
             return Reply(pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not answer", text), [done])
         if not is_welcome:
             return Reply(self._turn_away(account), [done])
-        return self._welcome(account, begun, done, now_s)
+        return self._welcome(account, begun, done, now_ms)
 
-    def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_s: int) -> Mapping[str, str]:
+    def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_ms: int) -> Mapping[str, str]:
         """Return what this browser began.
 
         Raises
@@ -163,11 +164,11 @@ class SignIn:
         sealed = cookie_values(cookies, SIGN_IN_COOKIE)
         if len(sealed) != 1:
             raise Unauthorized("This sign-in was not begun in this browser, or too long ago.")
-        begun = self._sessions().unseal(sealed[0], now_s=now_s)
+        begun = self._sessions().unseal(sealed[0], now_s=now_ms // 1000)
         state = query.get("state", "")
         if not hmac.compare_digest(state.encode(), begun["state"].encode()):
             raise Unauthorized("This sign-in was not begun in this browser.")
-        if not self._people.use_state(state, now_ms=now_s * 1000):
+        if not self._people.use_state(state, now_ms=now_ms):
             raise Unauthorized("This sign-in has been used before.")
         return begun
 
@@ -185,16 +186,16 @@ class SignIn:
             "Nothing was stored about you.",
         )
 
-    def _welcome(self, account: Account, begun: Mapping[str, str], done: str, now_s: int) -> Reply:
+    def _welcome(self, account: Account, begun: Mapping[str, str], done: str, now_ms: int) -> Reply:
         self._people.register(
             account.user_id,
             account.login,
-            now_ms=now_s * 1000,
+            now_ms=now_ms,
             name=account.name,
             avatar_url=account.avatar_url,
         )
         session, token = self._sessions().begin(
-            account.user_id, account.login, now_s=now_s, origin=begun["origin"]
+            account.user_id, account.login, now_ms=now_ms, origin=begun["origin"]
         )
         self._logger.info("Signed in", extra={"user_id": account.user_id})
         if begun["origin"]:

@@ -4,26 +4,34 @@ The timelines of many issues are asked for in one request. What is in a timeline
 of the issue is taken in as if it had been delivered, with the time at which it happened.
 """
 
-import random
+import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.replay import TOLERANCE_MS
 from timer_core.github.client import GitHub
 from timer_core.github.errors import GitHubError, NoCredential, RateLimited, Refused, Unavailable
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.questions import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
-from timer_core.github.timeline import TOLERANCE_MS, IssueState, missing
+from timer_core.github.timeline import IssueState, missing
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
 from timer_core.store.facts import FactStore
 from timer_core.store.items import OPEN_SHARDS, SETTLED_AFTER_MS
+from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
+# So many timers are compared, then the progress is noted: what is read at once, and what the next run
+# may have to ask again.
+_WINDOW = 1000
+_THREADS = 8
 # Each issue that is not found is asked for by itself; the next run goes on with the others.
 _MOST_SEARCHES = 500
 # For so long the client does not ask again after an error.
@@ -37,7 +45,7 @@ class Reconciliation:
     Attributes
     ----------
     issues
-        How many issues GitHub was asked about.
+        How many issues GitHub was asked about; one whose timers started far apart may count again.
     missed
         Events that nobody had told us of.
     searched
@@ -49,7 +57,7 @@ class Reconciliation:
     failed
         Issues that could not be compared; the log says why, and the next run tries again.
     complete
-        Whether all were compared; if not, the next run goes on.
+        Whether all were compared; if not, the progress says where the next run begins.
     trouble
         What kept us from asking, if anything did.
     """
@@ -64,8 +72,47 @@ class Reconciliation:
     trouble: str = ""
 
 
+class _BrokenOff(Exception):
+    """The rest is for the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    now_ms: int
+    clock: Callable[[], int]
+    has_time: Callable[[], bool]
+    dry_run: bool
+    pool: Executor
+    result: Reconciliation = field(default_factory=Reconciliation)
+    # Owners for whom GitHub does not take the credential.
+    silent: set[str] = field(default_factory=set)
+
+    def check_time(self) -> None:
+        if not self.has_time():
+            raise _BrokenOff
+
+
+class _Sighting(NamedTuple):
+    """An issue, and where it was found when GitHub was asked; nowhere if it was deleted."""
+
+    issue: Issue
+    state: IssueState | None
+    read_ms: int
+    is_transfer: bool = False
+
+
+class _Found(NamedTuple):
+    missed: int = 0
+    moved: int = 0
+    failed: int = 0
+
+
 class Reconciler:
-    """Compares the open timers with their issues."""
+    """Compares the open timers with their issues.
+
+    GitHub is asked one question at a time, as its "Best practices for using the REST API" want it; what it
+    answers is compared in parallel.
+    """
 
     def __init__(
         self,
@@ -73,6 +120,7 @@ class Reconciler:
         timers: TimerStore,
         facts: FactStore,
         intake: Intake,
+        progress: ProgressStore,
         vocabulary: Vocabulary,
         logger: Logger,
     ) -> None:
@@ -80,45 +128,111 @@ class Reconciler:
         self._timers = timers
         self._facts = facts
         self._intake = intake
+        self._progress = progress
         self._vocabulary = vocabulary
         self._logger = logger
 
-    def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Reconciliation:
-        """Compare them all, or as many as there is time for; ``dry_run`` only counts what was missed."""
-        result = Reconciliation()
-        silent: set[str] = set()
-        for owner, asks in self._batches(now_ms):
-            if not has_time():
-                result.complete = False
-                break
-            if owner in silent:
-                continue
+    def run(
+        self, *, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], dry_run: bool
+    ) -> Reconciliation:
+        """Compare them, the oldest first, as many as there is time for, and note how far that was.
+
+        Parameters
+        ----------
+        from_ms
+            Up to when an earlier run, which is gone on with, compared; None begins anew.
+        clock
+            Returns the present (milliseconds since the epoch), which moves on between the questions.
+        dry_run
+            Only counts what was missed, and notes nothing.
+        """
+        noted_ms = compared_ms = from_ms
+        with ThreadPoolExecutor(_THREADS) as pool:
+            run = _Run(clock(), clock, has_time, dry_run, pool)
             try:
-                states = self._ask(owner, asks)
+                for asks, until_ms in self._windows(from_ms or 0, run.now_ms):
+                    is_resumed = from_ms is not None and compared_ms == from_ms
+                    if not self._compare_all(asks, run) and not is_resumed:
+                        # The next run asks again, and goes on: it may be about these issues.
+                        raise _BrokenOff
+                    compared_ms = until_ms
+                    if not dry_run and compared_ms != noted_ms:
+                        self._progress.note_compared(compared_ms)
+                        noted_ms = compared_ms
+            except _BrokenOff:
+                run.result.complete = False
+                if not dry_run and noted_ms is None:
+                    self._progress.note_compared(0)
+        return run.result
+
+    def _windows(self, from_ms: int, now_ms: int) -> Iterator[tuple[dict[str, Ask], int | None]]:
+        """Yield the issues of some open timers, and when the next one started; None if there is none.
+
+        With the oldest timers first, an issue is asked about since the oldest of its timers.
+        """
+        shards = (self._timers.open_timers(shard, from_ms=from_ms) for shard in range(OPEN_SHARDS))
+        asks: dict[str, Ask] = {}
+        count, last_ms = 0, from_ms
+        for timer in heapq.merge(*shards, key=lambda timer: timer.since_ms):
+            if count >= _WINDOW and timer.since_ms > last_ms:
+                yield asks, timer.since_ms
+                asks, count = {}, 0
+            count += 1
+            last_ms = timer.since_ms
+            if timer.issue is not None and timer.issue.key not in asks:
+                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - SETTLED_AFTER_MS)
+                asks[timer.issue.key] = Ask(timer.issue, since_ms)
+        yield asks, None
+
+    def _compare_all(self, asks: dict[str, Ask], run: _Run) -> bool:
+        """Compare issues; return whether GitHub answered at all, if it was asked.
+
+        Raises
+        ------
+        _BrokenOff
+            If there was no time for all of them, or a rate limit was reached.
+        """
+        result = run.result
+        limited: set[str] = set()
+        is_answered = is_unanswered = False
+        for owner, batch in _questions(asks.values()):
+            run.check_time()
+            if owner in limited or owner in run.silent:
+                continue
+            # Before it is asked: what happens while GitHub answers may not be in the answer.
+            read_ms = run.clock()
+            try:
+                states = self._ask(owner, batch)
             except NoCredential:
                 # The App is not installed there: somebody's timer, started by hand.
-                result.issues += len(asks)
-                result.unreachable += len(asks)
+                result.issues += len(batch)
+                result.unreachable += len(batch)
                 continue
             except GitHubError as error:
                 result.complete = False
                 result.trouble = str(error)
                 reason = {"owner": owner, "reason": result.trouble}
                 self._logger.warning("GitHub could not be asked", extra=reason)
-                if isinstance(error, RateLimited | Refused):
-                    silent.add(owner)
+                if isinstance(error, RateLimited):
+                    limited.add(owner)
+                elif isinstance(error, Refused):
+                    run.silent.add(owner)
+                else:
+                    is_unanswered = True
                 continue
-            for ask, state in zip(asks, states, strict=True):
-                if not has_time():
-                    result.complete = False
-                    break
-                result.issues += 1
-                try:
-                    self._compare(ask, state, result, now_ms, dry_run=dry_run)
-                except Exception:
-                    result.failed += 1
-                    self._logger.exception("An issue could not be compared", extra={"issue": ask.issue.key})
-        return result
+            is_answered = True
+            result.issues += len(batch)
+            sightings = [
+                self._locate(ask, state, read_ms, run) for ask, state in zip(batch, states, strict=True)
+            ]
+            seen = (sighting for sighting in sightings if sighting)
+            for found in run.pool.map(lambda sighting: self._compare(sighting, run), seen):
+                result.missed += found.missed
+                result.moved += found.moved
+                result.failed += found.failed
+        if limited:
+            raise _BrokenOff
+        return is_answered or not is_unanswered
 
     def _ask(self, owner: str, asks: Sequence[Ask]) -> list[IssueState | None]:
         """Ask about issues, and once more if GitHub has a moment's trouble."""
@@ -133,62 +247,57 @@ class Reconciler:
             time.sleep(wait_s)
             return ask_issues(self._github, owner, asks)
 
-    def _batches(self, now_ms: int) -> Iterator[tuple[str, Sequence[Ask]]]:
-        """Yield the issues that have open timers, by owner and as many as one question takes."""
-        pending: dict[str, dict[str, Ask]] = {}
-        asked: dict[str, int] = {}
-        # In any order, so that not always the same ones are left when time runs out.
-        for shard in random.sample(range(OPEN_SHARDS), OPEN_SHARDS):
-            for timer in self._timers.open_timers(shard):
-                if timer.issue is None:
-                    continue
-                issue = timer.issue
-                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - SETTLED_AFTER_MS)
-                if since_ms >= asked.get(issue.key, now_ms + 1):
-                    continue
-                asked[issue.key] = since_ms
-                owner = issue.owner.lower()
-                batch = pending.setdefault(owner, {})
-                batch[issue.key] = Ask(issue, since_ms)
-                if len(batch) == ISSUES_PER_QUESTION:
-                    yield owner, list(pending.pop(owner).values())
-        for owner, batch in pending.items():
-            yield owner, list(batch.values())
-
-    def _compare(
-        self, ask: Ask, state: IssueState | None, result: Reconciliation, now_ms: int, *, dry_run: bool
-    ) -> None:
-        issue = ask.issue
+    def _locate(self, ask: Ask, state: IssueState | None, read_ms: int, run: _Run) -> _Sighting | None:
+        """Return where an issue is; None if that is out of our reach."""
         # Names of repositories are followed by GraphQL, those of issues are not.
-        is_transfer = state is None
-        if state is None:
-            result.searched += 1
+        if state is not None:
+            return _Sighting(ask.issue, state, read_ms)
+        run.check_time()
+        run.result.searched += 1
+        try:
             place = None
-            if result.searched <= _MOST_SEARCHES:
-                place = ask_whereabouts(self._github, issue)
+            if run.result.searched <= _MOST_SEARCHES:
+                place = ask_whereabouts(self._github, ask.issue)
             if place is None:
-                result.unreachable += 1
-                return
+                run.result.unreachable += 1
+                return None
             if place.issue is None:
-                # GitHub does not tell when.
-                gone = IssueEvent(
-                    f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms
-                )
-                self._take([gone], result, now_ms, dry_run=dry_run)
-                return
-            state = self._at_its_new_place(ask._replace(issue=place.issue))
-        if state.issue.key != issue.key:
-            result.moved += 1
+                return _Sighting(ask.issue, None, read_ms)
+            found = self._at_its_new_place(ask._replace(issue=place.issue))
+            return _Sighting(ask.issue, found, read_ms, is_transfer=True)
+        except GitHubError:
+            run.result.failed += 1
+            self._logger.exception("An issue could not be found", extra={"issue": ask.issue.key})
+            return None
+
+    def _compare(self, sighting: _Sighting, run: _Run) -> _Found:
+        try:
+            return self._make_up(sighting, run.now_ms, dry_run=run.dry_run)
+        except Exception:
+            extra = {"issue": sighting.issue.key}
+            self._logger.exception("An issue could not be compared", extra=extra)
+            return _Found(failed=1)
+
+    def _make_up(self, sighting: _Sighting, now_ms: int, *, dry_run: bool) -> _Found:
+        """Take in what nobody told of an issue."""
+        issue, state, read_ms, is_transfer = sighting
+        if state is None:
+            # GitHub does not tell when.
+            gone = IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
+            return _Found(missed=self._take([gone], now_ms, dry_run=dry_run))
+        missed, has_moved = 0, state.issue.key != issue.key
+        if has_moved:
             if dry_run:
-                return
+                return _Found(moved=1)
             self._intake.move(_move(issue, state, now_ms, is_transfer=is_transfer), now_ms=now_ms)
-        events = state.events(self._vocabulary)
+        events = state.events(self._vocabulary, read_ms=read_ms)
         if events:
             _, known = self._facts.known(state.issue, at_ms=now_ms)
-            self._take(missing(events, known), result, now_ms, dry_run=dry_run)
+            missed = self._take(missing(events, known), now_ms, dry_run=dry_run)
             if not dry_run:
                 # Somebody may have logged one of them, and broken off.
                 self._intake.finish(events[0], now_ms=now_ms)
+        return _Found(missed=missed, moved=int(has_moved))
 
     def _at_its_new_place(self, ask: Ask) -> IssueState:
         """Return the state of an issue that was transferred; without its timeline if that is out of reach."""
@@ -198,20 +307,31 @@ class Reconciler:
             state = None
         return state or IssueState(ask.issue, is_closed=False, assignees=frozenset())
 
-    def _take(
-        self, events: Sequence[IssueEvent], result: Reconciliation, now_ms: int, *, dry_run: bool
-    ) -> None:
+    def _take(self, events: Sequence[IssueEvent], now_ms: int, *, dry_run: bool) -> int:
+        """Take events in; return how many were about anybody."""
+        missed = 0
         for event in events:
             if dry_run:
-                result.missed += self._intake.concerns_anybody(event)
+                missed += self._intake.concerns_anybody(event)
                 continue
             taken = self._intake.take(event, now_ms=now_ms)
             if not taken.reason:
-                result.missed += 1
+                missed += 1
                 self._logger.info(
                     "Event made up for",
                     extra={"kind": event.kind, "timers": [timer.id for timer in taken.timers]},
                 )
+        return missed
+
+
+def _questions(asks: Iterable[Ask]) -> Iterator[tuple[str, Sequence[Ask]]]:
+    """Yield issues by their owner, as many at once as one question takes."""
+    by_owner: dict[str, list[Ask]] = {}
+    for ask in asks:
+        by_owner.setdefault(ask.issue.owner.lower(), []).append(ask)
+    for owner, of_owner in by_owner.items():
+        for start in range(0, len(of_owner), ISSUES_PER_QUESTION):
+            yield owner, of_owner[start : start + ISSUES_PER_QUESTION]
 
 
 def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:

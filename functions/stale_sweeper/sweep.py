@@ -1,13 +1,13 @@
 """Ends the timers that were forgotten, and repairs what GitHub failed to deliver.
 
-Each shard of the index of open timers is read a page at a time, oldest first, so that memory
-stays flat however many there are, and several threads end the timers of a page. Before the time
-limit the rest is left for the next run: what was ended is no longer in the index.
+Each shard of the index of open timers has a thread, which reads it a page at a time, oldest first, so
+that memory stays flat however many there are. Before the time limit the rest is left for the next run:
+what was ended is no longer in the index, and up to when timers were compared with GitHub is noted.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aws_lambda_powertools import Tracer
@@ -20,7 +20,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
-from timer_core.github.errors import GitHubError, InvalidCredential
+from timer_core.github.errors import GitHubError
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
 from timer_core.observability import make_logger, make_metrics
@@ -30,8 +30,9 @@ from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
+from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.table import Table
-from timer_core.store.timers import OpenTimer, TimerStore
+from timer_core.store.timers import TimerStore
 
 logger = make_logger("stale-sweeper")
 metrics = make_metrics("stale-sweeper")
@@ -42,12 +43,12 @@ timers = TimerStore(table, exclusive=settings().exclusive)
 facts = FactStore(table, timers)
 intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
+progress_store = ProgressStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
 redeliverer = Redeliverer(github, HookStore(table), logger)
-reconciler = Reconciler(github, timers, facts, intake, Vocabulary.from_environment(), logger)
+reconciler = Reconciler(github, timers, facts, intake, progress_store, Vocabulary.from_environment(), logger)
 
 _HOUR_MS = 3_600_000
-_THREADS = 8
 # What is under way when time runs out needs this long at most.
 _RESERVE_MS = 15_000
 # Of a run's time, for what GitHub is asked.
@@ -68,6 +69,8 @@ class Options:
         Whether to compare open timers with the state of their issues on GitHub.
     redeliver
         Whether to have GitHub send its failed deliveries again.
+    resume
+        Whether to also do what an earlier run had no time for.
     stale_after_ms
         For how long a timer may be open.
     """
@@ -76,6 +79,7 @@ class Options:
     stop_stale: bool
     stop_closed: bool
     redeliver: bool
+    resume: bool
     stale_after_ms: int
 
     @classmethod
@@ -87,7 +91,8 @@ class Options:
         InvalidInput
             If something is unknown or not of its type.
         """
-        unknown = event.keys() - {"dry_run", "stop_stale", "stop_closed", "redeliver", "stale_after_hours"}
+        flags = {"dry_run", "stop_stale", "stop_closed", "redeliver", "resume"}
+        unknown = event.keys() - flags - {"stale_after_hours"}
         if unknown:
             raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.")
         hours = event.get("stale_after_hours", settings().stale_after_ms / _HOUR_MS)
@@ -98,7 +103,18 @@ class Options:
             stop_stale=_flag(event, "stop_stale", default=True),
             stop_closed=_flag(event, "stop_closed", default=True),
             redeliver=_flag(event, "redeliver", default=True),
+            resume=_flag(event, "resume", default=False),
             stale_after_ms=int(hours * _HOUR_MS),
+        )
+
+    def resuming(self, progress: Progress) -> "Options":
+        """Return the options with what an earlier run has left, if that is asked for."""
+        if not self.resume:
+            return self
+        return replace(
+            self,
+            stop_stale=self.stop_stale or progress.stale_left,
+            stop_closed=self.stop_closed or progress.compared_ms is not None,
         )
 
 
@@ -136,7 +152,10 @@ class Summary:
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run the sweep and return its summary."""
+    metrics.add_metric("SweepsStarted", MetricUnit.Count, 1)
     options = Options.of(event)
+    progress = progress_store.read()
+    options = options.resuming(progress)
     summary = Summary(dry_run=options.dry_run)
 
     given_ms = context.get_remaining_time_in_millis()
@@ -147,25 +166,49 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # What GitHub knows comes first: a timer ends when its issue was closed rather than at its limit. But
     # however GitHub does, what is stale ends.
     try:
-        _repair(options, summary, lambda: has_time(_REPAIR_SHARE))
+        _repair(options, progress, summary, lambda: has_time(_REPAIR_SHARE))
     except Exception:
         summary.complete = False
+        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
         logger.exception("The repair broke off")
     if options.stop_stale:
-        _stop_stale(options, summary, has_time)
-    metrics.add_metric("StaleTimers", MetricUnit.Count, summary.stale)
-    metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
-    metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+        is_left = not _stop_stale(options, summary, has_time)
+        if is_left != progress.stale_left and not options.dry_run:
+            progress_store.note_stale(left=is_left)
+        metrics.add_metric("SweepsDone", MetricUnit.Count, int(not is_left and not options.dry_run))
+        metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
+        metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+    if summary.redelivery:
+        metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, summary.redelivery.redelivered)
+    if summary.reconcile:
+        metrics.add_metric("EventsMadeUpFor", MetricUnit.Count, summary.reconcile.missed)
+        metrics.add_metric("SweepFailures", MetricUnit.Count, summary.reconcile.failed)
+    _publish_health()
     logger.info("Sweep done", extra=asdict(summary))
     return asdict(summary)
 
 
-def _repair(options: Options, summary: Summary, has_time: Callable[[], bool]) -> None:
+def _publish_health() -> None:
+    """Publish how the deployment does, which CloudWatch keeps and draws."""
+    try:
+        report = health.read(now_ms=now_ms(), stale_after_ms=settings().stale_after_ms)
+    except Exception:
+        logger.exception("The timers could not be counted")
+        return
+    metrics.add_metric("OpenTimers", MetricUnit.Count, report.open_timers)
+    metrics.add_metric("StaleTimers", MetricUnit.Count, report.stale_timers)
+    if report.webhook_success_rate is not None:
+        metrics.add_metric("WebhookSuccessRate", MetricUnit.Percent, 100 * report.webhook_success_rate)
+
+
+def _repair(options: Options, progress: Progress, summary: Summary, has_time: Callable[[], bool]) -> None:
     """Make up for what GitHub failed to deliver, if it can be asked, and note whether it can."""
     if not options.redeliver and not options.stop_closed:
         return
-    credential = _credential_kind()
-    if credential is None:
+    try:
+        credential = github.credential_kind()
+    except GitHubError:
+        logger.exception("The GitHub credential could not be read")
         return
     is_able = credential in {"token", "app"}
     could: dict[Capability, bool] = {}
@@ -177,60 +220,58 @@ def _repair(options: Options, summary: Summary, has_time: Callable[[], bool]) ->
         could["redelivery"] = summary.redelivery is not None and not summary.redelivery.trouble
     if options.stop_closed:
         if is_able:
-            summary.reconcile = reconciler.run(now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run)
+            summary.reconcile = reconciler.run(
+                # Counting begins anew, and leaves no trace.
+                from_ms=None if options.dry_run else progress.compared_ms,
+                clock=now_ms,
+                has_time=has_time,
+                dry_run=options.dry_run,
+            )
         could["reconcile"] = summary.reconcile is not None and not summary.reconcile.trouble
     for repair in (summary.redelivery, summary.reconcile):
         summary.complete &= repair is None or repair.complete
     health.note_github(credential, could, now_ms=now_ms())
 
 
-def _credential_kind() -> str | None:
-    """Return what kind of credential there is, None if it cannot be read now."""
-    try:
-        return github.credential_kind()
-    except InvalidCredential as error:
-        logger.warning(str(error))
-        return "invalid"
-    except GitHubError:
-        logger.exception("The GitHub credential could not be read")
-        return None
+@dataclass(slots=True)
+class _Shard:
+    stale: int = 0
+    stopped: int = 0
+    failed: int = 0
+    complete: bool = True
 
 
-def _stop_stale(options: Options, summary: Summary, has_time: Callable[[], bool]) -> None:
+def _stop_stale(options: Options, summary: Summary, has_time: Callable[[], bool]) -> bool:
+    """End what is stale; return whether there was time for all of it."""
     now = now_ms()
-    pending: set[Future[bool]] = set()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for timer in _stale(now - options.stale_after_ms):
-            if not has_time():
-                summary.complete = False
-                break
-            summary.stale += 1
-            if options.dry_run:
-                continue
-            pending.add(pool.submit(_stop, timer, options.stale_after_ms, now))
-            if len(pending) >= 2 * _THREADS:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                _tally(done, summary)
-        _tally(wait(pending).done, summary)
+    with ThreadPoolExecutor(OPEN_SHARDS) as pool:
+        running = [pool.submit(_stop_stale_of, shard, options, has_time, now) for shard in range(OPEN_SHARDS)]
+    shards = [shard.result() for shard in running]
+    summary.stale = sum(shard.stale for shard in shards)
+    summary.stopped = sum(shard.stopped for shard in shards)
+    summary.failed = sum(shard.failed for shard in shards)
+    is_done = all(shard.complete for shard in shards)
+    summary.complete &= is_done
+    return is_done
 
 
-def _stale(before_ms: int) -> Iterator[OpenTimer]:
-    for shard in range(OPEN_SHARDS):
-        yield from timers.open_timers(shard, before_ms=before_ms)
-
-
-def _stop(timer: OpenTimer, limit_ms: int, now: int) -> bool:
-    stopped = timers.expire(timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now, by="sweeper")
-    return stopped is not None
-
-
-def _tally(done: set[Future[bool]], summary: Summary) -> None:
-    for future in done:
+def _stop_stale_of(number: int, options: Options, has_time: Callable[[], bool], now: int) -> _Shard:
+    shard, limit_ms = _Shard(), options.stale_after_ms
+    for timer in timers.open_timers(number, before_ms=now - limit_ms):
+        if not has_time():
+            shard.complete = False
+            break
+        shard.stale += 1
+        if options.dry_run:
+            continue
         try:
-            summary.stopped += future.result()
+            stopped = timers.expire(timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now, by="sweeper")
         except Exception:
-            summary.failed += 1
+            shard.failed += 1
             logger.exception("A stale timer could not be stopped")
+        else:
+            shard.stopped += stopped is not None
+    return shard
 
 
 def _flag(event: dict[str, Any], name: str, *, default: bool) -> bool:

@@ -1,12 +1,13 @@
 """The routes of the REST API: parse, call, answer."""
 
+from collections.abc import Callable
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, TypeVar
 from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
@@ -14,30 +15,38 @@ from timelogs import specification
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
+from timer_core.api.conditional import entity_tag, refuse_unmodified
 from timer_core.api.cursors import decode_cursor, decode_place, encode_cursor, encode_place
 from timer_core.api.door import Door
 from timer_core.api.models import (
     AddRequest,
+    DayTotal,
     DeliveriesOfDay,
     GitHubReport,
     HealthDetails,
     HealthReport,
+    IssueTotal,
     OpenTimerPage,
     PatchRequest,
     StartRequest,
     TimeIn,
     TimeLog,
     TimeLogPage,
+    TimeTotals,
+    TransitionRequest,
     to_ms,
+    to_time,
 )
 from timer_core.api.problems import HttpError
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, NotYourTimer, TimerNotFound
+from timer_core.domain.errors import Forbidden, InvalidInput, NotYourTimer, TimerNotFound
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.timers import check_span, finished
-from timer_core.observability import make_logger, make_metrics
+from timer_core.domain.timers import Timer, asked_ms, check_span, finished
+from timer_core.domain.totals import add_up
+from timer_core.domain.totals import time_zone as find_zone
+from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
@@ -45,10 +54,22 @@ from timer_core.store.items import digest
 from timer_core.store.table import Table
 from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
 
+if TYPE_CHECKING:
+    from timer_core.store.offline import OfflineStore
+
 logger = make_logger("timelogs")
 metrics = make_metrics("timelogs")
 
 _HEALTH_CACHE_MS = 60_000
+_DAY_MS = 86_400_000
+_TOTALS_MS = 30 * _DAY_MS
+_LONGEST_TOTALS_MS = 366 * _DAY_MS
+# Longer ranges cost as much as a page of the export.
+_CHEAP_TOTALS_MS = 7 * _DAY_MS
+# What a request may take on its way. Of what was pressed before, GitHub may have told more since.
+_ON_ITS_WAY_MS = 5_000
+# As of the epoch, a running timer shows what it had when it last changed.
+_AT_REST = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
@@ -67,6 +88,15 @@ _Key = Annotated[
         alias="idempotency-key", description="Makes it safe to repeat a request", min_length=1, max_length=255
     ),
 ]
+_Tags = Annotated[
+    str | None,
+    Header(
+        alias="if-none-match",
+        description="The ETag of an earlier answer: 304 if nothing but the time of what runs has changed",
+    ),
+]
+_RepoFilter = Annotated[str | None, Query(description="owner/name, in any case", max_length=140)]
+_NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ID = "/api/timelogs/<timer_id>/"
 
 
@@ -74,22 +104,27 @@ _ID = "/api/timelogs/<timer_id>/"
     "/api/timelogs/",
     summary="List your timers, newest first",
     operation_id="list",
-    responses=responses(200, 400, 401, 403),
+    responses=responses(200, 304, 400, 401, 403),
     tags=["timers"],
 )
 def list_timers(
     end_time__isnull: Annotated[
         bool | None, Query(description="true: only open timers; false: only stopped")
     ] = None,
-    github_repo: Annotated[str | None, Query(description="owner/name, in any case", max_length=140)] = None,
-    github_issue_number: Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)] = None,
+    github_repo: _RepoFilter = None,
+    github_issue_number: _NumberFilter = None,
     start_time__gte: Annotated[TimeIn | None, Query(description="started then or later")] = None,
     start_time__lt: Annotated[TimeIn | None, Query(description="started before")] = None,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
     user: Annotated[int | None, Query(ge=1, description="for admins: whose timers, by GitHub id")] = None,
+    if_none_match: _Tags = None,
 ) -> Response[TimeLogPage]:
-    """Return a page of the caller's timers, with absolute links to the pages beside it."""
+    """Return a page of the caller's timers, with absolute links to the pages beside it.
+
+    A page may have fewer timers than asked for, also none, and be followed by others all the same: where the
+    filters select few of very many timers, it ends after 10,000 were looked at. The last page has no `next`.
+    """
     requests.refuse_unknown_parameters(app.current_event, list_timers)
     filters = Filters(
         is_open=end_time__isnull,
@@ -103,7 +138,10 @@ def list_timers(
     if user not in {None, caller.user_id}:
         _require_admin(caller)
     page = timers.page(user or caller.user_id, filters, page_size=page_size, position=position)
-    return _answer(HTTPStatus.OK, _show_page(page))
+    tag = entity_tag(_show_page(page, "", _AT_REST), caller.user_id)
+    refuse_unmodified(tag, if_none_match)
+    shown = _show_page(page, requests.origin(app.current_event.raw_event), now_ms())
+    return _answer(HTTPStatus.OK, shown, {"ETag": tag})
 
 
 @app.post(
@@ -131,7 +169,7 @@ def add_timer(
         description=request.description,
     )
     added = timers.add(timer, _idempotency(idempotency_key, "add", request))
-    return _answer(HTTPStatus.CREATED, TimeLog.of(added, now), location=added.id)
+    return _answer(HTTPStatus.CREATED, TimeLog.of(added, now), _location(added))
 
 
 @app.post(
@@ -148,7 +186,13 @@ def start_timer(
     """Start a timer now: 201, or 200 with the one that is already open on the issue."""
     request = request or StartRequest()
     now = now_ms()
-    timer, created = timers.start(
+    at_ms = _asked_ms(request, now)
+    start = (
+        partial(_offline().start, at_ms=at_ms)
+        if _was_offline(at_ms, now)
+        else partial(timers.start, at_ms=at_ms)
+    )
+    timer, created = start(
         user_id=_caller().user_id,
         now_ms=now,
         issue=request.issue,
@@ -157,63 +201,129 @@ def start_timer(
         idempotency=_idempotency(idempotency_key, "start", request),
     )
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return _answer(status, TimeLog.of(timer, now), location=timer.id if created else None)
+    return _answer(status, TimeLog.of(timer, now), _location(timer) if created else None)
 
 
 @app.post(
     _ID + "pause/",
     summary="Pause a running timer",
     operation_id="pause",
-    responses=responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
     tags=["timers"],
 )
-def pause_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+def pause_timer(
+    timer_id: str,
+    request: Annotated[TransitionRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
     """Stop counting until the timer is resumed."""
-    now = now_ms()
-    timer = timers.pause(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
-    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+    return _change(timers.pause, _own(timer_id), request, idempotency_key)
 
 
 @app.post(
     _ID + "resume/",
     summary="Resume a paused timer",
     operation_id="resume",
-    responses=responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
     tags=["timers"],
 )
-def resume_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+def resume_timer(
+    timer_id: str,
+    request: Annotated[TransitionRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
     """Count again after a pause."""
-    now = now_ms()
-    timer = timers.resume(*_own(timer_id), now_ms=now, by="manual", cause=_cause(idempotency_key))
-    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+    return _change(timers.resume, _own(timer_id), request, idempotency_key)
 
 
 @app.post(
     _ID + "stop/",
     summary="Stop an open timer for good",
     operation_id="stop",
-    responses=responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
     tags=["timers"],
 )
-def stop_timer(timer_id: str, idempotency_key: _Key = None) -> Response[TimeLog]:
+def stop_timer(
+    timer_id: str,
+    request: Annotated[TransitionRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
     """End the timer; its duration is then its active time."""
+    return _change(timers.stop, _anybodys(timer_id), request, idempotency_key)
+
+
+@app.get(
+    "/api/timelogs/totals/",
+    summary="Add up your time per day and per issue",
+    operation_id="totals",
+    responses=responses(200, 400, 401, 403),
+    tags=["timers"],
+)
+def get_totals(
+    since: Annotated[TimeIn | None, Query(description="by default 30 days before until")] = None,
+    until: Annotated[TimeIn | None, Query(description="by default now; at most 366 days after since")] = None,
+    time_zone: Annotated[
+        str, Query(description="of the days: an IANA name such as Europe/Berlin", max_length=64)
+    ] = "UTC",
+    github_repo: _RepoFilter = None,
+    github_issue_number: _NumberFilter = None,
+) -> Response[TimeTotals]:
+    """Return the active time in a range; what runs counts until now.
+
+    Pauses count where they were. Of a timer with more than 60 transitions the first ones are known in
+    sum only, and that time is spread evenly; so is what pauses that a correction left outside took away.
+    Timers that started more than 366 days before the range are not counted. Ranges longer than a week
+    are limited like changes.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
-    owner, ulid = _anybodys(timer_id)
-    by = "manual" if owner == _caller().user_id else "admin"
-    timer = timers.stop(owner, ulid, now_ms=now, by=by, cause=_cause(idempotency_key))
-    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+    until_ms = now if until is None else to_ms(until)
+    since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
+    if since_ms >= until_ms:
+        raise InvalidInput("since", "Must be before until.")
+    if until_ms - since_ms > _LONGEST_TOTALS_MS:
+        raise InvalidInput("since", "Must not be more than 366 days before until.")
+    zone = find_zone(time_zone)
+    filters = Filters(repo=github_repo, number=github_issue_number)
+    if until_ms - since_ms > _CHEAP_TOTALS_MS:
+        door.count(_caller(), now_ms=now)
+    found, complete = timers.in_range(_caller().user_id, filters, since_ms=since_ms, until_ms=until_ms)
+    totals = add_up(found, since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
+    shown = TimeTotals(
+        since=to_time(since_ms),
+        until=to_time(until_ms),
+        time_zone=time_zone,
+        active_duration=totals.active_ms / 1000,
+        days=[DayTotal(date=day, active_duration=active_ms / 1000) for day, active_ms in totals.days],
+        issues=[
+            IssueTotal(
+                github_repo=total.issue and total.issue.full_name,
+                github_issue_number=total.issue and total.issue.number,
+                github_issue_url=total.issue and total.issue.url,
+                github_issue_title=(total.issue and total.issue.title) or None,
+                active_duration=total.active_ms / 1000,
+                timers=total.timers,
+            )
+            for total in totals.issues
+        ],
+        complete=complete,
+    )
+    return _answer(HTTPStatus.OK, shown)
 
 
 @app.get(
     _ID,
     summary="Get a timer",
     operation_id="get",
-    responses=responses(200, 401, 403, 404),
+    responses=responses(200, 304, 401, 403, 404),
     tags=["timers"],
 )
-def get_timer(timer_id: str) -> Response[TimeLog]:
+def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin sees everybody's."""
-    return _answer(HTTPStatus.OK, TimeLog.of(timers.get(*_anybodys(timer_id)), now_ms()))
+    timer = timers.get(*_anybodys(timer_id))
+    tag = entity_tag(TimeLog.of(timer, _AT_REST), _caller().user_id)
+    refuse_unmodified(tag, if_none_match)
+    return _answer(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
 
 
 @app.patch(
@@ -327,15 +437,9 @@ def get_specification() -> Response[str]:
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
+@count_requests(metrics, routes_of="timelogs")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
-    answer = _answer_to(event, context)
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("ServerErrors", MetricUnit.Count, int(answer["statusCode"] >= 500))
-    return answer
-
-
-def _answer_to(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = now_ms()
     try:
         if event["requestContext"]["http"]["method"] == "OPTIONS":
@@ -383,31 +487,65 @@ def _anybodys(timer_id: str) -> tuple[int, str]:
     return _own(timer_id)
 
 
+def _change(
+    transition: Callable[..., Timer],
+    timer: tuple[int, str],
+    request: TransitionRequest | None,
+    idempotency_key: str | None,
+) -> Response[TimeLog]:
+    now = now_ms()
+    at_ms = _asked_ms(request, now)
+    by = "manual" if timer[0] == _caller().user_id else "admin"
+    changed = transition(*timer, now_ms=now, by=by, cause=_cause(idempotency_key, request), at_ms=at_ms)
+    if _was_offline(at_ms, now):
+        changed = _offline().bring_in_line(changed, now_ms=now)
+    return _answer(HTTPStatus.OK, TimeLog.of(changed, now))
+
+
+def _asked_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
+    """Return when a change was asked for, if the client says so."""
+    return None if request is None or request.at is None else asked_ms(to_ms(request.at), now)
+
+
+def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
+    return at_ms is not None and at_ms < now - _ON_ITS_WAY_MS
+
+
+@cache
+def _offline() -> "OfflineStore":
+    # What it takes to derive timers would slow down every cold start.
+    from timer_core.store.offline import OfflineStore
+
+    return OfflineStore(table, timers)
+
+
 def _require_admin(caller: Caller) -> None:
     if not caller.is_admin:
         raise Forbidden("Only an admin may see other people's timers.")
 
 
-def _answer(status: HTTPStatus, body: _Body, location: str | None = None) -> Response[_Body]:
-    headers = {} if location is None else {"Location": f"/api/timelogs/{location}/"}
+def _answer(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
     return Response(status.value, "application/json", body, headers=headers)
 
 
-def _show_page(page: Page) -> TimeLogPage:
-    now = now_ms()
+def _location(timer: Timer) -> dict[str, Any]:
+    return {"Location": f"/api/timelogs/{timer.id}/"}
+
+
+def _show_page(page: Page, origin: str, now: int) -> TimeLogPage:
     return TimeLogPage(
-        next=_link(page.next),
-        previous=_link(page.previous),
+        next=_link(page.next, origin),
+        previous=_link(page.previous, origin),
         results=[TimeLog.of(timer, now) for timer in page.timers],
     )
 
 
-def _link(position: Position | None) -> str | None:
+def _link(position: Position | None, origin: str) -> str | None:
     if position is None:
         return None
     parameters = dict(app.current_event.query_string_parameters)
     parameters["cursor"] = encode_cursor(position)
-    return f"{requests.origin(app.current_event.raw_event)}/api/timelogs/?{urlencode(parameters)}"
+    return f"{origin}/api/timelogs/?{urlencode(parameters)}"
 
 
 def _idempotency(key: str | None, operation: str, request: StartRequest | AddRequest) -> Idempotency | None:
@@ -416,9 +554,11 @@ def _idempotency(key: str | None, operation: str, request: StartRequest | AddReq
     return Idempotency(digest(key), digest(operation, request.model_dump_json()))
 
 
-def _cause(idempotency_key: str | None) -> str:
+def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
     """Return what tells a repetition of this request: the client's key, or Lambda's request id."""
-    return digest(idempotency_key) if idempotency_key else app.lambda_context.aws_request_id
+    if not idempotency_key:
+        return app.lambda_context.aws_request_id
+    return digest(idempotency_key, request.model_dump_json() if request else "")
 
 
 _health_cache: list[tuple[int, Health]] = []

@@ -4,6 +4,7 @@
 """
 
 import json
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -70,6 +71,7 @@ _WEBHOOK: dict[str, Any] = {
 }
 
 
+@cache
 def document(app: APIGatewayHttpResolver) -> str:
     """Return the document (OpenAPI 3.1, JSON), with the routes of the function that keeps accounts."""
     # Few ask for the document, and these would double the cost of a cold start's routes.
@@ -105,6 +107,9 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     for operations in written["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
+            # No content (RFC 9110, sections 15.3.5 and 15.4.5); Powertools takes it for that of a 200.
+            for status in ("204", "304"):
+                operation["responses"].get(status, {}).pop("content", None)
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         written["components"]["schemas"].pop(name, None)
     return written

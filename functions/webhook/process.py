@@ -59,8 +59,7 @@ tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
 facts = FactStore(table, timers)
-people = PeopleStore(table)
-intake = Intake(facts, timers, people, track_unregistered=settings().track_unregistered)
+intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
 hooks = HookStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
@@ -95,6 +94,8 @@ def _is_last_try(record: dict[str, Any]) -> bool:
 
 
 def _process(record: SQSRecord) -> None:
+    # Of the message before, otherwise, until it is known what this one tells of.
+    logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
     try:
         message = from_json(record.body)
         for event in message.events:
@@ -182,16 +183,9 @@ def _with_github(capability: Capability, take: Callable[[], dict[str, Any]]) -> 
 
 def _note(capability: Capability, *, is_able: bool) -> None:
     try:
-        health.note_github(_credential_kind(), {capability: is_able}, now_ms=now_ms())
+        health.note_github(github.credential_kind(), {capability: is_able}, now_ms=now_ms())
     except Exception:
         logger.exception("It could not be noted what is possible on GitHub")
-
-
-def _credential_kind() -> str:
-    try:
-        return github.credential_kind()
-    except InvalidCredential:
-        return "invalid"
 
 
 def _take_card(event: CardEvent) -> dict[str, Any]:
@@ -208,15 +202,23 @@ def _take_card(event: CardEvent) -> dict[str, Any]:
         if not users:
             return {"outcome": "ignored", "reason": "no_assignees"}
     issue = card.state.issue
-    moved = IssueEvent(event.delivery, kind, issue.full_name, issue.number, card.at_ms, users)
+    moved = IssueEvent(
+        delivery=event.delivery,
+        kind=kind,
+        repo=issue.full_name,
+        number=issue.number,
+        at_ms=card.at_ms,
+        users=users,
+        title=issue.title,
+    )
     return {"kind": kind, **_outcome(intake.take(moved, now_ms=now_ms()))}
 
 
 def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[str, Any]:
     """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
-    if github.credential_kind() == "none":
+    if github.credential_kind() in {"none", "invalid"}:
         raise NoCredential("There is no GitHub credential to answer with.")
-    is_registered = settings().track_unregistered or bool(people.registered({comment.author}))
+    is_registered = bool(intake.timed({comment.author}))
     issue = Issue.of(comment.repo, comment.number)
     own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)

@@ -27,7 +27,7 @@ from timer_core.github.events import Ignored, MalformedDelivery, hook_of, read
 from timer_core.github.messages import Event, Hook
 from timer_core.github.signature import is_signed
 from timer_core.github.vocabulary import Vocabulary
-from timer_core.observability import make_logger, make_metrics
+from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.secrets import RotatingSecret
 from webhook.queue import send
 
@@ -46,9 +46,14 @@ secrets = RotatingSecret(
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@count_requests(metrics)
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer a delivery: 202 queued, 200 nothing to do, 400, 401 or 415 refused, 503 not queued."""
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
+    # From here on, until its timers have changed, a delivery is found by this in every log.
+    delivery = event["headers"].get("x-github-delivery", "")
+    # Whoever sent it, no other text of theirs gets into a log.
+    logger.set_correlation_id(delivery if _DELIVERY.fullmatch(delivery) else None)
     try:
         status, answer = _receive(event["headers"], _raw_body(event))
     except HttpError as refused:
@@ -68,7 +73,6 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
     if not _is_authentic(headers, body):
         raise HttpError(HTTPStatus.UNAUTHORIZED, "X-Hub-Signature-256 is missing or wrong.")
     name, delivery = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
-    logger.set_correlation_id(delivery)
     if not name or not _DELIVERY.fullmatch(delivery):
         raise HttpError(HTTPStatus.BAD_REQUEST, "X-GitHub-Event or X-GitHub-Delivery is missing.")
     payload = _payload(headers.get("content-type", ""), body)

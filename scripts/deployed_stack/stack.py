@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from deployed_stack.secret_pair import SecretPair
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
@@ -74,8 +76,7 @@ class DeployedStack:
 
     def webhook_secret(self) -> str:
         """Return the secret that GitHub's deliveries are signed with."""
-        secret = self.aws.client("secretsmanager").get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
-        return str(json.loads(secret["SecretString"])["current"])
+        return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
 
     def sweep(self, *, dry_run: bool) -> Any:
         """Run the sweeper, or let it count only, and return its summary; if it fails, its error."""
@@ -85,6 +86,24 @@ class DeployedStack:
             FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
         )
         return json.load(answer["Payload"])
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Return up to ten of the deliveries that failed for good, and leave them where they are."""
+        sqs = self.aws.client("sqs")
+        letters = sqs.receive_message(
+            QueueUrl=self.resources["DeliveryDeadLetterQueue"],
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["MessageDeduplicationId", "SentTimestamp"],
+            VisibilityTimeout=0,
+        ).get("Messages", [])
+        return [
+            {
+                "delivery": letter["Attributes"]["MessageDeduplicationId"],
+                "sent_ms": int(letter["Attributes"]["SentTimestamp"]),
+                "message": letter["Body"],
+            }
+            for letter in letters
+        ]
 
     def redrive(self) -> int:
         """Move the dead letters back to the queue they came from, and return about how many there are."""

@@ -1,49 +1,153 @@
 """Putting web/ where CloudFront serves it from."""
 
-import mimetypes
+import hashlib
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import rjsmin
 
 from deployed_stack.stack import DeployedStack
 
-# Always revalidated: there is no build step to give a changed file another name.
-_CACHE_CONTROL = "no-cache"
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# No build step gives a changed file another name, so a browser asks each time whether its copy still is the
+# right one, mostly to hear 304: a page is never put together from files of two versions. CloudFront answers
+# that from its own copy, which the invalidation ends; should that fail, the hour does.
+_REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
+# A picture of yesterday does no harm.
+_KEPT_FOR_A_DAY = "public, max-age=86400"
 
 
-def upload_web(stack: DeployedStack, folder: Path) -> int:
-    """Make the stack's page exactly the files of a folder, and drop the former ones from CloudFront's caches.
+@dataclass(frozen=True)
+class _Kind:
+    content_type: str
+    cache_control: str = _REVALIDATED
 
-    Returns
-    -------
-    int
-        How many files were uploaded.
+
+# Not from the mimetypes module, whose answers depend on the machine.
+_KINDS = {
+    ".html": _Kind("text/html; charset=utf-8"),
+    ".js": _Kind("text/javascript; charset=utf-8"),
+    ".css": _Kind("text/css; charset=utf-8"),
+    ".json": _Kind("application/json"),
+    ".txt": _Kind("text/plain; charset=utf-8"),
+    # Type declarations, which editors read.
+    ".ts": _Kind("text/plain; charset=utf-8"),
+    ".svg": _Kind("image/svg+xml; charset=utf-8", _KEPT_FOR_A_DAY),
+    ".png": _Kind("image/png", _KEPT_FOR_A_DAY),
+    ".ico": _Kind("image/x-icon", _KEPT_FOR_A_DAY),
+}
+
+
+class UnknownFileType(Exception):
+    """A file of web/ that nobody has said how to serve."""
+
+
+@dataclass(frozen=True)
+class WebDeployment:
+    """What it took to make the served files those of a folder."""
+
+    uploaded: Sequence[str]
+    deleted: Sequence[str]
+    unchanged: int
+
+    def __str__(self) -> str:
+        def named(what: str, keys: Sequence[str]) -> str:
+            return f"{len(keys)} {what} ({', '.join(keys)})" if keys else f"0 {what}"
+
+        parts = [named("uploaded", self.uploaded), named("deleted", self.deleted)]
+        return f"web/: {', '.join(parts)}, {self.unchanged} unchanged"
+
+
+def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
+    """Make the stack's page exactly the files of a folder, as `served` has them.
+
+    Only what differs is uploaded, in content or in what it is served with, and what was changed is dropped
+    from CloudFront's caches. Hidden files are left out.
+
+    Raises
+    ------
+    UnknownFileType
+        There is a file of an unknown type; nothing was changed.
     """
-    s3 = stack.aws.client("s3")
-    bucket = stack.outputs["WebBucketName"]
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for key, path in files.items():
-        s3.put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=path.read_bytes(),
-            ContentType=content_type(path.name),
-            CacheControl=_CACHE_CONTROL,
-        )
+    files = _files(folder)
+    s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
+    stored = _etags(s3, bucket)
+    # A page comes after what it loads, and a module after those in the folders below it.
+    keys = sorted(files, key=lambda key: (key.endswith(".html"), -key.count("/"), key))
+    uploaded: list[str] = []
+    deleted: list[str] = []
+    try:
+        for key in keys:
+            kind, body = _KINDS[files[key].suffix], served(files[key])
+            if not _is_stored(s3, bucket, key, stored.get(key), kind, body):
+                s3.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType=kind.content_type,
+                    CacheControl=kind.cache_control,
+                )
+                uploaded.append(key)
+        for key in sorted(stored.keys() - files.keys()):
+            s3.delete_object(Bucket=bucket, Key=key)
+            deleted.append(key)
+    finally:
+        # Also after a failure: the next deployment finds these unchanged.
+        if uploaded or deleted:
+            _invalidate(stack, [*uploaded, *deleted])
+    return WebDeployment(uploaded, deleted, len(files) - len(uploaded))
+
+
+def served(path: Path) -> bytes:
+    """Return what is served of a file: scripts without their comments, all else as it is."""
+    if path.suffix == ".js":
+        text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
+        return text.encode()
+    return path.read_bytes()
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
+            if path.suffix not in _KINDS:
+                raise UnknownFileType(
+                    f"{relative}: scripts/deployed_stack/web.py has no type for such files."
+                )
+            files[relative.as_posix()] = path
+    return files
+
+
+def _etags(s3: "S3Client", bucket: str) -> Mapping[str, str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    for stale in {item["Key"] for page in pages for item in page.get("Contents", [])} - files.keys():
-        s3.delete_object(Bucket=bucket, Key=stale)
+    return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
+
+
+def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _Kind, body: bytes) -> bool:
+    # "Object" in S3's API reference: of an object that was put in one part and is encrypted with SSE-S3, the
+    # ETag is the MD5 digest.
+    if etag != f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"':
+        return False
+    head = s3.head_object(Bucket=bucket, Key=key)
+    return _Kind(head["ContentType"], head.get("CacheControl", "")) == kind
+
+
+def _invalidate(stack: DeployedStack, keys: Sequence[str]) -> None:
+    paths = [f"/{quote(key)}" for key in keys]
+    # The default root object goes by two names.
+    if "index.html" in keys:
+        paths.append("/")
     stack.aws.client("cloudfront").create_invalidation(
         DistributionId=stack.resources["WebDistribution"],
         InvalidationBatch={
-            "Paths": {"Quantity": 1, "Items": ["/*"]},
+            "Paths": {"Quantity": len(paths), "Items": paths},
             "CallerReference": str(uuid.uuid4()),
         },
     )
-    return len(files)
-
-
-def content_type(file_name: str) -> str:
-    """Return the Content-Type to serve a file with, as browsers insist on it for modules and styles."""
-    guessed = mimetypes.guess_type(file_name)[0] or "application/octet-stream"
-    is_text = guessed.startswith("text/") or guessed in {"application/json", "image/svg+xml"}
-    return f"{guessed}; charset=utf-8" if is_text else guessed

@@ -12,13 +12,12 @@ from github_connection.registration import (
     manifest,
 )
 from github_connection.storage import (
-    change_webhook_secret,
     credential_name,
-    forget_former_webhook_secret,
     oauth_credential_name,
     remove_credential,
     require_no_rotation,
     store_credential,
+    webhook_secret,
 )
 from local_stack.errors import LocalStackError
 from timer_core.github.credentials import App
@@ -55,7 +54,7 @@ def registration(
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)
         if app.webhook_secret:
-            change_webhook_secret(stack, app.webhook_secret)
+            webhook_secret(stack).change(app.webhook_secret)
         else:
             print("GitHub made no secret for the webhook: put that of `make secret` into the App's settings.")
         installation_url = f"{app.url}/installations/new"
@@ -163,7 +162,7 @@ def rotate(stack: DeployedStack) -> None:
         The change before this one has not come to its end.
     """
     require_no_rotation(stack)
-    change_webhook_secret(stack, secrets.token_hex(32))
+    webhook_secret(stack).change(secrets.token_hex(32))
     # See docs/decisions/0004-webhook-secret.md.
     print("The secret is changed, and the former one accepted beside it.")
     print("Wait ten seconds; then give GitHub the new one, which `make secret` prints.")
@@ -171,5 +170,5 @@ def rotate(stack: DeployedStack) -> None:
 
 def finish_rotation(stack: DeployedStack) -> None:
     """Accept the present secret only."""
-    forget_former_webhook_secret(stack)
+    webhook_secret(stack).forget_former()
     print("Only the present secret is accepted, everywhere within five minutes.")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from deployed_stack import DeployedStack
+from deployed_stack.secret_pair import SecretPair
 from local_stack.errors import LocalStackError
 
 
@@ -54,34 +55,16 @@ def require_no_rotation(stack: DeployedStack) -> None:
     LocalStackError
         The former secret is still accepted, and would not be after one more change.
     """
-    if _webhook_secrets(stack).get("previous"):
+    if webhook_secret(stack).has_former:
         raise LocalStackError(
             "The webhook's secret has been changed before, and the former one is still accepted. When GitHub "
             "signs with the present one everywhere, end that change: make github-rotate DONE=1"
         )
 
 
-def change_webhook_secret(stack: DeployedStack, secret: str) -> None:
-    """Make a secret the present one; the one so far is accepted beside it."""
-    _write_webhook_secrets(stack, current=secret, previous=_webhook_secrets(stack)["current"])
-
-
-def forget_former_webhook_secret(stack: DeployedStack) -> None:
-    """Accept the present secret only."""
-    _write_webhook_secrets(stack, current=_webhook_secrets(stack)["current"], previous="")
-
-
-def _write_webhook_secrets(stack: DeployedStack, *, current: str, previous: str) -> None:
-    stack.aws.client("secretsmanager").put_secret_value(
-        SecretId=stack.outputs["WebhookSecretArn"],
-        SecretString=json.dumps({"current": current, "previous": previous}),
-    )
-
-
-def _webhook_secrets(stack: DeployedStack) -> dict[str, str]:
-    secret = stack.aws.client("secretsmanager").get_secret_value(SecretId=stack.outputs["WebhookSecretArn"])
-    loaded: dict[str, str] = json.loads(secret["SecretString"])
-    return loaded
+def webhook_secret(stack: DeployedStack) -> SecretPair:
+    """Return the secret that GitHub's deliveries are signed with, and the one before it."""
+    return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])
 
 
 def _output(stack: DeployedStack, name: str) -> str:

@@ -1,5 +1,6 @@
 """Building the stack's functions and layer for this machine, once per state of the sources."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -49,6 +50,9 @@ def build() -> Path:
         The build failed; what it printed is included.
     """
     destination = _BUILDS / sources_digest()
+    with contextlib.suppress(FileNotFoundError):
+        # Which builds are forgotten goes by when they were used last.
+        os.utime(destination)
     if not destination.exists():
         _BUILDS.mkdir(parents=True, exist_ok=True)
         # Built aside and then renamed, so that an interrupted build is never taken for a whole one.
@@ -56,15 +60,25 @@ def build() -> Path:
             run_sam(
                 "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", f"{scratch}/build"
             )
-            Path(scratch, "build").rename(destination)
+            try:
+                Path(scratch, "build").rename(destination)
+            except OSError:
+                # Another process built the same sources in the meantime, and was first.
+                if not destination.exists():
+                    raise
         _forget_old_builds()
     return destination / "template.yaml"
 
 
 def _forget_old_builds() -> None:
-    builds = [path for path in _BUILDS.iterdir() if not path.name.startswith("building-")]
-    for old in sorted(builds, key=lambda path: path.stat().st_mtime)[:-_BUILDS_KEPT]:
-        shutil.rmtree(old)
+    used: dict[Path, float] = {}
+    for path in _BUILDS.iterdir():
+        # Other processes build and forget at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            if not path.name.startswith("building-"):
+                used[path] = path.stat().st_mtime
+    for old in sorted(used, key=lambda path: used[path])[:-_BUILDS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def run_sam(command: str, *arguments: str, environment: dict[str, str] | None = None) -> None:

@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from deployed_stack import DeployedStack
+from deployed_stack.web import UnknownFileType
 from local_stack.errors import LocalStackError
 from local_stack.ministack import HOST
 from local_stack.paths import known_ports, state_dir
@@ -34,7 +35,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
         There is no such stack, or the local one is meant and does not run.
     """
     if not options.stack:
-        return _local_stack(options.port)
+        return local_stack(options.port)
     stack = DeployedStack(boto3.Session(), options.stack)
     try:
         is_ours = "WebhookSecretArn" in stack.outputs
@@ -49,15 +50,23 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
     return stack
 
 
-def _local_stack(port: int) -> LocalStack:
-    if not _listens(port):
-        running = [known for known in known_ports() if _listens(known)]
+def local_stack(port: int) -> LocalStack:
+    """Return the stack that runs on a port of this machine.
+
+    Raises
+    ------
+    LocalStackError
+        There is none.
+    """
+    if not is_listening(port):
+        running = [known for known in known_ports() if is_listening(known)]
         hint = f"one runs on {running[0]}: export PORT={running[0]}" if running else "`make run` starts it"
         raise LocalStackError(f"No local stack on port {port}; {hint}.")
     return LocalStack(port, state_dir(port))
 
 
-def _listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
+    """Return whether something on this machine listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
@@ -75,6 +84,6 @@ def run_tool(main: Callable[[], int]) -> NoReturn:
         sys.exit("There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
     except NoRegionError:
         sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or one in the profile.")
-    except (LocalStackError, BotoCoreError, ClientError) as error:
+    except (LocalStackError, UnknownFileType, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
     sys.exit(status)

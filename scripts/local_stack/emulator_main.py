@@ -1,9 +1,9 @@
 """MiniStack's process, run as a file by the interpreter of MiniStack's own environment.
 
 MiniStack as it comes writes its state only when it is stopped, starts one more worker process for each
-concurrent call of a function however many there are, outlives the process that started it, and leaves cookies
-among the headers of an event. The additions here are made to the version that requirements/ministack.txt
-pins.
+concurrent call of a function however many there are, outlives the process that started it, leaves cookies
+among the headers of an event, and refuses a template with an alarm on a metric that is computed. The
+additions here are made to the version that requirements/ministack.txt pins.
 """
 
 import logging
@@ -17,6 +17,7 @@ from typing import Any
 from ministack import app as ministack
 from ministack.core.persistence import save_all
 from ministack.services import apigateway, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
 # More workers than this only take turns on the processors, and each takes long to unpack its layer.
@@ -122,11 +123,25 @@ def _without_tls(cookie: str) -> str:
     return ";".join([pair.replace(_TLS_PREFIX, _PREFIX, 1) if pair.startswith(_TLS_PREFIX) else pair, *kept])
 
 
+def take_computed_alarms() -> None:
+    """Let a template have alarms on metrics that are computed; they exist, and stay as they are."""
+    record: Callable[..., dict[str, Any]] = provisioners._cw_metric_alarm_record
+
+    def record_computed(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if "Metrics" in properties:
+            properties = {key: value for key, value in properties.items() if key != "Metrics"}
+            properties |= {"Namespace": "Computed", "MetricName": name}
+        return record(name, properties)
+
+    provisioners._cw_metric_alarm_record = record_computed
+
+
 def main() -> None:
     """Serve until SIGTERM or the parent's end."""
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
     pass_cookies()
+    take_computed_alarms()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     ministack.main()

@@ -8,6 +8,8 @@ LOCAL = ROOT / ".local"
 SAM = ROOT / ".venv-sam/bin/sam"
 # The emulator runs the functions in its own interpreter: the layer has to be built for this one.
 MINISTACK_PYTHON = ROOT / ".venv-ministack/bin/python"
+# What Lambda's runtime has, and nothing else.
+LAMBDA_PYTHON = ROOT / ".venv-lambda/bin/python"
 
 _STATE = "stack-"
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from deployed_stack import DeployedStack
 from deployed_stack.sign_in import CALLBACK_PATH
-from deployed_stack.web import upload_web
+from deployed_stack.web import deploy_web
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import local_url, serve_locally
 from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
@@ -198,7 +198,7 @@ class LocalStack(DeployedStack):
             allow_origins(self, "HttpApi")
             self.remember("deployed", wanted)
         serve_locally(self, self.emulator.port)
-        upload_web(self, ROOT / "web")
+        deploy_web(self, ROOT / "web")
 
     def _deploy(self, template: Path) -> None:
         self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)

@@ -18,6 +18,14 @@ ANN = (21031067, "Codertocat")
 BOB = (583231, "octocat")
 
 
+def restart(stack: LocalStack, function: str) -> None:
+    """Let a function begin with a new process, as Lambda does when its configuration is updated."""
+    functions, name = stack.aws.client("lambda"), stack.resources[function]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
 class Site:
     """The stack as its users and GitHub see it."""
 
@@ -95,10 +103,7 @@ class Site:
 
     def restart(self, function: str) -> None:
         """Let a function begin with a new process, as Lambda does when its configuration is updated."""
-        functions, name = self.stack.aws.client("lambda"), self.stack.resources[function]
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+        restart(self.stack, function)
 
     def items(self, pk: str) -> list[dict[str, Any]]:
         """Return what a partition of the table holds."""

@@ -1,7 +1,10 @@
 """The stack as `make run` starts it: people sign in at a demo until there are credentials for GitHub."""
 
+import base64
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -13,7 +16,10 @@ import pytest
 from deployed_stack.http_client import Response, request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
 from local_stack import LocalStack, MiniStack, free_port
+from tests.e2e.conftest import restart
+from timer_core.api.sessions import SESSION_COOKIE
 
+OPERATE = Path(__file__).parents[2] / "scripts/operate.py"
 EMBEDDING = ["https://tracker.example", "https://wiki.example"]
 
 
@@ -67,6 +73,44 @@ def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int
     assert (back.status, back.headers["Location"]) == (302, "/")
     me = browser.me()
     assert (me["id"], me["login"]) == (user_id, login)
+
+
+def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
+    before = Browser(stack)
+    before.sign_in("octocat")
+    assert before.get(f"{stack.url}/api/timelogs/").status == 200
+    assert "nobody is signed out" in rotate_session_key(stack)
+    restart(stack, "AuthFunction")
+    after = Browser(stack)
+    after.sign_in("octocat")
+    assert key_id(after) != key_id(before)
+    assert before.me() == after.me() | {"session": before.me()["session"]}
+    # The function that was not restarted knows the former key only.
+    for browser in (after, before):
+        assert browser.get(f"{stack.url}/api/timelogs/").status == 200
+    refused = rotate_session_key(stack, "--done", status=1)
+    assert "less than two hours ago" in refused
+    rotate_session_key(stack, "--leaked")
+    restart(stack, "AuthFunction")
+    assert (before.me(), after.me()) == (None, None)
+
+
+def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str:
+    """Run the tool as `make rotate-session-key` does, and return what it says."""
+    command = [sys.executable, str(OPERATE), "--port", str(stack.emulator.port), "session-key", *options]
+    tool = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    assert tool.returncode == status, tool.stdout
+    return tool.stdout
+
+
+def key_id(browser: Browser) -> str:
+    """Return the name of the key that a browser's session is signed with."""
+    # Over plain HTTP the local stack takes the prefix away.
+    header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
+    kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
+    return kid
 
 
 def test_who_says_no_is_not_signed_in(stack: LocalStack) -> None:

@@ -89,9 +89,9 @@ def test_the_api_keeps_to_its_description(site: Site, path: str, method: str, mo
             base_url=base_url, headers=credentials, auth=_signed(site, event) if event else None
         )
         statuses.add(response.status_code)
-        if response.status_code == HTTPStatus.NO_CONTENT:
+        if response.status_code in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             # The emulator gives it a content type all the same, and no content is not JSON.
-            assert (method, response.content) == ("delete", b"")
+            assert response.content == b""
             return
         case.validate_response(response, headers=credentials, excluded_checks=[*excluded, *helped])
 

@@ -3,12 +3,8 @@
 Tests of a module share a table where they can, and keep apart by their people and issues.
 """
 
-import importlib
-import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from types import ModuleType
 from typing import NamedTuple
@@ -17,9 +13,12 @@ import pytest
 from pynamodb.connection import Connection
 
 from tests.support.connection import REGION, connect, environment
+from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
+from tests.support.handlers import Clock, loaded
+from tests.support.house import KEY, House, open_house
+from tests.support.permissions import guard, watch
 from tests.support.table import create_table, delete_table
-from timer_core import settings
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -27,18 +26,20 @@ from timer_core.store.table import Table
 _numbers = count(1)
 
 
-@contextmanager
-def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]:
-    """Import a handler's module anew, as a cold start does."""
+@pytest.fixture(scope="session", autouse=True)
+def _iam() -> Iterator[None]:
+    """IAM between the handlers and AWS, with the policies of template.yaml."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TABLE_NAME", table_name)
-        patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-        for variable, value in variables.items():
-            patch.setenv(variable, value)
-        patch.delitem(sys.modules, name, raising=False)
-        settings.settings.cache_clear()
-        yield importlib.import_module(name)
-    settings.settings.cache_clear()
+        watch(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_refused() -> Iterator[None]:
+    """Whatever a handler does, its function is allowed to."""
+    guard.refused.clear()
+    yield
+    assert not guard.refused
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +59,6 @@ def shared_table(dynamodb: str) -> Iterator[Table]:
 def new_person() -> Callable[[], Person]:
     """Makes people whom no other test knows."""
     return lambda: Person(1_000_000 + (number := next(_numbers)), f"person-{number}")
-
-
-@dataclass
-class Clock:
-    """The present, as a handler reads it; it moves only when told to."""
-
-    ms: int
-
-    def __call__(self) -> int:
-        return self.ms
-
-    def advance(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
 
 
 class Api(NamedTuple):
@@ -107,3 +95,24 @@ def clock(timelogs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(now_ms())
     monkeypatch.setattr(timelogs, "now_ms", clock)
     return clock
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as github:
+        yield github
+
+
+@pytest.fixture(scope="module")
+def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+    with open_house(shared_table, github) as house:
+        yield house
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    """The functions that people speak to, as after a cold start, at the present."""
+    shared_house.clock.ms = now_ms()
+    shared_house.sign_with(KEY)
+    shared_house.cool()
+    return shared_house

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.integration.conftest import Api, Clock, loaded
+from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
+from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import PeopleStore, Person
@@ -160,6 +161,7 @@ class TestStart:
             "github_issue_url": None,
             "github_issue_number": None,
             "github_repo": None,
+            "github_issue_title": None,
             "description": "",
             "source": "manual",
             "stopped_by": None,

@@ -23,11 +23,10 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.integration.conftest import loaded
 from tests.support.browser import HOST, ORIGIN, Browser, where
-from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
-from tests.support.house import EMBEDDER, KEY, ROUTES, WRITES, House, open_house
+from tests.support.handlers import loaded
+from tests.support.house import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, House, open_house
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.api import door
 from timer_core.api.sessions import LIFE_S, SESSION_COOKIE, SIGN_IN_COOKIE
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from tests.support.gateway import Answer
-    from timer_core.store.table import Table
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 LOGIN = "/api/auth/login/"
@@ -51,27 +49,6 @@ START = "/api/timelogs/start/"
 EVIL = "https://evil.example"
 WEBHOOK_SECRET = "It's a Secret to Everybody"
 TIMER_ROUTES = [(method, path) for method, path in ROUTES if "{timer_id}" in path]
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
-def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
-    with open_house(shared_table, github) as house:
-        yield house
-
-
-@pytest.fixture
-def house(shared_house: House) -> House:
-    """The functions as after a cold start, at the present."""
-    shared_house.clock.ms = now_ms()
-    shared_house.sign_with(KEY)
-    shared_house.cool()
-    return shared_house
 
 
 @pytest.fixture
@@ -196,6 +173,19 @@ def test_an_altered_session_is_nobody(house: House) -> None:
         flipped = bytearray(raw)
         flipped[position] ^= 1
         assert_nobody(house, f"{header}.{payload}.{_encode(bytes(flipped))}")
+
+
+def test_unknown_keys_do_not_make_us_ask_for_ours_each_time(house: House) -> None:
+    browser, _ = house.signed_in()
+    _, claims = _read(browser.cookies[SESSION_COOKIE])
+    asked: list[str] = []
+    client = door.sessions()._keys._client  # type: ignore[attr-defined]
+    client.meta.events.register("before-call.secretsmanager", lambda model, **_: asked.append(model.name))
+    for number in range(50):
+        assert_nobody(house, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
+    assert asked == ["GetSecretValue"]
+    # Nor does that keep anybody out.
+    assert browser("GET", ME).status == 200
 
 
 def test_a_session_that_was_ended_stays_so(house: House) -> None:
@@ -404,6 +394,19 @@ def test_nothing_that_a_page_shows_is_markup(house: House) -> None:
         assert "script-src 'self';" in page.headers["content-security-policy"]
 
 
+def test_no_page_goes_into_a_frame(house: House) -> None:
+    popup = house.sign_in(house.browser(), house.new_person(), f"?origin={EMBEDDER}")
+    pages = [
+        popup,
+        house.browser()("GET", f"{LOGIN}?origin={EVIL}"),
+        house.browser()("GET", f"{LOGIN}?next=/{'a' * 600}"),
+        house.browser()("GET", CALLBACK),
+    ]
+    assert [page.status for page in pages] == [200, 403, 400, 400]
+    for page in pages:
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
 def test_a_forwarded_host_leads_nobody_astray(house: House) -> None:
     """Whoever calls API Gateway itself says where they come from as they like."""
     house.github.signed_in = house.new_person()
@@ -519,6 +522,21 @@ def test_tokens_and_embedding_sites_do_not_manage_the_account(
     assert answer.status == (200 if may else 403)
     assert made in {token.token_id for token in house.people.tokens(ann.id)}
     assert browser("GET", ME).status == 200
+
+
+def test_the_token_of_a_login_that_was_given_up_is_no_admins(house: House) -> None:
+    """GitHub gives the login to somebody else, who may be the admin now."""
+    former, account = house.signed_in(house.new_person(ADMIN))
+    token = house.token(former)
+    assert house.caller(token)("GET", "/api/admin/health/").status == 200
+    account.login = f"former-{account.id}"
+    house.signed_in(account)
+    house.cool()
+    boss, _ = house.signed_in(house.new_person(ADMIN))
+    assert boss("GET", "/api/admin/health/").status == 200
+    for ask in (house.caller(token), former):
+        assert ask("GET", "/api/admin/health/").status == 403
+        assert ask("GET", f"{TIMERS}?user={account.id + 1}").status == 403
 
 
 # ---------------------------------------------------------------------- guessing

@@ -1,6 +1,6 @@
 """What happens on GitHub, from the webhook to the timers, with a fake GitHub that answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Account, Comment, Issue
 from tests.support.fake_github.webhooks import Delivery
+from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import SECRET, Product, ago, product
 from timer_core.clock import now_ms
@@ -369,6 +371,49 @@ class TestMoves:
         assert store.stop(team.ann.id, timer.ulid, now_ms=ago(0), by="manual", cause="a").end_ms
 
 
+class TestTitles:
+    def titles(self, team: Team) -> list[str]:
+        return [timer.issue.title for timer in team.product.timers(team.ann.id) if timer.issue]
+
+    def test_a_timer_bears_the_latest_title_that_github_told(self, team: Team) -> None:
+        issue = team.new_issue()
+        issue.title = "It is slow"
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        assert self.titles(team) == ["It is slow"]
+        team.at(5)
+        issue.title = "It is slow at night"
+        team.github.label(issue, "bug")
+        team.at(10)
+        issue.title = "It was slow at night"
+        team.github.close(issue)
+        team.deliver(backwards=True)
+        assert self.titles(team) == ["It was slow at night"]
+
+    def test_one_that_was_started_by_hand_gets_it_from_what_happens_next(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.deliver()
+        named = Named.of(issue.repository.full_name, issue.number)
+        TimerStore(team.product.table).start(user_id=team.ann.id, now_ms=team.t0, issue=named)
+        assert self.titles(team) == [""]
+        team.at(10)
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        assert self.titles(team) == [issue.title]
+
+    def test_what_was_missed_brings_it_too(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        issue.title = "Solved by turning it off"
+        team.github.close(issue)
+        team.happened()
+        team.github.now = now_ms() / 1000
+        team.product.sweep()
+        assert self.titles(team) == ["Solved by turning it off"]
+
+
 class TestRepair:
     def test_what_failed_is_redelivered(self, team: Team) -> None:
         issue = team.new_issue()
@@ -496,6 +541,37 @@ class TestRepair:
             team.github.send(delivery)
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
+
+    def test_what_happened_while_the_sweep_was_under_way_is_made_up_for_once(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = Clock(team.t0 + 30 * MINUTE)
+        monkeypatch.setattr(team.product.sweeper, "now_ms", clock)
+        # GitHub is asked about another owner's issues first, which takes a while.
+        first = team.github.new_issue(team.github.new_repository(f"{team.name}-first/app"))
+        TimerStore(team.product.table).start(
+            user_id=team.bob.id,
+            now_ms=team.t0 - MINUTE,
+            issue=Named.of(first.repository.full_name, first.number),
+        )
+
+        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+            clock.advance(20 * 60)
+            return carry_out()
+
+        team.github.faults.append(faults.Fault(take_long, "/graphql"))
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(40)
+        team.github.assign(issue, team.bob)
+        team.github.unassign(issue, team.bob)
+        assigned, _unassigned = team.happened()
+        team.github.now = now_ms() / 1000
+        assert self.reconcile(team)["missed"] == 2
+        team.github.send(assigned)
+        team.product.process()
+        assert [span for span in team.spans(team.bob) if span[1] >= 0] == [("app#1", 40, None, "paused", 0)]
 
     def test_a_transferred_issue_is_found(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository

@@ -429,6 +429,19 @@ def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_l
     ]
 
 
+def test_what_is_redelivered_was_made_up_for_already(running: Product, github: FakeGitHub) -> None:
+    team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
+    steps = [Step(0, 0, "assignment", 0), Step(1, 0, "assignment", 1), Step(0, 0, "assignment", 1)]
+    first, assigned, _unassigned_at_once = Board(team).act_out(steps)
+    github.send(first.deliveries[0])
+    github.fail(assigned.deliveries[0])
+    assert running.process() == []
+    team.at(NOW_S)
+    running.sweep()
+    assert running.process() == []
+    assert timers(team, team.people[1].id) == [(assigned.place, 1, None, "paused", 0)]
+
+
 def test_what_vanished_is_not_taken_for_the_same_a_moment_later(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     history = Board(team).act_out(Step(2, 0, "assignment", 0) for _ in range(4))

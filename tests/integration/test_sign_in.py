@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import jwt
 import pytest
 
+from deployed_stack import DeployedStack, session_key
+from deployed_stack.secret_pair import SecretPair
+from local_stack import LocalStackError
 from tests.support.browser import ORIGIN, where
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.house import EMBEDDER, KEY, House, open_house
-from tests.support.network import Network
+from tests.support.network import Network, refusal
 from timer_core.api import door
 from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
-from timer_core.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,27 +36,6 @@ LOGIN = "/api/auth/login/"
 ME = "/api/auth/me/"
 TIMERS = "/api/timelogs/"
 DAY = 86_400
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
-def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
-    with open_house(shared_table, github) as house:
-        yield house
-
-
-@pytest.fixture
-def house(shared_house: House) -> House:
-    """The functions as after a cold start, at the present."""
-    shared_house.clock.ms = now_ms()
-    shared_house.sign_with(KEY)
-    shared_house.cool()
-    return shared_house
 
 
 class TestFlow:
@@ -185,6 +168,68 @@ class TestRefused:
         assert "GitHub does not answer" in page.body
         assert browser.cookies == {}
         assert house.sign_in(browser, ann).status == 302
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            {"id": None},
+            {"id": "21031067"},
+            {"id": 0},
+            {"id": -1},
+            {"id": True},
+            {"id": 1.5},
+            {"login": None},
+            {"login": ""},
+            {"login": 7},
+            {"login": ["ann"]},
+            {"name": {"first": "Ann"}},
+            {"avatar_url": 7},
+        ],
+    )
+    def test_if_github_does_not_say_who_it_is_a_page_says_so(
+        self, house: House, members: dict[str, object]
+    ) -> None:
+        browser, ann = house.browser(), house.new_person()
+        back = house.leave_for_github(browser, ann)
+        house.github.faults.append(_changed("GET /user", **members))
+        page = browser("GET", back)
+        assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
+        assert (browser.cookies, house.items(str(ann.id))) == ({}, [])
+
+    @pytest.mark.parametrize("body", [None, [], [1], "ann", 7, {}])
+    def test_an_answer_that_is_no_account_is_such_a_page_too(self, house: House, body: Any) -> None:
+        browser = house.browser()
+        back = house.leave_for_github(browser, house.new_person())
+        house.github.faults.append(_answered("GET /user", body))
+        assert (browser("GET", back).status, browser.cookies) == (502, {})
+
+    def test_what_goes_wrong_on_our_side_is_a_page_too(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        back = house.leave_for_github(browser, ann)
+        network = Network(house.auth.table.connection)
+        network.every_write = refusal("AccessDeniedException")
+        try:
+            page = browser("GET", back)
+        finally:
+            network.close()
+        assert (page.status, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+        assert re.search(r"Something went wrong on our side\. It is logged as [0-9a-f-]{36}\.", page.body)
+        assert "AccessDenied" not in page.body
+        assert_is_locked_down(page)
+
+    @pytest.mark.parametrize("query", [f"next=/{'a' * 600}", f"origin={'a' * 301}"])
+    def test_an_address_that_nobody_gave_out_is_a_page_too(self, house: House, query: str) -> None:
+        page = house.browser()("GET", f"{LOGIN}?{query}")
+        assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+        assert_is_locked_down(page)
+
+    def test_a_callback_of_before_leaves_the_sign_in_alone_that_was_begun_since(self, house: House) -> None:
+        browser, ann = house.browser(), house.new_person()
+        first = house.leave_for_github(browser, ann)
+        second = house.leave_for_github(browser, ann)
+        assert (browser("GET", first).status, browser.set_cookies) == (400, [])
+        assert browser("GET", second).status == 302
+        assert browser("GET", ME).json()["id"] == ann.id
 
     def test_a_rate_limit_of_githubs_is_such_a_page_too(self, house: House) -> None:
         browser = house.browser()
@@ -322,7 +367,8 @@ class TestRenewal:
     ) -> None:
         browser, _ = house.signed_in()
         session = house.session(browser)
-        end_s = session.signed_in_s + 30 * DAY
+        end_s = session.ends_s
+        assert end_s == house.clock.ms // 1000 + 30 * DAY
         _, browser.cookies[SESSION_COOKIE] = door.sessions().renew(session, now_s=end_s - 4_000)
         house.clock.ms = (end_s - 1_000) * 1000
         browser("GET", ME)
@@ -388,9 +434,15 @@ class TestSigningOut:
         assert other("GET", ME).status == 401
         assert other("GET", TIMERS).status == 401
         assert house.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
-        house.clock.advance(1)
+
+    def test_who_signs_in_just_after_that_is_signed_in(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        house.clock.ms = house.clock.ms // 1000 * 1000 + 1_500
+        browser("POST", "/api/auth/logout/", {"everywhere": True})
+        house.clock.advance(0.001)
         again, _ = house.signed_in(ann)
-        assert again("GET", ME).status == 200
+        house.cool()
+        assert [again("GET", path).status for path in (ME, TIMERS)] == [200, 200]
 
     @pytest.mark.parametrize("everywhere", [False, True])
     def test_a_warm_function_takes_a_session_for_a_minute_more(self, house: House, everywhere: bool) -> None:
@@ -455,7 +507,6 @@ class TestKeys:
         assert old("GET", TIMERS).status == 200
         read_before = door.sessions()
         house.sign_with("n" * 64, previous=KEY)
-        house.seconds.now += 10
         house.cool()
         new, _ = house.signed_in(ann)
         # One function has begun anew, and the other has not.
@@ -463,6 +514,73 @@ class TestKeys:
         house.timelogs.door = door.Door(house.table)
         assert new("GET", TIMERS).status == 200
         assert old("GET", TIMERS).status == 200
+
+
+class TestRotation:
+    """As `make rotate-session-key` does it."""
+
+    @pytest.fixture
+    def stack(self, house: House) -> DeployedStack:
+        stack = DeployedStack(boto3.Session(), "issue-timer-test")
+        # Instead of what CloudFormation knows.
+        stack.resources = {"SessionSecret": house.secret_arn}
+        return stack
+
+    def test_nobody_is_signed_out(
+        self, house: House, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser, _ = house.signed_in()
+        key_id = _key_id(browser)
+        session_key.rotate(stack)
+        house.cool()
+        assert browser("GET", ME).status == 200
+        house.clock.advance(1_000)
+        browser("GET", ME)
+        assert _key_id(browser) != key_id
+        monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
+        session_key.finish(stack)
+        house.cool()
+        assert browser("GET", ME).status == 200
+
+    def test_a_session_of_the_key_before_is_over_when_that_is_ended(
+        self, house: House, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser, _ = house.signed_in()
+        session_key.rotate(stack)
+        monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
+        session_key.finish(stack)
+        house.cool()
+        assert browser("GET", ME).status == 401
+
+    @pytest.mark.parametrize("again", [session_key.rotate, session_key.finish])
+    def test_for_two_hours_nothing_takes_the_key_before_away(
+        self,
+        house: House,
+        stack: DeployedStack,
+        monkeypatch: pytest.MonkeyPatch,
+        again: Callable[[DeployedStack], None],
+    ) -> None:
+        browser, _ = house.signed_in()
+        session_key.rotate(stack)
+        with pytest.raises(LocalStackError, match=r"try again in 120 minutes.*LEAKED=1"):
+            again(stack)
+        monkeypatch.setattr(SecretPair, "age", timedelta(hours=1, minutes=59, seconds=59))
+        with pytest.raises(LocalStackError, match="try again in 1 minutes"):
+            again(stack)
+        house.cool()
+        assert browser("GET", ME).status == 200
+        monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
+        again(stack)
+
+    def test_a_key_that_has_leaked_is_worth_nothing_any_more(
+        self, house: House, stack: DeployedStack
+    ) -> None:
+        browser, ann = house.signed_in()
+        session_key.rotate(stack)
+        session_key.replace(stack)
+        house.cool()
+        assert browser("GET", ME).status == 401
+        assert house.signed_in(ann)[0]("GET", ME).status == 200
 
 
 class TestReads:
@@ -537,6 +655,16 @@ def assert_is_locked_down(page: Answer) -> None:
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
     assert not re.search(r"<script(?! src=)|<style| style=| on\w+=|javascript:", page.body)
+
+
+def _key_id(browser: Browser) -> str:
+    kid: str = jwt.get_unverified_header(browser.cookies[SESSION_COOKIE])["kid"]
+    return kid
+
+
+def _answered(path: str, body: Any) -> faults.Fault:
+    """Have GitHub's next answer be something else."""
+    return faults.Fault(lambda _request, carry_out: replace(carry_out(), body=body), path)
 
 
 def _changed(path: str, **members: object) -> faults.Fault:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import loaded
 from tests.support.connection import connect
-from tests.support.gateway import Context
+from tests.support.gateway import Context, HurriedContext
+from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
@@ -163,6 +163,7 @@ class TestOptions:
             {"dry_run": 1},
             {"dry_run": None},
             {"stop_stale": "no"},
+            {"resume": "yes"},
             {"stale_after_hours": 0},
             {"stale_after_hours": -1},
             {"stale_after_hours": "24"},
@@ -185,17 +186,6 @@ class TestOptions:
         assert sweeper.seen(timer) == timer
 
 
-@dataclass
-class HurriedContext(Context):
-    """An invocation whose time runs out after some looks at the clock."""
-
-    looks: int = 0
-
-    def get_remaining_time_in_millis(self) -> int:
-        self.looks -= 1
-        return 60_000 if self.looks >= 0 else 1_000
-
-
 class TestTimeLimit:
     def test_the_rest_is_left_for_the_next_run(self, sweeper: Sweeper) -> None:
         for number in range(1, 31):
@@ -204,6 +194,18 @@ class TestTimeLimit:
         assert first == NOTHING | {"stale": 10, "stopped": 10, "complete": False}
         assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
         assert sweeper.run() == NOTHING
+
+    def test_another_run_goes_on_with_the_rest_if_it_may(self, sweeper: Sweeper) -> None:
+        hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
+        for number in range(1, 6):
+            sweeper.started(100, number)
+        assert sweeper.run(hourly) == NOTHING
+        assert sweeper.run(context=HurriedContext(looks=3))["complete"] is False
+        assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 3}
+        assert sweeper.run(hourly | {"resume": False}) == NOTHING
+        assert sweeper.run(hourly) == NOTHING | {"stale": 3, "stopped": 3}
+        sweeper.started(100, 6)
+        assert sweeper.run(hourly) == NOTHING
 
     def test_without_time_nothing_is_begun(self, sweeper: Sweeper) -> None:
         timer = sweeper.started(100)

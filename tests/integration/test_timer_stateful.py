@@ -26,6 +26,7 @@ from timer_core.domain.errors import (
     OtherTimerOpen,
     TimerNotFound,
     TransitionNotAllowed,
+    TransitionTooEarly,
 )
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
@@ -33,6 +34,7 @@ from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Timer, finished
 from timer_core.store.facts import FactStore
 from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
+from timer_core.store.offline import OfflineStore
 from timer_core.store.table import Table
 from timer_core.store.timers import Filters, Idempotency, Patch, Position, TimerStore
 
@@ -281,6 +283,7 @@ class TimerMachine(RuleBasedStateMachine):
         number = next(_numbers)
         self.store = TimerStore(self.table)
         self.facts = FactStore(self.table, self.store)
+        self.offline = OfflineStore(self.table, self.store)
         self.people = [Person(2 * number), Person(2 * number + 1)]
         self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
         self.log: dict[str, list[Fact]] = {issue.key: [] for issue in self.issues}
@@ -450,6 +453,90 @@ class TimerMachine(RuleBasedStateMachine):
         desk.by_hand(action, max(self.now, span.changed), self.next())
         self.repeatable = (person, action, ulid, cause, answer)
         return None
+
+    @rule(
+        data=st.data(),
+        action=st.sampled_from(["pause", "resume", "stop"]),
+        ago=st.integers(0, 90) | st.integers(0, 3_600_000),
+    )
+    def tell_of_a_transition_offline(self, data: st.DataObject, action: str, ago: int) -> None:
+        """What happened since then is applied after it."""
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or ulid not in person.words:
+            return None
+        at, cause = self.now - ago, f"request{self.next()}"
+
+        def ask() -> Timer:
+            timer: Timer = getattr(self.store, action)(
+                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at
+            )
+            return self.offline.bring_in_line(timer, now_ms=self.now)
+
+        place = person.desk_of(ulid)
+        if at < (place[2].changed if place else person.finished[ulid].end):
+            return self.refused(TransitionTooEarly, ask)
+        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
+        if place is None or place[2].status not in allowed[action]:
+            return self.refused(TransitionNotAllowed, ask)
+        _, desk, span = place
+        answer = ask()
+        assert answer.ulid == ulid
+        self.tell_offline(person, desk, span, action, at)
+        return None
+
+    @rule(data=st.data(), ago=st.integers(0, 90) | st.integers(0, 3_600_000))
+    def tell_of_a_start_offline(self, data: st.DataObject, ago: int) -> None:
+        person, issue = self.a_person(data), self.spelling(data, none=False)
+        assert issue is not None
+        desk = person.desks.get(issue.key, Desk(issue))
+        if desk.base is not None:
+            # A timer that was moved here by hand brings along what the model does not know.
+            return None
+        at = self.now - ago
+        ends = {span.ulid: span.end for span in desk.spans} | {
+            ulid: row.end for ulid, row in person.finished.items()
+        }
+        ended = any(
+            end is not None
+            and end > at
+            and issue.key in person.homes.get(ulid, ())
+            and (words := person.words[ulid]).issue
+            and words.issue.key == issue.key
+            for ulid, end in ends.items()
+        )
+
+        def ask() -> tuple[Timer, bool]:
+            return self.offline.start(user_id=person.user_id, at_ms=at, now_ms=self.now, issue=issue)
+
+        if ended and desk.open is None:
+            return self.refused(TransitionTooEarly, ask)
+        timer, created = ask()
+        assert created == (desk.open is None)
+        if ended:
+            assert desk.open is not None
+            assert timer.ulid == desk.open.ulid
+            return None
+        person.desks[issue.key] = desk
+        if created:
+            person.learn(timer.ulid, Words(issue, issue.owner))
+        self.tell_offline(person, desk, desk.open, "start", at, timer.ulid)
+        assert timer.ulid in {span.ulid for span in desk.spans}
+        return None
+
+    def tell_offline(
+        self, person: Person, desk: Desk, span: Span | None, action: str, at: int, ulid: str = ""
+    ) -> None:
+        earlier = [event for other in desk.spans if other is not span for event in other.events]
+        order = max([at, *(event.order for event in earlier if event.by_hand)])
+        desk.events.append(Event(at, True, self.next(), action, "manual", ulid, order))
+        self.repeatable = None
+        if desk.issue is not None:
+            self.name_anew(person, desk, desk.issue)
+        else:
+            (name,) = (span.ulid for span in desk.spans)
+            desk.spans = desk.work_out()
+            desk.spans[0].ulid = name
 
     @precondition(lambda self: self.repeatable)
     @rule()
@@ -746,6 +833,9 @@ class TimerMachine(RuleBasedStateMachine):
         for issue in self.issues:
             items, _, _ = self.table.query(issue_pk(issue))
             for item in items:
+                if item["sk"]["S"].startswith("user#"):
+                    # What is kept without end is in use.
+                    assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
                     slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
         assert slots == {place for place in still_open if place[2]}

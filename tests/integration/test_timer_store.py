@@ -1,5 +1,7 @@
 """The store on Amazon's DynamoDB Local."""
 
+from dataclasses import replace
+
 import pytest
 
 from timer_core.domain.errors import (
@@ -11,8 +13,9 @@ from timer_core.domain.errors import (
 )
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Status, finished
-from timer_core.store.table import Table
-from timer_core.store.timers import MAX_HISTORY, Filters, Idempotency, Patch, TimerStore
+from timer_core.store import timers as timers_module
+from timer_core.store.table import RawItem, Table, Write
+from timer_core.store.timers import MAX_HISTORY, Filters, Idempotency, Page, Patch, TimerStore
 
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -171,6 +174,52 @@ class TestPatch:
             store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 1)
         assert store.get(ANN, ulid).issue == ISSUE
 
+    @pytest.mark.parametrize("is_open", [True, False])
+    def test_the_title_stays_as_long_as_the_issue_is_the_same(self, store: TimerStore, is_open: bool) -> None:
+        ulid = start(store, issue=replace(ISSUE, title="Say hello"))
+        if not is_open:
+            store.stop(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
+        again = Patch(issue=(Issue("OctoCat", "hello-world", 7),), description="x")
+        same = store.patch(ANN, ulid, again, now_ms=T0 + 11 * MINUTE)
+        assert same.issue == Issue("OctoCat", "hello-world", 7, title="Say hello")
+        assert (same.description, same.is_open) == ("x", is_open)
+        assert store.get(ANN, ulid) == same
+        moved = store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 12 * MINUTE)
+        assert moved.issue == OTHER == store.get(ANN, ulid).issue
+        back = store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 13 * MINUTE)
+        assert back.issue == ISSUE
+
+    def test_the_title_stays_when_times_are_corrected_with_it(self, store: TimerStore) -> None:
+        titled = replace(ISSUE, title="Say hello")
+        ulid = start(store, issue=titled)
+        store.pause(ANN, ulid, now_ms=T0 + 5 * MINUTE, by="manual", cause="a")
+        store.stop(ANN, ulid, now_ms=T0 + 30 * MINUTE, by="manual", cause="b")
+        patch = Patch(issue=(ISSUE,), end_ms=T0 + 40 * MINUTE)
+        timer = store.patch(ANN, ulid, patch, now_ms=T0 + 60 * MINUTE)
+        assert (timer.issue, timer.end_ms) == (titled, T0 + 40 * MINUTE)
+        with pytest.raises(InvalidInput, match="1500"):
+            store.patch(ANN, ulid, replace(patch, end_ms=T0 + 1), now_ms=T0 + 60 * MINUTE)
+        assert store.get(ANN, ulid) == timer
+
+    def test_a_timer_that_is_moved_meanwhile_does_not_take_a_title_along(
+        self, store: TimerStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ulid = start(store, issue=replace(ISSUE, title="Say hello"))
+        store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
+        writes, write = [], store._table.write
+
+        def meddle(wanted: Write) -> RawItem:
+            writes.append(wanted)
+            if len(writes) == 2:
+                monkeypatch.setattr(store._table, "write", write)
+                store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 2)
+            return write(wanted)
+
+        monkeypatch.setattr(store._table, "write", meddle)
+        assert store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 2).issue == ISSUE
+        assert store.get(ANN, ulid).issue == ISSUE
+        assert len(writes) == 2
+
     def test_a_timer_can_be_taken_off_its_issue(self, store: TimerStore) -> None:
         ulid = start(store)
         assert store.patch(ANN, ulid, Patch(issue=(None,)), now_ms=T0 + 1).issue is None
@@ -256,6 +305,66 @@ class TestLists:
             page = store.page(ANN, filters, page_size=page_size, position=page.previous)
             back.append([(timer.start_ms - T0) // MINUTE for timer in page.timers])
         assert back[::-1] == pages
+
+    @pytest.mark.parametrize("page_size", [1, 3, 100])
+    @pytest.mark.parametrize(
+        ("filters", "expected"),
+        [
+            (Filters(repo="octocat/hello-world", number=7), [20, 9, 7, 5, 3, 1]),
+            (Filters(number=8, start_before_ms=T0 + 5 * MINUTE), [4, 2, 0]),
+            (Filters(repo="octocat/other"), []),
+            (Filters(is_open=True, repo="octocat/other"), []),
+        ],
+    )
+    def test_what_is_found_rarely_makes_short_pages_that_hold_everything_once(
+        self,
+        store: TimerStore,
+        monkeypatch: pytest.MonkeyPatch,
+        page_size: int,
+        filters: Filters,
+        expected: list[int],
+    ) -> None:
+        self.fill(store)
+        monkeypatch.setattr(timers_module, "_FILTERED_READ", 1)
+        monkeypatch.setattr(timers_module, "_FILTERED_READS", 2)
+        reads, query = [], store._table.query
+        monkeypatch.setattr(store._table, "query", lambda *a, **k: reads.append(1) or query(*a, **k))
+
+        def walk(page: Page, direction: str) -> list[int]:
+            seen: list[int] = []
+            while True:
+                seen += [
+                    timer.start_ms for timer in (page.timers if direction == "next" else page.timers[::-1])
+                ]
+                position = getattr(page, direction)
+                if position is None:
+                    return [(start_ms - T0) // MINUTE for start_ms in seen]
+                reads.clear()
+                page = store.page(ANN, filters, page_size=page_size, position=position)
+                assert len(reads) <= 2
+
+        pages = [store.page(ANN, filters, page_size=page_size)]
+        while pages[-1].next is not None:
+            pages.append(store.page(ANN, filters, page_size=page_size, position=pages[-1].next))
+        assert walk(pages[0], "next") == expected
+        for number, page in enumerate(pages):
+            newer = [timer.start_ms for before in pages[:number] for timer in before.timers]
+            shown = [timer.start_ms for timer in page.timers]
+            if page.previous is None:
+                # The first page, and one at the end that has nothing to go back from.
+                assert number == 0 or (not shown and page.next is None)
+            else:
+                assert walk(page, "previous") == [(at - T0) // MINUTE for at in [*newer, *shown][::-1]]
+
+    def test_a_search_in_vain_ends(self, store: TimerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fill(store)
+        monkeypatch.setattr(timers_module, "_FILTERED_READ", 1)
+        monkeypatch.setattr(timers_module, "_FILTERED_READS", 4)
+        page = store.page(ANN, Filters(repo="octocat/other"), page_size=50)
+        assert (page.timers, page.previous) == ((), None)
+        # Of 11 timers, the newest first, four were looked at.
+        assert page.next is not None
+        assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 
 
 def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: TimerStore) -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.conftest import loaded
 from tests.support.gateway import Context
+from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer

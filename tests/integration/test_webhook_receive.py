@@ -15,9 +15,9 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from tests.integration.conftest import loaded
 from tests.support.connection import REGION
 from tests.support.gateway import Answer, Context, request_event
+from tests.support.handlers import loaded
 from timer_core import secrets
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, from_json
@@ -140,9 +140,17 @@ class TestAccepted:
         assert (answer.status, answer.json()) == (202, {"status": "accepted", "delivery": GUID})
         (message,) = receiver.queued()
         event = from_json(message["Body"]).events[0]
-        assert event == IssueEvent(GUID, "assigned", "Codertocat/Hello-World", 1, event.at_ms, (21031067,))
+        assert event == IssueEvent(
+            delivery=GUID,
+            kind="assigned",
+            repo="Codertocat/Hello-World",
+            number=1,
+            at_ms=event.at_ms,
+            users=(21031067,),
+            title="Spelling error in the README file",
+        )
         assert before - 2_000 <= event.at_ms <= now_ms()
-        assert len(message["Body"]) < 300
+        assert len(message["Body"]) < 400
 
     @pytest.mark.parametrize(
         "name", ["issues.assigned", "issues.unassigned", "issues.closed", "issues.reopened", "issues.deleted"]
@@ -249,6 +257,12 @@ class TestSignature:
         )
         assert_refused(answer, 401)
 
+    def test_nothing_of_an_unsigned_request_is_logged_but_a_guid(self, receiver: Receiver) -> None:
+        for guid, logged in ((GUID, GUID), ("a secret of somebody's", None), ("x" * 73, None), ("", None)):
+            answer = receiver.post(b"{}", x_github_delivery=guid, x_hub_signature_256="sha256=0")
+            assert_refused(answer, 401)
+            assert receiver.module.logger.get_correlation_id() == logged
+
     def test_without_the_header_a_delivery_is_refused(self, receiver: Receiver) -> None:
         answer = receiver.post(b"{}", content_type="application/json", x_github_event="issues")
         assert_refused(answer, 401)
@@ -269,7 +283,6 @@ class TestRotation:
         assert receiver.deliver(guid="1").status == 202
         receiver.set_secret("new", previous=SECRET)
         assert receiver.deliver(guid="2").status == 202
-        receiver.seconds.now += 11
         assert receiver.deliver(guid="3", secret="new").status == 202
         assert receiver.deliver(guid="4").status == 202
         assert len(receiver.queued()) == 4
@@ -282,7 +295,7 @@ class TestRotation:
         assert receiver.deliver(secret="new").status == 202
 
     def test_wrong_signatures_do_not_make_it_ask_each_time(self, receiver: Receiver) -> None:
-        receiver.deliver()
+        assert_refused(receiver.deliver(secret="new"), 401)
         receiver.set_secret("new")
         receiver.seconds.now += 9
         assert_refused(receiver.deliver(secret="new"), 401)

@@ -18,9 +18,9 @@ import pytest
 import urllib3
 from moto import mock_aws
 
-from tests.integration.conftest import Clock, loaded
 from tests.support.browser import ORIGIN, Browser, where
 from tests.support.gateway import Client
+from tests.support.handlers import Clock, loaded
 from timer_core import secrets
 from timer_core.api import door
 from timer_core.api.sessions import SESSION_COOKIE

@@ -20,6 +20,17 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
+# Root may not use Chromium's sandbox, and it is to ask nobody but those that its pages lead it to.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

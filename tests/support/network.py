@@ -91,6 +91,8 @@ class Network:
     next_writes
         What happens to the next writes, one after the other.
     every_write
+        What happens to all other writes.
+    every_request
         What happens to all others.
     """
 
@@ -99,6 +101,7 @@ class Network:
         self.faults: dict[int, Fault] = {}
         self.next_writes: list[Fault] = []
         self.every_write: Fault | None = None
+        self.every_request: Fault | None = None
         self._client = connection.client
         self._http = connection.client._endpoint.http_session
         self._client.meta.events.register("before-send.dynamodb", self._before_send)
@@ -112,5 +115,6 @@ class Network:
         fault = self.faults.get(len(self.requests))
         if operation in WRITES and fault is None:
             fault = self.next_writes.pop(0) if self.next_writes else self.every_write
+        fault = fault or self.every_request
         self.requests.append(operation)
         return fault(operation, lambda: self._http.send(request)) if fault else None

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.integration.conftest import loaded
 from tests.support.gateway import Context, request_event
+from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter

@@ -289,6 +289,13 @@ class TestCredential:
         values = (None, Token(TOKEN), app)
         assert [GitHub(Credential(value)).credential_kind() for value in values] == ["none", "token", "app"]
 
+    def test_something_else_in_its_place_is_told_too(self) -> None:
+        class Something(CredentialParameter):
+            def get(self) -> None:
+                raise InvalidCredential("The GitHub credential is not JSON.")
+
+        assert GitHub(Something("name")).credential_kind() == "invalid"
+
     def test_another_one_is_used_from_then_on(self, server: Server, clock: Clock, app: App) -> None:
         server.installed["octocat"] = 77
         server.reply(ISSUE, Reply(429, {"message": "Wait"}), Reply(200, {}))

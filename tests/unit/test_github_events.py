@@ -35,6 +35,7 @@ from timer_core.github.vocabulary import Vocabulary
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
+TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 VOCABULARY = Vocabulary(start_labels=frozenset({"bug"}), command_prefix="/timer")
 
@@ -91,13 +92,14 @@ def test_an_event_says_what_happened_when_and_to_whom(name: str) -> None:
         number=1,
         at_ms=ms(happened),
         users=users,
+        title=TITLE,
     )
 
 
 def test_a_deletion_counts_from_its_receipt_for_github_does_not_say_when() -> None:
     received = "2021-10-11T16:41:00Z"
     event = deliver("issues.deleted", received=received)
-    assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None)
+    assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None, title=TITLE)
 
 
 def test_every_event_that_is_read_has_an_effect() -> None:
@@ -388,6 +390,7 @@ class TestComments:
                 1,
                 written,
                 (CODERTOCAT,),
+                title=TITLE,
             ),
             CommentEvent(GUID, "Codertocat/Hello-World", 1, written, body["comment"]["id"], CODERTOCAT),
         )

@@ -1,6 +1,7 @@
 """What requests may say, and how a timer is shown."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,8 @@ ULID = "01JD3K5W9GZ8Q4T1M6V7X0Y2BC"
 
 
 def started() -> Timer:
-    return Timer.start(user_id=583231, ulid=ULID, at_ms=T0, now_ms=T0 + 1, by="assigned", issue=ISSUE)
+    issue = replace(ISSUE, title="It is broken")
+    return Timer.start(user_id=583231, ulid=ULID, at_ms=T0, now_ms=T0 + 1, by="assigned", issue=issue)
 
 
 def shown(timer: Timer, now_ms: int) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class TestTimeLog:
             "github_issue_url": URL,
             "github_issue_number": 7,
             "github_repo": "octocat/Hello-World",
+            "github_issue_title": "It is broken",
             "description": "",
             "source": "assigned",
             "stopped_by": None,
@@ -67,9 +70,8 @@ class TestTimeLog:
     def test_a_timer_without_an_issue_has_none_of_its_parts(self) -> None:
         timer = Timer.start(user_id=1, ulid=ULID, at_ms=T0, now_ms=T0, by="manual")
         found = shown(timer, T0)
-        assert [found[name] for name in ("github_issue_url", "github_issue_number", "github_repo")] == [
-            None
-        ] * 3
+        parts = ("github_issue_url", "github_issue_number", "github_repo", "github_issue_title")
+        assert [found[name] for name in parts] == [None] * 4
 
 
 class TestTime:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact, replay
+from timer_core.domain.replay import Fact, distinct, replay
 from timer_core.domain.timers import Timer
 
 ISSUE = Issue("octocat", "hello-world", 7)
@@ -22,6 +22,7 @@ class Desk:
     """The timers of an issue in memory, fed with facts one by one."""
 
     def __init__(self) -> None:
+        self.issue = ISSUE
         self.facts: dict[str, Fact] = {}
         self.timers: dict[int, dict[str, Timer]] = {ANN: {}, BOB: {}}
 
@@ -31,7 +32,7 @@ class Desk:
             if not fact.concerns(user_id):
                 continue
             outcome = replay(
-                issue=ISSUE,
+                issue=self.issue,
                 user_id=user_id,
                 now_ms=NOW,
                 since=fact,
@@ -310,3 +311,56 @@ def test_a_history_that_was_cut_still_takes_late_facts_after_the_cut() -> None:
         (fact.at_ms, 4 * 60_000),
         (fact.at_ms, 4 * 60_000),
     ]
+
+
+class TestMadeUpFor:
+    """A delivery that comes after GitHub's timeline told of the same event says nothing new."""
+
+    KNOWN = Fact(guid_of(1), "assigned", T0, frozenset({ANN}), heard_ms=T0 + 60_000, made_up=True)
+
+    def late(self, number: int = 2, *, at_ms: int = T0, heard_ms: int = T0 + 90_000) -> Fact:
+        return Fact(guid_of(number), "assigned", at_ms, frozenset({ANN}), heard_ms=heard_ms)
+
+    def test_its_delivery_counts_no_more(self) -> None:
+        assert distinct([self.late(at_ms=T0 + 1_000), self.KNOWN]) == [self.KNOWN]
+
+    def test_neither_does_it_end_a_pause_of_the_same_second(self) -> None:
+        paused = Fact(guid_of(2), "unassigned", T0, frozenset({ANN}), heard_ms=T0 + 60_000, made_up=True)
+        assert distinct([self.KNOWN, paused, self.late(3)]) == [self.KNOWN, paused]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            Fact(guid_of(2), "assigned", T0, frozenset({BOB}), heard_ms=T0 + 90_000),
+            Fact(guid_of(2), "unassigned", T0, frozenset({ANN}), heard_ms=T0 + 90_000),
+            Fact(guid_of(2), "assigned", T0 + 6_000, frozenset({ANN}), heard_ms=T0 + 90_000),
+        ],
+        ids=["somebody else's", "another kind", "a while later"],
+    )
+    def test_what_is_another_event_counts(self, other: Fact) -> None:
+        assert distinct([self.KNOWN, other]) == [self.KNOWN, other]
+
+    def test_what_was_known_when_the_timeline_was_read_counts(self) -> None:
+        before = self.late(heard_ms=T0 + 30_000)
+        assert distinct([before, self.KNOWN]) == [before, self.KNOWN]
+
+    def test_what_happened_after_the_timeline_was_read_counts(self) -> None:
+        known = replace(self.KNOWN, heard_ms=T0 + 1_000)
+        after = self.late(at_ms=T0 + 2_000)
+        assert distinct([known, after]) == [known, after]
+
+    def test_each_makes_up_for_one_delivery_the_nearest(self) -> None:
+        again = replace(self.KNOWN, delivery=guid_of(4), at_ms=T0 + 4_000)
+        late = [self.late(2), self.late(3, at_ms=T0 + 4_000), self.late(5, at_ms=T0 + 2_000)]
+        assert distinct([self.KNOWN, again, *late]) == [self.KNOWN, again, late[2]]
+
+
+def test_a_timer_has_the_title_that_its_issue_was_told_to_have() -> None:
+    desk = Desk()
+    desk.issue = replace(ISSUE, title="It is broken")
+    desk.deliver(Fact(guid_of(1), "assigned", T0, frozenset({ANN})))
+    desk.issue = ISSUE
+    desk.deliver(Fact(guid_of(2), "closed", T0 + 1_000))
+    (timer,) = desk.timers[ANN].values()
+    assert timer.issue
+    assert (timer.status, timer.issue.title) == ("stopped", "It is broken")

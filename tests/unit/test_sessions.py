@@ -52,39 +52,40 @@ def sessions() -> Sessions:
 
 
 def test_a_session_says_who_signed_in_and_when(sessions: Sessions) -> None:
-    begun, token = sessions.begin(ANN, "ann", now_s=NOW, origin="https://wiki.example.org")
+    now_ms = NOW * 1000 + 123
+    begun, token = sessions.begin(ANN, "ann", now_ms=now_ms, origin="https://wiki.example.org")
     assert is_session(token)
     assert sessions.read(token, now_s=NOW) == begun
     assert begun == Session(
-        ANN, "ann", begun.session_id, NOW, NOW, NOW + LIFE_S, origin="https://wiki.example.org"
+        ANN, "ann", begun.session_id, now_ms, NOW, NOW + LIFE_S, origin="https://wiki.example.org"
     )
 
 
 def test_every_session_has_a_name_of_its_own(sessions: Sessions) -> None:
-    assert len({sessions.begin(ANN, "ann", now_s=NOW)[0].session_id for _ in range(100)}) == 100
+    assert len({sessions.begin(ANN, "ann", now_ms=NOW * 1000)[0].session_id for _ in range(100)}) == 100
 
 
 def test_a_session_works_for_an_hour(sessions: Sessions) -> None:
-    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     assert sessions.read(token, now_s=NOW + 3_599).user_id == ANN
     with pytest.raises(Unauthorized, match="expired"):
         sessions.read(token, now_s=NOW + 3_600)
 
 
 def test_a_session_is_due_after_a_quarter_of_an_hour(sessions: Sessions) -> None:
-    session, _ = sessions.begin(ANN, "ann", now_s=NOW)
+    session, _ = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     assert [session.is_due(NOW + seconds) for seconds in (0, 899, 900, 3_599)] == [False, False, True, True]
 
 
 def test_a_renewed_session_is_the_same_for_another_hour(sessions: Sessions) -> None:
-    session, _ = sessions.begin(ANN, "ann", now_s=NOW, origin="https://wiki.example.org")
+    session, _ = sessions.begin(ANN, "ann", now_ms=NOW * 1000, origin="https://wiki.example.org")
     renewed, token = sessions.renew(session, now_s=NOW + 1_000)
     assert renewed == replace(session, issued_s=NOW + 1_000, expires_s=NOW + 1_000 + LIFE_S)
     assert sessions.read(token, now_s=NOW + 1_000) == renewed
 
 
 def test_a_session_is_renewed_for_thirty_days_and_not_once_more(sessions: Sessions) -> None:
-    session, _ = sessions.begin(ANN, "ann", now_s=NOW)
+    session, _ = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     end = NOW + 30 * 86_400
     while session.is_due(now := session.issued_s + 900):
         session, token = sessions.renew(session, now_s=now)
@@ -95,26 +96,26 @@ def test_a_session_is_renewed_for_thirty_days_and_not_once_more(sessions: Sessio
 
 
 def test_a_session_of_the_previous_key_goes_on_until_that_is_emptied() -> None:
-    _, token = Sessions(Keys(OLD)).begin(ANN, "ann", now_s=NOW)
+    _, token = Sessions(Keys(OLD)).begin(ANN, "ann", now_ms=NOW * 1000)
     assert Sessions(Keys(NEW, OLD)).read(token, now_s=NOW).user_id == ANN
     with pytest.raises(Unauthorized, match="not one of ours"):
         Sessions(Keys(NEW, "")).read(token, now_s=NOW)
 
 
 def test_a_session_is_made_with_the_current_key() -> None:
-    _, token = Sessions(Keys(NEW, OLD)).begin(ANN, "ann", now_s=NOW)
+    _, token = Sessions(Keys(NEW, OLD)).begin(ANN, "ann", now_ms=NOW * 1000)
     assert Sessions(Keys(NEW)).read(token, now_s=NOW).user_id == ANN
 
 
 def test_a_key_that_is_not_known_yet_is_looked_for_once() -> None:
-    _, token = Sessions(Keys(NEW)).begin(ANN, "ann", now_s=NOW)
+    _, token = Sessions(Keys(NEW)).begin(ANN, "ann", now_ms=NOW * 1000)
     keys = Keys(OLD, rotated=(NEW, OLD))
     assert Sessions(keys).read(token, now_s=NOW).user_id == ANN
     assert keys.get() == (NEW, OLD)
 
 
 def test_the_name_of_a_key_does_not_tell_it(sessions: Sessions) -> None:
-    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     header = jwt.get_unverified_header(token)
     assert header == {"alg": "HS256", "kid": header["kid"], "typ": "JWT"}
     assert len(header["kid"]) == 16
@@ -122,7 +123,7 @@ def test_the_name_of_a_key_does_not_tell_it(sessions: Sessions) -> None:
 
 
 def test_an_empty_key_signs_nothing(sessions: Sessions) -> None:
-    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     name = sha256(b"issue-timer session key ").hexdigest()[:16]
     header = _encode(json.dumps({"alg": "HS256", "kid": name}).encode())
     signed = f"{header}.{token.split('.')[1]}"
@@ -139,7 +140,7 @@ def test_what_was_sealed_comes_back_within_ten_minutes(sessions: Sessions) -> No
 
 
 def test_what_was_sealed_is_no_session_and_the_other_way_round(sessions: Sessions) -> None:
-    _, token = sessions.begin(ANN, "ann", now_s=NOW)
+    _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     sealed = sessions.seal({"state": "a"}, now_s=NOW)
     with pytest.raises(Unauthorized):
         sessions.read(sealed, now_s=NOW)

@@ -1,4 +1,4 @@
-"""Command line for operators: register people and manage their API tokens.
+"""Command line for operators: register people, manage their API tokens, migrate what is stored.
 
 Usage: ``python -m timer_core.admin token mint --user 583231 --login octocat``. The table is named
 by TABLE_NAME; region, credentials and endpoint come from the usual AWS environment variables.
@@ -17,6 +17,7 @@ from http import HTTPStatus
 
 from timer_core.clock import now_ms
 from timer_core.settings import settings
+from timer_core.store.migration import migrate
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
 
@@ -28,7 +29,10 @@ _ROW = "{:12}  {:10}  {:10}  {}"
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
-    people = PeopleStore(Table(settings().table_name))
+    table = Table(settings().table_name)
+    if options.command == "migrate":
+        return _migrate(table)
+    people = PeopleStore(table)
     user_id, login = _account(options.user, getattr(options, "login", None))
     if options.command == "mint":
         return _mint(people, user_id, login, options.name, options.expires_days)
@@ -39,7 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m timer_core.admin", description="Manage Issue Timer.")
-    token = parser.add_subparsers(required=True).add_parser("token", help="API tokens")
+    topics = parser.add_subparsers(required=True)
+    migration = topics.add_parser("migrate", help="write what has an older shape anew, after an upgrade")
+    migration.set_defaults(command="migrate")
+    token = topics.add_parser("token", help="API tokens")
     commands = token.add_subparsers(dest="command", required=True)
     mint = commands.add_parser("mint", help="register a person and make a token; it is shown once")
     mint.add_argument("--login", help="the account's login, if --user is its id")
@@ -111,6 +118,12 @@ def _revoke(people: PeopleStore, user_id: int, token_id: str) -> int:
         return 0
     print(f"User {user_id} has no token {token_id}.", file=sys.stderr)
     return 1
+
+
+def _migrate(table: Table) -> int:
+    migrated = migrate(table)
+    print(f"Open timers: {migrated.seen}, of which written anew: {migrated.written}.")
+    return 0
 
 
 if __name__ == "__main__":

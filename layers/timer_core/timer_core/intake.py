@@ -1,5 +1,6 @@
 """Takes in what happened on GitHub: for whom it counts, and what it does to their timers."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from timer_core.domain.errors import InvalidInput, TimerNotFound
@@ -42,7 +43,7 @@ class Intake:
     Parameters
     ----------
     track_unregistered
-        Whether people are timed who never signed in.
+        Whether people are timed who never signed in; not those who have left.
     """
 
     def __init__(
@@ -72,7 +73,15 @@ class Intake:
         if event.kind == LOG:
             logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
             return Taken(tuple(timer for timer in logged if timer), unregistered=unregistered)
-        fact = Fact(event.delivery, event.kind, event.at_ms, users)
+        fact = Fact(
+            delivery=event.delivery,
+            kind=event.kind,
+            at_ms=event.at_ms,
+            users=users,
+            title=event.title,
+            heard_ms=event.read_ms or now_ms,
+            made_up=event.read_ms > 0,
+        )
         changed = self._facts.apply(fact, issue, now_ms=now_ms)
         return Taken(tuple(changed), unregistered=unregistered)
 
@@ -87,18 +96,16 @@ class Intake:
         changed = self._facts.bring_in_line(
             Issue.of(first.repo, first.number),
             since=Fact("", first.kind, first.at_ms),
-            timed=self._registered,
+            timed=self.timed,
             now_ms=now_ms,
         )
         return Taken(tuple(changed))
 
-    def _registered(self, users: set[int]) -> set[int]:
+    def timed(self, users: Iterable[int]) -> set[int]:
         """Return those of any number of people who are timed now."""
-        if self._track_unregistered:
-            return users
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-        return {user_id for page in pages for user_id in self._people.registered(page)}
+        return {user_id for page in pages for user_id in self._timed_of(page)}
 
     def concerns_anybody(self, event: IssueEvent) -> bool:
         """Whether an event is about anybody who is timed."""
@@ -109,10 +116,13 @@ class Intake:
         """Return whom of those concerned is timed: who had signed in when it happened. None: everybody."""
         if event.users is None:
             return None
-        users = frozenset(event.users)
+        return frozenset(self._timed_of(event.users, at_ms=event.at_ms))
+
+    def _timed_of(self, users: Collection[int], *, at_ms: int | None = None) -> set[int]:
         if self._track_unregistered:
-            return users
-        return frozenset(self._people.registered(users, at_ms=event.at_ms))
+            # Who has left does not want to be.
+            return {*users} - self._people.gone(users, at_ms=at_ms)
+        return self._people.registered(users, at_ms=at_ms)
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Taken:
         """Let the timers follow an issue, or all issues of a repository.
@@ -146,7 +156,7 @@ class Intake:
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=self._facts.home(issue, at_ms=event.at_ms),
+            issue=replace(self._facts.home(issue, at_ms=event.at_ms), title=event.title),
             by=event.kind,
         )
         try:

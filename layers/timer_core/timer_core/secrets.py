@@ -1,6 +1,8 @@
 """Secrets that are rotated: the current one and, for as long as it is needed, the previous."""
 
+import contextlib
 import json
+import math
 import time
 from typing import Any
 
@@ -26,7 +28,8 @@ class RotatingSecret:
         self._client = client
         self._arn = arn
         self._secrets: tuple[str, ...] = ()
-        self._read_at = self._good_until = 0.0
+        self._good_until = 0.0
+        self._refreshed_at = -math.inf
 
     def get(self) -> tuple[str, ...]:
         """Return the secrets, at most five minutes old unless Secrets Manager is out of reach.
@@ -47,19 +50,19 @@ class RotatingSecret:
         return self._secrets
 
     def refresh(self) -> bool:
-        """Read the secrets again unless that was just done, and return whether they changed."""
-        if time.monotonic() < self._read_at + _MIN_AGE_S:
+        """Read the secrets again, but for the second time within ten seconds; return whether they changed.
+
+        Also when they were read just before: they may have been rotated since.
+        """
+        if time.monotonic() < self._refreshed_at + _MIN_AGE_S:
             return False
         before = self._secrets
-        try:
+        with contextlib.suppress(BotoCoreError, ClientError):
             self._read()
-        except (BotoCoreError, ClientError):
-            # Not one slow attempt for each wrong signature.
-            self._read_at = time.monotonic()
+        self._refreshed_at = time.monotonic()
         return self._secrets != before
 
     def _read(self) -> None:
         value = json.loads(self._client.get_secret_value(SecretId=self._arn)["SecretString"])
         self._secrets = (value["current"], value.get("previous", ""))
-        self._read_at = time.monotonic()
-        self._good_until = self._read_at + _MAX_AGE_S
+        self._good_until = time.monotonic() + _MAX_AGE_S

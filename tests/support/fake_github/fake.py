@@ -67,6 +67,8 @@ class FakeGitHub(Access):
         super().__init__()
 
     def __enter__(self) -> Self:
+        # Not when the first question is on its way: the product does not wait for long.
+        graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True).start()

@@ -67,7 +67,7 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
     if errors:
         return Answer(200, {"errors": [_formatted(error) for error in errors]})
     result = execute(
-        _schema(),
+        schema(),
         query.document,
         context_value=Context(github, viewer),
         variable_values=variables,
@@ -86,15 +86,16 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
 
 
 @cache
-def _schema() -> GraphQLSchema:
+def schema() -> GraphQLSchema:
+    """Return the schema; the first time takes half a second."""
     return build_ast_schema(parse(graphql_schema().read_text(), no_location=True), assume_valid=True)
 
 
 @lru_cache(maxsize=256)
 def _read(text: str) -> _Query:
     document = parse(text)
-    errors = validate(_schema(), document)
-    return _Query(document, [] if errors else graphql_pages.connections(_schema(), document), errors)
+    errors = validate(schema(), document)
+    return _Query(document, [] if errors else graphql_pages.connections(schema(), document), errors)
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:

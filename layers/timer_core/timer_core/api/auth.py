@@ -128,7 +128,7 @@ class Authenticator:
 
     def _by_session(self, text: str, now_ms: int) -> tuple[Caller, int]:
         session = self._sessions().read(text, now_s=now_ms // 1000)
-        person = self._people.signed_in(session.user_id, session.session_id, session.signed_in_s)
+        person = self._people.signed_in(session.user_id, session.session_id, session.signed_in_ms)
         # What an admin may do is not for the sites that embed us.
         is_admin = not session.origin and self._is_admin(person)
         return Caller(person, is_admin, session), session.expires_s

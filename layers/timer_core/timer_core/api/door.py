@@ -52,8 +52,18 @@ class Door:
             own_origin=requests.origin(event),
         )
         if method not in SAFE_METHODS:
-            self._limit.admit(caller.user_id, now_ms=now_ms)
+            self.count(caller, now_ms=now_ms)
         return caller
+
+    def count(self, caller: Caller, *, now_ms: int) -> None:
+        """Count a request as a change, which it is or costs as much as.
+
+        Raises
+        ------
+        TooManyRequests
+            If the person has changed too much in this minute.
+        """
+        self._limit.admit(caller.user_id, now_ms=now_ms)
 
     def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return an answer with the caller's session renewed, if it is a cookie and due."""

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
     Forbidden,
@@ -22,11 +23,13 @@ from timer_core.domain.errors import (
     TooManyRequests,
     TooMuchContention,
     TransitionNotAllowed,
+    TransitionTooEarly,
     Unauthorized,
 )
 
 _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     TransitionNotAllowed: HTTPStatus.BAD_REQUEST,
+    TransitionTooEarly: HTTPStatus.BAD_REQUEST,
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
     Forbidden: HTTPStatus.FORBIDDEN,
@@ -44,7 +47,7 @@ class _Refusal:
 
 
 def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
-    """Have an app answer every error with a problem (RFC 9457)."""
+    """Have an app answer every error with a problem (RFC 9457), and nothing new with a 304."""
 
     def respond(error: Exception) -> Response[str]:
         answered = answer(error, app.current_event.raw_event, logger)
@@ -55,6 +58,10 @@ def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
             {name: value for name, value in answered["headers"].items() if name != "content-type"},
         )
 
+    def confirm(unchanged: NotModified) -> Response[str]:
+        return Response(HTTPStatus.NOT_MODIFIED.value, body="", headers={"ETag": unchanged.tag})
+
+    app.exception_handler(NotModified)(confirm)
     app.exception_handler([HttpError, RequestValidationError, NotFoundError, Exception])(respond)
 
 

@@ -4,7 +4,7 @@ Requests are strict: no unknown fields, and JSON's own types ("5" is no number).
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from pydantic import (
@@ -23,6 +23,8 @@ from timer_core.domain.timers import Status, Timer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# Validators that few requests need are built when first used, not in every cold start.
+_RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400
 
@@ -87,6 +89,9 @@ class TimeLog(BaseModel):
     github_issue_url: str | None
     github_issue_number: int | None
     github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
+    github_issue_title: Annotated[
+        str | None, Field(description="What GitHub last told; null until it has told something.")
+    ]
     description: str
     source: Annotated[str, Field(description="What started it: manual, or a GitHub event such as assigned.")]
     stopped_by: Annotated[str | None, Field(description="What stopped it: manual, closed, sweeper...")]
@@ -111,6 +116,7 @@ class TimeLog(BaseModel):
             github_issue_url=timer.issue.url if timer.issue else None,
             github_issue_number=timer.issue.number if timer.issue else None,
             github_repo=timer.issue.full_name if timer.issue else None,
+            github_issue_title=timer.issue.title or None if timer.issue else None,
             description=timer.description,
             source=_shown(timer.source),
             stopped_by=timer.stopped_by and _shown(timer.stopped_by),
@@ -131,15 +137,53 @@ class TimeLogPage(BaseModel):
     results: list[TimeLog]
 
 
+class DayTotal(BaseModel):
+    """The active time of a day."""
+
+    model_config = _RARE
+
+    date: Annotated[date, Field(description="The day in the time zone that was asked for.")]
+    active_duration: Seconds
+
+
+class IssueTotal(BaseModel):
+    """The active time on an issue; on none where all of its names are null."""
+
+    model_config = _RARE
+
+    github_repo: str | None
+    github_issue_number: int | None
+    github_issue_url: str | None
+    github_issue_title: str | None
+    active_duration: Seconds
+    timers: Annotated[int, Field(description="Of how many timers it is.")]
+
+
+class TimeTotals(BaseModel):
+    """The active time in a range, up to now; days and issues without any are left out."""
+
+    model_config = _RARE
+
+    since: Time
+    until: Time
+    time_zone: str
+    active_duration: Seconds
+    days: Annotated[list[DayTotal], Field(description="In order.")]
+    issues: Annotated[list[IssueTotal], Field(description="The longest first.")]
+    complete: Annotated[
+        bool,
+        Field(
+            description="False if there are more than 5,000 timers, or, of very long histories, more than"
+            " 20 MB of them; then the oldest are not counted."
+        ),
+    ]
+
+
 class OpenTimerPage(BaseModel):
     """Some of everybody's open timers."""
 
     next: str | None
     results: list[TimeLog]
-
-
-# Validators that few requests need are built when first used, not in every cold start.
-_RARE = ConfigDict(defer_build=True)
 
 
 class _Request(BaseModel):
@@ -193,10 +237,26 @@ class _OnIssue(_Request):
         return None
 
 
+_At = Annotated[
+    TimeIn | None,
+    Field(
+        description="When it was asked for, if that was not now: at most three days ago. "
+        "Up to a minute in the future counts as now, because clocks differ."
+    ),
+]
+
+
 class StartRequest(_OnIssue):
     """What to start a timer on; nothing is needed."""
 
     description: Annotated[_Text, Field(strict=True)] = ""
+    at: _At = None
+
+
+class TransitionRequest(_Request):
+    """When to pause, resume or stop; nothing is needed."""
+
+    at: _At = None
 
 
 class AddRequest(_OnIssue):

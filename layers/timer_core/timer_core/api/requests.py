@@ -10,6 +10,7 @@ from inspect import signature
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic_core import from_json
 
@@ -17,6 +18,8 @@ from timer_core.api.problems import HttpError
 from timer_core.domain.errors import InvalidInput
 
 MAX_BODY_BYTES = 64 * 1024
+# What is posted to any other path has no body.
+_BODY_PATHS = ("/timelogs/", "/start/", "/pause/", "/resume/", "/stop/", "/tokens/", "/logout/")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 
@@ -57,9 +60,7 @@ def _takes_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads a body; others ignore what comes along."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
-    return method == "PATCH" or (
-        method == "POST" and path.endswith(("/timelogs/", "/start/", "/tokens/", "/logout/"))
-    )
+    return method == "PATCH" or (method == "POST" and path.endswith(_BODY_PATHS))
 
 
 def _body(event: dict[str, Any]) -> bytes:
@@ -107,8 +108,13 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     InvalidInput
         If there is one.
     """
+    known = {
+        name
+        for name, parameter in signature(route).parameters.items()
+        if any(isinstance(note, Query) for note in parameter.annotation.__metadata__)
+    }
     for name in event.query_string_parameters:
-        if name not in signature(route).parameters:
+        if name not in known:
             raise InvalidInput(name, "Is not a parameter of this list.")
 
 

@@ -12,6 +12,7 @@ _DESCRIPTIONS = {
     201: "Created",
     202: "Begun; ask again for the rest",
     204: "Deleted",
+    304: "Nothing has changed but the time of what runs",
     400: "The request is not valid, or the timer's state does not allow it",
     401: "No credentials, or none that are valid",
     403: "Not for you, or not with these credentials",

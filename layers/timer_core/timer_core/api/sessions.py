@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -42,9 +42,11 @@ class Session:
     ----------
     session_id
         The same for as long as a session is renewed.
-    signed_in_s, issued_s, expires_s
-        When the person signed in, and when this token of the session begins and ends (seconds since
-        the epoch).
+    signed_in_ms
+        When the person signed in (milliseconds since the epoch): it tells a sign-in from one that was ended
+        in the same second.
+    issued_s, expires_s
+        When this token of the session begins and ends (seconds since the epoch).
     origin
         The web site whose page the session was given to; empty for our own page.
     """
@@ -52,14 +54,19 @@ class Session:
     user_id: int
     login: str
     session_id: str
-    signed_in_s: int
+    signed_in_ms: int
     issued_s: int
     expires_s: int
     origin: str = ""
 
     def is_due(self, now_s: int) -> bool:
         """Whether it is time to renew the session, and it can still be."""
-        return now_s - self.issued_s >= _RENEWED_AFTER_S and self.expires_s < self.signed_in_s + LONGEST_S
+        return now_s - self.issued_s >= _RENEWED_AFTER_S and self.expires_s < self.ends_s
+
+    @property
+    def ends_s(self) -> int:
+        """When it ends however often it is renewed (seconds since the epoch)."""
+        return self.signed_in_ms // 1000 + LONGEST_S
 
 
 class Sessions:
@@ -75,26 +82,15 @@ class Sessions:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def begin(self, user_id: int, login: str, *, now_s: int, origin: str = "") -> tuple[Session, str]:
+    def begin(self, user_id: int, login: str, *, now_ms: int, origin: str = "") -> tuple[Session, str]:
         """Return a new session of a person who has signed in, and its token."""
-        return self._issue(
-            Session(user_id, login, secrets.token_urlsafe(12), now_s, now_s, now_s + LIFE_S, origin)
-        )
+        session_id, now_s = secrets.token_urlsafe(12), now_ms // 1000
+        return self._issue(Session(user_id, login, session_id, now_ms, now_s, now_s + LIFE_S, origin))
 
     def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
         """Return a session that goes on, for 30 days since the person signed in at most."""
-        expires_s = min(now_s + LIFE_S, session.signed_in_s + LONGEST_S)
-        return self._issue(
-            Session(
-                session.user_id,
-                session.login,
-                session.session_id,
-                session.signed_in_s,
-                now_s,
-                expires_s,
-                session.origin,
-            )
-        )
+        expires_s = min(now_s + LIFE_S, session.ends_s)
+        return self._issue(replace(session, issued_s=now_s, expires_s=expires_s))
 
     def read(self, token: str, *, now_s: int) -> Session:
         """Return the session of a token.
@@ -109,7 +105,7 @@ class Sessions:
             user_id=int(claims["sub"]),
             login=claims["login"],
             session_id=claims["sid"],
-            signed_in_s=claims["auth_time"],
+            signed_in_ms=round(claims["auth_time"] * 1000),
             issued_s=claims["iat"],
             expires_s=claims["exp"],
             origin=claims["origin"],
@@ -136,7 +132,8 @@ class Sessions:
             "sub": str(session.user_id),
             "login": session.login,
             "sid": session.session_id,
-            "auth_time": session.signed_in_s,
+            # A NumericDate may have a fraction (RFC 7519, section 2).
+            "auth_time": session.signed_in_ms / 1000,
             "iat": session.issued_s,
             "exp": session.expires_s,
             "origin": session.origin,
@@ -144,7 +141,7 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Imported with the first session: it brings cryptography along, which tokens do not need.
+        # Imported with the first session: tokens do not need it.
         import jwt
 
         key = self._keys.get()[0]

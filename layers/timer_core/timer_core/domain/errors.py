@@ -1,5 +1,7 @@
 """Everything that can be refused, raised where it is known and translated to HTTP in one place."""
 
+from datetime import datetime, timedelta
+
 
 class IssueTimerError(Exception):
     """Base of the errors that a caller can cause."""
@@ -37,6 +39,27 @@ class TransitionNotAllowed(IssueTimerError):
         super().__init__(f"Cannot {action} a timer that is {status}.")
         self.action = action
         self.status = status
+
+
+class TransitionTooEarly(IssueTimerError):
+    """The timer has changed since the time for which something was asked.
+
+    Parameters
+    ----------
+    action
+        What was asked: ``start``, ``pause``, ``resume`` or ``stop``.
+    status
+        The state that the timer is in.
+    at_ms
+        For when it was asked (milliseconds since the epoch).
+    since_ms
+        Since when the timer is in its state.
+    """
+
+    def __init__(self, action: str, status: str, at_ms: int, since_ms: int) -> None:
+        super().__init__(
+            f"Cannot {action} at {_utc(at_ms)} a timer that has been {status} since {_utc(since_ms)}."
+        )
 
 
 class TimerNotFound(IssueTimerError):
@@ -89,3 +112,8 @@ class TooManyRequests(IssueTimerError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"Too many changes in a minute; go on in {retry_after_s} seconds.")
         self.retry_after_s = retry_after_s
+
+
+def _utc(ms: int) -> str:
+    moment = datetime(1970, 1, 1) + timedelta(milliseconds=ms)  # noqa: DTZ001 - UTC, and says so
+    return f"{moment.isoformat(timespec='milliseconds')}Z"

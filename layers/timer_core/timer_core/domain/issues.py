@@ -23,11 +23,18 @@ _URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue of a repository on GitHub, named the way GitHub spells it."""
+    """An issue of a repository on GitHub, named the way GitHub spells it.
+
+    Attributes
+    ----------
+    title
+        What GitHub last told of its title; empty if it has told nothing.
+    """
 
     owner: str
     repo: str
     number: int
+    title: str = ""
 
     @classmethod
     def of(cls, full_name: str, number: int, *, field: str = "github_repo") -> Self:

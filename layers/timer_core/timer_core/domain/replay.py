@@ -38,6 +38,9 @@ class Effect:
 
 
 ANY_PAUSE = frozenset({"*"})
+# A delivery gives the time of the issue's last change, the timeline that of the event itself: they
+# may differ by a moment.
+TOLERANCE_MS = 5_000
 
 
 # The kinds of fact in the order in which they count when they bear the same time. To add one,
@@ -79,16 +82,55 @@ class Fact:
         When it happened.
     users
         The ids of the people concerned; None if that is everybody with an open timer.
+    title
+        The issue's title then; empty if that was not told.
+    heard_ms
+        When we were told; by GitHub's timeline, when that was read.
+    made_up
+        Whether GitHub's timeline told of it, because no delivery had.
     """
 
     delivery: str
     kind: str
     at_ms: int
     users: frozenset[int] | None = None
+    title: str = ""
+    heard_ms: int = 0
+    made_up: bool = False
 
     def concerns(self, user_id: int) -> bool:
         """Whether the fact has an effect on the timers of this person."""
         return self.users is None or user_id in self.users
+
+    def is_same_event(self, other: "Fact") -> bool:
+        """Whether two facts may tell of one event."""
+        # Of assignees the log has only those who are registered.
+        concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
+        return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
+
+
+def distinct(facts: Iterable[Fact]) -> list[Fact]:
+    """Return facts without the deliveries of what had been made up for before they came.
+
+    What was made up for has its place among the others by the timeline, and a delivery, whose time is
+    that of the issue's last change, may have another one.
+    """
+    told = list(facts)
+    pairs = [
+        (abs(late.at_ms - known.at_ms), late.delivery, known.delivery)
+        for known in told
+        if known.made_up
+        for late in told
+        # What happened after the timeline was read is something else.
+        if not late.made_up and late.at_ms <= known.heard_ms <= late.heard_ms and late.is_same_event(known)
+    ]
+    paired: set[str] = set()
+    repeated: set[str] = set()
+    for _, late, known in sorted(pairs):
+        if not {late, known} & paired:
+            paired |= {late, known}
+            repeated.add(late)
+    return [fact for fact in told if fact.delivery not in repeated]
 
 
 class _Order(NamedTuple):
@@ -371,7 +413,9 @@ def _keep(timer: Timer, old: Timer) -> Timer:
     if timer.issue and issue and timer.issue.key != issue.key:
         # The issue has moved. An organization that was given by hand stays.
         organization = timer.issue.owner if organization == issue.owner else organization
-        issue = timer.issue
+        issue = replace(timer.issue, title=timer.issue.title or issue.title)
+    elif timer.issue and issue and timer.issue.title:
+        issue = replace(issue, title=timer.issue.title)
     return replace(
         timer,
         ulid=old.ulid,
@@ -380,4 +424,5 @@ def _keep(timer: Timer, old: Timer) -> Timer:
         organization=organization,
         description=old.description,
         version=old.version,
+        later=old.later,
     )

@@ -7,13 +7,19 @@ any moment is ``clock_ms + now``. Pausing adds the present to it and resuming su
 which a database can do without reading first, and which is exact over any number of pauses.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
-from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
+from timer_core.domain.errors import InvalidInput, TransitionNotAllowed, TransitionTooEarly
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
+
+# What a client's clock may be ahead: that far in the future is now.
+_AHEAD_MS = 60_000
+# What was done offline may be told for as long as GitHub redelivers what it could not deliver.
+_OFFLINE_MS = 3 * 86_400_000
 
 
 class Status(StrEnum):
@@ -84,6 +90,8 @@ class Timer:
         The transitions since ``snapshot``, or since the start if there is none.
     version
         Counts the writes to the timer.
+    later
+        What a later version of the program keeps with the timer, as it is stored.
     """
 
     user_id: int
@@ -105,6 +113,7 @@ class Timer:
     snapshot: Snapshot | None = None
     history: tuple[Transition, ...] = field(default=(), repr=False)
     version: int = 1
+    later: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def start(
@@ -159,6 +168,17 @@ class Timer:
         if self.last_pause_ms is not None:
             return self.last_pause_ms - self.start_ms - self.clock_ms
         return -self.start_ms - self.clock_ms
+
+    def refuse_before_change(self, action: Action, at_ms: int) -> None:
+        """Refuse what was asked for a time before the timer's last change.
+
+        Raises
+        ------
+        TransitionTooEarly
+            If the timer has changed after ``at_ms``.
+        """
+        if at_ms < self.changed_ms:
+            raise TransitionTooEarly(action, self.status, at_ms, self.changed_ms)
 
     def pause(self, at_ms: int, by: str, cause: str = "") -> Self:
         """Stop counting until the timer is resumed.
@@ -333,3 +353,18 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
         raise InvalidInput("end_time", "Must not lie in the future.")
     if start_ms is not None and end_ms is not None and end_ms < start_ms:
         raise InvalidInput("end_time", "Must not be before start_time.")
+
+
+def asked_ms(at_ms: int, now_ms: int) -> int:
+    """Return when something was asked for, by a client that says so; never later than ``now_ms``.
+
+    Raises
+    ------
+    InvalidInput
+        If it lies in the future by more than a clock may be ahead, or more than three days ago.
+    """
+    if at_ms > now_ms + _AHEAD_MS:
+        raise InvalidInput("at", "Must not lie in the future.")
+    if at_ms < now_ms - _OFFLINE_MS:
+        raise InvalidInput("at", "Must not be more than three days ago.")
+    return min(at_ms, now_ms)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
 from timer_core.github.credentials import App, CredentialParameter, Token
-from timer_core.github.errors import NoCredential, Refused
+from timer_core.github.errors import InvalidCredential, NoCredential, Refused
 from timer_core.github.graphql import Answer, read_answer
 from timer_core.github.installations import Installations
 from timer_core.github.pauses import Pauses
@@ -66,17 +66,18 @@ class GitHub:
         self._transport = Transport(self.api_url, now_s)
         self._access: _TokenAccess | _AppAccess | None = None
 
-    def credential_kind(self) -> Literal["none", "token", "app"]:
-        """Return what kind of credential there is.
+    def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:
+        """Return what kind of credential there is; ``invalid`` is something else in its place.
 
         Raises
         ------
-        InvalidCredential
-            There is something else in its place.
         Unavailable
             It cannot be read.
         """
-        credential = self._credential.get()
+        try:
+            credential = self._credential.get()
+        except InvalidCredential:
+            return "invalid"
         if credential is None:
             return "none"
         return "app" if isinstance(credential, App) else "token"

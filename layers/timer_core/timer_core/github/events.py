@@ -5,7 +5,7 @@ makes to `timer_core.domain.replay.EFFECTS`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -207,6 +207,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
             users=(author,),
             duration_ms=command.duration_ms,
             told_ms=told_ms if command.duration_ms else 0,
+            title=issue.title,
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
     ]
@@ -330,7 +331,8 @@ def _event(
 ) -> IssueEvent:
     issue = _issue(payload)
     at_ms = counts_from(happened, delivery.received_ms)
-    return IssueEvent(delivery.guid, kind, issue.full_name, issue.number, at_ms, users)
+    repo, number = issue.full_name, issue.number
+    return IssueEvent(delivery.guid, kind, repo, number, at_ms, users, title=issue.title)
 
 
 def _numbered(name: str, number: int) -> str:
@@ -346,7 +348,7 @@ def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 
 def _issue(payload: Payload) -> Issue:
-    return _place(payload, "repository", "issue")
+    return replace(_place(payload, "repository", "issue"), title=_text(payload, "issue", "title"))
 
 
 def _place(payload: Any, repository: str, issue: str) -> Issue:

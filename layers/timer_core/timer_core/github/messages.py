@@ -26,6 +26,10 @@ class IssueEvent:
         The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
     duration_ms, told_ms
         The time to add, if somebody logs some, and when GitHub says that they did.
+    title
+        The issue's title; empty if the delivery does not say.
+    read_ms
+        When GitHub's timeline was read that told of it, because no delivery had; 0 if one did.
     """
 
     delivery: str
@@ -36,6 +40,8 @@ class IssueEvent:
     users: tuple[int, ...] | None = None
     duration_ms: int = 0
     told_ms: int = 0
+    title: str = ""
+    read_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABEL
 
 def _issue_fields(since: str, after: str, item_types: str) -> str:
     return f"""
-        number state repository {{ nameWithOwner }}
+        number title state repository {{ nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
         timelineItems(first: {_PAGE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
             pageInfo {{ hasNextPage endCursor }}
@@ -225,7 +225,9 @@ def _state(answer: Mapping[str, Any]) -> IssueState:
     assignees = (user["databaseId"] for user in answer["assignees"]["nodes"])
     entries = (node for node in answer["timelineItems"]["nodes"] if node)
     return IssueState(
-        issue=Issue.of(answer["repository"]["nameWithOwner"], answer["number"]),
+        issue=replace(
+            Issue.of(answer["repository"]["nameWithOwner"], answer["number"]), title=answer["title"]
+        ),
         is_closed=answer["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
         timeline=tuple(map(_entry, entries)),

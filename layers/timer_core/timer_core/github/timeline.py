@@ -13,9 +13,6 @@ from timer_core.domain.replay import Fact, uuid_time
 from timer_core.github.messages import IssueEvent
 from timer_core.github.vocabulary import Vocabulary
 
-# A delivery gives the time of the issue's last change, the timeline that of the event itself: they
-# may differ by a moment.
-TOLERANCE_MS = 5_000
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
 _UUID_UNITS_PER_MS = 10_000
@@ -85,18 +82,32 @@ class IssueState:
                 return replace(before, is_closed=True)
         return before
 
-    def events(self, vocabulary: Vocabulary) -> list[IssueEvent]:
+    def events(self, vocabulary: Vocabulary, *, read_ms: int) -> list[IssueEvent]:
         """Return the events that GitHub should have delivered, each named by its place in the timeline.
 
         As `timer_core.github.events` reads them from deliveries.
+
+        Parameters
+        ----------
+        read_ms
+            When GitHub was asked for this state.
         """
         events = []
         state = self
         for entry in reversed(self.timeline):
             users = _concerned(entry, state, vocabulary)
             if users is None or users:
-                repo, number = self.issue.full_name, self.issue.number
-                events.append(IssueEvent(entry.node_id, entry.kind, repo, number, entry.at_ms, users))
+                event = IssueEvent(
+                    delivery=entry.node_id,
+                    kind=entry.kind,
+                    repo=self.issue.full_name,
+                    number=self.issue.number,
+                    at_ms=entry.at_ms,
+                    users=users,
+                    title=self.issue.title,
+                    read_ms=read_ms,
+                )
+                events.append(event)
             state = state._without(entry)
         return events[::-1]
 
@@ -137,7 +148,7 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
         (abs(fact.at_ms - event.at_ms), position, place)
         for position, event in enumerate(events)
         for place, fact in enumerate(log)
-        if _is_same(fact, event)
+        if fact.is_same_event(_fact(event))
     ]
     taken: set[int] = set()
     for _, position, place in sorted(pairs):
@@ -155,15 +166,14 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
             after = next(known_later, None)
             placed = replace(event, delivery=_place(event, before, after))
             found.append(placed)
-            fact = Fact(placed.delivery, placed.kind, placed.at_ms)
+            fact = _fact(placed)
         before = fact
     return found
 
 
-def _is_same(fact: Fact, event: IssueEvent) -> bool:
-    # Of assignees the log has only those who are registered.
-    concerns_same = event.kind not in {"assigned", "unassigned"} or fact.users == frozenset(event.users or ())
-    return fact.kind == event.kind and concerns_same and abs(fact.at_ms - event.at_ms) <= TOLERANCE_MS
+def _fact(event: IssueEvent) -> Fact:
+    users = None if event.users is None else frozenset(event.users)
+    return Fact(event.delivery, event.kind, event.at_ms, users)
 
 
 def _place(event: IssueEvent, before: Fact | None, after: tuple[Fact, int] | None) -> str:

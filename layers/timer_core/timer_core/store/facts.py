@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.models import Model
 
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move, Names
-from timer_core.domain.replay import EFFECTS, Fact, Outcome, replay
+from timer_core.domain.replay import EFFECTS, Fact, Outcome, distinct, replay
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
+    EMPTY_SLOT_DAYS,
     FACT_DAYS,
+    PROFILE_SK,
     SETTLED_AFTER_MS,
     SlotItem,
     TimerItem,
@@ -58,6 +60,9 @@ class FactItem(Model):
     kind = UnicodeAttribute()
     at_ms = NumberAttribute()
     users = UnicodeSetAttribute(null=True)
+    title = UnicodeAttribute(null=True)
+    heard_ms = NumberAttribute(null=True)
+    made_up = BooleanAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -111,13 +116,13 @@ class _Family:
         return self._pages.keys()
 
     def facts(self, home: Issue) -> list[Fact]:
-        """Return all that was told of the issue that bears a name now."""
-        return [
+        """Return all that was told of the issue that bears a name now, each event once."""
+        return distinct(
             fact
             for page in self._pages.values()
             for fact in page.facts
             if self.names.home(page.issue, fact.at_ms).key == home.key
-        ]
+        )
 
     def slot(self, issue: Issue, user_id: int) -> _Slot:
         """Return a person's place under one name."""
@@ -198,13 +203,14 @@ class FactStore:
         if fact.kind not in EFFECTS:
             # Not even logged: a later version may know it, and the dead-letter queue keeps it.
             raise ValueError(f"Unknown kind of fact: {fact.kind}")
-        fact = self._log(fact, issue, now_ms)
+        fact, is_new = self._log(fact, issue, now_ms)
         family = self._read(issue)
         home = family.names.home(issue, fact.at_ms)
         concerned = family.timed() if fact.users is None else fact.users
+        new = fact.delivery if is_new else None
         changed: list[Timer] = []
         for user_id in sorted(concerned):
-            changed += self._bring_in_line(user_id, fact, home, family, now_ms)
+            changed += self._bring_in_line(user_id, fact, home, family, now_ms, new=new)
         return changed
 
     def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
@@ -241,14 +247,14 @@ class FactStore:
         self,
         issue: Issue,
         *,
-        since: Fact,
+        since: Fact | None,
         timed: Callable[[set[int]], Iterable[int]],
         now_ms: int,
     ) -> list[Timer]:
         """Derive timers on an issue again from a fact's place on, and return those that changed.
 
-        For what was logged by somebody who broke off then. ``timed`` returns who is timed of those whom
-        something is about.
+        For what was logged by somebody who broke off then. Without a fact all are derived. ``timed``
+        returns who is timed of those whom something is about.
 
         Raises
         ------
@@ -290,18 +296,21 @@ class FactStore:
             for timer in self._bring_in_line(user_id, None, home, family, now_ms)
         ]
 
-    def _log(self, fact: Fact, issue: Issue, now_ms: int) -> Fact:
-        """Put the fact and return it, or as it was put when the delivery first came."""
+    def _log(self, fact: Fact, issue: Issue, now_ms: int) -> tuple[Fact, bool]:
+        """Put the fact; return it as it was put when the delivery first came, and whether that is now."""
         item = FactItem(
             pk=issue_pk(issue),
             sk=f"fact#{fact.delivery}",
             kind=fact.kind,
             at_ms=fact.at_ms,
             users=None if fact.users is None else {str(user) for user in fact.users},
+            title=fact.title or None,
+            heard_ms=fact.heard_ms,
+            made_up=fact.made_up or None,
             expires_at=expiry(now_ms, FACT_DAYS),
         )
         logged = self._put_once(item)
-        return fact if logged is None else _to_fact(logged)
+        return (fact, True) if logged is None else (_to_fact(logged), False)
 
     def _log_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
         """Put both ends of a move and return it, or as it was put when the delivery first came."""
@@ -359,11 +368,21 @@ class FactStore:
         return page
 
     def _bring_in_line(
-        self, user_id: int, since: Fact | None, home: Issue, family: _Family, now_ms: int
+        self,
+        user_id: int,
+        since: Fact | None,
+        home: Issue,
+        family: _Family,
+        now_ms: int,
+        *,
+        new: str | None = None,
     ) -> list[Timer]:
+        """Bring a person's timers in line; ``new`` is the delivery that had not been logged before."""
         for _ in attempts(_ATTEMPTS):
             leaving = family.leaving(family.slot(home, user_id))
             if leaving and family.names.destination(leaving).key != home.key:
+                if self._has_left(user_id):
+                    return []
                 # The name was left and taken again: what is in the slot is of the issue before.
                 self._bring_in_line(user_id, None, family.names.destination(leaving), family, now_ms)
                 family = self._read(home)
@@ -371,9 +390,12 @@ class FactStore:
             slots = [family.slot(home, user_id), *family.left(home, user_id)]
             if since is None and not any(slot.ulids for slot in slots):
                 # Nothing to take along; who is about to put a timer there has to look again all the same.
-                outcome = Outcome()
+                outcome = None if self._has_left(user_id) else Outcome()
             else:
-                outcome = self._replay(slots, since, home, family, now_ms)
+                outcome = self._replay(slots, since, home, family, now_ms, new)
+            if outcome is None:
+                # What they had is being deleted, and nothing new is to name them.
+                return []
             writes = self._writes(slots, outcome, home, family, now_ms)
             if not writes:
                 return []
@@ -385,30 +407,52 @@ class FactStore:
             return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
         raise TooMuchContention("The timers of an issue kept changing.")
 
+    def _has_left(self, user_id: int) -> bool:
+        profile = self._table.get(user_pk(user_id), PROFILE_SK)
+        return profile is not None and "leaving_ms" in profile
+
     def _replay(
-        self, slots: Sequence[_Slot], since: Fact | None, home: Issue, family: _Family, now_ms: int
-    ) -> Outcome:
+        self,
+        slots: Sequence[_Slot],
+        since: Fact | None,
+        home: Issue,
+        family: _Family,
+        now_ms: int,
+        new: str | None,
+    ) -> Outcome | None:
+        """Derive a person's timers again; None if they have left."""
         user_id = slots[0].user_id
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         # ULIDs sort by time: these are the latest.
         ulids = sorted(known)[-_MOST_TIMERS:]
         settled_ms = max(now_ms - SETTLED_AFTER_MS, *(slot.settled_ms for slot in slots))
+        facts = family.facts(home)
+        keys = list(_keys(user_id, ulids))
+        if keys or any(fact.concerns(user_id) and fact.delivery != new for fact in facts):
+            # There is something from before, when the person may have left and come back.
+            keys.append((user_pk(user_id), PROFILE_SK))
         timers = []
-        for item in self._table.get_many(_keys(user_id, ulids)):
-            if "settled_ms" in item:
+        for item in self._table.get_many(keys):
+            if item["sk"]["S"] == PROFILE_SK:
+                if "leaving_ms" in item:
+                    return None
+                settled_ms = max(settled_ms, int(item["left_ms"]["N"]) if "left_ms" in item else 0)
+            elif "settled_ms" in item:
                 settled_ms = max(settled_ms, settled_until(item))
             elif item.get("issue_key", {}).get("S") in family.keys:
                 timers.append(to_timer(item))
         if len(known) > len(ulids) and timers:
             # What came before the oldest that was read cannot be derived again.
             settled_ms = max(settled_ms, min(timer.start_ms for timer in timers))
+        titles = ((fact.at_ms, fact.title) for fact in facts if fact.title)
+        _, title = max(titles, default=(0, home.title))
         return replay(
-            issue=home,
+            issue=replace(home, title=title),
             user_id=user_id,
             now_ms=now_ms,
             # A slot that is left brings timers along, which what was told of this name concerns.
             since=since if len(slots) == 1 else None,
-            facts=family.facts(home),
+            facts=facts,
             timers=timers,
             settled_ms=settled_ms,
         )
@@ -443,11 +487,18 @@ class FactStore:
         arrived = family.followed(own, home) - own.moved
         if arrived:
             actions.append(SlotItem.moved.add(arrived))
+        empty = SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS))
         if actions:
+            actions.append(empty if outcome.open_ulid is None else SlotItem.expires_at.remove())
             writes.append(_slot_write(own, actions))
         for slot in left:
             # Also where there was nothing: whoever is about to put a timer there has to look again.
-            leave = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.settled_ms.remove()]
+            leave = [
+                SlotItem.open_ulid.remove(),
+                SlotItem.ulids.remove(),
+                SlotItem.settled_ms.remove(),
+                empty,
+            ]
             writes.append(_slot_write(slot, [*leave, SlotItem.moved.add(family.followed(slot, home))]))
         return writes
 
@@ -463,7 +514,15 @@ def _to_fact(item: RawItem) -> Fact:
     """Return the fact of an item."""
     row = FactItem.from_raw_data(item)
     users = frozenset(int(user) for user in row.users) if row.users else None
-    return Fact(row.sk.removeprefix("fact#"), row.kind, int(row.at_ms), users)
+    return Fact(
+        delivery=row.sk.removeprefix("fact#"),
+        kind=row.kind,
+        at_ms=int(row.at_ms),
+        users=users,
+        title=row.title or "",
+        heard_ms=int(row.heard_ms or 0),
+        made_up=bool(row.made_up),
+    )
 
 
 def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":
@@ -489,12 +548,12 @@ def _name(issue: Issue) -> str:
 
 def _to_move(item: RawItem) -> Move:
     row = MoveItem.from_raw_data(item)
-    origin, target = (_to_issue(name) for name in (row.origin, row.target))
+    origin, target = (_issue_named(name) for name in (row.origin, row.target))
     until_ms = None if row.until_ms is None else int(row.until_ms)
     return Move(row.sk.partition("#")[2], origin, target, int(row.at_ms), until_ms)
 
 
-def _to_issue(name: str) -> Issue:
+def _issue_named(name: str) -> Issue:
     full_name, _, number = name.rpartition("#")
     return Issue.of(full_name, int(number))
 

@@ -29,9 +29,17 @@ OPEN_SHARDS = 8
 FACT_DAYS = 31
 # Facts older than this are not derived again: some of those they came with may have expired.
 SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
+# How long a place without an open timer is kept. What was told of the issue goes before it: TTL deletes
+# within a few days, and in any order.
+EMPTY_SLOT_DAYS = FACT_DAYS + 7
 
+
+# The shape that timers are written in (docs/decisions/0009-upgrades.md). Those without one have 1.
+# 2: open timers on an issue have ``open_repo``.
+TIMER_SHAPE = 2
 
 FOCUS_SK = "focus"
+PROFILE_SK = "profile"
 GITHUB_PK = "github"
 
 
@@ -41,11 +49,13 @@ class TimerItem(Model):
     ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped
     timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
     pauses), so that correcting its start or end needs no read. ``causes`` has what was asked in
-    ``history`` and why, where a condition can look for it.
+    ``history`` and why, where a condition can look for it. ``shape`` is `TIMER_SHAPE` of whoever wrote
+    it as a whole last.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    shape = NumberAttribute(null=True)
     status = UnicodeAttribute()
     start_ms = NumberAttribute()
     created_ms = NumberAttribute()
@@ -60,6 +70,7 @@ class TimerItem(Model):
     owner = UnicodeAttribute(null=True)
     repo = UnicodeAttribute(null=True)
     number = NumberAttribute(null=True)
+    title = UnicodeAttribute(null=True)
     issue_key = UnicodeAttribute(null=True)
     repo_key = UnicodeAttribute(null=True)
     organization = UnicodeAttribute(null=True)
@@ -78,13 +89,17 @@ class TimerItem(Model):
     expires_at = NumberAttribute(null=True)
 
 
+_TIMER_ATTRIBUTES = TimerItem.get_attributes().keys()
+
+
 class SlotItem(Model):
     """``issue#<owner/repo#n>`` / ``user#<id>``: one person's place on one issue.
 
     ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
     one; ``ulids`` names all of their timers on it that events may have to change. Events up to
     ``settled_ms`` change none of them, because an open timer was moved away or here by hand then.
-    ``moved`` has the moves of the issue (their deliveries) that took the timers along.
+    ``moved`` has the moves of the issue (their deliveries) that took the timers along. Only a place
+    without an open timer expires by TTL: what happened before it was left is settled by then.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -93,6 +108,7 @@ class SlotItem(Model):
     ulids = UnicodeSetAttribute(null=True)
     settled_ms = NumberAttribute(null=True)
     moved = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 class IdempotencyItem(Model):
@@ -118,10 +134,12 @@ class FocusItem(Model):
 
 
 class ProfileItem(Model):
-    """``user#<id>`` / ``profile``: a registered person.
+    """``user#<id>`` / ``profile``: a registered person, or what says that one has left.
 
     Sessions from before ``signed_out_ms`` are over, and so are those in ``ended`` (each with the time
-    from which it need not be remembered). Who has asked to be deleted at ``leaving_ms`` is not timed.
+    from which it need not be remembered). Who has asked to be deleted, at ``leaving_ms``, is not timed; once
+    all else is deleted that stays, and expires by TTL unless people are timed who never signed in. Who comes
+    back is not timed by what happened up to ``left_ms``, when they asked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -132,7 +150,9 @@ class ProfileItem(Model):
     created_ms = NumberAttribute()
     signed_out_ms = NumberAttribute(null=True)
     leaving_ms = NumberAttribute(null=True)
+    left_ms = NumberAttribute(null=True)
     ended = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 class TokenItem(Model):
@@ -223,6 +243,11 @@ def timer_sk(ulid: str) -> str:
     return f"timer#{ulid}"
 
 
+def key_sk(key: str) -> str:
+    """Return the sort key of what a request with an Idempotency-Key, hashed, was answered with."""
+    return f"key#{key}"
+
+
 def issue_pk(issue: Issue) -> str:
     """Return the partition of an issue."""
     return f"issue#{issue.key}"
@@ -249,11 +274,12 @@ def raw(item: Model) -> RawItem:
     return serialized
 
 
-def timer_item(timer: Timer) -> TimerItem:
-    """Return the item of a timer."""
+def timer_item(timer: Timer) -> RawItem:
+    """Return the item of a timer, with what a later version keeps there."""
     item = TimerItem(
         pk=user_pk(timer.user_id),
         sk=timer_sk(timer.ulid),
+        shape=TIMER_SHAPE,
         status=timer.status.value,
         start_ms=timer.start_ms,
         created_ms=timer.created_ms,
@@ -274,6 +300,7 @@ def timer_item(timer: Timer) -> TimerItem:
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
+        item.title = timer.issue.title or None
         item.issue_key, item.repo_key = timer.issue.key, timer.issue.full_name.lower()
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
@@ -283,7 +310,7 @@ def timer_item(timer: Timer) -> TimerItem:
         item.paused_ms = timer.paused_ms
         item.latest_start_ms = timer.end_ms - timer.paused_ms
         item.earliest_end_ms = timer.start_ms + timer.paused_ms
-    return item
+    return {**timer.later, **raw(item)}
 
 
 def to_timer(item: RawItem) -> Timer:
@@ -309,6 +336,7 @@ def to_timer(item: RawItem) -> Timer:
         snapshot=_decode_snapshot(row.snapshot),
         history=tuple(_decode_transition(entry) for entry in row.history),
         version=int(row.version),
+        later={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
     )
 
 
@@ -316,7 +344,8 @@ def to_issue(item: RawItem) -> Issue | None:
     """Return the issue that the item of a timer is on."""
     if "number" not in item:
         return None
-    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]))
+    title = item["title"]["S"] if "title" in item else ""
+    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title)
 
 
 def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:

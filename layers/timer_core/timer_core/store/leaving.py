@@ -1,58 +1,175 @@
 """All that is stored about a person: to be given to them, and to be deleted when they leave."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from timer_core.domain.timers import Timer
-from timer_core.store.items import ProfileItem, TimerItem, UserTokenItem, issue_pk, to_timer, user_pk
+from timer_core.store.items import (
+    EMPTY_SLOT_DAYS,
+    FOCUS_SK,
+    PROFILE_SK,
+    ProfileItem,
+    SlotItem,
+    UserTokenItem,
+    expiry,
+    issue_pk,
+    to_timer,
+    user_pk,
+)
+from timer_core.store.limits import MINUTE_MS
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
 _THREADS = 8
 _PAGE = 200
+# What one BatchGetItem takes.
+_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class TimersPage:
-    """Some of a person's timers, and the ULID after which the others come; None if there are none."""
+class DeletedTimer:
+    """What is kept of a timer that was deleted, so that events that come late do not bring it back."""
 
-    timers: list[Timer]
-    after: str | None
+    ulid: str
+    deleted_ms: int
+    kept_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A person's place on an issue.
+
+    Attributes
+    ----------
+    issue_key
+        The issue, as ``owner/repo#n`` in lower case.
+    ulids
+        Their timers there that events may still change.
+    settled_ms
+        Up to when events change none of them; None if all may.
+    moved
+        GitHub's deliveries that told of the issue's moves.
+    kept_until_s
+        None while a timer is open there.
+    """
+
+    issue_key: str
+    ulids: list[str]
+    settled_ms: int | None
+    moved: list[str]
+    kept_until_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request with an Idempotency-Key, and the timer that it was answered with."""
+
+    ulid: str
+    kept_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How much a person changed in a minute."""
+
+    minute_ms: int
+    changes: int
+    kept_until_s: int
+
+
+@dataclass(slots=True)
+class Stored:
+    """A page of what is stored about a person, but for profile and tokens.
+
+    Attributes
+    ----------
+    places
+        On the issues of this page's timers.
+    runs
+        How often a timer began to run that pauses the others, which all pages say; None if none did.
+    after
+        After which sort key the others come; None if this is the last page.
+    """
+
+    timers: list[Timer] = field(default_factory=list)
+    deleted: list[DeletedTimer] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    requests: list[KeyedRequest] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
+    runs: int | None = None
+    after: str | None = None
 
 
 class LeavingStore:
-    """What the table holds of a person."""
+    """What the table holds of a person.
 
-    def __init__(self, table: Table) -> None:
+    Parameters
+    ----------
+    track_unregistered
+        Whether people are timed who never signed in: then it is remembered for good who has left.
+    """
+
+    def __init__(self, table: Table, *, track_unregistered: bool) -> None:
         self._table = table
+        self._track_unregistered = track_unregistered
 
-    def timers(self, user_id: int, *, after: str | None, page_size: int) -> TimersPage:
-        """Return a page of all of a person's timers, in the order in which they were made."""
-        start = None if after is None else _key(user_pk(user_id), f"timer#{after}")
-        items, _, last = self._table.query(
-            user_pk(user_id), TimerItem.sk.startswith("timer#"), limit=page_size, start=start
+    def page(self, user_id: int, *, after: str | None, page_size: int) -> Stored:
+        """Return a page of what is stored about a person; the timers in the order in which they were made."""
+        pk = user_pk(user_id)
+        start = None if after is None else _key(pk, after)
+        items, _, last = self._table.query(pk, limit=page_size, start=start)
+        focus = self._table.get(pk, FOCUS_SK)
+        page = Stored(
+            runs=None if focus is None else _number(focus, "taken"), after=last["sk"]["S"] if last else None
         )
-        timers = [to_timer(item) for item in items if "deleted_ms" not in item]
-        return TimersPage(timers, last["sk"]["S"].removeprefix("timer#") if last else None)
+        for item in items:
+            kind, _, name = item["sk"]["S"].partition("#")
+            if kind == "timer" and "deleted_ms" in item:
+                page.deleted.append(
+                    DeletedTimer(name, _number(item, "deleted_ms"), _number(item, "expires_at"))
+                )
+            elif kind == "timer":
+                page.timers.append(to_timer(item))
+            elif kind == "key":
+                page.requests.append(KeyedRequest(item["ulid"]["S"], _number(item, "expires_at")))
+            elif kind == "writes":
+                minute_ms = int(name) * MINUTE_MS
+                page.changes.append(Changes(minute_ms, _number(item, "changes"), _number(item, "expires_at")))
+        page.places = self._places(
+            pk, sorted({issue_pk(timer.issue) for timer in page.timers if timer.issue})
+        )
+        return page
+
+    def _places(self, pk: str, issue_pks: Sequence[str]) -> list[Place]:
+        pages = (issue_pks[first : first + _BATCH] for first in range(0, len(issue_pks), _BATCH))
+        return [
+            _to_place(item)
+            for page in pages
+            for item in self._table.get_many((issue_pk, pk) for issue_pk in page)
+        ]
 
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete a person's tokens, timers and profile, and return whether that is all.
 
         From the first moment no event times the person any more. The profile goes last, so that they
-        can ask again if time runs out.
+        can ask again if time runs out; what stays of it says that they have left.
         """
         pk = user_pk(user_id)
-        leaving = [ProfileItem.leaving_ms.set(now_ms)]
-        # Whoever asks twice at once has no profile the second time.
-        with contextlib.suppress(ConditionFailed):
-            self._table.write(Write("Update", pk, "profile", ProfileItem.pk.exists(), leaving))
+        leaving = [ProfileItem.leaving_ms.set(now_ms), ProfileItem.left_ms.set(now_ms)]
+        self._table.write(Write("Update", pk, PROFILE_SK, actions=leaving))
         with ThreadPoolExecutor(_THREADS) as pool:
             for page in self._pages(pk):
                 list(pool.map(self._delete, page))
                 if not has_time():
                     return False
-        self._table.write(Write("Delete", pk, "profile"))
+        left = {**_key(pk, PROFILE_SK), "leaving_ms": {"N": str(now_ms)}, "left_ms": {"N": str(now_ms)}}
+        if not self._track_unregistered:
+            # Until nothing is left that names them, for nothing new is written that does.
+            left["expires_at"] = {"N": str(expiry(now_ms, EMPTY_SLOT_DAYS))}
+        # Who has signed in again meanwhile has begun anew.
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(Write("Put", pk, PROFILE_SK, ProfileItem.leaving_ms.exists(), item=left))
         return True
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
@@ -61,7 +178,7 @@ class LeavingStore:
             start: RawItem | None = None
             while True:
                 items, _, start = self._table.query(pk, condition, limit=_PAGE, start=start)
-                yield [item for item in items if item["sk"]["S"] != "profile"]
+                yield [item for item in items if item["sk"]["S"] != PROFILE_SK]
                 if start is None:
                     break
 
@@ -75,6 +192,21 @@ class LeavingStore:
                 self._table.write(Write("Delete", issue_pk(issue), pk))
         # Last, because it is what leads to the others.
         self._table.write(Write("Delete", pk, sk))
+
+
+def _to_place(item: RawItem) -> Place:
+    row = SlotItem.from_raw_data(item)
+    return Place(
+        issue_key=row.pk.removeprefix("issue#"),
+        ulids=sorted(row.ulids or ()),
+        settled_ms=None if row.settled_ms is None else int(row.settled_ms),
+        moved=sorted(row.moved or ()),
+        kept_until_s=None if row.expires_at is None else int(row.expires_at),
+    )
+
+
+def _number(item: RawItem, name: str) -> int:
+    return int(item[name]["N"])
 
 
 def _key(pk: str, sk: str) -> RawItem:

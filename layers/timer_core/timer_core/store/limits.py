@@ -8,7 +8,7 @@ from timer_core.domain.errors import TooManyRequests
 from timer_core.store.items import WritesItem, expiry, user_pk
 from timer_core.store.table import ConditionFailed, Table, Write
 
-_MINUTE_MS = 60_000
+MINUTE_MS = 60_000
 # From this share of the limit on, a change waits until it is counted.
 _CLOSE = 0.8
 _REMEMBERED = 1000
@@ -47,7 +47,7 @@ class WriteLimit:
         TooManyRequests
             If there were too many in this minute.
         """
-        minute = now_ms // _MINUTE_MS
+        minute = now_ms // MINUTE_MS
         count = self._counts.get(user_id)
         if count is None or count.minute != minute:
             if len(self._counts) >= _REMEMBERED:
@@ -56,7 +56,7 @@ class WriteLimit:
         if count.changes >= _CLOSE * self._per_minute:
             count.changes = self._count(user_id, minute)
             if count.changes > self._per_minute:
-                raise TooManyRequests(max(1, -(-((minute + 1) * _MINUTE_MS - now_ms) // 1000)))
+                raise TooManyRequests(max(1, -(-((minute + 1) * MINUTE_MS - now_ms) // 1000)))
         else:
             count.pending = self._pool.submit(self._count, user_id, minute)
 
@@ -71,7 +71,7 @@ class WriteLimit:
 
     def _count(self, user_id: int, minute: int) -> int:
         """Count a change and return how many there were in the minute; more are not counted."""
-        actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * _MINUTE_MS, 1 / 24))]
+        actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:
             item = self._table.write(Write("Update", user_pk(user_id), f"writes#{minute}", below, actions))

@@ -7,7 +7,7 @@ would protect nothing more, and a check sum, so that what is no token costs no r
 import contextlib
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, TypeAlias
@@ -15,6 +15,7 @@ from zlib import crc32
 
 from timer_core.domain.errors import Unauthorized
 from timer_core.store.items import (
+    PROFILE_SK,
     ProfileItem,
     StateItem,
     TokenItem,
@@ -58,13 +59,24 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is known of a person: what GitHub said when they signed in last."""
+    """What is known of a person: what GitHub said when they signed in last, and what they ended.
+
+    Attributes
+    ----------
+    signed_out_ms, left_ms
+        When they signed out everywhere, and when they asked to be deleted, last; None if they never did.
+    ended
+        The ids of the sessions that they ended, each with the time until which that is remembered.
+    """
 
     user_id: int
     login: str
     name: str
     avatar_url: str
     created_ms: int
+    signed_out_ms: int | None
+    left_ms: int | None
+    ended: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +118,70 @@ class PeopleStore:
 
         Without a login the one of an earlier registration stays; the first time it is the id.
         """
-        login = login or self._login(user_id) or str(user_id)
+        if not login:
+            profile = self._profile(user_id)
+            login = str(user_id) if profile is None else profile.login
         actions = [
             ProfileItem.login.set(login),
             ProfileItem.created_ms.set(ProfileItem.created_ms | now_ms),
             # Who signs in again has thought better of leaving.
             ProfileItem.leaving_ms.remove(),
+            ProfileItem.expires_at.remove(),
         ]
         if name is not None:
             actions.append(ProfileItem.name.set(name))
         if avatar_url is not None:
             actions.append(ProfileItem.avatar_url.set(avatar_url))
-        self._table.write(Write("Update", user_pk(user_id), "profile", actions=actions))
+        same_login = ProfileItem.login.does_not_exist() | (ProfileItem.login == login)
+        pk = user_pk(user_id)
+        try:
+            self._table.write(Write("Update", pk, PROFILE_SK, same_login, actions))
+        except ConditionFailed:
+            # Tokens first: if this breaks off here, the next time finds the login changed again.
+            self._rename_tokens(user_id, login)
+            self._table.write(Write("Update", pk, PROFILE_SK, actions=actions))
         return login
+
+    def _rename_tokens(self, user_id: int, login: str) -> None:
+        """Note the new login of a person in their tokens, which say whether they are an admin's."""
+        for token in self._token_rows(user_id):
+            # What was revoked meanwhile stays so.
+            with contextlib.suppress(ConditionFailed):
+                self._table.write(
+                    Write(
+                        "Update",
+                        token.token_hash,
+                        "token",
+                        TokenItem.pk.exists(),
+                        [TokenItem.login.set(login)],
+                    )
+                )
 
     def profile(self, user_id: int) -> Profile | None:
         """Return what is known of a person; None if they are not registered."""
-        item = self._table.get(user_pk(user_id), "profile")
-        if item is None:
+        row = self._profile(user_id)
+        if row is None:
             return None
-        row = ProfileItem.from_raw_data(item)
-        return Profile(user_id, row.login, row.name or "", row.avatar_url or "", int(row.created_ms))
+        ended = (entry.partition(" ") for entry in sorted(row.ended or ()))
+        return Profile(
+            user_id=user_id,
+            login=row.login,
+            name=row.name or "",
+            avatar_url=row.avatar_url or "",
+            created_ms=int(row.created_ms),
+            signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
+            left_ms=None if row.left_ms is None else int(row.left_ms),
+            ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
+        )
+
+    def _profile(self, user_id: int) -> ProfileItem | None:
+        """Return the profile of a person; None if they are not registered, or not any more."""
+        item = self._table.get(user_pk(user_id), PROFILE_SK)
+        return ProfileItem.from_raw_data(item) if item and "created_ms" in item else None
 
     # ------------------------------------------------------------------ sessions
 
-    def signed_in(self, user_id: int, session_id: str, signed_in_s: int) -> Person:
+    def signed_in(self, user_id: int, session_id: str, signed_in_ms: int) -> Person:
         """Return whose session it is.
 
         Raises
@@ -138,39 +189,43 @@ class PeopleStore:
         Unauthorized
             If the person has ended it, or is not registered any more.
         """
-        item = self._table.get(user_pk(user_id), "profile")
-        if item is None:
+        row = self._profile(user_id)
+        if row is None:
             raise Unauthorized("You are not registered any more: sign in again.")
-        row = ProfileItem.from_raw_data(item)
         ended = {entry.partition(" ")[0] for entry in row.ended or ()}
-        # Who left and came back has not brought the sessions of before along.
-        is_earlier = signed_in_s < int(row.created_ms) // 1000
-        if session_id in ended or is_earlier or signed_in_s * 1000 <= (row.signed_out_ms or 0):
+        begun_ms = int(row.created_ms)
+        if row.leaving_ms is None:
+            # Who left and came back has not brought the sessions of before along; until then they let
+            # them ask again.
+            begun_ms = max(begun_ms, int(row.left_ms or 0))
+        is_earlier = signed_in_ms < begun_ms
+        if session_id in ended or is_earlier or signed_in_ms <= (row.signed_out_ms or 0):
             raise Unauthorized("The session is over: sign in again.")
         return Person(user_id, row.login)
 
     def end_session(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
         """End a session, which would have gone on until some time at the longest."""
-        item = self._table.get(user_pk(user_id), "profile")
+        item = self._table.get(user_pk(user_id), PROFILE_SK)
         over = {
             entry
             for entry in (item or {}).get("ended", {}).get("SS", ())
             if int(entry.partition(" ")[2]) <= now_ms
         }
-        pk, registered = user_pk(user_id), ProfileItem.pk.exists()
+        pk, registered = user_pk(user_id), ProfileItem.created_ms.exists()
         entry = {f"{session_id} {until_ms}"}
         # Whoever is not registered has no sessions.
         with contextlib.suppress(ConditionFailed):
-            self._table.write(Write("Update", pk, "profile", registered, [ProfileItem.ended.add(entry)]))
+            self._table.write(Write("Update", pk, PROFILE_SK, registered, [ProfileItem.ended.add(entry)]))
             if over:
                 forget = [ProfileItem.ended.delete(over)]
-                self._table.write(Write("Update", pk, "profile", registered, forget))
+                self._table.write(Write("Update", pk, PROFILE_SK, registered, forget))
 
     def end_all_sessions(self, user_id: int, *, now_ms: int) -> None:
         """End all sessions that a person has begun."""
         actions = [ProfileItem.signed_out_ms.set(now_ms), ProfileItem.ended.remove()]
+        registered = ProfileItem.created_ms.exists()
         with contextlib.suppress(ConditionFailed):
-            self._table.write(Write("Update", user_pk(user_id), "profile", ProfileItem.pk.exists(), actions))
+            self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
         """Note that a sign-in has come back, and return False if it has before."""
@@ -185,20 +240,26 @@ class PeopleStore:
 
     # ------------------------------------------------------------------ tokens
 
-    def _login(self, user_id: int) -> str | None:
-        profile = self._table.get(user_pk(user_id), "profile")
-        return None if profile is None else profile["login"]["S"]
-
     def registered(self, user_ids: Iterable[int], *, at_ms: int | None = None) -> set[int]:
         """Return those of up to 100 people who are registered, and were at some time if that is given."""
-        items = self._table.get_many((user_pk(user_id), "profile") for user_id in set(user_ids))
         return {
-            int(item["pk"]["S"].removeprefix("user#"))
-            for item in items
-            if "leaving_ms" not in item
-            # GitHub's times are whole seconds.
-            and (at_ms is None or int(item["created_ms"]["N"]) // 1000 <= at_ms // 1000)
+            user_id
+            for user_id, item in self._profiles(user_ids)
+            if "leaving_ms" not in item and (at_ms is None or _was_here(item, at_ms))
         }
+
+    def gone(self, user_ids: Iterable[int], *, at_ms: int | None = None) -> set[int]:
+        """Return those of up to 100 people who have left, or had at some time if that is given."""
+        return {
+            user_id
+            for user_id, item in self._profiles(user_ids)
+            if "leaving_ms" in item
+            or (at_ms is not None and "left_ms" in item and not _was_here(item, at_ms))
+        }
+
+    def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
+        for item in self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids)):
+            yield int(item["pk"]["S"].removeprefix("user#")), item
 
     def mint_token(
         self,
@@ -237,8 +298,7 @@ class PeopleStore:
 
     def tokens(self, user_id: int) -> list[Token]:
         """Return a person's tokens, oldest first."""
-        items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith("token#"))
-        rows = [UserTokenItem.from_raw_data(item) for item in items]
+        rows = self._token_rows(user_id)
         by_hash = {
             item["pk"]["S"]: TokenItem.from_raw_data(item)
             for first in range(0, len(rows), 100)
@@ -256,6 +316,10 @@ class PeopleStore:
             for row in rows
         ]
         return sorted(tokens, key=lambda token: (token.created_ms, token.token_id))
+
+    def _token_rows(self, user_id: int) -> list[UserTokenItem]:
+        items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith("token#"))
+        return [UserTokenItem.from_raw_data(item) for item in items]
 
     def revoke_token(self, user_id: int, token_id: str) -> bool:
         """Delete a token and return whether there was one."""
@@ -309,6 +373,14 @@ def is_token(text: str) -> bool:
     if len(body) != _RANDOM_LENGTH + _CHECKSUM_LENGTH or body == text or not body.isascii():
         return False
     return _checksum(body[:_RANDOM_LENGTH]) == body[_RANDOM_LENGTH:]
+
+
+def _was_here(profile: RawItem, at_ms: int) -> bool:
+    """Whether a person was registered at some time of GitHub's, which are whole seconds."""
+    left_ms = int(profile["left_ms"]["N"]) if "left_ms" in profile else 0
+    # The profile of who came back while they were being deleted is the one of before.
+    begun_ms = max(int(profile["created_ms"]["N"]), left_ms)
+    return begun_ms // 1000 <= at_ms // 1000
 
 
 def _new_text() -> str:

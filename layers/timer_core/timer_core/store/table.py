@@ -192,12 +192,18 @@ class Table:
         *,
         index: str | None = None,
         filter_condition: Condition | None = None,
+        page_size: int | None = None,
     ) -> Iterator[RawItem]:
-        """Yield every item of a query, as `query` does, read a page at a time."""
+        """Yield every item of a query, as `query` does, read a page at a time: of 1 MB unless it is said."""
         start: RawItem | None = None
         while True:
             items, _, start = self.query(
-                key, range_condition, index=index, filter_condition=filter_condition, start=start
+                key,
+                range_condition,
+                index=index,
+                filter_condition=filter_condition,
+                limit=page_size,
+                start=start,
             )
             yield from items
             if start is None:

@@ -25,6 +25,7 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
 from timer_core.store.items import (
+    EMPTY_SLOT_DAYS,
     FOCUS_SK,
     OPEN_SHARDS,
     FocusItem,
@@ -35,6 +36,7 @@ from timer_core.store.items import (
     encode_transition,
     expiry,
     issue_pk,
+    key_sk,
     raw,
     settled_until,
     timer_item,
@@ -53,7 +55,15 @@ KEPT_HISTORY = 30
 
 _ATTEMPTS = 20
 _FILTERED_READ = 1000
+# A read ends at 1 MB, too (AWS, "Paginating table query results"): ten take about a second.
+_FILTERED_READS = 10
 _OPEN_PAGE = 100
+# Some 50 KB, which the rounding of each page to 4 KB makes hardly dearer.
+_OPEN_TIMERS_PAGE = 250
+_RANGE_READ = 500
+_RANGE_READS = 20
+_RANGE_TIMERS = 5000
+_LONGEST_MS = 366 * 86_400_000
 # A transaction takes 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
 _MOST_PAUSES = 90
 _IDEMPOTENCY_DAYS = 1
@@ -174,6 +184,9 @@ class TimerStore:
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
+        Where the filters select few of many, a page ends when 10,000 timers (or 10 MB of them) were
+        looked at. So it may have few timers or none, and be followed by another one all the same.
+
         Raises
         ------
         InvalidInput
@@ -194,7 +207,7 @@ class TimerStore:
             }
         condition = _filter_condition(filters)
         found: list[RawItem] = []
-        while len(found) <= page_size:
+        for _ in range(_FILTERED_READS):
             items, _, start = self._table.query(
                 user_pk(user_id),
                 _range_condition(sort_key, filters),
@@ -206,29 +219,73 @@ class TimerStore:
                 start=start,
             )
             found += items
-            if start is None:
+            if start is None or len(found) > page_size:
                 break
-        more = len(found) > page_size
-        timers = [to_timer(item) for item in found[:page_size]]
+        timers = tuple(to_timer(item) for item in found[:page_size])
+        here = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
+        stop = None
+        if start is not None:
+            stop = Position(int(start[sort_key]["N"]), start["sk"]["S"].removeprefix("timer#"), backwards)
+        onwards = here[-1] if len(found) > page_size else stop
+        # From a page without timers, the way back leads from the last one that was looked at.
+        first = here[0] if here else stop
+        back = first and position and first._replace(backwards=not backwards)
         if backwards:
-            timers.reverse()
-        if not timers:
-            return Page((), None, None)
-        newer = Position(timers[0].start_ms, timers[0].ulid, backwards=True)
-        older = Position(timers[-1].start_ms, timers[-1].ulid, backwards=False)
-        return Page(
-            timers,
-            next=older if more or backwards else None,
-            previous=newer if (more if backwards else position is not None) else None,
-        )
+            return Page(timers[::-1], next=back, previous=onwards)
+        return Page(timers, next=onwards, previous=back)
 
-    def open_timers(self, shard: int, *, before_ms: int | None = None) -> Iterator[OpenTimer]:
-        """Yield the open timers of a shard, those only that started before some time, oldest first.
+    def in_range(
+        self, user_id: int, filters: Filters, *, since_ms: int, until_ms: int
+    ) -> tuple[list[Timer], bool]:
+        """Return a person's timers with time between two moments, newest start first.
 
-        Read a page at a time from an index that lags a little behind the table.
+        Those are looked for that started up to 366 days before, until 5,000 are found, or 10,000 (or
+        20 MB of them, which are 3,000 of the longest) were looked at.
+
+        Parameters
+        ----------
+        filters
+            Of which issues; the bounds in it are not looked at.
+
+        Returns
+        -------
+        tuple[list[Timer], bool]
+            The timers, and whether they are all.
         """
-        stale = None if before_ms is None else TimerItem.open_since_ms < before_ms
-        for item in self._table.query_all(f"open#{shard}", stale, index="open-timers"):
+        reaches = TimerItem.end_ms.does_not_exist() | (TimerItem.end_ms > since_ms)
+        of_issues = _filter_condition(filters)
+        found: list[Timer] = []
+        start: RawItem | None = None
+        for _ in range(_RANGE_READS):
+            items, _, start = self._table.query(
+                user_pk(user_id),
+                Path("start_ms").between(since_ms - _LONGEST_MS, until_ms - 1),
+                index="by-start",
+                filter_condition=reaches if of_issues is None else reaches & of_issues,
+                forward=False,
+                limit=_RANGE_READ,
+                start=start,
+            )
+            found += map(to_timer, items)
+            if start is None:
+                return found, True
+            if len(found) >= _RANGE_TIMERS:
+                break
+        return found, False
+
+    def open_timers(
+        self, shard: int, *, from_ms: int = 0, before_ms: int | None = None
+    ) -> Iterator[OpenTimer]:
+        """Yield the open timers of a shard that started within some time, oldest first.
+
+        Read a page at a time, so that memory stays flat, from an index that lags a little behind the table.
+        """
+        since = TimerItem.open_since_ms
+        started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
+        pages = self._table.query_all(
+            f"open#{shard}", started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
+        )
+        for item in pages:
             yield OpenTimer(
                 user_id=int(item["pk"]["S"].removeprefix("user#")),
                 ulid=item["sk"]["S"].removeprefix("timer#"),
@@ -257,8 +314,15 @@ class TimerStore:
         organization: str | None = None,
         description: str = "",
         idempotency: Idempotency | None = None,
+        at_ms: int | None = None,
     ) -> tuple[Timer, bool]:
         """Start a timer, or return the one that is open on the issue.
+
+        Parameters
+        ----------
+        at_ms
+            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            run since goes on, and the new one is paused from then on.
 
         Returns
         -------
@@ -272,22 +336,27 @@ class TimerStore:
         TooMuchContention
             If others kept changing what this depends on.
         """
+        start_ms = now_ms if at_ms is None else at_ms
         for _ in attempts(_ATTEMPTS):
             timer = Timer.start(
                 user_id=user_id,
-                ulid=new_ulid(now_ms),
-                at_ms=now_ms,
+                ulid=new_ulid(start_ms),
+                at_ms=start_ms,
                 now_ms=now_ms,
                 by="manual",
                 issue=issue,
                 organization=organization,
                 description=description,
             )
+            pauses: list[Write] = []
+            if at_ms is not None:
+                timer, pauses = self.run_alone(timer, ())
+            elif self._exclusive:
+                pauses = self._pauses(timer, now_ms)
             writes = self._creation(timer, idempotency)
             own = len(writes)
-            writes += self._pauses(timer, now_ms) if self._exclusive else []
             try:
-                self.write_all(writes)
+                self.write_all([*writes, *pauses])
             except TransactionRefused as refused:
                 refused_own = [item for position, item in refused.failed.items() if item and position < own]
                 for item in refused_own:
@@ -311,7 +380,7 @@ class TimerStore:
         If it turns out later that the open one had ended before, the start counts. Returns None
         if the timer is not open any more.
         """
-        (started,) = timer.history
+        started = timer.history[0]
         note = Write(
             "Update",
             user_pk(timer.user_id),
@@ -330,6 +399,40 @@ class TimerStore:
             return self.get(timer.user_id, open_ulid)
         except (ConditionFailed, TransactionRefused, TimerNotFound):
             return None
+
+    def answered(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
+        """Return what a start with the same key was answered with, as `start` does, if there was one.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If the key came with another request before.
+        """
+        item = self._table.get(user_pk(user_id), key_sk(idempotency.key))
+        if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
+            return None
+        return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
+
+    def keep_answer(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
+        """Answer a start with a timer that is open already, and repetitions with the same one.
+
+        Returns
+        -------
+        tuple[Timer, bool]
+            The timer that the first start with the key was answered with, as `start` does.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If the key came with another request before.
+        """
+        write = _idempotency_write(timer.user_id, timer.ulid, now_ms, idempotency, created=False)
+        try:
+            self._table.write(write)
+        except ConditionFailed as failed:
+            item = failed.item or {}
+            return self._repeated(timer.user_id, item, idempotency), item["created"]["BOOL"]
+        return timer, False
 
     def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
         """Put a finished timer and return it, or the one that the same key made before.
@@ -369,10 +472,17 @@ class TimerStore:
 
     # ------------------------------------------------------------------ transitions
 
-    def pause(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+    def pause(
+        self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
+    ) -> Timer:
         """Pause a running timer and return it.
 
         A repetition of the request that paused it (same ``cause``) returns it too.
+
+        Parameters
+        ----------
+        at_ms
+            When it was asked for, if that was not now.
 
         Raises
         ------
@@ -380,13 +490,24 @@ class TimerStore:
             If there is no such timer.
         TransitionNotAllowed
             If it is not running.
+        TransitionTooEarly
+            If it has changed after ``at_ms``.
         """
-        return self._transition(user_id, ulid, Transition(now_ms, Action.PAUSE, by, cause))
+        transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
+        return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
 
-    def resume(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+    def resume(
+        self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
+    ) -> Timer:
         """Resume a paused timer and return it.
 
         A repetition of the request that resumed it (same ``cause``) returns it too.
+
+        Parameters
+        ----------
+        at_ms
+            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            run since goes on, and this one is paused again from then on.
 
         Raises
         ------
@@ -394,13 +515,25 @@ class TimerStore:
             If there is no such timer.
         TransitionNotAllowed
             If it is not paused.
+        TransitionTooEarly
+            If it has changed after ``at_ms``.
         """
-        return self._transition(user_id, ulid, Transition(now_ms, Action.RESUME, by, cause))
+        transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
+        if self._exclusive and at_ms is not None:
+            return self._resume_alone(user_id, ulid, transition)
+        return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
 
-    def stop(self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str) -> Timer:
+    def stop(
+        self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
+    ) -> Timer:
         """Stop an open timer and return it.
 
         A repetition of the request that stopped it (same ``cause``) returns it too.
+
+        Parameters
+        ----------
+        at_ms
+            When it was asked for, if that was not now.
 
         Raises
         ------
@@ -408,13 +541,17 @@ class TimerStore:
             If there is no such timer.
         TransitionNotAllowed
             If it is stopped already.
+        TransitionTooEarly
+            If it has changed after ``at_ms``.
         """
         for _ in attempts(_ATTEMPTS):
             timer = self.get(user_id, ulid)
             if _was_done(timer, Action.STOP, cause):
                 return timer
-            stopped = timer.stop(now_ms, by, cause)
-            if self._close(stopped):
+            if at_ms is not None:
+                timer.refuse_before_change(Action.STOP, at_ms)
+            stopped = timer.stop(now_ms if at_ms is None else at_ms, by, cause)
+            if self._close(stopped, now_ms):
                 return replace(stopped, version=stopped.version + 1)
         raise TooMuchContention("The timer could not be stopped: others kept changing it.")
 
@@ -434,22 +571,23 @@ class TimerStore:
             if not timer.is_open:
                 return None
             stopped = replace(timer.expire(limit_ms, now_ms, by), settled_ms=now_ms)
-            if self._close(stopped):
+            if self._close(stopped, now_ms):
                 return replace(stopped, version=stopped.version + 1)
         raise TooMuchContention("The timer could not be stopped: others kept changing it.")
 
-    def _close(self, stopped: Timer) -> bool:
+    def _close(self, stopped: Timer, now_ms: int) -> bool:
         """Write a timer that was open and free its slot; return False if it changed meanwhile."""
         writes = [put_changed(stopped)]
         if stopped.issue is not None:
-            writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid))
+            writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
         try:
             self.write_all(writes)
         except TransactionRefused:
             return False
         return True
 
-    def _transition(self, user_id: int, ulid: str, transition: Transition) -> Timer:
+    def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
+        """Pause or resume a timer, ``exactly`` when asked or else at its last change, if that is later."""
         for _ in attempts(_ATTEMPTS):
             write = _transition_write(user_id, ulid, transition)
             try:
@@ -463,6 +601,8 @@ class TimerStore:
                 timer = self.get(user_id, ulid)
             if _was_done(timer, transition.action, transition.cause):
                 return timer
+            if exactly:
+                timer.refuse_before_change(transition.action, transition.at_ms)
             wanted = Status.RUNNING if transition.action is Action.PAUSE else Status.PAUSED
             if timer.status is not wanted:
                 raise TransitionNotAllowed(transition.action, timer.status)
@@ -472,6 +612,22 @@ class TimerStore:
                 self._write_if_unchanged(timer.compacted(KEPT_HISTORY))
         raise TooMuchContention(f"The timer could not {transition.action}: others kept changing it.")
 
+    def _resume_alone(self, user_id: int, ulid: str, transition: Transition) -> Timer:
+        """Resume a timer at a time in the past, beside those that have begun to run since."""
+        for _ in attempts(_ATTEMPTS):
+            timer = self.get(user_id, ulid)
+            if _was_done(timer, Action.RESUME, transition.cause):
+                return timer
+            timer.refuse_before_change(Action.RESUME, transition.at_ms)
+            resumed = _shortened(timer).resume(transition.at_ms, transition.by, transition.cause)
+            alone, pauses = self.run_alone(resumed, ())
+            try:
+                self.write_all([put_changed(alone), *pauses])
+            except TransactionRefused:
+                continue
+            return replace(alone, version=alone.version + 1)
+        raise TooMuchContention("The timer could not be resumed: others kept changing it.")
+
     def _write_if_unchanged(self, timer: Timer) -> bool:
         try:
             self._table.write(put_changed(timer))
@@ -480,7 +636,7 @@ class TimerStore:
         return True
 
     def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
-        """Make a derived timer the person's only running one, if timers are exclusive.
+        """Make a timer that runs since some time the person's only running one, if timers are exclusive.
 
         Those ``written`` in the same transaction (their ULIDs) are left out.
 
@@ -541,24 +697,30 @@ class TimerStore:
         OtherTimerOpen
             If an open timer is to move to an issue on which the person has another.
         """
-        try:
-            return to_timer(self._table.write(_patch_write(user_id, ulid, patch)))
-        except ConditionFailed as failed:
-            timer = _existing(failed.item)
-        if patch.corrects_time:
+        for _ in attempts(_ATTEMPTS):
+            try:
+                return to_timer(self._table.write(_patch_write(user_id, ulid, patch)))
+            except ConditionFailed as failed:
+                timer = _existing(failed.item)
             if timer.is_open:
-                raise TransitionNotAllowed("correct the times of", timer.status)
-            check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
-            field = "end_time" if patch.end_ms is not None else "start_time"
-            pauses = timer.paused_ms / 1000
-            raise InvalidInput(field, f"The pauses of {pauses:.3f} seconds do not fit between start and end.")
-        return self._move(timer, patch, now_ms)
+                if patch.corrects_time:
+                    raise TransitionNotAllowed("correct the times of", timer.status)
+                return self._move(timer, patch, now_ms)
+            titled = _titled(patch, timer)
+            if titled == patch:
+                check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
+                field = "end_time" if patch.end_ms is not None else "start_time"
+                pauses = f"{timer.paused_ms / 1000:.3f} seconds"
+                raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
+            patch = titled
+        raise TooMuchContention("The timer could not be corrected: others kept changing it.")
 
     def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
         """Move an open timer to another issue, slot and all."""
-        assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
-        (issue,) = patch.issue
         for _ in attempts(_ATTEMPTS):
+            patch = _titled(patch, timer)
+            assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
+            (issue,) = patch.issue
             moved = replace(
                 timer,
                 issue=issue,
@@ -568,7 +730,7 @@ class TimerStore:
             writes = [put_changed(moved)]
             if (timer.issue and timer.issue.key) != (issue.key if issue else None):
                 if timer.issue is not None:
-                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, settled_ms=now_ms))
+                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, settles=True))
                 if issue is not None:
                     writes.append(take_slot(issue, timer.user_id, timer.ulid, settled_ms=now_ms))
             try:
@@ -604,7 +766,7 @@ class TimerStore:
             grave = tombstone(pk, sk, now_ms, settled_ms)
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=grave)]
             if timer.is_open and timer.issue is not None:
-                writes.append(free_slot(timer.issue, user_id, ulid))
+                writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
             try:
                 self.write_all(writes)
             except TransactionRefused:
@@ -634,30 +796,43 @@ class TimerStore:
 
 def put_new(timer: Timer) -> Write:
     """Return the write of a timer that does not exist yet."""
-    item = timer_item(timer)
-    return Write("Put", item.pk, item.sk, TimerItem.pk.does_not_exist(), item=raw(item))
+    return _put(timer, TimerItem.pk.does_not_exist())
 
 
 def put_changed(timer: Timer) -> Write:
     """Return the write of a timer that nobody has changed since its ``version`` was read."""
-    item = timer_item(replace(timer, version=timer.version + 1))
-    return Write("Put", item.pk, item.sk, TimerItem.version == timer.version, item=raw(item))
+    return _put(replace(timer, version=timer.version + 1), TimerItem.version == timer.version)
+
+
+def _put(timer: Timer, condition: Condition) -> Write:
+    pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
+    return Write("Put", pk, sk, condition, item=timer_item(timer))
 
 
 def take_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
     """Return the write that makes a timer the open one of a person on an issue."""
-    actions: list[UpdateAction] = [SlotItem.open_ulid.set(ulid), SlotItem.ulids.add({ulid})]
+    actions: list[UpdateAction] = [
+        SlotItem.open_ulid.set(ulid),
+        SlotItem.ulids.add({ulid}),
+        SlotItem.expires_at.remove(),
+    ]
     if settled_ms is not None:
         actions.append(SlotItem.settled_ms.set(settled_ms))
     vacant = SlotItem.open_ulid.does_not_exist()
     return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
 
 
-def free_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
-    """Return the write after which a person has no open timer on an issue."""
-    actions: list[UpdateAction] = [SlotItem.open_ulid.remove()]
-    if settled_ms is not None:
-        actions.append(SlotItem.settled_ms.set(settled_ms))
+def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, settles: bool = False) -> Write:
+    """Return the write after which a person has no open timer on an issue.
+
+    With ``settles``, events up to now change none of their timers on it any more.
+    """
+    actions: list[UpdateAction] = [
+        SlotItem.open_ulid.remove(),
+        SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS)),
+    ]
+    if settles:
+        actions.append(SlotItem.settled_ms.set(now_ms))
     return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
 
 
@@ -706,7 +881,7 @@ def _idempotency_write(
     """Return the write that remembers which timer a request with a key was answered with."""
     item = IdempotencyItem(
         pk=user_pk(user_id),
-        sk=f"key#{idempotency.key}",
+        sk=key_sk(idempotency.key),
         ulid=ulid,
         created=created,
         request_hash=idempotency.request,
@@ -719,9 +894,12 @@ def _idempotency_write(
 
 def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
     """Return a running timer as paused because another one, of this ULID, runs now."""
-    if len(timer.history) >= MAX_HISTORY:
-        timer = timer.compacted(KEPT_HISTORY)
-    return timer.pause(at_ms, "exclusive", ulid)
+    return _shortened(timer).pause(at_ms, "exclusive", ulid)
+
+
+def _shortened(timer: Timer) -> Timer:
+    """Return a timer whose history has room for more."""
+    return timer.compacted(KEPT_HISTORY) if len(timer.history) >= MAX_HISTORY else timer
 
 
 def _focus_write(user_id: int, read: RawItem | None) -> Write:
@@ -731,7 +909,17 @@ def _focus_write(user_id: int, read: RawItem | None) -> Write:
     return Write("Update", user_pk(user_id), FOCUS_SK, as_read, [FocusItem.taken.set(taken + 1)])
 
 
+def _titled(patch: Patch, timer: Timer) -> Patch:
+    """Return a patch whose issue has the title that the timer knows, if it is of the same issue."""
+    (issue,) = patch.issue or (None,)
+    if issue is None:
+        return patch
+    title = timer.issue.title if timer.issue and timer.issue.key == issue.key else ""
+    return replace(patch, issue=(replace(issue, title=title),))
+
+
 def _patch_write(user_id: int, ulid: str, patch: Patch) -> Write:
+    """Return the write of a patch, whose issue has a title only if the timer is to keep that."""
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
     if patch.description is not None:
@@ -749,6 +937,12 @@ def _patch_write(user_id: int, ulid: str, patch: Patch) -> Write:
         ]
         # An open timer's slot has to move with it, which needs to know where it is.
         condition &= TimerItem.status == Status.STOPPED.value
+        if issue and issue.title:
+            condition &= TimerItem.issue_key == issue.key
+        else:
+            actions.append(TimerItem.title.remove())
+            if issue:
+                condition &= TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
     if organization is not None:
         actions.append(TimerItem.organization.set(organization))
     if patch.corrects_time:

@@ -1,19 +1,19 @@
-"""``make upload-web``: put web/ where the stack's CloudFront distribution serves it from."""
+"""``make deploy-web``: put web/ where the stack's CloudFront distribution serves it from."""
 
 import argparse
 
-from deployed_stack.web import upload_web
+from deployed_stack.web import deploy_web
 from local_stack.choice import add_stack_options, chosen_stack, run_tool
 from local_stack.paths import ROOT
 
 
 def main() -> int:
-    """Upload the page; return the exit status."""
+    """Upload what changed; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_stack_options(parser)
     stack = chosen_stack(parser.parse_args())
-    count = upload_web(stack, ROOT / "web")
-    print(f"{count} files at {stack.url}")
+    print(deploy_web(stack, ROOT / "web"))
+    print(stack.url)
     return 0
 
 

@@ -1,0 +1,287 @@
+"""Dollars a month, from the counted requests and units, assumptions about use, and list prices.
+
+Change the numbers here and run ``python -m bench cost``.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from bench.round_trips import SWEEP, Count, operations
+from bench.stage import stage
+
+_USERS = (10, 1_000, 100_000)
+_ROUNDS = 5
+_MILLION = 1e6
+_HOURS = 730
+_GB = 1e9
+
+
+def _assumed(value: float, description: str) -> Any:
+    return field(default=value, metadata={"description": description})
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What people and GitHub do."""
+
+    working_days: float = _assumed(21, "days a month on which somebody works")
+    timers: float = _assumed(3, "timers of a person a day, each started and stopped")
+    by_github: float = _assumed(0.7, "share of starts and stops that GitHub tells of; the others are clicks")
+    pauses: float = _assumed(2, "pauses of a person a day, each resumed, told in the same shares")
+    corrections: float = _assumed(0.3, "timers that a person corrects, deletes or adds a day")
+    widget_minutes: float = _assumed(120, "minutes a day in which a person's widget can be seen")
+    polls_per_minute: float = _assumed(4, "polls of a visible widget; fewer when nobody touches the page")
+    totals: float = _assumed(12, "questions for totals and pages of history of a person a day")
+    page_views: float = _assumed(3, "views of the page a day")
+    page_files: float = _assumed(25, "files of a page, which CloudFront revalidates")
+    ignored_deliveries: float = _assumed(30, "deliveries that change no timer, for each person a day")
+    forgotten: float = _assumed(0.1, "timers that a person forgets a day, for the sweeper")
+    open_timers: float = _assumed(2, "timers that a person has open when the sweeper comes")
+    kept_months: float = _assumed(12, "months of timers that are stored")
+    answer_kb: float = _assumed(2, "KB of an answer, headers included; a 304 is smaller")
+    log_kb: float = _assumed(1.5, "KB logged for each invocation: Lambda's lines, ours, and metrics")
+    traced: float = _assumed(0.05, "share of requests that X-Ray records, besides the first of each second")
+    call_ms: float = _assumed(5, "ms that Lambda waits for each call to DynamoDB")
+    vcpu: float = _assumed(512 / 1769, "share of a processor that a function of 512 MB has")
+    active_hours: float = _assumed(200, "hours a month in which there is anything to publish metrics of")
+    hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
+    active_metrics: float = _assumed(25, "custom metrics of the other functions, published when they work")
+    alarms: float = _assumed(9, "alarms of the template")
+
+
+class Price(NamedTuple):
+    """A price of us-east-1 in dollars.
+
+    Attributes
+    ----------
+    free
+        Of the unit, what is free each month without a limit in time.
+    """
+
+    service: str
+    what: str
+    dollars: float
+    per: float
+    unit: str
+    free: float
+    source: str
+
+
+_AWS = "AWS's page"
+_PRICES = {
+    "write": Price("DynamoDB", "write request units", 0.625, _MILLION, "million", 0, "Airbyte, July 2025"),
+    "read": Price("DynamoDB", "read request units", 0.125, _MILLION, "million", 0, "Airbyte, July 2025"),
+    "stored": Price("DynamoDB", "GB stored", 0.25, 1, "GB", 25, _AWS),
+    "backup": Price("DynamoDB", "GB with point-in-time recovery", 0.20, 1, "GB", 0, "not verified"),
+    "invocation": Price("Lambda", "invocations", 0.20, _MILLION, "million", _MILLION, "Cloudchipr, 2024"),
+    "gb_s": Price("Lambda", "GB-s, arm64", 0.0000133334, 1, "GB-s", 400_000, "Cloudchipr, 2024"),
+    "request": Price("API Gateway", "HTTP API requests", 1.00, _MILLION, "million", 0, _AWS),
+    "queue": Price("SQS", "FIFO requests", 0.50, _MILLION, "million", _MILLION, "FactualMinds"),
+    "cdn_request": Price(
+        "CloudFront", "HTTPS requests", 1.00, _MILLION, "million", 10 * _MILLION, "Kinda Technical"
+    ),
+    "cdn_function": Price(
+        "CloudFront", "runs of the function", 0.10, _MILLION, "million", 2 * _MILLION, "Vantage"
+    ),
+    "transfer": Price("CloudFront", "GB out", 0.085, 1, "GB", 1_000, _AWS),
+    "log": Price("CloudWatch", "GB of logs", 0.50, 1, "GB", 5, "SigNoz, February 2026"),
+    "metric": Price("CloudWatch", "custom metrics", 0.30, 1, "metric", 10, "SigNoz, February 2026"),
+    "alarm": Price("CloudWatch", "alarms", 0.10, 1, "alarm", 10, "CloudBurn, February 2026"),
+    "dashboard": Price("CloudWatch", "dashboards", 3.00, 1, "dashboard", 3, "FactualMinds, June 2026"),
+    "trace": Price("X-Ray", "traces recorded", 5.00, _MILLION, "million", 100_000, _AWS),
+    "secret": Price("Secrets Manager", "secrets", 0.40, 1, "secret", 0, "Hivebook"),
+    "secret_call": Price("Secrets Manager", "calls", 0.05, 10_000, "10,000", 0, "Hivebook"),
+    "key": Price("KMS", "keys", 1.00, 1, "key", 0, "not verified"),
+    "schedule": Price(
+        "EventBridge Scheduler", "runs", 1.00, _MILLION, "million", 14 * _MILLION, "CloudBurn, March 2026"
+    ),
+}
+# A timer and its copies in the local indexes are some 0.7 KB each, those in the others 0.2.
+_TIMER_KB = 3
+# Of a place on an issue and the facts of a timer, which expire.
+_FACTS_KB = 2
+_SWEEPS = 30 + _HOURS
+# Read units with which a sweep counts an open timer: 149.5 with 10,000 of them, and 19.5 with 1,000.
+_COUNTING = 0.0145
+_MEMORY_GB = 0.5
+# Lambda asks an idle FIFO queue with five long polls of 20 seconds (AWS, "Using Lambda with Amazon SQS").
+_IDLE_POLLS = 5 * 3 * 60 * _HOURS
+# Each message is sent, received and deleted.
+_QUEUE_REQUESTS = 3
+_RECEIVE_MS = 15
+_SECRETS = 2
+# A process reads a secret anew after five minutes.
+_SECRET_READS = 12 * _HOURS
+
+
+def measure() -> str:
+    """Return the tables: assumptions, operations, prices and dollars."""
+    counts = _counts()
+    assumptions = Assumptions()
+    bills = {users: _bill(_use(users, counts, assumptions)) for users in _USERS}
+    return "\n\n".join(
+        [
+            _assumption_table(assumptions),
+            _operation_table(counts, assumptions),
+            _price_table(),
+            _bill_table(bills),
+        ]
+    )
+
+
+class _Operation(NamedTuple):
+    calls: float
+    read_units: float
+    write_units: float
+    cpu_ms: float
+
+    def ms(self, assumptions: Assumptions) -> float:
+        """Return what Lambda charges for."""
+        return self.cpu_ms / assumptions.vcpu + self.calls * assumptions.call_ms
+
+
+def _counts() -> dict[str, _Operation]:
+    """Return what each operation takes, as the median of some rounds."""
+    rounds = [operations(stage()) for _ in range(_ROUNDS)]
+
+    def median(of: Iterable[Count]) -> _Operation:
+        seen = list(of)
+        return _Operation(
+            *(
+                statistics.median(values)
+                for values in (
+                    [len(count.calls) for count in seen],
+                    [count.read_units for count in seen],
+                    [count.write_units for count in seen],
+                    [count.cpu_ms for count in seen],
+                )
+            )
+        )
+
+    return {of[0].name: median(of) for of in zip(*rounds, strict=True)}
+
+
+def _a_day(a: Assumptions) -> dict[str, float]:
+    """Return how often a person, or GitHub for them, does each operation on a working day."""
+    by_hand, told = 1 - a.by_github, a.by_github
+    return {
+        "start": a.timers * by_hand,
+        "stop": a.timers * by_hand,
+        "pause": a.pauses * by_hand,
+        "resume": a.pauses * by_hand,
+        "patch of the description": a.corrections / 3,
+        "delete": a.corrections / 3,
+        "add by hand": a.corrections / 3,
+        "list, open timers": a.widget_minutes * a.polls_per_minute,
+        "list, page of 50": a.totals,
+        "process one delivery: assigned": a.timers * told,
+        "process one delivery: closed": a.timers * told,
+        "process one delivery: unassigned": a.pauses * told,
+        "process one delivery: assigned again": a.pauses * told,
+    }
+
+
+def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[str, float]:
+    """Return how much of each priced thing a number of people use in a month."""
+    days = users * a.working_days
+    times = {name: number * days for name, number in _a_day(a).items()}
+    told = sum(number for name, number in times.items() if name.startswith("process"))
+    asked = sum(times.values()) - told
+    received = told + a.ignored_deliveries * days
+    requests = asked + received
+    views = a.page_views * a.page_files * days
+    forgotten = a.forgotten * days
+    counted = _SWEEPS * users * a.open_timers * _COUNTING
+    sweep = counts[SWEEP]
+    stop = counts["stop"]
+    operations_ms = sum(number * counts[name].ms(a) for name, number in times.items())
+    invocations = requests + told + _SWEEPS
+    ms = operations_ms + received * _RECEIVE_MS + _SWEEPS * sweep.ms(a) + forgotten * stop.ms(a)
+    stored = a.timers * days * (a.kept_months * _TIMER_KB + _FACTS_KB) * 1000 / _GB
+    environments = max(3, 3 * ms / 1000 / 3600 / a.active_hours)
+    return {
+        "write": sum(number * counts[name].write_units for name, number in times.items())
+        + forgotten * stop.write_units,
+        "read": sum(number * counts[name].read_units for name, number in times.items())
+        + forgotten * stop.read_units
+        + _SWEEPS * sweep.read_units
+        + counted,
+        "stored": stored,
+        "backup": stored,
+        "invocation": invocations,
+        "gb_s": ms / 1000 * _MEMORY_GB,
+        "request": requests,
+        "queue": told * _QUEUE_REQUESTS + _IDLE_POLLS,
+        "cdn_request": requests + views,
+        "cdn_function": requests,
+        "transfer": (requests * a.answer_kb + views * 0.5) * 1000 / _GB,
+        "log": invocations * a.log_kb * 1000 / _GB,
+        "metric": a.hourly_metrics + a.active_metrics * min(1, a.active_hours / _HOURS),
+        "alarm": a.alarms,
+        "dashboard": 1,
+        "trace": invocations * a.traced + min(invocations, a.active_hours * 3600) * (1 - a.traced),
+        "secret": _SECRETS,
+        "secret_call": environments * _SECRET_READS,
+        "key": 1,
+        "schedule": _SWEEPS,
+    }
+
+
+def _bill(use: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return of each priced thing its dollars, without and with what is free."""
+    return {
+        name: (
+            amount / _PRICES[name].per * _PRICES[name].dollars,
+            max(0, amount - _PRICES[name].free) / _PRICES[name].per * _PRICES[name].dollars,
+        )
+        for name, amount in use.items()
+    }
+
+
+def _assumption_table(a: Assumptions) -> str:
+    rows = (f"| {one.metadata['description']} | {getattr(a, one.name):.3g} |" for one in fields(a))
+    return "\n".join(["| assumption | value |", "| --- | ---: |", *rows])
+
+
+def _operation_table(counts: Mapping[str, _Operation], a: Assumptions) -> str:
+    rows = [
+        "| operation | a person a day | requests | read units | write units | processor ms | Lambda ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, number in _a_day(a).items():
+        of = counts[name]
+        rows.append(
+            f"| {name} | {number:.1f} | {of.calls:g} | {of.read_units:g} | {of.write_units:g} "
+            f"| {of.cpu_ms:.1f} | {of.ms(a):.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def _price_table() -> str:
+    rows = (
+        f"| {price.service} | {price.what} | {price.dollars:.10g} | {price.unit} "
+        f"| {price.free:,.0f} | {price.source} |"
+        for price in _PRICES.values()
+    )
+    head = ["| service | what | dollars | for a | free each month | seen at |"]
+    return "\n".join([*head, "| --- | --- | ---: | --- | ---: | --- |", *rows])
+
+
+def _bill_table(bills: Mapping[int, Mapping[str, tuple[float, float]]]) -> str:
+    rows = [
+        "| dollars a month | " + " | ".join(f"{users:,} people" for users in bills) + " |",
+        "| --- |" + " ---: |" * len(bills),
+    ]
+    services = dict.fromkeys(price.service for price in _PRICES.values())
+    for service in services:
+        names = [name for name, price in _PRICES.items() if price.service == service]
+        cells = (f"{sum(bill[name][0] for name in names):,.2f}" for bill in bills.values())
+        rows.append(f"| {service} | {' | '.join(cells)} |")
+    for label, kind in (("**list prices**", 0), ("**after what is free each month**", 1)):
+        totals = {users: sum(dollars[kind] for dollars in bill.values()) for users, bill in bills.items()}
+        rows.append(f"| {label} | {' | '.join(f'**{total:,.2f}**' for total in totals.values())} |")
+        each = (f"{total / users:,.3f}" for users, total in totals.items())
+        rows.append(f"| for each person | {' | '.join(each)} |")
+    return "\n".join(rows)

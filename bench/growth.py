@@ -1,0 +1,38 @@
+"""What operations cost when the table has few timers and when it has many, on DynamoDB Local."""
+
+from itertools import islice
+
+from bench.round_trips import SWEEP, Count, operations
+from bench.stage import stage
+from tests.support import crowd
+from timer_core.clock import now_ms
+
+_SIZES = (1_000, 10_000, 100_000)
+_ROUNDS = 3
+
+
+def measure() -> str:
+    """Return the table: what each operation took at each size; but the sweep, which reads what is open."""
+    on = stage()
+    timers = crowd.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
+    found: list[dict[str, list[Count]]] = []
+    there = 0
+    for size in _SIZES:
+        crowd.put(on.database, on.table_name, islice(timers, size - there))
+        there = size
+        rounds = [operations(on) for _ in range(_ROUNDS)]
+        found.append({of[0].name: list(of) for of in zip(*rounds, strict=True)})
+    columns = " | ".join(f"{size:,} timers" for size in _SIZES)
+    rows = [
+        f"| requests, read units, write units | {columns} |",
+        f"| --- | {' | '.join(['---:'] * len(_SIZES))} |",
+    ]
+    names = [name for name in found[0] if name != SWEEP]
+    rows += (f"| {name} | {' | '.join(_cell(at_size[name]) for at_size in found)} |" for name in names)
+    return "\n".join(rows)
+
+
+def _cell(rounds: list[Count]) -> str:
+    """Return what an operation took, which has to be the same each time."""
+    taken = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
+    return " or ".join(sorted(taken))

@@ -1,0 +1,60 @@
+"""Rotating the key that sessions are signed with."""
+
+import secrets
+from datetime import timedelta
+
+from deployed_stack.secret_pair import SecretPair
+from deployed_stack.stack import DeployedStack
+from local_stack.errors import LocalStackError
+from timer_core.api.sessions import LIFE_S
+
+# The functions sign with a key for five minutes after it was changed, and a session lasts an hour.
+_SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
+
+
+def rotate(stack: DeployedStack) -> None:
+    """Make a new key; what was signed with the one so far stays good, so that nobody is signed out.
+
+    Raises
+    ------
+    LocalStackError
+        It was changed less than two hours ago, and there may be sessions of the key before.
+    """
+    pair = _pair(stack)
+    _require_age(pair)
+    pair.change(_new_key())
+
+
+def finish(stack: DeployedStack) -> None:
+    """Take sessions of the present key only.
+
+    Raises
+    ------
+    LocalStackError
+        It was changed less than two hours ago, and there may be sessions of the key before.
+    """
+    pair = _pair(stack)
+    _require_age(pair)
+    pair.forget_former()
+
+
+def replace(stack: DeployedStack) -> None:
+    """Make a new key, and end all sessions there are: the key so far has leaked."""
+    _pair(stack).replace(_new_key())
+
+
+def _require_age(pair: SecretPair) -> None:
+    if pair.has_former and pair.age < _SIGNED_OUT_AFTER:
+        minutes = -((pair.age - _SIGNED_OUT_AFTER) // timedelta(minutes=1))
+        raise LocalStackError(
+            "The key was changed less than two hours ago, and people have sessions of the one before: "
+            f"try again in {minutes} minutes. If a key has leaked, LEAKED=1 signs everybody out now."
+        )
+
+
+def _pair(stack: DeployedStack) -> SecretPair:
+    return SecretPair(stack.aws, stack.resources["SessionSecret"])
+
+
+def _new_key() -> str:
+    return secrets.token_hex(32)

@@ -1,0 +1,49 @@
+"""``make invoke``: run one built function on the local stack, or else on one of its own."""
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from local_stack import LocalStack, free_port
+from local_stack.choice import DEFAULT_PORT, is_listening, local_stack, run_tool
+from local_stack.invoke import BuiltFunction, environment_of, filled_in, functions_of
+
+
+def main() -> int:
+    """Run one command; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the local stack runs")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a function and print its answer")
+    run.add_argument("function", help="its name in template.yaml")
+    run.add_argument("event", type=Path, help="a file such as those in events/")
+    commands.add_parser("environment", help="print what `sam local invoke --env-vars` reads")
+    options = parser.parse_args()
+    if options.command == "environment":
+        stack = local_stack(options.port)
+        print(json.dumps({name: environment_of(stack, name) for name in functions_of(stack)}, indent=2))
+        return 0
+    with _stack(options.port) as stack, BuiltFunction(stack, options.function) as function:
+        answer = function.invoke(filled_in(json.loads(options.event.read_text()), stack))
+    print(json.dumps(answer, indent=2))
+    return 1 if isinstance(answer, dict) and "errorMessage" in answer else 0
+
+
+@contextlib.contextmanager
+def _stack(port: int) -> Iterator[LocalStack]:
+    if is_listening(port):
+        yield local_stack(port)
+        return
+    with (
+        tempfile.TemporaryDirectory() as state,
+        LocalStack(free_port(), Path(state), lambda line: print(line, file=sys.stderr)) as stack,
+    ):
+        yield stack
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,230 @@
+"""The checks of a release; each returns what is wrong as sentences."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from release.openapi_changes import breaking_changes
+
+_RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
+# https://semver.org: releases have no suffix here.
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
+_TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):", re.MULTILINE)
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_MAKE = re.compile(r"(?:^|[\s`(;])make (?P<words>(?:[A-Z_]+=\S+ )*[a-z][a-z-]*)")
+_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
+_WANTED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:==(?P<version>\S+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A section of the changelog."""
+
+    version: str
+    date: str | None
+    text: str
+
+
+def changelog(root: Path) -> list[Release]:
+    """Return the sections of CHANGELOG.md, newest first, `[Unreleased]` among them."""
+    text = (root / "CHANGELOG.md").read_text()
+    found = list(_RELEASE.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return [
+        Release(match["version"], match["date"], text[match.end() : end].strip())
+        for match, end in zip(found, ends, strict=True)
+    ]
+
+
+def check_tree(root: Path) -> Iterator[str]:
+    """Everything is committed."""
+    changed = _git(root, "status", "--porcelain").splitlines()
+    if changed:
+        yield f"{len(changed)} files are not committed, among them {changed[0][3:]}."
+
+
+def check_versions(root: Path) -> Iterator[str]:
+    """Every place names the same version, one of the form 1.2.3."""
+    core = root / "layers" / "timer_core"
+    init = (core / "timer_core" / "__init__.py").read_text()
+    named = re.search(r'^__version__ = "(.*)"$', init, re.MULTILINE)
+    template = yaml.load((root / "template.yaml").read_text(), Loader=_TemplateLoader)  # noqa: S506
+    found = {
+        "pyproject.toml": _toml(root / "pyproject.toml")["project"]["version"],
+        "layers/timer_core/pyproject.toml": _toml(core / "pyproject.toml")["project"]["version"],
+        "timer_core.__version__": named[1] if named else None,
+        "template.yaml (Metadata)": template.get("Metadata", {}).get("IssueTimer", {}).get("Version"),
+        "docs/openapi.json": json.loads((root / "docs" / "openapi.json").read_text())["info"]["version"],
+        "CHANGELOG.md": next((r.version for r in changelog(root) if r.version != "Unreleased"), None),
+    }
+    if len(set(found.values())) > 1:
+        yield "The versions differ: " + ", ".join(f"{place} {version}" for place, version in found.items())
+    version = found["pyproject.toml"]
+    if not _VERSION.fullmatch(version):
+        yield f"{version} is no version of the form 1.2.3."
+
+
+def check_changelog(root: Path, today: date) -> Iterator[str]:
+    """Sections are in order, dated and not empty, and nothing is left unreleased."""
+    unreleased, *releases = changelog(root)
+    if unreleased.version != "Unreleased":
+        yield "CHANGELOG.md: the first section is not [Unreleased]."
+        return
+    if unreleased.text:
+        yield "CHANGELOG.md: what is under [Unreleased] belongs under a version."
+    for release in releases:
+        if not re.search(r"^- .", release.text, re.MULTILINE):
+            yield f"CHANGELOG.md: {release.version} says nothing."
+        try:
+            if date.fromisoformat(release.date or "") > today:
+                yield f"CHANGELOG.md: {release.version} is dated in the future."
+        except ValueError:
+            yield f"CHANGELOG.md: {release.version} has no date of the form 2026-12-31."
+    for newer, older in pairwise(releases):
+        if _number(newer.version) <= _number(older.version):
+            yield f"CHANGELOG.md: {newer.version} does not come after {older.version}."
+
+
+def check_openapi(root: Path) -> Iterator[str]:
+    """docs/openapi.json is what the code serves; what breaks clients has a new major version."""
+    written = (root / "docs" / "openapi.json").read_text()
+    os.environ |= {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+    from timelogs import api, specification
+
+    if specification.document(api.app) != written:
+        yield "docs/openapi.json is not what the code serves: make openapi"
+    releases = [release.version for release in changelog(root) if release.version != "Unreleased"]
+    if len(releases) < 2:
+        return
+    current, former = releases[:2]
+    try:
+        before = _git(root, "show", f"v{former}:docs/openapi.json")
+    except subprocess.CalledProcessError:
+        yield f"There is no tag v{former} to compare docs/openapi.json with."
+        return
+    changes = breaking_changes(json.loads(before), json.loads(written))
+    if _number(current)[0] == _number(former)[0]:
+        yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
+
+
+def check_requirements(root: Path) -> Iterator[str]:
+    """Each file of requirements/ is compiled, and what runs in Lambda is locked with hashes."""
+    for wanted in sorted((root / "requirements").glob("*.in")):
+        locked = _compiled(root, wanted.stem)
+        if not locked.exists():
+            yield f"{wanted.name} is not compiled: make requirements"
+            continue
+        text = locked.read_text()
+        pins = {_normal(pin["name"]): pin["version"] for pin in _PIN.finditer(text)}
+        # What Lambda's runtime brings along is named in a comment at the end.
+        brought = {_normal(line[2:]) for line in text.splitlines() if line.startswith("# ")}
+        for line in wanted.read_text().splitlines():
+            match = _WANTED.match(line)
+            if match is None:
+                continue
+            name, pinned = _normal(match["name"]), pins.get(_normal(match["name"]))
+            is_wanted = pinned is not None and match["version"] in {None, pinned}
+            if not is_wanted and name not in brought:
+                yield f"{locked.relative_to(root)} does not have {line}: make requirements"
+        if "layers" in locked.relative_to(root).parts:
+            for line in text.replace("\\\n", " ").splitlines():
+                pin = _PIN.match(line)
+                if pin and "--hash=" not in line:
+                    yield f"{locked.relative_to(root)} has no hash of {pin['name']}: make requirements"
+
+
+def check_licence(root: Path) -> Iterator[str]:
+    """LICENSE is the licence that the packages name."""
+    named = _toml(root / "pyproject.toml")["project"]["license"]
+    licence = root / "LICENSE"
+    if named != "Apache-2.0":
+        yield f"pyproject.toml names the licence {named}."
+    if not licence.exists() or "Apache License\n" not in licence.read_text():
+        yield "LICENSE is not the Apache License."
+
+
+def check_docs(root: Path) -> Iterator[str]:
+    """Links in documents lead somewhere, and the commands of make that they name exist."""
+    targets = {match["name"] for match in _TARGET.finditer((root / "Makefile").read_text())}
+    for path in _documents(root):
+        name, text = path.relative_to(root), path.read_text()
+        for code in _CODE.finditer(text):
+            for match in _MAKE.finditer(code[0]):
+                command = match["words"].split()[-1]
+                if command not in targets:
+                    yield f"{name}: there is no `make {command}`."
+        for link in _LINK.finditer(_CODE.sub("", text)):
+            target, _, anchor = link["target"].partition("#")
+            if re.match(r"[a-z]+:", target):
+                continue
+            page = (path.parent / target) if target else path
+            if not page.exists():
+                yield f"{name}: the link to {target} leads nowhere."
+            elif anchor and page.suffix == ".md" and anchor not in _anchors(page):
+                yield f"{name}: the link to {link['target']} leads to no heading."
+
+
+def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
+    """Return all checks by what they are about."""
+    return {
+        "the working tree": lambda: check_tree(root),
+        "the versions": lambda: check_versions(root),
+        "the changelog": lambda: check_changelog(root, today),
+        "the API": lambda: check_openapi(root),
+        "the requirements": lambda: check_requirements(root),
+        "the licence": lambda: check_licence(root),
+        "the documents": lambda: check_docs(root),
+    }
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Reads a template of CloudFormation, whose functions do not matter here."""
+
+
+_TemplateLoader.add_multi_constructor("!", lambda *_: None)
+
+
+def _documents(root: Path) -> list[Path]:
+    listed = _git(root, "ls-files", "--cached", "--others", "--exclude-standard", "*.md").splitlines()
+    return [root / name for name in listed if (root / name).exists()]
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the names that GitHub gives the headings of a document."""
+    headings = (match["text"].lower() for match in _HEADING.finditer(page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+def _compiled(root: Path, name: str) -> Path:
+    own = root / "requirements" / f"{name}.txt"
+    layer = {"layer": "timer_core"}.get(name, name)
+    return own if own.exists() else root / "layers" / layer / "requirements.txt"
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _normal(name: str) -> str:
+    """Return a package's name as PyPI compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,173 @@
+"""`make build` and `make deploy`: packages for Lambda from any host, and the way to a stack with its page."""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from deployed_stack import DeployedStack
+from deployed_stack.http_client import request
+from deployed_stack.packing import pack_build
+from local_stack import MiniStack, free_port
+from local_stack.cdn import local_url
+from local_stack.paths import ROOT, SAM
+
+# e_machine in the header of an ELF file, by the name of a wheel's platform.
+MACHINES = {"aarch64": 183, "x86_64": 62}
+IN_LAMBDA_RUNTIME = ["boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six", "urllib3"]
+
+
+def run(*command: str | Path, umask: int = 0o022, **environment: str) -> None:
+    subprocess.run(
+        command,
+        env=os.environ | {"SAM_CLI_TELEMETRY": "0", "PYTHON": str(SAM.with_name("python"))} | environment,
+        stdin=subprocess.DEVNULL,
+        umask=umask,
+        check=True,
+    )
+
+
+# ---------------------------------------------------------------- packages
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What two people build from the same sources, in folders and with permissions of their own."""
+    built = []
+    for name, umask in [("ann", 0o022), ("bob", 0o077)]:
+        home = tmp_path_factory.mktemp(name)
+        shutil.copy(ROOT / "template.yaml", home)
+        for sources in ("functions", "layers"):
+            shutil.copytree(ROOT / sources, home / sources)
+        template, build = home / "template.yaml", home / "build"
+        run(SAM, "build", "--template-file", template, "--build-dir", build, umask=umask)
+        pack_build(build, home / "packages")
+        built.append(home / "packages")
+    return built
+
+
+def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
+    ann, bob = (
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        for folder in packages
+    )
+    assert len(ann) == 8
+    assert ann == bob
+
+
+def test_everything_can_be_read_by_the_user_that_lambda_runs_it_as(packages: list[Path]) -> None:
+    for archive in packages[1].glob("*.zip"):
+        with zipfile.ZipFile(archive) as packed:
+            assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
+
+
+def test_layers_hold_nothing_that_lambda_has_and_no_byte_code(packages: list[Path]) -> None:
+    for layer in ("TimerCoreLayer", "BackgroundLayer"):
+        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
+        assert names
+        assert not [name for name in names if name.endswith(".pyc")]
+        assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
+
+
+def test_functions_that_somebody_waits_for_do_without_cryptography(packages: list[Path]) -> None:
+    def holds(layer: str, package: str) -> bool:
+        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
+        return any(name.startswith(f"python/{package}/") for name in names)
+
+    assert holds("BackgroundLayer", "cryptography")
+    assert not holds("TimerCoreLayer", "cryptography")
+    assert not holds("BackgroundLayer", "timer_core")
+    template = (packages[0] / "template.yaml").read_text()
+    assert template.count("Ref: BackgroundLayer") == 2
+
+
+@pytest.mark.parametrize("platform", MACHINES)
+def test_compiled_modules_are_for_the_architecture(platform: str, tmp_path: Path) -> None:
+    for layer in ("TimerCoreLayer", "BackgroundLayer"):
+        target = f"ARTIFACTS_DIR={tmp_path / layer}"
+        run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target, LAYER_PLATFORM=platform)
+        machines = {
+            int.from_bytes(module.read_bytes()[18:20], "little")
+            for module in (tmp_path / layer).rglob("*.so")
+        }
+        assert machines == {MACHINES[platform]}
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    layers = tmp_path / "layers"
+    shutil.copytree(ROOT / "layers", layers)
+    requirements = layers / "timer_core/requirements.txt"
+    requirements.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", requirements.read_text()))
+    with pytest.raises(subprocess.CalledProcessError):
+        run("make", "-s", "-C", layers, "build-TimerCoreLayer", f"ARTIFACTS_DIR={tmp_path / 'built'}")
+
+
+def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from local_stack import build; "
+        "build._BUILDS = pathlib.Path(sys.argv[1]); print(build.build())"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    templates = {process.communicate()[0].strip() for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    [template] = templates
+    assert Path(template).exists()
+    assert [path.name for path in tmp_path.iterdir()] == [Path(template).parent.name]
+
+
+# ---------------------------------------------------------------- make deploy
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
+    """An AWS account that nothing was ever deployed to."""
+    with MiniStack(free_port(), tmp_path_factory.mktemp("account")) as emulator:
+        yield emulator
+
+
+def deploy(environment: Mapping[str, str]) -> str:
+    return subprocess.run(
+        [sys.executable, "scripts/deploy.py", "--stage", "dev"],
+        cwd=ROOT,
+        env={**environment, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_one_command_brings_a_stack_and_its_page_to_an_account(emulator: MiniStack) -> None:
+    said = deploy(emulator.environment)
+    stack = DeployedStack(emulator.session, "issue-timer-dev")
+    assert f"Issue Timer is at {stack.url}\n" in said
+    assert stack.outputs["WebhookUrl"] in said
+    assert "make github-app STACK=issue-timer-dev" in said
+
+    functions = emulator.session.client("lambda")
+    for name in ("TimelogsFunction", "StaleSweeperFunction"):
+        deployed = functions.get_function_configuration(FunctionName=stack.resources[name])
+        assert (deployed["Architectures"], deployed["Runtime"]) == (["arm64"], "python3.13")
+        package = (ROOT / ".aws-sam/packages" / f"{name}.zip").read_bytes()
+        assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
+
+    objects = emulator.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
+    assert "index.html" in {item["Key"] for item in objects["Contents"]}
+    # Only TLS, as in AWS.
+    answer = request("GET", local_url(stack.url, emulator.port))
+    assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
+
+
+def test_deploying_the_same_again_changes_nothing(emulator: MiniStack) -> None:
+    before = DeployedStack(emulator.session, "issue-timer-dev").resources
+    assert "web/: 0 uploaded, 0 deleted" in deploy(emulator.environment)
+    assert DeployedStack(emulator.session, "issue-timer-dev").resources == before

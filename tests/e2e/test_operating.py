@@ -1,0 +1,95 @@
+"""Operating a stack: the logs of one delivery, the dead letters, and the schedules."""
+
+import json
+import time
+from typing import Any
+from uuid import uuid1
+
+import pytest
+
+from tests.e2e.conftest import ANN, Site, eventually, payload
+from timer_core.github.messages import IssueEvent, to_json
+
+
+def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any]]:
+    """Return what a function logged of a delivery or a request."""
+    found = site.stack.aws.client("logs").filter_log_events(
+        logGroupName=site.stack.resources[f"{function}LogGroup"],
+        filterPattern=f'"{correlation_id}"',
+    )["events"]
+    records = [json.loads(event["message"]) for event in found if event["message"].startswith("{")]
+    return [record for record in records if record.get("correlation_id") == correlation_id]
+
+
+def test_one_id_leads_from_the_delivery_to_its_timer(site: Site) -> None:
+    guid = str(uuid1())
+    told = payload("issues.assigned", "octo-org/traced", 1)
+    assert site.deliver("issues", told, delivery=guid).status == 202
+    (received,) = eventually(lambda: log_of(site, "WebhookReceive", guid))
+    assert received["message"] == "Delivery received"
+    (processed,) = eventually(lambda: log_of(site, "WebhookProcess", guid))
+    (timer,) = site.timers("octo-org/traced", 1)
+    assert processed["timers"] == [timer["id"]]
+    (item,) = [one for one in site.items(f"user#{ANN[0]}") if timer["id"].endswith(one["sk"]["S"][6:])]
+    assert guid in json.dumps(item["history"])
+
+
+def test_dead_letters_are_shown_and_processed_again(site: Site) -> None:
+    guid = str(uuid1())
+    event = IssueEvent(guid, "assigned", "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],))
+    site.stack.aws.client("sqs").send_message(
+        QueueUrl=site.stack.resources["DeliveryDeadLetterQueue"],
+        MessageBody=to_json([event], None),
+        MessageGroupId="lost",
+        MessageDeduplicationId=guid,
+    )
+    (letter,) = site.stack.dead_letters()
+    assert letter["delivery"] == guid
+    assert json.loads(letter["message"])
+    assert len(site.stack.dead_letters()) == 1
+    assert site.stack.redrive() == 1
+    (timer,) = eventually(lambda: site.timers("octo-org/lost", 1))
+    assert timer["status"] == "running"
+    assert site.stack.dead_letters() == []
+
+
+@pytest.mark.parametrize(("schedule", "ends"), [("sweep", True), ("redelivery", False)])
+def test_the_schedules_run_the_sweeper(site: Site, schedule: str, ends: bool) -> None:
+    issue = {"github_repo": f"octo-org/{schedule}", "github_issue_number": 1}
+    started = site.send("POST", "/api/timelogs/start/", issue)
+    timer_id = json.loads(started.body)["id"]
+    long_ago = int((time.time() - 48 * 3_600) * 1000)
+    site.stack.aws.client("dynamodb").update_item(
+        TableName=site.stack.table_name,
+        Key={"pk": {"S": f"user#{ANN[0]}"}, "sk": {"S": f"timer#{timer_id.rpartition('-')[2]}"}},
+        UpdateExpression="SET open_since_ms = :then, start_ms = :then",
+        ExpressionAttributeValues={":then": {"N": str(long_ago)}},
+    )
+    scheduler, name = site.stack.aws.client("scheduler"), f"{site.stack.name}-{schedule}"
+    own = scheduler.get_schedule(Name=name)
+    began_ms = int(time.time() * 1000)
+
+    def run_at(expression: str) -> None:
+        """Change when it runs; all else stays as the template has it."""
+        scheduler.update_schedule(
+            Name=name,
+            ScheduleExpression=expression,
+            FlexibleTimeWindow=own["FlexibleTimeWindow"],
+            Target=own["Target"],
+        )
+
+    def swept() -> list[dict[str, Any]]:
+        events = site.stack.aws.client("logs").filter_log_events(
+            logGroupName=site.stack.resources["StaleSweeperLogGroup"], startTime=began_ms
+        )["events"]
+        records = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
+        return [record for record in records if record.get("message") == "Sweep done"]
+
+    run_at("rate(1 minute)")
+    try:
+        summary, *_ = eventually(swept, seconds=120)
+    finally:
+        run_at(own["ScheduleExpression"])
+    assert (summary["dry_run"], summary["complete"]) == (False, True)
+    status = site.get(f"/api/timelogs/{timer_id}/")["status"]
+    assert status == ("stopped" if ends else "running")

@@ -1,0 +1,238 @@
+"""The page as CloudFront serves it beside the API, and how it is brought there."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployed_stack.http_client import Response, request
+from deployed_stack.sign_in import CALLBACK_PATH
+from deployed_stack.web import UnknownFileType, deploy_web
+from local_stack.paths import ROOT
+from tests.e2e.conftest import Site
+
+ELSEWHERE = "https://wiki.example"
+
+
+def get(site: Site, path: str, **headers: str) -> Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return request("GET", site.url + path, headers=sent)
+
+
+# ---------------------------------------------------------------- headers
+
+
+def served_files() -> list[str]:
+    files = (path.relative_to(ROOT / "web") for path in (ROOT / "web").rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in files if not path.name.startswith("."))
+
+
+@pytest.mark.parametrize("name", served_files())
+def test_every_file_is_served(site: Site, name: str) -> None:
+    answer = get(site, f"/{name}")
+    assert answer.status == 200
+    written = (ROOT / "web" / name).read_bytes()
+    if name.endswith(".js"):
+        # Comments are for those who read the source.
+        assert len(answer.body) < len(written)
+        assert b"/**" not in answer.body
+        assert not [line for line in answer.body.splitlines() if line.lstrip().startswith(b"//")]
+    else:
+        assert answer.body == written
+
+
+def test_the_page_is_at_the_root(site: Site) -> None:
+    assert get(site, "/").body == (ROOT / "web/index.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("index.html", "text/html; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
+        ("signed-in.js", "text/javascript; charset=utf-8"),
+    ],
+)
+def test_files_name_their_type_and_are_revalidated(site: Site, name: str, content_type: str) -> None:
+    headers = get(site, f"/{name}").headers
+    assert headers["Content-Type"] == content_type
+    assert headers["Cache-Control"] == "public, max-age=0, s-maxage=3600, must-revalidate"
+
+
+def test_a_copy_that_is_still_right_is_answered_with_304(site: Site) -> None:
+    first = get(site, "/")
+    again = get(site, "/", If_None_Match=first.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert get(site, "/", If_None_Match='"another"').status == 200
+
+
+def test_a_page_may_load_nothing_from_elsewhere(site: Site) -> None:
+    policy = get(site, "/").headers["Content-Security-Policy"]
+    directives = dict(directive.strip().split(" ", 1) for directive in policy.split(";"))
+    assert directives == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+
+
+def test_security_headers_come_with_the_page(site: Site) -> None:
+    headers = get(site, "/").headers
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin-allow-popups"
+    assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_pages_of_other_sites_may_load_the_modules(site: Site) -> None:
+    headers = get(site, "/page.js", Origin=ELSEWHERE).headers
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+# ---------------------------------------------------------------- the API beside it
+
+
+def test_the_api_is_on_the_same_domain(site: Site) -> None:
+    answer = get(site, "/api/health/")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_the_bucket_lets_no_other_site_read_the_api(site: Site) -> None:
+    assert "Access-Control-Allow-Origin" not in get(site, "/api/health/", Origin=ELSEWHERE).headers
+
+
+def test_query_and_credentials_reach_the_api(site: Site) -> None:
+    page = json.loads(site.send("GET", "/api/timelogs/?page_size=1&github_repo=octo-org/nobodys").body)
+    assert page["results"] == []
+
+
+def test_the_pages_of_signing_in_keep_their_own_policy_and_their_opener(site: Site) -> None:
+    ssm, name = site.stack.aws.client("ssm"), site.stack.outputs["OAuthCredentialName"]
+    credentials = {"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"}
+    ssm.put_parameter(Name=name, Value=json.dumps(credentials), Type="SecureString")
+    site.restart("AuthFunction")
+    headers = get(site, f"{CALLBACK_PATH}?code=1&state=unknown").headers
+    ssm.delete_parameter(Name=name)
+    site.restart("AuthFunction")
+    assert "style-src 'self'; script-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Cross-Origin-Opener-Policy" not in headers
+
+
+# ---------------------------------------------------------------- bringing it there
+
+
+class Calls:
+    """The calls to AWS that a deployment of the page makes, beside reading."""
+
+    def __init__(self, site: Site) -> None:
+        self.made: list[tuple[str, Any]] = []
+        for operation in ("s3.PutObject", "s3.DeleteObject", "cloudfront.CreateInvalidation"):
+            site.stack.aws.events.register(f"provide-client-params.{operation}", self._note)
+
+    def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        what = (
+            params["InvalidationBatch"]["Paths"]["Items"] if "InvalidationBatch" in params else params["Key"]
+        )
+        self.made.append((model.name, what))
+
+    def take(self) -> list[tuple[str, Any]]:
+        taken, self.made[:] = list(self.made), []
+        return taken
+
+
+@pytest.fixture
+def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
+    """The files of another page, which is served until the test ends."""
+    folder = tmp_path / "web"
+    (folder / "widget").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>One</title>")
+    (folder / "entry.js").write_text('import "./widget/view.js";')
+    (folder / "widget/view.js").write_text("export {};")
+    (folder / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (folder / ".index.html.swp").write_text("an editor's")
+    deploy_web(site.stack, folder)
+    yield folder
+    deploy_web(site.stack, ROOT / "web")
+
+
+def test_what_did_not_change_is_not_uploaded(site: Site, folder: Path) -> None:
+    calls = Calls(site)
+    assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 0 deleted, 4 unchanged"
+    assert calls.take() == []
+
+
+def test_only_what_changed_is_uploaded_and_invalidated(site: Site, folder: Path) -> None:
+    (folder / "index.html").write_text("<!doctype html><title>Two</title>")
+    (folder / "widget/view.js").write_text("export const two = 2;")
+    calls = Calls(site)
+    assert str(deploy_web(site.stack, folder)) == (
+        "web/: 2 uploaded (widget/view.js, index.html), 0 deleted, 2 unchanged"
+    )
+    # What is loaded is there before what loads it.
+    assert calls.take() == [
+        ("PutObject", "widget/view.js"),
+        ("PutObject", "index.html"),
+        ("CreateInvalidation", ["/widget/view.js", "/index.html", "/"]),
+    ]
+    assert b"Two" in get(site, "/").body
+
+
+def test_what_is_gone_is_deleted(site: Site, folder: Path) -> None:
+    shutil.rmtree(folder / "widget")
+    calls = Calls(site)
+    assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 1 deleted (widget/view.js), 3 unchanged"
+    assert calls.take() == [("DeleteObject", "widget/view.js"), ("CreateInvalidation", ["/widget/view.js"])]
+    assert get(site, "/widget/view.js").status in {403, 404}
+
+
+def test_a_file_served_with_other_headers_is_uploaded_again(site: Site, folder: Path) -> None:
+    bucket = site.stack.outputs["WebBucketName"]
+    body = (folder / "entry.js").read_bytes()
+    site.stack.aws.client("s3").put_object(
+        Bucket=bucket, Key="entry.js", Body=body, ContentType="text/plain", CacheControl="no-store"
+    )
+    assert deploy_web(site.stack, folder).uploaded == ["entry.js"]
+    assert get(site, "/entry.js").headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.usefixtures("folder")
+def test_pictures_are_kept_for_a_day(site: Site) -> None:
+    assert get(site, "/icon.svg").headers["Cache-Control"] == "public, max-age=86400"
+
+
+def test_a_file_of_an_unknown_type_is_refused_before_anything_changes(site: Site, folder: Path) -> None:
+    (folder / "index.html").write_text("<!doctype html><title>Three</title>")
+    (folder / "notes.docx").write_text("")
+    with pytest.raises(UnknownFileType, match=r"notes\.docx"):
+        deploy_web(site.stack, folder)
+    assert b"One" in get(site, "/").body
+
+
+def test_hidden_files_stay_at_home(site: Site, folder: Path) -> None:
+    assert (folder / ".index.html.swp").exists()
+    assert get(site, "/.index.html.swp").status in {403, 404}
+
+
+def test_nobody_reads_the_bucket_around_cloudfront(site: Site) -> None:
+    s3, bucket = site.stack.aws.client("s3"), site.stack.outputs["WebBucketName"]
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    distribution = statement["Condition"]["StringEquals"]["AWS:SourceArn"]
+    assert distribution.endswith(f":distribution/{site.stack.resources['WebDistribution']}")

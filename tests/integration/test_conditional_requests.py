@@ -1,0 +1,165 @@
+"""Asking for what has changed only: entity tags and 304 (RFC 9110, section 13.1.2)."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Api, Clock
+from tests.integration.test_api import act, patch, problem, start
+from tests.support.gateway import Answer, Client, Context, request_event
+from tests.support.house import House
+
+LIST = "/api/timelogs/"
+
+
+def tag_of(client: Client, target: str = LIST) -> str:
+    answer = client("GET", target)
+    assert answer.status == 200, answer.body
+    tag = answer.headers["etag"]
+    assert re.fullmatch(r'W/"[0-9a-f]{32}"', tag)
+    return tag
+
+
+def ask(client: Client, tag: str, target: str = LIST) -> Answer:
+    return client("GET", target, if_none_match=tag)
+
+
+def url(timer: dict[str, Any]) -> str:
+    return f"/api/timelogs/{timer['id']}/"
+
+
+@pytest.mark.parametrize("actions", [[], ["pause"], ["pause", "resume"], ["stop"]])
+def test_while_nothing_changes_there_is_nothing_to_send(api: Api, clock: Clock, actions: list[str]) -> None:
+    timer = start(api.ann, 7)
+    for action in actions:
+        clock.advance(60)
+        act(api.ann, timer, action)
+    for target in (LIST, url(timer)):
+        tag = tag_of(api.ann, target)
+        clock.advance(3600)
+        answer = ask(api.ann, tag, target)
+        assert (answer.status, answer.body) == (304, "")
+        assert (answer.headers["etag"], answer.headers["cache-control"]) == (tag, "no-store")
+        assert "content-type" not in answer.headers
+
+
+def test_each_change_changes_the_tag(api: Api, clock: Clock) -> None:
+    timer = start(api.ann, 7)
+    tags = [(tag_of(api.ann), tag_of(api.ann, url(timer)))]
+    for change in (
+        lambda: act(api.ann, timer, "pause"),
+        lambda: act(api.ann, timer, "resume"),
+        lambda: patch(api.ann, timer, {"description": "x"}),
+        lambda: act(api.ann, timer, "stop"),
+        lambda: patch(api.ann, timer, {"start_time": "2026-01-01T00:00:00Z"}),
+    ):
+        clock.advance(1)
+        assert change().status == 200
+        tags.append((tag_of(api.ann), tag_of(api.ann, url(timer))))
+    assert all(len(set(seen)) == len(tags) for seen in zip(*tags, strict=True))
+    assert ask(api.ann, tags[0][0]).status == 200
+
+
+def test_another_timer_changes_the_tag_of_the_list_and_a_deleted_one_too(api: Api) -> None:
+    first = start(api.ann, 7)
+    one, own = tag_of(api.ann), tag_of(api.ann, url(first))
+    second = start(api.ann, 8)
+    assert tag_of(api.ann) != one
+    assert ask(api.ann, own, url(first)).status == 304
+    api.ann("DELETE", url(second))
+    assert tag_of(api.ann) == one
+
+
+def test_two_people_without_timers_have_different_tags(api: Api) -> None:
+    tag = tag_of(api.ann)
+    assert ask(api.ann, tag).status == 304
+    assert ask(api.bob, tag).status == 200
+
+
+def test_what_was_selected_is_in_the_tag(api: Api) -> None:
+    for number in range(3):
+        start(api.ann, number + 1)
+    assert tag_of(api.ann, f"{LIST}?page_size=2") != tag_of(api.ann)
+    assert tag_of(api.ann, f"{LIST}?github_issue_number=2") != tag_of(api.ann)
+    # The same timers, but links to other pages.
+    assert tag_of(api.ann, f"{LIST}?page_size=2&end_time__isnull=true") != tag_of(
+        api.ann, f"{LIST}?page_size=2"
+    )
+
+
+def test_the_host_that_was_asked_is_not_in_the_tag(api: Api) -> None:
+    for number in range(3):
+        start(api.ann, number + 1)
+    target = f"{LIST}?page_size=2"
+    elsewhere = api.ann("GET", target, x_forwarded_host="d1.cloudfront.net")
+    assert elsewhere.json()["next"].startswith("https://d1.cloudfront.net/")
+    assert elsewhere.headers["etag"] == tag_of(api.ann, target)
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", " {} ", '"other", {}', '{},W/"x"', "*", " * ", '"a,b" , {}', "strong"]
+)
+def test_any_of_the_tags_will_do_compared_weakly(api: Api, form: str) -> None:
+    tag = tag_of(api.ann)
+    sent = tag.removeprefix("W/") if form == "strong" else form.format(tag)
+    assert ask(api.ann, sent).status == 304
+
+
+@pytest.mark.parametrize("sent", ["", '"other"', 'W/"*"', '"*"', "x", "W/", '"', "W/*", "\x00é"])
+def test_other_tags_and_what_is_none_get_the_answer(api: Api, sent: str) -> None:
+    assert ask(api.ann, sent).status == 200
+
+
+def test_a_tag_without_its_quotes_is_none(api: Api) -> None:
+    assert ask(api.ann, tag_of(api.ann)[3:-1]).status == 200
+
+
+def test_a_tag_opens_nothing(api: Api) -> None:
+    timer = start(api.ann, 7)
+    tag = tag_of(api.ann, url(timer))
+    problem(ask(api.nobody, tag, url(timer)), 401)
+    problem(ask(api.bob, tag, url(timer)), 403)
+    problem(ask(api.bob, "*", url(timer)), 403)
+    api.ann("DELETE", url(timer))
+    problem(ask(api.ann, "*", url(timer)), 404)
+
+
+def test_changes_do_not_look_at_tags(api: Api) -> None:
+    timer = start(api.ann, 7)
+    answer = api.ann("POST", url(timer) + "pause/", if_none_match="*")
+    assert (answer.status, answer.json()["status"]) == (200, "paused")
+    assert "etag" not in answer.headers
+
+
+def test_the_header_is_no_parameter_of_the_query(api: Api) -> None:
+    refused = problem(api.ann("GET", f"{LIST}?if_none_match=*"), 400)
+    assert refused["errors"][0]["loc"] == ["query", "if_none_match"]
+
+
+def test_asking_again_reads_the_table_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = start(api.ann, 7)
+    tags = {target: tag_of(api.ann, target) for target in (LIST, url(timer))}
+    calls: list[str] = []
+    connection = api.module.table.connection
+    dispatch = connection.dispatch
+    monkeypatch.setattr(
+        connection, "dispatch", lambda name, *a, **k: calls.append(name) or dispatch(name, *a, **k)
+    )
+    for target, tag in tags.items():
+        assert ask(api.ann, tag, target).status == 304
+    assert calls == ["Query", "GetItem"]
+
+
+def test_api_gateway_gets_the_304_in_its_format(api: Api) -> None:
+    headers = {"authorization": f"Token {api.ann.token}", "if-none-match": "*"}
+    answer = api.module.handler(request_event("GET", LIST, headers=headers), Context())
+    assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)
+
+
+def test_a_session_in_a_cookie_is_renewed_with_a_304_too(house: House) -> None:
+    browser, _ = house.signed_in()
+    tag = browser("GET", LIST).headers["etag"]
+    house.clock.advance(900)
+    answer = browser("GET", LIST, if_none_match=tag)
+    assert (answer.status, len(browser.set_cookies)) == (304, 1)

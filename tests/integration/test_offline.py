@@ -1,0 +1,470 @@
+"""What people did some time ago: they were offline, or their request took its time."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Api, Clock
+from tests.integration.test_api import ISSUE, act, get, ids, problem, start, time_of
+from tests.support.gateway import Answer
+from timer_core.domain.errors import (
+    IdempotencyKeyReused,
+    TooMuchContention,
+    TransitionNotAllowed,
+    TransitionTooEarly,
+)
+from timer_core.domain.issues import Issue
+from timer_core.domain.moves import Move
+from timer_core.domain.replay import Fact
+from timer_core.domain.timers import Status, Timer
+from timer_core.store.facts import FactStore
+from timer_core.store.table import Table
+from timer_core.store.timers import Idempotency, TimerStore
+
+MINUTE = 60
+_numbers = count(1)
+
+
+def change(api: Api, timer: dict[str, Any], action: str, at_ms: int, **headers: str) -> Answer:
+    return api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", {"at": time_of(at_ms)}, **headers)
+
+
+def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
+    body = {"github_issue_url": ISSUE.format(number), "at": time_of(at_ms)}
+    return api.ann("POST", "/api/timelogs/start/", body, **headers)
+
+
+@dataclass
+class GitHub:
+    """What GitHub tells about an issue of Ann's alone, some minutes before the present."""
+
+    facts: FactStore
+    issue: Issue
+    user_id: int
+    clock: Clock
+
+    def tell(self, kind: str, minutes_ago: float) -> None:
+        at_ms = (self.clock.ms - round(minutes_ago * MINUTE * 1000)) // 1000 * 1000
+        users = None if kind == "closed" else frozenset({self.user_id})
+        fact = Fact(f"{kind}-{self.issue.number}-{minutes_ago}", kind, at_ms, users)
+        self.facts.apply(fact, self.issue, now_ms=self.clock.ms)
+
+
+@pytest.fixture
+def github(api: Api, clock: Clock, shared_table: Table) -> GitHub:
+    # The clock stands on a whole second, as GitHub's times do.
+    clock.ms = clock.ms // 1000 * 1000
+    issue = Issue("octocat", "Hello-World", 1000 + next(_numbers))
+    return GitHub(FactStore(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
+
+
+class TestWhenItWasAsked:
+    def test_everything_counts_from_then(self, api: Api, clock: Clock) -> None:
+        t0 = clock.ms
+        clock.advance(3600)
+        timer = start_at(api, t0).json()
+        assert (timer["start_time"], timer["created"]) == (time_of(t0), time_of(clock.ms))
+        assert timer["active_duration"] == 3600
+        paused = change(api, timer, "pause", t0 + 60_000).json()
+        assert (paused["last_pause_time"], paused["active_duration"]) == (time_of(t0 + 60_000), 60)
+        resumed = change(api, timer, "resume", t0 + 90_000).json()
+        assert (resumed["paused_duration"], resumed["active_duration"]) == (30, 3570)
+        stopped = change(api, timer, "stop", t0 + 100_000).json()
+        assert (stopped["end_time"], stopped["duration"]) == (time_of(t0 + 100_000), 70)
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b'{"at": null}'])
+    def test_without_a_time_it_is_now(self, api: Api, clock: Clock, body: bytes) -> None:
+        timer = start(api.ann)
+        for seconds, action in enumerate(("pause", "resume", "stop"), start=1):
+            clock.advance(1)
+            answer = api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", body=body)
+            assert answer.status == 200, answer.body
+            assert (action, get(api.ann, timer)["active_duration"]) == (action, seconds - (seconds > 1))
+
+    @pytest.mark.parametrize("ahead_ms", [1, 60_000])
+    def test_a_clock_that_is_a_little_ahead_means_now(self, api: Api, clock: Clock, ahead_ms: int) -> None:
+        timer = start_at(api, clock.ms + ahead_ms).json()
+        assert timer["start_time"] == time_of(clock.ms)
+        assert change(api, timer, "stop", clock.ms + ahead_ms).json()["end_time"] == time_of(clock.ms)
+
+    @pytest.mark.parametrize("off_ms", [60_001, 86_400_000, -3 * 86_400_000 - 1])
+    def test_other_times_are_refused_and_change_nothing(self, api: Api, clock: Clock, off_ms: int) -> None:
+        timer = start(api.ann)
+        for answer in (start_at(api, clock.ms + off_ms), change(api, timer, "pause", clock.ms + off_ms)):
+            assert [error["loc"] for error in problem(answer, 400)["errors"]] == [["body", "at"]]
+        assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
+        assert get(api.ann, timer)["status"] == "running"
+
+    def test_three_days_ago_is_not_too_long_ago(self, api: Api, clock: Clock) -> None:
+        at_ms = clock.ms - 3 * 86_400_000
+        assert start_at(api, at_ms).json()["start_time"] == time_of(at_ms)
+
+    @pytest.mark.parametrize("body", [{"now": "x"}, {"at": 5}, {"at": "2026-01-01"}, {"at": "soon"}, []])
+    @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
+    def test_a_body_that_is_not_understood_is_refused(self, api: Api, action: str, body: Any) -> None:
+        timer = start(api.ann)
+        problem(api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", body), 400)
+        assert get(api.ann, timer)["status"] == "running"
+
+    def test_a_body_of_another_type_is_refused(self, api: Api) -> None:
+        timer = start(api.ann)
+        problem(act(api.ann, timer, "pause", body=b"at=now", content_type="text/plain"), 415)
+
+
+class TestAgainstLaterChanges:
+    @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
+    def test_what_was_asked_before_the_last_change_is_refused(
+        self, api: Api, clock: Clock, action: str
+    ) -> None:
+        timer = start(api.ann)
+        clock.advance(30)
+        act(api.ann, timer, "pause")
+        before = get(api.ann, timer)
+        clock.advance(30)
+        refused = problem(change(api, timer, action, clock.ms - 40_000), 400)
+        assert refused["detail"] == (
+            f"Cannot {action} at {time_of(clock.ms - 40_000)} a timer that has been paused "
+            f"since {time_of(clock.ms - 30_000)}."
+        )
+        assert get(api.ann, timer) == before
+
+    def test_what_was_asked_at_the_last_change_is_done(self, api: Api, clock: Clock) -> None:
+        t0 = clock.ms
+        timer = start(api.ann)
+        clock.advance(30)
+        assert change(api, timer, "pause", t0).json()["active_duration"] == 0
+        assert change(api, timer, "resume", t0).json()["active_duration"] == 30
+        assert change(api, timer, "stop", t0).json()["duration"] == 0
+
+    def test_a_state_that_does_not_allow_it_is_named(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann)
+        clock.advance(30)
+        assert problem(change(api, timer, "resume", clock.ms), 400)["detail"] == (
+            "Cannot resume a timer that is running."
+        )
+
+    def test_of_two_at_once_exactly_one_wins(self, shared_table: Table) -> None:
+        store, t0 = TimerStore(shared_table), 4_000_000_000_000
+        for round_ in range(10):
+            timer, _ = store.start(user_id=500 + round_, now_ms=t0)
+
+            def press(at_ms: int, timer: Timer = timer) -> Timer | Exception:
+                try:
+                    return store.pause(
+                        timer.user_id,
+                        timer.ulid,
+                        now_ms=t0 + 9_000,
+                        by="manual",
+                        cause=str(at_ms),
+                        at_ms=at_ms,
+                    )
+                except (TransitionNotAllowed, TransitionTooEarly) as refused:
+                    return refused
+
+            with ThreadPoolExecutor(2) as pool:
+                first, second = pool.map(press, (t0 + 1_000, t0 + 2_000))
+            (won,) = (answer for answer in (first, second) if isinstance(answer, Timer))
+            assert store.get(timer.user_id, timer.ulid) == won
+            assert won.clock_ms == (1_000 if won is first else 2_000)
+
+
+class TestRepetitions:
+    def test_a_repeated_start_is_answered_with_the_same_timer(self, api: Api, clock: Clock) -> None:
+        for at_ms, number in ((clock.ms, 7), (clock.ms - 3_600_000, 8)):
+            answers = [start_at(api, at_ms, number, idempotency_key=f"k{number}") for _ in range(2)]
+            assert [answer.status for answer in answers] == [201, 201]
+            assert answers[0].json()["id"] == answers[1].json()["id"]
+            act(api.ann, answers[0].json(), "stop")
+            again = start_at(api, at_ms, number, idempotency_key=f"k{number}")
+            assert (again.status, again.json()["status"]) == (201, "stopped")
+
+    def test_a_start_that_found_an_open_timer_is_answered_with_that_one(self, api: Api, clock: Clock) -> None:
+        act(api.ann, start_at(api, clock.ms - 3_600_000).json(), "stop")
+        clock.advance(60)
+        timer = start(api.ann, 7)
+        at_ms = clock.ms - 1_800_000
+        assert start_at(api, at_ms, idempotency_key="k").json()["id"] == timer["id"]
+        act(api.ann, timer, "stop")
+        again = start_at(api, at_ms, idempotency_key="k")
+        assert (again.status, again.json()["id"], again.json()["status"]) == (200, timer["id"], "stopped")
+        problem(start_at(api, at_ms - 1, idempotency_key="k"), 400)
+
+    def test_of_such_starts_at_once_all_are_answered_with_it(self, shared_table: Table) -> None:
+        store, now_ms, user_id = TimerStore(shared_table), 4_000_000_000_000, 700_000
+        timers = [store.start(user_id=user_id, now_ms=now_ms)[0] for _ in range(8)]
+        key = Idempotency("k", "request")
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda timer: store.keep_answer(timer, key, now_ms=now_ms), timers))
+        assert len({timer.ulid for timer, _ in answers}) == 1
+        assert store.answered(user_id, key, now_ms=now_ms) == answers[0] == (answers[0][0], False)
+        with pytest.raises(IdempotencyKeyReused):
+            store.keep_answer(timers[0], Idempotency("k", "other"), now_ms=now_ms)
+
+    def test_the_same_key_with_another_time_is_another_request(self, api: Api, clock: Clock) -> None:
+        for at_ms in (clock.ms - 5_000, clock.ms - 3_600_000):
+            key = f"k{at_ms}"
+            start_at(api, at_ms, idempotency_key=key)
+            refused = problem(start_at(api, at_ms - 1, idempotency_key=key), 400)
+            assert refused["detail"] == "This Idempotency-Key was used for another request."
+
+    def test_a_repeated_transition_is_done_once(self, api: Api, clock: Clock) -> None:
+        timer = start(api.ann)
+        clock.advance(3600)
+        at_ms = clock.ms - 1_800_000
+        first, again = (change(api, timer, "pause", at_ms, idempotency_key="k") for _ in range(2))
+        assert (first.status, again.status) == (200, 200)
+        assert first.json() == again.json()
+        act(api.ann, timer, "resume")
+        clock.advance(1)
+        assert change(api, timer, "pause", clock.ms, idempotency_key="k").json()["status"] == "paused"
+
+
+class TestCalls:
+    """Round trips to DynamoDB, as in docs/performance.md."""
+
+    @pytest.fixture
+    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        made: list[str] = []
+        connection = api.module.table.connection
+        dispatch = connection.dispatch
+
+        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
+            # How much somebody changes in a minute is counted beside it.
+            if "writes#" not in str(args):
+                made.append(operation)
+            return dispatch(operation, *args, **kwargs)
+
+        monkeypatch.setattr(connection, "dispatch", count_call)
+        return made
+
+    def test_a_moment_ago_costs_no_more_than_now(self, api: Api, clock: Clock, calls: list[str]) -> None:
+        act(api.ann, start(api.ann, 6), "pause")
+        calls.clear()
+        timer = start_at(api, clock.ms).json()
+        assert calls == ["TransactWriteItems"]
+        for action in ("pause", "resume"):
+            clock.advance(60)
+            # Tokens are known for a minute.
+            get(api.ann, timer)
+            calls.clear()
+            assert change(api, timer, action, clock.ms - 5_000).status == 200
+            assert calls == ["UpdateItem"]
+
+    def test_without_an_issue_long_ago_costs_no_more_either(
+        self, api: Api, clock: Clock, calls: list[str]
+    ) -> None:
+        timer = start(api.ann)
+        clock.advance(3600)
+        get(api.ann, timer)
+        calls.clear()
+        assert change(api, timer, "pause", clock.ms - 1_800_000).status == 200
+        assert calls == ["UpdateItem"]
+
+
+class TestWhatGitHubToldMeanwhile:
+    def test_a_start_before_the_issue_was_closed_ends_there(self, api: Api, github: GitHub) -> None:
+        github.tell("closed", 10)
+        answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
+        timer = answer.json()
+        assert (answer.status, timer["status"], timer["stopped_by"]) == (201, "stopped", "closed")
+        assert timer["duration"] == 10 * MINUTE
+        assert get(api.ann, timer) == timer
+
+    def test_so_does_one_that_was_on_its_way_for_less_than_a_minute(self, api: Api, github: GitHub) -> None:
+        github.tell("closed", 40 / 60)
+        timer = start_at(api, github.clock.ms - 50_000, github.issue.number).json()
+        assert (timer["status"], timer["duration"]) == ("stopped", 10)
+
+    @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
+    def test_a_start_that_broke_off_ends_there_when_it_is_repeated(
+        self, api: Api, github: GitHub, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+    ) -> None:
+        github.tell("closed", 10)
+        at_ms = github.clock.ms - 20 * MINUTE * 1000
+
+        def break_off(*_: Any, **__: Any) -> None:
+            raise TooMuchContention("The timers of an issue kept changing.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FactStore, "bring_in_line", break_off)
+            problem(start_at(api, at_ms, github.issue.number, **headers), 429)
+        timer = start_at(api, at_ms, github.issue.number, **headers).json()
+        assert (timer["status"], timer["duration"]) == ("stopped", 10 * MINUTE)
+        assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
+
+    def test_a_start_before_an_assignment_moves_the_start_of_its_timer(
+        self, api: Api, github: GitHub
+    ) -> None:
+        github.tell("assigned", 10)
+        (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
+        answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
+        timer = answer.json()
+        assert (answer.status, timer["id"], timer["status"]) == (200, assigned, "running")
+        assert timer["active_duration"] == 20 * MINUTE
+        assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
+
+    def test_a_pause_before_a_command_to_start_ends_with_it(self, api: Api, github: GitHub) -> None:
+        timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
+        github.tell("comment.start", 10)
+        answer = change(api, timer, "pause", github.clock.ms - 20 * MINUTE * 1000)
+        assert (answer.json()["status"], answer.json()["paused_duration"]) == ("running", 10 * MINUTE)
+
+    def test_a_stop_before_an_assignment_leaves_the_timer_of_that(self, api: Api, github: GitHub) -> None:
+        timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
+        github.tell("assigned", 10)
+        stopped = change(api, timer, "stop", github.clock.ms - 20 * MINUTE * 1000).json()
+        assert (stopped["id"], stopped["duration"]) == (timer["id"], 10 * MINUTE)
+        assigned, first = api.ann("GET", "/api/timelogs/").json()["results"]
+        assert first == stopped
+        assert (assigned["status"], assigned["active_duration"]) == ("running", 10 * MINUTE)
+
+    def test_what_an_event_has_changed_since_is_not_undone(self, api: Api, github: GitHub) -> None:
+        timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
+        github.tell("unassigned", 10)
+        refused = problem(change(api, timer, "stop", github.clock.ms - 20 * MINUTE * 1000), 400)
+        assert "paused since" in refused["detail"]
+        assert get(api.ann, timer)["status"] == "paused"
+
+
+class TestFormerNames:
+    """The issue was transferred, and whoever is offline knows its former name."""
+
+    @pytest.fixture
+    def moved(self, github: GitHub) -> Issue:
+        target = Issue("octocat", "Elsewhere", github.issue.number)
+        move = Move(f"move-{target.number}", github.issue, target, github.clock.ms - 50 * MINUTE * 1000)
+        github.facts.move_issue(move, now_ms=github.clock.ms)
+        return target
+
+    @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
+    def test_a_start_is_one_on_the_issue_where_it_is_now(
+        self, api: Api, github: GitHub, moved: Issue, headers: dict[str, str]
+    ) -> None:
+        for status in (201, 200 if not headers else 201):
+            answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
+            timer = answer.json()
+            assert (answer.status, timer["github_repo"]) == (status, moved.full_name)
+            assert timer["active_duration"] == 20 * MINUTE
+        assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
+
+    @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
+    def test_a_start_finds_the_timer_that_has_moved_along(
+        self, api: Api, github: GitHub, headers: dict[str, str], request: pytest.FixtureRequest
+    ) -> None:
+        github.tell("assigned", 60)
+        (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
+        moved = request.getfixturevalue("moved")
+        for _ in range(2):
+            answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
+            assert (answer.status, answer.json()["id"]) == (200, assigned)
+            assert answer.json()["github_repo"] == moved.full_name
+        assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
+
+    def test_a_timer_that_becomes_part_of_another_is_shown_as_that(
+        self, api: Api, github: GitHub, moved: Issue
+    ) -> None:
+        fact = Fact("elsewhere", "assigned", github.clock.ms - 40 * MINUTE * 1000, frozenset({api.ann_id}))
+        github.facts.apply(fact, moved, now_ms=github.clock.ms)
+        (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
+        present_ms, github.clock.ms = github.clock.ms, github.clock.ms - 30 * MINUTE * 1000
+        former = start(api.ann, github.issue.number)
+        assert former["id"] != assigned
+        github.clock.ms = present_ms
+        answer = change(api, former, "pause", present_ms - 20 * MINUTE * 1000)
+        assert (answer.status, answer.json()["id"]) == (200, assigned)
+        assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
+
+
+class TestEarlierTimers:
+    def test_a_start_while_a_timer_ran_that_has_ended_since_is_refused(self, api: Api, clock: Clock) -> None:
+        timer = start_at(api, clock.ms - 3_600_000).json()
+        act(api.ann, timer, "stop")
+        refused = problem(start_at(api, clock.ms - 1_800_000), 400)
+        assert refused["detail"] == (
+            f"Cannot start at {time_of(clock.ms - 1_800_000)} a timer that has been stopped "
+            f"since {time_of(clock.ms)}."
+        )
+        assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
+
+    def test_a_start_while_an_earlier_timer_ran_returns_the_open_one_as_it_is(
+        self, api: Api, clock: Clock
+    ) -> None:
+        act(api.ann, start_at(api, clock.ms - 3_600_000).json(), "stop")
+        clock.advance(60)
+        timer = start(api.ann, 7)
+        answer = start_at(api, clock.ms - 1_800_000)
+        assert (answer.status, answer.json()) == (200, timer)
+
+    def test_a_start_after_an_earlier_timer_had_ended_starts_another(self, api: Api, clock: Clock) -> None:
+        first = start_at(api, clock.ms - 3_600_000).json()
+        change(api, first, "stop", clock.ms - 1_800_000)
+        second = start_at(api, clock.ms - 1_800_000)
+        assert (second.status, second.json()["active_duration"]) == (201, 1800)
+
+
+class TestExclusive:
+    """Where starting or resuming one timer pauses the others."""
+
+    T0 = 4_000_000_000_000
+
+    @pytest.fixture
+    def store(self, shared_table: Table) -> TimerStore:
+        return TimerStore(shared_table, exclusive=True)
+
+    @pytest.fixture
+    def user_id(self) -> int:
+        return 900_000 + next(_numbers)
+
+    @pytest.fixture(params=["start", "resume"])
+    def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
+        """Makes a timer run from so many seconds on, and tells so at a hundred."""
+        if request.param == "start":
+            return lambda at: store.start(
+                user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000
+            )[0]
+        timer, _ = store.start(user_id=user_id, now_ms=self.T0 - 10_000)
+        store.pause(user_id, timer.ulid, now_ms=self.T0 - 10_000, by="manual", cause="before")
+        return lambda at: store.resume(
+            user_id,
+            timer.ulid,
+            now_ms=self.T0 + 100_000,
+            by="manual",
+            cause="offline",
+            at_ms=self.T0 + at * 1000,
+        )
+
+    def test_what_ran_then_is_paused_from_then_on(
+        self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
+    ) -> None:
+        other, _ = store.start(user_id=user_id, now_ms=self.T0)
+        timer = run(20)
+        assert timer.active_ms(self.T0 + 100_000) == 80_000
+        other = store.get(user_id, other.ulid)
+        assert (other.status, other.clock_ms, other.paused_by) == (Status.PAUSED, 20_000, "exclusive")
+
+    def test_what_began_to_run_since_goes_on_and_pauses_it(
+        self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
+    ) -> None:
+        other, _ = store.start(user_id=user_id, now_ms=self.T0 + 50_000)
+        timer = run(20)
+        assert (timer.status, timer.clock_ms, timer.paused_by) == (Status.PAUSED, 30_000, "exclusive")
+        assert store.get(user_id, timer.ulid) == timer
+        assert store.get(user_id, other.ulid).active_ms(self.T0 + 100_000) == 50_000
+
+    def test_a_repetition_changes_nothing(self, store: TimerStore, user_id: int) -> None:
+        timer, _ = store.start(user_id=user_id, now_ms=self.T0)
+        store.pause(user_id, timer.ulid, now_ms=self.T0, by="manual", cause="p")
+
+        def resume(cause: str) -> Timer:
+            now_ms = self.T0 + 100_000
+            return store.resume(
+                user_id, timer.ulid, now_ms=now_ms, by="manual", cause=cause, at_ms=self.T0 + 5_000
+            )
+
+        assert resume("r") == resume("r") == store.get(user_id, timer.ulid)
+        with pytest.raises(TransitionNotAllowed, match="resume a timer that is running"):
+            resume("other")

@@ -1,0 +1,285 @@
+"""What each function may do in AWS is what it does.
+
+That it may do all that it does is checked by every other test here as well: tests/integration/conftest.py
+puts IAM between the handlers and AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local_stack.paths import SAM
+from tests.support.browser import ORIGIN
+from tests.support.connection import REGION
+from tests.support.permissions import Call, acting_as, guard, is_allowed, statements_of
+from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team, product
+from tests.support.table import TEMPLATE
+from tests.support.template import ACCOUNT, Template, template
+from timer_core.secrets import RotatingSecret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.support.fake_github import FakeGitHub
+    from tests.support.house import House
+    from timer_core.store.table import Table
+
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/TimerTable"
+FUNCTIONS = sorted(template().of_type("AWS::Serverless::Function"))
+# What Lambda does in a function's name: it writes its logs and traces, and reads its queue.
+BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+FOR_THE_QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+
+
+class TestEvaluation:
+    """IAM as far as the policies here go."""
+
+    ALLOW: Mapping[str, Any] = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE}
+    NO_TOKENS: Mapping[str, Any] = {
+        "Effect": "Deny",
+        "Action": "dynamodb:*",
+        "Resource": TABLE,
+        "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": "token#*"}},
+    }
+
+    def test_what_nothing_allows_is_not_allowed(self) -> None:
+        assert not is_allowed(Call("dynamodb:GetItem", TABLE), [])
+
+    @pytest.mark.parametrize(
+        ("action", "resource", "allowed"),
+        [
+            ("dynamodb:GetItem", TABLE, True),
+            ("dynamodb:getitem", TABLE, True),
+            ("dynamodb:PutItem", TABLE, False),
+            ("dynamodb:GetItem", TABLE.lower(), False),
+            ("dynamodb:GetItem", f"{TABLE}/index/by-start", False),
+            ("dynamodb:GetItem", f"{TABLE}2", False),
+        ],
+    )
+    def test_action_and_resource_have_to_be_named(self, action: str, resource: str, allowed: bool) -> None:
+        assert is_allowed(Call(action, resource), [self.ALLOW]) is allowed
+
+    @pytest.mark.parametrize(
+        ("pattern", "allowed"),
+        [("dynamodb:*", True), ("dynamodb:?etItem", True), ("*", True), ("sqs:*", False)],
+    )
+    def test_a_pattern_names_all_that_is_like_it(self, pattern: str, allowed: bool) -> None:
+        assert is_allowed(Call("dynamodb:GetItem", TABLE), [{**self.ALLOW, "Action": pattern}]) is allowed
+
+    @pytest.mark.parametrize(
+        ("keys", "allowed"),
+        [(("user#1",), True), (("user#1", "token#a"), False), (("token#a",), False), ((), True)],
+    )
+    def test_what_is_denied_is_not_allowed(self, keys: tuple[str, ...], allowed: bool) -> None:
+        call = Call("dynamodb:GetItem", TABLE, keys)
+        assert is_allowed(call, [self.ALLOW, self.NO_TOKENS]) is allowed
+
+    def test_what_is_not_known_here_is_no_guess(self) -> None:
+        other = {**self.ALLOW, "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}
+        with pytest.raises(AssertionError):
+            is_allowed(Call("dynamodb:GetItem", TABLE), [other])
+
+    def test_who_is_refused_is_answered_as_aws_does(self, shared_table: Table) -> None:
+        with acting_as("WebhookProcessFunction", {shared_table.name: "TimerTable"}):
+            assert shared_table.get("user#1", "profile") is None
+            with pytest.raises(ClientError, match="AccessDenied"):
+                shared_table.get("token#a", "token")
+        (refused,) = guard.refused
+        assert refused == ("WebhookProcessFunction", Call("dynamodb:GetItem", TABLE, ("token#a",)))
+        guard.refused.clear()
+
+
+# ---------------------------------------------------------------------- what is granted
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_granted_on_everything_but_traces(function: str) -> None:
+    for statement in statements_of(function):
+        if statement["Effect"] == "Allow" and "*" in str(statement["Resource"]).replace(":log-group:", ""):
+            actions = statement["Action"]
+            assert all(action.startswith(("xray:", "logs:")) for action in actions), statement
+        assert "*" not in str(statement["Action"]) or statement["Effect"] == "Deny"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_into_its_own_log_group_which_is_there_first(function: str) -> None:
+    group = template().value(template().resources[function]["Properties"]["LoggingConfig"]["LogGroup"])
+    assert group == function.removesuffix("Function") + "LogGroup"
+    writing = Call("logs:PutLogEvents", template().value({"!GetAtt": f"{group}.Arn"}))
+    assert [name for name in FUNCTIONS if is_allowed(writing, statements_of(name))] == [function]
+
+
+@pytest.mark.parametrize("function", ["WebhookProcessFunction", "StaleSweeperFunction"])
+def test_what_deals_with_github_cannot_touch_tokens(function: str) -> None:
+    for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem"):
+        assert not is_allowed(Call(f"dynamodb:{action}", TABLE, ("token#a",)), statements_of(function))
+
+
+# ---------------------------------------------------------------------- what is used
+
+
+def unused(function: str) -> set[tuple[str, str]]:
+    """Return what a function may do and has not done, as actions and what they may be done to."""
+    granted = {
+        (action, resource)
+        for statement in statements_of(function)
+        if statement["Effect"] == "Allow"
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+        if action not in BY_LAMBDA
+    }
+    done = {(call.action, call.resource) for call in guard.done.get(function, ())}
+    return granted - done
+
+
+def test_the_api_needs_what_it_may(house: House) -> None:
+    browser, _ = house.signed_in()
+    started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
+    # Who signs in shows the one function what the other has to look up.
+    house.cool()
+    assert browser("GET", "/api/timelogs/").status == 200
+    assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
+    assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
+    admin, _ = house.signed_in(house.new_person("boss"))
+    browser("POST", "/api/timelogs/start/", {})
+    target: str | None = "/api/admin/timers/"
+    while target:
+        target = (admin("GET", target.removeprefix(ORIGIN)).json())["next"]
+    assert admin("GET", "/api/admin/health/").status == 200
+    assert unused("TimelogsFunction") == set()
+    token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
+    assert browser("GET", "/api/auth/me/export/").status == 200
+    assert browser("DELETE", f"/api/auth/tokens/{token}/").status == 204
+    assert browser("DELETE", "/api/auth/me/").status == 204
+    assert unused("AuthFunction") == set()
+
+
+@pytest.fixture(scope="module")
+def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+    """What GitHub has to do with, with a queue and a secret of moto's."""
+    with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
+        running.give_credential({"token": TOKEN})
+        yield running
+
+
+@pytest.fixture
+def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A queue, and a secret, as AWS has them."""
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    secrets = boto3.client("secretsmanager")
+    keys = json.dumps({"current": SECRET, "previous": ""})
+    arn = secrets.create_secret(Name="webhook", SecretString=keys)["ARN"]
+    monkeypatch.setenv("DELIVERY_QUEUE_URL", url)
+    monkeypatch.setenv("WEBHOOK_SECRET_ARN", arn)
+    monkeypatch.setattr(running.receiver, "sqs", sqs)
+    monkeypatch.setattr(running.receiver, "secrets", RotatingSecret(secrets, arn))
+    monkeypatch.setattr(running.processor, "_sqs", lambda: sqs)
+    return url
+
+
+def test_what_github_calls_needs_what_it_may(github: FakeGitHub, running: Product, queue_url: str) -> None:
+    team = new_team(github, running, size=1, t0=ago(60))
+    (ann,) = team.people
+    repository = github.new_repository(f"{team.name}/app")
+    issue = github.new_issue(repository)
+    github.assign(issue, ann)
+    github.rename_repository(repository, "renamed")
+    github.comment(issue, ann, "/timer pause")
+    team.send()
+    assert unused("WebhookReceiveFunction") == set()
+    sqs, batch = boto3.client("sqs"), []
+    while found := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        batch += [Message(one["Body"], "group") for one in found]
+        for one in found:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=one["ReceiptHandle"])
+    running.queue.waiting += [*batch, Message("not JSON", "group")]
+    assert len(running.process()) == 1
+    assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE
+
+
+def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> None:
+    team = new_team(github, running, size=1, t0=ago(60))
+    (ann,) = team.people
+    repository = github.new_repository(f"{team.name}/app")
+    issue = github.new_issue(repository)
+    github.assign(issue, ann)
+    github.unassign(issue, ann)
+    team.deliver()
+    github.assign(issue, ann)
+    github.rename_repository(repository, "renamed")
+    for delivery in team.happened():
+        github.fail(delivery)
+    github.hooks.clear()
+    assert running.sweep(stop_stale=True)["reconcile"]["missed"] == 1
+    assert unused("StaleSweeperFunction") == set()
+
+
+# ---------------------------------------------------------------------- what SAM makes of it
+
+
+@cache
+def translated() -> Template:
+    """Return template.yaml as SAM hands it to CloudFormation."""
+    script = """
+import json, sys
+from samcli.yamlhelper import yaml_parse
+from samtranslator.public.translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
+source = yaml_parse(sys.stdin.read())
+for resource in source["Resources"].values():
+    for name in ("CodeUri", "ContentUri"):
+        if name in resource.get("Properties", {}):
+            resource["Properties"][name] = "s3://bucket/key"
+source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
+"""
+    python = SAM.with_name("python")
+    environment = {"AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
+    output = subprocess.run(
+        [python, "-c", script],
+        input=TEMPLATE.read_text(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    source: dict[str, Any] = json.loads(output)
+    return Template(source)
+
+
+def test_sam_adds_no_role_but_that_of_the_schedules() -> None:
+    added = translated().of_type("AWS::IAM::Role").keys() - template().of_type("AWS::IAM::Role").keys()
+    assert added == {"StaleSweeperFunctionDailyRole", "StaleSweeperFunctionHourlyRole"}
+
+
+@pytest.mark.parametrize("schedule", ["Daily", "Hourly"])
+def test_a_schedule_may_call_the_sweeper_and_asks_for_what_it_knows(schedule: str, running: Product) -> None:
+    source = translated()
+    name = f"StaleSweeperFunction{schedule}"
+    target = source.resources[name]["Properties"]["Target"]
+    role = source.resources[f"{name}Role"]["Properties"]
+    (policy,) = role["Policies"]
+    statements = source.value(policy["PolicyDocument"])["Statement"]
+    assert source.value(target["RoleArn"]) == source.value({"Fn::GetAtt": [f"{name}Role", "Arn"]})
+    assert is_allowed(Call("lambda:InvokeFunction", source.value(target["Arn"])), statements)
+    assert not is_allowed(Call("lambda:InvokeFunction", f"{source.value(target['Arn'])}2"), statements)
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": ["scheduler.amazonaws.com"]}
+    assert running.sweeper.Options.of(json.loads(target["Input"]))
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,342 @@
+"""Between GitHub and the timers: whatever fails, every delivery is processed, or kept where it is found."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import yaml
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from moto import mock_aws
+
+from tests.support.connection import REGION
+from tests.support.gateway import Context, request_event
+from tests.support.handlers import loaded
+from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
+from tests.support.table import TEMPLATE, TemplateLoader
+from timer_core.domain.issues import Issue
+from timer_core.github.messages import IssueEvent, from_json
+from timer_core.github.signature import sign
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, TimerStore
+from webhook.queue import send
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+T0 = 4_000_000_000_000
+MINUTE = 60_000
+SECRET = "It's a Secret to Everybody"
+POISON = '{"events": [{"type": "issue", "kind": "teleported"}], "hook": null}'
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+@dataclass
+class Queue:
+    """The queue and its dead letters as template.yaml has them, and Lambda's poller in front of them."""
+
+    sqs: "SQSClient"
+    url: str
+    dead_url: str
+    process: ModuleType
+
+    def put(self, *events: IssueEvent) -> None:
+        for event in events:
+            send(self.sqs, self.url, [event], delivery=event.delivery)
+
+    def poll(self) -> int:
+        """Hand a batch over and delete what succeeded, as an event source mapping does; return its size.
+
+        What failed is there again at once.
+        """
+        received = self.sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=180
+        ).get("Messages", [])
+        if not received:
+            return 0
+        handles = {message["MessageId"]: message["ReceiptHandle"] for message in received}
+        records = [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "eventSource": "aws:sqs",
+            }
+            for message in received
+        ]
+        try:
+            answer = self.process.handler({"Records": records}, Context())
+            failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        except Killed:
+            # No answer: all of it is delivered again when the visibility time-out is over.
+            failed = set(handles)
+        for message_id, handle in handles.items():
+            if message_id in failed:
+                self.sqs.change_message_visibility(
+                    QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
+                )
+            else:
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
+        return len(received)
+
+    def dead(self) -> list[str]:
+        found = self.sqs.receive_message(QueueUrl=self.dead_url, MaxNumberOfMessages=10)
+        return [message["Body"] for message in found.get("Messages", [])]
+
+
+@pytest.fixture
+def queue(shared_table: Table) -> Iterator[Queue]:
+    template = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
+    most = template["Resources"]["DeliveryQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    with mock_aws():
+        sqs = boto3.client("sqs", region_name=REGION)
+        fifo = {"FifoQueue": "true"}
+        dead_url = sqs.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
+        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={**fifo, "RedrivePolicy": redrive})[
+            "QueueUrl"
+        ]
+        variables = {"TRACK_UNREGISTERED": "true", "MAX_RECEIVES": str(most)}
+        with loaded("webhook.process", shared_table.name, DELIVERY_QUEUE_URL=url, **variables) as process:
+            yield Queue(sqs, url, dead_url, process)
+
+
+def of_issue(number: int, user_id: int) -> list[IssueEvent]:
+    """Return what is told of an issue: two spells of work, of 6 and of 8 minutes."""
+    told: Sequence[tuple[str, int, bool]] = [
+        ("assigned", 1, True),
+        ("unassigned", 3, True),
+        ("assigned", 5, True),
+        ("closed", 9, False),
+        ("reopened", 12, True),
+        ("closed", 20, False),
+    ]
+    return [
+        IssueEvent(
+            delivery=f"{kind}-{minute}-{number}",
+            kind=kind,
+            repo="octocat/Hello-World",
+            number=number,
+            at_ms=T0 + minute * MINUTE,
+            users=(user_id,) if own else None,
+        )
+        for kind, minute, own in told
+    ]
+
+
+def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
+    """Return state and minutes of a person's timers by issue, earliest first."""
+    found: dict[int, list[tuple[str, float]]] = {}
+    for timer in TimerStore(table).page(user_id, Filters(), page_size=100).timers[::-1]:
+        assert isinstance(timer.issue, Issue)
+        minutes = timer.active_ms(T0 + 60 * MINUTE) / MINUTE
+        found.setdefault(timer.issue.number, []).append((timer.status.value, minutes))
+    return found
+
+
+@pytest.mark.parametrize("accident", [killed_before, killed_after])
+def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once(
+    queue: Queue, shared_table: Table, accident: Any
+) -> None:
+    user_id, first = 5_000 + next(_numbers), 1000 * next(_numbers)
+    choices = random.Random(2026)
+    events = [event for number in range(first, first + 4) for event in of_issue(number, user_id)]
+    queue.put(*choices.sample(events, len(events)))
+    network = Network(queue.process.table.connection)
+    try:
+        # Each time a little further. Ten times in a row would be what dead letters are for.
+        for calls in (1, 4, 9, 15, 22, 30, 40):
+            network.faults = {len(network.requests) + calls: accident}
+            queue.poll()
+        network.faults = {}
+        while queue.poll():
+            pass
+    finally:
+        network.close()
+    assert queue.dead() == []
+    assert worked(shared_table, user_id) == {
+        number: [("stopped", 6), ("stopped", 8)] for number in range(first, first + 4)
+    }
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        throttled,
+        conflict,
+        refusal("InternalServerError", 500),
+        refusal("ProvisionedThroughputExceededException"),
+    ],
+    ids=["throttled", "conflicts", "internal-errors", "no-throughput"],
+)
+def test_while_dynamodb_fails_deliveries_wait_and_are_processed_afterwards(
+    queue: Queue, shared_table: Table, fault: Any
+) -> None:
+    user_id, number = 6_000 + next(_numbers), 1000 * next(_numbers)
+    events = of_issue(number, user_id)
+    queue.put(*events)
+    network = Network(queue.process.table.connection)
+    network.every_write = fault
+    try:
+        for _ in range(3):
+            assert queue.poll() > 0
+        assert worked(shared_table, user_id) == {}
+    finally:
+        network.close()
+    while queue.poll():
+        pass
+    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert queue.dead() == []
+
+
+def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shared_table: Table) -> None:
+    user_id, number = 7_000 + next(_numbers), 1000 * next(_numbers)
+    for body in (POISON, "not even JSON"):
+        group = f"poison-{next(_numbers)}"
+        queue.sqs.send_message(
+            QueueUrl=queue.url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=group
+        )
+    queue.put(*of_issue(number, user_id))
+    polls = 0
+    while queue.poll():
+        polls += 1
+        assert polls < 30
+    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert sorted(queue.dead()) == sorted([POISON, "not even JSON"])
+
+
+def test_killed_ten_times_with_one_batch_all_of_it_is_kept_and_can_be_put_back(
+    queue: Queue, shared_table: Table
+) -> None:
+    user_id, number = 8_000 + next(_numbers), 1000 * next(_numbers)
+    queue.put(*of_issue(number, user_id))
+    network = Network(queue.process.table.connection)
+    network.every_request = killed_before
+    try:
+        for _ in range(10):
+            assert queue.poll() == 6
+        assert queue.poll() == 0
+    finally:
+        network.close()
+    kept = queue.dead()
+    assert len(kept) == 6
+    for position, body in enumerate(kept):
+        queue.sqs.send_message(
+            QueueUrl=queue.url,
+            MessageBody=body,
+            MessageGroupId="back",
+            MessageDeduplicationId=f"back-{position}",
+        )
+    while queue.poll():
+        pass
+    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+
+
+class TestReceive:
+    """What GitHub is told when the queue does not take a delivery."""
+
+    @pytest.fixture
+    def receive(self, queue: Queue) -> Iterator[ModuleType]:
+        value = json.dumps({"current": SECRET, "previous": ""})
+        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
+            Name="webhook", SecretString=value
+        )
+        variables = {"WEBHOOK_SECRET_ARN": secret["ARN"], "DELIVERY_QUEUE_URL": queue.url}
+        with loaded("webhook.receive", "unused", **variables) as module:
+            yield module
+
+    def deliver(
+        self, module: ModuleType, guid: str = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    ) -> dict[str, Any]:
+        body = (TEMPLATE.parent / "tests" / "payloads" / "issues.assigned.json").read_bytes()
+        headers = {
+            "content-type": "application/json",
+            "x-github-event": "issues",
+            "x-github-delivery": guid,
+            "x-hub-signature-256": sign(SECRET, body),
+        }
+        event = request_event("POST", "/api/github-timer-webhook/", body=body, headers=headers)
+        answer: dict[str, Any] = module.handler(event, Context())
+        return answer
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            refusal("InternalFailure", 500),
+            refusal("ServiceUnavailable", 503),
+            refusal("RequestThrottled"),
+            ConnectTimeoutError(endpoint_url="http://sqs"),
+            ReadTimeoutError(endpoint_url="http://sqs"),
+        ],
+        ids=["internal-error", "unavailable", "throttled", "connect-time-out", "read-time-out"],
+    )
+    def test_github_sees_a_failure_and_a_redelivery_is_taken_once(
+        self, receive: ModuleType, queue: Queue, trouble: Any
+    ) -> None:
+        sent = []
+
+        def fail(request: object, **_: object) -> AWSResponse:
+            sent.append(request)
+            if isinstance(trouble, Exception):
+                raise trouble
+            return trouble("SendMessage", lambda: None)
+
+        receive.sqs.meta.events.register_first("before-send.sqs", fail)
+        try:
+            answer = self.deliver(receive)
+        finally:
+            receive.sqs.meta.events.unregister("before-send.sqs", fail)
+        assert answer["statusCode"] == 503
+        assert answer["headers"]["content-type"] == "application/problem+json"
+        assert json.loads(answer["body"])["detail"] == "The delivery could not be queued."
+        # Each takes up to two seconds, and GitHub waits for ten.
+        assert 1 <= len(sent) <= 3
+
+        assert [self.deliver(receive)["statusCode"] for _ in range(2)] == [202, 202]
+        (message,) = queue.sqs.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)["Messages"]
+        (event,) = from_json(message["Body"]).events
+        assert event.delivery == "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+
+    @pytest.mark.usefixtures("receive")
+    def test_in_a_storm_of_cold_starts_each_reads_the_secret_once_and_each_delivery_is_queued_once(
+        self, queue: Queue
+    ) -> None:
+        reads: list[object] = []
+        with ExitStack() as stack:
+            arn = boto3.client("secretsmanager", region_name=REGION).describe_secret(SecretId="webhook")[
+                "ARN"
+            ]
+            variables = {"WEBHOOK_SECRET_ARN": arn, "DELIVERY_QUEUE_URL": queue.url}
+            cold = [stack.enter_context(loaded("webhook.receive", "unused", **variables)) for _ in range(8)]
+            for module in cold:
+                events = module.secrets._client.meta.events
+                events.register("before-call.secretsmanager.GetSecretValue", lambda **_: reads.append(1))
+
+            def storm(module: ModuleType) -> list[int]:
+                return [self.deliver(module, f"guid-{number}")["statusCode"] for number in range(4)]
+
+            with ThreadPoolExecutor(len(cold)) as pool:
+                assert list(pool.map(storm, cold)) == [[202] * 4] * len(cold)
+        assert len(reads) == len(cold)
+        attributes = queue.sqs.get_queue_attributes(
+            QueueUrl=queue.url, AttributeNames=["ApproximateNumberOfMessages"]
+        )["Attributes"]
+        assert attributes["ApproximateNumberOfMessages"] == "4"

@@ -1,0 +1,65 @@
+"""Functions that have just begun, many of them at once, and without what they need to begin."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import boto3
+
+from tests.support.gateway import Client
+from tests.support.handlers import loaded
+from tests.support.house import House
+from timer_core.clock import now_ms
+from timer_core.store.people import PeopleStore, Person
+from timer_core.store.table import Table
+
+COLD_STARTS = 8
+
+
+def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
+    shared_table: Table, new_person: Callable[[], Person]
+) -> None:
+    token = PeopleStore(shared_table).mint_token(new_person(), name="test", now_ms=now_ms())[1]
+    body = {"github_repo": "octocat/hello-world", "github_issue_number": 7}
+    with ExitStack() as stack:
+        cold = [
+            Client(stack.enter_context(loaded("timelogs.api", shared_table.name)).handler, token)
+            for _ in range(COLD_STARTS)
+        ]
+        with ThreadPoolExecutor(COLD_STARTS) as pool:
+            answers = list(pool.map(lambda client: client("POST", "/api/timelogs/start/", body), cold))
+            lists = list(pool.map(lambda client: client("GET", "/api/timelogs/"), cold))
+    assert Counter(answer.status for answer in answers) == {201: 1, 200: COLD_STARTS - 1}
+    (timer_id,) = {answer.json()["id"] for answer in answers}
+    assert [[timer["id"] for timer in each.json()["results"]] for each in lists] == [[timer_id]] * COLD_STARTS
+
+
+class TestSessionKey:
+    def test_without_it_tokens_work_and_sessions_are_told_that_it_is_our_fault(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        program = house.caller(house.token(browser))
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        try:
+            house.cool()
+            assert program("GET", "/api/timelogs/").status == 200
+            answer = browser("GET", "/api/timelogs/")
+            assert answer.status == 500
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["request_id"]
+            assert house.secret_arn not in answer.body
+        finally:
+            client.restore_secret(SecretId=house.secret_arn)
+        # Nobody had to begin anew or to sign in again.
+        assert browser("GET", "/api/timelogs/").status == 200
+
+    def test_who_has_read_it_goes_on_with_it(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        try:
+            house.seconds.now += 600
+            assert browser("GET", "/api/timelogs/").status == 200
+        finally:
+            client.restore_secret(SecretId=house.secret_arn)

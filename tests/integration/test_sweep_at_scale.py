@@ -1,0 +1,229 @@
+"""Sweeps that are too much for one run, on Amazon's DynamoDB Local."""
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support import crowd
+from tests.support.connection import connect
+from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.model import Issue
+from tests.support.gateway import Context, HurriedContext
+from tests.support.handlers import loaded
+from tests.support.product import TOKEN, Product, Team, ago, new_team, product
+from timer_core.clock import now_ms
+from timer_core.domain.issues import Issue as Named
+from timer_core.store.health import HealthStore
+from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.table import Table
+from timer_core.store.timers import OpenTimer, TimerStore
+
+DAY_MS = 24 * crowd.HOUR_MS
+OPEN, STALE = 2_000, 400
+
+
+@pytest.fixture(scope="module")
+def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
+    """The sweeper, with many timers."""
+    timers = crowd.open_timers(OPEN, stale=STALE, now_ms=now_ms())
+    crowd.put(connect(dynamodb), shared_table.name, timers)
+    with loaded("stale_sweeper.sweep", shared_table.name) as module:
+        yield module
+
+
+class TestStale:
+    def test_memory_does_not_grow_with_what_there_is(
+        self, crowded: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("timer_core.store.timers._OPEN_TIMERS_PAGE", 20)
+
+        def peak(hours: float) -> tuple[int, int]:
+            tracemalloc.start()
+            found = crowded.handler({"dry_run": True, "stale_after_hours": hours}, Context())["stale"]
+            _, bytes_ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return found, bytes_
+
+        peak(24)
+        (few, least), (all_, most) = peak(24), peak(0.001)
+        assert (few, all_) == (STALE, OPEN)
+        assert most < 2 * least
+
+    def test_several_runs_end_everything_that_is_stale_and_nothing_twice(
+        self, crowded: ModuleType, shared_table: Table
+    ) -> None:
+        store, health = TimerStore(shared_table), HealthStore(shared_table)
+        stale = set(all_open(store, before_ms=now_ms() - DAY_MS))
+        assert counts(health) == (OPEN, STALE)
+        stopped = []
+        for run in range(100):
+            summary = crowded.handler({}, Context() if run == 3 else HurriedContext(looks=101))
+            assert summary["failed"] == 0
+            stopped.append(summary["stopped"])
+            if summary["complete"]:
+                break
+        assert stopped == [100, 100, 100, 100]
+        for user_id, ulid, since_ms, _ in stale:
+            timer = store.get(user_id, ulid)
+            assert (timer.version, timer.stopped_by) == (2, "sweeper")
+            assert (timer.end_ms, timer.clock_ms) == (since_ms + DAY_MS, DAY_MS)
+        assert counts(health) == (OPEN - STALE, 0)
+        assert not stale & set(all_open(store))
+
+
+def all_open(store: TimerStore, before_ms: int | None = None) -> Iterator[OpenTimer]:
+    for shard in range(OPEN_SHARDS):
+        yield from store.open_timers(shard, before_ms=before_ms)
+
+
+def counts(store: HealthStore) -> tuple[int, int]:
+    health = store.read(now_ms=now_ms(), stale_after_ms=DAY_MS)
+    return health.open_timers, health.stale_timers
+
+
+HOURLY = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
+DAILY = HOURLY | {"stop_closed": True}
+
+
+class TestComparing:
+    """With a window of four timers, so that few are many."""
+
+    @pytest.fixture(autouse=True)
+    def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 4)
+        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0)
+
+    @pytest.fixture
+    def running(self, github: FakeGitHub, table: Table) -> Iterator[Product]:
+        with product(table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            yield running
+
+    @pytest.fixture
+    def team(self, github: FakeGitHub, running: Product) -> Team:
+        """A team with 14 timers whose issues were closed, which nobody told us."""
+        team = new_team(github, running, size=1, t0=ago(120))
+        github.new_repository(f"{team.name}/app")
+        issues = [start(team, "app", second) for second in range(14)]
+        team.at(3_600)
+        for issue in issues:
+            github.close(issue)
+        team.happened()
+        github.requests.clear()
+        return team
+
+    def test_runs_go_on_where_the_last_one_had_no_time_any_more(self, team: Team) -> None:
+        first = sweep(team, DAILY, looks=3)
+        assert (first["issues"], first["missed"], first["complete"]) == (8, 8, False)
+        second = sweep(team, HOURLY)
+        assert (second["issues"], second["missed"], second["complete"]) == (6, 6, True)
+        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        (ann,) = team.people
+        assert {timer.end_ms for timer in team.product.timers(ann.id)} == {team.t0 + 3_600_000}
+        assert progress(team) == Progress()
+
+    def test_a_run_that_had_no_time_at_all_is_made_up_for(self, team: Team) -> None:
+        assert sweep(team, DAILY, looks=1)["issues"] == 0
+        assert sweep(team, HOURLY)["missed"] == 14
+
+    def test_with_nothing_left_an_hourly_run_compares_nothing(self, team: Team) -> None:
+        assert sweep(team, HOURLY) is None
+        assert team.github.requests == []
+
+    def test_the_next_daily_run_goes_on_and_the_one_after_begins_anew(self, team: Team) -> None:
+        for run in (1, 2):
+            sweep(team, DAILY, looks=2)
+            assert asked(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
+        sweep(team, DAILY)
+        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        start(team, "app", 0)
+        team.github.requests.clear()
+        sweep(team, DAILY)
+        assert asked(team) == {15: 1}
+
+    def test_a_dry_run_sees_all_and_leaves_no_trace(self, team: Team) -> None:
+        sweep(team, DAILY, looks=2)
+        before = progress(team)
+        dry = DAILY | {"dry_run": True}
+        assert sweep(team, dry)["missed"] == 10
+        assert sweep(team, dry, looks=2)["complete"] is False
+        assert progress(team) == before
+
+    def test_timers_of_one_moment_are_not_torn_apart(self, team: Team) -> None:
+        team.github.new_repository(f"{team.name}/other")
+        for _ in range(6):
+            start(team, "other", 2)
+        assert [sweep(team, DAILY, looks=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
+
+    @pytest.mark.parametrize("fault", [faults.primary_limit(3_600), faults.secondary_limit(600)])
+    def test_at_a_rate_limit_the_rest_is_left_for_the_next_run(
+        self, team: Team, github: FakeGitHub, fault: faults.Fault
+    ) -> None:
+        github.faults += [ANSWERED, fault]
+        limited = sweep(team, DAILY)
+        assert (limited["missed"], limited["complete"]) == (4, False)
+        # It is still reached, and these issues have nothing to do with it.
+        assert sweep(team, HOURLY)["missed"] == 0
+        assert later(team, HOURLY)["missed"] == 10
+
+    def test_an_outage_costs_nothing(self, team: Team, github: FakeGitHub) -> None:
+        github.faults.append(faults.status(502))
+        during = sweep(team, DAILY)
+        assert (during["missed"], during["complete"]) == (0, False)
+        assert later(team, HOURLY)["missed"] == 14
+
+    def test_what_github_never_answers_holds_up_the_others_only_once(
+        self, team: Team, github: FakeGitHub
+    ) -> None:
+        missed = []
+        for options in (DAILY, HOURLY):
+            github.faults.append(faults.status(502))
+            missed.append(later(team, options)["missed"])
+        missed += [later(team, options)["missed"] for options in (HOURLY, DAILY)]
+        assert missed == [0, 0, 10, 4]
+
+
+# Stands for a request that nothing happens to.
+ANSWERED = faults.Fault(lambda _request, carry_out: carry_out())
+
+
+def later(team: Team, options: dict[str, bool]) -> Any:
+    """Run the sweeper in another process, which does not know how GitHub was."""
+    with product(team.product.table, team.github.url) as running:
+        running.give_credential({"token": TOKEN})
+        return running.sweeper.handler(options, Context())["reconcile"]
+
+
+def start(team: Team, repo: str, second: float) -> Issue:
+    """Let the person start a timer on a new issue."""
+    (ann,) = team.people
+    repository = team.github.repository(f"{team.name}/{repo}")
+    assert repository is not None
+    team.at(second)
+    issue = team.github.new_issue(repository)
+    named = Named(team.name, repo, issue.number)
+    TimerStore(team.product.table).start(user_id=ann.id, now_ms=team.t0 + round(second * 1000), issue=named)
+    return issue
+
+
+def sweep(team: Team, options: dict[str, bool], looks: int | None = None) -> Any:
+    """Run the sweeper, if need be with a look at the clock at its start and before each question."""
+    context = Context() if looks is None else HurriedContext(looks)
+    return team.product.sweeper.handler(options, context)["reconcile"]
+
+
+def asked(team: Team) -> Counter[int]:
+    """Return how often GitHub was asked about each issue."""
+    questions = [request.body["variables"] for request in team.github.requests]
+    return Counter(
+        number for variables in questions for name, number in variables.items() if name.startswith("x")
+    )
+
+
+def progress(team: Team) -> Progress:
+    return ProgressStore(team.product.table).read()

@@ -1,0 +1,199 @@
+"""Totals per day and per issue, through the API and the store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Api, Clock
+from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
+from tests.support.table import table_properties
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.timers import finished
+from timer_core.store import timers as store_module
+from timer_core.store.people import Person
+from timer_core.store.table import Table
+from timer_core.store.timers import Filters, TimerStore
+
+HOUR, DAY = 3600, 86_400
+
+
+def totals(api: Api, **query: Any) -> dict[str, Any]:
+    answer = api.ann("GET", "/api/timelogs/totals/?" + "&".join(f"{k}={v}" for k, v in query.items()))
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def day_of(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()
+
+
+def test_nobody_who_has_worked_nothing_has_totals(api: Api, clock: Clock) -> None:
+    assert totals(api) == {
+        "since": time_of(clock.ms - 30 * DAY * 1000),
+        "until": time_of(clock.ms),
+        "time_zone": "UTC",
+        "active_duration": 0,
+        "days": [],
+        "issues": [],
+        "complete": True,
+    }
+
+
+def test_time_is_added_up_per_day_and_per_issue(api: Api, clock: Clock) -> None:
+    noon = clock.ms // (DAY * 1000) * DAY * 1000 - DAY * 500
+    ago = (clock.ms - noon) / 1000
+    add(api.ann, clock, ago, HOUR, github_issue_url=ISSUE.format(7))
+    add(api.ann, clock, ago + DAY, 2 * HOUR, github_issue_url=ISSUE.format(7).lower())
+    add(api.ann, clock, ago + DAY, 30.5)
+    found = totals(api)
+    assert found["active_duration"] == 3 * HOUR + 30.5
+    assert found["days"] == [
+        {"date": day_of(noon - DAY * 1000), "active_duration": 2 * HOUR + 30.5},
+        {"date": day_of(noon), "active_duration": HOUR},
+    ]
+    assert found["issues"] == [
+        {
+            "github_repo": "octocat/Hello-World",
+            "github_issue_number": 7,
+            "github_issue_url": ISSUE.format(7),
+            "github_issue_title": None,
+            "active_duration": 3 * HOUR,
+            "timers": 2,
+        },
+        {
+            "github_repo": None,
+            "github_issue_number": None,
+            "github_issue_url": None,
+            "github_issue_title": None,
+            "active_duration": 30.5,
+            "timers": 1,
+        },
+    ]
+
+
+def test_what_runs_counts_until_now_without_its_pauses(api: Api, clock: Clock) -> None:
+    timer = start(api.ann, 7)
+    clock.advance(60)
+    act(api.ann, timer, "pause")
+    clock.advance(60)
+    act(api.ann, timer, "resume")
+    clock.advance(60)
+    assert totals(api)["active_duration"] == 120
+    assert totals(api, since=time_of(clock.ms - 90_000))["active_duration"] == 60
+    assert totals(api, until=time_of(clock.ms + HOUR * 1000))["active_duration"] == 120
+
+
+def test_of_a_timer_that_began_before_only_the_part_inside_counts(api: Api, clock: Clock) -> None:
+    add(api.ann, clock, 100 * DAY, 99 * DAY)
+    since = clock.ms - 2 * DAY * 1000
+    assert totals(api, since=time_of(since))["active_duration"] == DAY
+
+
+def test_the_days_are_those_of_the_time_zone(api: Api, clock: Clock) -> None:
+    midnight = clock.ms // (DAY * 1000) * DAY * 1000 - DAY * 1000
+    add(api.ann, clock, (clock.ms - midnight) / 1000 + 2 * HOUR, 4 * HOUR)
+    assert [day["active_duration"] for day in totals(api)["days"]] == [2 * HOUR, 2 * HOUR]
+    # Half an hour before and after midnight in UTC is on one day in India, five and a half hours ahead.
+    assert totals(api, time_zone="Asia/Kolkata")["days"] == [
+        {"date": day_of(midnight), "active_duration": 4 * HOUR}
+    ]
+
+
+def test_the_filters_of_the_list_are_those_of_the_totals(api: Api, clock: Clock) -> None:
+    add(api.ann, clock, HOUR, 60, github_issue_url=ISSUE.format(7))
+    add(api.ann, clock, HOUR, 60, github_issue_url=ISSUE.format(8))
+    add(api.ann, clock, HOUR, 60)
+    assert totals(api, github_repo="octocat/hello-world")["active_duration"] == 120
+    assert totals(api, github_repo="octocat/hello-world", github_issue_number=8)["active_duration"] == 60
+    assert totals(api, github_repo="octocat/other")["issues"] == []
+
+
+def test_other_people_s_time_is_theirs(api: Api, clock: Clock) -> None:
+    add(api.bob, clock, HOUR, 60)
+    assert totals(api)["active_duration"] == 0
+    problem(api.nobody("GET", "/api/timelogs/totals/"), 401)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+        ("since=2026-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+        ("since=2024-12-31T00:00:00Z&until=2026-01-02T00:00:00Z", "since"),
+        ("since=2026-01-01", "since"),
+        ("until=tomorrow", "until"),
+        ("time_zone=Mars/Base", "time_zone"),
+        ("time_zone=../../etc/passwd", "time_zone"),
+        ("time_zone=" + "x" * 65, "time_zone"),
+        ("github_issue_number=0", "github_issue_number"),
+        ("page_size=5", "page_size"),
+    ],
+)
+def test_bad_questions_are_refused_by_the_name_of_their_field(api: Api, query: str, field: str) -> None:
+    refused = problem(api.ann("GET", f"/api/timelogs/totals/?{query}"), 400)
+    assert [error["loc"] for error in refused["errors"]] == [["query", field]]
+
+
+def test_the_longest_range_is_a_leap_year(api: Api) -> None:
+    assert totals(api, since="2024-01-01T00:00:00Z", until="2025-01-01T00:00:00Z")["complete"] is True
+
+
+def test_a_range_may_lie_anywhere(api: Api) -> None:
+    assert totals(api, until="1970-01-01T00:00:00Z")["since"] == "1969-12-02T00:00:00.000Z"
+    for zone in ("Pacific/Apia", "Pacific/Pago_Pago"):
+        found = totals(api, since="9999-12-31T00:00:00Z", until="9999-12-31T23:59:59Z", time_zone=zone)
+        assert found["days"] == []
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_RANGE_READS", 3), ("_RANGE_TIMERS", 6)])
+def test_what_is_too_much_to_read_is_said_to_be_incomplete(
+    shared_table: Table,
+    new_person: Callable[[], Person],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    most: int,
+) -> None:
+    monkeypatch.setattr(store_module, "_RANGE_READ", 2)
+    monkeypatch.setattr(store_module, limit, most)
+    store = TimerStore(shared_table)
+    user_id, t0, day_ms = new_person().user_id, 1_700_000_000_000, DAY * 1000
+    for day in range(7):
+        ulid = f"01JD3K5W9GZ8Q4T1M6V7X0Y2B{day}"
+        at_ms = t0 + day * day_ms
+        store.add(finished(user_id=user_id, ulid=ulid, start_ms=at_ms, end_ms=at_ms + 1, now_ms=at_ms + 1))
+
+    def read(days: int) -> tuple[int, bool]:
+        found, complete = store.in_range(user_id, Filters(), since_ms=t0, until_ms=t0 + days * day_ms)
+        return len(found), complete
+
+    assert read(5) == (5, True)
+    found, complete = store.in_range(user_id, Filters(), since_ms=t0, until_ms=t0 + 7 * day_ms)
+    assert ([timer.start_ms for timer in found], complete) == (
+        [t0 + day * day_ms for day in range(6, 0, -1)],
+        False,
+    )
+
+
+def test_timers_that_are_large_do_not_make_them_incomplete(
+    shared_table: Table, new_person: Callable[[], Person]
+) -> None:
+    """A read of DynamoDB ends at 1 MB, which is six of these, or some 170 of the longest histories."""
+    store, user_id, t0 = TimerStore(shared_table), new_person().user_id, 1_700_000_000_000
+    for number in range(80):
+        at_ms = t0 + number
+        timer = finished(
+            user_id=user_id, ulid=new_ulid(at_ms), start_ms=at_ms, end_ms=at_ms + 1, now_ms=at_ms + 1
+        )
+        store.add(replace(timer, description="x" * 150_000))
+    found, complete = store.in_range(user_id, Filters(), since_ms=t0, until_ms=t0 + DAY * 1000)
+    assert (len(found), complete) == (80, True)
+
+
+def test_what_is_read_of_the_index_has_the_history() -> None:
+    """The totals are exact because of it."""
+    by_start = next(i for i in table_properties()["LocalSecondaryIndexes"] if i["IndexName"] == "by-start")
+    assert by_start["Projection"] == {"ProjectionType": "ALL"}

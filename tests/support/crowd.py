@@ -1,0 +1,91 @@
+"""Many timers at once, written to the table as the store writes them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from timer_core.domain.ids import derived_ulid
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Timer
+from timer_core.store.items import SlotItem, issue_pk, raw, user_pk
+from timer_core.store.timers import put_new
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+HOUR_MS = 3_600_000
+FIRST_USER = 10_000_000
+TIMERS_PER_USER = 10
+_REPOSITORIES = 40
+# What BatchWriteItem takes.
+_BATCH = 25
+
+
+def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
+    """Yield running timers, each on an issue of its own, the stale ones first.
+
+    Parameters
+    ----------
+    stale
+        How many of them started more than a day ago; the others did within the last 23 hours.
+    """
+    for number in range(count):
+        if number < stale:
+            at_ms = now_ms - 25 * HOUR_MS - (stale - number) * 1000
+        else:
+            at_ms = now_ms - 23 * HOUR_MS * (count - number) // (count - stale)
+        user_id = FIRST_USER + number // TIMERS_PER_USER
+        yield Timer.start(
+            user_id=user_id,
+            ulid=derived_ulid(at_ms, str(number)),
+            at_ms=at_ms,
+            now_ms=at_ms,
+            by="assigned",
+            issue=Issue("octo-org", f"repo-{number % _REPOSITORIES}", number // _REPOSITORIES + 1),
+        )
+
+
+def put(client: DynamoDBClient, table_name: str, timers: Iterable[Timer]) -> None:
+    """Write timers, and if they are open their places on their issues.
+
+    Parameters
+    ----------
+    client
+        Where the table is.
+    table_name
+        What the table is called.
+    timers
+        Timers that are not in the table yet.
+    """
+    items = (item for timer in timers for item in _items(timer))
+
+    def write(batch: list[dict[str, Any]]) -> None:
+        pending: Any = {table_name: [{"PutRequest": {"Item": item}} for item in batch]}
+        while pending:
+            pending = client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
+
+    with ThreadPoolExecutor(4) as pool:
+        while batches := list(islice(_batches(items), 400)):
+            list(pool.map(write, batches))
+
+
+def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while batch := list(islice(items, _BATCH)):
+        yield batch
+
+
+def _items(timer: Timer) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = [put_new(timer).item]
+    if timer.is_open and timer.issue is not None:
+        slot = SlotItem(
+            pk=issue_pk(timer.issue),
+            sk=user_pk(timer.user_id),
+            open_ulid=timer.ulid,
+            ulids={timer.ulid},
+        )
+        items.append(raw(slot))
+    return items

@@ -1,0 +1,56 @@
+"""Handlers as a cold start leaves them, in this process, and the clock that they read."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support.permissions import acting_as, function_of, names_of
+from timer_core import settings
+
+
+@contextmanager
+def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]:
+    """Import a handler's module anew, as a cold start does; the handler may do what its function may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TABLE_NAME", table_name)
+        patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+        for variable, value in variables.items():
+            patch.setenv(variable, value)
+        patch.delitem(sys.modules, name, raising=False)
+        settings.settings.cache_clear()
+        module = importlib.import_module(name)
+        patch.setattr(module, "handler", _as_function(name, module.handler))
+        yield module
+    settings.settings.cache_clear()
+
+
+def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    function = function_of(name)
+    names = names_of(function)
+
+    @wraps(handler)
+    def act(event: Any, context: Any) -> Any:
+        with acting_as(function, names):
+            return handler(event, context)
+
+    return act
+
+
+@dataclass
+class Clock:
+    """The present, as a handler reads it; it moves only when told to."""
+
+    ms: int
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def advance(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)

@@ -1,0 +1,257 @@
+"""What a function may do in AWS by template.yaml, what it does, and IAM in between.
+
+The handlers that the tests load run under the policies of their own roles: what these do not allow is
+refused, as IAM would.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from tests.support.connection import REGION
+from tests.support.template import ACCOUNT, template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import pytest
+
+    Statement = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something that needs a permission.
+
+    Attributes
+    ----------
+    action
+        IAM's name of it, such as ``dynamodb:PutItem``.
+    resource
+        The ARN of what it is done to.
+    leading_keys
+        The partition keys that it names, if it is about items of a table: ``dynamodb:LeadingKeys``.
+    """
+
+    action: str
+    resource: str
+    leading_keys: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------- IAM
+
+
+def is_allowed(call: Call, statements: Iterable[Statement]) -> bool:
+    """Evaluate policies as IAM does within an account: allowed by one statement, and denied by none.
+
+    "Policy evaluation logic" in IAM's User Guide. What these policies do not use (principals, NotAction,
+    NotResource, other operators) is an error here rather than a guess.
+    """
+    matching = [statement for statement in statements if _applies(statement, call)]
+    effects = {statement["Effect"] for statement in matching}
+    return effects == {"Allow"}
+
+
+def _applies(statement: Statement, call: Call) -> bool:
+    unknown = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
+    assert not unknown, unknown
+    return (
+        # Of actions IAM does not tell capitals, of resources it does.
+        any(_matches(pattern.lower(), call.action.lower()) for pattern in _listed(statement["Action"]))
+        and any(_matches(pattern, call.resource) for pattern in _listed(statement["Resource"]))
+        and all(_holds(operator, keys, call) for operator, keys in statement.get("Condition", {}).items())
+    )
+
+
+def _holds(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
+    assert (operator, keys.keys()) == ("ForAnyValue:StringLike", {"dynamodb:LeadingKeys"}), (operator, keys)
+    patterns = _listed(keys["dynamodb:LeadingKeys"])
+    return any(_matches(pattern, key) for pattern in patterns for key in call.leading_keys)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    wanted = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    return re.fullmatch(wanted, text, re.DOTALL) is not None
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+# ---------------------------------------------------------------------- the template's roles
+
+
+@cache
+def statements_of(function: str) -> tuple[Statement, ...]:
+    """Return what the policies of a function's role say, by its logical id."""
+    source = template()
+    role_arn = source.value(source.resources[function]["Properties"]["Role"])
+    role = source.resources[role_arn.rpartition("/")[2]]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+    managed = [source.resources[policy["!Ref"]] for policy in role["ManagedPolicyArns"]]
+    documents += [policy["Properties"]["PolicyDocument"] for policy in managed]
+    return tuple(statement for document in documents for statement in source.value(document)["Statement"])
+
+
+@cache
+def function_of(module: str) -> str:
+    """Return the logical id of the function whose handler is in a module."""
+    functions = template().of_type("AWS::Serverless::Function")
+    (found,) = (name for name, one in functions.items() if one["Handler"] == f"{module}.handler")
+    return found
+
+
+def names_of(function: str) -> dict[str, str]:
+    """Return what the present environment calls a function's resources, with the template's names of them."""
+    written = template().resources[function]["Properties"]["Environment"]["Variables"]
+    return {
+        os.environ[variable]: template().value(value)
+        for variable, value in ({"TABLE_NAME": {"!Ref": "TimerTable"}} | written).items()
+        if os.environ.get(variable)
+    }
+
+
+# ---------------------------------------------------------------------- calls
+
+
+def calls_of(
+    service: str, operation: str, parameters: Mapping[str, Any], names: Mapping[str, str]
+) -> list[Call]:
+    """Return what a request to AWS needs permission for.
+
+    "Actions, resources, and condition keys" of each service in AWS's Service Authorization Reference.
+
+    Raises
+    ------
+    KeyError
+        If it is of a kind that is not known here.
+    """
+    named = {
+        "dynamodb": _of_dynamodb,
+        "sqs": lambda operation, parameters, name: [
+            Call(
+                f"sqs:{operation}",
+                f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name(parameters['QueueUrl']).rpartition('/')[2]}",
+            )
+        ],
+        "secretsmanager": lambda operation, parameters, name: [
+            Call(f"secretsmanager:{operation}", name(parameters["SecretId"]))
+        ],
+        "ssm": lambda operation, parameters, name: [
+            Call(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name(parameters['Name'])}")
+        ],
+    }[service]
+    return named(operation, parameters, lambda given: names.get(given, given))
+
+
+def _of_dynamodb(operation: str, parameters: Mapping[str, Any], name: Callable[[str], str]) -> list[Call]:
+    def call(action: str, table: str, *keys: str, index: str = "") -> Call:
+        arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name(table)}"
+        return Call(f"dynamodb:{action}", f"{arn}/index/{index}" if index else arn, keys)
+
+    def of_item(action: str, request: Mapping[str, Any]) -> Call:
+        item = request.get("Key") or request["Item"]
+        return call(action, request["TableName"], item["pk"]["S"])
+
+    if operation in {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}:
+        return [of_item(operation, parameters)]
+    if operation == "Query":
+        (value,) = re.findall(r"^\(?\S+ = (:\S+?)\b", parameters["KeyConditionExpression"])
+        key = parameters["ExpressionAttributeValues"][value]["S"]
+        return [call("Query", parameters["TableName"], key, index=parameters.get("IndexName", ""))]
+    if operation == "BatchGetItem":
+        return [
+            call("BatchGetItem", table, *(key["pk"]["S"] for key in request["Keys"]))
+            for table, request in parameters["RequestItems"].items()
+        ]
+    if operation == "TransactWriteItems":
+        actions = {
+            "Put": "PutItem",
+            "Update": "UpdateItem",
+            "Delete": "DeleteItem",
+            "ConditionCheck": "ConditionCheckItem",
+        }
+        return [
+            of_item(actions[kind], request)
+            for one in parameters["TransactItems"]
+            for kind, request in one.items()
+        ]
+    raise KeyError(operation)
+
+
+# ---------------------------------------------------------------------- functions at work
+
+
+@dataclass
+class Guard:
+    """Lets functions do what their policies allow, and keeps what they did.
+
+    Attributes
+    ----------
+    done
+        What each function did, by its logical id.
+    refused
+        What was not allowed.
+    """
+
+    done: dict[str, set[Call]] = field(default_factory=dict)
+    refused: list[tuple[str, Call]] = field(default_factory=list)
+
+    def admit(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Let a request to AWS through if it is nobody's, or allowed.
+
+        Raises
+        ------
+        ClientError
+            As AWS answers to what is not.
+        """
+        acting = _acting.get()
+        if acting is None:
+            return
+        function, names = acting
+        for call in calls_of(service, operation, parameters, names | names_of(function)):
+            self.done.setdefault(function, set()).add(call)
+            if not is_allowed(call, statements_of(function)):
+                self.refused.append((function, call))
+                error = {"Code": "AccessDeniedException", "Message": f"{function} may not {call}"}
+                raise ClientError({"Error": error}, operation)
+
+
+guard = Guard()
+# Which function is at work here, and what it calls its resources.
+_acting: ContextVar[tuple[str, dict[str, str]] | None] = ContextVar("acting", default=None)
+
+
+@contextmanager
+def acting_as(function: str, names: dict[str, str]) -> Iterator[None]:
+    """Let what is done be done by a function, in the threads that it starts too."""
+    token = _acting.set((function, names))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+def watch(patch: pytest.MonkeyPatch) -> None:
+    """Stand between the functions and AWS."""
+    send, submit = BaseClient._make_api_call, ThreadPoolExecutor.submit
+
+    def guarded(client: Any, operation: str, parameters: Any) -> Any:
+        guard.admit(client.meta.service_model.service_name, operation, parameters)
+        return send(client, operation, parameters)
+
+    def with_context(pool: Any, function: Any, /, *arguments: Any, **keywords: Any) -> Any:
+        return submit(pool, copy_context().run, function, *arguments, **keywords)
+
+    patch.setattr(BaseClient, "_make_api_call", guarded)
+    patch.setattr(ThreadPoolExecutor, "submit", with_context)

@@ -1,0 +1,133 @@
+"""template.yaml as CloudFormation reads it, with names in place of what it would create."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import yaml
+
+from tests.support.connection import REGION
+from tests.support.table import TEMPLATE, TemplateLoader
+
+ACCOUNT = "123456789012"
+STACK = "issue-timer"
+_PSEUDO = {
+    "AWS::StackName": STACK,
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": None,
+}
+# What `Ref` and `GetAtt ...Arn` return of a resource, which is named like its logical id here.
+_ARNS = {
+    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{}}",
+    "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{}}",
+    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{{}}-AbCdEf",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{}}:*",
+    "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
+    "AWS::Serverless::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
+    "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}",
+}
+_REFS_ARE_ARNS = {"AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
+
+
+class Template:
+    """A template and its parameters' values.
+
+    Parameters
+    ----------
+    source
+        The parsed template, with intrinsic functions in their short form or their long one.
+    parameters
+        Values that are not the defaults.
+    """
+
+    def __init__(self, source: dict[str, Any], **parameters: Any) -> None:
+        self.resources: dict[str, dict[str, Any]] = source["Resources"]
+        self.parameters = {
+            name: one.get("Default") for name, one in source["Parameters"].items()
+        } | parameters
+        self._conditions = source.get("Conditions", {})
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return the properties of all resources of a type, by logical id and as they are written."""
+        return {
+            name: one.get("Properties", {}) for name, one in self.resources.items() if one["Type"] == kind
+        }
+
+    def exists(self, logical_id: str) -> bool:
+        """Whether a resource is created with these parameters."""
+        condition = self.resources[logical_id].get("Condition")
+        return condition is None or bool(self.value({"Condition": condition}))
+
+    def value(self, written: Any) -> Any:
+        """Return what CloudFormation makes of a value.
+
+        Raises
+        ------
+        LookupError
+            If it names what is not there, or an attribute that is not known here.
+        """
+        if isinstance(written, list):
+            values = [self.value(one) for one in written]
+            return [one for one in values if one is not None]
+        if not isinstance(written, dict):
+            return written
+        if len(written) == 1:
+            ((name, argument),) = written.items()
+            function = getattr(self, f"_{name.removeprefix('!').removeprefix('Fn::').lower()}", None)
+            if function is not None and (
+                name[0] == "!" or name.startswith("Fn::") or name in {"Ref", "Condition"}
+            ):
+                return function(argument)
+        values = {name: self.value(one) for name, one in written.items()}
+        return {name: one for name, one in values.items() if one is not None}
+
+    def _ref(self, name: str) -> Any:
+        if name in _PSEUDO:
+            return _PSEUDO[name]
+        if name in self.parameters:
+            return self.parameters[name]
+        kind = self.resources[name]["Type"]
+        if kind == "AWS::SQS::Queue":
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+        return _ARNS[kind].format(name) if kind in _REFS_ARE_ARNS else name
+
+    def _getatt(self, path: str | list[str]) -> str:
+        name, attribute = path.split(".", 1) if isinstance(path, str) else path
+        if attribute == "QueueName":
+            return name
+        if attribute != "Arn":
+            raise LookupError(f"{attribute} of {name}")
+        return _ARNS[self.resources[name]["Type"]].format(name)
+
+    def _sub(self, text: str) -> str:
+        def replaced(match: re.Match[str]) -> str:
+            name = match.group(1)
+            return str(self._getatt(name) if "." in name else self._ref(name))
+
+        return re.sub(r"\$\{([^!}]+)\}", replaced, text)
+
+    def _if(self, branches: list[Any]) -> Any:
+        name, then, otherwise = branches
+        return self.value(then if self._condition(name) else otherwise)
+
+    def _condition(self, name: str) -> bool:
+        return bool(self.value(self._conditions[name]))
+
+    def _equals(self, sides: list[Any]) -> bool:
+        left, right = (str(self.value(side)) for side in sides)
+        return left == right
+
+    def _not(self, operands: list[Any]) -> bool:
+        return not self.value(operands[0])
+
+
+@cache
+def template(**parameters: Any) -> Template:
+    """Return template.yaml with its defaults but for the parameters given."""
+    return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506

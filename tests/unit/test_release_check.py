@@ -1,0 +1,274 @@
+"""`make release-check` finds what would make a release wrong."""
+
+import copy
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release import checks
+from release.openapi_changes import breaking_changes
+
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 12, 1)
+
+
+@pytest.mark.parametrize(
+    "check", [checks.check_versions, checks.check_requirements, checks.check_licence, checks.check_docs]
+)
+def test_this_tree_is_in_order(check: Callable[[Path], Any]) -> None:
+    assert list(check(ROOT)) == []
+
+
+def test_the_tests_that_docs_reliability_names_exist() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(tests/\S+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 20
+    for path, name in named:
+        source = (ROOT / path).read_text()
+        assert not name or re.search(rf"^\s*(def|class) {name}\b", source, re.MULTILINE), (path, name)
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
+    subprocess.run(["git", "-C", root, *identity, *arguments], check=True, capture_output=True)
+
+
+class TestTree:
+    def test_everything_has_to_be_committed(self, tmp_path: Path) -> None:
+        git(tmp_path, "init")
+        write(tmp_path, "a.txt", "a")
+        assert list(checks.check_tree(tmp_path)) == ["1 files are not committed, among them a.txt."]
+        git(tmp_path, "add", "a.txt")
+        git(tmp_path, "commit", "-m", "A")
+        assert list(checks.check_tree(tmp_path)) == []
+
+
+class TestVersions:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        core = "layers/timer_core"
+        for name in ("pyproject.toml", f"{core}/pyproject.toml"):
+            write(tmp_path, name, '[project]\nversion = "1.2.3"\n')
+        write(tmp_path, f"{core}/timer_core/__init__.py", '__version__ = "1.2.3"\n')
+        write(tmp_path, "template.yaml", "Metadata:\n  IssueTimer:\n    Version: 1.2.3\nName: !Ref Stage\n")
+        write(tmp_path, "docs/openapi.json", '{"info": {"version": "1.2.3"}}')
+        write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n\n## [1.2.3] - 2026-11-30\n- New\n")
+        return tmp_path
+
+    def test_all_are_the_same(self, root: Path) -> None:
+        assert list(checks.check_versions(root)) == []
+
+    @pytest.mark.parametrize(
+        "place",
+        [
+            "pyproject.toml",
+            "layers/timer_core/pyproject.toml",
+            "layers/timer_core/timer_core/__init__.py",
+            "template.yaml",
+            "docs/openapi.json",
+            "CHANGELOG.md",
+        ],
+    )
+    def test_one_that_differs_is_named(self, root: Path, place: str) -> None:
+        write(root, place, (root / place).read_text().replace("1.2.3", "1.2.4"))
+        (complaint,) = checks.check_versions(root)
+        assert complaint.count("1.2.3") == 5
+        assert complaint.count("1.2.4") == 1
+
+    def test_it_is_three_numbers(self, root: Path) -> None:
+        for path in root.rglob("*.*"):
+            path.write_text(path.read_text().replace("1.2.3", "1.2.3rc1"))
+        assert list(checks.check_versions(root)) == ["1.2.3rc1 is no version of the form 1.2.3."]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("## [Unreleased]\n\n## [1.1.0] - 2026-11-30\n- New\n\n## [1.0.0] - 2026-11-01\n- First\n", None),
+        ("## [1.0.0] - 2026-11-30\n- New\n", "the first section is not [Unreleased]"),
+        ("## [Unreleased]\n- More\n\n## [1.0.0] - 2026-11-30\n- New\n", "belongs under a version"),
+        ("## [Unreleased]\n\n## [1.0.0] - 2026-11-30\n### Added\n", "1.0.0 says nothing"),
+        ("## [Unreleased]\n\n## [1.0.0]\n- New\n", "has no date"),
+        ("## [Unreleased]\n\n## [1.0.0] - 30.11.2026\n- New\n", "has no date"),
+        ("## [Unreleased]\n\n## [1.0.0] - 2026-12-02\n- New\n", "in the future"),
+        (
+            "## [Unreleased]\n\n## [1.9.0] - 2026-11-30\n- New\n\n## [1.10.0] - 2026-11-01\n- Old\n",
+            "1.9.0 does not come after 1.10.0",
+        ),
+    ],
+)
+def test_changelog(tmp_path: Path, text: str, complaint: str | None) -> None:
+    write(tmp_path, "CHANGELOG.md", f"# Changelog\n\n{text}")
+    complaints = list(checks.check_changelog(tmp_path, TODAY))
+    if complaint is None:
+        assert complaints == []
+    else:
+        (found,) = complaints
+        assert complaint in found
+
+
+class TestDocuments:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        git(tmp_path, "init")
+        write(tmp_path, "Makefile", "deploy: build ## Deploy\nbuild:\n")
+        write(tmp_path, "docs/other.md", "# Other\n## What it is, in `short`\n")
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("[o](docs/other.md) [h](docs/other.md#what-it-is-in-short) [w](https://a.example/x)", None),
+            ("`make deploy STAGE=prod`, make sure, `cmake other`", None),
+            ("[o](docs/gone.md)", "README.md: the link to docs/gone.md leads nowhere."),
+            ("[h](docs/other.md#gone)", "README.md: the link to docs/other.md#gone leads to no heading."),
+            ("[h](#gone)", "README.md: the link to #gone leads to no heading."),
+            ("`make gone`", "README.md: there is no `make gone`."),
+            ("```\nSTAGE=prod make build\nmake gone  # away\n```", "README.md: there is no `make gone`."),
+        ],
+    )
+    def test_links_and_commands(self, root: Path, text: str, complaint: str | None) -> None:
+        write(root, "README.md", text)
+        assert list(checks.check_docs(root)) == ([] if complaint is None else [complaint])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "locked", "complaint"),
+    [
+        ("pydantic", "pydantic==2.1 \\\n    --hash=sha256:0", None),
+        ("-r other.in\n# why\npydantic[email]\n", "pydantic==2.1 --hash=sha256:0", None),
+        ("boto3", "# The following packages were excluded from the output:\n# boto3", None),
+        ("Python_ULID", "python-ulid==2 --hash=sha256:0", None),
+        ("pydantic\nboto3", "pydantic==2.1 --hash=sha256:0", "does not have boto3"),
+        ("pydantic==2.2", "pydantic==2.1 --hash=sha256:0", "does not have pydantic==2.2"),
+        ("pydantic", "pydantic==2.1", "has no hash of pydantic"),
+        ("a\nb", "a==1 \\\n    --hash=sha256:0 \\\n    --hash=sha256:1\nb==1\n", "has no hash of b"),
+        ("pydantic", None, "layer.in is not compiled"),
+    ],
+)
+def test_requirements(tmp_path: Path, wanted: str, locked: str | None, complaint: str | None) -> None:
+    write(tmp_path, "requirements/layer.in", wanted)
+    if locked is not None:
+        write(tmp_path, "layers/timer_core/requirements.txt", locked)
+    complaints = list(checks.check_requirements(tmp_path))
+    assert len(complaints) == (complaint is not None)
+    assert all(complaint in found for found in complaints if complaint)
+
+
+@pytest.fixture(scope="module")
+def present() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    return document
+
+
+class TestApi:
+    """The description of the present API, and what changes of it would break clients."""
+
+    def test_nothing_has_changed(self, present: dict[str, Any]) -> None:
+        assert breaking_changes(present, present) == []
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            (lambda d: d["paths"].pop("/api/timelogs/start/"), "POST /api/timelogs/start/ is gone."),
+            (
+                lambda d: d["components"]["schemas"]["TimeLog"]["properties"].pop("duration"),
+                "TimeLog in the answer: duration is gone.",
+            ),
+            (
+                lambda d: d["components"]["schemas"]["TimeLog"]["required"].remove("start_time"),
+                "TimeLog in the answer: start_time may be missing now.",
+            ),
+            (
+                lambda d: d["components"]["schemas"]["TimeLog"]["properties"]["user"].update(type="string"),
+                "TimeLog in the answer, user may be of type string now.",
+            ),
+            (
+                lambda d: d["components"]["schemas"]["Status"]["enum"].append("asleep"),
+                "Status in the answer: the values have changed.",
+            ),
+            (
+                lambda d: d["components"]["schemas"]["StartRequest"].update(required=["github_repo"]),
+                "POST /api/timelogs/start/: the body: github_repo is required now.",
+            ),
+            (
+                lambda d: d["components"]["schemas"]["StartRequest"]["properties"]["description"].update(
+                    maxLength=1
+                ),
+                "the body, description: maxLength has changed.",
+            ),
+            (
+                lambda d: d["paths"]["/api/timelogs/"]["get"]["parameters"].append(
+                    {"in": "query", "name": "team", "required": True, "schema": {"type": "string"}}
+                ),
+                "the query parameter team is required now.",
+            ),
+            (
+                lambda d: d["paths"]["/api/timelogs/"]["get"]["responses"].pop("200"),
+                "GET /api/timelogs/: the answer 200 is gone.",
+            ),
+        ],
+    )
+    def test_what_breaks_clients_is_found(
+        self, present: dict[str, Any], change: Callable[[dict[str, Any]], object], complaint: str
+    ) -> None:
+        changed = copy.deepcopy(present)
+        change(changed)
+        found = breaking_changes(present, changed)
+        assert found
+        assert all(each.endswith(complaint) for each in found)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda d: d["paths"].update({"/api/teams/": {"get": {"responses": {"200": {}}}}}),
+            lambda d: d["components"]["schemas"]["TimeLog"]["properties"].update(team={"type": "string"}),
+            lambda d: d["components"]["schemas"]["StartRequest"]["properties"].update(
+                team={"type": "string"}
+            ),
+            lambda d: d["paths"]["/api/timelogs/"]["get"]["parameters"].append(
+                {"in": "query", "name": "team", "schema": {"type": "string"}}
+            ),
+            lambda d: d["info"].update(version="1.1.0", description="Another text"),
+        ],
+        ids=["path", "answer", "request", "parameter", "texts"],
+    )
+    def test_additions_are_allowed(
+        self, present: dict[str, Any], change: Callable[[dict[str, Any]], object]
+    ) -> None:
+        changed = copy.deepcopy(present)
+        change(changed)
+        assert breaking_changes(present, changed) == []
+
+    def test_they_need_a_new_major_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TABLE_NAME", "none")
+        present = (ROOT / "docs" / "openapi.json").read_text()
+        former = json.loads(present)
+        former["paths"]["/api/gone/"] = {"get": {"responses": {}}}
+        write(tmp_path, "docs/openapi.json", json.dumps(former))
+        git(tmp_path, "init")
+        git(tmp_path, "add", ".")
+        git(tmp_path, "commit", "-m", "A")
+        git(tmp_path, "tag", "v1.0.0")
+        write(tmp_path, "docs/openapi.json", present)
+
+        def release(version: str, before: str = "1.0.0") -> list[str]:
+            sections = (f"## [{each}] - 2026-11-30\n- New\n" for each in (version, before))
+            write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n" + "".join(sections))
+            return list(checks.check_openapi(tmp_path))
+
+        assert release("1.1.0") == ["Since 1.0.0, and not allowed in 1.1.0: GET /api/gone/ is gone."]
+        assert release("2.0.0") == []
+        assert release("2.0.0", "1.5.0") == ["There is no tag v1.5.0 to compare docs/openapi.json with."]
