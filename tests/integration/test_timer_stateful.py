@@ -133,6 +133,7 @@ class Event:
     number: int
     action: str
     by: str
+    # Of a start by hand that began a timer: who saw it run expects it to run, whatever is told late.
     ulid: str = ""
     order: int = 0
 
@@ -163,7 +164,7 @@ class Desk:
                     done[-1].events.append(event)
                 continue
             reassigned = event.by == "assigned" and current.paused_by == "unassigned"
-            current.apply(event, "resume" if reassigned else event.action)
+            current.apply(event, "resume" if reassigned or event.ulid else event.action)
             if current.end is not None:
                 done.append(current)
                 current = None
@@ -480,9 +481,10 @@ class TimerMachine(RuleBasedStateMachine):
         if place is None or place[2].status not in allowed[action]:
             return self.refused(TransitionNotAllowed, ask)
         _, desk, span = place
+        spelled = person.words[ulid].issue
         answer = ask()
         assert answer.ulid == ulid
-        self.tell_offline(person, desk, span, action, at)
+        self.tell_offline(person, desk, span, Event(at, True, self.next(), action, "manual"), spelled)
         return None
 
     @rule(data=st.data(), ago=st.integers(0, 90) | st.integers(0, 3_600_000))
@@ -511,6 +513,7 @@ class TimerMachine(RuleBasedStateMachine):
 
         if ended and desk.open is None:
             return self.refused(TransitionTooEarly, ask)
+        spelled = person.words[desk.open.ulid].issue if desk.open else issue
         timer, created = ask()
         assert created == (desk.open is None)
         if ended:
@@ -520,19 +523,20 @@ class TimerMachine(RuleBasedStateMachine):
         person.desks[issue.key] = desk
         if created:
             person.learn(timer.ulid, Words(issue, issue.owner))
-        self.tell_offline(person, desk, desk.open, "start", at, timer.ulid)
+        event = Event(at, True, self.next(), "start", "manual", timer.ulid if created else "")
+        self.tell_offline(person, desk, desk.open, event, spelled)
         assert timer.ulid in {span.ulid for span in desk.spans}
         return None
 
     def tell_offline(
-        self, person: Person, desk: Desk, span: Span | None, action: str, at: int, ulid: str = ""
+        self, person: Person, desk: Desk, span: Span | None, event: Event, spelled: Issue | None
     ) -> None:
         earlier = [event for other in desk.spans if other is not span for event in other.events]
-        order = max([at, *(event.order for event in earlier if event.by_hand)])
-        desk.events.append(Event(at, True, self.next(), action, "manual", ulid, order))
+        event.order = max([event.at, *(event.order for event in earlier if event.by_hand)])
+        desk.events.append(event)
         self.repeatable = None
-        if desk.issue is not None:
-            self.name_anew(person, desk, desk.issue)
+        if spelled is not None:
+            self.name_anew(person, desk, spelled)
         else:
             (name,) = (span.ulid for span in desk.spans)
             desk.spans = desk.work_out()
@@ -777,17 +781,20 @@ class TimerMachine(RuleBasedStateMachine):
             if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
         ]
         unnamed = list(stored)
+        # A start by hand keeps the name that it was answered with.
+        answered = [span.ulid for span in desk.spans]
         for span in desk.spans:
             twin = next((t for t in unnamed if face(t, self.now) == span.face(self.now)), None)
             assert twin, (span, [face(timer, self.now) for timer in stored])
             unnamed.remove(twin)
             span.ulid = twin.ulid
         assert unnamed == []
-        for span in desk.spans:
+        for span, own in zip(desk.spans, answered, strict=True):
             seen = [
                 old.ulid
                 for old in before
                 if span.start <= old.start
+                and (old.ulid == own or old.ulid not in answered)
                 and (span.end is None or old.start < span.end or old.start == span.start)
             ]
             assert not seen or span.ulid in seen

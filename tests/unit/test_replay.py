@@ -251,6 +251,22 @@ def test_a_start_by_hand_survives_a_close_from_before_it() -> None:
     ]
 
 
+@given(histories(6), st.data())
+def test_a_start_by_hand_survives_all_that_is_told_late_from_before_it(
+    facts: list[Fact], data: st.DataObject
+) -> None:
+    """Who saw their timer begin to run sees it run, in whatever order its past is told."""
+    at_ms = T0 + 5_000_000
+    in_time, late = Desk(), Desk()
+    for desk, order in ((in_time, facts), (late, data.draw(st.permutations(facts)))):
+        desk.by_hand(ANN, "start", at_ms, 1)
+        for fact in order:
+            desk.deliver(fact)
+    assert late.spans(ANN) == in_time.spans(ANN)
+    (running,) = [timer for timer in late.timers[ANN].values() if timer.is_open]
+    assert running.status == "running"
+
+
 def test_unassigning_does_not_take_over_a_pause_by_hand() -> None:
     desk = Desk()
     desk.deliver(Fact("a", "assigned", T0, frozenset({ANN})))

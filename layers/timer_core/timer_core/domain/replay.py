@@ -300,8 +300,10 @@ def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> lis
             # The positions keep the order of what was done in one millisecond.
             at_ms = max(transition.at_ms, earliest_ms)
             order = _Order(at_ms, True, position, index, transition.cause)
-            began = transition.action is Action.START and index == 0 and timer.snapshot is None
-            steps.append(_Step(order, transition, None, began))
+            # A start by hand is named by its timer. Where an earlier one was found since, it has ended a pause.
+            began = transition.cause == timer.ulid
+            asked = replace(transition, action=Action.START) if began else transition
+            steps.append(_Step(order, asked, None, began))
         else:
             order = _order(transition.at_ms, transition.by, transition.cause)
             # As a fact it may now do another thing than it did then.
