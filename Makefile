@@ -29,7 +29,8 @@ on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 .PHONY: help
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
-	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>'
+	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>;'
+	@echo 'invoke and invoke-env on the local stack only.'
 
 .PHONY: install
 install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) ## Install everything into .venv*, as the other targets do when they need it
@@ -37,8 +38,8 @@ install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) ## Install everything 
 # ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
 .PHONY: run
-run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without AWS and Docker [PORT=4570]
-	@exec .venv/bin/python scripts/run_local.py --port $(PORT)
+run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without AWS and Docker [PORT=4570] [SET="AdminLogins=... ..."]
+	@exec .venv/bin/python scripts/run_local.py --port $(PORT) $(call option,--set,SET)
 
 .PHONY: send
 send: $(venv) ## Post an event as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
@@ -206,14 +207,15 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .hypothesis
+	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
 
 # The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
-# Options count on the command line only: every shell has a USER, and after `make run` also a URL.
-given    = $(if $(filter command,$(origin $(1))),$(if $($(1)),'$(subst ','\'',$($(1)))'))
+# Options count on the command line only: every shell has a USER, and after `make run` also a URL. An empty one
+# is a mistake, such as STACK=$NAME without that NAME: left out it would mean something else.
+given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
 

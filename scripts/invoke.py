@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from local_stack import LocalStack, free_port
+from local_stack import LocalStack, LocalStackError, free_port
 from local_stack.choice import DEFAULT_PORT, is_listening, local_stack, run_tool
 from local_stack.invoke import BuiltFunction, environment_of, filled_in, functions_of
 
@@ -27,10 +28,20 @@ def main() -> int:
         stack = local_stack(options.port)
         print(json.dumps({name: environment_of(stack, name) for name in functions_of(stack)}, indent=2))
         return 0
+    event = _event(options.event)
     with _stack(options.port) as stack, BuiltFunction(stack, options.function) as function:
-        answer = function.invoke(filled_in(json.loads(options.event.read_text()), stack))
+        answer = function.invoke(filled_in(event, stack))
     print(json.dumps(answer, indent=2))
     return 1 if isinstance(answer, dict) and "errorMessage" in answer else 0
+
+
+def _event(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except OSError as error:
+        raise LocalStackError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise LocalStackError(f"{file} is not JSON: {error}.") from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from deployed_stack import DeployedStack, session_key
 from local_stack.choice import add_stack_options, chosen_stack, run_tool
@@ -33,7 +34,10 @@ def main() -> int:
         print(json.dumps(summary))
         return 1 if "errorMessage" in summary else 0
     elif options.command == "dead-letters":
-        for letter in stack.dead_letters():
+        letters = stack.dead_letters()
+        if not letters:
+            print("No dead letters.", file=sys.stderr)
+        for letter in letters:
             print(json.dumps(letter))
     elif options.command == "migrate":
         print(stack.admin("migrate"), end="")

@@ -1,10 +1,13 @@
 """``make run``: the whole stack on this machine until Ctrl-C."""
 
 import argparse
+import shlex
 import signal
 import sys
 import time
 from typing import NoReturn
+
+import yaml
 
 from deployed_stack.sign_in import LOGIN_PATH
 from local_stack import LocalStack, LocalStackError
@@ -12,18 +15,26 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import ROOT, state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
+# The local run chooses them: a demo, or GitHub once there are credentials for it.
+_NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
+
 
 def main() -> int:
     """Run the stack; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    port = parser.parse_args().port
-    stack = LocalStack(port, state_dir(port), _say, with_demo_github=True)
+    parser.add_argument(
+        "--set", default="", help="parameters of template.yaml: 'Name=value Name=\"a value\"'"
+    )
+    options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     began = time.monotonic()
     try:
-        with stack:
+        parameters = _parameters(options.set)
+        with LocalStack(
+            options.port, state_dir(options.port), _say, parameters, with_demo_github=True
+        ) as stack:
             token = _demo_token(stack)
             _say(_welcome(stack, token, time.monotonic() - began))
             stack.emulator.wait()
@@ -45,6 +56,31 @@ def _interrupt(_signal_number: int, _frame: object) -> NoReturn:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _parameters(text: str) -> dict[str, str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise LocalStackError(f"SET= cannot be read: {error}.") from error
+    parameters = {}
+    known = _settable()
+    for word in words:
+        name, is_pair, value = word.partition("=")
+        if not is_pair:
+            raise LocalStackError(
+                f'SET= is for example "AdminLogins=octocat StaleAfterHours=12", not {word!r}.'
+            )
+        if name not in known:
+            raise LocalStackError(f"There is no parameter {name!r} to set, but {', '.join(known)}.")
+        parameters[name] = value
+    return parameters
+
+
+def _settable() -> list[str]:
+    # Which reads CloudFormation's functions as if they were text.
+    template = yaml.load((ROOT / "template.yaml").read_text(), Loader=yaml.BaseLoader)  # noqa: S506
+    return sorted(template["Parameters"].keys() - _NOT_SETTABLE)
 
 
 def _demo_token(stack: LocalStack) -> str:

@@ -9,12 +9,21 @@ from urllib.parse import urlsplit
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers, event_of
 from deployed_stack.http_client import Response, request
-from local_stack import LocalStackError
+from local_stack import LocalStack, LocalStackError
 from local_stack.choice import add_stack_options, chosen_stack, run_tool
+
+# The local stack's first delivery waits until the processor has started, as long as the machine takes for it.
+_PATIENCE_SECONDS = 30
 
 
 def main() -> int:
-    """Send one delivery and print the answer; return 0 if the webhook accepted it."""
+    """Send one delivery, print the answer, and on the local stack wait until it is processed.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if the webhook accepted it.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the event's JSON, such as events/issues.assigned.json")
     parser.add_argument("--event", help="GitHub's name of the event; from the file's name if not given")
@@ -33,7 +42,9 @@ def main() -> int:
     if not _is_json(response):
         print(f"There is no webhook at {url}.", file=sys.stderr)
         return 1
-    print(response.body.decode())
+    print(response.body.decode(), flush=True)
+    if isinstance(stack, LocalStack) and not options.url and not stack.wait_for_queue(_PATIENCE_SECONDS):
+        print("It is still in the queue; `make logs` says why.", file=sys.stderr)
     return 0 if 200 <= response.status < 300 else 1
 
 

@@ -410,6 +410,7 @@ def get_health_details() -> Response[HealthDetails]:
 @app.get(
     "/api/health/",
     summary="See how the deployment does",
+    description="The figures are up to a minute old.",
     operation_id="health",
     responses=responses(200),
     tags=["operation"],

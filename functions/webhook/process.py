@@ -98,8 +98,10 @@ def _process(record: SQSRecord) -> None:
     logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
     try:
         message = from_json(record.body)
+        if message.delivery:
+            # An answer is queued by a name of its own, and so may be what was redriven.
+            logger.set_correlation_id(message.delivery)
         for event in message.events:
-            logger.set_correlation_id(event.delivery)
             logger.info("Delivery processed", extra={"event": type(event).__name__, **_take(event, message)})
         if message.hook is not None:
             hooks.note(message.hook.path, now_ms=now_ms())
@@ -174,7 +176,9 @@ def _with_github(capability: Capability, take: Callable[[], dict[str, Any]]) -> 
             _note(capability, is_able=False)
             raise
         metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
-        outcome = {"outcome": "given_up", "reason": str(error)}
+        # Of a comment only the answer is given up: what it commands is done.
+        name = "not_answered" if capability == "answers" else "given_up"
+        outcome = {"outcome": name, "reason": str(error)}
         # That something is gone, or locked, does not mean that nothing is possible.
         is_able = isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())
     _note(capability, is_able=is_able)
@@ -218,7 +222,7 @@ def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict
     """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
     if github.credential_kind() in {"none", "invalid"}:
         raise NoCredential("There is no GitHub credential to answer with.")
-    is_registered = bool(intake.timed({comment.author}))
+    is_registered = intake.was_timed(comment.author, at_ms=comment.at_ms)
     issue = Issue.of(comment.repo, comment.number)
     own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -122,6 +123,20 @@ class LocalStack(DeployedStack):
         except subprocess.CalledProcessError as failure:
             raise LocalStackError(f"No token could be made:\n{failure.stderr}") from failure
 
+    def wait_for_queue(self, seconds: float) -> bool:
+        """Wait until all deliveries are processed that were queued; return False if some still are queued."""
+        sqs, queue = self.aws.client("sqs"), self.resources["DeliveryQueue"]
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            counts = sqs.get_queue_attributes(
+                QueueUrl=queue,
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )["Attributes"]
+            if not any(map(int, counts.values())):
+                return True
+            time.sleep(0.1)
+        return False
+
     def redrive(self) -> int:
         """Move the dead letters back to their queue one by one, as MiniStack has no StartMessageMoveTask."""
         sqs = self.aws.client("sqs")
@@ -188,8 +203,11 @@ class LocalStack(DeployedStack):
         )
 
     def _bring_up_to_date(self) -> None:
+        deployed = self.recall("deployed")
+        if deployed is not None:
+            self._parameters = json.loads(deployed)["parameters"] | self._parameters
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)
-        if wanted != self.recall("deployed"):
+        if wanted != deployed:
             self._report("Building the functions and their layer (sam build)")
             template = build()
             self._report("Deploying template.yaml to the emulator (sam deploy)")

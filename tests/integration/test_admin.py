@@ -70,7 +70,7 @@ def test_minting_registers_a_person_and_prints_a_token_that_works(
 ) -> None:
     token = mint(capsys, "--user", user, "--login", "octocat")
     assert people.authenticate(token, now_ms=now_ms()) == Person(int(user), "octocat")
-    assert people.registered([int(user)]) == {int(user)}
+    assert people.registered([int(user)]).keys() == {int(user)}
 
 
 def test_only_the_token_goes_to_standard_output(user: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,6 +96,12 @@ def test_a_login_is_looked_up_at_github(
 ) -> None:
     assert github
     assert people.authenticate(mint(capsys, "--user", "OctoCat"), now_ms=now_ms()) == OCTOCAT
+
+
+@pytest.mark.parametrize("user", ["0", "00"])
+def test_no_account_has_an_id_below_one(user: str) -> None:
+    with pytest.raises(SystemExit, match="1 or more"):
+        main(["token", "mint", "--user", user])
 
 
 @pytest.mark.parametrize("login", ["nobody", "a/b", "../user"])

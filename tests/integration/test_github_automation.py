@@ -217,6 +217,29 @@ class TestAnswers:
         assert "signed in" in text
         assert team.spans(eve) == []
 
+    def test_who_was_not_registered_when_they_wrote_is_told(self, team: Team) -> None:
+        eve = team.github.new_user("eve")
+        comment = team.github.comment(team.new_issue(), eve, "/timer log 5m")
+        registered_ms = team.t0 + 60_000
+        PeopleStore(team.product.table).register(eve.id, eve.login, now_ms=registered_ms)
+        team.deliver()
+        reactions, (text,) = self.answers(comment)
+        assert reactions == ["confused"]
+        assert "signed in" in text
+        assert team.spans(eve) == []
+
+    def test_commands_and_answer_are_logged_by_the_id_of_their_delivery(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        team.github.comment(team.new_issue(), team.ann, "/timer start")
+        (delivery,) = [one for one in team.happened() if one.event == "issue_comment"]
+        team.github.send(delivery)
+        logger = team.product.processor.logger
+        logged: list[str] = []
+        monkeypatch.setattr(logger, "info", lambda *_, **__: logged.append(logger.get_correlation_id()))
+        team.product.process()
+        assert logged == [delivery.guid] * 3
+
     def test_an_answer_is_given_once_however_often_it_is_tried(self, team: Team) -> None:
         team.github.faults += [faults.lost_answer(path=f"/repos/{team.name}/app/issues/")] * 1
         comment = self.say(team, "/timer log 5m")
@@ -681,6 +704,7 @@ class TestTrouble:
     def test_without_a_credential_the_rest_works_and_the_health_says_what_does_not(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
     ) -> None:
+        caplog.set_level("INFO")
         with product(table, github.url) as running:
             team = make_team(github, running)
             issue = team.new_issue()
@@ -689,6 +713,9 @@ class TestTrouble:
             team.github.move_card(card, "Done")
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
+            outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
+            # What the comment commands is done all the same.
+            assert (outcomes["CardEvent"], outcomes["CommentEvent"]) == ("given_up", "not_answered")
             assert running.queue.put_off == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
             assert comment.reactions == []

@@ -32,8 +32,8 @@ def bob(new_person: Callable[[], Person]) -> Person:
 
 def test_only_who_was_registered_is(people: PeopleStore, ann: Person, bob: Person) -> None:
     people.register(ann.user_id, ann.login, now_ms=T0)
-    assert people.registered([ann.user_id, bob.user_id, ann.user_id]) == {ann.user_id}
-    assert people.registered([]) == set()
+    assert people.registered([ann.user_id, bob.user_id, ann.user_id]) == {ann.user_id: T0}
+    assert people.registered([]) == {}
 
 
 def test_registering_again_takes_the_new_login_and_keeps_the_day(

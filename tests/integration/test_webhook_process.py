@@ -506,6 +506,18 @@ def test_what_nobody_is_timed_for_is_logged_with_its_delivery(
     assert (vars(logged)["outcome"], vars(logged)["reason"]) == ("ignored", "user_not_registered")
 
 
+def test_who_was_registered_afterwards_only_is_told_from_who_never_was(
+    desk: Desk, caplog: pytest.LogCaptureFixture, new_person: Callable[[], Person]
+) -> None:
+    late = new_person()
+    PeopleStore(desk.table).register(late.user_id, late.login, now_ms=T0 + 10 * MINUTE)
+    with caplog.at_level("INFO"):
+        desk.process(desk.event("assigned", 9, late.user_id))
+    assert desk.timers(late.user_id) == []
+    (logged,) = [record for record in caplog.records if record.getMessage() == "Delivery processed"]
+    assert (vars(logged)["outcome"], vars(logged)["reason"]) == ("ignored", "before_registration")
+
+
 class TestLog:
     def log(self, desk: Desk, minutes: int) -> IssueEvent:
         return replace(desk.event("comment.log", 50, desk.ann), duration_ms=minutes * MINUTE)

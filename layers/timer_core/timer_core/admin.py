@@ -71,7 +71,9 @@ def _days(text: str) -> float:
 def _account(user: str, login: str | None) -> tuple[int, str | None]:
     """Return the id and login of an account; a login is looked up at GitHub."""
     if user.isdecimal():
-        return int(user), login
+        if (user_id := int(user)) < 1:
+            sys.exit(f"--user (USER=) is an id of 1 or more, or a login, not {user!r}.")
+        return user_id, login
     api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
     if not api.startswith(("https://", "http://localhost", "http://127.0.0.1")):
         sys.exit("GITHUB_API_URL must be an https address.")

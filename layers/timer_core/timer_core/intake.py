@@ -1,6 +1,6 @@
 """Takes in what happened on GitHub: for whom it counts, and what it does to their timers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from timer_core.domain.errors import InvalidInput, TimerNotFound
@@ -27,7 +27,8 @@ class Taken:
     timers
         Those that it changed.
     reason
-        Why it concerned nobody: ``user_not_registered`` or ``not_an_issue``; empty if it did.
+        Why it concerned nobody: ``user_not_registered``, ``before_registration`` (they are now, and were not
+        when it happened) or ``not_an_issue``; empty if it did.
     unregistered
         How many of the people concerned are not registered.
     """
@@ -66,10 +67,12 @@ class Intake:
             issue = Issue.of(event.repo, event.number)
         except InvalidInput:
             return Taken(reason="not_an_issue")
-        users = self._timed(event)
-        unregistered = 0 if users is None else len(frozenset(event.users or ()) - users)
+        since = self._timed_since(event.users or ())
+        users = None if event.users is None else frozenset(_timed_at(event.at_ms, since))
+        unregistered = len(frozenset(event.users or ()) - since.keys())
         if users is not None and not users:
-            return Taken(reason="user_not_registered", unregistered=unregistered)
+            reason = "before_registration" if since else "user_not_registered"
+            return Taken(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
             logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
             return Taken(tuple(timer for timer in logged if timer), unregistered=unregistered)
@@ -105,24 +108,23 @@ class Intake:
         """Return those of any number of people who are timed now."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-        return {user_id for page in pages for user_id in self._timed_of(page)}
+        return {user_id for page in pages for user_id in self._timed_since(page)}
+
+    def was_timed(self, user_id: int, *, at_ms: int) -> bool:
+        """Whether a person is timed, and was at some time of GitHub's."""
+        return bool(_timed_at(at_ms, self._timed_since((user_id,))))
 
     def concerns_anybody(self, event: IssueEvent) -> bool:
         """Whether an event is about anybody who is timed."""
-        users = self._timed(event)
-        return users is None or bool(users)
+        return event.users is None or bool(_timed_at(event.at_ms, self._timed_since(event.users)))
 
-    def _timed(self, event: IssueEvent) -> frozenset[int] | None:
-        """Return whom of those concerned is timed: who had signed in when it happened. None: everybody."""
-        if event.users is None:
-            return None
-        return frozenset(self._timed_of(event.users, at_ms=event.at_ms))
-
-    def _timed_of(self, users: Collection[int], *, at_ms: int | None = None) -> set[int]:
-        if self._track_unregistered:
-            # Who has left does not want to be.
-            return {*users} - self._people.gone(users, at_ms=at_ms)
-        return self._people.registered(users, at_ms=at_ms)
+    def _timed_since(self, users: Collection[int]) -> dict[int, int]:
+        """Return those of up to 100 people who are timed, each with since when (milliseconds)."""
+        if not self._track_unregistered:
+            return self._people.registered(users)
+        # Who has left does not want to be.
+        left = self._people.left(users)
+        return {user_id: back_ms for user_id in users if (back_ms := left.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Taken:
         """Let the timers follow an issue, or all issues of a repository.
@@ -164,3 +166,8 @@ class Intake:
         except TimerNotFound:
             # The person has deleted it since the delivery came first.
             return None
+
+
+def _timed_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
+    """Return who was timed at some time of GitHub's, which are whole seconds."""
+    return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

@@ -176,6 +176,12 @@ class Message:
     events: tuple[Event, ...]
     hook: Hook | None = None
 
+    @property
+    def delivery(self) -> str:
+        """GitHub's GUID of the delivery; empty for a ping."""
+        # Commands are named for their comment, and what comes after them, to answer it, for the delivery.
+        return self.events[-1].delivery if self.events else ""
+
 
 def to_json(events: Sequence[Event], hook: Hook | None = None) -> str:
     """Return the text that goes into the queue."""

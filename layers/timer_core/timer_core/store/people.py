@@ -240,21 +240,18 @@ class PeopleStore:
 
     # ------------------------------------------------------------------ tokens
 
-    def registered(self, user_ids: Iterable[int], *, at_ms: int | None = None) -> set[int]:
-        """Return those of up to 100 people who are registered, and were at some time if that is given."""
+    def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
+        """Return those of up to 100 people who are registered, each with when that began (milliseconds)."""
         return {
-            user_id
-            for user_id, item in self._profiles(user_ids)
-            if "leaving_ms" not in item and (at_ms is None or _was_here(item, at_ms))
+            user_id: _begun_ms(item) for user_id, item in self._profiles(user_ids) if "leaving_ms" not in item
         }
 
-    def gone(self, user_ids: Iterable[int], *, at_ms: int | None = None) -> set[int]:
-        """Return those of up to 100 people who have left, or had at some time if that is given."""
+    def left(self, user_ids: Iterable[int]) -> dict[int, int | None]:
+        """Return those of up to 100 people who ever left, each with when they came back; None: not yet."""
         return {
-            user_id
+            user_id: None if "leaving_ms" in item else _begun_ms(item)
             for user_id, item in self._profiles(user_ids)
-            if "leaving_ms" in item
-            or (at_ms is not None and "left_ms" in item and not _was_here(item, at_ms))
+            if "leaving_ms" in item or "left_ms" in item
         }
 
     def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
@@ -375,12 +372,10 @@ def is_token(text: str) -> bool:
     return _checksum(body[:_RANDOM_LENGTH]) == body[_RANDOM_LENGTH:]
 
 
-def _was_here(profile: RawItem, at_ms: int) -> bool:
-    """Whether a person was registered at some time of GitHub's, which are whole seconds."""
+def _begun_ms(profile: RawItem) -> int:
     left_ms = int(profile["left_ms"]["N"]) if "left_ms" in profile else 0
     # The profile of who came back while they were being deleted is the one of before.
-    begun_ms = max(int(profile["created_ms"]["N"]), left_ms)
-    return begun_ms // 1000 <= at_ms // 1000
+    return max(int(profile["created_ms"]["N"]), left_ms)
 
 
 def _new_text() -> str:
