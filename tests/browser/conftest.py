@@ -10,38 +10,31 @@ import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from deployed_stack.sign_in import CALLBACK_PATH
 from local_stack import LocalStack, free_port
+from tests.browser.widget import Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
-from tests.support.install_chromium import chromium
+from tests.support.install_chromium import FLAGS, chromium
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.fake_github.model import Account
 
-# Root may not use Chromium's sandbox, and it is to ask nobody but those that a test leads it to.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+_WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # A function's first start takes long while several start on few cores.
 _PATIENCE_MS = 60_000
 
 
 class OtherSites(ThreadingHTTPServer):
-    """Web sites of other people on this machine, each with a page that embeds Issue Timer.
+    """Web sites of other people on this machine, each with pages that embed Issue Timer.
 
     Attributes
     ----------
@@ -51,13 +44,13 @@ class OtherSites(ThreadingHTTPServer):
         An origin that it is not.
     """
 
-    _PAGE = Path(__file__).with_name("embedding_page.html")
+    _PAGES: ClassVar = {"/": "embedding_page.html", "/widget": "embedding_widget_page.html"}
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _PageHandler)
         self.wiki = f"http://wiki.localhost:{self.server_port}"
         self.stranger = f"http://stranger.localhost:{self.server_port}"
-        self.page = self._PAGE.read_bytes()
+        self.pages = {path: Path(__file__).with_name(name).read_bytes() for path, name in self._PAGES.items()}
 
     def __enter__(self) -> Self:
         Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -75,7 +68,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
-        self.wfile.write(self.server.page)
+        self.wfile.write(self.server.pages[urlsplit(self.path).path])
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -104,6 +97,12 @@ def site(
         stack.aws.client("ssm").put_parameter(
             Name=stack.outputs["OAuthCredentialName"], Value=json.dumps(credentials), Type="SecureString"
         )
+        stack.aws.client("s3").put_object(
+            Bucket=stack.outputs["WebBucketName"],
+            Key="widget.html",
+            Body=_WIDGET_PAGE.read_bytes(),
+            ContentType="text/html; charset=utf-8",
+        )
         yield Site(stack)
 
 
@@ -113,7 +112,7 @@ def browser() -> Iterator[Browser]:
     assert path, "There is no Chromium: python -m tests.support.install_chromium"
     with sync_playwright() as playwright:
         expect.set_options(timeout=_PATIENCE_MS)
-        with playwright.chromium.launch(executable_path=path, args=_FLAGS) as browser:
+        with playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
             yield browser
 
 
@@ -148,9 +147,31 @@ class Complaints:
 def complaints(github: FakeGitHub) -> Complaints:
     complaints = Complaints()
     complaints.provoke(f" {re.escape(github.url)}/favicon.ico$")
-    # A page finds out that nobody is signed in by asking.
-    complaints.provoke(r"status of 401 .*/api/auth/me/$")
+    # A page finds out that nobody is signed in by asking, and so does the widget.
+    complaints.provoke(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
     return complaints
+
+
+class NewContext(Protocol):
+    def __call__(self, **options: Any) -> BrowserContext: ...
+
+
+@pytest.fixture
+def new_context(browser: Browser, site: Site, complaints: Complaints) -> Iterator[NewContext]:
+    """Makes browsers of their own, without cookies; nothing may be complained about in the end."""
+    contexts = []
+
+    def new_context(**options: Any) -> BrowserContext:
+        context = browser.new_context(base_url=site.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(_PATIENCE_MS)
+        complaints.listen(context)
+        return context
+
+    yield new_context
+    for context in contexts:
+        context.close()
+    assert complaints.unexpected == []
 
 
 class OpenPage(Protocol):
@@ -158,23 +179,15 @@ class OpenPage(Protocol):
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: Site, complaints: Complaints) -> Iterator[OpenPage]:
-    """Opens the page in a browser of its own, without cookies; nothing may be complained about in the end."""
-    contexts = []
+def open_page(new_context: NewContext) -> OpenPage:
+    """Opens the page in a browser of its own."""
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(base_url=site.url, **options)
-        contexts.append(context)
-        context.set_default_timeout(_PATIENCE_MS)
-        complaints.listen(context)
-        page = context.new_page()
+        page = new_context(**options).new_page()
         page.goto("/")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints.unexpected == []
+    return open_page
 
 
 class SignIn(Protocol):
@@ -205,3 +218,39 @@ def ann(github: FakeGitHub) -> Account:
 def ann_page(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Page:
     """The page with Ann signed in."""
     return sign_in(open_page(), ann)
+
+
+class NewWidget(Protocol):
+    def __call__(self, **options: Any) -> Widget: ...
+
+
+@pytest.fixture
+def new_widget(new_context: NewContext) -> NewWidget:
+    """Makes a browser of its own for a page of the stack's that has nothing but the widget."""
+
+    def new_widget(**options: Any) -> Widget:
+        return Widget(new_context(**options).new_page())
+
+    return new_widget
+
+
+@pytest.fixture
+def ann_widget(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widget:
+    """The widget with Ann signed in."""
+    widget = new_widget()
+    widget.open()
+    widget.sign_in(github, ann)
+    return widget
+
+
+@pytest.fixture
+def ann_elsewhere(site: Site, ann: Account) -> Callable[..., Any]:
+    """Does something as Ann without the browser, and returns the answer."""
+    token = site.stack.mint_token(ann.id, login=ann.login)
+
+    def act(path: str, body: Any = None) -> Any:
+        response = site.send("POST", f"/api/timelogs/{path}", body, token=token)
+        assert response.status in {200, 201}, response
+        return json.loads(response.body)
+
+    return act

@@ -4,11 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Complaints, SignIn
 from tests.e2e.conftest import Site
 from tests.support.fake_github.model import Account
+
+
+@pytest.fixture
+def account_page(ann_page: Page) -> Page:
+    """The page of Ann's tokens and of her account."""
+    ann_page.get_by_role("link", name="Account").click()
+    expect(ann_page.get_by_role("region", name="Account")).to_be_visible()
+    return ann_page
 
 
 def make_token(page: Page, name: str, may: str = "read", last_day: str = "") -> str:
@@ -20,54 +29,56 @@ def make_token(page: Page, name: str, may: str = "read", last_day: str = "") -> 
     return page.get_by_label("Your new token").input_value()
 
 
-def test_a_token_made_on_the_page_works_without_a_browser(ann_page: Page, site: Site, ann: Account) -> None:
-    token = make_token(ann_page, "editor", "read and write")
+def test_a_token_made_on_the_page_works_without_a_browser(
+    account_page: Page, site: Site, ann: Account
+) -> None:
+    token = make_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
     (timer,) = site.get("/api/timelogs/", token)["results"]
     assert timer["user"] == ann.id
 
 
-def test_a_token_that_may_read_may_not_write(ann_page: Page, site: Site) -> None:
-    token = make_token(ann_page, "report", "read")
+def test_a_token_that_may_read_may_not_write(account_page: Page, site: Site) -> None:
+    token = make_token(account_page, "report", "read")
     assert site.get("/api/timelogs/", token)["results"] == []
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 403
 
 
-def test_a_token_is_shown_once_and_its_name_afterwards(ann_page: Page) -> None:
-    token = make_token(ann_page, "report", last_day="2099-12-31")
-    item = ann_page.get_by_role("region", name="API tokens").get_by_role("listitem")
+def test_a_token_is_shown_once_and_its_name_afterwards(account_page: Page) -> None:
+    token = make_token(account_page, "report", last_day="2099-12-31")
+    item = account_page.get_by_role("region", name="API tokens").get_by_role("listitem")
     expect(item).to_contain_text("report")
     expect(item).to_contain_text("may read · ")
     expect(item).to_contain_text("expires Dec 31, 2099 · never used")
-    ann_page.reload()
+    account_page.reload()
     expect(item).to_contain_text("report")
-    assert token not in ann_page.content()
-    expect(ann_page.get_by_label("Your new token")).to_have_value("")
+    assert token not in account_page.content()
+    expect(account_page.get_by_label("Your new token")).to_have_value("")
 
 
-def test_a_token_can_be_copied(ann_page: Page) -> None:
-    ann_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    token = make_token(ann_page, "report")
-    ann_page.get_by_role("button", name="Copy").click()
-    expect(ann_page.get_by_role("status")).to_have_text("Copied.")
-    assert ann_page.evaluate("navigator.clipboard.readText()") == token
+def test_a_token_can_be_copied(account_page: Page) -> None:
+    account_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    token = make_token(account_page, "report")
+    account_page.get_by_role("button", name="Copy").click()
+    expect(account_page.get_by_role("status")).to_have_text("Copied.")
+    assert account_page.evaluate("navigator.clipboard.readText()") == token
 
 
-def test_a_mistake_in_a_token_is_explained(ann_page: Page, complaints: Complaints) -> None:
+def test_a_mistake_in_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
     complaints.provoke(r"status of 400 .*/api/auth/tokens/$")
-    ann_page.get_by_label("Name").fill("report")
-    ann_page.get_by_label("Last day").fill("2001-01-01")
-    ann_page.get_by_role("button", name="Make token").click()
-    expect(ann_page.get_by_role("status")).to_have_text("Must lie in the future.")
+    account_page.get_by_label("Name").fill("report")
+    account_page.get_by_label("Last day").fill("2001-01-01")
+    account_page.get_by_role("button", name="Make token").click()
+    expect(account_page.get_by_role("status")).to_have_text("Must lie in the future.")
 
 
-def test_a_revoked_token_works_no_more(ann_page: Page, site: Site) -> None:
-    token = make_token(ann_page, "report")
+def test_a_revoked_token_works_no_more(account_page: Page, site: Site) -> None:
+    token = make_token(account_page, "report")
     assert site.send("GET", "/api/timelogs/", token=token).status == 200
-    ann_page.get_by_role("button", name="Revoke report").click()
-    ann_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(ann_page.get_by_role("status")).to_have_text("report is revoked.")
-    expect(ann_page.get_by_role("button", name="Revoke report")).to_have_count(0)
+    account_page.get_by_role("button", name="Revoke report").click()
+    account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
     # One that runs may know the token for another minute.
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
@@ -81,77 +92,79 @@ def download(page: Page, folder: Path) -> Any:
     return json.loads(file.read_text())
 
 
-def test_one_takes_along_what_is_stored(ann_page: Page, site: Site, ann: Account, tmp_path: Path) -> None:
-    token = make_token(ann_page, "editor", "read and write")
+def test_one_takes_along_what_is_stored(account_page: Page, site: Site, ann: Account, tmp_path: Path) -> None:
+    token = make_token(account_page, "editor", "read and write")
     timer = json.loads(site.send("POST", "/api/timelogs/start/", token=token).body)
-    exported = download(ann_page, tmp_path)
-    assert exported.keys() == {"profile", "tokens", "timers"}
+    exported = download(account_page, tmp_path)
+    assert exported.keys() >= {"profile", "tokens", "timers", "places", "changes"}
     assert exported["profile"]["login"] == ann.login
     assert [one["name"] for one in exported["tokens"]] == ["editor"]
     assert [one["id"] for one in exported["timers"]] == [timer["id"]]
     assert token not in json.dumps(exported)
 
 
-def test_the_export_has_the_timers_of_all_pages(ann_page: Page, site: Site, tmp_path: Path) -> None:
+def test_the_export_has_the_timers_of_all_pages(account_page: Page, site: Site, tmp_path: Path) -> None:
     def answer(route: Route) -> None:
         cursor = int(route.request.url.partition("cursor=")[2] or 0)
         following = f"{site.url}/api/auth/me/export/?cursor={cursor + 1}" if cursor < 2 else None
         page = {"profile": {"login": "ann"}, "tokens": [], "timers": [{"id": cursor}], "next": following}
         route.fulfill(json=page)
 
-    ann_page.route("**/api/auth/me/export/*", answer)
-    assert download(ann_page, tmp_path)["timers"] == [{"id": 0}, {"id": 1}, {"id": 2}]
+    account_page.route("**/api/auth/me/export/*", answer)
+    assert download(account_page, tmp_path)["timers"] == [{"id": 0}, {"id": 1}, {"id": 2}]
 
 
 def test_an_account_is_deleted_only_when_that_is_confirmed(
-    ann_page: Page, sign_in: SignIn, site: Site, ann: Account
+    account_page: Page, sign_in: SignIn, site: Site, ann: Account
 ) -> None:
-    token = make_token(ann_page, "editor", "read and write")
+    token = make_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
-    ann_page.get_by_role("button", name="Delete account").click()
-    expect(ann_page.get_by_role("button", name="Cancel")).to_be_focused()
-    ann_page.keyboard.press("Escape")
-    expect(ann_page.get_by_role("dialog")).to_be_hidden()
-    ann_page.reload()
-    expect(ann_page.get_by_role("button", name="Revoke editor")).to_be_visible()
+    account_page.get_by_role("button", name="Delete account").click()
+    expect(account_page.get_by_role("button", name="Cancel")).to_be_focused()
+    account_page.keyboard.press("Escape")
+    expect(account_page.get_by_role("dialog")).to_be_hidden()
+    account_page.reload()
+    expect(account_page.get_by_role("button", name="Revoke editor")).to_be_visible()
 
-    ann_page.get_by_role("button", name="Delete account").click()
-    ann_page.get_by_role("button", name="Delete everything").click()
-    expect(ann_page.get_by_role("status")).to_have_text("Everything is deleted.")
-    assert ann_page.context.cookies() == []
-    assert site.items(f"user#{ann.id}") == []
+    account_page.get_by_role("button", name="Delete account").click()
+    account_page.get_by_role("button", name="Delete everything").click()
+    expect(account_page.get_by_role("status")).to_have_text("Everything is deleted.")
+    assert account_page.context.cookies() == []
+    # What stays says that they have left.
+    assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
+        {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
+    ]
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
-    sign_in(ann_page, ann)
-    expect(ann_page.get_by_text("There are none.")).to_be_visible()
-    expect(ann_page.get_by_role("button", name="Revoke editor")).to_have_count(0)
+    sign_in(account_page, ann)
+    expect(account_page.get_by_role("region", name="Account")).to_be_visible()
+    expect(account_page.get_by_role("button", name="Revoke editor")).to_have_count(0)
 
 
-def test_the_keyboard_is_enough(ann_page: Page) -> None:
+def test_the_keyboard_is_enough(account_page: Page) -> None:
     def tab_to(role: Any, name: str) -> None:
-        target = ann_page.get_by_role(role, name=name, exact=True)
+        target = account_page.get_by_role(role, name=name, exact=True)
         for _ in range(20):
-            ann_page.keyboard.press("Tab")
+            account_page.keyboard.press("Tab")
             if target.evaluate("element => element === document.activeElement"):
                 return
         raise AssertionError(f"{name} cannot be reached")
 
-    expect(ann_page.get_by_text("There are none.")).to_be_visible()
     tab_to("textbox", "Name")
-    ann_page.keyboard.type("report")
-    ann_page.keyboard.press("Enter")
-    expect(ann_page.get_by_role("button", name="Copy")).to_be_focused()
-    ann_page.keyboard.press("Shift+Tab")
-    expect(ann_page.get_by_label("Your new token")).to_be_focused()
-    ann_page.get_by_role("heading", name="API tokens").click()
+    account_page.keyboard.type("report")
+    account_page.keyboard.press("Enter")
+    expect(account_page.get_by_role("button", name="Copy")).to_be_focused()
+    account_page.keyboard.press("Shift+Tab")
+    expect(account_page.get_by_label("Your new token")).to_be_focused()
+    account_page.get_by_role("heading", name="API tokens").click()
     tab_to("button", "Revoke report")
-    ann_page.keyboard.press("Enter")
+    account_page.keyboard.press("Enter")
     tab_to("button", "Revoke")
-    ann_page.keyboard.press("Enter")
-    expect(ann_page.get_by_role("status")).to_have_text("report is revoked.")
-    expect(ann_page.get_by_label("Name")).to_be_focused()
+    account_page.keyboard.press("Enter")
+    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_label("Name")).to_be_focused()
     tab_to("button", "Sign out everywhere")
-    ann_page.keyboard.press("Space")
-    expect(ann_page.get_by_role("link", name="Sign in with GitHub")).to_be_focused()
-    ann_page.keyboard.press("Enter")
-    expect(ann_page.get_by_role("button", name="Authorize")).to_be_visible()
+    account_page.keyboard.press("Space")
+    expect(account_page.get_by_role("link", name="Sign in with GitHub")).to_be_focused()
+    account_page.keyboard.press("Enter")
+    expect(account_page.get_by_role("button", name="Authorize")).to_be_visible()

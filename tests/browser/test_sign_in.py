@@ -30,23 +30,6 @@ def test_the_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(ann_pag
     assert ann_page.evaluate("document.cookie") == ""
 
 
-def test_open_timers_are_shown(ann_page: Page) -> None:
-    expect(ann_page.get_by_text("There are none.")).to_be_visible()
-    ann_page.evaluate(
-        """async (body) => {
-            const headers = { "Content-Type": "application/json" };
-            await fetch("/api/timelogs/start/", { method: "POST", headers, body: JSON.stringify(body) });
-        }""",
-        {"github_repo": "octo-org/hello-world", "github_issue_number": 7, "description": "Say hello"},
-    )
-    ann_page.reload()
-    timers = ann_page.get_by_role("region", name="Open timers")
-    expect(timers.get_by_role("listitem")).to_have_text("octo-org/hello-world#7" + "0 h 0 min · Say hello")
-    expect(timers.get_by_role("link")).to_have_attribute(
-        "href", "https://github.com/octo-org/hello-world/issues/7"
-    )
-
-
 def test_who_says_no_at_github_is_told_so_and_can_begin_again(
     open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
 ) -> None:
@@ -64,11 +47,30 @@ def test_who_signs_out_is_nobody_until_they_sign_in_again(
     ann_page: Page, sign_in: SignIn, ann: Account
 ) -> None:
     ann_page.get_by_role("button", name="Sign out", exact=True).click()
-    expect(ann_page.get_by_role("status")).to_have_text("You are signed out.")
+    expect(ann_page.locator("#status")).to_have_text("You are signed out.")
     assert ann_page.context.cookies() == []
     ann_page.reload()
-    expect(ann_page.get_by_role("region", name="Account")).to_be_hidden()
+    expect(ann_page.get_by_role("region", name="Entries")).to_be_hidden()
     sign_in(ann_page, ann)
+
+
+def test_who_signs_out_in_one_tab_is_gone_from_the_others_at_once(
+    ann_page: Page, complaints: Complaints
+) -> None:
+    complaints.provoke("status of 401 ")
+    other = ann_page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Add time").click()
+    third = ann_page.context.new_page()
+    third.goto("/account.html")
+    expect(third.get_by_text("Signed in as")).to_be_visible()
+    ann_page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(ann_page.locator("#status")).to_have_text("You are signed out.")
+    for page in (other, third):
+        expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible(timeout=5_000)
+        expect(page.locator("#status")).to_have_text("You are signed out.")
+        expect(page.get_by_text("Signed in as")).to_be_hidden()
+        expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 def test_signing_out_everywhere_ends_the_session_of_another_browser(
@@ -76,6 +78,8 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
 ) -> None:
     complaints.provoke(r"status of 401 .*/api/auth/tokens/$")
     other = sign_in(open_page(), ann)
+    for page in (ann_page, other):
+        page.goto("/account.html")
     ann_page.get_by_role("button", name="Sign out everywhere").click()
     expect(ann_page.get_by_role("status")).to_have_text("You are signed out on all devices.")
     # One that runs may know the other session for another minute.
@@ -122,6 +126,7 @@ def test_everything_can_be_read_on_a_narrow_screen(
 
     assert_nothing_is_cut_off()
     sign_in(page, ann)
+    page.goto("/account.html")
     page.get_by_label("Name").fill("a-token-with-a-long-name-and-no-place-to-break-" * 2)
     page.get_by_role("button", name="Make token").click()
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()

@@ -1,0 +1,346 @@
+"""Weight, speed and processor time of the widget on another site's page, in Chromium on the local stack."""
+
+import gzip
+import json
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import brotli
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, sync_playwright
+
+from deployed_stack.http_client import request
+from deployed_stack.web import served
+from local_stack import LocalStack, free_port
+from local_stack.paths import ROOT
+from tests.browser.widget import REPO, Widget
+from tests.support.install_chromium import FLAGS, chromium
+
+_ANN = (21031067, "Codertocat")
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>A page of another site with the widget</title>
+<link rel="icon" href="data:,">
+<script type="module" src="{server}/issue-timer.js"></script>
+<h1>Work</h1>
+<issue-timer></issue-timer>
+</html>
+"""
+# "Serve compressed files", CloudFront's Developer Guide: what is smaller is sent as it is.
+_LEAST_COMPRESSED = 1_000
+
+_LOADS = 7
+# Lighthouse's "Slow 4G": 1.6 Mbit/s, 150 ms there and back.
+_SLOW_4G = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1_600_000 / 8,
+    "uploadThroughput": 750_000 / 8,
+}
+_PATIENCE_MS = 60_000
+# A frame's callbacks come right before it is painted.
+_WATCH = """
+window.seen = {};
+(function look() {
+  const root = document.querySelector("issue-timer")?.shadowRoot;
+  if (root?.firstElementChild) seen.widget ??= performance.now();
+  if (root?.querySelector(".running .clock")?.textContent) seen.clock = performance.now();
+  else requestAnimationFrame(look);
+})();
+"""
+_FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+_VISIBLE_S, _OTHERWISE_S = 180, 60
+_COUNT_TICKS = """() => {
+  window.ticks = 0;
+  const clock = document.querySelector("issue-timer").shadowRoot.querySelector(".clock");
+  const watch = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(() => { ticks += 1; }).observe(clock, watch);
+}"""
+_DURATIONS = ("ScriptDuration", "TaskDuration", "ProcessTime")
+
+
+def measure() -> str:
+    """Return the tables: bytes, times on a slow connection, and processor time of an hour."""
+    with tempfile.TemporaryDirectory() as folder, _OtherSite() as other, sync_playwright() as playwright:
+        parameters = {"AllowedOrigins": other.origin}
+        with (
+            LocalStack(free_port(), Path(folder), parameters=parameters) as stack,
+            playwright.chromium.launch(executable_path=chromium(), args=FLAGS) as browser,
+        ):
+            other.page = _PAGE.format(server=stack.url)
+            token = stack.mint_token(_ANN[0], login=_ANN[1])
+            _start_timer(stack, token)
+            embedding = _Embedding(browser, other.origin, stack.url, token)
+            return "\n\n".join(
+                (_weight(embedding, stack.url), _speed(embedding), _processor_time(embedding)),
+            )
+
+
+class _OtherSite(ThreadingHTTPServer):
+    """A web site that has the widget on its page."""
+
+    page: str
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _PageHandler)
+        self.origin = f"http://wiki.localhost:{self.server_port}"
+
+    def __enter__(self) -> "_OtherSite":
+        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown()
+        super().__exit__(*exc_info)
+
+
+class _PageHandler(BaseHTTPRequestHandler):
+    server: _OtherSite
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.server.page.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """The other site's page, for somebody who is signed in there."""
+
+    browser: Browser
+    origin: str
+    server: str
+    token: str
+
+    @contextmanager
+    def visitor(self) -> Iterator[BrowserContext]:
+        """Give a browser that has nothing but the session."""
+        # An API token in the session's place: it is sent and checked in the same way.
+        session = json.dumps({"token": self.token, "expires": (time.time() + 86_400) * 1000})
+        kept = {"name": f"issue-timer:session:{self.server}", "value": session}
+        state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}
+        with self.browser.new_context(storage_state=state) as context:
+            context.set_default_timeout(_PATIENCE_MS)
+            yield context
+
+    def open(self, page: Page) -> None:
+        """Visit it, and wait until the clock runs."""
+        page.goto(self.origin)
+        Widget(page).expect_state("Running")
+
+
+def _start_timer(stack: LocalStack, token: str) -> None:
+    answer = request(
+        "POST",
+        f"{stack.url}/api/timelogs/start/",
+        body=json.dumps({"github_repo": REPO, "github_issue_number": 7}).encode(),
+        headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
+    )
+    assert answer.status == 201, answer
+
+
+# ---------------------------------------------------------------- weight
+
+
+def _weight(embedding: _Embedding, server: str) -> str:
+    with embedding.visitor() as visitor:
+        page = visitor.new_page()
+        widget = _files_of(page, server)
+        embedding.open(page)
+    with embedding.browser.new_context() as visitor:
+        page = visitor.new_page()
+        hosted = _files_of(page, server)
+        page.goto(server, wait_until="networkidle")
+    rows = [
+        "| file | bytes | gzip 9 | brotli 5 | brotli 11 | as CloudFront does, brotli 11 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(_row(f"`{path}`", [path]) for path in widget),
+        _row("**the widget**", widget),
+        _row("the hosted page, widget included", hosted),
+    ]
+    return "\n".join(rows)
+
+
+def _files_of(page: Page, server: str) -> list[str]:
+    """Return a list that grows by the files of ours that a page loads."""
+    files: list[str] = []
+
+    def hear(response: Response) -> None:
+        url = urlsplit(response.url)
+        path = url.path.lstrip("/") or "index.html"
+        if response.url.startswith(server) and not path.startswith("api/") and path not in files:
+            files.append(path)
+
+    page.on("response", hear)
+    return files
+
+
+def _row(name: str, paths: Iterable[str]) -> str:
+    sizes = [_sizes(served(ROOT / "web" / path)) for path in paths]
+    return f"| {name} | {' | '.join(f'{sum(column):,}' for column in zip(*sizes, strict=True))} |"
+
+
+def _sizes(body: bytes) -> tuple[int, ...]:
+    smallest = len(brotli.compress(body, quality=11))
+    return (
+        len(body),
+        len(gzip.compress(body, 9)),
+        len(brotli.compress(body, quality=5)),
+        smallest,
+        smallest if len(body) >= _LEAST_COMPRESSED else len(body),
+    )
+
+
+# ---------------------------------------------------------------- speed
+
+
+class _Waterfall:
+    """The requests of a page, as the browser's protocol for developers tells them."""
+
+    def __init__(self, cdp: CDPSession) -> None:
+        self.bytes = 0
+        self._paths: dict[str, str] = {}
+        self._began: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
+        self._preflights: dict[str, str] = {}
+        cdp.on("Network.requestWillBeSent", self._begin)
+        cdp.on("Network.responseReceived", self._hear)
+        cdp.on("Network.loadingFinished", self._end)
+        cdp.send("Network.enable")
+
+    def __len__(self) -> int:
+        return len(self._began)
+
+    @property
+    def preflights(self) -> int:
+        """How many of the requests only asked whether another one may be sent."""
+        return len(self._preflights)
+
+    def steps_to(self, path: str) -> int:
+        """Return how many requests one after the other it takes to hear what is at a path."""
+        return max(self._steps(key) for key, at in self._paths.items() if at == path)
+
+    def _steps(self, key: str) -> int:
+        before = [other for other, at in self._answered.items() if at <= self._began[key]]
+        # A request is told of at about the time of its preflight, not after it.
+        if key in self._preflights:
+            before.append(self._preflights[key])
+        return 1 + max(map(self._steps, before), default=0)
+
+    def _begin(self, event: Any) -> None:
+        key, initiator = event["requestId"], event["initiator"]
+        self._paths[key] = urlsplit(event["request"]["url"]).path
+        self._began[key] = event["timestamp"]
+        if initiator["type"] == "preflight":
+            self._preflights[initiator["requestId"]] = key
+
+    def _hear(self, event: Any) -> None:
+        self._answered[event["requestId"]] = event["timestamp"]
+
+    def _end(self, event: Any) -> None:
+        self.bytes += int(event["encodedDataLength"])
+
+
+def _speed(embedding: _Embedding) -> str:
+    # The functions' first starts are no matter of the widget's.
+    for _ in range(2):
+        with embedding.visitor() as visitor:
+            embedding.open(visitor.new_page())
+    cold, warm = [], []
+    for _ in range(_LOADS):
+        with embedding.visitor() as visitor:
+            cold.append(_load(embedding, visitor))
+            warm.append(_load(embedding, visitor))
+    return "\n".join(
+        (
+            "| cache | requests | bytes over the line | round trips to the clock "
+            "| first paint, ms | widget, ms | running clock, ms |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            f"| empty | {_medians(cold)} |",
+            f"| from the visit before | {_medians(warm)} |",
+        )
+    )
+
+
+def _load(embedding: _Embedding, visitor: BrowserContext) -> tuple[float, ...]:
+    page = visitor.new_page()
+    cdp = visitor.new_cdp_session(page)
+    waterfall = _Waterfall(cdp)
+    cdp.send("Network.emulateNetworkConditions", _SLOW_4G)
+    page.add_init_script(_WATCH)
+    embedding.open(page)
+    page.wait_for_load_state("networkidle")
+    seen, first_paint = page.evaluate("seen"), page.evaluate(_FIRST_PAINT)
+    page.close()
+    steps = waterfall.steps_to("/api/timelogs/")
+    return (len(waterfall), waterfall.bytes, steps, first_paint, seen["widget"], seen["clock"])
+
+
+def _medians(loads: list[tuple[float, ...]]) -> str:
+    return " | ".join(f"{statistics.median(column):,.0f}" for column in zip(*loads, strict=True))
+
+
+# ---------------------------------------------------------------- processor time
+
+
+def _processor_time(embedding: _Embedding) -> str:
+    rows = [
+        "| the page | seconds | ticks | requests | preflights | script, s an hour | main thread, s an hour "
+        "| whole process, s an hour |",
+        "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    with embedding.visitor() as visitor:
+        page = visitor.new_page()
+        embedding.open(page)
+        cdp = visitor.new_cdp_session(page)
+        # Time on the processor, not on the wall.
+        cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.evaluate(_COUNT_TICKS)
+        page.wait_for_load_state("networkidle")
+        rows.append(f"| visible | {_over(page, cdp, _VISIBLE_S)} |")
+        Widget(page).hide()
+        rows.append(f"| hidden | {_over(page, cdp, _OTHERWISE_S)} |")
+        page.evaluate("document.querySelector('issue-timer').remove()")
+        rows.append(f"| without the widget | {_over(page, cdp, _OTHERWISE_S)} |")
+    return "\n".join(rows)
+
+
+def _over(page: Page, cdp: CDPSession, seconds: int) -> str:
+    statuses: Counter[int] = Counter()
+
+    def hear(response: Response) -> None:
+        statuses[response.status] += 1
+
+    page.on("response", hear)
+    of_network = page.context.new_cdp_session(page)
+    waterfall = _Waterfall(of_network)
+    page.evaluate("ticks = 0")
+    before = _durations(cdp)
+    page.wait_for_timeout(seconds * 1000)
+    after = _durations(cdp)
+    of_network.detach()
+    page.remove_listener("response", hear)
+    said = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items())) or "0"
+    hourly = [(late - early) * 3600 / seconds for early, late in zip(before, after, strict=True)]
+    shown = " | ".join(f"{value:.1f}" for value in hourly)
+    return f"{seconds} | {page.evaluate('ticks')} | {said} | {waterfall.preflights} | {shown}"
+
+
+def _durations(cdp: CDPSession) -> list[float]:
+    metrics = {metric["name"]: metric["value"] for metric in cdp.send("Performance.getMetrics")["metrics"]}
+    return [metrics[name] for name in _DURATIONS]

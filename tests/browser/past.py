@@ -1,0 +1,63 @@
+"""Time that somebody has worked, put straight into the table: a thousand requests would take long."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from timer_core.clock import now_ms
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import finished
+from timer_core.store.items import timer_item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from tests.e2e.conftest import Site
+    from tests.support.fake_github.model import Account
+    from timer_core.domain.timers import Timer
+
+ZONE = ZoneInfo("Europe/Berlin")
+REPO = "octo-org/hello-world"
+# DynamoDB takes no more in a BatchWriteItem.
+_BATCH = 25
+
+
+def day(ago: int) -> date:
+    """Return the day so many days ago, in Berlin."""
+    return (datetime.now(ZONE) - timedelta(days=ago)).date()
+
+
+def worked(
+    person: Account,
+    ago: int,
+    start: str = "09:00",
+    minutes: float = 60,
+    number: int | None = 7,
+    repo: str = REPO,
+    description: str = "",
+) -> Timer:
+    """Return a stopped timer that began so many days ago, at a time of day in Berlin."""
+    begin = datetime.combine(day(ago), time.fromisoformat(start), ZONE)
+    start_ms = round(begin.timestamp() * 1000)
+    return finished(
+        user_id=person.id,
+        ulid=new_ulid(start_ms),
+        start_ms=start_ms,
+        end_ms=start_ms + round(minutes * 60_000),
+        now_ms=now_ms(),
+        issue=None if number is None else Issue.of(repo, number),
+        description=description,
+    )
+
+
+def put(site: Site, timers: Sequence[Timer]) -> None:
+    """Put timers into the table."""
+    dynamodb = site.stack.aws.client("dynamodb")
+    for first in range(0, len(timers), _BATCH):
+        items = [timer_item(timer) for timer in timers[first : first + _BATCH]]
+        writes = [{"PutRequest": {"Item": item}} for item in items]
+        dynamodb.batch_write_item(RequestItems={site.stack.table_name: writes})

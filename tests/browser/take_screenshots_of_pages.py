@@ -1,0 +1,102 @@
+"""Takes the pictures of the pages in docs/screenshots.
+
+Not among the tests: ``pytest tests/browser/take_screenshots_of_pages.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.past import put, worked
+from tests.browser.timesheet import open_timesheet
+from tests.browser.widget import Widget
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.conftest import OpenPage, SignIn
+    from tests.e2e.conftest import Site
+    from tests.support.fake_github import FakeGitHub
+    from timer_core.domain.timers import Timer
+
+FOLDER = Path(__file__).parents[2] / "docs/screenshots"
+TITLES = {
+    7: "Say hello to those who come back",
+    12: "The build fails on the second run",
+    31: "Describe how to rotate the secrets",
+    44: "Dark mode: the chart is hard to read",
+}
+# A login is one person's.
+NAMES = {("light", 360): "ann", ("dark", 360): "bea", ("light", 1280): "cleo", ("dark", 1280): "dora"}
+
+
+def titled(timer: Timer) -> Timer:
+    assert timer.issue
+    return replace(timer, issue=replace(timer.issue, title=TITLES[timer.issue.number]))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pages(
+    open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site, scheme: str, width: int
+) -> None:
+    ann = github.new_user(NAMES[scheme, width])
+    chance = random.Random(width)
+    starts = ("08:30", "10:15", "13:00", "15:45")
+    put(
+        site,
+        [
+            titled(worked(ann, ago, start, chance.randint(20, 100), chance.choice([*TITLES])))
+            for ago in range(1, 30)
+            if ago % 7 < 5
+            for start in chance.sample(starts, chance.randint(2, 4))
+        ],
+    )
+    put(site, [worked(ann, 1, "17:40", 25, None, description="Planning the next week")])
+    size = {"width": width, "height": 1000 if width > 1000 else 780}
+    sheet = open_timesheet(open_page, sign_in, ann, color_scheme=scheme, viewport=size)
+    page = sheet.page
+
+    def take(name: str) -> None:
+        page.screenshot(path=FOLDER / f"page-{name}-{width}-{scheme}.png", animations="disabled")
+
+    def scroll_to(selector: str) -> None:
+        page.locator(selector).evaluate("element => element.scrollIntoView()")
+
+    widget = Widget(page)
+    widget.start("octo-org/hello-world#12")
+    expect(sheet.entry("running")).to_be_visible()
+    widget.expect_sent()
+    sheet.expect_ready()
+    if width > 1000:
+        take("chart")
+    else:
+        scroll_to("#results")
+        take("chart")
+    scroll_to("section:has(> #entries)")
+    take("history")
+    page.get_by_role("button", name="Edit").nth(1).click()
+    take("edit")
+    tokens(page)
+    scroll_to("body")
+    take("tokens")
+    page.goto("/embed.html")
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview.get_by_role("button", name="Stop")).to_be_visible()
+    take("embed")
+
+
+def tokens(page: Page) -> None:
+    page.goto("/account.html")
+    for name, may in (("Editor plugin", "read and write"), ("Weekly report", "read")):
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("May").select_option(may)
+        page.get_by_role("button", name="Make token").click()
+        expect(page.get_by_text(f"{name} is made.")).to_be_visible()
+    page.evaluate("document.activeElement.blur()")

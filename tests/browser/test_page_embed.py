@@ -1,0 +1,61 @@
+"""The page that shows how to put the widget into another page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.conftest import OpenPage
+    from tests.e2e.conftest import Site
+
+
+def snippet(page: Page) -> str:
+    """Return the lines that are shown, once they are."""
+    shown = page.get_by_role("region", name="HTML")
+    expect(shown).not_to_be_empty()
+    return shown.inner_text()
+
+
+def test_the_snippet_has_the_options_that_are_chosen(ann_page: Page, site: Site) -> None:
+    ann_page.get_by_role("link", name="Embed").click()
+    script = f'<script type="module" src="{site.url}/issue-timer.js"></script>\n'
+    assert snippet(ann_page) == f"{script}<issue-timer></issue-timer>"
+    ann_page.get_by_label("Colours").select_option("Dark")
+    ann_page.get_by_label("Language").select_option("Deutsch")
+    ann_page.get_by_label("Repository that a number alone means").fill('octo-org/"hello"')
+    ann_page.get_by_label("Compact").check()
+    options = 'theme="dark" lang="de" repo="octo-org/&quot;hello&quot;" compact'
+    assert snippet(ann_page) == f"{script}<issue-timer {options}></issue-timer>"
+
+
+def test_the_preview_is_the_widget_with_these_options(ann_page: Page) -> None:
+    ann_page.goto("/embed.html")
+    preview = ann_page.get_by_role("region", name="Preview").locator("issue-timer")
+    expect(preview.get_by_role("button", name="Start")).to_be_visible()
+    ann_page.get_by_label("Language").select_option("Deutsch")
+    expect(preview.get_by_role("button", name="Starten")).to_be_visible()
+    ann_page.get_by_label("Issue to begin with").fill("octo-org/hello-world#7")
+    expect(preview.get_by_label("Issue", exact=True)).to_have_value("octo-org/hello-world#7")
+    ann_page.get_by_label("Language").select_option("That of the page")
+    expect(preview.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    ann_page.get_by_label("Colours").select_option("Dark")
+    assert preview.evaluate("element => getComputedStyle(element).colorScheme") == "dark"
+
+
+def test_the_snippet_can_be_copied(ann_page: Page) -> None:
+    ann_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ann_page.goto("/embed.html")
+    ann_page.get_by_role("button", name="Copy").click()
+    expect(ann_page.locator("#status")).to_have_text("Copied.")
+    assert ann_page.evaluate("navigator.clipboard.readText()") == snippet(ann_page)
+
+
+def test_who_is_not_signed_in_gets_the_snippet_too(open_page: OpenPage, site: Site) -> None:
+    page = open_page()
+    page.goto("/embed.html")
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("Sign in to see it")
+    assert f"{site.url}/issue-timer.js" in snippet(page)

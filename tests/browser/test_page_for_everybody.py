@@ -1,0 +1,144 @@
+"""That the pages can be used by everybody: what axe-core finds, narrow screens, languages, directions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.past import put, worked
+from tests.browser.timesheet import open_timesheet
+from tests.support.axe import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.browser.conftest import NewContext, OpenPage, SignIn
+    from tests.browser.timesheet import Timesheet
+    from tests.e2e.conftest import Site
+    from tests.support.fake_github.model import Account
+
+WEB = Path(__file__).parents[2] / "web"
+PAGES = ["/", "/account.html", "/embed.html"]
+
+
+@pytest.fixture
+def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
+    """Opens the page of somebody with a history, as a browser with some options shows it."""
+    long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
+    put(site, [worked(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
+    put(site, [worked(ann, 1, "12:00", repo=f"an-owner-with-a-long-name/{'and-a-repository-' * 5}")])
+
+    def open_sheet(**options: Any) -> Timesheet:
+        return open_timesheet(open_page, sign_in, ann, **options)
+
+    return open_sheet
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_sheet: Callable[..., Timesheet], scheme: str) -> None:
+    sheet = open_sheet(color_scheme=scheme)
+    page = sheet.page
+    page.get_by_text("Days as a table").click()
+    sheet.filter.get_by_label("Period").select_option("From … to …")
+    assert violations(page) == []
+    page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="seven")
+    sheet.save()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete").first.click()
+    assert violations(page) == []
+    page.goto("/account.html")
+    page.get_by_label("Name").fill("editor")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.get_by_role("button", name="Revoke editor")).to_be_visible()
+    assert violations(page) == []
+    page.goto("/embed.html")
+    expect(page.get_by_role("region", name="Preview").get_by_role("button", name="Start")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("address", PAGES)
+def test_axe_finds_nothing_while_nobody_is_signed_in(open_page: OpenPage, address: str, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    page.goto(address)
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_nothing_is_cut_off_on_a_narrow_screen(open_sheet: Callable[..., Timesheet], direction: str) -> None:
+    sheet = open_sheet(viewport={"width": 320, "height": 640})
+    page = sheet.page
+    page.evaluate("direction => document.documentElement.dir = direction", direction)
+
+    def assert_it_fits() -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+    sheet.choose("From … to …", From="2026-01-01")
+    page.get_by_text("Days as a table").click()
+    assert_it_fits()
+    page.get_by_role("button", name="Edit").first.click()
+    box = sheet.dialog.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 320
+    for address in PAGES[1:]:
+        page.goto(address)
+        page.evaluate("direction => document.documentElement.dir = direction", direction)
+        expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+        assert_it_fits()
+
+
+def test_the_chart_runs_as_the_text_does(open_sheet: Callable[..., Timesheet]) -> None:
+    sheet = open_sheet()
+    left = "[...document.querySelectorAll('.plot .place')].map((bar) => bar.getBoundingClientRect().left)"
+    places = sheet.page.evaluate(left)
+    assert places == sorted(places)
+    sheet.page.evaluate("document.documentElement.dir = 'rtl'")
+    sheet.choose("Last week")
+    places = sheet.page.evaluate(left)
+    assert places == sorted(places, reverse=True)
+
+
+def test_the_page_speaks_german(open_sheet: Callable[..., Timesheet], new_context: NewContext) -> None:
+    signed_in = open_sheet().page.context.storage_state()
+    page = new_context(locale="de-AT", storage_state=signed_in).new_page()
+    page.goto("/")
+    expect(page.locator("html")).to_have_attribute("lang", "de-AT")
+    expect(page).to_have_title("Issue Timer")
+    expect(page.get_by_role("heading", name="Einträge")).to_be_visible()
+    expect(page.get_by_role("region", name="Einträge").get_by_role("heading", level=3).first).to_have_text(
+        re.compile("(Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag), .* min|h$")
+    )
+    expect(page.locator("issue-timer").get_by_role("button", name="Starten")).to_be_visible()
+    page.get_by_role("link", name="Konto").click()
+    expect(page.get_by_role("button", name="Token erzeugen")).to_be_visible()
+    expect(page).to_have_title("Konto · Issue Timer")
+
+
+def test_another_language_gets_english_throughout(open_sheet: Callable[..., Timesheet]) -> None:
+    page = open_sheet(locale="fr-FR").page
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("heading", name="Entries")).to_be_visible()
+
+
+def test_every_text_is_translated(open_page: OpenPage) -> None:
+    page = open_page()
+    keys = "language => import(`/page/strings.${language}.js`).then((it) => Object.keys(it.default))"
+    english, german = (set(page.evaluate(keys, language)) for language in ("en", "de"))
+    in_pages = {
+        key
+        for file in WEB.glob("*.html")
+        for key in re.findall(r'data-(?:text|label|hint|title)="(\w+)"', file.read_text())
+    }
+    assert german == english | in_pages
+    used = set()
+    for file in [WEB / "page.js", *WEB.glob("page/*.js")]:
+        used |= set(re.findall(r'\btext\(\s*"(\w+)"', file.read_text()))
+    assert used <= english

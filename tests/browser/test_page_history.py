@@ -1,0 +1,477 @@
+"""The history of one's timers on the page: finding, correcting, deleting and adding entries."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser.held import Held
+from tests.browser.past import REPO, day, put, worked
+from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
+from tests.browser.widget import Widget
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.e2e.conftest import Site
+    from tests.support.fake_github import FakeGitHub
+    from tests.support.fake_github.model import Account
+
+
+@pytest.fixture
+def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
+    """Ann's page; she worked on three days."""
+    put(
+        site,
+        [
+            worked(ann, 1, "09:00", 90, 7, description="Say hello"),
+            worked(ann, 1, "14:00", 20, 8),
+            worked(ann, 2, "10:00", 45, None, description="Planning"),
+            worked(ann, 40, "10:00", 30, 7, repo="octocat/spoon-knife"),
+        ],
+    )
+    return open_timesheet(open_page, sign_in, ann)
+
+
+def stored(sheet: Timesheet, query: str = "") -> list[dict[str, Any]]:
+    """Return the timers that the API has, newest first."""
+    timers: list[dict[str, Any]] = sheet.page.evaluate(
+        "(query) => fetch(`/api/timelogs/${query}`).then((it) => it.json())", query
+    )["results"]
+    return timers
+
+
+def long_day(ago: int) -> str:
+    date = day(ago)
+    return f"{date:%A} {date.day} {date:%B}"
+
+
+# ------------------------------------------------------------------ finding
+
+
+def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
+    assert sheet.issues() == [f"{REPO}#8", f"{REPO}#7", "No issue"]
+    expect(sheet.days).to_have_text(
+        [re.compile(f"^{long_day(1)}.*1h.50m$"), re.compile(f"^{long_day(2)}.*45m$")]
+    )
+    first = sheet.entry("Say hello")
+    expect(first).to_contain_text(re.compile("09:00.*10:30"))
+    expect(first).to_contain_text("1h\u00a030m")
+    expect(first.get_by_role("link")).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
+
+
+def test_nobody_sees_the_time_of_somebody_else(
+    sheet: Timesheet, open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site
+) -> None:
+    bob = github.new_user(f"bob-{len(github.accounts)}")
+    put(site, [worked(bob, 1, "09:00", 15, 99)])
+    of_bob = open_timesheet(open_page, sign_in, bob)
+    assert of_bob.issues() == [f"{REPO}#99"]
+    expect(of_bob.total).to_have_text("15m")
+    sheet.page.reload()
+    expect(sheet.entries).to_have_count(3)
+    expect(sheet.entry("#99")).to_have_count(0)
+
+
+def test_a_filter_selects_entries_and_is_in_the_address(sheet: Timesheet) -> None:
+    sheet.choose("All time")
+    expect(sheet.entries).to_have_count(4)
+    sheet.choose("All time", Repository="Octo-Org/Hello-World", Issue_number="7")
+    assert sheet.issues() == [f"{REPO}#7"]
+    expect(sheet.total).to_have_text("1h\u00a030m")
+    assert sheet.page.url.endswith("/?repo=Octo-Org/Hello-World&issue=7&period=all")
+
+
+def test_days_can_be_chosen(sheet: Timesheet) -> None:
+    sheet.choose("From … to …", From=day(45).isoformat(), To=day(2).isoformat())
+    assert sheet.issues() == ["No issue", "octocat/spoon-knife#7"]
+    assert sheet.page.url.endswith(f"/?from={day(45)}&to={day(2)}")
+
+
+def test_the_way_back_leads_through_the_filters(sheet: Timesheet) -> None:
+    sheet.choose("All time")
+    sheet.choose("All time", Issue_number="8")
+    expect(sheet.entries).to_have_count(1)
+    sheet.page.go_back()
+    expect(sheet.entries).to_have_count(4)
+    expect(sheet.filter.get_by_label("Issue number")).to_have_value("")
+    sheet.page.go_back()
+    expect(sheet.entries).to_have_count(3)
+    expect(sheet.filter.get_by_label("Period")).to_have_value("30-days")
+    sheet.page.go_forward()
+    expect(sheet.entries).to_have_count(4)
+
+
+def test_an_address_with_a_filter_can_be_passed_on(sheet: Timesheet) -> None:
+    sheet.page.goto(f"/?from={day(2)}&to={day(2)}")
+    sheet.expect_ready()
+    assert sheet.issues() == ["No issue"]
+    expect(sheet.filter.get_by_label("From", exact=True)).to_have_value(day(2).isoformat())
+    sheet.filter.get_by_role("button", name="Reset").click()
+    expect(sheet.entries).to_have_count(3)
+    assert sheet.page.url.endswith("/")
+
+
+def test_who_signs_in_comes_back_to_the_filter(open_page: OpenPage, sign_in: SignIn, ann: Account) -> None:
+    page = open_page(**IN_BERLIN)
+    page.goto("/?period=all&issue=8")
+    sign_in(page, ann)
+    expect(page.get_by_label("Issue number")).to_have_value("8")
+    expect(page.get_by_label("Period")).to_have_value("all")
+
+
+def test_an_address_that_makes_no_sense_is_read_as_far_as_it_does(sheet: Timesheet) -> None:
+    sheet.page.goto("/?period=never&from=2026-02-31x&issue=-1")
+    sheet.expect_ready()
+    expect(sheet.entries).to_have_count(3)
+    expect(sheet.filter.get_by_label("Period")).to_have_value("30-days")
+
+
+def test_a_thousand_entries_can_be_gone_through(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(1000)])
+    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    more = sheet.page.get_by_role("button", name="Load more")
+    for shown in range(100, 1000, 100):
+        expect(sheet.entries).to_have_count(shown)
+        expect(sheet.page.get_by_text(f"The latest {shown}")).to_be_visible()
+        more.click()
+        expect(sheet.status).to_have_text("100 more are shown.")
+    expect(more).to_be_hidden()
+    expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
+    assert sorted(sheet.issues()) == sorted(f"{REPO}#{i + 1}" for i in range(1000))
+    expect(sheet.days).to_have_count(100)
+    # Where it goes on, for who has pressed a button that is gone.
+    expect(sheet.entries.nth(900).get_by_role("button").first).to_be_focused()
+
+
+def test_a_search_goes_on_where_a_page_has_nothing(sheet: Timesheet) -> None:
+    found = stored(sheet)
+
+    def answer(route: Route) -> None:
+        address = route.request.url
+        if "cursor=begin" in address:
+            page = {"next": address.replace("begin", "end"), "previous": None, "results": found}
+        elif "cursor=end" in address:
+            page = {"next": None, "previous": None, "results": []}
+        else:
+            page = {"next": f"{address}&cursor=begin", "previous": None, "results": []}
+        route.fulfill(json=page)
+
+    sheet.page.route(re.compile(r"/api/timelogs/\?.*page_size=100(&cursor=\w+)?$"), answer)
+    sheet.choose("All time")
+    assert sheet.issues() == [f"{REPO}#8", f"{REPO}#7", "No issue", "octocat/spoon-knife#7"]
+    expect(sheet.page.get_by_text("The latest 4")).to_be_visible()
+    more = sheet.page.get_by_role("button", name="Load more")
+    more.click()
+    expect(more).to_be_hidden()
+    expect(sheet.page.get_by_text("4 entries")).to_be_visible()
+    expect(sheet.entries.last.get_by_role("button").first).to_be_focused()
+    sheet.page.get_by_role("button", name="Export CSV").click()
+    expect(sheet.status).to_have_text("4 entries are exported.")
+
+
+def test_what_is_loaded_late_is_not_mixed_into_what_another_filter_selects(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    sheet = open_timesheet(open_page, sign_in, ann)
+    held = Held(sheet.page, "**/api/timelogs/?*cursor=*")
+    with sheet.page.expect_request("**/api/timelogs/?*cursor=*"):
+        sheet.page.get_by_role("button", name="Load more").click()
+    sheet.choose("All time", Issue_number="3")
+    assert sheet.issues() == [f"{REPO}#3"]
+    with sheet.page.expect_response("**/api/timelogs/?*cursor=*"):
+        held.first().continue_()
+    sheet.page.wait_for_timeout(500)
+    assert sheet.issues() == [f"{REPO}#3"]
+
+
+def test_an_entry_that_was_moved_back_is_shown_once(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    sheet = open_timesheet(open_page, sign_in, ann)
+    last = stored(sheet, "?page_size=100")[-1]
+    page = {"next": None, "results": [last, last | {"id": f"{ann.id}-another", "github_issue_number": 999}]}
+    sheet.page.route("**/api/timelogs/?*cursor=*", lambda route: route.fulfill(json=page))
+    sheet.page.get_by_role("button", name="Load more").click()
+    expect(sheet.status).to_have_text("1 more is shown.")
+    assert sheet.issues().count(f"{REPO}#{last['github_issue_number']}") == 1
+    assert sheet.issues()[-1] == f"{REPO}#999"
+
+
+# ------------------------------------------------------------------ correcting
+
+
+def test_an_entry_is_corrected(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
+    sheet.fill(
+        Issue="https://github.com/octocat/spoon-knife/issues/3",
+        Description="Forks",
+        Start=f"{day(1)}T13:30",
+        End=f"{day(1)}T15:00",
+    )
+    sheet.save()
+    expect(sheet.status).to_have_text("Saved.")
+    entry = sheet.entry("octocat/spoon-knife#3")
+    expect(entry).to_contain_text("Forks")
+    expect(entry).to_contain_text("1h\u00a030m")
+    expect(entry.get_by_role("button", name="Edit")).to_be_focused()
+    expect(sheet.total).to_have_text("3h\u00a045m")
+    sheet.page.reload()
+    expect(entry).to_contain_text(re.compile("13:30.*15:00"))
+
+
+def test_what_is_not_touched_stays_to_the_millisecond(sheet: Timesheet, ann: Account, site: Site) -> None:
+    put(site, [worked(ann, 3, "09:00:01.234", 10.0017, 9)])
+    sheet.page.reload()
+    before = stored(sheet)
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
+    sheet.fill(Description="Later")
+    sheet.save()
+    expect(sheet.entry("Later")).to_be_visible()
+    after = stored(sheet)
+    changed = [timer for timer in after if timer not in before]
+    assert [timer["description"] for timer in changed] == ["Later"]
+    assert {**changed[0], "description": ""} in before
+
+
+def test_an_entry_is_taken_off_its_issue(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Issue="")
+    sheet.save()
+    expect(sheet.entry("No issue")).to_have_count(2)
+    assert [timer["github_repo"] for timer in stored(sheet)].count(None) == 2
+
+
+def test_mistakes_are_said_beside_their_fields_before_anything_is_sent(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Issue="seven", End=f"{day(1)}T12:00")
+    sheet.save()
+    expect(sheet.mistake("Issue")).to_have_text(re.compile("That is no issue on GitHub"))
+    expect(sheet.mistake("End")).to_have_text("The end lies before the start.")
+    expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
+    sheet.fill(Issue="", Start="")
+    sheet.save()
+    expect(sheet.mistake("Issue")).to_be_hidden()
+    expect(sheet.dialog.get_by_label("Start")).to_be_focused()
+    sheet.page.keyboard.press("Escape")
+    expect(sheet.dialog).to_be_hidden()
+    assert f"{REPO}#8" in sheet.issues()
+
+
+def test_what_only_the_server_finds_wrong_is_said_beside_its_field(
+    sheet: Timesheet, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 400 .*/api/timelogs/")
+    # By the clock of this machine it is tomorrow.
+    sheet.page.clock.set_system_time(f"{day(-1)}T12:00:00Z")
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(End=f"{day(-1)}T10:00")
+    sheet.save()
+    expect(sheet.mistake("End")).to_have_text("Must not lie in the future.")
+    # Whatever language the page is in.
+    expect(sheet.mistake("End")).to_have_attribute("lang", "en")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_be_focused()
+
+
+def test_an_entry_is_deleted_only_when_that_is_confirmed(sheet: Timesheet) -> None:
+    delete = sheet.page.get_by_role("button", name=f"Delete {REPO}#8")
+    delete.click()
+    expect(sheet.dialog).to_contain_text(f"20m on {REPO}#8")
+    sheet.dialog.get_by_role("button", name="Cancel").click()
+    expect(sheet.dialog).to_be_hidden()
+    expect(delete).to_be_focused()
+    delete.click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "No issue"]
+    expect(sheet.entries.first.get_by_role("button", name="Edit")).to_be_focused()
+    expect(sheet.total).to_have_text("2h\u00a015m")
+    assert f"{REPO}#8" not in json.dumps(stored(sheet))
+
+
+def test_a_day_without_entries_goes_with_its_last_one(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.days).to_have_count(1)
+
+
+def test_what_is_shown_by_now_stays_when_an_entry_is_deleted_that_is_not(sheet: Timesheet) -> None:
+    held = Held(sheet.page, re.compile(r"/api/timelogs/[^?/]+/$"), "DELETE")
+    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
+        sheet.dialog.get_by_role("button", name="Delete").click()
+    sheet.choose("All time", Issue_number="7")
+    # What is asked for afterwards would put it right.
+    Held(sheet.page, "**/api/timelogs/?*")
+    held.first().continue_()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "octocat/spoon-knife#7"]
+
+
+def test_what_was_worked_today_follows_what_is_added_and_deleted(
+    open_page: OpenPage, sign_in: SignIn, ann: Account
+) -> None:
+    # At noon, wherever that is now.
+    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=zone)
+    today = Widget(sheet.page).element.get_by_role("timer", name="Today")
+    expect(today).to_have_text("00:00:00")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.save()
+    expect(today).to_have_text("01:00:00")
+    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(today).to_have_text("00:00:00")
+
+
+def test_the_widget_and_the_history_agree(sheet: Timesheet) -> None:
+    widget = Widget(sheet.page)
+    widget.start("octocat/spoon-knife#4")
+    entry = sheet.entry("octocat/spoon-knife#4")
+    expect(entry).to_contain_text("running")
+    widget.button("Pause").click()
+    expect(entry).to_contain_text("paused")
+    entry.get_by_role("button", name="Edit").click()
+    expect(sheet.dialog.get_by_label("Start")).to_be_hidden()
+    sheet.fill(Description="Cutlery")
+    sheet.save()
+    expect(sheet.entry("Cutlery")).to_contain_text("paused")
+    entry.get_by_role("button", name="Delete").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(entry).to_have_count(0)
+    expect(widget.timers).to_have_count(0)
+
+
+def test_what_starts_elsewhere_appears_and_leaves_one_where_one_is(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet.page.get_by_role("button", name="Load more").click()
+    expect(sheet.entries).to_have_count(150)
+    last = sheet.entries.last.get_by_role("button", name="Delete")
+    last.focus()
+    sheet.page.evaluate("""async () => {
+        await fetch("/api/timelogs/start/", { method: "POST" });
+        await document.querySelector("issue-timer").manager.refresh();
+    }""")
+    expect(sheet.entry("running")).to_be_visible()
+    expect(sheet.entries).to_have_count(151)
+    expect(last).to_be_focused()
+
+
+# ------------------------------------------------------------------ adding
+
+
+def test_time_is_added_by_its_end(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(
+        Issue="octocat/spoon-knife#5",
+        Description="Review",
+        Start=f"{day(1)}T11:00",
+        End=f"{day(1)}T12:15",
+    )
+    sheet.save()
+    expect(sheet.status).to_have_text("1h\u00a015m are added.")
+    expect(sheet.entry("octocat/spoon-knife#5")).to_contain_text("Review")
+    assert sheet.issues() == [f"{REPO}#8", "octocat/spoon-knife#5", f"{REPO}#7", "No issue"]
+    expect(sheet.total).to_have_text("3h\u00a050m")
+
+
+def test_time_is_added_by_its_duration_and_without_a_mouse(sheet: Timesheet) -> None:
+    keyboard = sheet.page.keyboard
+    sheet.page.get_by_role("button", name="Add time").focus()
+    keyboard.press("Enter")
+    keyboard.type("octocat/spoon-knife#6")
+    sheet.dialog.get_by_label("Start", exact=True).fill(f"{day(2)}T16:00")
+    sheet.dialog.get_by_role("radio", name="Ended at").focus()
+    keyboard.press("ArrowRight")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_be_hidden()
+    keyboard.press("Tab")
+    keyboard.type("2")
+    keyboard.press("Tab")
+    keyboard.type("5")
+    keyboard.press("Enter")
+    expect(sheet.entry("octocat/spoon-knife#6")).to_contain_text("2h\u00a05m")
+    expect(sheet.page.get_by_role("button", name="Add time")).to_be_focused()
+
+
+def test_time_without_a_duration_is_not_added(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.dialog.get_by_role("radio", name="Lasted").check()
+    sheet.fill(Hours="0", Minutes="0")
+    sheet.save()
+    expect(sheet.mistake("Hours")).to_have_text("How long did it last?")
+    sheet.fill(Hours="30")
+    sheet.save()
+    expect(sheet.mistake("Hours")).to_have_text("It would end in the future.")
+
+
+def test_time_is_not_added_twice_when_its_answer_gets_lost(sheet: Timesheet) -> None:
+    sheet.page.evaluate("""() => {
+        const real = fetch;
+        window.fetch = async (address, options) => {
+            const answer = await real(address, options);
+            if (options.method !== "POST") return answer;
+            window.fetch = real;
+            throw new TypeError("The connection broke before the answer was there.");
+        };
+    }""")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{day(1)}T11:00", End=f"{day(1)}T12:15")
+    sheet.save()
+    expect(sheet.dialog.get_by_role("alert")).to_have_text("There is no connection to the server.")
+    sheet.save()
+    expect(sheet.entry("octocat/spoon-knife#5")).to_have_count(1)
+    assert [timer["github_repo"] for timer in stored(sheet)].count("octocat/spoon-knife") == 2
+
+
+def test_a_form_stays_open_until_it_is_saved(sheet: Timesheet) -> None:
+    held = Held(sheet.page, "**/api/timelogs/")
+    sheet.page.get_by_role("button", name="Add time").click()
+    with sheet.page.expect_request("**/api/timelogs/"):
+        sheet.save()
+    sheet.page.keyboard.press("Escape")
+    sheet.dialog.get_by_role("button", name="Cancel").click()
+    expect(sheet.dialog).to_be_visible()
+    held.first().continue_()
+    expect(sheet.dialog).to_be_hidden()
+    expect(sheet.status).to_have_text("1h are added.")
+
+
+def test_a_form_that_was_closed_while_it_was_saved_does_not_close_the_next_one(sheet: Timesheet) -> None:
+    held = Held(sheet.page, "**/api/timelogs/")
+    sheet.page.get_by_role("button", name="Add time").click()
+    with sheet.page.expect_request("**/api/timelogs/"):
+        sheet.save()
+    # As a browser does when somebody presses Escape twice.
+    sheet.page.evaluate("document.querySelector('dialog').close()")
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Description="Still there")
+    held.first().continue_()
+    expect(sheet.entries).to_have_count(4)
+    expect(sheet.dialog.get_by_label("Description")).to_have_value("Still there")
+    sheet.save()
+    expect(sheet.entry("Still there")).to_be_visible()
+
+
+def test_what_is_entered_survives_a_session_that_is_over(sheet: Timesheet, complaints: Complaints) -> None:
+    complaints.provoke("status of 401 ")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{day(1)}T11:00", End=f"{day(1)}T12:15")
+    cookies = sheet.page.context.cookies()
+    sheet.page.context.clear_cookies()
+    sheet.save()
+    expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("sign in again, in another tab"))
+    sheet.page.context.add_cookies(cookies)
+    sheet.save()
+    expect(sheet.entry("octocat/spoon-knife#5")).to_be_visible()

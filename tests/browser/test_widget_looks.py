@@ -1,0 +1,218 @@
+"""How the widget looks and sounds: to everybody, in every language and on every screen."""
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.widget import REPO, Widget
+from tests.support.axe import violations
+from tests.support.fake_github import FakeGitHub
+from tests.support.fake_github.model import Account
+
+SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
+
+
+def begun(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
+    """Return what starts a timer that has run for some minutes."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    return {"github_repo": repo, "github_issue_number": number, "at": at.isoformat()}
+
+
+def refuse(route: Route) -> None:
+    route.fulfill(status=400, json={"detail": "Cannot pause a timer that is paused."})
+
+
+@pytest.fixture
+def show(
+    new_widget: NewWidget,
+    github: FakeGitHub,
+    ann: Account,
+    ann_elsewhere: Callable[..., Any],
+    complaints: Complaints,
+) -> Callable[..., Widget]:
+    """Shows the widget in one of its states."""
+
+    def show(state: str, **options: Any) -> Widget:
+        if state in {"running", "paused", "several", "problem"}:
+            timer = ann_elsewhere("start/", begun(REPO, 7, minutes=201))
+        if state == "several":
+            repo = "an-organization-with-a-long-name/and-a-repository"
+            for number, minutes in ((123456, 84), (8, 3)):
+                ann_elsewhere("start/", begun(repo, number, minutes=minutes))
+        if state in {"paused", "several"}:
+            ann_elsewhere(f"{timer['id']}/pause/")
+        widget = new_widget(**options)
+        widget.open()
+        if state == "signed-out":
+            expect(widget.sign_in_button).to_be_visible()
+            return widget
+        widget.sign_in(github, ann)
+        expect(widget.element.get_by_role("timer", name="Today")).not_to_have_text("–")
+        if state == "problem":
+            complaints.provoke(r"status of 400 .*/pause/$")
+            widget.page.route("**/pause/", refuse)
+            widget.button("Pause").click()
+            expect(widget.notice).to_contain_text("Taken back")
+        if state == "mistake":
+            widget.start("hello")
+        if state == "offline":
+            complaints.provoke("net::ERR_")
+            widget.page.context.set_offline(True)
+            widget.start(f"{REPO}#9")
+            expect(widget.banner).to_contain_text("No connection. One change")
+        return widget
+
+    return show
+
+
+STATES = ["running", "paused", "several", "empty", "problem", "mistake", "offline", "signed-out"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_everybody_can_use_it(show: Callable[..., Widget], state: str, scheme: str) -> None:
+    widget = show(state, color_scheme=scheme, viewport={"width": 1280, "height": 480})
+    assert violations(widget.page, "main") == []
+    for width in (1280, 360, 320):
+        widget.page.set_viewport_size({"width": width, "height": 480})
+        assert widget.page.evaluate("document.documentElement.scrollWidth") == width
+        assert not clipped(widget.element)
+        if width != 320 and os.environ.get("SCREENSHOTS"):
+            widget.page.screenshot(
+                path=SCREENSHOTS / f"widget-{state}-{width}-{scheme}.png",
+                animations="disabled",
+                full_page=True,
+            )
+
+
+def clipped(element: Locator) -> bool:
+    """Whether something in the widget is wider than its place."""
+    found: bool = element.evaluate(
+        "(element) => [...element.shadowRoot.querySelectorAll('*')]"
+        ".some((one) => !one.matches('input') && one.clientWidth && one.scrollWidth > one.clientWidth + 1)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("state", ["several", "mistake"])
+def test_it_reads_from_right_to_left_where_the_page_does(show: Callable[..., Widget], state: str) -> None:
+    widget = show(state, viewport={"width": 320, "height": 640})
+    widget.page.evaluate("document.documentElement.dir = 'rtl'")
+    assert widget.page.evaluate("document.documentElement.scrollWidth") == 320
+    assert not clipped(widget.element)
+    widget.page.set_viewport_size({"width": 1000, "height": 640})
+    if state == "several":
+        title, stop = widget.element.get_by_role("link").first, widget.button("Stop").first
+        title_box, stop_box = title.bounding_box(), stop.bounding_box()
+        assert title_box
+        assert stop_box
+        assert stop_box["x"] < title_box["x"]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", widget.clock().inner_text())
+    assert violations(widget.page, "main") == []
+
+
+@pytest.mark.parametrize(("preference", "longest"), [("no-preference", 5), ("reduce", 0)])
+def test_what_moves_stops_soon(show: Callable[..., Widget], preference: str, longest: int) -> None:
+    # WCAG 2.2.2: nothing has to offer a way to stop it that stops within five seconds.
+    seconds = show("running", reduced_motion=preference).page.evaluate("""() => {
+        const state = document.querySelector("issue-timer").shadowRoot.querySelector(".running .state");
+        const style = getComputedStyle(state, "::before");
+        const isMoving = style.animationName !== "none";
+        return isMoving ? parseFloat(style.animationDuration) * style.animationIterationCount : 0;
+    }""")
+    assert seconds <= longest
+
+
+def test_it_speaks_the_language_of_the_page_or_its_own(ann_widget: Widget) -> None:
+    page = ann_widget.page
+    expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
+    page.evaluate("document.querySelector('issue-timer').lang = 'de-AT'")
+    expect(ann_widget.element.get_by_text("Es läuft kein Timer.")).to_be_visible()
+    ann_widget.element.get_by_label("Issue", exact=True).fill("hallo")
+    ann_widget.element.get_by_role("button", name="Starten").click()
+    expect(ann_widget.element.get_by_text("Das ist kein Issue auf GitHub.")).to_be_visible()
+    expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de-AT")
+    # A language that it does not speak.
+    page.evaluate("document.querySelector('issue-timer').lang = 'tlh'")
+    expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
+    expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
+
+
+def test_german_says_all_that_english_does(ann_widget: Widget) -> None:
+    shapes = ann_widget.page.evaluate("""async () => {
+        const members = (value) => Object.keys(value).sort().map((key) => [key, shape(value[key])]);
+        const shape = (value) => typeof value === "object" ? members(value) : typeof value;
+        const { stringsFor } = await import("/widget/strings.js");
+        return [shape((await stringsFor("en")).strings), shape((await stringsFor("de")).strings)];
+    }""")
+    assert shapes[0] == shapes[1]
+
+
+def test_german_is_not_loaded_for_others(ann_widget: Widget) -> None:
+    loaded = ann_widget.page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert any(name.endswith("/widget/strings.js") for name in loaded)
+    assert not any("strings.de.js" in name for name in loaded)
+
+
+@pytest.mark.parametrize(("theme", "scheme"), [("light", "dark"), ("dark", "light")])
+def test_a_theme_can_be_chosen(show: Callable[..., Widget], theme: str, scheme: str) -> None:
+    widget = show("running", color_scheme=scheme)
+    widget.element.evaluate("(element, theme) => element.setAttribute('theme', theme)", theme)
+    color = widget.timers.evaluate("(item) => getComputedStyle(item).backgroundColor")
+    assert color == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 27, 35)"}[theme]
+    assert violations(widget.page, "issue-timer") == []
+
+
+def test_a_page_styles_it_by_properties_and_parts(ann_widget: Widget) -> None:
+    ann_widget.page.evaluate("""() => {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(`issue-timer { --issue-timer-primary: rgb(1, 2, 3) }
+            issue-timer::part(input) { border-width: 4px }`);
+        document.adoptedStyleSheets = [sheet];
+    }""")
+    start = ann_widget.element.get_by_role("button", name="Start", exact=True)
+    expect(start).to_have_css("background-color", "rgb(1, 2, 3)")
+    expect(ann_widget.issue).to_have_css("border-top-width", "4px")
+
+
+def test_compact_it_shows_what_runs_and_nothing_else(show: Callable[..., Widget]) -> None:
+    widget = show("running", viewport={"width": 320, "height": 480})
+    widget.element.evaluate("(element) => element.setAttribute('compact', '')")
+    expect(widget.issue).to_be_hidden()
+    expect(widget.element.get_by_role("timer", name="Today")).to_be_hidden()
+    box = widget.element.bounding_box()
+    assert box
+    assert box["height"] < 160
+    widget.button("Stop").click()
+    expect(widget.issue).to_be_focused()
+    assert violations(widget.page, "main") == []
+
+
+def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget: Widget) -> None:
+    expect(ann_widget.notice).to_have_count(1)
+    ann_widget.start(f"{REPO}#7")
+    expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
+    expect(ann_widget.clock()).to_have_attribute("aria-live", "off")
+    ann_widget.expect_sent()
+    ann_widget.page.evaluate("""() => {
+        window.said = 0;
+        const status = document.querySelector("issue-timer").shadowRoot.querySelector("[role=status]");
+        const watch = { childList: true, characterData: true, subtree: true };
+        new MutationObserver(() => { said += 1; }).observe(status, watch);
+    }""")
+    ann_widget.page.wait_for_timeout(4000)
+    assert ann_widget.page.evaluate("said") == 0
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(show: Callable[..., Widget]) -> None:
+    widget = show("running", reduced_motion="reduce")
+    assert widget.element.evaluate("(element) => element.getAnimations({ subtree: true }).length") == 0
+    widget.page.emulate_media(reduced_motion="no-preference")
+    assert widget.element.evaluate("(element) => element.shadowRoot.getAnimations().length") == 1

@@ -1,0 +1,265 @@
+"""Steering timers with the widget: every control, by pointer and by keyboard."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.held import Held
+from tests.browser.widget import REPO, Widget
+from tests.e2e.conftest import Site
+from tests.support.fake_github import FakeGitHub
+from tests.support.fake_github.model import Account
+
+
+def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site: Site, ann: Account) -> None:
+    ann_widget.listen()
+    ann_widget.start(f"https://github.com/{REPO}/issues/7")
+    ann_widget.expect_state("Running")
+    expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
+    link = ann_widget.element.get_by_role("link", name=f"{REPO}#7")
+    expect(link).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
+    ann_widget.page.wait_for_timeout(1100)
+
+    ann_widget.button("Pause").click()
+    ann_widget.expect_state("Paused")
+    expect(ann_widget.notice).to_have_text(f"Paused {REPO}#7.")
+    ann_widget.expect_sent()
+    paused = ann_widget.seconds()
+    assert paused >= 1
+
+    ann_widget.button("Resume").click()
+    ann_widget.expect_state("Running")
+    expect(ann_widget.notice).to_have_text(f"Resumed {REPO}#7.")
+
+    ann_widget.button("Stop").click()
+    expect(ann_widget.timers).to_have_count(0)
+    expect(ann_widget.notice).to_have_text(re.compile(rf"^Stopped {REPO}#7 at 00:00:\d\d\.$"))
+    expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
+    ann_widget.expect_sent()
+
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    (timer,) = site.timers(REPO, 7, token)
+    assert timer["status"] == "stopped"
+    assert paused <= timer["duration"] < paused + 5
+    told = ann_widget.heard()
+    assert [one["type"] for one in told] == [
+        f"issue-timer:{action}" for action in ("start", "pause", "resume", "stop")
+    ]
+    assert {one["timer"]["id"] for one in told} == {timer["id"]}
+    assert all(one["isOwn"] for one in told)
+
+
+def test_the_keyboard_is_enough(ann_widget: Widget) -> None:
+    page = ann_widget.page
+    page.get_by_role("heading", name="Work").click()
+
+    def tab_to(name: str) -> None:
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            if (
+                page.evaluate("document.activeElement.shadowRoot?.activeElement?.matches('input')")
+                and not name
+            ):
+                return
+            label = page.evaluate("document.activeElement.shadowRoot?.activeElement?.ariaLabel ?? ''")
+            if name and label.startswith(name):
+                return
+        raise AssertionError(f"{name or 'the field'} cannot be reached")
+
+    tab_to("")
+    page.keyboard.type(f"{REPO} 7")
+    page.keyboard.press("Enter")
+    ann_widget.expect_state("Running")
+    expect(ann_widget.issue).to_be_focused()
+    expect(ann_widget.issue).to_have_value("")
+    page.get_by_role("heading", name="Work").click()
+    tab_to("Pause")
+    page.keyboard.press("Space")
+    ann_widget.expect_state("Paused")
+    # It became another button in the same place.
+    expect(ann_widget.button("Resume")).to_be_focused()
+    page.keyboard.press("Enter")
+    ann_widget.expect_state("Running")
+    ann_widget.expect_sent()
+    expect(ann_widget.button("Pause")).to_be_focused()
+    tab_to("Stop")
+    page.keyboard.press("Enter")
+    expect(ann_widget.timers).to_have_count(0)
+    # The button is gone; what is left in the widget has the focus.
+    expect(ann_widget.issue).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("text", "repo", "number"),
+    [
+        ("https://github.com/octo-org/Hello.World/issues/12?x=1#issuecomment-3", "octo-org/Hello.World", 12),
+        ("github.com/octo-org/hello-world/issues/12/", "octo-org/hello-world", 12),
+        (
+            "https://github.com/orgs/octo-org/projects/3/views/1?pane=issue&itemId=5&issue=octo-org%7Chello%7C12",
+            "octo-org/hello",
+            12,
+        ),
+        (" octo-org/hello-world#12 ", "octo-org/hello-world", 12),
+        ("octo-org/hello-world 12", "octo-org/hello-world", 12),
+    ],
+)
+def test_an_issue_is_named_in_many_ways(ann_widget: Widget, text: str, repo: str, number: int) -> None:
+    with ann_widget.page.expect_request("**/api/timelogs/start/") as sent:
+        ann_widget.start(text)
+    body = sent.value.post_data_json
+    assert body
+    assert (body["github_repo"], body["github_issue_number"]) == (repo, number)
+    expect(ann_widget.timers).to_contain_text(f"{repo}#{number}")
+    ann_widget.expect_sent()
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("", "Which issue?"),
+        ("12", "no issue on GitHub"),
+        ("https://github.com/octo-org/hello-world", "no issue on GitHub"),
+        ("https://gitlab.com/octo-org/hello-world/issues/1", "no issue on GitHub"),
+        ("octo-org/..#1", "no issue on GitHub"),
+        ("https://github.com/octo-org/hello-world/pull/12", "That is a pull request."),
+        ("octo-org/hello-world#0", "no issue of this number"),
+        ("octo-org/hello-world#2147483648", "no issue of this number"),
+    ],
+)
+def test_a_mistake_is_explained_before_anything_is_sent(ann_widget: Widget, text: str, mistake: str) -> None:
+    sent: list[str] = []
+    ann_widget.page.on("request", lambda request: sent.append(request.method))
+    ann_widget.start(text)
+    expect(ann_widget.issue).to_have_accessible_description(re.compile(re.escape(mistake)))
+    expect(ann_widget.issue).to_have_attribute("aria-invalid", "true")
+    expect(ann_widget.issue).to_be_focused()
+    assert "POST" not in sent
+    ann_widget.issue.press_sequentially("x")
+    expect(ann_widget.issue).to_have_attribute("aria-invalid", "false")
+
+
+def test_the_page_can_name_the_issue_or_its_repository(ann_widget: Widget) -> None:
+    ann_widget.page.evaluate("""() => {
+        const timer = document.querySelector("issue-timer");
+        timer.setAttribute("repo", "octo-org/hello-world");
+        timer.setAttribute("issue", "octo-org/hello-world#7");
+    }""")
+    expect(ann_widget.issue).to_have_value(f"{REPO}#7")
+    ann_widget.element.get_by_role("button", name="Start", exact=True).click()
+    ann_widget.expect_state("Running", 7)
+    ann_widget.start("#8")
+    ann_widget.expect_state("Running", 8)
+    ann_widget.expect_sent()
+
+
+def test_starting_on_the_issue_of_an_open_timer_goes_on_with_it(ann_widget: Widget) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    ann_widget.expect_sent()
+    ann_widget.start(f"{REPO.upper()}#7")
+    expect(ann_widget.notice).to_contain_text("is running already")
+    ann_widget.button("Pause").click()
+    ann_widget.expect_state("Paused")
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    expect(ann_widget.timers).to_have_count(1)
+    ann_widget.expect_sent()
+
+
+def test_several_timers_run_beside_each_other_newest_first(ann_widget: Widget) -> None:
+    for number in (7, 8, 9):
+        ann_widget.start(f"{REPO}#{number}")
+        ann_widget.expect_state("Running", number)
+    ann_widget.element.get_by_role("button", name=f"Pause {REPO}#8").click()
+    ann_widget.expect_state("Paused", 8)
+    ann_widget.expect_sent()
+    ann_widget.page.reload()
+    expect(ann_widget.timers).to_have_count(3)
+    shown = [ann_widget.timers.nth(place).inner_text() for place in range(3)]
+    assert [re.search(rf"{REPO}#(\d)", text)[1] for text in shown] == ["9", "8", "7"]  # type: ignore[index]
+    ann_widget.expect_state("Paused", 8)
+    ann_widget.expect_state("Running", 9)
+
+
+def test_what_the_server_refuses_is_taken_back_and_said(ann_widget: Widget, complaints: Complaints) -> None:
+    complaints.provoke(r"status of 400 .*/pause/$")
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    ann_widget.expect_sent()
+    ann_widget.listen()
+
+    def refuse(route: Any) -> None:
+        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "Not on a Sunday."}
+        route.fulfill(status=400, body=json.dumps(problem), content_type="application/problem+json")
+
+    ann_widget.page.route("**/pause/", refuse)
+    ann_widget.button("Pause").click()
+    expect(ann_widget.notice).to_have_text("Taken back: Not on a Sunday.")
+    # Whatever language the widget speaks.
+    expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
+    ann_widget.expect_state("Running")
+    (told,) = ann_widget.heard()
+    assert (told["type"], told["code"], told["action"]) == ("issue-timer:problem", "refused", "pause")
+    before = ann_widget.seconds()
+    ann_widget.page.wait_for_timeout(2100)
+    assert 1 <= ann_widget.seconds() - before <= 3
+
+
+def test_a_start_that_is_refused_takes_what_followed_back_with_it(
+    ann_widget: Widget, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 403 .*/start/$")
+    sent: list[str] = []
+    ann_widget.page.on("request", lambda request: sent.append(request.method))
+    held = Held(ann_widget.page, "**/start/")
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.button("Pause").click()
+    ann_widget.expect_state("Paused")
+    held.first().fulfill(status=403, json={"detail": "This token may only read."})
+    expect(ann_widget.notice).to_have_text("Taken back: This token may only read.")
+    expect(ann_widget.timers).to_have_count(0)
+    ann_widget.expect_sent()
+    assert sent.count("POST") == 1
+
+
+def test_a_button_shows_its_effect_before_the_server_answers(ann_widget: Widget) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_sent()
+    held = Held(ann_widget.page, "**/pause/")
+    ann_widget.page.evaluate(
+        "document.querySelector('issue-timer').shadowRoot.querySelector('.pause').click()"
+    )
+    assert "Paused" in ann_widget.timers.inner_text()
+    ann_widget.page.wait_for_timeout(100)
+    held.first().continue_()
+    ann_widget.expect_sent()
+    ann_widget.expect_state("Paused")
+
+
+def test_signing_in_leads_back_to_where_one_was(
+    new_widget: NewWidget, github: FakeGitHub, ann: Account
+) -> None:
+    widget = new_widget()
+    widget.open("?of=ann#there")
+    expect(widget.element.get_by_text("Sign in to see and steer your timers.")).to_be_visible()
+    widget.sign_in(github, ann)
+    assert widget.page.url.endswith("/widget.html?of=ann#there")
+
+
+def test_a_page_cannot_break_the_widget_with_its_styles(ann_widget: Widget) -> None:
+    page: Page = ann_widget.page
+    before = ann_widget.issue.bounding_box()
+    page.evaluate("""() => {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync("* { box-sizing: content-box; padding: 9px } input, button { display: none }");
+        document.adoptedStyleSheets = [sheet];
+    }""")
+    expect(ann_widget.issue).to_be_visible()
+    after = ann_widget.issue.bounding_box()
+    assert before
+    assert after
+    assert after["height"] == before["height"]

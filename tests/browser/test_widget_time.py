@@ -1,0 +1,195 @@
+"""The time that the widget shows: the server's, whatever this machine's clock says."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.widget import OFFLINE, REPO, Widget
+from tests.support.fake_github import FakeGitHub
+from tests.support.fake_github.model import Account
+
+ISSUE = {"github_repo": REPO, "github_issue_number": 7}
+MINUTES = timedelta(minutes=1)
+COUNT_TICKS = """() => {
+    window.ticks = 0;
+    const clock = document.querySelector("issue-timer").shadowRoot.querySelector(".clock");
+    const watch = { childList: true, characterData: true, subtree: true };
+    new MutationObserver(() => { ticks += 1; }).observe(clock, watch);
+}"""
+
+
+def ago(span: timedelta) -> str:
+    return (datetime.now(UTC) - span).isoformat()
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_a_day_off_changes_nothing(
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any], days: int
+) -> None:
+    started = ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
+    widget = new_widget()
+    widget.page.clock.install(time=datetime.now(UTC) + timedelta(days=days))
+    widget.open()
+    widget.sign_in(github, ann)
+    widget.expect_state("Running")
+    expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
+    assert abs(widget.seconds() - expected.total_seconds()) < 3
+    # What is done here counts from the server's present, too.
+    widget.button("Pause").click()
+    widget.expect_sent()
+    expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
+    assert abs(widget.seconds() - expected.total_seconds()) < 3
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_set_meanwhile_changes_nothing(
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any], days: int
+) -> None:
+    ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
+    widget = new_widget()
+    widget.page.clock.install()
+    widget.open()
+    widget.sign_in(github, ann)
+    widget.expect_state("Running")
+    before, since = widget.seconds(), time.monotonic()
+    with widget.page.expect_request("**/api/timelogs/?*") as asked:
+        widget.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=days))
+    assert asked.value.method == "GET"
+    widget.page.wait_for_timeout(2000)
+    assert abs(widget.seconds() - before - (time.monotonic() - since)) < 2
+
+
+@pytest.fixture
+def alone(
+    new_widget: NewWidget,
+    github: FakeGitHub,
+    ann: Account,
+    ann_elsewhere: Callable[..., Any],
+    complaints: Complaints,
+) -> Widget:
+    """The widget with a running timer, a clock that tests can set, and no connection."""
+    complaints.provoke(OFFLINE)
+    ann_elsewhere("start/", ISSUE)
+    widget = new_widget()
+    widget.page.clock.install()
+    widget.open()
+    widget.sign_in(github, ann)
+    widget.expect_state("Running")
+    widget.page.context.set_offline(True)
+    return widget
+
+
+def test_an_hour_in_the_background_has_passed_when_one_comes_back(alone: Widget) -> None:
+    # It did not pass for the server: the page believes it until it has asked.
+    alone.page.clock.fast_forward("01:00:00")
+    alone.page.wait_for_timeout(1500)
+    assert alone.seconds() >= 3600
+    with alone.page.expect_response("**/api/timelogs/?*"):
+        alone.page.context.set_offline(False)
+    expect(alone.clock()).to_contain_text("00:00:")
+
+
+def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(ann_widget: Widget) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    ann_widget.expect_sent()
+    page = ann_widget.page
+    page.evaluate(COUNT_TICKS)
+    page.wait_for_timeout(5000)
+    assert 4 <= page.evaluate("ticks") <= 6
+
+    ann_widget.hide()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.evaluate("ticks = 0")
+    page.wait_for_timeout(17_000)
+    assert page.evaluate("ticks") == 0
+    assert requests == []
+
+    with page.expect_response("**/api/timelogs/?*"):
+        ann_widget.hide(hidden=False)
+    page.wait_for_timeout(1100)
+    assert ann_widget.seconds() >= 22
+
+
+def test_nothing_ticks_while_no_timer_runs(ann_widget: Widget) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.button("Pause").click()
+    ann_widget.expect_sent()
+    ann_widget.page.evaluate(COUNT_TICKS)
+    ann_widget.page.wait_for_timeout(2500)
+    assert ann_widget.page.evaluate("ticks") == 0
+
+
+def test_no_seconds_get_lost_over_a_day(alone: Widget) -> None:
+    shown, since = alone.page.evaluate("""() => {
+        const { manager } = document.querySelector("issue-timer");
+        return [manager.active(manager.state.timers[0]), performance.now()];
+    }""")
+    for _ in range(24):
+        alone.page.clock.fast_forward("01:00:00")
+    later, now = alone.page.evaluate("""() => {
+        const { manager } = document.querySelector("issue-timer");
+        return [manager.active(manager.state.timers[0]), performance.now()];
+    }""")
+    assert now - since >= 86_400_000
+    assert later - shown == pytest.approx((now - since) / 1000, abs=0.01)
+
+
+def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
+    now = datetime.now(UTC)
+    begin = max(now - 50 * MINUTES, now.replace(hour=0, minute=0, second=0, microsecond=0))
+    span = min(1800.0, (now - begin).total_seconds() - 1)
+    ann_elsewhere("", {"start_time": begin.isoformat(), "duration": span})
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    ann_widget.expect_sent()
+    today = ann_widget.element.get_by_role("timer", name="Today")
+    expect(today).not_to_have_text("–")
+    ann_widget.page.reload()
+    expect(today).not_to_have_text("–")
+    ann_widget.page.wait_for_timeout(1200)
+    assert abs(ann_widget.today() - span - ann_widget.seconds()) <= 1
+    before = ann_widget.today()
+    ann_widget.page.wait_for_timeout(3000)
+    assert 2 <= ann_widget.today() - before <= 4
+    ann_widget.button("Pause").click()
+    ann_widget.expect_sent()
+    ann_widget.page.wait_for_timeout(1000)
+    paused = ann_widget.today()
+    ann_widget.page.wait_for_timeout(2000)
+    assert ann_widget.today() == paused
+
+
+def test_what_was_worked_today_is_asked_for_until_it_is_known(
+    ann_widget: Widget, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    ann_widget.page.route("**/totals/*", lambda route: route.abort())
+    ann_widget.page.reload()
+    ann_widget.expect_ready()
+    ann_widget.page.wait_for_timeout(500)
+    today = ann_widget.element.get_by_role("timer", name="Today")
+    expect(today).to_have_text("–")
+    ann_widget.page.unroute("**/totals/*")
+    ann_widget.ask()
+    expect(today).to_have_text("00:00:00")
+
+
+def test_the_day_begins_at_midnight_where_one_is(
+    new_widget: NewWidget, github: FakeGitHub, ann: Account
+) -> None:
+    # Their offset is 13 h 45 min in summer, which no whole hour could pass for.
+    widget = new_widget(timezone_id="Pacific/Chatham")
+    widget.open()
+    with widget.page.expect_request("**/api/timelogs/totals/*") as asked:
+        widget.sign_in(github, ann)
+    url = asked.value.url
+    assert "time_zone=Pacific%2FChatham" in url
+    midnight = widget.page.evaluate("new Date(new Date().setHours(0, 0, 0, 0)).toISOString()")
+    assert midnight.replace(":", "%3A") in url

@@ -1,0 +1,123 @@
+"""The widget as somebody sees and steers it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import eventually
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.support.fake_github import FakeGitHub
+    from tests.support.fake_github.model import Account
+
+REPO = "octo-org/hello-world"
+# What Chromium complains of then, or when a test aborts a request.
+OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
+
+
+class Widget:
+    """The widget of a page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.element = page.locator("issue-timer")
+        self.timers = self.element.get_by_role("list").get_by_role("listitem")
+        self.notice = self.element.get_by_role("status")
+        self.banner = self.element.locator("[part=banner]")
+        self.issue = self.element.get_by_label("Issue", exact=True)
+        self.sign_in_button = self.element.get_by_role("button", name="Sign in with GitHub")
+
+    def open(self, query: str = "") -> None:
+        """Visit the page."""
+        self.page.goto(f"/widget.html{query}")
+
+    def another_tab(self) -> Widget:
+        """Open the page in another tab of the same browser."""
+        other = Widget(self.page.context.new_page())
+        other.open()
+        other.expect_ready()
+        return other
+
+    def button(self, name: str) -> Locator:
+        """Return the button that begins with a word, of the only timer that has one."""
+        return self.element.get_by_role("button", name=re.compile(f"^{name}"))
+
+    def clock(self, number: int = 7) -> Locator:
+        """Return the clock of an issue's timer."""
+        return self.element.get_by_role("timer", name=f"{REPO}#{number}", exact=True)
+
+    def seconds(self, number: int = 7) -> int:
+        """Return what the clock of an issue's timer shows."""
+        return seconds_of(self.clock(number).inner_text())
+
+    def today(self) -> int:
+        """Return the seconds that are shown for today."""
+        return seconds_of(self.element.get_by_role("timer", name="Today").inner_text())
+
+    def start(self, issue: str) -> None:
+        """Start a timer as people do."""
+        self.issue.fill(issue)
+        self.issue.press("Enter")
+
+    def expect_state(self, state: str, number: int = 7) -> None:
+        """Wait until the timer of an issue is in a state."""
+        expect(
+            self.timers.filter(has=self.page.get_by_role("timer", name=f"{REPO}#{number}", exact=True))
+        ).to_contain_text(state)
+
+    def expect_sent(self) -> None:
+        """Wait until the server has answered everything that was done."""
+        manager = "document.querySelector('issue-timer').manager"
+        assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
+
+    def ask(self) -> None:
+        """Have the widget ask the server now."""
+        self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
+
+    def sign_in(self, github: FakeGitHub, account: Account) -> None:
+        """Sign in with the widget's button and GitHub's, on a page of the stack's own."""
+        github.signed_in = account
+        self.sign_in_button.click()
+        self.page.get_by_role("button", name="Authorize").click()
+        self.expect_ready()
+
+    def expect_ready(self) -> None:
+        """Wait until the timers are there."""
+        expect(self.issue).to_be_visible()
+
+    def hide(self, *, hidden: bool = True) -> None:
+        """Have the browser say that the page is not visible any more, or is again."""
+        self.page.evaluate(
+            """(hidden) => {
+                Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            hidden,
+        )
+
+    def listen(self) -> None:
+        """Keep what the element tells its page from now on, for `heard`."""
+        self.page.evaluate("""() => {
+            window.heard = [];
+            for (const name of ["start", "pause", "resume", "stop", "problem"]) {
+                const hear = ({ type, detail }) => heard.push({ type, ...detail });
+                addEventListener(`issue-timer:${name}`, hear);
+            }
+        }""")
+
+    def heard(self) -> Any:
+        """Return what the element has told its page, in order."""
+        return self.page.evaluate("heard")
+
+
+def seconds_of(clock: str) -> int:
+    """Return the seconds in HH:MM:SS."""
+    match = re.fullmatch(r"(\d\d+):([0-5]\d):([0-5]\d)", clock)
+    assert match, clock
+    hours, minutes, seconds = map(int, match.groups())
+    return hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,586 @@
+import { ApiClient, randomName } from "./widget/api-client.js";
+import { ServerClock } from "./widget/clock.js";
+import { Outbox } from "./widget/outbox.js";
+
+const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
+const POLL_MS = 15_000;
+// From when on nobody seems to be there, how often to ask then.
+const IDLE = [
+  [3_600_000, 60_000],
+  [600_000, 30_000],
+];
+// How much longer to wait after another tab has asked, so that it goes on doing so.
+const AFTER_OTHERS_MS = 2_000;
+const LONGEST_WAIT_MS = 60_000;
+// How often to try what the server answers with an error of its own, which may be about this action alone.
+const MOST_TRIES = 6;
+// A wall clock is adjusted by less than this all the time; more was a person, or the machine slept.
+const JUMP_MS = 2_000;
+
+/** @import { Issue, State, Timer } from "./widget/types.d.ts" */
+
+/**
+ * A person's open timers, in step with the server and with the other tabs; docs/widget.md says how to use it.
+ * What is done shows at once, is taken back if the server refuses it, and waits while there is no connection.
+ * widget/types.d.ts has the events.
+ */
+export class TimerManager extends EventTarget {
+  /** @type {State} */
+  state = { phase: "loading", isConnected: true, isBusy: false, isExpired: false, timers: [], waiting: 0 };
+
+  #api;
+  #clock = new ServerClock();
+  #tab = tabName();
+  #user = null;
+  #outbox = null;
+  #channel = null;
+  #listeners = null;
+
+  // What the server said last, when (by its clock), and what names it.
+  #known = null;
+  #knownAt = 0;
+  #etag = "";
+  // What was done and not answered, by key, also in other tabs.
+  #actions = new Map();
+  // The keys of timers that were started here, by the id that the server gave them.
+  #keys = new Map();
+  // What is done now was done after that: two tabs may be half a second apart about the server's time.
+  #lastAt = 0;
+  // What was asked before that does not know what has happened since.
+  #changedAt = 0;
+
+  #today = null;
+  #todaySince = 0;
+  #todayAsked = 0;
+  #isTodayRight = false;
+  #failures = 0;
+  #tries = 0;
+  #retryAfter = 0;
+  // When the server wants to hear of what was done, at the earliest.
+  #notBefore = 0;
+  #jumped = 0;
+  #lastInput = 0;
+  #isSending = false;
+  #refreshing = null;
+  #pollTimer = 0;
+  #sendTimer = 0;
+  #tickTimer = 0;
+
+  /** @param {{server?: string}} [options] `server`: Issue Timer's origin, if this module is from another */
+  constructor({ server } = {}) {
+    super();
+    this.#api = new ApiClient(server);
+  }
+
+  /** Sends other requests as the same person. */
+  get api() {
+    return this.#api;
+  }
+
+  /** The server's time in milliseconds since the epoch, whatever this machine's clock says. */
+  get now() {
+    return this.#clock.now();
+  }
+
+  /** The seconds that were worked today, in the time zone of this machine; null if they are not known. */
+  get today() {
+    if (!this.#today) return null;
+    const running = this.state.timers.filter(({ status }) => status === "running").length;
+    return this.#today.seconds + (running * Math.max(0, this.now - this.#today.at)) / 1000;
+  }
+
+  /**
+   * @param {Timer} timer
+   * @returns {number} its active seconds, as of now
+   */
+  active({ status, active_duration, as_of }) {
+    return active_duration + (status === "running" ? Math.max(0, this.now - as_of) / 1000 : 0);
+  }
+
+  /** Begin to ask, count and listen, until `disconnect`. */
+  connect() {
+    if (this.#listeners) return;
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    const on = (target, types, listener) => {
+      for (const type of types) target.addEventListener(type, listener, { signal, passive: true });
+    };
+    on(document, ["visibilitychange"], () => this.#look());
+    on(window, ["online"], () => this.#look());
+    on(window, ["pageshow"], ({ persisted }) => persisted && this.#look());
+    on(document, ["pointerdown", "keydown"], () => this.#hearInput());
+    if ("BroadcastChannel" in window) {
+      this.#channel = new BroadcastChannel(`issue-timer:${this.#api.server}`);
+      on(this.#channel, ["message"], ({ data }) => this.#hearTab(data));
+    }
+    this.#look();
+  }
+
+  disconnect() {
+    this.#listeners?.abort();
+    this.#channel?.close();
+    this.#listeners = this.#channel = null;
+    for (const timer of [this.#pollTimer, this.#sendTimer, this.#tickTimer]) clearTimeout(timer);
+  }
+
+  /** Start a timer. @param {Issue & {description?: string}} issue */
+  start(issue) {
+    if (!issue?.github_repo) throw new TypeError("An issue is needed");
+    const key = randomName();
+    this.#do({ key, kind: "start", timer: key, issue });
+  }
+
+  /** @param {string} id a timer's */
+  pause(id) {
+    this.#do({ key: randomName(), kind: "pause", timer: id });
+  }
+
+  /** @param {string} id a timer's */
+  resume(id) {
+    this.#do({ key: randomName(), kind: "resume", timer: id });
+  }
+
+  /** @param {string} id a timer's */
+  stop(id) {
+    this.#do({ key: randomName(), kind: "stop", timer: id });
+  }
+
+  /** Sign in: away from the page and back to it or, on another site, in a popup, which takes a click. */
+  async signIn() {
+    try {
+      await this.#api.signIn();
+    } catch ({ message }) {
+      return this.#emit("problem", { code: message });
+    }
+    await this.refresh();
+  }
+
+  async signOut() {
+    try {
+      await this.#api.signOut();
+    } catch (error) {
+      const { status, message } = error;
+      if (status !== 401) return this.#emit("problem", { code: "failed", message: status ? message : "" });
+    }
+    this.#tell({ type: "signed-out" });
+    this.#leave(false);
+  }
+
+  /** Ask the server now, and send what waits. @returns {Promise<boolean>} whether it answered */
+  refresh() {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = null;
+      this.#schedulePoll();
+    });
+    return this.#refreshing;
+  }
+
+  /** Ask for today's seconds, for example after the time of a stopped timer was corrected. */
+  async loadToday() {
+    if (this.state.phase !== "ready") return;
+    const asked = ++this.#todayAsked;
+    const since = (this.#todaySince = startOfDay(this.now));
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone: timeZone });
+    let today = null;
+    try {
+      const { body } = await this.#api.request("GET", `/api/timelogs/totals/?${query}`);
+      today = { since, seconds: body.active_duration, at: Date.parse(body.until) };
+    } catch {
+      // It is asked for again with the next list.
+    }
+    if (asked !== this.#todayAsked) return;
+    this.#isTodayRight = today !== null;
+    if (today) this.#tell({ type: "today", today });
+    if (today || this.#today?.since !== since) this.#today = today;
+    this.#emit("change");
+  }
+
+  // ---------------------------------------------------------------- actions
+
+  #do(action) {
+    if (this.state.phase !== "ready") return;
+    this.#lastAt = Math.max(Math.round(this.now), this.#lastAt + 1);
+    Object.assign(action, { at: this.#lastAt, tab: this.#tab });
+    this.#outbox.put(action);
+    this.#actions.set(action.key, action);
+    this.#tell({ type: "done", action });
+    this.#show();
+    this.#send();
+  }
+
+  /** Send what waits, in order, until all of it is answered or has to wait. */
+  async #send() {
+    clearTimeout(this.#sendTimer);
+    const outbox = this.#outbox;
+    const waiting = outbox?.actions.length;
+    if (!waiting) this.#tries = this.#notBefore = 0;
+    if (this.#isSending || !waiting) return;
+    const wait = this.#notBefore - performance.now();
+    if (wait > 0) return this.#sendLater(wait);
+    let hasSent = false;
+    this.#isSending = true;
+    try {
+      await outbox.alone(async () => {
+        for (let next; (next = this.#outbox === outbox && outbox.actions[0]); hasSent = true) {
+          await this.#sendOne(next, outbox);
+        }
+      });
+    } catch (error) {
+      if (this.#outbox === outbox) this.#wait(error);
+      return;
+    } finally {
+      this.#isSending = false;
+    }
+    this.#tries = 0;
+    // A start may have paused another timer.
+    if (hasSent && this.#outbox === outbox) this.refresh();
+  }
+
+  #sendLater(wait) {
+    this.#sendTimer = setTimeout(() => this.#send(), wait);
+  }
+
+  async #sendOne(action, outbox) {
+    const { key, kind, timer, issue, at } = action;
+    const path = kind === "start" ? "start" : `${timer}/${kind}`;
+    const body = { ...issue, at: new Date(at).toISOString() };
+    let answer;
+    try {
+      const headers = { "Idempotency-Key": key };
+      answer = await this.#api.request("POST", `/api/timelogs/${path}/`, body, { headers });
+    } catch (error) {
+      const { status, isTemporary } = error;
+      if (status === 401 || (isTemporary && (status !== 500 || this.#tries + 1 < MOST_TRIES))) throw error;
+      this.#tries = 0;
+      return this.#refuse(action, error, outbox);
+    }
+    this.#tries = this.#failures = 0;
+    const [settled] = this.#hear(answer, [answer.body]);
+    if (kind === "start") {
+      for (const later of outbox.actions) if (later.timer === key && later.key !== key) outbox.put({ ...later, timer: settled.id });
+    }
+    outbox.remove(action);
+    if (this.#outbox !== outbox) return;
+    this.#tell({ type: "settled", action, timer: settled });
+    this.#settle(action, settled);
+  }
+
+  /** Take an action back that the server refused, and what depends on it. */
+  #refuse(action, { message }, outbox) {
+    const timer = this.state.timers.find(({ id }) => id === action.timer);
+    for (const other of outbox.actions) {
+      if (other.key !== action.key && (action.kind !== "start" || other.timer !== action.key)) continue;
+      outbox.remove(other);
+      this.#drop(other.key);
+    }
+    if (this.#outbox !== outbox) return;
+    this.#todaySince = 0;
+    this.#show();
+    this.#emit("problem", { code: "refused", message, action: action.kind, timer });
+  }
+
+  #drop(key) {
+    this.#actions.delete(key);
+    this.#tell({ type: "refused", key });
+  }
+
+  #settle({ key, kind, timer: id, tab }, timer) {
+    this.#actions.delete(key);
+    if (kind === "start") {
+      this.#keys.set(timer.id, key);
+      for (const later of this.#actions.values()) if (later.timer === key) later.timer = timer.id;
+    }
+    const others = this.#known.filter((one) => one.id !== timer.id && one.id !== id);
+    const place = this.#known.findIndex((one) => one.id === timer.id);
+    if (timer.status !== "stopped") others.splice(Math.max(0, place), 0, timer);
+    this.#known = others;
+    this.#knownAt = this.now;
+    this.#changedAt = performance.now();
+    // It names what is no longer shown.
+    this.#etag = "";
+    this.#show();
+    this.#emit("transition", { action: kind, timer, isOwn: tab === this.#tab });
+  }
+
+  /** Try again later what could not be sent. */
+  #wait(error) {
+    if (error.status === 401) return this.#leave(true);
+    this.#tries += 1;
+    this.#notBefore = performance.now() + error.retryAfter * 1_000;
+    this.#show({ isConnected: false, isBusy: error.status > 0 });
+    if (this.#tries === 1) this.#emit("problem", { code: "waiting" });
+    this.#sendLater(jittered(1_000 * 2 ** this.#tries, error.retryAfter));
+  }
+
+  // ---------------------------------------------------------------- asking
+
+  async #refresh() {
+    clearTimeout(this.#pollTimer);
+    if (!this.#api.maySucceed) return this.#leave(this.state.isExpired);
+    this.#hasJumped();
+    const hadFailed = this.#failures > 0;
+    let isNew;
+    try {
+      let answer, user;
+      do {
+        const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
+        answer = await this.#api.request("GET", LIST, undefined, { headers });
+        // An empty list does not say whose it is, and somebody else may have signed in in another tab.
+        if (answer.status !== 304) {
+          user = answer.body.results[0]?.user ?? (await this.#api.request("GET", "/api/auth/me/")).body.id;
+        }
+        // Again, if something changed while it was on its way: it may not know.
+      } while (answer.sent < this.#changedAt);
+      isNew = this.#take(answer, user);
+      this.#failures = 0;
+    } catch (error) {
+      if (error.status === 401) return this.#leave(this.state.phase === "ready" || this.state.isExpired);
+      // Nobody says what time it is: probably the machine slept.
+      if (this.#jumped > JUMP_MS) this.#clock.advance(this.#jumped);
+      this.#failures += 1;
+      this.#retryAfter = error.retryAfter;
+      this.#show({ isConnected: false, isBusy: error.status > 0 });
+      return false;
+    } finally {
+      this.#jumped = 0;
+    }
+    // A browser's data may have been cleared.
+    const kept = this.#outbox.actions.map(({ key }) => key);
+    const lost = [...this.#actions.values()].filter(({ key, tab }) => tab === this.#tab && !kept.includes(key));
+    for (const { key } of lost) this.#drop(key);
+    const isConnected = this.#notBefore <= performance.now();
+    if (isNew || lost.length || isConnected !== this.state.isConnected) this.#show({ isConnected });
+    this.#send();
+    if (isNew || hadFailed || !this.#isTodayRight || this.#isNewDay()) await this.loadToday();
+    return true;
+  }
+
+  /** Take the answer to a list for the truth. @returns {boolean} whether it is another than before */
+  #take(answer, user) {
+    const timers = this.#hear(answer, answer.body?.results ?? []);
+    if (answer.status === 304) {
+      this.#tell({ type: "same" });
+      return false;
+    }
+    if (user !== this.#user) this.#enter(user);
+    this.#etag = answer.headers.get("ETag") ?? "";
+    this.#adopt(timers, this.now);
+    this.#tell({ type: "list", timers, at: this.#knownAt, etag: this.#etag });
+    return true;
+  }
+
+  #enter(user) {
+    this.#user = user;
+    this.#known = this.#today = null;
+    this.#todayAsked += 1;
+    this.#outbox = new Outbox(`${this.#api.server}:${user}`);
+    this.#actions = new Map(this.#outbox.actions.map((action) => [action.key, action]));
+  }
+
+  #leave(isExpired) {
+    const waiting = isExpired ? this.#actions.size || this.state.waiting : 0;
+    this.#user = this.#outbox = this.#known = this.#today = null;
+    this.#etag = "";
+    this.#todayAsked += 1;
+    this.#changedAt = performance.now();
+    this.#actions.clear();
+    clearTimeout(this.#sendTimer);
+    this.#show({ phase: "signed-out", isConnected: true, isExpired, waiting });
+    return true;
+  }
+
+  /** Take timers for the truth, and tell what happened to them elsewhere. */
+  #adopt(timers, at) {
+    const before = this.#known;
+    this.#known = timers;
+    this.#knownAt = at;
+    this.#lastInput = performance.now();
+    // What is done here is about to be confirmed.
+    if (!before || this.#actions.size) return;
+    const tell = (action, timer) => this.#emit("transition", { action, timer, isOwn: false });
+    for (const timer of timers) {
+      const former = before.find(({ id }) => id === timer.id);
+      if (!former) tell("start", timer);
+      else if (former.status !== timer.status) tell(timer.status === "paused" ? "pause" : "resume", timer);
+    }
+    for (const former of before) if (!timers.some(({ id }) => id === former.id)) tell("stop", former);
+  }
+
+  /** Hear what time it is, and note it in the timers of an answer. */
+  #hear(answer, timers) {
+    this.#clock.hear(Date.parse(answer.headers.get("Date")), 1_000, answer);
+    return timers.map((timer) => {
+      this.#lastAt = Math.max(this.#lastAt, Date.parse(timer.last_pause_time ?? timer.start_time));
+      if (timer.status !== "running") return { ...timer, as_of: 0 };
+      // Of a running timer, the parts that have passed end at the present.
+      const as_of = Date.parse(timer.start_time) + Math.round((timer.paused_duration + timer.active_duration) * 1_000);
+      this.#clock.hear(as_of, 1, answer);
+      return { ...timer, as_of };
+    });
+  }
+
+  #isNewDay() {
+    return startOfDay(this.now) !== this.#todaySince;
+  }
+
+  // ---------------------------------------------------------------- when
+
+  #schedulePoll(extra = 0) {
+    clearTimeout(this.#pollTimer);
+    if (!this.#listeners || document.hidden || this.state.phase === "signed-out") return;
+    const wait = this.#failures ? jittered(POLL_MS * 2 ** (this.#failures - 1), this.#retryAfter) : this.#pace();
+    this.#pollTimer = setTimeout(() => this.refresh(), wait + extra);
+  }
+
+  #pace() {
+    const idle = performance.now() - this.#lastInput;
+    return IDLE.find(([from]) => idle >= from)?.[1] ?? POLL_MS;
+  }
+
+  #hearInput() {
+    const hadSlackened = this.#pace() > POLL_MS;
+    this.#lastInput = performance.now();
+    if (hadSlackened) this.refresh();
+  }
+
+  #look() {
+    clearTimeout(this.#pollTimer);
+    clearTimeout(this.#tickTimer);
+    if (document.hidden) return;
+    this.#lastInput = performance.now();
+    this.refresh();
+    if (this.state.phase === "ready") this.#tick();
+  }
+
+  #scheduleTick() {
+    clearTimeout(this.#tickTimer);
+    const running = this.state.timers.find(({ status }) => status === "running");
+    if (!this.#listeners || document.hidden || !running) return;
+    const untilNext = 1_000 - ((this.active(running) * 1_000) % 1_000);
+    this.#tickTimer = setTimeout(() => this.#tick(), untilNext + 1);
+  }
+
+  #tick() {
+    // Better a clock that stands for a moment than one that jumps to what may be wrong.
+    if (this.#hasJumped()) return this.refresh().then(() => this.#scheduleTick());
+    if (this.#isNewDay()) this.loadToday();
+    this.#scheduleTick();
+    this.#emit("tick");
+  }
+
+  #hasJumped() {
+    this.#jumped += this.#clock.jump();
+    return Math.abs(this.#jumped) > JUMP_MS;
+  }
+
+  // ---------------------------------------------------------------- tabs and events
+
+  #tell(message) {
+    this.#channel?.postMessage({ ...message, user: this.#user });
+  }
+
+  #hearTab({ type, user, action, key, timer, timers, at, etag, today }) {
+    if (type === "signed-out") return this.#leave(false);
+    if (this.state.phase === "signed-out") return this.refresh();
+    // Somebody else has signed in in this browser.
+    if (user && user !== this.#user) return this.refresh();
+    if (!user || !this.#known) return;
+    if (type === "done") {
+      this.#actions.set(action.key, action);
+      this.#lastAt = Math.max(this.#lastAt, action.at);
+    }
+    if (type === "refused") this.#actions.delete(key);
+    if (type === "today") this.#today = today;
+    if (type === "settled") return this.#settle(action, timer);
+    if (type === "list" && at > this.#knownAt) {
+      this.#etag = etag;
+      this.#adopt(timers, at);
+    }
+    if (type === "list" || type === "same") this.#schedulePoll(AFTER_OTHERS_MS);
+    this.#show();
+  }
+
+  #show(change = {}) {
+    // What has passed counts at the pace at which it did.
+    if (this.#today) this.#today = { ...this.#today, seconds: this.today, at: Math.max(this.now, this.#today.at) };
+    const known = (this.#known ?? []).map((timer) => ({ key: this.#keys.get(timer.id) ?? timer.id, ...timer }));
+    const actions = [...this.#actions.values()].sort((one, other) => one.at - other.at);
+    this.state = {
+      ...this.state,
+      ...(this.#known && { phase: "ready", isExpired: false }),
+      timers: actions.reduce(after, known),
+      waiting: actions.length,
+      ...change,
+    };
+    this.#emit("change");
+    this.#scheduleTick();
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** @returns {Timer[]} the timers as they are when an action is done */
+function after(timers, { key, kind, timer: id, issue, at }) {
+  if (kind === "start") return timers.some((timer) => isOn(timer, issue)) ? timers : [begun(key, issue, at), ...timers];
+  return timers.flatMap((timer) => {
+    if (timer.id !== id) return [timer];
+    if (kind === "stop") return [];
+    const { status, active_duration, as_of } = timer;
+    const next = { ...timer, is_pending: true };
+    if (kind === "pause" && status === "running") {
+      const active = active_duration + Math.max(0, at - as_of) / 1_000;
+      Object.assign(next, { status: "paused", active_duration: active });
+    }
+    if (kind === "resume" && status === "paused") Object.assign(next, { status: "running", as_of: at });
+    return [next];
+  });
+}
+
+function begun(key, issue, at) {
+  return {
+    key,
+    id: key,
+    status: "running",
+    active_duration: 0,
+    as_of: at,
+    is_pending: true,
+    source: "manual",
+    start_time: new Date(at).toISOString(),
+    description: "",
+    ...issue,
+    github_issue_url: `https://github.com/${issue.github_repo}/issues/${issue.github_issue_number}`,
+  };
+}
+
+/**
+ * @param {Timer} timer
+ * @param {Issue} issue
+ * @returns {boolean} whether the timer is on the issue; GitHub ignores the case of names
+ */
+export function isOn(timer, issue) {
+  return (
+    timer.github_issue_number === issue.github_issue_number &&
+    timer.github_repo?.toLowerCase() === issue.github_repo.toLowerCase()
+  );
+}
+
+function startOfDay(now) {
+  return new Date(now).setHours(0, 0, 0, 0);
+}
+
+/** @returns {number} how long to wait, a bit more or less than others do (milliseconds) */
+function jittered(ms, retryAfter = 0) {
+  return Math.max(Math.min(ms, LONGEST_WAIT_MS) * (0.75 + Math.random() / 2), retryAfter * 1_000);
+}
+
+/** @returns {string} the same after the page was loaded again */
+function tabName() {
+  try {
+    return (sessionStorage["issue-timer:tab"] ??= randomName());
+  } catch {
+    return randomName();
+  }
+}

@@ -1,0 +1,157 @@
+import { storage } from "./storage.js";
+
+const OWN_SERVER = new URL(import.meta.url).origin;
+const TIMEOUT_MS = 30_000;
+const RENEW_BEFORE_MS = 45 * 60_000;
+
+/** A request that the server refused or, with status 0, did not answer. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {{detail?: string, errors?: {loc: (string|number)[], msg: string}[]}} [problem] as in RFC 9457
+   * @param {number} [retryAfter] seconds
+   */
+  constructor(status, problem = {}, retryAfter = 0) {
+    super(problem.errors?.map(({ msg }) => msg).join(" ") || problem.detail || `HTTP ${status}`);
+    Object.assign(this, { status, problem, retryAfter });
+  }
+
+  /** Whether the same request may succeed later. */
+  get isTemporary() {
+    return !this.status || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * Sends requests as the person who is signed in: on the server's own pages with their cookie, on other
+ * sites' with a session that the sign-in's popup hands over, see docs/security.md.
+ */
+export class ApiClient {
+  #popup;
+  #isRenewing = false;
+
+  /** @param {string} [server] Issue Timer's origin; without it, the one that this module was loaded from */
+  constructor(server = OWN_SERVER) {
+    this.server = new URL(server, location.href).origin;
+    this.isEmbedded = this.server !== location.origin;
+    this.sessionKey = `issue-timer:session:${this.server}`;
+  }
+
+  /** Whether it is worth asking: without a session on another site, the answer is known. */
+  get maySucceed() {
+    return !this.isEmbedded || storage.get(this.sessionKey) !== null;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path with its query, or a full URL of the server's, such as a page's `next`
+   * @param {object} [body] sent as JSON
+   * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./types.d.ts").Answer>} also a 304
+   * @throws {ApiError}
+   */
+  async request(method, path, body, { headers = {}, signal } = {}) {
+    const url = new URL(path, this.server);
+    const session = this.isEmbedded && url.origin === this.server && storage.get(this.sessionKey);
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const sent = performance.now();
+    let response, text;
+    try {
+      response = await fetch(url, {
+        method,
+        headers: {
+          ...(session && { Authorization: `Bearer ${session.token}` }),
+          ...(body && { "Content-Type": "application/json" }),
+          ...headers,
+        },
+        body: body && JSON.stringify(body),
+        credentials: this.isEmbedded ? "omit" : "same-origin",
+        // Otherwise Chromium sends a preflight before each. Answers are no-store: no cache has any.
+        cache: "If-None-Match" in headers ? "force-cache" : "default",
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      });
+      text = await response.text();
+    } catch {
+      signal?.throwIfAborted();
+      throw new ApiError(0);
+    }
+    const received = performance.now();
+    const answer = parse(text);
+    if (!response.ok && response.status !== 304) {
+      if (response.status === 401 && session) this.#forget(session);
+      throw new ApiError(response.status, answer, retryAfter(response.headers));
+    }
+    if (session) this.#renew(session, Date.parse(response.headers.get("Date")));
+    return { status: response.status, body: answer, headers: response.headers, sent, received };
+  }
+
+  /** Lead to GitHub and back or, on another site, open a popup, and wait until it hands over a session. */
+  signIn() {
+    if (!this.isEmbedded) {
+      const { pathname, search, hash } = location;
+      location.assign(`/api/auth/login/?${new URLSearchParams({ next: pathname + search + hash })}`);
+      return new Promise(() => {});
+    }
+    this.#popup?.abort();
+    this.#popup = new AbortController();
+    const query = new URLSearchParams({ origin: location.origin });
+    const popup = open(`${this.server}/api/auth/login/?${query}`, "issue-timer-sign-in", "width=480,height=680");
+    return new Promise((resolve, reject) => {
+      if (!popup) return reject(new ApiError(0, { detail: "popup" }));
+      const hear = ({ origin, source, data }) => {
+        if (origin !== this.server || source !== popup || data?.type !== "issue-timer:session") return;
+        this.#popup.abort();
+        storage.set(this.sessionKey, { token: data.session, expires: data.expires });
+        resolve();
+      };
+      addEventListener("message", hear, { signal: this.#popup.signal });
+    });
+  }
+
+  /** Sign out, on this device. */
+  async signOut() {
+    await this.request("POST", "/api/auth/logout/");
+    storage.remove(this.sessionKey);
+  }
+
+  /** Have a session go on that is older than a quarter of an hour, by the server's clock. */
+  async #renew({ token, expires }, now) {
+    if (this.#isRenewing || !(expires - now < RENEW_BEFORE_MS)) return;
+    this.#isRenewing = true;
+    try {
+      const { body } = await this.request("POST", "/api/auth/session/");
+      // Somebody may have signed out or in, meanwhile.
+      if (storage.get(this.sessionKey)?.token === token) {
+        storage.set(this.sessionKey, { token: body.session, expires: Date.parse(body.expires) });
+      }
+    } catch {
+      // It works for a while longer, and the next answer is another chance.
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  #forget({ token }) {
+    if (storage.get(this.sessionKey)?.token === token) storage.remove(this.sessionKey);
+  }
+}
+
+/** @returns {number} seconds; the header has them, or a date (RFC 9110, section 10.2.3) */
+function retryAfter(headers) {
+  const value = headers.get("Retry-After");
+  const seconds = Number(value) || (Date.parse(value) - Date.parse(headers.get("Date"))) / 1_000;
+  return Math.min(Math.max(0, seconds || 0), 3_600);
+}
+
+/** @returns {string} one that nobody has; `crypto.randomUUID` is for pages with HTTPS only */
+export function randomName() {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
+}
+
+function parse(text) {
+  try {
+    return text ? JSON.parse(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}

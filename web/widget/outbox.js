@@ -1,0 +1,41 @@
+import { storage } from "./storage.js";
+
+/** @import { Action } from "./types.d.ts" */
+
+/** One person's actions, in order; each is stored by itself, so that tabs never overwrite each other's. */
+export class Outbox {
+  #prefix;
+
+  /** @param {string} name of whom and for which server */
+  constructor(name) {
+    this.name = `issue-timer:outbox:${name}`;
+    this.#prefix = `${this.name}:`;
+  }
+
+  /** @returns {Action[]} oldest first */
+  get actions() {
+    return storage.keys(this.#prefix).map(storage.get).filter(Boolean);
+  }
+
+  /** @param {Action} action */
+  put(action) {
+    storage.set(this.#keyOf(action), action);
+  }
+
+  /** @param {Action} action */
+  remove(action) {
+    storage.remove(this.#keyOf(action));
+  }
+
+  /**
+   * Do something in one tab at a time. A browser has no locks on pages without HTTPS; there, two tabs may send
+   * the same, and its Idempotency-Key has it happen once.
+   */
+  async alone(task) {
+    await (navigator.locks ? navigator.locks.request(this.name, task) : task());
+  }
+
+  #keyOf({ at, key }) {
+    return `${this.#prefix}${Math.round(at)}:${key}`;
+  }
+}

@@ -1,0 +1,77 @@
+/** What the widget says, in English; other languages have a file of the same shape beside this one. */
+const en = {
+  widget: "Issue Timer",
+  today: "Today",
+  issue: "Issue",
+  placeholder: "owner/repo#1 or URL",
+  start: "Start",
+  pause: "Pause",
+  resume: "Resume",
+  stop: "Stop",
+  running: "Running",
+  paused: "Paused",
+  since: (time) => `since ${time}`,
+  noIssue: "No issue",
+  loading: "Loading your timers…",
+  none: "No timer is running.",
+  noneHint: "Assign yourself an issue on GitHub, or start one here.",
+  signedOut: "Sign in to see and steer your timers.",
+  expired: "Your session is over. Sign in to go on.",
+  kept: (count) => (count === 1 ? "What you did is kept until then." : `${count} things that you did are kept until then.`),
+  signIn: "Sign in with GitHub",
+  signOut: "Sign out",
+  offline: "No connection.",
+  busy: "The server is busy.",
+  again: "Trying again…",
+  waiting: (count) => `${count === 1 ? "One change waits" : `${count} changes wait`} to be sent.`,
+  tryNow: "Try now",
+  unsent: "not sent yet",
+  sources: {
+    assigned: "assigned to you",
+    reopened: "reopened",
+    labeled: "labelled",
+    project: "moved on the board",
+    comment: "by comment",
+  },
+  did: {
+    start: (name) => `Started ${name}.`,
+    pause: (name) => `Paused ${name}.`,
+    resume: (name) => `Resumed ${name}.`,
+    stop: (name, time) => `Stopped ${name} at ${time}.`,
+  },
+  elsewhere: {
+    start: (name) => `${name} was started.`,
+    pause: (name) => `${name} was paused elsewhere.`,
+    resume: (name) => `${name} was resumed elsewhere.`,
+    stop: (name) => `${name} was stopped elsewhere.`,
+  },
+  already: (name) => `${name} is running already.`,
+  problems: {
+    refused: "Taken back:",
+    waiting: "It is kept, and sent as soon as possible.",
+    popup: "The browser did not open the window for signing in. Please allow it, and try again.",
+    failed: "That did not work:",
+  },
+  mistakes: {
+    empty: "Which issue? Paste its address, or type owner/repo#1.",
+    form: "That is no issue on GitHub. Paste its address, or type owner/repo#1.",
+    pull: "That is a pull request. Timers are for issues.",
+    number: "There is no issue of this number.",
+  },
+};
+
+const others = { de: () => import("./strings.de.js") };
+
+/**
+ * @param {string} language as in `lang` (BCP 47)
+ * @returns {Promise<{language: string, strings: typeof en}>} those of the language or, without, English
+ */
+export async function stringsFor(language) {
+  const [primary] = language.toLowerCase().split("-");
+  if (!others[primary]) return { language: primary === "en" ? language : "en", strings: en };
+  try {
+    return { language, strings: (await others[primary]()).default };
+  } catch {
+    return { language: "en", strings: en };
+  }
+}
