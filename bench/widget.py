@@ -9,9 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from local_stack import LocalStack, free_port
 from local_stack.paths import ROOT
 from tests.browser.widget import REPO, Widget
 from tests.support.install_chromium import FLAGS, chromium
+from tests.support.page_server import PageServer
 
 _ANN = (21031067, "Codertocat")
 _PAGE = """<!doctype html>
@@ -72,50 +71,20 @@ _DURATIONS = ("ScriptDuration", "TaskDuration", "ProcessTime")
 
 def measure() -> str:
     """Return the tables: bytes, times on a slow connection, and processor time of an hour."""
-    with tempfile.TemporaryDirectory() as folder, _OtherSite() as other, sync_playwright() as playwright:
-        parameters = {"AllowedOrigins": other.origin}
+    with tempfile.TemporaryDirectory() as folder, PageServer() as sites, sync_playwright() as playwright:
+        origin = sites.origin("wiki")
+        parameters = {"AllowedOrigins": origin}
         with (
             LocalStack(free_port(), Path(folder), parameters=parameters) as stack,
             playwright.chromium.launch(executable_path=chromium(), args=FLAGS) as browser,
         ):
-            other.page = _PAGE.format(server=stack.url)
+            sites.pages["/"] = _PAGE.format(server=stack.url).encode()
             token = stack.mint_token(_ANN[0], login=_ANN[1])
             _start_timer(stack, token)
-            embedding = _Embedding(browser, other.origin, stack.url, token)
+            embedding = _Embedding(browser, origin, stack.url, token)
             return "\n\n".join(
                 (_weight(embedding, stack.url), _speed(embedding), _processor_time(embedding)),
             )
-
-
-class _OtherSite(ThreadingHTTPServer):
-    """A web site that has the widget on its page."""
-
-    page: str
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _PageHandler)
-        self.origin = f"http://wiki.localhost:{self.server_port}"
-
-    def __enter__(self) -> "_OtherSite":
-        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.shutdown()
-        super().__exit__(*exc_info)
-
-
-class _PageHandler(BaseHTTPRequestHandler):
-    server: _OtherSite
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(self.server.page.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
 
 
 @dataclass(frozen=True)

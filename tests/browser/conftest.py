@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -22,6 +19,7 @@ from tests.browser.widget import Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.install_chromium import FLAGS, chromium
+from tests.support.page_server import PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +31,7 @@ _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 _PATIENCE_MS = 60_000
 
 
-class OtherSites(ThreadingHTTPServer):
+class OtherSites(PageServer):
     """Web sites of other people on this machine, each with pages that embed Issue Timer.
 
     Attributes
@@ -47,31 +45,10 @@ class OtherSites(ThreadingHTTPServer):
     _PAGES: ClassVar = {"/": "embedding_page.html", "/widget": "embedding_widget_page.html"}
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _PageHandler)
-        self.wiki = f"http://wiki.localhost:{self.server_port}"
-        self.stranger = f"http://stranger.localhost:{self.server_port}"
+        super().__init__()
+        self.wiki = self.origin("wiki")
+        self.stranger = self.origin("stranger")
         self.pages = {path: Path(__file__).with_name(name).read_bytes() for path, name in self._PAGES.items()}
-
-    def __enter__(self) -> Self:
-        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.shutdown()
-        super().__exit__(*exc_info)
-
-
-class _PageHandler(BaseHTTPRequestHandler):
-    server: OtherSites
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(self.server.pages[urlsplit(self.path).path])
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
 
 
 @pytest.fixture(scope="package")

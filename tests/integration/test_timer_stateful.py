@@ -781,24 +781,22 @@ class TimerMachine(RuleBasedStateMachine):
             if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
         ]
         unnamed = list(stored)
-        # A start by hand keeps the name that it was answered with.
-        answered = [span.ulid for span in desk.spans]
         for span in desk.spans:
             twin = next((t for t in unnamed if face(t, self.now) == span.face(self.now)), None)
             assert twin, (span, [face(timer, self.now) for timer in stored])
             unnamed.remove(twin)
             span.ulid = twin.ulid
         assert unnamed == []
-        for span, own in zip(desk.spans, answered, strict=True):
-            seen = [
+        names = {span.ulid for span in desk.spans}
+        for span in desk.spans:
+            seen = {
                 old.ulid
                 for old in before
                 if span.start <= old.start
-                and (old.ulid == own or old.ulid not in answered)
                 and (span.end is None or old.start < span.end or old.start == span.start)
-            ]
-            assert not seen or span.ulid in seen
-        names = {span.ulid for span in desk.spans}
+            }
+            # Of a timer that was split, the start that it was named for keeps the name.
+            assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:
                 del person.words[old.ulid]

@@ -300,7 +300,7 @@ def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> lis
             # The positions keep the order of what was done in one millisecond.
             at_ms = max(transition.at_ms, earliest_ms)
             order = _Order(at_ms, True, position, index, transition.cause)
-            # A start by hand is named by its timer. Where an earlier one was found since, it has ended a pause.
+            # The start by hand that the timer is named for may have ended a pause since, told of late.
             began = transition.cause == timer.ulid
             asked = replace(transition, action=Action.START) if began else transition
             steps.append(_Step(order, asked, None, began))
