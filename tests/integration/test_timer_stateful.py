@@ -701,9 +701,9 @@ class TimerMachine(RuleBasedStateMachine):
         if ulid is None:
             return None
         if ulid not in person.words:
-            self.now += 1
+            # One of the same millisecond would be the same deletion, tried again.
             return self.refused(
-                TimerNotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.now)
+                TimerNotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.true_now + 1)
             )
         self.store.delete(person.user_id, ulid, now_ms=self.now)
         self.repeatable = None
