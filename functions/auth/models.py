@@ -121,6 +121,10 @@ class Entry(BaseModel):
     at: Time
     action: str
     by: str
+    cause: Annotated[
+        str,
+        Field(description="What names it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
+    ]
 
 
 class TimerExported(TimeLog):
@@ -133,7 +137,8 @@ class TimerExported(TimeLog):
         """Show a timer and what happened to it."""
         shown = dict(TimeLog.of(timer, now_ms))
         history = [
-            Entry(at=to_time(done.at_ms), action=done.action.value, by=done.by) for done in timer.history
+            Entry(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
+            for done in timer.history
         ]
         return cls.model_construct(**shown, history=history)
 

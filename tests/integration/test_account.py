@@ -215,6 +215,8 @@ class TestExport:
             (_time(start_ms + 60_000), "pause", "manual"),
             (_time(start_ms + 120_000), "stop", "manual"),
         ]
+        # A start by hand is named by its timer.
+        assert history[0]["cause"] == timer.partition("-")[2]
 
     def test_what_is_kept_of_what_is_over_is_exported_too(self, house: House) -> None:
         browser, ann = house.signed_in()
@@ -759,6 +761,7 @@ class TestAdmins:
         target = "/api/admin/timers/"
         while target:
             page = boss("GET", target.removeprefix(ORIGIN)).json()
+            assert len(page["results"]) == 100 or page["next"] is None
             found += [one["id"] for one in page["results"]]
             target = page["next"] or ""
         assert mine <= set(found)

@@ -295,13 +295,20 @@ class TimerStore:
 
     def open_page(self, place: Place | None = None) -> tuple[list[Timer], Place | None]:
         """Return some of all open timers, and the place after them; None if these are the last."""
-        shard, key = (0, None) if place is None else place
-        items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=_OPEN_PAGE, start=key)
-        found = self._table.get_many((item["pk"]["S"], item["sk"]["S"]) for item in items)
+        after: Place | None = (0, None) if place is None else place
+        keys: list[tuple[str, str]] = []
+        while after is not None and len(keys) < _OPEN_PAGE:
+            shard, key = after
+            most = _OPEN_PAGE - len(keys)
+            items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=most, start=key)
+            keys += [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+            if last is not None:
+                after = (shard, last)
+            else:
+                after = (shard + 1, None) if shard + 1 < OPEN_SHARDS else None
+        found = self._table.get_many(keys)
         timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
-        if last is not None:
-            return timers, (shard, last)
-        return timers, (shard + 1, None) if shard + 1 < OPEN_SHARDS else None
+        return timers, after
 
     # ------------------------------------------------------------------ starting
 
