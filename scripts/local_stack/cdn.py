@@ -4,8 +4,8 @@ MiniStack serves a distribution at ``<label>.cloudfront.localhost``, with its be
 things of the deployed one cannot be on this machine and are changed through CloudFront's own API: there is
 no certificate, so plain HTTP is allowed; an origin at an AWS host name is not dialled, so the API is found
 at its path on the emulator, with the headers that say where the viewer came; and a function's cold start
-may take longer than CloudFront waits. (The emulator would run the distribution's own function with Node,
-which is not needed for anything else.)
+may take longer than CloudFront waits. The emulator would run the distribution's own function with Node, which
+is not needed for anything else: the headers are given here, and http_api.py has the routes with a slash.
 """
 
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ def serve_locally(stack: DeployedStack, port: int) -> None:
 
 def _forwarded(stack: DeployedStack, port: int) -> "CustomHeadersOutputTypeDef":
     scheme, _, host = local_url(stack.outputs["Url"], port).partition("://")
-    headers = {"X-Forwarded-Host": host, "X-Forwarded-Proto": scheme}
+    headers = {"X-Viewer-Host": host, "X-Forwarded-Proto": scheme}
     return {
         "Quantity": len(headers),
         "Items": [{"HeaderName": name, "HeaderValue": value} for name, value in headers.items()],

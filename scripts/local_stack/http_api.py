@@ -14,15 +14,16 @@ from deployed_stack import DeployedStack
 from local_stack.errors import LocalStackError
 from local_stack.ministack import REGION
 
-# "CORS configuration" among API Gateway's extensions to OpenAPI.
+# Among API Gateway's extensions to OpenAPI.
 _CORS = "x-amazon-apigateway-cors"
+_ANY_METHOD = "x-amazon-apigateway-any-method"
 
 
 class Route(NamedTuple):
     """One operation of the OpenAPI document."""
 
     key: str
-    """API Gateway's name for it, such as ``GET /api/timelogs/{id}/``."""
+    """API Gateway's name for it, such as ``GET /api/timelogs/{id}``."""
     integration: Mapping[str, Any]
     """Its ``x-amazon-apigateway-integration``."""
 
@@ -37,14 +38,19 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
     """
     for path, operations in template["Resources"][api]["Properties"]["Body"]["paths"].items():
         for method, operation in operations.items():
+            name = "ANY" if method == _ANY_METHOD else method.upper()
+            key = path if path == "$default" else f"{name} {path}"
             if operation.get("security"):
-                raise LocalStackError(f"The local stack cannot do the authorizer of {method.upper()} {path}")
-            key = path if path == "$default" else f"{method.upper()} {path}"
+                raise LocalStackError(f"The local stack cannot do the authorizer of {key}")
             yield Route(key, operation["x-amazon-apigateway-integration"])
 
 
 def create_routes(stack: DeployedStack, api: str) -> None:
-    """Give a deployed API, by its logical id, the routes that its template declares, and no others."""
+    """Give a deployed API, by its logical id, the routes that its template declares, and no others.
+
+    Each is there a second time with a slash at its end, which MiniStack takes and API Gateway does not: in
+    AWS, the distribution's function takes the slash off.
+    """
     template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
     gateway = stack.aws.client("apigatewayv2")
     api_id = stack.resources[api]
@@ -65,7 +71,8 @@ def create_routes(stack: DeployedStack, api: str) -> None:
                 IntegrationUri=_substitute(stack, uri),
                 PayloadFormatVersion=route.integration["payloadFormatVersion"],
             )["IntegrationId"]
-        gateway.create_route(ApiId=api_id, RouteKey=route.key, Target=f"integrations/{targets[uri]}")
+        for key in (route.key,) if route.key == "$default" else (route.key, f"{route.key}/"):
+            gateway.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{targets[uri]}")
 
 
 def allow_origins(stack: DeployedStack, api: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deployed_stack.deliveries import delivery_headers
 from deployed_stack.http_client import request
 from tests.e2e.conftest import Site
 
@@ -46,6 +47,16 @@ def test_a_timer_lives_from_start_to_deletion(site: Site, slash: str) -> None:
     assert stopped in do("GET", "/api/timelogs")["results"]
     do("DELETE", path, status=204)
     do("GET", path, status=404)
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_every_function_takes_a_path_with_its_slash_and_without(site: Site, slash: str) -> None:
+    assert site.send("GET", "/api/auth/me" + slash).status == 200
+    assert site.send("GET", "/api/health" + slash).status == 200
+    body = b"{}"
+    headers = delivery_headers("ping", body, site.secret)
+    path = "/api/github-timer-webhook" + slash
+    assert json.loads(request("POST", site.url + path, body=body, headers=headers).body)["status"] == "pong"
 
 
 def test_pages_are_linked_absolutely(site: Site) -> None:

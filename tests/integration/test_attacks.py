@@ -407,11 +407,11 @@ def test_no_page_goes_into_a_frame(house: House) -> None:
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-def test_a_forwarded_host_leads_nobody_astray(house: House) -> None:
+def test_a_forged_host_leads_nobody_astray(house: House) -> None:
     """Whoever calls API Gateway itself says where they come from as they like."""
     house.github.signed_in = house.new_person()
     for host in ("evil.example", "timer.example.com.evil.example", "evil.example:443"):
-        address = where(house.browser()("GET", LOGIN, x_forwarded_host=host))
+        address = where(house.browser()("GET", LOGIN, x_viewer_host=host))
         answer = urllib3.request("GET", address, redirect=False)
         # GitHub leads to what was registered, without a code.
         location = answer.headers["location"]
@@ -419,7 +419,7 @@ def test_a_forwarded_host_leads_nobody_astray(house: House) -> None:
         assert _parameters(location)["error"] == "redirect_uri_mismatch"
     # What is no host is not used at all.
     for host in ("evil.example/", "evil.example?", "a@evil.example", "evil.example, a", "a\r\nb", "é"):
-        asked = _parameters(where(house.browser()("GET", LOGIN, x_forwarded_host=host)))
+        asked = _parameters(where(house.browser()("GET", LOGIN, x_viewer_host=host)))
         assert asked["redirect_uri"] == f"https://api.example.com{CALLBACK}"
 
 
@@ -460,19 +460,19 @@ def test_no_other_site_makes_a_browser_write(house: House, method: str, path: st
     assert browser("GET", ME).status == 200
 
 
-def test_a_forwarded_host_does_not_make_another_site_ours(house: House) -> None:
+def test_a_forged_host_does_not_make_another_site_ours(house: House) -> None:
     browser, ann = house.signed_in()
-    forged = {"x_forwarded_host": "evil.example", "origin": EVIL}
+    forged = {"x_viewer_host": "evil.example", "origin": EVIL}
     assert browser("POST", START, {}, **forged, sec_fetch_site="cross-site").status == 403
     assert house.timers_of(ann) == []
     # A page cannot have a browser send the header: CORS does not allow it, nor a cookie with it.
     resources = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Resources"]  # noqa: S506
     _, cors, _ = resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
-    assert not {"x-forwarded-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
+    assert not {"x-viewer-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
     assert "AllowCredentials" not in cors
     # And CloudFront, to whose host the cookie belongs, says what it is.
-    code = resources["ForwardHostFunction"]["Properties"]["FunctionCode"]
-    assert "headers['x-forwarded-host'] = { value: headers.host.value };" in code
+    code = resources["ForwardFunction"]["Properties"]["FunctionCode"]
+    assert "request.headers['x-viewer-host'] = { value: request.headers.host.value };" in code
 
 
 # ---------------------------------------------------------------------- what is somebody else's

@@ -7,21 +7,17 @@ puts IAM between the handlers and AWS.
 from __future__ import annotations
 
 import json
-import subprocess
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_stack.paths import SAM
 from tests.support.browser import ORIGIN
 from tests.support.connection import REGION
 from tests.support.permissions import Call, acting_as, guard, is_allowed, statements_of
 from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team, product
-from tests.support.table import TEMPLATE
-from tests.support.template import ACCOUNT, Template, template
+from tests.support.template import ACCOUNT, template, translated
 from timer_core.secrets import RotatingSecret
 
 if TYPE_CHECKING:
@@ -228,36 +224,6 @@ def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> 
 
 
 # ---------------------------------------------------------------------- what SAM makes of it
-
-
-@cache
-def translated() -> Template:
-    """Return template.yaml as SAM hands it to CloudFormation."""
-    script = """
-import json, sys
-from samcli.yamlhelper import yaml_parse
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
-source = yaml_parse(sys.stdin.read())
-for resource in source["Resources"].values():
-    for name in ("CodeUri", "ContentUri"):
-        if name in resource.get("Properties", {}):
-            resource["Properties"][name] = "s3://bucket/key"
-source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
-"""
-    python = SAM.with_name("python")
-    environment = {"AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
-    output = subprocess.run(
-        [python, "-c", script],
-        input=TEMPLATE.read_text(),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    source: dict[str, Any] = json.loads(output)
-    return Template(source)
 
 
 def test_sam_adds_no_role_but_that_of_the_schedules() -> None:

@@ -2,12 +2,13 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
-import yaml
-
+from local_stack.http_api import routes_of
 from tests.integration.conftest import Api
-from tests.support.table import TEMPLATE, TemplateLoader
+from tests.support.template import translated
 from timelogs import specification
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -18,24 +19,69 @@ def test_the_checked_in_document_is_what_the_routes_say(api: Api) -> None:
     assert _DOCUMENT.read_text() == specification.document(api.module.app)
 
 
-def test_the_template_declares_every_route_with_and_without_its_slash() -> None:
-    template = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
-    declared = {
-        (event["Properties"]["Method"].lower(), event["Properties"]["Path"].replace("{id}", "{}"))
-        for resource in template["Resources"].values()
-        for event in resource.get("Properties", {}).get("Events", {}).values()
-        if event["Type"] == "HttpApi" and "Path" in event["Properties"]
+@cache
+def _routes() -> dict[str, str]:
+    """Return the logical id of each route's function by the route's key, as API Gateway is told of them."""
+    return {
+        route.key: re.findall(r"\$\{(\w+)\.Arn\}", route.integration["uri"]["Fn::Sub"])[0]
+        for route in routes_of({"Resources": translated().resources}, "HttpApi")
     }
+
+
+def _unnamed(key: str) -> str:
+    return re.sub(r"{\w+}", "{}", key)
+
+
+def test_every_operation_has_a_route() -> None:
     described = {
-        (method, re.sub(r"{\w+}", "{}", spelling))
+        _unnamed(f"{method.upper()} {path.rstrip('/')}")
         for path, methods in json.loads(_DOCUMENT.read_text())["paths"].items()
         for method in methods
-        for spelling in (path, path.rstrip("/"))
     }
-    # Pages, which nobody calls from a program.
-    pages = {
-        ("get", spelling)
-        for page in ("/api/auth/login/", "/api/auth/callback/")
-        for spelling in (page, page.rstrip("/"))
-    }
-    assert declared == described | pages | {("get", "/api/openapi.json")}
+    # Pages, which nobody calls from a program, and the document itself.
+    others = {"GET /api/auth/login", "GET /api/auth/callback", "GET /api/openapi.json"}
+    for_slashes = {"$default", "ANY /api/auth/{proxy+}", "POST /api/github-timer-webhook/{proxy+}"}
+    assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
+
+
+def test_no_route_ends_in_a_slash() -> None:
+    """API Gateway refuses such a route, and the whole deployment with it."""
+    assert [key for key in _routes() if key.endswith("/")] == []
+
+
+def test_what_is_called_with_a_slash_at_the_apis_own_host_gets_to_the_function_of_the_route() -> None:
+    routes = _routes()
+    greedy = {key.removesuffix("{proxy+}"): function for key, function in routes.items() if "+" in key}
+    for key, function in routes.items():
+        method, _, path = key.partition(" ")
+        if not path or "+" in path or path.endswith(".json"):
+            continue
+        taking = [
+            taken
+            for prefix, taken in greedy.items()
+            if f"{method} {path}/".startswith(prefix) or f"ANY {path}/".startswith(prefix)
+        ]
+        assert (taking or [routes["$default"]]) == [function], key
+
+
+def test_limits_are_of_routes_that_there_are() -> None:
+    """API Gateway refuses others, and the whole deployment with it."""
+    source = translated()
+    (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()
+    assert stage["RouteSettings"]
+    assert stage["RouteSettings"].keys() <= _routes().keys()
+
+
+def test_api_gateway_may_call_the_function_of_each_route() -> None:
+    allowed = [
+        (
+            permission["FunctionName"]["Ref"],
+            permission["SourceArn"]["Fn::Sub"][0].partition("/${__Stage__}/")[2],
+        )
+        for permission in translated().of_type("AWS::Lambda::Permission").values()
+    ]
+    for key, function in _routes().items():
+        called = key.replace(" ", "")
+        assert [pattern for name, pattern in allowed if name == function and fnmatchcase(called, pattern)], (
+            key
+        )

@@ -51,7 +51,7 @@ class Browser:
         headers
             What is sent besides what browsers send, or in its place; an empty one is left out.
         """
-        sent = {"x-forwarded-host": HOST, "x-forwarded-proto": "https"}
+        sent = {"x-viewer-host": HOST, "x-forwarded-proto": "https"}
         if method not in {"GET", "HEAD"}:
             sent |= {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from functools import cache
 from typing import Any
 
 import yaml
 
+from local_stack.paths import SAM
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 
@@ -131,3 +134,33 @@ class Template:
 def template(**parameters: Any) -> Template:
     """Return template.yaml with its defaults but for the parameters given."""
     return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506
+
+
+@cache
+def translated() -> Template:
+    """Return template.yaml as SAM hands it to CloudFormation."""
+    script = """
+import json, sys
+from samcli.yamlhelper import yaml_parse
+from samtranslator.public.translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
+source = yaml_parse(sys.stdin.read())
+for resource in source["Resources"].values():
+    for name in ("CodeUri", "ContentUri"):
+        if name in resource.get("Properties", {}):
+            resource["Properties"][name] = "s3://bucket/key"
+source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
+"""
+    python = SAM.with_name("python")
+    environment = {"AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
+    output = subprocess.run(
+        [python, "-c", script],
+        input=TEMPLATE.read_text(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    source: dict[str, Any] = json.loads(output)
+    return Template(source)

@@ -122,7 +122,7 @@ def origin(event: Mapping[str, Any]) -> str:
     """Return scheme and host that the client used, also through CloudFront (see template.yaml)."""
     headers = event["headers"]
     scheme = headers.get("x-forwarded-proto", "https")
-    host = headers.get("x-forwarded-host", "")
+    host = headers.get("x-viewer-host", "")
     if not _HOST.fullmatch(host):
         host = event["requestContext"]["domainName"]
     return f"{'http' if scheme == 'http' else 'https'}://{host}"

@@ -1,0 +1,51 @@
+"""What template.yaml makes, apart from the functions' rights and what is watched (tests/integration/)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.connection import REGION
+from tests.support.template import STACK, template
+
+# What cannot be made again: times, what GitHub told and is not in them yet, and what others signed with.
+KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
+
+
+@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
+def test_production_keeps_what_cannot_be_made_again(policy: str) -> None:
+    prod, dev = template(Stage="prod"), template(Stage="dev")
+    assert {name for name, one in prod.resources.items() if prod.value(one.get(policy)) == "Retain"} == KEPT
+    assert {dev.value(dev.resources[name][policy]) for name in KEPT} == {"Delete"}
+
+
+def test_policies_are_those_that_the_transform_knows() -> None:
+    """AWS::LanguageExtensions refuses RetainExceptOnCreate (cfn-language-discussion, issue 139)."""
+    for stage in ("prod", "dev"):
+        source = template(Stage=stage)
+        policies = {source.value(one.get("DeletionPolicy", "Delete")) for one in source.resources.values()}
+        assert policies <= {"Retain", "Delete"}
+
+
+def test_a_second_region_of_the_account_has_names_of_its_own() -> None:
+    """CloudFront's names are the account's, not the region's, and so is a dashboard's."""
+    source = template()
+    named = [
+        *source.of_type("AWS::CloudFront::Function").values(),
+        *(
+            one["OriginAccessControlConfig"]
+            for one in source.of_type("AWS::CloudFront::OriginAccessControl").values()
+        ),
+        *(
+            one["ResponseHeadersPolicyConfig"]
+            for one in source.of_type("AWS::CloudFront::ResponseHeadersPolicy").values()
+        ),
+    ]
+    names = [source.value(one["Name"]) for one in named]
+    names += [
+        source.value(one["DashboardName"]) for one in source.of_type("AWS::CloudWatch::Dashboard").values()
+    ]
+    assert len(names) == 5
+    for name in names:
+        assert name.startswith(f"{STACK}-{REGION}")
+        # CloudFront's limit, the longest names of regions, and what docs/deploying.md allows a stack.
+        assert len(name.removeprefix(f"{STACK}-{REGION}")) + len("-ap-southeast-1") + 40 <= 64
