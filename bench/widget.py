@@ -17,9 +17,9 @@ import brotli
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, sync_playwright
 
 from deployed_stack.http_client import request
+from deployed_stack.paths import ROOT
 from deployed_stack.web import served
 from local_stack import LocalStack, free_port
-from local_stack.paths import ROOT
 from tests.browser.widget import REPO, Widget
 from tests.support.install_chromium import FLAGS, chromium
 from tests.support.page_server import PageServer

@@ -7,9 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployed_stack import DeployedStack
+from deployed_stack.errors import ToolError
+from deployed_stack.tool import run_tool
 from github_connection import connect
-from local_stack import LocalStack, LocalStackError
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
+from local_stack import LocalStack
+from local_stack.choice import add_stack_options, chosen_stack
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def main() -> int:
 
 def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
     if isinstance(stack, LocalStack) and not options.url:
-        raise LocalStackError(
+        raise ToolError(
             "GitHub cannot reach this machine: give the address of a tunnel to it (URL=https://...), "
             "or name a stack in AWS (STACK=...)."
         )
@@ -54,7 +56,7 @@ def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
         try:
             registration.run()
         except KeyboardInterrupt:
-            raise LocalStackError("\nGiven up.") from None
+            raise ToolError("\nGiven up.") from None
 
 
 def _use_oauth_client(stack: DeployedStack, options: argparse.Namespace) -> None:
@@ -121,7 +123,7 @@ def _read(file: Path) -> str:
     try:
         return file.expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalStackError(f"{file} cannot be read: {error}") from error
+        raise ToolError(f"{file} cannot be read: {error}") from error
 
 
 if __name__ == "__main__":

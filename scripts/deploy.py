@@ -7,17 +7,16 @@ read here, from the command line or else from the stage's parameters in samconfi
 import argparse
 import os
 import subprocess
-import tomllib
 
 import boto3
 from botocore.exceptions import NoRegionError
 
 from deployed_stack import DeployedStack
 from deployed_stack.packing import pack_build
+from deployed_stack.paths import ROOT, SAM
+from deployed_stack.stages import read_stage
+from deployed_stack.tool import run_tool
 from deployed_stack.web import deploy_web
-from local_stack import LocalStackError
-from local_stack.choice import run_tool
-from local_stack.paths import ROOT, SAM
 
 _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
@@ -33,26 +32,15 @@ def main() -> int:
     parser.add_argument("--runtime", help="such as python3.13; as samconfig.toml says if not given")
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
-    config = tomllib.loads(_CONFIG.read_text())
-    if not isinstance(config.get(options.stage), dict):
-        raise LocalStackError(f"samconfig.toml has no stage {options.stage!r}.")
-    stage = config[options.stage]
-    overrides: list[str] = stage["deploy"]["parameters"].get("parameter_overrides", [])
-    configured = dict(override.partition("=")[::2] for override in overrides)
-    arch = options.arch or configured.get("Architecture", "arm64")
-    runtime = options.runtime or configured.get("PythonRuntime", "python3.13")
-    if arch not in _PLATFORMS:
-        raise LocalStackError(f"The architecture is arm64 or x86_64, not {arch!r}.")
-    if not runtime.startswith("python3."):
-        raise LocalStackError(f"The runtime is one such as python3.13, not {runtime!r}.")
+    stage = read_stage(_CONFIG, options.stage, options.arch, options.runtime)
     environment = {
-        "LAYER_PLATFORM": _PLATFORMS[arch],
-        "LAYER_PYTHON": runtime.removeprefix("python"),
+        "LAYER_PLATFORM": _PLATFORMS[stage.architecture],
+        "LAYER_PYTHON": stage.runtime.removeprefix("python"),
         "PYTHON": str(SAM.with_name("python")),
     }
     sam_options = ["--config-file", str(_CONFIG), "--config-env", options.stage]
-    sam_options += ["--parameter-overrides", *overrides]
-    sam_options += [f"Architecture={arch}", f"PythonRuntime={runtime}"]
+    sam_options += ["--parameter-overrides", *stage.overrides]
+    sam_options += [f"Architecture={stage.architecture}", f"PythonRuntime={stage.runtime}"]
 
     session = boto3.Session()
     if not options.build_only:
@@ -67,7 +55,7 @@ def main() -> int:
     status = _sam("deploy", "--template-file", str(template), *sam_options, environment=environment)
     if status != 0:
         return status
-    stack = DeployedStack(session, stage["global"]["parameters"]["stack_name"])
+    stack = DeployedStack(session, stage.stack_name)
     print(deploy_web(stack, ROOT / "web"))
     print(_next_steps(stack))
     return 0

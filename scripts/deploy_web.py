@@ -2,9 +2,10 @@
 
 import argparse
 
+from deployed_stack.paths import ROOT
+from deployed_stack.tool import run_tool
 from deployed_stack.web import deploy_web
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
-from local_stack.paths import ROOT
+from local_stack.choice import add_stack_options, chosen_stack
 
 
 def main() -> int:

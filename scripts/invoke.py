@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local_stack import LocalStack, LocalStackError, free_port
-from local_stack.choice import DEFAULT_PORT, is_listening, local_stack, run_tool
+from deployed_stack.errors import ToolError
+from deployed_stack.tool import run_tool
+from local_stack import LocalStack, free_port
+from local_stack.choice import DEFAULT_PORT, is_listening, local_stack
 from local_stack.invoke import BuiltFunction, environment_of, filled_in, functions_of
 
 
@@ -39,9 +41,9 @@ def _event(file: Path) -> Any:
     try:
         return json.loads(file.read_text())
     except OSError as error:
-        raise LocalStackError(f"{file} cannot be read: {error.strerror}.") from error
+        raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise LocalStackError(f"{file} is not JSON: {error}.") from error
+        raise ToolError(f"{file} is not JSON: {error}.") from error
 
 
 @contextlib.contextmanager

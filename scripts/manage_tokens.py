@@ -3,8 +3,9 @@
 import argparse
 import subprocess
 
+from deployed_stack.tool import run_tool
 from local_stack import LocalStack
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
+from local_stack.choice import add_stack_options, chosen_stack
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
 

@@ -5,7 +5,8 @@ import json
 import sys
 
 from deployed_stack import DeployedStack, session_key
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
+from deployed_stack.tool import run_tool
+from local_stack.choice import add_stack_options, chosen_stack
 
 
 def main() -> int:

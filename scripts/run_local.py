@@ -9,10 +9,12 @@ from typing import NoReturn
 
 import yaml
 
+from deployed_stack.errors import ToolError
+from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import LOGIN_PATH
-from local_stack import LocalStack, LocalStackError
+from local_stack import LocalStack
 from local_stack.choice import DEFAULT_PORT
-from local_stack.paths import ROOT, state_dir
+from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
 # The local run chooses them: a demo, or GitHub once there are credentials for it.
@@ -41,7 +43,7 @@ def main() -> int:
     except KeyboardInterrupt:
         _say("\nStopped. Timers and tokens are kept for the next `make run`.")
         return 0
-    except LocalStackError as error:
+    except ToolError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -62,17 +64,15 @@ def _parameters(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise LocalStackError(f"SET= cannot be read: {error}.") from error
+        raise ToolError(f"SET= cannot be read: {error}.") from error
     parameters = {}
     known = _settable()
     for word in words:
         name, is_pair, value = word.partition("=")
         if not is_pair:
-            raise LocalStackError(
-                f'SET= is for example "AdminLogins=octocat StaleAfterHours=12", not {word!r}.'
-            )
+            raise ToolError(f'SET= is for example "AdminLogins=octocat StaleAfterHours=12", not {word!r}.')
         if name not in known:
-            raise LocalStackError(f"There is no parameter {name!r} to set, but {', '.join(known)}.")
+            raise ToolError(f"There is no parameter {name!r} to set, but {', '.join(known)}.")
         parameters[name] = value
     return parameters
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers, event_of
+from deployed_stack.errors import ToolError
 from deployed_stack.http_client import Response, request
-from local_stack import LocalStack, LocalStackError
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
+from deployed_stack.tool import run_tool
+from local_stack import LocalStack
+from local_stack.choice import add_stack_options, chosen_stack
 
 # The local stack's first delivery waits until the processor has started, as long as the machine takes for it.
 _PATIENCE_SECONDS = 30
@@ -37,7 +39,7 @@ def main() -> int:
     try:
         response = request("POST", url, body=body, headers=headers)
     except (OSError, HTTPException) as error:
-        raise LocalStackError(f"{url} does not answer: {error}") from error
+        raise ToolError(f"{url} does not answer: {error}") from error
     print(f"{event} {headers['X-GitHub-Delivery']}: {response.status}")
     if not _is_json(response):
         print(f"There is no webhook at {url}.", file=sys.stderr)
@@ -52,11 +54,11 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
     try:
         body = file.read_bytes()
     except OSError as error:
-        raise LocalStackError(f"{file} cannot be read: {error.strerror}.") from error
+        raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
     event = event or event_of(file)
     # GitHub's names are all lower case; the other samples are named for their functions.
     if not event.islower():
-        raise LocalStackError(
+        raise ToolError(
             f"{file} is not a delivery: its name does not begin with an event, as issues.assigned.json does."
         )
     return event, body
@@ -65,7 +67,7 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
 def _webhook(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise LocalStackError(f"{url} is no URL that begins with http:// or https://")
+        raise ToolError(f"{url} is no URL that begins with http:// or https://")
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}{WEBHOOK_PATH}"
 
 

@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from local_stack.choice import add_stack_options, chosen_stack, run_tool
+from deployed_stack.tool import run_tool
+from local_stack.choice import add_stack_options, chosen_stack
 
 # Lambda's own lines about an invocation.
 _PLATFORM = ("INIT_START ", "START ", "END ", "REPORT ", "XRAY ")

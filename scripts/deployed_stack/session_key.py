@@ -3,9 +3,9 @@
 import secrets
 from datetime import timedelta
 
+from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
-from local_stack.errors import LocalStackError
 from timer_core.api.sessions import LIFE_S
 
 # The functions sign with a key for five minutes after it was changed, and a session lasts an hour.
@@ -17,7 +17,7 @@ def rotate(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         It was changed less than two hours ago, and there may be sessions of the key before.
     """
     pair = _pair(stack)
@@ -30,7 +30,7 @@ def finish(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         It was changed less than two hours ago, and there may be sessions of the key before.
     """
     pair = _pair(stack)
@@ -46,7 +46,7 @@ def replace(stack: DeployedStack) -> None:
 def _require_age(pair: SecretPair) -> None:
     if pair.has_former and pair.age < _SIGNED_OUT_AFTER:
         minutes = -((pair.age - _SIGNED_OUT_AFTER) // timedelta(minutes=1))
-        raise LocalStackError(
+        raise ToolError(
             "The key was changed less than two hours ago, and people have sessions of the one before: "
             f"try again in {minutes} minutes. If a key has leaked, LEAKED=1 signs everybody out now."
         )

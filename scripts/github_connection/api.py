@@ -7,8 +7,8 @@ from http import HTTPStatus
 from http.client import HTTPException
 from urllib.parse import quote, urlencode
 
+from deployed_stack.errors import ToolError
 from deployed_stack.http_client import request
-from local_stack.errors import LocalStackError
 from timer_core.github.credentials import App
 from timer_core.github.errors import GitHubError, InvalidCredential
 from timer_core.github.installations import Installations
@@ -60,7 +60,7 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not hand it over, or is out of reach.
     """
     try:
@@ -68,9 +68,9 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
             "POST", f"{api_url}/app-manifests/{quote(code, safe='')}/conversions", headers=_HEADERS
         )
     except (OSError, HTTPException) as error:
-        raise LocalStackError(f"{api_url} does not answer: {error}. {_START_AGAIN}") from error
+        raise ToolError(f"{api_url} does not answer: {error}. {_START_AGAIN}") from error
     if response.status != HTTPStatus.CREATED:
-        raise LocalStackError(f"GitHub did not hand over the App (status {response.status}). {_START_AGAIN}")
+        raise ToolError(f"GitHub did not hand over the App (status {response.status}). {_START_AGAIN}")
     app = json.loads(response.body)
     return RegisteredApp(
         app_id=str(app["id"]),
@@ -87,14 +87,14 @@ def app_name(api_url: str, app: App) -> str:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         It is not a key, GitHub does not take it for this App, or GitHub is out of reach.
     """
     transport = Transport(api_url, time.time)
     try:
         token = Installations(app, transport, time.time).jwt()
     except InvalidCredential as error:
-        raise LocalStackError("This is not a private key of a GitHub App: an RSA key in PEM.") from error
+        raise ToolError("This is not a private key of a GitHub App: an RSA key in PEM.") from error
     return str(_ask(transport, "/app", token).data["name"])
 
 
@@ -103,7 +103,7 @@ def token_owner(api_url: str, token: str) -> TokenOwner:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not take the token, or is out of reach.
     """
     response = _ask(Transport(api_url, time.time), "/user", token)
@@ -119,7 +119,7 @@ def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> N
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not take the credentials, or is out of reach.
     """
     form = {"client_id": client_id, "client_secret": client_secret, "code": "none"}
@@ -132,17 +132,17 @@ def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> N
     try:
         response = request("POST", url, body=urlencode(form).encode(), headers=headers)
     except (OSError, HTTPException) as error:
-        raise LocalStackError(f"{github_url} does not answer: {error}") from error
+        raise ToolError(f"{github_url} does not answer: {error}") from error
     try:
         answer = json.loads(response.body)["error"]
     except (ValueError, TypeError, KeyError):
         answer = f"status {response.status}"
     if answer != "bad_verification_code":
-        raise LocalStackError(f"GitHub does not take this client id with this secret ({answer}).")
+        raise ToolError(f"GitHub does not take this client id with this secret ({answer}).")
 
 
 def _ask(transport: Transport, path: str, token: str) -> Response:
     try:
         return transport.send("GET", path, token)
     except GitHubError as error:
-        raise LocalStackError(str(error)) from error
+        raise ToolError(str(error)) from error

@@ -4,6 +4,7 @@ import re
 import secrets
 
 from deployed_stack import DeployedStack
+from deployed_stack.errors import ToolError
 from github_connection.api import app_name, check_oauth_client, registered_app, token_owner
 from github_connection.registration import (
     MEMBERS_PERMISSION,
@@ -19,7 +20,6 @@ from github_connection.storage import (
     store_credential,
     webhook_secret,
 )
-from local_stack.errors import LocalStackError
 from timer_core.github.credentials import App
 
 # How long the functions keep what they have read.
@@ -43,7 +43,7 @@ def registration(
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack cannot take up an App now. Its ``run`` raises it too: GitHub did not hand over the App.
     """
 
@@ -80,11 +80,11 @@ def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not accept the key, or the stack is too old to keep one.
     """
     if "PRIVATE KEY-----" not in private_key:
-        raise LocalStackError("This is not a private key in PEM, as GitHub makes one for download.")
+        raise ToolError("This is not a private key in PEM, as GitHub makes one for download.")
     name = app_name(api_url, App(app_id, private_key))
     store_credential(stack, credential_name(stack), {"app_id": app_id, "private_key": private_key})
     print(f"The key of the App {name} is stored. {_SOON}")
@@ -95,12 +95,12 @@ def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not accept the token, or the stack is too old to keep one.
     """
     # It becomes part of a header.
     if not _WORD.fullmatch(token):
-        raise LocalStackError("This is no token, which is a single word such as github_pat_...")
+        raise ToolError("This is no token, which is a single word such as github_pat_...")
     owner = token_owner(api_url, token)
     store_credential(stack, credential_name(stack), {"token": token})
     until = f"It works until {owner.expires}." if owner.expires else "It does not expire."
@@ -112,11 +112,11 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
     Raises
     ------
-    LocalStackError
+    ToolError
         GitHub does not accept them, or the stack is too old to keep them.
     """
     if not (_WORD.fullmatch(client_id) and _WORD.fullmatch(client_secret)):
-        raise LocalStackError("A client id and a client secret are single words.")
+        raise ToolError("A client id and a client secret are single words.")
     name = oauth_credential_name(stack)
     check_oauth_client(github_url, client_id, client_secret)
     store_credential(stack, name, {"client_id": client_id, "client_secret": client_secret})
@@ -128,7 +128,7 @@ def remove_oauth_client(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack is too old to have credentials for it.
     """
     if remove_credential(stack, oauth_credential_name(stack)):
@@ -143,7 +143,7 @@ def remove(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack is too old to have one.
     """
     if remove_credential(stack, credential_name(stack)):
@@ -158,7 +158,7 @@ def rotate(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The change before this one has not come to its end.
     """
     require_no_rotation(stack)

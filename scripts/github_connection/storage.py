@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 
 from deployed_stack import DeployedStack
+from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
-from local_stack.errors import LocalStackError
 
 
 def credential_name(stack: DeployedStack) -> str:
@@ -13,7 +13,7 @@ def credential_name(stack: DeployedStack) -> str:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack was deployed by a version without one.
     """
     return _output(stack, "GitHubCredentialName")
@@ -24,7 +24,7 @@ def oauth_credential_name(stack: DeployedStack) -> str:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack was deployed by a version without one.
     """
     return _output(stack, "OAuthCredentialName")
@@ -52,11 +52,11 @@ def require_no_rotation(stack: DeployedStack) -> None:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The former secret is still accepted, and would not be after one more change.
     """
     if webhook_secret(stack).has_former:
-        raise LocalStackError(
+        raise ToolError(
             "The webhook's secret has been changed before, and the former one is still accepted. When GitHub "
             "signs with the present one everywhere, end that change: make github-rotate DONE=1"
         )
@@ -71,4 +71,4 @@ def _output(stack: DeployedStack, name: str) -> str:
     try:
         return stack.outputs[name]
     except KeyError:
-        raise LocalStackError("The stack is of an older version: deploy it anew first.") from None
+        raise ToolError("The stack is of an older version: deploy it anew first.") from None

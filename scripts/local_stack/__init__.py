@@ -9,8 +9,7 @@ Two things can be started, each as a context manager::
         token = stack.mint_token("583231", login="octocat")
 """
 
-from local_stack.errors import LocalStackError
 from local_stack.ministack import MiniStack, free_port
 from local_stack.stack import LocalStack
 
-__all__ = ["LocalStack", "LocalStackError", "MiniStack", "free_port"]
+__all__ = ["LocalStack", "MiniStack", "ToolError", "free_port"]

@@ -8,8 +8,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from local_stack.errors import LocalStackError
-from local_stack.paths import LOCAL, MINISTACK_PYTHON, ROOT, SAM
+from deployed_stack.errors import ToolError
+from deployed_stack.paths import ROOT, SAM
+from local_stack.paths import LOCAL, MINISTACK_PYTHON
 
 _BUILDS = LOCAL / "builds"
 _BUILDS_KEPT = 3
@@ -46,7 +47,7 @@ def build() -> Path:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The build failed; what it printed is included.
     """
     destination = _BUILDS / sources_digest()
@@ -86,7 +87,7 @@ def run_sam(command: str, *arguments: str, environment: dict[str, str] | None = 
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The command failed; what it printed is included.
     """
     settings = {
@@ -107,4 +108,4 @@ def run_sam(command: str, *arguments: str, environment: dict[str, str] | None = 
         check=False,
     )
     if finished.returncode != 0:
-        raise LocalStackError(f"sam {command} failed:\n{finished.stdout}")
+        raise ToolError(f"sam {command} failed:\n{finished.stdout}")

@@ -1,18 +1,13 @@
 """Which stack a tool works on: one in AWS by its name, or the one on this machine."""
 
 import argparse
-import os
 import socket
-import sys
-from collections.abc import Callable
-from typing import NoReturn
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError
 
 from deployed_stack import DeployedStack
-from deployed_stack.web import UnknownFileType
-from local_stack.errors import LocalStackError
+from deployed_stack.errors import ToolError
 from local_stack.ministack import HOST
 from local_stack.paths import known_ports, state_dir
 from local_stack.stack import LocalStack
@@ -31,7 +26,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         There is no such stack, or the local one is meant and does not run.
     """
     if not options.stack:
@@ -46,7 +41,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
         is_ours = False
     if not is_ours:
         region = stack.aws.region_name
-        raise LocalStackError(f"Region {region} has no stack {options.stack!r} of Issue Timer.")
+        raise ToolError(f"Region {region} has no stack {options.stack!r} of Issue Timer.")
     return stack
 
 
@@ -55,13 +50,13 @@ def local_stack(port: int) -> LocalStack:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         There is none.
     """
     if not is_listening(port):
         running = [known for known in known_ports() if is_listening(known)]
         hint = f"one runs on {running[0]}: export PORT={running[0]}" if running else "`make run` starts it"
-        raise LocalStackError(f"No local stack on port {port}; {hint}.")
+        raise ToolError(f"No local stack on port {port}; {hint}.")
     return LocalStack(port, state_dir(port))
 
 
@@ -69,21 +64,3 @@ def is_listening(port: int) -> bool:
     """Return whether something on this machine listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
-
-
-def run_tool(main: Callable[[], int]) -> NoReturn:
-    """Run a tool and end with its exit status; what the person can put right is said in one line."""
-    try:
-        status = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output, such as head, has enough. Python would complain when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except NoCredentialsError:
-        sys.exit("There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
-    except NoRegionError:
-        sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or one in the profile.")
-    except (LocalStackError, UnknownFileType, BotoCoreError, ClientError) as error:
-        sys.exit(str(error))
-    sys.exit(status)

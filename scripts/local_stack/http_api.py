@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from deployed_stack import DeployedStack
-from local_stack.errors import LocalStackError
+from deployed_stack.errors import ToolError
 from local_stack.ministack import REGION
 
 # Among API Gateway's extensions to OpenAPI.
@@ -33,7 +33,7 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         A route wants an authorizer, which the local stack would silently leave out.
     """
     for path, operations in template["Resources"][api]["Properties"]["Body"]["paths"].items():
@@ -41,7 +41,7 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
             name = "ANY" if method == _ANY_METHOD else method.upper()
             key = path if path == "$default" else f"{name} {path}"
             if operation.get("security"):
-                raise LocalStackError(f"The local stack cannot do the authorizer of {key}")
+                raise ToolError(f"The local stack cannot do the authorizer of {key}")
             yield Route(key, operation["x-amazon-apigateway-integration"])
 
 

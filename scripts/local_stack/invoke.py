@@ -15,10 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from deployed_stack.errors import ToolError
+from deployed_stack.paths import SAM
 from local_stack.build import build
-from local_stack.errors import LocalStackError
 from local_stack.ministack import HOST, free_port
-from local_stack.paths import LAMBDA_PYTHON, SAM
+from local_stack.paths import LAMBDA_PYTHON
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID, LocalStack
 from timer_core.github.signature import sign
 
@@ -80,15 +81,15 @@ class BuiltFunction:
 
     Raises
     ------
-    LocalStackError
+    ToolError
         The stack has no such function, or this machine cannot run AWS's emulator.
     """
 
     def __init__(self, stack: LocalStack, function: str, log: IO[bytes] | None = None) -> None:
         if sys.platform != "linux":
-            raise LocalStackError("AWS's emulator runs on Linux only; elsewhere, use sam local invoke.")
+            raise ToolError("AWS's emulator runs on Linux only; elsewhere, use sam local invoke.")
         if function not in functions_of(stack):
-            raise LocalStackError(f"{function!r} is none of {', '.join(functions_of(stack))}.")
+            raise ToolError(f"{function!r} is none of {', '.join(functions_of(stack))}.")
         [self._emulator] = SAM.parents[1].glob(_EMULATORS + _ARCHITECTURES[platform.machine()])
         self._configuration = _configuration(stack, function)
         self._environment = environment_of(stack, function)
@@ -135,7 +136,7 @@ class BuiltFunction:
 
         Raises
         ------
-        LocalStackError
+        ToolError
             The emulator did not come up.
         """
         url = f"http://{HOST}:{self._port}/2015-03-31/functions/function/invocations"
@@ -147,5 +148,5 @@ class BuiltFunction:
                     return json.load(answer)
             except URLError as error:
                 if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
-                    raise LocalStackError(f"The function could not be run: {error}") from error
+                    raise ToolError(f"The function could not be run: {error}") from error
                 time.sleep(0.05)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 
-from local_stack.errors import LocalStackError
+from deployed_stack.errors import ToolError
 from local_stack.paths import MINISTACK_PYTHON
 
 HOST = "127.0.0.1"
@@ -101,7 +101,7 @@ class MiniStack:
 
         Raises
         ------
-        LocalStackError
+        ToolError
             The port is taken or is not that of the state, or the emulator did not come up.
         """
         self.require_free_port()
@@ -147,12 +147,12 @@ class MiniStack:
 
         Raises
         ------
-        LocalStackError
+        ToolError
             Always: it names the log that says why.
         """
         if self._process is not None:
             self._process.wait()
-        raise LocalStackError(f"MiniStack ended by itself; its log is {self.log_file}")
+        raise ToolError(f"MiniStack ended by itself; its log is {self.log_file}")
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -174,7 +174,7 @@ class MiniStack:
 
         Raises
         ------
-        LocalStackError
+        ToolError
             Something listens on the port.
         """
         with socket.socket() as probe:
@@ -182,7 +182,7 @@ class MiniStack:
             try:
                 probe.bind((HOST, self.port))
             except OSError:
-                raise LocalStackError(
+                raise ToolError(
                     f"Port {self.port} is in use. Is the local stack running already? "
                     f"Otherwise choose another port: make run PORT={self.port + 1}"
                 ) from None
@@ -190,7 +190,7 @@ class MiniStack:
     def _require_same_port(self) -> None:
         record = self.state_dir / "port"
         if record.exists() and record.read_text() != str(self.port):
-            raise LocalStackError(f"{self.state_dir} is the state of port {record.read_text()}")
+            raise ToolError(f"{self.state_dir} is the state of port {record.read_text()}")
         self.state_dir.mkdir(parents=True, exist_ok=True)
         record.write_text(str(self.port))
 
@@ -202,4 +202,4 @@ class MiniStack:
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return
             time.sleep(0.1)
-        raise LocalStackError(f"MiniStack did not start; its log is {self.log_file}")
+        raise ToolError(f"MiniStack did not start; its log is {self.log_file}")

@@ -1,11 +1,10 @@
-"""Where things are in the checkout."""
+"""Where the local stack's things are in the checkout."""
 
 from pathlib import Path
 
-# The tools are installed in editable mode, so this file is the one in the checkout.
-ROOT = Path(__file__).resolve().parents[2]
+from deployed_stack.paths import ROOT
+
 LOCAL = ROOT / ".local"
-SAM = ROOT / ".venv-sam/bin/sam"
 # The emulator runs the functions in its own interpreter: the layer has to be built for this one.
 MINISTACK_PYTHON = ROOT / ".venv-ministack/bin/python"
 # What Lambda's runtime has, and nothing else.

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Self
 
 from deployed_stack import DeployedStack
+from deployed_stack.errors import ToolError
+from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import deploy_web
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import local_url, serve_locally
 from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
-from local_stack.errors import LocalStackError
 from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
-from local_stack.paths import ROOT
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
@@ -92,7 +92,7 @@ class LocalStack(DeployedStack):
 
         Raises
         ------
-        LocalStackError
+        ToolError
             Something that the person at the terminal has to put right.
         """
         self.emulator.require_free_port()
@@ -121,7 +121,7 @@ class LocalStack(DeployedStack):
         try:
             return self.admin("token", "mint", *account, "--name", name, stderr=subprocess.PIPE).strip()
         except subprocess.CalledProcessError as failure:
-            raise LocalStackError(f"No token could be made:\n{failure.stderr}") from failure
+            raise ToolError(f"No token could be made:\n{failure.stderr}") from failure
 
     def wait_for_queue(self, seconds: float) -> bool:
         """Wait until all deliveries are processed that were queued; return False if some still are queued."""

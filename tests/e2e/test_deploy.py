@@ -16,9 +16,9 @@ import pytest
 from deployed_stack import DeployedStack
 from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
+from deployed_stack.paths import ROOT, SAM
 from local_stack import MiniStack, free_port
 from local_stack.cdn import local_url
-from local_stack.paths import ROOT, SAM
 
 # e_machine in the header of an ELF file, by the name of a wheel's platform.
 MACHINES = {"aarch64": 183, "x86_64": 62}
@@ -89,16 +89,20 @@ def test_functions_that_somebody_waits_for_do_without_cryptography(packages: lis
     assert template.count("Ref: BackgroundLayer") == 2
 
 
-@pytest.mark.parametrize("platform", MACHINES)
-def test_compiled_modules_are_for_the_architecture(platform: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("platform", "python"), [("aarch64", "3.12"), ("x86_64", "3.14")])
+def test_compiled_modules_are_for_the_architecture_and_the_runtime(
+    platform: str, python: str, tmp_path: Path
+) -> None:
     for layer in ("TimerCoreLayer", "BackgroundLayer"):
         target = f"ARTIFACTS_DIR={tmp_path / layer}"
-        run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target, LAYER_PLATFORM=platform)
-        machines = {
-            int.from_bytes(module.read_bytes()[18:20], "little")
-            for module in (tmp_path / layer).rglob("*.so")
-        }
+        environment = {"LAYER_PLATFORM": platform, "LAYER_PYTHON": python}
+        run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target, **environment)
+        modules = list((tmp_path / layer).rglob("*.so"))
+        machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
         assert machines == {MACHINES[platform]}
+        # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
+        pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
+        assert pythons == {python.replace(".", "")}
 
 
 def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:

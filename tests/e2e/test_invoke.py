@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from local_stack import LocalStackError
+from deployed_stack.errors import ToolError
+from deployed_stack.paths import ROOT
 from local_stack.invoke import BuiltFunction, environment_of, filled_in, functions_of
-from local_stack.paths import LAMBDA_PYTHON, ROOT
+from local_stack.paths import LAMBDA_PYTHON
 from local_stack.stack import DEMO_USER_ID
 from tests.e2e.conftest import Site
 
@@ -98,7 +99,7 @@ def test_a_function_sees_what_lambda_has_and_nothing_of_this_checkout() -> None:
 
 
 def test_an_unknown_function_is_named_with_those_that_there_are(site: Site) -> None:
-    with pytest.raises(LocalStackError, match=r"'Sweeper' is none of .*StaleSweeperFunction"):
+    with pytest.raises(ToolError, match=r"'Sweeper' is none of .*StaleSweeperFunction"):
         BuiltFunction(site.stack, "Sweeper")
 
 

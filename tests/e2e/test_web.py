@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from deployed_stack.http_client import Response, request
+from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import UnknownFileType, deploy_web
-from local_stack.paths import ROOT
 from tests.e2e.conftest import Site
 
 ELSEWHERE = "https://wiki.example"

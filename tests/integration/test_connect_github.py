@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from deployed_stack import DeployedStack
+from deployed_stack.errors import ToolError
 from deployed_stack.http_client import Response, request
 from github_connection import connect
 from github_connection.registration import AppRegistration
-from local_stack import LocalStackError
 from tests.support.fake_github import FakeGitHub
 from tests.support.manifest_flow import (
     CLIENT_ID,
@@ -332,7 +332,7 @@ def test_a_code_that_github_does_not_know_ends_the_registration(
     back = registering.open().submit().headers["Location"]
     github.codes.clear()
     assert request("GET", back).status == 500
-    with pytest.raises(LocalStackError, match=r"status 404.*start again"):
+    with pytest.raises(ToolError, match=r"status 404.*start again"):
         registering.end()
     assert stack.credential() is None
     assert stack.webhook_secrets()["current"] == FIRST_SECRET
@@ -341,7 +341,7 @@ def test_a_code_that_github_does_not_know_ends_the_registration(
 def test_github_out_of_reach_is_told_without_the_code(stack: Stack, github: GitHub) -> None:
     with started(stack, github, api_url="http://127.0.0.1:1") as registering:
         registering.come_back()
-        with pytest.raises(LocalStackError, match="does not answer") as raised:
+        with pytest.raises(ToolError, match="does not answer") as raised:
             registering.end()
     assert "code-" not in str(raised.value)
 
@@ -366,7 +366,7 @@ def test_the_key_is_kept_even_if_the_secret_cannot_be(stack: Stack, registering:
 
 def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: Stack, github: GitHub) -> None:
     connect.rotate(stack)
-    with pytest.raises(LocalStackError, match="DONE=1"), started(stack, github):
+    with pytest.raises(ToolError, match="DONE=1"), started(stack, github):
         pass
     assert stack.webhook_secrets()["previous"] == FIRST_SECRET
 
@@ -376,7 +376,7 @@ def test_a_stack_without_a_place_for_what_the_app_has_is_told_before_there_is_an
     stack: Stack, github: GitHub, output: str
 ) -> None:
     del stack.outputs[output]
-    with pytest.raises(LocalStackError, match="older version"), started(stack, github):
+    with pytest.raises(ToolError, match="older version"), started(stack, github):
         pass
 
 
@@ -393,14 +393,14 @@ def test_a_new_key_of_the_app_replaces_the_one_so_far(
 
 @pytest.mark.parametrize("app_id", ["1", "not an id"])
 def test_a_key_of_another_app_is_refused(stack: Stack, github: GitHub, app_id: str) -> None:
-    with pytest.raises(LocalStackError, match="401"):
+    with pytest.raises(ToolError, match="401"):
         connect.use_key(stack, api_url=github.url, app_id=app_id, private_key=PEM)
     assert stack.credential() is None
 
 
 @pytest.mark.parametrize("text", ["", "key", PUBLIC_PEM, PEM.replace("M", "")])
 def test_what_is_no_private_key_is_refused(stack: Stack, github: GitHub, text: str) -> None:
-    with pytest.raises(LocalStackError, match=r"not a private key|not an RSA key"):
+    with pytest.raises(ToolError, match=r"not a private key|not an RSA key"):
         connect.use_key(stack, api_url=github.url, app_id="123456", private_key=text)
     assert stack.credential() is None
 
@@ -431,7 +431,7 @@ def test_the_end_of_a_token_is_told(
 
 @pytest.mark.parametrize("token", ["github_pat_wrong", "", "two words", "line\nbreak", "tok\u00e9n"])
 def test_a_token_that_github_does_not_take_is_not_stored(stack: Stack, github: GitHub, token: str) -> None:
-    with pytest.raises(LocalStackError, match=r"401|no token") as raised:
+    with pytest.raises(ToolError, match=r"401|no token") as raised:
         connect.use_token(stack, api_url=github.url, token=token)
     assert stack.credential() is None
     assert not token or token not in str(raised.value)
@@ -485,14 +485,14 @@ def test_a_client_secret_that_github_takes_is_stored(
 def test_a_client_secret_that_github_does_not_take_is_not_stored(
     stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, wrong: dict[str, str]
 ) -> None:
-    with pytest.raises(LocalStackError, match=r"incorrect_client_credentials|single words") as raised:
+    with pytest.raises(ToolError, match=r"incorrect_client_credentials|single words") as raised:
         use_oauth_client(stack, fake_github.url, replace(oauth_app, **wrong))
     assert stack.oauth_client() is None
     assert oauth_app.client_secret not in str(raised.value)
 
 
 def test_a_client_secret_is_not_stored_untried(stack: Stack, oauth_app: OAuthClient) -> None:
-    with pytest.raises(LocalStackError, match="does not answer"):
+    with pytest.raises(ToolError, match="does not answer"):
         use_oauth_client(stack, "http://127.0.0.1:1", oauth_app)
     assert stack.oauth_client() is None
 
@@ -544,7 +544,7 @@ def test_rotating_makes_a_new_secret_and_keeps_the_former_one(
 
 def test_a_rotation_is_ended_before_the_next_one(stack: Stack) -> None:
     connect.rotate(stack)
-    with pytest.raises(LocalStackError, match="DONE=1"):
+    with pytest.raises(ToolError, match="DONE=1"):
         connect.rotate(stack)
     assert stack.webhook_secrets()["previous"] == FIRST_SECRET
     second = stack.webhook_secrets()["current"]

@@ -14,8 +14,8 @@ import jwt
 import pytest
 
 from deployed_stack import DeployedStack, session_key
+from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
-from local_stack import LocalStackError
 from tests.support.browser import ORIGIN, where
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.house import EMBEDDER, KEY, House, open_house
@@ -562,10 +562,10 @@ class TestRotation:
     ) -> None:
         browser, _ = house.signed_in()
         session_key.rotate(stack)
-        with pytest.raises(LocalStackError, match=r"try again in 120 minutes.*LEAKED=1"):
+        with pytest.raises(ToolError, match=r"try again in 120 minutes.*LEAKED=1"):
             again(stack)
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=1, minutes=59, seconds=59))
-        with pytest.raises(LocalStackError, match="try again in 1 minutes"):
+        with pytest.raises(ToolError, match="try again in 1 minutes"):
             again(stack)
         house.cool()
         assert browser("GET", ME).status == 200

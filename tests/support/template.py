@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from local_stack.paths import SAM
+from deployed_stack.paths import SAM
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import brotli
 
+from deployed_stack.paths import ROOT
 from deployed_stack.web import served
-from local_stack.paths import ROOT
 
 WIDGET = ROOT / "web/issue-timer.js"
 MOST_BYTES = 12_288

@@ -1,0 +1,56 @@
+"""The stages of ``make deploy``: the sections of samconfig.toml."""
+
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployed_stack.errors import ToolError
+
+ARCHITECTURES = ("arm64", "x86_64")
+RUNTIMES = ("python3.12", "python3.13", "python3.14")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to deploy, and what to build it for.
+
+    Attributes
+    ----------
+    overrides
+        The template's parameters, as the SAM CLI takes them.
+    architecture, runtime
+        Lambda's names of what the functions run on.
+    """
+
+    stack_name: str
+    overrides: list[str]
+    architecture: str
+    runtime: str
+
+
+def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
+    """Return a stage, for another architecture or runtime than its own if one is given.
+
+    Raises
+    ------
+    ToolError
+        There is no such stage, or the layers cannot be built for what it runs on.
+    """
+    stages = tomllib.loads(config.read_text())
+    if not isinstance(stages.get(name), dict):
+        raise ToolError(f"{config.name} has no stage {name!r}.")
+    overrides: list[str] = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
+    # A value may be in quotes.
+    configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
+    stage = Stage(
+        stages[name]["global"]["parameters"]["stack_name"],
+        overrides,
+        architecture or configured.get("Architecture", "arm64"),
+        runtime or configured.get("PythonRuntime", "python3.13"),
+    )
+    if stage.architecture not in ARCHITECTURES:
+        raise ToolError(f"The architecture is {' or '.join(ARCHITECTURES)}, not {stage.architecture!r}.")
+    if stage.runtime not in RUNTIMES:
+        raise ToolError(f"The runtime is one of {', '.join(RUNTIMES)}, not {stage.runtime!r}.")
+    return stage
