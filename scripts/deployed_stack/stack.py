@@ -12,9 +12,11 @@ import boto3
 from botocore.config import Config
 
 from deployed_stack.secret_pair import SecretPair
+from timer_core.github.messages import from_json
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 
 class DeployedStack:
@@ -88,7 +90,10 @@ class DeployedStack:
         return json.load(answer["Payload"])
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Return up to ten of the deliveries that failed for good, and leave them where they are."""
+        """Return up to ten of the deliveries that failed for good, and leave them where they are.
+
+        `sent_ms` is when SQS put them among the dead letters, after the last try.
+        """
         sqs = self.aws.client("sqs")
         letters = sqs.receive_message(
             QueueUrl=self.resources["DeliveryDeadLetterQueue"],
@@ -98,7 +103,7 @@ class DeployedStack:
         ).get("Messages", [])
         return [
             {
-                "delivery": letter["Attributes"]["MessageDeduplicationId"],
+                "delivery": _delivery_of(letter),
                 "sent_ms": int(letter["Attributes"]["SentTimestamp"]),
                 "message": letter["Body"],
             }
@@ -136,3 +141,15 @@ class DeployedStack:
         return subprocess.run(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True
         ).stdout
+
+
+def _delivery_of(letter: "MessageTypeDef") -> str:
+    """Return GitHub's GUID, or SQS's own id if the message cannot be read.
+
+    SQS gives a dead letter of a FIFO queue its message's id in place of what it was deduplicated by, the GUID
+    ("Configure a dead-letter queue redrive").
+    """
+    try:
+        return from_json(letter["Body"]).delivery
+    except (ValueError, TypeError, KeyError):
+        return letter["Attributes"]["MessageDeduplicationId"]

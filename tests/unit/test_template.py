@@ -49,3 +49,35 @@ def test_a_second_region_of_the_account_has_names_of_its_own() -> None:
         assert name.startswith(f"{STACK}-{REGION}")
         # CloudFront's limit, the longest names of regions, and what docs/deploying.md allows a stack.
         assert len(name.removeprefix(f"{STACK}-{REGION}")) + len("-ap-southeast-1") + 40 <= 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "resources"),
+    [
+        ("AWS::S3::BucketPolicy", "Bucket", {"WebBucket"}),
+        ("AWS::SQS::QueuePolicy", "Queues", {"DeliveryQueue", "DeliveryDeadLetterQueue"}),
+        ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
+    ],
+)
+def test_what_is_spoken_to_is_spoken_to_over_tls_only(kind: str, of: str, resources: set[str]) -> None:
+    (policy,) = template().of_type(kind).values()
+    named = policy[of] if isinstance(policy[of], list) else [policy[of]]
+    assert {one["!Ref"] for one in named} == resources
+    denied = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"]
+    assert [(one["Principal"], one["Condition"]) for one in denied] == [
+        ("*", {"Bool": {"aws:SecureTransport": "false"}})
+    ]
+
+
+def test_the_alarm_for_throttles_watches_the_table_and_every_index_that_is_throttled_by_itself() -> None:
+    (table,) = template().of_type("AWS::DynamoDB::Table").values()
+    indexes = {one["IndexName"] for one in table["GlobalSecondaryIndexes"]}
+    alarm = template().of_type("AWS::CloudWatch::Alarm")["TableThrottleAlarm"]
+    watched = {
+        (metric["MetricName"], *(one["Value"] for one in metric["Dimensions"] if one["Name"] != "TableName"))
+        for query in alarm["Metrics"]
+        if "MetricStat" in query
+        for metric in [query["MetricStat"]["Metric"]]
+    }
+    events = ("ReadThrottleEvents", "WriteThrottleEvents")
+    assert watched == {(event, *of) for event in events for of in [(), *((index,) for index in indexes)]}
