@@ -1,6 +1,7 @@
-"""Import and initialization of each handler's module, compared with bare boto3 clients."""
+"""Import and initialization of each handler's module, compared with bare boto3 clients; and its memory."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -21,32 +22,45 @@ _PROGRAMS = {
     "nothing": "pass",
     **{base: f"import boto3; {base}" for base in _BASES},
     "timelogs.api": "import timelogs.api as handler; handler.table.connection.client",
+    "auth.api": "import auth.api as handler; handler.table.connection.client",
     "webhook.receive": "import webhook.receive",
     "webhook.process": "import webhook.process as handler; handler.table.connection.client",
     "stale_sweeper.sweep": "import stale_sweeper.sweep as handler; handler.table.connection.client",
 }
 
 
+# The most that a process had in memory, in KB; what the kernel tells of a child counts its parent in.
+_TELL_PEAK = "; print(open('/proc/self/status').read())"
+
+
 def measure() -> str:
     """Return the table: the least processor time of several fresh interpreters, taken in turns."""
     times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
+    peaks: dict[str, float] = {}
     for _ in range(_ROUNDS):
         for name, program in _PROGRAMS.items():
-            times[name].append(_cpu_seconds(program))
+            seconds, peaks[name] = _run(program)
+            times[name].append(seconds)
     least = {name: min(seconds) for name, seconds in times.items()}
     interpreter = least.pop("nothing")
     columns = " | ".join(f"ratio to `{base}`" for base in _BASES)
-    rows = [f"| module | ms of processor time | {columns} |", "| --- | ---: | ---: | ---: |"]
+    rows = [f"| module | ms of processor time | {columns} | peak MB |", "| --- | ---: | ---: | ---: | ---: |"]
     for name, seconds in least.items():
         own = seconds - interpreter
         ratios = " | ".join(f"{own / (least[base] - interpreter):.2f}" for base in _BASES)
-        rows.append(f"| `{name}` | {own * 1000:.0f} | {ratios} |")
+        rows.append(f"| `{name}` | {own * 1000:.0f} | {ratios} | {peaks[name]:.0f} |")
     return "\n".join(rows)
 
 
-def _cpu_seconds(program: str) -> float:
-    process = subprocess.Popen([sys.executable, "-c", program], env=_ENVIRONMENT)
+def _run(program: str) -> tuple[float, float]:
+    """Return the processor time of a fresh interpreter in seconds, and its peak of memory in MB."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program + _TELL_PEAK], env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise RuntimeError(f"{program!r} failed")
-    return usage.ru_utime + usage.ru_stime
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", told, re.MULTILINE)
+    return usage.ru_utime + usage.ru_stime, int(kilobytes) / 1024

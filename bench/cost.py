@@ -42,13 +42,17 @@ class Assumptions:
     kept_months: float = _assumed(12, "months of timers that are stored")
     answer_kb: float = _assumed(2, "KB of an answer, headers included; a 304 is smaller")
     log_kb: float = _assumed(1.5, "KB logged for each invocation: Lambda's lines, ours, and metrics")
+    access_log_kb: float = _assumed(0.25, "KB that API Gateway logs of each request")
+    kept_log: float = _assumed(
+        0.15, "share of its size that a log takes, compressed, for the month it is kept"
+    )
     traced: float = _assumed(0.05, "share of requests that X-Ray records, besides the first of each second")
     call_ms: float = _assumed(5, "ms that Lambda waits for each call to DynamoDB")
     vcpu: float = _assumed(512 / 1769, "share of a processor that a function of 512 MB has")
     active_hours: float = _assumed(200, "hours a month in which there is anything to publish metrics of")
     hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
     active_metrics: float = _assumed(25, "custom metrics of the other functions, published when they work")
-    alarms: float = _assumed(9, "alarms of the template")
+    alarm_metrics: float = _assumed(25, "metrics that the template's alarms read, each charged as an alarm")
 
 
 class Price(NamedTuple):
@@ -87,8 +91,9 @@ _PRICES = {
     ),
     "transfer": Price("CloudFront", "GB out", 0.085, 1, "GB", 1_000, _AWS),
     "log": Price("CloudWatch", "GB of logs", 0.50, 1, "GB", 5, "SigNoz, February 2026"),
+    "log_kept": Price("CloudWatch", "GB of logs kept", 0.03, 1, "GB", 5, "Hykell"),
     "metric": Price("CloudWatch", "custom metrics", 0.30, 1, "metric", 10, "SigNoz, February 2026"),
-    "alarm": Price("CloudWatch", "alarms", 0.10, 1, "alarm", 10, "CloudBurn, February 2026"),
+    "alarm": Price("CloudWatch", "metrics of alarms", 0.10, 1, "metric", 10, "CloudBurn, February 2026"),
     "dashboard": Price("CloudWatch", "dashboards", 3.00, 1, "dashboard", 3, "FactualMinds, June 2026"),
     "trace": Price("X-Ray", "traces recorded", 5.00, _MILLION, "million", 100_000, _AWS),
     "secret": Price("Secrets Manager", "secrets", 0.40, 1, "secret", 0, "Hivebook"),
@@ -200,6 +205,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
     invocations = requests + told + _SWEEPS
     ms = operations_ms + received * _RECEIVE_MS + _SWEEPS * sweep.ms(a) + forgotten * stop.ms(a)
     stored = a.timers * days * (a.kept_months * _TIMER_KB + _FACTS_KB) * 1000 / _GB
+    logged = (invocations * a.log_kb + requests * a.access_log_kb) * 1000 / _GB
     environments = max(3, 3 * ms / 1000 / 3600 / a.active_hours)
     return {
         "write": sum(number * counts[name].write_units for name, number in times.items())
@@ -217,9 +223,10 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
         "cdn_request": requests + views,
         "cdn_function": requests,
         "transfer": (requests * a.answer_kb + views * 0.5) * 1000 / _GB,
-        "log": invocations * a.log_kb * 1000 / _GB,
+        "log": logged,
+        "log_kept": logged * a.kept_log,
         "metric": a.hourly_metrics + a.active_metrics * min(1, a.active_hours / _HOURS),
-        "alarm": a.alarms,
+        "alarm": a.alarm_metrics,
         "dashboard": 1,
         "trace": invocations * a.traced + min(invocations, a.active_hours * 3600) * (1 - a.traced),
         "secret": _SECRETS,

@@ -1,10 +1,12 @@
 """Requests over HTTP to the local stack, with more and more timers and more and more people at once."""
 
 import json
+import math
 import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -16,15 +18,17 @@ from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
 _PEOPLE = (1, 4, 16)
-_ROUNDS = 5
+# Of a row, at least; and of what `_use` does in one round.
+_REQUESTS, _REQUESTS_OF_A_ROUND = 200, 7
 _FIRST_PERSON = 1_000
 
 
 def measure() -> str:
-    """Return the table: answers, and times as ratios to one person at a time on the smallest table."""
+    """Return the table: answers and times, these also as ratios to one person on the smallest table."""
     rows = [
-        "| timers | people at once | requests | answers | median time | 95th percentile | throughput |",
-        "| ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+        "| timers | people at once | requests | answers | median ms | 95th percentile ms | requests a second "
+        "| median | 95th percentile | throughput |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     base: tuple[float, float] | None = None
     with tempfile.TemporaryDirectory() as folder, _stack(Path(folder)) as stack:
@@ -38,22 +42,20 @@ def measure() -> str:
             crowd.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
             there = size
             for people in _PEOPLE:
+                # So that no function starts while it is measured, and none finds its caches empty.
+                _use_at_once(stack.url, tokens[:people], requests=1)
                 began = time.perf_counter()
-                with ThreadPoolExecutor(people) as pool:
-                    answers = [
-                        answer
-                        for of_one in pool.map(lambda token: _use(stack.url, token), tokens[:people])
-                        for answer in of_one
-                    ]
+                answers = _use_at_once(stack.url, tokens[:people], requests=_REQUESTS)
                 rate = len(answers) / (time.perf_counter() - began)
-                times = [seconds for _, seconds in answers]
-                median = statistics.median(times)
+                times = [seconds * 1000 for _, seconds in answers]
+                median, slow = statistics.median(times), statistics.quantiles(times, n=20)[18]
                 base = base or (median, rate)
                 statuses = Counter(status for status, _ in answers)
                 said = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
                 rows.append(
-                    f"| {size:,} | {people} | {len(answers)} | {said} | {median / base[0]:.1f} "
-                    f"| {statistics.quantiles(times, n=20)[18] / base[0]:.1f} | {rate / base[1]:.1f} |"
+                    f"| {size:,} | {people} | {len(answers)} | {said} "
+                    f"| {median:.0f} | {slow:.0f} | {rate:.0f} "
+                    f"| {median / base[0]:.1f} | {slow / base[0]:.1f} | {rate / base[1]:.1f} |"
                 )
     return "\n".join(rows)
 
@@ -62,8 +64,16 @@ def _stack(folder: Path) -> LocalStack:
     return LocalStack(free_port(), folder, parameters={"WritesPerMinute": "1000000"})
 
 
-def _use(url: str, token: str) -> list[tuple[int, float]]:
-    """Do what a person does with a timer, a few times; return each answer's status and time."""
+def _use_at_once(url: str, tokens: Sequence[str], *, requests: int) -> list[tuple[int, float]]:
+    """Let people use their timers at once until there were so many requests; return all answers."""
+    rounds = math.ceil(requests / len(tokens) / _REQUESTS_OF_A_ROUND)
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        answers = pool.map(lambda token: _use(url, token, rounds), tokens)
+        return [answer for of_one in answers for answer in of_one]
+
+
+def _use(url: str, token: str, rounds: int) -> list[tuple[int, float]]:
+    """Do what a person does with a timer, a few times; return each answer's status and seconds."""
     answers = []
 
     def send(method: str, path: str, body: object = None) -> bytes:
@@ -74,7 +84,7 @@ def _use(url: str, token: str) -> list[tuple[int, float]]:
         answers.append((response.status, time.perf_counter() - began))
         return response.body
 
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         issue = {"github_repo": "octocat/hello-world", "github_issue_number": number + 1}
         timer = json.loads(send("POST", "/api/timelogs/start/", issue))["id"]
         for method, path in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.cost import Assumptions
 from tests.support.connection import REGION
 from tests.support.template import STACK, template
 
@@ -81,3 +82,10 @@ def test_the_alarm_for_throttles_watches_the_table_and_every_index_that_is_throt
     }
     events = ("ReadThrottleEvents", "WriteThrottleEvents")
     assert watched == {(event, *of) for event in events for of in [(), *((index,) for index in indexes)]}
+
+
+def test_the_cost_model_counts_what_alarms_read() -> None:
+    """CloudWatch charges an alarm for each metric that it reads."""
+    alarms = template().of_type("AWS::CloudWatch::Alarm").values()
+    read = sum(max(1, sum("MetricStat" in one for one in alarm.get("Metrics", ()))) for alarm in alarms)
+    assert read == Assumptions().alarm_metrics
