@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -119,6 +120,20 @@ def check_openapi(root: Path) -> Iterator[str]:
         yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
 
 
+def check_upgrades(root: Path) -> Iterator[str]:
+    """One can try to upgrade from the release before this one."""
+    releases = [release.version for release in changelog(root) if release.version != "Unreleased"]
+    for former in releases[1:2]:
+        archive = root / "tests" / "releases" / f"timer_core-{former}.zip"
+        if not archive.exists():
+            yield f"There is no tests/releases/{archive.name}: the README.md there says how it is made."
+            continue
+        with zipfile.ZipFile(archive) as packed:
+            init = packed.read("timer_core/__init__.py").decode()
+        if f'__version__ = "{former}"' not in init:
+            yield f"tests/releases/{archive.name} holds another version."
+
+
 def check_requirements(root: Path) -> Iterator[str]:
     """Each file of requirements/ is compiled, and what runs in Lambda is locked with hashes."""
     for wanted in sorted((root / "requirements").glob("*.in")):
@@ -183,6 +198,7 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
         "the versions": lambda: check_versions(root),
         "the changelog": lambda: check_changelog(root, today),
         "the API": lambda: check_openapi(root),
+        "the upgrades": lambda: check_upgrades(root),
         "the requirements": lambda: check_requirements(root),
         "the licence": lambda: check_licence(root),
         "the documents": lambda: check_docs(root),

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import subprocess
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -271,4 +272,33 @@ class TestApi:
 
         assert release("1.1.0") == ["Since 1.0.0, and not allowed in 1.1.0: GET /api/gone/ is gone."]
         assert release("2.0.0") == []
+        write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n## [1.0.0] - 2026-11-30\n- New\n")
+        assert list(checks.check_openapi(tmp_path)) == []
         assert release("2.0.0", "1.5.0") == ["There is no tag v1.5.0 to compare docs/openapi.json with."]
+
+
+class TestUpgrades:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        sections = (f"## [{each}] - 2026-11-30\n- New\n" for each in ("1.2.0", "1.1.0", "1.0.0"))
+        write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n" + "".join(sections))
+        (tmp_path / "tests" / "releases").mkdir(parents=True)
+        return tmp_path
+
+    def test_the_release_before_has_to_be_there(self, root: Path) -> None:
+        assert list(checks.check_upgrades(root)) == [
+            "There is no tests/releases/timer_core-1.1.0.zip: the README.md there says how it is made."
+        ]
+
+    @pytest.mark.parametrize(
+        ("version", "complaints"),
+        [("1.1.0", []), ("1.2.0", ["tests/releases/timer_core-1.1.0.zip holds another version."])],
+    )
+    def test_it_has_to_be_what_it_is_named(self, root: Path, version: str, complaints: list[str]) -> None:
+        with zipfile.ZipFile(root / "tests" / "releases" / "timer_core-1.1.0.zip", "w") as packed:
+            packed.writestr("timer_core/__init__.py", f'__version__ = "{version}"\n')
+        assert list(checks.check_upgrades(root)) == complaints
+
+    def test_the_first_release_has_none_before_it(self, root: Path) -> None:
+        write(root, "CHANGELOG.md", "## [Unreleased]\n## [1.0.0] - 2026-11-30\n- New\n")
+        assert list(checks.check_upgrades(root)) == []
