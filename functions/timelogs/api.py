@@ -51,8 +51,10 @@ from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import digest
+from timer_core.store.queries import Filters, Page, Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
     from timer_core.store.offline import OfflineStore

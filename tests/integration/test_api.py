@@ -16,8 +16,8 @@ from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.queries import Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Position
 
 ISSUE = "https://github.com/octocat/Hello-World/issues/{}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

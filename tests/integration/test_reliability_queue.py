@@ -25,8 +25,9 @@ from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
 if TYPE_CHECKING:

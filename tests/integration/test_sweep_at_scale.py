@@ -20,8 +20,9 @@ from timer_core.domain.issues import Issue as Named
 from timer_core.store.health import HealthStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
-from timer_core.store.timers import OpenTimer, TimerStore
+from timer_core.store.timers import TimerStore
 
 DAY_MS = 24 * crowd.HOUR_MS
 OPEN, STALE = 2_000, 400
@@ -40,7 +41,7 @@ class TestStale:
     def test_memory_does_not_grow_with_what_there_is(
         self, crowded: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("timer_core.store.timers._OPEN_TIMERS_PAGE", 20)
+        monkeypatch.setattr("timer_core.store.queries._OPEN_TIMERS_PAGE", 20)
 
         def peak(hours: float) -> tuple[int, int]:
             tracemalloc.start()

@@ -35,8 +35,10 @@ from timer_core.domain.timers import Timer, finished
 from timer_core.store.facts import FactStore
 from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
 from timer_core.store.offline import OfflineStore
+from timer_core.store.queries import Filters, Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Patch, Position, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).

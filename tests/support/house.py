@@ -26,7 +26,8 @@ from timer_core.api import door
 from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.queries import Filters
+from timer_core.store.timers import TimerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

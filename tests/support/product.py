@@ -21,7 +21,8 @@ from timer_core.github.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.queries import Filters
+from timer_core.store.timers import TimerStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,8 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Timer
 from timer_core.store.facts import FactStore
 from timer_core.store.table import Table
-from timer_core.store.timers import Idempotency, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency
 
 
 class OfflineStore:
