@@ -18,8 +18,8 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.replay import TOLERANCE_MS
 from timer_core.github.client import GitHub
 from timer_core.github.errors import GitHubError, NoCredential, RateLimited, Refused, Unavailable
+from timer_core.github.issues import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
 from timer_core.github.messages import IssueEvent, MoveEvent
-from timer_core.github.questions import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
 from timer_core.github.timeline import IssueState, missing
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from aws_lambda_powertools import Logger
 
 from timer_core.github.client import GitHub
+from timer_core.github.deliveries import Attempt, attempts, redeliver
 from timer_core.github.errors import GitHubError, NoCredential, Refused
 from timer_core.github.events import READERS, REDELIVERY_WINDOW
-from timer_core.github.questions import Attempt, attempts, redeliver
 from timer_core.store.hooks import HookStore, KnownHook
 
 _MS = timedelta(milliseconds=1)

@@ -17,6 +17,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
+from timer_core.github.answers import send_answer
+from timer_core.github.cards import ask_card
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
 from timer_core.github.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
@@ -30,7 +32,6 @@ from timer_core.github.messages import (
     MoveEvent,
     from_json,
 )
-from timer_core.github.questions import ask_card, send_answer
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake, Taken
 from timer_core.observability import make_logger, make_metrics

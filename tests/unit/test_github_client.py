@@ -247,8 +247,8 @@ def ask(github: GitHub, owner: str = "octocat") -> Answer:
 class TestToken:
     def test_a_rest_request_is_sent_as_github_wants_it(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(201, {"number": 7}, {"X-Thing": "yes"}))
-        params = {"since": "2026-01-01T00:00:00Z", "a": "b c"}
-        answer = github.rest("POST", ISSUE, owner="octocat", body={"text": "é"}, params=params)
+        path = f"{ISSUE}?since=2026-01-01T00%3A00%3A00Z&a=b+c"
+        answer = github.rest("POST", path, owner="octocat", body={"text": "é"})
         assert (answer.status, answer.data, answer.headers["x-thing"]) == (201, {"number": 7}, "yes")
         (request,) = server.seen
         assert (request.method, request.path, request.body) == ("POST", ISSUE, {"text": "é"})
@@ -493,14 +493,28 @@ class TestApp:
 
 class TestRedirectsAndAcceptedStatuses:
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
-    def test_a_redirect_is_returned_and_not_followed(
+    def test_a_redirect_is_followed_with_the_same_request(
         self, server: Server, github: GitHub, status: int
     ) -> None:
-        location = f"{server.url}/repositories/1/issues/9"
-        server.reply(ISSUE, Reply(status, {"message": "Moved Permanently"}, {"Location": location}))
-        answer = get_issue(github)
-        assert (answer.status, answer.headers["location"]) == (status, location)
-        assert server.paths() == [ISSUE]
+        elsewhere = "/repositories/1/issues/9"
+        moved = Reply(status, {"message": "Moved"}, {"Location": f"{server.url}{elsewhere}"})
+        server.reply(ISSUE, moved)
+        server.reply(elsewhere, Reply(201, {"number": 9}))
+        assert github.rest("POST", ISSUE, owner="octocat", body={"a": 1}).data == {"number": 9}
+        assert server.paths() == [ISSUE, elsewhere]
+        assert {(request.method, request.token) for request in server.seen} == {("POST", TOKEN)}
+        assert server.seen[1].body == {"a": 1}
+
+    def test_no_credential_goes_to_where_a_redirect_leads_away(self, server: Server, github: GitHub) -> None:
+        server.reply(ISSUE, Reply(301, b"", {"Location": "http://localhost:1/repositories/1/issues/9"}))
+        with pytest.raises(Refused, match="away from its API"):
+            get_issue(github)
+
+    def test_redirects_in_a_circle_come_to_an_end(self, server: Server, github: GitHub) -> None:
+        server.reply(ISSUE, Reply(301, b"", {"Location": f"{server.url}{ISSUE}"}))
+        with pytest.raises(Refused):
+            get_issue(github)
+        assert server.paths() == [ISSUE] * 5
 
     def test_a_query_that_is_redirected_is_refused(self, server: Server, github: GitHub) -> None:
         server.reply("/graphql", Reply(301, b"", {"Location": "/elsewhere"}))

@@ -6,9 +6,10 @@ makes to `timer_core.domain.replay.EFFECTS`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.commands import parse
@@ -113,15 +114,14 @@ def counts_from(happened: str | None, received_ms: int) -> int:
     """
     if happened is None:
         return received_ms
-    happened_ms = _ms(happened)
+    happened_ms = _told_ms(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
     return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
 
 
-def _ms(text: str) -> int:
+def _told_ms(text: str) -> int:
     try:
-        parsed = datetime.fromisoformat(text)
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+        return ms_of(text)
     except (ValueError, OverflowError) as error:
         raise MalformedDelivery(f"Not a time: {text!r}.") from error
 
@@ -194,7 +194,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
-    at_ms, told_ms = counts_from(created, delivery.received_ms), _ms(created)
+    at_ms, told_ms = counts_from(created, delivery.received_ms), _told_ms(created)
     events: list[Event] = [
         IssueEvent(
             # A comment may be told of by several webhooks and workflows.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
 from typing import Any
-from urllib.parse import urlencode
 
 import urllib3
 
@@ -77,7 +76,6 @@ class Transport:
         token: str,
         *,
         body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
         """Return the answer: a success, or a status of `accept`.
@@ -90,8 +88,6 @@ class Transport:
             Any token that goes with ``Authorization: Bearer``.
         body
             Sent as JSON.
-        params
-            The query string.
         accept
             Statuses that the caller wants to see instead of Refused.
 
@@ -108,11 +104,10 @@ class Transport:
         headers = _HEADERS | {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        url = f"{self._api_url}{path}" + (f"?{urlencode(params)}" if params else "")
         try:
             answer = self._pool.request(
                 method,
-                url,
+                f"{self._api_url}{path}",
                 body=None if body is None else json.dumps(body),
                 headers=headers,
                 # urllib3 1.26 would follow in spite of retries=False.
