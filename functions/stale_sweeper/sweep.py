@@ -217,7 +217,10 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
     if options.redeliver:
         if is_able:
             summary.redelivery = redeliverer.run(now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run)
-        could["redelivery"] = summary.redelivery is not None and not summary.redelivery.trouble
+        if summary.redelivery is None or summary.redelivery.trouble:
+            could["redelivery"] = False
+        elif summary.redelivery.listed:
+            could["redelivery"] = True
     if options.stop_closed:
         if is_able:
             summary.reconcile = reconciler.run(

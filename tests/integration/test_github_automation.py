@@ -449,6 +449,7 @@ class TestRepair:
         team.github.now = now_ms() / 1000
         summary = team.product.sweep(stop_closed=False)
         assert summary["redelivery"] == {
+            "listed": 1,
             "failed": 2,
             "redelivered": 2,
             "given_up": 0,

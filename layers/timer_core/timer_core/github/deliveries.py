@@ -1,7 +1,8 @@
 """What webhooks tried to deliver, and having it sent again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from timer_core.clock import ms_of
 from timer_core.github.client import GitHub
@@ -36,10 +37,15 @@ class Attempt:
         return 200 <= self.status < 400
 
 
-def attempts(
-    github: GitHub, hook: str, owner: str | None, since_ms: int, has_time: Callable[[], bool]
-) -> Iterator[Attempt]:
-    """Yield what a webhook tried to deliver since a time, the newest first, as long as there is time.
+class Page(NamedTuple):
+    """Some attempts, the newest first, and whether there are no earlier ones."""
+
+    attempts: Sequence[Attempt]
+    is_last: bool
+
+
+def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int) -> Iterator[Page]:
+    """Yield what a webhook tried to deliver since a time; each page is asked for when it is wanted.
 
     Parameters
     ----------
@@ -54,21 +60,23 @@ def attempts(
         If GitHub does not answer.
     """
     path: str | None = f"{hook}/deliveries?per_page={_PAGE}"
-    while path is not None and has_time():
+    while path is not None:
         answer = github.rest("GET", path, owner=owner)
-        for attempt in answer.data:
-            at_ms = ms_of(attempt["delivered_at"])
-            if at_ms < since_ms:
-                return
-            yield Attempt(
-                attempt_id=int(attempt["id"]),
-                guid=attempt["guid"],
-                event=attempt["event"],
-                at_ms=at_ms,
-                is_repeated=attempt["redelivery"],
-                status=int(attempt["status_code"] or 0),
-            )
-        path = answer.next_page
+        page = [_attempt(delivery) for delivery in answer.data]
+        recent = [attempt for attempt in page if attempt.at_ms >= since_ms]
+        path = answer.next_page if len(recent) == len(page) else None
+        yield Page(recent, is_last=path is None)
+
+
+def _attempt(delivery: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        attempt_id=int(delivery["id"]),
+        guid=delivery["guid"],
+        event=delivery["event"],
+        at_ms=ms_of(delivery["delivered_at"]),
+        is_repeated=delivery["redelivery"],
+        status=int(delivery["status_code"] or 0),
+    )
 
 
 def redeliver(github: GitHub, hook: str, owner: str | None, attempt_id: int) -> None:

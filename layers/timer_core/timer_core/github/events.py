@@ -13,7 +13,7 @@ from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.commands import parse
-from timer_core.github.messages import CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
+from timer_core.github.messages import APP_HOOK, CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
 from timer_core.github.vocabulary import Vocabulary
 
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
@@ -92,7 +92,7 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     hook_id = headers.get("x-github-hook-id", "")
     kind = headers.get("x-github-hook-installation-target-type")
     if kind == "integration":
-        return Hook("/app/hook")
+        return Hook(APP_HOOK)
     if not hook_id.isdecimal():
         return None
     if kind == "repository":
