@@ -44,7 +44,12 @@ facts = FactStore(table, timers)
 intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
 progress_store = ProgressStore(table)
-github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
+github = GitHub(
+    CredentialParameter(settings().github_credential),
+    api_url=settings().github_api_url,
+    # GitHub works on a query for ten seconds at most, and those about many issues may take that long.
+    read_s=11,
+)
 redeliverer = Redeliverer(github, HookStore(table), logger)
 reconciler = Reconciler(github, timers, facts, intake, progress_store, Vocabulary.from_environment(), logger)
 

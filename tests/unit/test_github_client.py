@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
-import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -27,6 +26,7 @@ from timer_core.github.errors import (
     GitHubError,
     InvalidCredential,
     NoCredential,
+    QueryFailed,
     RateLimited,
     Refused,
     Unavailable,
@@ -706,22 +706,19 @@ class TestOutages:
                 get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_silence_ends_with_a_time_out(
-        self, server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_silence_ends_with_a_time_out(self, server: Server, clock: Clock) -> None:
         def never(_: Seen) -> Reply:
             server.released.wait()
             return Reply()
 
-        monkeypatch.setattr(transport, "_TIMEOUT", urllib3.Timeout(connect=2, read=0.1))
         server.reply(ISSUE, never)
-        github = GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock)
+        github = GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock, read_s=0.1)
         with pytest.raises(Unavailable, match="timed out") as caught:
             get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_the_time_outs_are_short(self) -> None:
-        assert (transport._TIMEOUT.connect_timeout, transport._TIMEOUT.read_timeout) == (2, 5)
+    def test_the_time_outs_are_short_unless_more_patience_is_asked_for(self) -> None:
+        assert (transport._CONNECT_S, transport.READ_S) == (2, 5)
 
     @pytest.mark.parametrize(
         "reply",
@@ -758,6 +755,17 @@ class TestOutages:
             get_issue(github)
         clock.now_s += 60
         assert get_issue(github).status == 200
+
+    @pytest.mark.parametrize("kind", [{"type": "RESOURCE_LIMITS_EXCEEDED"}, {}])
+    def test_that_a_query_failed_keeps_from_no_other(
+        self, server: Server, github: GitHub, kind: dict[str, str]
+    ) -> None:
+        error = kind | {"path": ["node"], "message": "Resource limits for this query exceeded."}
+        failed = Reply(200, {"data": {"node": None}, "errors": [error]})
+        server.reply("/graphql", failed, Reply(200, {"data": {}}))
+        with pytest.raises(QueryFailed):
+            ask(github)
+        assert ask(github) == Answer({})
 
     def test_it_is_one_for_all_installations(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78

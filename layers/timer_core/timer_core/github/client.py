@@ -11,7 +11,7 @@ from timer_core.github.errors import InvalidCredential, NoCredential, Refused
 from timer_core.github.graphql import Answer, read_answer
 from timer_core.github.installations import Installations
 from timer_core.github.pauses import Pauses
-from timer_core.github.transport import Response, Transport
+from timer_core.github.transport import READ_S, Response, Transport
 
 _REDIRECTS = frozenset(
     {
@@ -44,6 +44,8 @@ class GitHub:
         ``https://api.SUBDOMAIN.ghe.com``.
     now_s
         The clock, in seconds since the epoch.
+    read_s
+        How long GitHub may take to answer. It ends a request itself after ten seconds.
 
     Examples
     --------
@@ -58,11 +60,12 @@ class GitHub:
         *,
         api_url: str = "https://api.github.com",
         now_s: Callable[[], float] = time.time,
+        read_s: float = READ_S,
     ) -> None:
         self._credential = credential
         self._now_s = now_s
         self._api_url = api_url.rstrip("/")
-        self._transport = Transport(self._api_url, now_s)
+        self._transport = Transport(self._api_url, now_s, read_s)
         self._access: _TokenAccess | _AppAccess | None = None
 
     def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:

@@ -21,7 +21,8 @@ _HEADERS = {
     "User-Agent": "issue-timer",
     "X-GitHub-Api-Version": "2022-11-28",
 }
-_TIMEOUT = urllib3.Timeout(connect=2, read=5)
+_CONNECT_S = 2
+READ_S = 5.0
 # Each thread of a function may have a request under way.
 _CONNECTIONS = 8
 # Lambda freezes a function between its invocations, and a connection may not live as long.
@@ -61,12 +62,15 @@ class Transport:
         The API's base URL, such as https://api.github.com, without a slash at its end.
     now_s
         The clock, in seconds since the epoch.
+    read_s
+        How long GitHub may take to answer.
     """
 
-    def __init__(self, api_url: str, now_s: Callable[[], float]) -> None:
+    def __init__(self, api_url: str, now_s: Callable[[], float], read_s: float = READ_S) -> None:
         self._api_url = api_url
         self._now_s = now_s
-        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=_TIMEOUT, retries=False)
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=read_s)
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=timeout, retries=False)
         self._used_at_s = now_s()
 
     def send(
