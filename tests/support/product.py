@@ -46,6 +46,7 @@ class Message:
     group: str
     receives: int = 0
     wait_s: int | None = None
+    deleted: bool = False
 
 
 @dataclass
@@ -75,6 +76,10 @@ class MemoryQueue:
         assert request["QueueUrl"]
         self.batch[int(request["ReceiptHandle"])].wait_s = request["VisibilityTimeout"]
 
+    def delete_message(self, **request: str) -> None:
+        assert request["QueueUrl"]
+        self.batch[int(request["ReceiptHandle"])].deleted = True
+
     def receive(self) -> list[Message]:
         self.batch = [self.waiting.popleft() for _ in range(min(BATCH, len(self.waiting)))]
         for message in self.batch:
@@ -88,7 +93,7 @@ class MemoryQueue:
 
     def time_out(self) -> None:
         """Let the last batch be received again, because nobody said what became of it."""
-        self.waiting.extendleft(reversed(self.batch))
+        self.waiting.extendleft(message for message in reversed(self.batch) if not message.deleted)
         self.batch = []
 
     def wait(self) -> None:
