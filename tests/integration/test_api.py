@@ -921,7 +921,11 @@ class TestHealth:
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,
-            "github": {"credential": None, "cannot": []},
+            # Nobody has looked for a credential.
+            "github": {
+                "credential": None,
+                "cannot": ["project_cards", "answers", "redelivery", "reconcile"],
+            },
         }
 
 

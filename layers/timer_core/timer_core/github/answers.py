@@ -26,7 +26,10 @@ def send_answer(github: GitHub, answer: AnswerEvent) -> None:
         return
     thread = f"{comments}/{answer.number}/comments"
     mark = f"<!-- issue-timer {answer.comment} -->"
-    later = f"{thread}?{urlencode({'since': iso(answer.at_ms), 'per_page': _PAGE})}"
-    since_then = github.rest("GET", later, owner=owner).data
-    if not any(mark in str(comment["body"]) for comment in since_then):
-        github.rest("POST", thread, owner=owner, body={"body": f"{answer.text}\n\n{mark}"})
+    later: str | None = f"{thread}?{urlencode({'since': iso(answer.at_ms), 'per_page': _PAGE})}"
+    while later is not None:
+        page = github.rest("GET", later, owner=owner)
+        if any(mark in str(comment["body"]) for comment in page.data):
+            return
+        later = page.next_page
+    github.rest("POST", thread, owner=owner, body={"body": f"{answer.text}\n\n{mark}"})

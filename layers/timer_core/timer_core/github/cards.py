@@ -6,7 +6,7 @@ from http import HTTPStatus
 from timer_core.clock import iso, ms_of
 from timer_core.github.client import GitHub
 from timer_core.github.errors import Refused
-from timer_core.github.issues import ITEM_TYPES, issue_fields, state_of
+from timer_core.github.issues import ITEM_TYPES, Ask, ask_issues, issue_fields, state_of
 from timer_core.github.messages import CardEvent
 from timer_core.github.timeline import IssueState
 
@@ -61,10 +61,12 @@ def ask_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None
     Returns
     -------
     Card or None
-        None if it is out of our reach or gone, or another field was changed.
+        None if it is of no issue, or another field was changed.
 
     Raises
     ------
+    Refused
+        If it is gone or out of our reach (404), or GitHub does not let us ask for it.
     GitHubError
         If GitHub does not answer.
     """
@@ -85,8 +87,13 @@ def ask_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None
     card = data.get("card") or {}
     issue = data.get("issue") or card.get("content")
     if not issue:
+        if answer.errors:
+            raise Refused(HTTPStatus.NOT_FOUND, answer.errors[0].message)
         return None
     state = state_of(issue)
+    if issue["timelineItems"]["pageInfo"]["hasNextPage"]:
+        # So much has happened since that it takes more than one page.
+        state = next(filter(None, ask_issues(github, event.owner, [Ask(state.issue, event.at_ms)])), state)
     if not asked:
         return Card(event.status or "", event.at_ms, state.at(event.at_ms))
     if event.field is not None and (data.get("field") or {}).get("name") != status_field:

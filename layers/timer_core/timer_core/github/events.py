@@ -36,7 +36,8 @@ class Ignored:
     ----------
     reason
         One of ``not_handled``, ``bot``, ``issue_closed``, ``no_assignees``, ``other_label``,
-        ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``, ``not_transferred``.
+        ``start_label_left``, ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``,
+        ``not_transferred``.
     """
 
     reason: str
@@ -169,6 +170,8 @@ def _labeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignor
 def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     if not _is_start_label(payload, delivery):
         return Ignored("other_label")
+    if _has_start_label(payload, delivery):
+        return Ignored("start_label_left")
     return _to_assignees("unlabeled", payload, delivery)
 
 
@@ -345,6 +348,15 @@ def _is_closed(payload: Payload) -> bool:
 
 def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
     return _text(payload, "label", "name").lower() in delivery.vocabulary.start_labels
+
+
+def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
+    """Whether the issue has a label that starts timers, beside the one that was removed."""
+    labels = _at(payload, ("issue", "labels")) or []
+    if not isinstance(labels, list):
+        raise MalformedDelivery("issue.labels is not a list.")
+    left = {_text(label, "name").lower() for label in labels} - {_text(payload, "label", "name").lower()}
+    return not left.isdisjoint(delivery.vocabulary.start_labels)
 
 
 def _issue(payload: Payload) -> Issue:

@@ -10,8 +10,9 @@ from timer_core.domain.issues import Issue
 from timer_core.github.client import GitHub
 from timer_core.github.timeline import IssueState, TimelineEvent
 
-# What a question about issues costs is counted in nodes: with 100 entries and 20 assignees each, these
-# are 6,000 of the 500,000 that one query may ask for ("Rate limits and query limits for the GraphQL API").
+# What a question about issues costs is counted in nodes: with 100 entries, 100 labels and 20 assignees each,
+# these are 11,000 of the 500,000 that one query may ask for ("Rate limits and query limits for the GraphQL
+# API").
 ISSUES_PER_QUESTION = 50
 _PAGE = 100
 # An issue takes 10 assignees.
@@ -34,6 +35,7 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
     return f"""
         number title state repository {{ nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
+        labels(first: {_PAGE}) {{ nodes {{ name }} }}
         timelineItems(first: {_PAGE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
             pageInfo {{ hasNextPage endCursor }}
             nodes {{
@@ -127,6 +129,7 @@ def state_of(answer: Mapping[str, Any]) -> IssueState:
         ),
         is_closed=answer["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
+        labels=frozenset(label["name"].lower() for label in answer["labels"]["nodes"]),
         timeline=tuple(map(_entry, entries)),
     )
 
