@@ -36,8 +36,8 @@ from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
 # So many timers are compared, then the progress is noted: what is read at once, and what the next run
-# may have to ask again.
-_WINDOW = 1000
+# may have to ask again. A run has time for all of them, even if GitHub finds each question too much at first.
+_WINDOW = 250
 _THREADS = 8
 # Each issue that is not found is asked for by itself; beyond so many in a run they count as out of reach.
 _MOST_SEARCHES = 500

@@ -162,29 +162,6 @@ class TestCards:
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
 
-    def test_while_another_start_label_is_left_removing_one_pauses_nothing(
-        self, github: FakeGitHub, shared_table: Table
-    ) -> None:
-        with product(shared_table, github.url, START_LABELS="bug,urgent") as running:
-            running.give_credential({"token": TOKEN})
-            team = make_team(github, running)
-            issue = team.new_issue()
-            team.github.assign(issue, team.ann)
-            for label in ("bug", "urgent"):
-                team.github.label(issue, label)
-            team.deliver()
-            for minute, label in ((10, "bug"), (20, "urgent")):
-                team.at(minute)
-                team.github.unlabel(issue, label)
-            _, last = team.happened()
-            # Of neither is anything heard but from GitHub's timeline.
-            team.github.now = now_ms() / 1000
-            assert running.sweep(redeliver=False)["reconcile"]["missed"] == 1
-            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
-            team.github.send(last)
-            running.process()
-            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
-
     @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
     def test_another_field_changes_nothing(self, team: Team, old_payloads: bool) -> None:
         issue = team.new_issue()
@@ -606,6 +583,29 @@ class TestRepair:
             ("app#1", 40, None, "running", 20),
         ]
         assert self.reconcile(team)["missed"] == 0
+
+    def test_while_another_start_label_is_left_removing_one_pauses_nothing(
+        self, github: FakeGitHub, shared_table: Table
+    ) -> None:
+        with product(shared_table, github.url, START_LABELS="bug,urgent") as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            issue = team.new_issue()
+            team.github.assign(issue, team.ann)
+            for label in ("bug", "urgent"):
+                team.github.label(issue, label)
+            team.deliver()
+            for minute, label in ((10, "bug"), (20, "urgent")):
+                team.at(minute)
+                team.github.unlabel(issue, label)
+            _, last = team.happened()
+            # Of neither is anything heard but from GitHub's timeline.
+            team.github.now = now_ms() / 1000
+            assert running.sweep(redeliver=False)["reconcile"]["missed"] == 1
+            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
+            team.github.send(last)
+            running.process()
+            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
 
     def test_what_was_told_is_not_taken_in_again(self, team: Team) -> None:
         issue = team.new_issue()
