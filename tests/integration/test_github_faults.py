@@ -338,6 +338,8 @@ def undisturbed(github: FakeGitHub, running: Product, story: Story) -> tuple[Cal
     return calls, seen(team)
 
 
+# What an App asks for more than with a token has no effect on anybody.
+@pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("story", STORIES, ids=str)
 def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
     github: FakeGitHub, running: Product, story: Story

@@ -231,6 +231,17 @@ class TestComparing:
         assert (summary["missed"], summary["failed"]) == (13, 1)
         assert (summary["complete"], summary["trouble"]) == (True, "")
 
+    @pytest.mark.usefixtures("one_question")
+    def test_a_moments_trouble_is_waited_out(self, github: FakeGitHub, running: Product) -> None:
+        team = new_team(github, running, size=1, t0=ago(120))
+        github.new_repository(f"{team.name}/app")
+        issue = start(team, "app", 0)
+        team.at(3_600)
+        github.close(issue)
+        team.happened()
+        github.faults.append(faults.status(502))
+        assert sweep(team, DAILY)["missed"] == 1
+
     def test_github_may_take_longer_over_a_query_than_over_all_else(
         self, team: Team, github: FakeGitHub
     ) -> None:
