@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimeIn, TimeLog, to_time
+from timer_core.api.models import Time, TimeIn, TimeLog, printable, to_time
 from timer_core.api.sessions import Session
 from timer_core.domain.ids import timer_id
 from timer_core.domain.timers import Timer
@@ -75,7 +75,9 @@ class SignOutRequest(_Request):
 class TokenRequest(_Request):
     """A token to make."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, description="What it is for.")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=100, description="What it is for."), AfterValidator(printable)
+    ]
     scope: Scope = "write"
     expires: Annotated[TimeIn | None, Field(description="When it ends; it does not without.")] = None
 

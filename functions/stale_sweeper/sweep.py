@@ -29,6 +29,7 @@ from timer_core.store.facts import FactStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.leaving import LeavingStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.table import Table
@@ -42,6 +43,7 @@ table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
 facts = FactStore(table, timers)
 intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
+leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
 progress_store = ProgressStore(table)
 github = GitHub(
@@ -183,6 +185,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric("SweepsDone", MetricUnit.Count, int(not is_left and not options.dry_run))
         metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
         metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+    if not options.dry_run:
+        _finish_leaving(summary, has_time)
     if summary.redelivery:
         metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, summary.redelivery.redelivered)
     if summary.reconcile:
@@ -239,6 +243,16 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
     for repair in (summary.redelivery, summary.reconcile):
         summary.complete &= repair is None or repair.complete
     health.note_github(credential, could, now_ms=now_ms())
+
+
+def _finish_leaving(summary: Summary, has_time: Callable[[], bool]) -> None:
+    """Delete what is left of those who have asked to be deleted."""
+    for leaver in leaving.leavers():
+        try:
+            summary.complete &= has_time() and leaving.finish(leaver, now_ms=now_ms(), has_time=has_time)
+        except Exception:
+            metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+            logger.exception("Somebody who is leaving could not be deleted")
 
 
 @dataclass(slots=True)

@@ -9,11 +9,15 @@ from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
+from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
 from timer_core.settings import names
 from timer_core.store.limits import WriteLimit
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
+
+# What is left to do for those who have asked to be deleted.
+_WHILE_LEAVING = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
 class Door:
@@ -37,7 +41,7 @@ class Door:
         Raises
         ------
         Unauthorized
-            If there are no credentials, or none that are valid.
+            If there are no credentials, or none that are valid; or whoever has them is leaving.
         Forbidden
             If they may not be used for this.
         TooManyRequests
@@ -51,6 +55,8 @@ class Door:
             cookies=requests.cookies(event),
             own_origin=requests.origin(event),
         )
+        if caller.person.is_leaving and (method, event["rawPath"]) not in _WHILE_LEAVING:
+            raise Unauthorized("You have asked to be deleted. If you have changed your mind, sign in again.")
         if method not in SAFE_METHODS:
             self.count(caller, now_ms=now_ms)
         return caller
