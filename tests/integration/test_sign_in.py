@@ -285,6 +285,25 @@ class TestOrganizations:
         club.github.faults.append(_changed("GET /user/memberships/orgs/octo-org", state="pending"))
         assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
 
+    def test_a_former_member_is_turned_away_from_everywhere_and_told_the_truth(self, club: House) -> None:
+        ann = club.new_person()
+        members = club.github.new_organization("octo-org", {ann: "member"}).members
+        browser, _ = club.signed_in(ann)
+        token = club.token(browser)
+        embedded, _ = club.embedded(ann)
+        browser("POST", "/api/timelogs/start/", {})
+        del members[ann]
+        club.clock.advance(1)
+        page = club.sign_in(club.browser(), ann)
+        assert page.status == 403
+        assert "Nothing was stored" not in page.body
+        assert "Your account and your timers are stored still" in page.body
+        club.cool()
+        assert browser("GET", ME).status == 401
+        assert club.caller(token)("GET", TIMERS).status == 401
+        assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
+        assert len(club.timers_of(ann)) == 1
+
     def test_if_github_does_not_tell_nobody_is_let_in(self, club: House) -> None:
         browser, bob = club.browser(), club.new_person()
         back = club.leave_for_github(browser, bob)

@@ -274,6 +274,12 @@ class PeopleStore:
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
+    def shut_out(self, user_id: int, *, now_ms: int) -> int:
+        """End all sessions of a person, revoke all of their tokens, and return how many these were."""
+        self.end_all_sessions(user_id, now_ms=now_ms)
+        rows = self._token_rows(user_id)
+        return sum(self.revoke_token(user_id, row.sk.removeprefix("token#")) for row in rows)
+
     def use_state(self, state: str, *, now_ms: int) -> bool:
         """Note that a sign-in has come back, and return False if it has before."""
         item = StateItem(
