@@ -519,20 +519,58 @@ class TestKeys:
         house.cool()
         assert browser("GET", ME).status == 401
 
-    def test_a_key_that_was_rotated_a_moment_ago_works_at_once(
+    def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, house: House) -> None:
+        """However many wrong sessions come, and use up the looks at the keys that are stored."""
+        old, ann = house.signed_in()
+        old("GET", TIMERS)
+        read_before = door.sessions()
+        house.sign_with("n" * 64, previous=KEY)
+        house.cool()
+        new, _ = house.signed_in(ann)
+        assert _key_id(new) == _key_id(old)
+        with pytest.MonkeyPatch.context() as patch:
+            # One function has begun anew, and the other has not.
+            patch.setattr(door, "sessions", lambda: read_before)
+            house.timelogs.door = door.Door(house.table)
+            junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
+            assert house.caller(junk, "Bearer")("GET", TIMERS).status == 401
+            assert new("GET", TIMERS).status == 200
+        # By the time that it signs, the other has read it too.
+        house.clock.advance(361)
+        house.seconds.now += 361
+        later, _ = house.signed_in(ann)
+        assert _key_id(later) != _key_id(old)
+        assert later("GET", TIMERS).status == 200
+
+    def test_whether_a_key_is_ours_is_not_known_while_the_keys_cannot_be_read(self, house: House) -> None:
+        """A widget that hears 401 forgets its session."""
+        browser, _ = house.signed_in()
+        unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        try:
+            ask = house.caller(unknown, "Bearer")
+            assert [ask("GET", TIMERS).status for _ in range(3)] == [500] * 3
+            assert browser("GET", TIMERS).status == 200
+        finally:
+            client.restore_secret(SecretId=house.secret_arn)
+        house.seconds.now += 10
+        assert [ask("GET", TIMERS).status for _ in range(3)] == [401] * 3
+
+    def test_a_key_that_replaced_one_that_had_leaked_works_at_once(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         old, ann = house.signed_in()
         assert old("GET", TIMERS).status == 200
         read_before = door.sessions()
-        house.sign_with("n" * 64, previous=KEY)
+        house.sign_with("n" * 64)
         house.cool()
         new, _ = house.signed_in(ann)
         # One function has begun anew, and the other has not.
         monkeypatch.setattr(door, "sessions", lambda: read_before)
         house.timelogs.door = door.Door(house.table)
         assert new("GET", TIMERS).status == 200
-        assert old("GET", TIMERS).status == 200
+        assert old("GET", TIMERS).status == 401
 
 
 class TestRotation:

@@ -383,6 +383,21 @@ class TestUnavailable:
             client.restore_secret(SecretId=receiver.secret_arn)
         assert receiver.deliver().status == 202
 
+    def test_whether_a_signature_is_wrong_is_not_known_while_secrets_are_out_of_reach(
+        self, receiver: Receiver
+    ) -> None:
+        """The secret may have been rotated, and GitHub's next attempt be good."""
+        assert receiver.deliver(guid="1").status == 202
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
+        try:
+            for _ in range(2):
+                assert_refused(receiver.deliver(guid="2", secret="rotated"), 503)
+        finally:
+            client.restore_secret(SecretId=receiver.secret_arn)
+        receiver.seconds.now += 10
+        assert_refused(receiver.deliver(guid="2", secret="rotated"), 401)
+
     def test_what_it_read_before_still_serves_while_secrets_are_out_of_reach(
         self, receiver: Receiver
     ) -> None:

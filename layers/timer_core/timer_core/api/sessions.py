@@ -29,6 +29,10 @@ class Keys(Protocol):
         """Return the keys, those that are not there empty."""
         ...
 
+    def signing(self, now_s: int) -> str:
+        """Return the one to sign with, which everybody accepts by now."""
+        ...
+
     def refresh(self) -> bool:
         """Read them again unless that was just done, and return whether they changed."""
         ...
@@ -144,7 +148,7 @@ class Sessions:
         # Imported with the first session: tokens do not need it.
         import jwt
 
-        key = self._keys.get()[0]
+        key = self._keys.signing(claims["iat"])
         claims = {**claims, "iss": _ISSUER, "aud": audience}
         return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _name(key)})
 
