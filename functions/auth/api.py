@@ -101,7 +101,7 @@ def get_me() -> Response[models.Me]:
     tags=["account"],
 )
 def leave() -> Response[str]:
-    """Delete everything: 204, or 202 if there is so much that it has to be asked for again."""
+    """Delete everything: 204, or 202 if there is so much that it goes on by the hour, or when asked again."""
     user_id = _own_session().user_id
 
     def has_time() -> bool:

@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auth.models import (
+    Changes,
+    DeletedTimer,
+    Export,
+    KeyedRequest,
+    Place,
+    ProfileExported,
+    TimerExported,
+    TokenShown,
+)
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.house import ADMIN, EMBEDDER, ROUTES, WRITES, House, open_house
@@ -26,10 +36,23 @@ from timer_core.domain.timers import finished
 from timer_core.github.messages import IssueEvent
 from timer_core.intake import Intake
 from timer_core.store.facts import FactStore
+from timer_core.store.items import (
+    FocusItem,
+    IdempotencyItem,
+    ProfileItem,
+    SlotItem,
+    TimerItem,
+    TokenItem,
+    UserTokenItem,
+    WritesItem,
+)
 from timer_core.store.people import PeopleStore, Person, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import BaseModel
+    from pynamodb.models import Model
 
     from tests.support.browser import Browser
     from tests.support.fake_github import FakeGitHub
@@ -44,6 +67,104 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
+# What the attributes of each kind of item are in the export, and which of them others say: copies to be found
+# by, sums, and hashes.
+EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
+    TimerItem: (
+        {
+            "status": (TimerExported, ["status", "is_paused"]),
+            "start_ms": (TimerExported, ["start_time"]),
+            "created_ms": (TimerExported, ["created"]),
+            "clock_ms": (TimerExported, ["active_duration"]),
+            "changed_ms": (TimerExported, ["changed"]),
+            "source": (TimerExported, ["source"]),
+            "last_pause_ms": (TimerExported, ["last_pause_time"]),
+            "paused_by": (TimerExported, ["paused_by"]),
+            "end_ms": (TimerExported, ["end_time"]),
+            "stopped_by": (TimerExported, ["stopped_by"]),
+            "owner": (TimerExported, ["github_repo"]),
+            "repo": (TimerExported, ["github_repo"]),
+            "number": (TimerExported, ["github_issue_number"]),
+            "title": (TimerExported, ["github_issue_title"]),
+            "organization": (TimerExported, ["organization"]),
+            "description": (TimerExported, ["description"]),
+            "settled_ms": (TimerExported, ["settled"]),
+            "history": (TimerExported, ["history"]),
+            "snapshot": (TimerExported, ["before"]),
+            "deleted_ms": (DeletedTimer, ["deleted", "settled"]),
+            "expires_at": (DeletedTimer, ["kept_until"]),
+        },
+        {
+            "shape",
+            "version",
+            "issue_key",
+            "repo_key",
+            "open_shard",
+            "open_repo",
+            "open_since_ms",
+            "paused_ms",
+            "latest_start_ms",
+            "earliest_end_ms",
+            "causes",
+        },
+    ),
+    ProfileItem: (
+        {
+            "login": (ProfileExported, ["login"]),
+            "name": (ProfileExported, ["name"]),
+            "avatar_url": (ProfileExported, ["avatar_url"]),
+            "created_ms": (ProfileExported, ["created"]),
+            "signed_out_ms": (ProfileExported, ["signed_out_everywhere"]),
+            "left_ms": (ProfileExported, ["left"]),
+            "ended": (ProfileExported, ["ended_sessions"]),
+            "tokens_made": (ProfileExported, ["tokens_made"]),
+        },
+        # Of who has left, and gets no export any more.
+        {"leaving_ms", "expires_at"},
+    ),
+    TokenItem: (
+        {
+            "token_id": (TokenShown, ["id"]),
+            "name": (TokenShown, ["name"]),
+            "scope": (TokenShown, ["scope"]),
+            "created_ms": (TokenShown, ["created"]),
+            "used_ms": (TokenShown, ["last_used"]),
+            "expires_at": (TokenShown, ["expires"]),
+        },
+        {"user_id", "login"},
+    ),
+    UserTokenItem: (
+        {
+            "name": (TokenShown, ["name"]),
+            "scope": (TokenShown, ["scope"]),
+            "created_ms": (TokenShown, ["created"]),
+            "expires_at": (TokenShown, ["expires"]),
+        },
+        {"token_hash"},
+    ),
+    SlotItem: (
+        {
+            "ulids": (Place, ["timers"]),
+            "settled_ms": (Place, ["settled"]),
+            "moved": (Place, ["moves"]),
+            "expires_at": (Place, ["kept_until"]),
+        },
+        {"open_ulid"},
+    ),
+    IdempotencyItem: (
+        {
+            "ulid": (KeyedRequest, ["timer"]),
+            "created": (KeyedRequest, ["created"]),
+            "expires_at": (KeyedRequest, ["kept_until"]),
+        },
+        {"request_hash"},
+    ),
+    WritesItem: (
+        {"changes": (Changes, ["changes"]), "expires_at": (Changes, ["kept_until"])},
+        set(),
+    ),
+    FocusItem: ({"taken": (Export, ["exclusive_runs"])}, set()),
+}
 
 
 class TestTokens:
@@ -231,7 +352,7 @@ class TestExport:
         (one,) = exported.pop("timers")
         (place,) = exported.pop("places")
         changes = exported.pop("changes")
-        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": []}
+        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": [], "tokens_made": 1}
         assert exported == {
             "profile": browser("GET", ME).json() | nothing,
             "tokens": browser("GET", TOKENS).json()["results"],
@@ -250,6 +371,8 @@ class TestExport:
         # Of the export itself perhaps, which is counted while it is made.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
+        stopped = {"paused_by": None, "changed": _time(house.clock.ms), "settled": None, "before": None}
+        assert {name: one.pop(name) for name in stopped} == stopped
         assert one == browser("GET", f"{TIMERS}{timer}/").json()
         assert exported["profile"]["id"] == ann.id
         start_ms = house.clock.ms - 120_000
@@ -278,11 +401,16 @@ class TestExport:
         exported = last("GET", EXPORT).json()
         kept_until = _time((house.clock.ms - 1) // 1000 * 1000 + 31 * DAY * 1000)
         assert exported["deleted_timers"] == [
-            {"id": deleted, "deleted": _time(house.clock.ms - 1), "kept_until": kept_until}
+            {
+                "id": deleted,
+                "deleted": _time(house.clock.ms - 1),
+                "settled": _time(house.clock.ms - 1),
+                "kept_until": kept_until,
+            }
         ]
         assert exported["profile"]["signed_out_everywhere"] == _time(house.clock.ms - 1)
         assert [one["id"] for one in exported["profile"]["ended_sessions"]] == [ended]
-        assert [one["timer"] for one in exported["requests"]] == [keyed]
+        assert [(one["timer"], one["created"]) for one in exported["requests"]] == [(keyed, True)]
         (place,) = exported["places"]
         assert (place["timers"], place["kept_until"]) == ([deleted, keyed], None)
 
@@ -308,6 +436,35 @@ class TestExport:
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
+
+    def test_what_is_kept_with_a_timer_for_events_that_come_late_is_in_it(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        start_ms = house.clock.ms
+        timer, _ = house.timers.start(user_id=ann.id, now_ms=start_ms, issue=Issue("octo-org", "cut", ann.id))
+        for number in range(1, 62):
+            change = house.timers.pause if number % 2 else house.timers.resume
+            change(ann.id, timer.ulid, now_ms=start_ms + number * 1000, by="manual", cause=str(number))
+        house.clock.advance(100)
+        (paused,) = browser("GET", EXPORT).json()["timers"]
+        assert (paused["paused_by"], paused["changed"]) == ("manual", _time(start_ms + 61_000))
+        assert paused["before"] == {
+            "at": _time(start_ms + 29_000),
+            "status": "paused",
+            "active_duration": 15.0,
+            "last_pause_time": _time(start_ms + 29_000),
+            "paused_by": "manual",
+        }
+        browser("POST", f"{TIMERS}{timer.id}/stop/")
+        browser("PATCH", f"{TIMERS}{timer.id}/", {"end_time": _time(start_ms + 90_000)})
+        (corrected,) = browser("GET", EXPORT).json()["timers"]
+        assert corrected["settled"] == _time(start_ms + 90_000)
+
+    @pytest.mark.parametrize("item", EXPORTED, ids=lambda item: item.__name__)
+    def test_each_attribute_that_is_stored_is_in_it_or_said_by_others(self, item: type[Model]) -> None:
+        shown, derived = EXPORTED[item]
+        assert item.get_attributes().keys() - {"pk", "sk"} == shown.keys() | derived
+        for model, names in shown.values():
+            assert set(names) <= model.model_fields.keys()
 
     def test_it_counts_like_a_change_because_it_costs_as_much(
         self, shared_table: Table, github: FakeGitHub

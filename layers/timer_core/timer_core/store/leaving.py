@@ -38,6 +38,7 @@ class DeletedTimer:
 
     ulid: str
     deleted_ms: int
+    settled_ms: int | None
     kept_until_s: int
 
 
@@ -71,6 +72,7 @@ class KeyedRequest:
     """A request with an Idempotency-Key, and the timer that it was answered with."""
 
     ulid: str
+    created: bool
     kept_until_s: int
 
 
@@ -140,12 +142,19 @@ class LeavingStore:
             kind, _, name = item["sk"]["S"].partition("#")
             if kind == "timer" and "deleted_ms" in item:
                 page.deleted.append(
-                    DeletedTimer(name, _number(item, "deleted_ms"), _number(item, "expires_at"))
+                    DeletedTimer(
+                        name,
+                        _number(item, "deleted_ms"),
+                        _number(item, "settled_ms") if "settled_ms" in item else None,
+                        _number(item, "expires_at"),
+                    )
                 )
             elif kind == "timer":
                 page.timers.append(to_timer(item))
             elif kind == "key":
-                page.requests.append(KeyedRequest(item["ulid"]["S"], _number(item, "expires_at")))
+                page.requests.append(
+                    KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
+                )
             elif kind == "writes":
                 minute_ms = int(name) * MINUTE_MS
                 page.changes.append(Changes(minute_ms, _number(item, "changes"), _number(item, "expires_at")))

@@ -81,6 +81,8 @@ class Profile:
         When they signed out everywhere, and when they asked to be deleted, last; None if they never did.
     ended
         The ids of the sessions that they ended, each with the time until which that is remembered.
+    tokens_made
+        How many tokens they ever made.
     """
 
     user_id: int
@@ -91,6 +93,7 @@ class Profile:
     signed_out_ms: int | None
     left_ms: int | None
     ended: dict[str, int]
+    tokens_made: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ class PeopleStore:
             signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
             left_ms=None if row.left_ms is None else int(row.left_ms),
             ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
+            tokens_made=int(row.tokens_made or 0),
         )
 
     def _profile(self, user_id: int) -> ProfileItem | None:
