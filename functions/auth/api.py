@@ -42,7 +42,7 @@ _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 table = Table(settings().table_name)
 people = PeopleStore(table)
 leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
-door = Door(table)
+door = Door(table, logger)
 sign_in = SignIn(
     GitHubSignIn(os.environ.get("GITHUB_URL", "https://github.com"), settings().github_api_url),
     OAuthParameter(os.environ.get("OAUTH_CREDENTIAL", "")),

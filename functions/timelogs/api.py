@@ -75,7 +75,7 @@ _AT_REST = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-door = Door(table)
+door = Door(table, logger)
 health_store = HealthStore(table)
 
 app = APIGatewayHttpResolver(

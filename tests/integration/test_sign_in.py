@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.messages import Answer as GitHubAnswer
     from tests.support.fake_github.messages import Request
     from tests.support.gateway import Answer
+    from tests.support.network import Send
     from timer_core.store.table import Table
 
 LOGIN = "/api/auth/login/"
@@ -531,7 +534,7 @@ class TestKeys:
         with pytest.MonkeyPatch.context() as patch:
             # One function has begun anew, and the other has not.
             patch.setattr(door, "sessions", lambda: read_before)
-            house.timelogs.door = door.Door(house.table)
+            house.timelogs.door = door.Door(house.table, house.timelogs.logger)
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert house.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
@@ -568,7 +571,7 @@ class TestKeys:
         new, _ = house.signed_in(ann)
         # One function has begun anew, and the other has not.
         monkeypatch.setattr(door, "sessions", lambda: read_before)
-        house.timelogs.door = door.Door(house.table)
+        house.timelogs.door = door.Door(house.table, house.timelogs.logger)
         assert new("GET", TIMERS).status == 200
         assert old("GET", TIMERS).status == 401
 
@@ -661,14 +664,43 @@ class TestReads:
             network.close()
         assert (cold, warm) == (["GetItem", "Query"], ["Query"])
 
-    def test_the_first_use_of_a_token_on_a_day_is_noted(self, house: House) -> None:
+    def test_the_first_use_of_a_token_on_a_day_is_noted_while_it_is_answered(self, house: House) -> None:
         ask = self._ask(house, "token")
+        network, is_answered = Network(house.timelogs.table.connection), threading.Event()
+
+        def hold_back(operation: str, send: Send) -> Any:
+            if operation == "UpdateItem":
+                assert is_answered.wait(20)
+            elif operation == "Query":
+                is_answered.set()
+            return send()
+
+        network.every_request = hold_back
+        try:
+            assert ask().status == 200
+        finally:
+            network.close()
+        assert sorted(network.requests) == ["GetItem", "Query", "UpdateItem"]
+
+    def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, house: House) -> None:
+        ask, written = self._ask(house, "token"), io.StringIO()
+        handler = house.timelogs.logger.registered_handler
+        before, network = handler.setStream(written), Network(house.timelogs.table.connection)
+        network.every_write = refusal("InternalServerError", 500)
+        try:
+            assert ask().status == 200
+        finally:
+            network.close()
+            handler.setStream(before)
+        assert "The use of a token could not be noted" in written.getvalue()
+        # The next function that does not know the token tries again.
+        house.cool()
         network = Network(house.timelogs.table.connection)
         try:
             ask()
         finally:
             network.close()
-        assert network.requests == ["GetItem", "UpdateItem", "Query"]
+        assert "UpdateItem" in network.requests
 
     def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, house: House) -> None:
         network = Network(house.timelogs.table.connection)

@@ -163,7 +163,7 @@ class House:
     def cool(self) -> None:
         """Let both functions begin anew: they know nobody any more, nor the keys."""
         for function in (self.auth, self.timelogs):
-            function.door = door.Door(function.table)
+            function.door = door.Door(function.table, function.logger)
         door.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
 from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
@@ -30,9 +32,11 @@ class Door:
         see template.yaml.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, logger: Logger) -> None:
         admins = frozenset(login.lower() for login in names("ADMIN_LOGINS"))
-        self.authenticator = Authenticator(PeopleStore(table), sessions, admins)
+        self._people = PeopleStore(table)
+        self.authenticator = Authenticator(self._people, sessions, admins)
+        self._logger = logger
         self._limit = WriteLimit(table, int(os.environ.get("WRITES_PER_MINUTE", "120")))
 
     def enter(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
@@ -74,6 +78,9 @@ class Door:
     def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return an answer with the caller's session renewed, if it is a cookie and due."""
         self._limit.settle(caller.user_id)
+        for failure in self._people.settle():
+            # No request fails for that; it is noted when the token is looked up the next time.
+            self._logger.warning("The use of a token could not be noted", exc_info=failure)
         answer.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
         if session is None or not caller.by_cookie or not session.is_due(now_s):

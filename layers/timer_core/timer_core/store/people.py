@@ -8,6 +8,7 @@ import contextlib
 import secrets
 import string
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, TypeAlias
@@ -117,10 +118,15 @@ class Token:
 
 
 class PeopleStore:
-    """The profiles and tokens in the table."""
+    """The profiles and tokens in the table.
+
+    That a token is used is noted while its request is answered, so that it takes no longer.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._pool = ThreadPoolExecutor(1)
+        self._noting: list[Future[None]] = []
 
     def register(
         self,
@@ -402,8 +408,13 @@ class PeopleStore:
         if expires_at is not None and expires_at * 1000 <= now_ms:
             raise Unauthorized("The token has expired.")
         if now_ms - int(row.used_ms or 0) >= _DAY_MS:
-            self._note_use(row.pk, now_ms)
+            self._noting.append(self._pool.submit(self._note_use, row.pk, now_ms))
         return Person(int(row.user_id), row.login, expires_at, row.scope != "read")
+
+    def settle(self) -> list[BaseException]:
+        """Wait until uses are noted, as Lambda freezes what goes on after the answer; return what failed."""
+        noting, self._noting = self._noting, []
+        return [failure for one in noting if (failure := one.exception()) is not None]
 
     def _note_use(self, pk: str, now_ms: int) -> None:
         # A token that was revoked meanwhile stays so.
