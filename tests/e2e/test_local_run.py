@@ -42,8 +42,11 @@ class Browser:
         self.cookies: SimpleCookie = SimpleCookie()
 
     def get(self, url: str, **headers: str) -> Response:
+        return self.send("GET", url, headers)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         sent = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items() if morsel.value)
-        response = request("GET", url, headers=headers | ({"Cookie": sent} if sent else {}))
+        response = request(method, url, headers={**headers, **({"Cookie": sent} if sent else {})})
         for header in response.headers.get_all("Set-Cookie") or []:
             self.cookies.load(header)
         return response
@@ -73,6 +76,14 @@ def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int
     assert (back.status, back.headers["Location"]) == (302, "/")
     me = browser.me()
     assert (me["id"], me["login"]) == (user_id, login)
+
+
+def test_a_forwarded_host_does_not_make_another_site_ours(stack: LocalStack) -> None:
+    browser, start = Browser(stack), f"{stack.url}/api/timelogs/start/"
+    browser.sign_in("octocat")
+    for origin, status in (("https://evil.example", 403), (stack.url, 201)):
+        forged = {"Origin": origin, "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+        assert browser.send("POST", start, forged).status == status
 
 
 def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:

@@ -996,6 +996,27 @@ class TestAdmins:
         browser, _ = house.signed_in()
         assert [who("GET", ME).json()["is_admin"] for who in (boss, browser)] == [True, False]
 
+    @pytest.mark.parametrize("form", ["#{id}", "{login}", "{id}", "#{login}", "#{id}0"])
+    def test_admins_are_named_by_login_or_by_id(
+        self, shared_table: Table, github: FakeGitHub, form: str
+    ) -> None:
+        ann = github.new_user(f"person-{next(_numbers)}-to-name")
+        named = form.format(id=ann.id, login=ann.login)
+        with open_house(shared_table, github, ADMIN_LOGINS=f"somebody, {named}") as house:
+            browser, _ = house.signed_in(ann)
+            for ask in (browser, house.caller(house.token(browser))):
+                assert ask("GET", ME).json()["is_admin"] is (form in {"#{id}", "{login}"})
+
+    def test_an_admin_by_id_stays_one_under_a_new_login(
+        self, shared_table: Table, github: FakeGitHub
+    ) -> None:
+        ann = github.new_user(f"person-{next(_numbers)}-of-old")
+        with open_house(shared_table, github, ADMIN_LOGINS=f"#{ann.id}") as house:
+            house.signed_in(ann)
+            ann.login = f"renamed-{ann.id}"
+            browser, _ = house.signed_in(ann)
+            assert browser("GET", ME).json()["is_admin"] is True
+
     def test_an_admin_sees_anybodys_timers(self, house: House, boss: Browser) -> None:
         browser, ann = house.signed_in()
         timer = browser("POST", START, {}).json()["id"]
