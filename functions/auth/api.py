@@ -22,7 +22,7 @@ from timer_core.api.problems import CONTENT_TYPE
 from timer_core.api.responses import responses
 from timer_core.api.sessions import SESSION_COOKIE, Session, cookie
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, TimerNotFound
+from timer_core.domain.errors import Forbidden, NotFound
 from timer_core.github.credentials import OAuthParameter
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import names, settings
@@ -237,7 +237,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
 def revoke_token(token_id: str) -> Response[str]:
     """Revoke a token: at once, but for functions that have seen it within the last minute."""
     if not people.revoke_token(_on_our_own_page().user_id, token_id):
-        raise TimerNotFound("There is no such token.")
+        raise NotFound("There is no such token.")
     door.authenticator.forget()
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 

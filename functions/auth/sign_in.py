@@ -16,6 +16,7 @@ from timer_core.api.sessions import (
     LIFE_S,
     SESSION_COOKIE,
     SIGN_IN_COOKIE,
+    SIGN_IN_S,
     Sessions,
     cookie,
     cookie_values,
@@ -25,7 +26,6 @@ from timer_core.github.credentials import OAuthClient, OAuthParameter
 from timer_core.github.errors import GitHubError
 from timer_core.store.people import PeopleStore
 
-_SIGN_IN_S = 600
 # A path of our own page: no scheme, no host, nothing that browsers take for a slash or leave out, and
 # nothing that a header cannot hold.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
@@ -113,7 +113,7 @@ class SignIn:
             verifier=verifier,
             scope="read:org" if self._allowed_orgs else "",
         )
-        return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=_SIGN_IN_S)])
+        return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=SIGN_IN_S)])
 
     def finish(
         self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_ms: int

@@ -40,7 +40,7 @@ from timer_core.api.models import (
 from timer_core.api.problems import HttpError
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, NotYourTimer, TimerNotFound
+from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import Timer, asked_ms, check_span, finished
@@ -470,12 +470,12 @@ def _own(timer_id: str) -> tuple[int, str]:
     ------
     NotYourTimer
         If it is somebody else's.
-    TimerNotFound
+    NotFound
         If nobody has it.
     """
     parsed = parse_timer_id(timer_id)
     if parsed is None:
-        raise TimerNotFound("There is no such timer.")
+        raise NotFound("There is no such timer.")
     if parsed[0] != _caller().user_id:
         timers.get(*parsed)
         raise NotYourTimer("This timer belongs to somebody else.")

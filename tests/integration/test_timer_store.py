@@ -7,8 +7,8 @@ import pytest
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotFound,
     OtherTimerOpen,
-    TimerNotFound,
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
@@ -233,7 +233,7 @@ class TestPatch:
         ulid = start(store)
         assert store.patch(ANN, ulid, Patch(description="é\n☕"), now_ms=T0).description == "é\n☕"
         assert store.patch(ANN, ulid, Patch(description=""), now_ms=T0).description == ""
-        with pytest.raises(TimerNotFound):
+        with pytest.raises(NotFound):
             store.patch(BOB, ulid, Patch(description="x"), now_ms=T0)
 
 
@@ -249,7 +249,7 @@ def test_a_deleted_timer_is_gone_and_its_issue_free(store: TimerStore, open_firs
         lambda: store.pause(ANN, ulid, now_ms=T0 + 3, by="manual", cause="b"),
         lambda: store.patch(ANN, ulid, Patch(description="x"), now_ms=T0 + 3),
     ):
-        with pytest.raises(TimerNotFound):
+        with pytest.raises(NotFound):
             act()
     assert store.page(ANN, Filters(), page_size=10).timers == ()
     start(store, T0 + 4)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
-from timer_core.domain.errors import InvalidInput, TimerNotFound
+from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.items import OPEN_SHARDS, TimerItem, timer_sk, to_issue, to_timer, user_pk
@@ -98,7 +98,7 @@ class TimerQueries:
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is none, or it was deleted.
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
@@ -240,11 +240,11 @@ def existing(item: RawItem | None) -> Timer:
 
     Raises
     ------
-    TimerNotFound
+    NotFound
         If there is none, or it was deleted.
     """
     if item is None or "deleted_ms" in item:
-        raise TimerNotFound("There is no such timer.")
+        raise NotFound("There is no such timer.")
     return to_timer(item)
 
 

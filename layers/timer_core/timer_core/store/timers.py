@@ -10,8 +10,8 @@ from dataclasses import replace
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotFound,
     OtherTimerOpen,
-    TimerNotFound,
     TooMuchContention,
     TransitionNotAllowed,
 )
@@ -153,7 +153,7 @@ class TimerStore(TimerQueries):
             key = remember_answer(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
             self._table.transact([note, key])
             return self.get(timer.user_id, open_ulid)
-        except (ConditionFailed, TransactionRefused, TimerNotFound):
+        except (ConditionFailed, TransactionRefused, NotFound):
             return None
 
     def answered(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
@@ -223,7 +223,7 @@ class TimerStore(TimerQueries):
             raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
         try:
             return self.get(user_id, item["ulid"]["S"])
-        except TimerNotFound:
+        except NotFound:
             raise IdempotencyKeyReused("The timer that this Idempotency-Key made was deleted.") from None
 
     # ------------------------------------------------------------------ transitions
@@ -242,7 +242,7 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is no such timer.
         TransitionNotAllowed
             If it is not running.
@@ -267,7 +267,7 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is no such timer.
         TransitionNotAllowed
             If it is not paused.
@@ -293,7 +293,7 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is no such timer.
         TransitionNotAllowed
             If it is stopped already.
@@ -322,7 +322,7 @@ class TimerStore(TimerQueries):
         for _ in attempts(_ATTEMPTS):
             try:
                 timer = self.get(user_id, ulid)
-            except TimerNotFound:
+            except NotFound:
                 return None
             if not timer.is_open:
                 return None
@@ -444,7 +444,7 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is no such timer.
         TransitionNotAllowed
             If the start or end of an open timer is to be corrected.
@@ -508,7 +508,7 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If there is no such timer.
         """
         pk, sk = user_pk(user_id), timer_sk(ulid)
