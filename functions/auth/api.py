@@ -1,7 +1,6 @@
 """The routes of signing in and of one's own account: parse, call, answer."""
 
 import json
-import os
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -25,7 +24,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import Forbidden, NotFound
 from timer_core.github.credentials import OAuthParameter
 from timer_core.observability import count_requests, make_logger, make_metrics
-from timer_core.settings import names, settings
+from timer_core.settings import settings
 from timer_core.store.leaving import LeavingStore
 from timer_core.store.people import PeopleStore, new_token
 from timer_core.store.table import Table
@@ -44,13 +43,13 @@ people = PeopleStore(table)
 leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
 door = Door(table, logger)
 sign_in = SignIn(
-    GitHubSignIn(os.environ.get("GITHUB_URL", "https://github.com"), settings().github_api_url),
-    OAuthParameter(os.environ.get("OAUTH_CREDENTIAL", "")),
+    GitHubSignIn(settings().github_url, settings().github_api_url),
+    OAuthParameter(settings().oauth_credential),
     sessions,
     people,
     logger,
-    allowed_orgs=names("ALLOWED_ORGS"),
-    allowed_origins=names("ALLOWED_ORIGINS"),
+    allowed_orgs=settings().allowed_orgs,
+    allowed_origins=settings().allowed_origins,
 )
 
 app = APIGatewayHttpResolver(
@@ -163,7 +162,7 @@ def renew() -> Response[models.NewSession]:
     caller = _caller()
     if caller.session is None:
         raise Forbidden("Only a session can be renewed.")
-    if caller.session.origin and caller.session.origin not in names("ALLOWED_ORIGINS"):
+    if caller.session.origin and caller.session.origin not in settings().allowed_origins:
         raise Forbidden("Issue Timer does not sign people in for this web site any more.")
     if caller.by_cookie:
         # What is in a cookie is not for scripts to read.

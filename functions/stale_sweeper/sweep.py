@@ -21,7 +21,6 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
 from timer_core.github.errors import GitHubError
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
@@ -53,7 +52,7 @@ github = GitHub(
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
-reconciler = Reconciler(github, timers, facts, intake, progress_store, Vocabulary.from_environment(), logger)
+reconciler = Reconciler(github, timers, facts, intake, progress_store, settings().vocabulary, logger)
 
 _HOUR_MS = 3_600_000
 # What is under way when time runs out needs this long at most.

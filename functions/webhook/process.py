@@ -1,6 +1,5 @@
 """Takes deliveries from the queue and brings the timers in line with them."""
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -32,7 +31,6 @@ from timer_core.github.messages import (
     MoveEvent,
     from_json,
 )
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake, Taken
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
@@ -45,7 +43,6 @@ from timer_core.store.timers import TimerStore
 from webhook.answers import answer_to
 from webhook.queue import send
 
-_MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "10"))
 # What fails waits this long, and twice as long each time. What waits for GitHub waits an hour at most,
 # within which its primary rate limit ends; all else holds up what is told of its issue meanwhile.
 _FIRST_WAIT_S = 15
@@ -66,7 +63,7 @@ intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings()
 health = HealthStore(table)
 hooks = HookStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
-vocabulary = Vocabulary.from_environment()
+vocabulary = settings().vocabulary
 
 # What fails is delivered again by itself: in which order an issue's deliveries are processed does
 # not matter, so the others of its batch need not follow it.
@@ -112,7 +109,7 @@ def _receives(record: dict[str, Any]) -> int:
 
 def _is_last_try(record: dict[str, Any]) -> bool:
     """Whether SQS moves a message to the dead-letter queue if it fails now."""
-    return _receives(record) >= _MAX_RECEIVES
+    return _receives(record) >= settings().max_receives
 
 
 def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
@@ -155,7 +152,7 @@ def _wait_s(record: SQSRecord, error: Exception) -> int:
 def _put_off(record: SQSRecord, wait_s: int) -> None:
     try:
         _sqs().change_message_visibility(
-            QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
+            QueueUrl=settings().delivery_queue_url,
             ReceiptHandle=record.receipt_handle,
             VisibilityTimeout=wait_s,
         )
@@ -166,7 +163,7 @@ def _put_off(record: SQSRecord, wait_s: int) -> None:
 
 def _delete(record: SQSRecord) -> None:
     try:
-        _sqs().delete_message(QueueUrl=os.environ["DELIVERY_QUEUE_URL"], ReceiptHandle=record.receipt_handle)
+        _sqs().delete_message(QueueUrl=settings().delivery_queue_url, ReceiptHandle=record.receipt_handle)
     except Exception:
         # Then it is deleted with its batch.
         logger.exception("The message could not be deleted")
@@ -269,7 +266,7 @@ def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict
     issue = Issue.of(comment.repo, comment.number)
     own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)
-    send(_sqs(), os.environ["DELIVERY_QUEUE_URL"], [answer], delivery=f"comment-{comment.comment}-answer")
+    send(_sqs(), settings().delivery_queue_url, [answer], delivery=f"comment-{comment.comment}-answer")
     return {"outcome": "answer_queued", "reaction": answer.reaction}
 
 

@@ -22,6 +22,7 @@ from tests.support.permissions import Call, acting_as, guard, is_allowed, statem
 from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team, product
 from tests.support.table import TEMPLATE
 from tests.support.template import ACCOUNT, Template, template
+from timer_core import settings
 from timer_core.secrets import RotatingSecret
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
     arn = secrets.create_secret(Name="webhook", SecretString=keys)["ARN"]
     monkeypatch.setenv("DELIVERY_QUEUE_URL", url)
     monkeypatch.setenv("WEBHOOK_SECRET_ARN", arn)
+    settings.settings.cache_clear()
     monkeypatch.setattr(running.receiver, "sqs", sqs)
     monkeypatch.setattr(running.receiver, "secrets", RotatingSecret(secrets, arn))
     monkeypatch.setattr(running.processor, "_sqs", lambda: sqs)

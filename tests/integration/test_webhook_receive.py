@@ -18,7 +18,7 @@ from moto import mock_aws
 from tests.support.connection import REGION
 from tests.support.gateway import Answer, Context, request_event
 from tests.support.handlers import loaded
-from timer_core import secrets
+from timer_core import secrets, settings
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
@@ -115,6 +115,7 @@ def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     sqs = boto3.client("sqs")
     queue_url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     monkeypatch.setenv("DELIVERY_QUEUE_URL", queue_url)
+    settings.settings.cache_clear()
     arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
     seconds = Seconds()
     monkeypatch.setattr(secrets, "time", seconds)

@@ -8,7 +8,6 @@ and endpoint come from the usual AWS environment variables.
 import argparse
 import contextlib
 import json
-import os
 import sys
 import urllib.error
 import urllib.parse
@@ -84,7 +83,7 @@ def _account(user: str, login: str | None) -> tuple[int, str | None]:
         if (user_id := int(user)) < 1:
             sys.exit(f"--user (USER=) is an id of 1 or more, or a login, not {user!r}.")
         return user_id, login
-    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    api = settings().github_api_url
     if not api.startswith(("https://", "http://localhost", "http://127.0.0.1")):
         sys.exit("GITHUB_API_URL must be an https address.")
     try:

@@ -1,6 +1,5 @@
 """What every request of a person goes through before its route, and every answer after it."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -13,7 +12,7 @@ from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
-from timer_core.settings import names
+from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -28,16 +27,14 @@ class Door:
     Parameters
     ----------
     table
-        Where people and the number of their changes are kept. All else is read from the environment,
-        see template.yaml.
+        Where people and the number of their changes are kept. All else is in the settings.
     """
 
     def __init__(self, table: Table, logger: Logger) -> None:
-        admins = frozenset(login.lower() for login in names("ADMIN_LOGINS"))
         self._people = PeopleStore(table)
-        self.authenticator = Authenticator(self._people, sessions, admins)
+        self.authenticator = Authenticator(self._people, sessions, settings().admins)
         self._logger = logger
-        self._limit = WriteLimit(table, int(os.environ.get("WRITES_PER_MINUTE", "120")))
+        self._limit = WriteLimit(table, settings().writes_per_minute)
 
     def enter(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
         """Return who makes a request, and count it if it may change something.
@@ -101,4 +98,4 @@ def sessions() -> Sessions:
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    return Sessions(RotatingSecret(client, os.environ["SESSION_SECRET_ARN"]))
+    return Sessions(RotatingSecret(client, settings().session_secret_arn))
