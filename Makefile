@@ -56,16 +56,24 @@ invoke-env: $(venv) ## Print the functions' environment on the local stack, for 
 
 .PHONY: token
 token: $(venv) ## Register a person and make an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) mint --user $(call required,USER) \
+	@.venv/bin/python scripts/manage_people.py $(on-stack) token mint --user $(call required,USER) \
 		$(call option,--login,LOGIN) $(call option,--name,NAME) $(call option,--expires-days,DAYS)
 
 .PHONY: tokens
 tokens: $(venv) ## List a person's tokens: USER=...
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) list --user $(call required,USER)
+	@.venv/bin/python scripts/manage_people.py $(on-stack) token list --user $(call required,USER)
 
 .PHONY: revoke
 revoke: $(venv) ## Revoke a token: USER=... ID=...
-	@.venv/bin/python scripts/manage_tokens.py $(on-stack) revoke --user $(call required,USER) --id $(call required,ID)
+	@.venv/bin/python scripts/manage_people.py $(on-stack) token revoke --user $(call required,USER) --id $(call required,ID)
+
+.PHONY: sign-out
+sign-out: $(venv) ## Sign a person out everywhere, and revoke all of their tokens: USER=...
+	@.venv/bin/python scripts/manage_people.py $(on-stack) person sign-out --user $(call required,USER)
+
+.PHONY: erase
+erase: $(venv) ## Delete a person with all of their tokens and timers, as they can themselves: USER=...
+	@.venv/bin/python scripts/manage_people.py $(on-stack) person erase --user $(call required,USER)
 
 .PHONY: logs
 logs: $(venv) ## Print what the functions logged in the last 15 minutes [ALL=1: metrics and Lambda's lines too]

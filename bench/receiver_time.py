@@ -21,6 +21,7 @@ _ENVIRONMENT = {
     "DELIVERY_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/bench.fifo",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     "START_LABELS": "bug",
+    "TABLE_NAME": "bench",
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:bench",
 }
 

@@ -81,7 +81,7 @@ def main() -> int:
             secret,
             event=event,
             guid=guid,
-            body=Path(os.environ["GITHUB_EVENT_PATH"]).read_bytes(),
+            body=_event_file(Path(os.environ["GITHUB_EVENT_PATH"])),
         )
         answer = forward(delivery)
         status = answer["status"]
@@ -96,6 +96,13 @@ def main() -> int:
     with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as outputs:
         outputs.write(f"status={status}\n")
     return exit_status
+
+
+def _event_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotForwarded("The file with the event cannot be read", str(error)) from error
 
 
 def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes) -> Delivery:
@@ -132,6 +139,8 @@ def _target(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
+        # As the connection will: it fails if a part of the name is empty or too long.
+        host.encode("idna")
     except ValueError:
         host = ""
     if host and "@" not in parts.netloc and re.fullmatch("[!-~]+", url):

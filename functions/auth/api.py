@@ -1,7 +1,6 @@
 """The routes of signing in and of one's own account: parse, call, answer."""
 
 import json
-import os
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -20,14 +19,14 @@ from timer_core.api.door import Door, sessions
 from timer_core.api.models import to_ms, to_time
 from timer_core.api.problems import CONTENT_TYPE
 from timer_core.api.responses import responses
-from timer_core.api.sessions import SESSION_COOKIE, cookie
+from timer_core.api.sessions import SESSION_COOKIE, Session, cookie
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, TimerNotFound
+from timer_core.domain.errors import Forbidden, NotFound
 from timer_core.github.credentials import OAuthParameter
 from timer_core.observability import count_requests, make_logger, make_metrics
-from timer_core.settings import names, settings
+from timer_core.settings import settings
 from timer_core.store.leaving import LeavingStore
-from timer_core.store.people import MAX_TOKENS, PeopleStore
+from timer_core.store.people import PeopleStore, new_token
 from timer_core.store.table import Table
 
 logger = make_logger("auth")
@@ -42,15 +41,15 @@ _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 table = Table(settings().table_name)
 people = PeopleStore(table)
 leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
-door = Door(table)
+door = Door(table, logger)
 sign_in = SignIn(
-    GitHubSignIn(os.environ.get("GITHUB_URL", "https://github.com"), settings().github_api_url),
-    OAuthParameter(os.environ.get("OAUTH_CREDENTIAL", "")),
+    GitHubSignIn(settings().github_url, settings().github_api_url),
+    OAuthParameter(settings().oauth_credential),
     sessions,
     people,
     logger,
-    allowed_orgs=names("ALLOWED_ORGS"),
-    allowed_origins=names("ALLOWED_ORIGINS"),
+    allowed_orgs=settings().allowed_orgs,
+    allowed_origins=settings().allowed_origins,
 )
 
 app = APIGatewayHttpResolver(
@@ -101,16 +100,19 @@ def get_me() -> Response[models.Me]:
     tags=["account"],
 )
 def leave() -> Response[str]:
-    """Delete everything: 204, or 202 if there is so much that it has to be asked for again."""
-    caller = _on_our_own_page()
+    """Delete everything: 204, or 202 if there is so much that it goes on by the hour, or when asked again."""
+    user_id = _own_session().user_id
 
     def has_time() -> bool:
         return app.lambda_context.get_remaining_time_in_millis() >= _RESERVE_MS
 
-    if not leaving.delete_all(caller.user_id, now_ms=now_ms(), has_time=has_time):
-        return Response(HTTPStatus.ACCEPTED.value, body="")
+    # Who asks twice at once is gone already the second time.
+    if people.profile(user_id) is not None:
+        _on_our_own_page()
+        if not leaving.delete_all(user_id, now_ms=now_ms(), has_time=has_time):
+            return Response(HTTPStatus.ACCEPTED.value, body="")
+        logger.info("Somebody has left")
     door.authenticator.forget()
-    logger.info("Somebody has left")
     _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
@@ -160,7 +162,7 @@ def renew() -> Response[models.NewSession]:
     caller = _caller()
     if caller.session is None:
         raise Forbidden("Only a session can be renewed.")
-    if caller.session.origin and caller.session.origin not in names("ALLOWED_ORIGINS"):
+    if caller.session.origin and caller.session.origin not in settings().allowed_origins:
         raise Forbidden("Issue Timer does not sign people in for this web site any more.")
     if caller.by_cookie:
         # What is in a cookie is not for scripts to read.
@@ -215,19 +217,12 @@ def list_tokens() -> Response[models.TokenList]:
 )
 def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[models.TokenMade]:
     """Make a token and show its text, this once."""
-    caller, now = _on_our_own_page(), now_ms()
-    if (session := caller.session) is not None:
-        # Not as of a minute ago: a session that is over must not leave a token behind.
-        people.signed_in(session.user_id, session.session_id, session.signed_in_ms)
+    session = _on_our_own_page()
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
-    if expires_at is not None and expires_at * 1000 <= now:
-        raise InvalidInput("expires", "Must lie in the future.")
-    if len(people.tokens(caller.user_id)) >= MAX_TOKENS:
-        raise Forbidden(f"There are {MAX_TOKENS} tokens already: delete one first.")
-    token, text = people.mint_token(
-        caller.person, name=request.name, now_ms=now, expires_at=expires_at, scope=request.scope
-    )
+    token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)
+    # Before it is kept: what could not be shown would be in every list from then on.
     shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
+    people.add_token(session.user_id, token, text)
     return _answer(HTTPStatus.CREATED, shown)
 
 
@@ -241,7 +236,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
 def revoke_token(token_id: str) -> Response[str]:
     """Revoke a token: at once, but for functions that have seen it within the last minute."""
     if not people.revoke_token(_on_our_own_page().user_id, token_id):
-        raise TimerNotFound("There is no such token.")
+        raise NotFound("There is no such token.")
     door.authenticator.forget()
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
@@ -281,18 +276,33 @@ def _caller() -> Caller:
     return caller
 
 
-def _on_our_own_page() -> Caller:
-    """Return the caller, if it is a person on our own page.
+def _on_our_own_page() -> Session:
+    """Return the session of a person on our own page, as of now: what follows cannot be undone.
 
     Raises
     ------
     Forbidden
         If it is a token, or a page that we are embedded in: what concerns the account is not theirs to do.
+    Unauthorized
+        If the session was ended since it was looked up.
     """
-    caller = _not_embedded()
-    if caller.session is None:
+    session = _own_session()
+    people.signed_in(session.user_id, session.session_id, session.signed_in_ms)
+    return session
+
+
+def _own_session() -> Session:
+    """Return the session of a person on our own page, as of a minute ago at most.
+
+    Raises
+    ------
+    Forbidden
+        If it is something else.
+    """
+    session = _not_embedded().session
+    if session is None:
         raise Forbidden(_ELSEWHERE)
-    return caller
+    return session
 
 
 def _not_embedded() -> Caller:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimeIn, TimeLog, to_time
+from timer_core.api.models import Seconds, Time, TimeIn, TimeLog, printable, to_time
 from timer_core.api.sessions import Session
 from timer_core.domain.ids import timer_id
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Snapshot, Status, Timer
 from timer_core.store.leaving import Stored
 from timer_core.store.people import Profile, Scope, Token
 
@@ -75,7 +75,9 @@ class SignOutRequest(_Request):
 class TokenRequest(_Request):
     """A token to make."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, description="What it is for.")]
+    name: Annotated[
+        str, Field(min_length=1, max_length=100, description="What it is for."), AfterValidator(printable)
+    ]
     scope: Scope = "write"
     expires: Annotated[TimeIn | None, Field(description="When it ends; it does not without.")] = None
 
@@ -127,9 +129,35 @@ class Entry(BaseModel):
     ]
 
 
-class TimerExported(TimeLog):
-    """A timer with its history."""
+class Before(BaseModel):
+    """A timer as it was before the first entry of a history that was cut."""
 
+    at: Time
+    status: Status
+    active_duration: Seconds
+    last_pause_time: Time | None
+    paused_by: str | None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Show a snapshot."""
+        running_ms = snapshot.at_ms if snapshot.status is Status.RUNNING else 0
+        return cls(
+            at=to_time(snapshot.at_ms),
+            status=snapshot.status,
+            active_duration=(snapshot.clock_ms + running_ms) / 1000,
+            last_pause_time=_time(snapshot.last_pause_ms),
+            paused_by=snapshot.paused_by,
+        )
+
+
+class TimerExported(TimeLog):
+    """A timer with its history, and what else is kept with it."""
+
+    paused_by: Annotated[str | None, Field(description="What paused it, while it is paused.")]
+    changed: Annotated[Time, Field(description="When the last transition happened.")]
+    settled: Annotated[Time | None, Field(description="Up to when events change it no more.")]
+    before: Annotated[Before | None, Field(description="If the history was cut: what it was before.")]
     history: list[Entry]
 
     @classmethod
@@ -140,7 +168,14 @@ class TimerExported(TimeLog):
             Entry(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
             for done in timer.history
         ]
-        return cls.model_construct(**shown, history=history)
+        return cls.model_construct(
+            **shown,
+            paused_by=timer.paused_by,
+            changed=to_time(timer.changed_ms),
+            settled=_time(timer.settled_ms),
+            before=Before.of(timer.snapshot) if timer.snapshot else None,
+            history=history,
+        )
 
 
 class EndedSession(BaseModel):
@@ -156,6 +191,7 @@ class ProfileExported(Me):
     signed_out_everywhere: Time | None
     left: Annotated[Time | None, Field(description="When the account was deleted before, if it was.")]
     ended_sessions: list[EndedSession]
+    tokens_made: Annotated[int, Field(description="How many API tokens were ever made on the page.")]
 
     @classmethod
     def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
@@ -169,6 +205,7 @@ class ProfileExported(Me):
                 EndedSession(id=session_id, kept_until=to_time(until_ms))
                 for session_id, until_ms in ended.items()
             ],
+            tokens_made=profile.tokens_made if profile else 0,
         )
 
 
@@ -177,6 +214,7 @@ class DeletedTimer(BaseModel):
 
     id: str
     deleted: Time
+    settled: Annotated[Time | None, Field(description="Up to when events bring nothing of it back.")]
     kept_until: Time
 
 
@@ -194,6 +232,7 @@ class KeyedRequest(BaseModel):
     """A request with an Idempotency-Key, of which only hashes are stored."""
 
     timer: Annotated[str, Field(description="What it was answered with.")]
+    created: Annotated[bool, Field(description="Whether it made that timer.")]
     kept_until: Time
 
 
@@ -244,6 +283,7 @@ class Export(BaseModel):
                 DeletedTimer(
                     id=timer(one.ulid),
                     deleted=to_time(one.deleted_ms),
+                    settled=_time(one.settled_ms),
                     kept_until=to_time(one.kept_until_s * 1000),
                 )
                 for one in page.deleted
@@ -259,7 +299,11 @@ class Export(BaseModel):
                 for place in page.places
             ],
             requests=[
-                KeyedRequest(timer=timer(one.ulid), kept_until=to_time(one.kept_until_s * 1000))
+                KeyedRequest(
+                    timer=timer(one.ulid),
+                    created=one.created,
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
                 for one in page.requests
             ],
             changes=[

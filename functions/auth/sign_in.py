@@ -16,6 +16,7 @@ from timer_core.api.sessions import (
     LIFE_S,
     SESSION_COOKIE,
     SIGN_IN_COOKIE,
+    SIGN_IN_S,
     Sessions,
     cookie,
     cookie_values,
@@ -25,7 +26,6 @@ from timer_core.github.credentials import OAuthClient, OAuthParameter
 from timer_core.github.errors import GitHubError
 from timer_core.store.people import PeopleStore
 
-_SIGN_IN_S = 600
 # A path of our own page: no scheme, no host, nothing that browsers take for a slash or leave out, and
 # nothing that a header cannot hold.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
@@ -113,7 +113,7 @@ class SignIn:
             verifier=verifier,
             scope="read:org" if self._allowed_orgs else "",
         )
-        return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=_SIGN_IN_S)])
+        return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=SIGN_IN_S)])
 
     def finish(
         self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_ms: int
@@ -150,7 +150,7 @@ class SignIn:
             text = "GitHub does not answer. Please try again in a minute."
             return Reply(pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not answer", text), [done])
         if not is_welcome:
-            return Reply(self._turn_away(account), [done])
+            return Reply(self._turn_away(account, now_ms), [done])
         return self._welcome(account, begun, done, now_ms)
 
     def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_ms: int) -> Mapping[str, str]:
@@ -177,14 +177,20 @@ class SignIn:
             self._github.is_member(token, organization) for organization in self._allowed_orgs
         )
 
-    def _turn_away(self, account: Account) -> Response[str]:
-        self._logger.info("Somebody of no allowed organization was turned away")
-        return pages.message(
-            HTTPStatus.FORBIDDEN,
-            "Not for this account",
-            f"{account.login} is in none of the organizations that use this Issue Timer. "
-            "Nothing was stored about you.",
-        )
+    def _turn_away(self, account: Account, now_ms: int) -> Response[str]:
+        """Show the door to who is in none of the organizations, also if they once were."""
+        text = f"{account.login} is in none of the organizations that use this Issue Timer. "
+        if self._people.profile(account.user_id) is None:
+            self._logger.info("Somebody of no allowed organization was turned away")
+            text += "Nothing was stored about you."
+        else:
+            self._people.shut_out(account.user_id, now_ms=now_ms)
+            self._logger.info("A former member was turned away", extra={"user_id": account.user_id})
+            text += (
+                "You are signed out everywhere, and your API tokens are revoked. Your account and your "
+                "timers are stored still: whoever runs this Issue Timer can delete them."
+            )
+        return pages.message(HTTPStatus.FORBIDDEN, "Not for this account", text)
 
     def _welcome(self, account: Account, begun: Mapping[str, str], done: str, now_ms: int) -> Reply:
         self._people.register(

@@ -17,9 +17,16 @@ from aws_lambda_powertools import Logger
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import TOLERANCE_MS
 from timer_core.github.client import GitHub
-from timer_core.github.errors import GitHubError, NoCredential, RateLimited, Refused, Unavailable
+from timer_core.github.errors import (
+    GitHubError,
+    NoCredential,
+    QueryFailed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from timer_core.github.issues import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
 from timer_core.github.messages import IssueEvent, MoveEvent
-from timer_core.github.questions import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
 from timer_core.github.timeline import IssueState, missing
 from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
@@ -29,10 +36,10 @@ from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
 # So many timers are compared, then the progress is noted: what is read at once, and what the next run
-# may have to ask again.
-_WINDOW = 1000
+# may have to ask again. A run has time for all of them, even if GitHub finds each question too much at first.
+_WINDOW = 250
 _THREADS = 8
-# Each issue that is not found is asked for by itself; the next run goes on with the others.
+# Each issue that is not found is asked for by itself; beyond so many in a run they count as out of reach.
 _MOST_SEARCHES = 500
 # For so long the client does not ask again after an error.
 _MOMENT_S = 10
@@ -92,7 +99,15 @@ class _Run:
             raise _BrokenOff
 
 
-class _Sighting(NamedTuple):
+class _Answer(NamedTuple):
+    """The states of issues, and when they were asked for."""
+
+    asks: Sequence[Ask]
+    states: Sequence[IssueState | None]
+    read_ms: int
+
+
+class _Located(NamedTuple):
     """An issue, and where it was found when GitHub was asked; nowhere if it was deleted."""
 
     issue: Issue
@@ -196,18 +211,16 @@ class Reconciler:
         limited: set[str] = set()
         is_answered = is_unanswered = False
         for owner, batch in _questions(asks.values()):
-            run.check_time()
             if owner in limited or owner in run.silent:
                 continue
-            # Before it is asked: what happens while GitHub answers may not be in the answer.
-            read_ms = run.clock()
             try:
-                states = self._ask(owner, batch)
+                for answer in self._ask(owner, batch, run):
+                    is_answered = True
+                    self._compare_answer(answer, run)
             except NoCredential:
                 # The App is not installed there: somebody's timer, started by hand.
                 result.issues += len(batch)
                 result.unreachable += len(batch)
-                continue
             except GitHubError as error:
                 result.complete = False
                 result.trouble = str(error)
@@ -219,39 +232,68 @@ class Reconciler:
                     run.silent.add(owner)
                 else:
                     is_unanswered = True
-                continue
-            is_answered = True
-            result.issues += len(batch)
-            sightings = [
-                self._locate(ask, state, read_ms, run) for ask, state in zip(batch, states, strict=True)
-            ]
-            seen = (sighting for sighting in sightings if sighting)
-            for found in run.pool.map(lambda sighting: self._compare(sighting, run), seen):
-                result.missed += found.missed
-                result.moved += found.moved
-                result.failed += found.failed
         if limited:
             raise _BrokenOff
         return is_answered or not is_unanswered
 
-    def _ask(self, owner: str, asks: Sequence[Ask]) -> list[IssueState | None]:
-        """Ask about issues, and once more if GitHub has a moment's trouble."""
-        try:
-            return ask_issues(self._github, owner, asks)
-        except RateLimited:
-            raise
-        except Unavailable as error:
-            wait_s = error.retry_after_s or _MOMENT_S
-            if wait_s > _MOMENT_S:
-                raise
-            time.sleep(wait_s)
-            return ask_issues(self._github, owner, asks)
+    def _ask(self, owner: str, asks: Sequence[Ask], run: _Run) -> Iterator[_Answer]:
+        """Ask about issues, and about half as many at once if GitHub fails at that: it may be too much.
 
-    def _locate(self, ask: Ask, state: IssueState | None, read_ms: int, run: _Run) -> _Sighting | None:
+        If it is one issue that GitHub fails at, while it answers others, that one is left out.
+        """
+        left, failures, is_answered = [asks], 0, False
+        while left:
+            run.check_time()
+            batch = left.pop()
+            # Before it is asked: what happens while GitHub answers may not be in the answer.
+            read_ms = run.clock()
+            try:
+                states = ask_issues(self._github, owner, batch)
+            except RateLimited:
+                raise
+            except Unavailable as error:
+                failures += 1
+                if len(batch) > 1:
+                    half = len(batch) // 2
+                    left += [batch[half:], batch[:half]]
+                elif is_answered or isinstance(error, QueryFailed):
+                    run.result.issues += 1
+                    run.result.failed += 1
+                    extra = {"issue": batch[0].issue.key}
+                    self._logger.exception("GitHub fails at an issue", extra=extra)
+                elif failures == 1:
+                    left.append(batch)
+                else:
+                    raise
+                self._wait_for(error)
+            else:
+                is_answered = True
+                yield _Answer(batch, states, read_ms)
+
+    def _wait_for(self, error: Unavailable) -> None:
+        """Wait until GitHub may be asked again; raise the error if that is not in a moment."""
+        if isinstance(error, QueryFailed):
+            return
+        wait_s = error.retry_after_s or _MOMENT_S
+        if wait_s > _MOMENT_S:
+            raise error
+        time.sleep(wait_s)
+
+    def _compare_answer(self, answer: _Answer, run: _Run) -> None:
+        result = run.result
+        result.issues += len(answer.asks)
+        asked = zip(answer.asks, answer.states, strict=True)
+        located = [self._locate(ask, state, answer.read_ms, run) for ask, state in asked]
+        for found in run.pool.map(lambda one: self._compare(one, run), filter(None, located)):
+            result.missed += found.missed
+            result.moved += found.moved
+            result.failed += found.failed
+
+    def _locate(self, ask: Ask, state: IssueState | None, read_ms: int, run: _Run) -> _Located | None:
         """Return where an issue is; None if that is out of our reach."""
         # Names of repositories are followed by GraphQL, those of issues are not.
         if state is not None:
-            return _Sighting(ask.issue, state, read_ms)
+            return _Located(ask.issue, state, read_ms)
         run.check_time()
         run.result.searched += 1
         try:
@@ -262,25 +304,27 @@ class Reconciler:
                 run.result.unreachable += 1
                 return None
             if place.issue is None:
-                return _Sighting(ask.issue, None, read_ms)
+                return _Located(ask.issue, None, read_ms)
             found = self._at_its_new_place(ask._replace(issue=place.issue))
-            return _Sighting(ask.issue, found, read_ms, is_transfer=True)
+            return _Located(ask.issue, found, read_ms, is_transfer=True)
+        except RateLimited:
+            raise
         except GitHubError:
             run.result.failed += 1
             self._logger.exception("An issue could not be found", extra={"issue": ask.issue.key})
             return None
 
-    def _compare(self, sighting: _Sighting, run: _Run) -> _Found:
+    def _compare(self, located: _Located, run: _Run) -> _Found:
         try:
-            return self._make_up(sighting, run.now_ms, dry_run=run.dry_run)
+            return self._make_up(located, run.now_ms, dry_run=run.dry_run)
         except Exception:
-            extra = {"issue": sighting.issue.key}
+            extra = {"issue": located.issue.key}
             self._logger.exception("An issue could not be compared", extra=extra)
             return _Found(failed=1)
 
-    def _make_up(self, sighting: _Sighting, now_ms: int, *, dry_run: bool) -> _Found:
+    def _make_up(self, located: _Located, now_ms: int, *, dry_run: bool) -> _Found:
         """Take in what nobody told of an issue."""
-        issue, state, read_ms, is_transfer = sighting
+        issue, state, read_ms, is_transfer = located
         if state is None:
             # GitHub does not tell when.
             gone = IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)

@@ -3,17 +3,19 @@
 GitHub does not do so by itself, and on request for three days ("Handling failed webhook deliveries").
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 
 from timer_core.github.client import GitHub
+from timer_core.github.deliveries import Attempt, attempts, redeliver
 from timer_core.github.errors import GitHubError, NoCredential, Refused
 from timer_core.github.events import READERS, REDELIVERY_WINDOW
-from timer_core.github.questions import Attempt, attempts, redeliver
+from timer_core.github.messages import APP_HOOK
 from timer_core.store.hooks import HookStore, KnownHook
 
 _MS = timedelta(milliseconds=1)
@@ -23,6 +25,14 @@ _OVERLAP_MS = 5 * 60_000
 _MOST = 250
 # What we answer when there is too much at once, or too slowly.
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+# What GitHub answers if it does not send this one again, for example because it is too old. Any other refusal
+# is about all of them.
+_NOT_THIS_ONE = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
 _HANDLED = {event.partition(".")[0] for event in READERS}
 
 
@@ -32,6 +42,8 @@ class Redelivery:
 
     Attributes
     ----------
+    listed
+        Webhooks whose deliveries GitHub showed us.
     failed
         Deliveries that did not get through since the run before, and have not since.
     redelivered
@@ -46,6 +58,7 @@ class Redelivery:
         What kept us from asking, if anything did.
     """
 
+    listed: int = 0
     failed: int = 0
     redelivered: int = 0
     given_up: int = 0
@@ -54,8 +67,26 @@ class Redelivery:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    now_ms: int
+    has_time: Callable[[], bool]
+    dry_run: bool
+    result: Redelivery = field(default_factory=Redelivery)
+    # What is sent again: a repository that was renamed has two paths to the same webhook.
+    sent: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    """The last attempts of deliveries that did not get through, the oldest first, and if they are all."""
+
+    attempts: Sequence[Attempt]
+    complete: bool
+
+
 class Redeliverer:
-    """Asks for the failed deliveries of all webhooks that deliveries came from."""
+    """Asks for the failed deliveries of all webhooks that deliveries came from, and of the App's."""
 
     def __init__(self, github: GitHub, hooks: HookStore, logger: Logger) -> None:
         self._github = github
@@ -64,92 +95,114 @@ class Redeliverer:
 
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
         """Have sent again what did not get through since the last run; ``dry_run`` only counts."""
-        result = Redelivery()
-        reached, refusal = False, ""
-        # A repository that was renamed has two paths to the same webhook.
-        seen: set[str] = set()
+        run = _Run(now_ms, has_time, dry_run)
+        result, refusal = run.result, ""
+        is_app = self._github.credential_kind() == "app"
+        if is_app and not dry_run:
+            # Its deliveries may fail from the first one on.
+            self._hooks.note(APP_HOOK, now_ms=now_ms)
         for hook in self._hooks.known():
+            if hook.path == APP_HOOK and not is_app:
+                # That of an App that a token has replaced; only the App may ask for it.
+                continue
             if not has_time():
                 result.complete = False
                 break
             try:
-                self._repair(hook, seen, result, now_ms, has_time, dry_run=dry_run)
-                reached = True
+                failures = self._failures(hook, run)
             except (Refused, NoCredential) as error:
                 result.unreachable += 1
                 refusal = str(error)
-                if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND and not dry_run:
-                    # Removed, or out of our reach: the next delivery from it makes it known again.
+                if _is_for_good(error, is_app=is_app) and not dry_run:
+                    # The next delivery from it makes it known again.
                     self._hooks.forget(hook.path)
-                self._logger.warning(
-                    "A webhook is out of reach", extra={"hook": hook.path, "reason": refusal}
-                )
+                reason = {"hook": hook.path, "reason": refusal}
+                self._logger.warning("A webhook is out of reach", extra=reason)
+                continue
             except GitHubError as error:
-                result.complete = False
-                result.trouble = str(error)
-                reason = {"hook": hook.path, "reason": result.trouble}
-                self._logger.warning("Failed deliveries could not be repaired", extra=reason)
-        if not reached:
+                self._break_off(hook, error, run)
+                continue
+            result.listed += 1
+            try:
+                self._repair(hook, failures, run)
+            except GitHubError as error:
+                self._break_off(hook, error, run)
+        if not result.listed:
             result.trouble = result.trouble or refusal
         return result
 
-    def _repair(
-        self,
-        hook: KnownHook,
-        seen: set[str],
-        result: Redelivery,
-        now_ms: int,
-        has_time: Callable[[], bool],
-        *,
-        dry_run: bool,
-    ) -> None:
-        owner = _owner(hook.path)
-        since_ms = max(now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
+    def _break_off(self, hook: KnownHook, error: GitHubError, run: _Run) -> None:
+        run.result.complete = False
+        run.result.trouble = str(error)
+        reason = {"hook": hook.path, "reason": run.result.trouble}
+        self._logger.warning("Failed deliveries could not be repaired", extra=reason)
+
+    def _failures(self, hook: KnownHook, run: _Run) -> _Failures:
+        """Ask what did not get through since the last run, as long as there is time."""
+        since_ms = max(run.now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
         latest: dict[str, Attempt] = {}
         through: set[str] = set()
-        for attempt in attempts(self._github, hook.path, owner, since_ms, has_time):
-            if attempt.got_through:
-                through.add(attempt.guid)
-            elif attempt.event in _HANDLED:
-                latest.setdefault(attempt.guid, attempt)
-        failed = [one for guid, one in latest.items() if guid not in through and guid not in seen]
-        failed.sort(key=lambda attempt: attempt.attempt_id)
-        seen.update(latest)
-        # What was made while the list was read is in the next one.
-        until_ms = now_ms - _OVERLAP_MS
+        is_all = False
+        for page in attempts(self._github, hook.path, _owner(hook.path), since_ms):
+            for attempt in page.attempts:
+                if attempt.got_through:
+                    through.add(attempt.guid)
+                elif attempt.event in _HANDLED:
+                    latest.setdefault(attempt.guid, attempt)
+            is_all = page.is_last
+            if not run.has_time():
+                break
+        failed = [one for guid, one in latest.items() if guid not in through and guid not in run.sent]
+        return _Failures(sorted(failed, key=lambda attempt: attempt.attempt_id), is_all)
+
+    def _repair(self, hook: KnownHook, failures: _Failures, run: _Run) -> None:
+        """Have failed deliveries sent again, and note up to when they are."""
+        left = deque(failures.attempts)
+        run.result.complete &= failures.complete
         try:
-            for count, attempt in enumerate(failed):
-                if count == _MOST or not has_time():
-                    result.complete = False
-                    until_ms = attempt.at_ms
+            for _ in range(_MOST):
+                if not left or not run.has_time():
                     break
-                until_ms = attempt.at_ms
-                self._send(hook, owner, attempt, result, dry_run=dry_run)
-            else:
-                until_ms = now_ms - _OVERLAP_MS
+                self._send(hook, left[0], run)
+                left.popleft()
+            run.result.complete &= not left
         finally:
-            if not dry_run:
+            # What was made while the list was read is in the next one.
+            until_ms = run.now_ms - _OVERLAP_MS
+            if left:
+                until_ms = min(until_ms, left[0].at_ms)
+            # What was not listed is older than all that was.
+            if failures.complete and not run.dry_run:
                 self._hooks.repaired(hook.path, until_ms)
 
-    def _send(
-        self, hook: KnownHook, owner: str | None, attempt: Attempt, result: Redelivery, *, dry_run: bool
-    ) -> None:
-        result.failed += 1
+    def _send(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
+        run.result.failed += 1
         if attempt.is_repeated and 400 <= attempt.status < 500 and attempt.status not in _PASSING:
             # We refuse it, and do so again as long as nobody mends the cause.
-            result.given_up += 1
+            run.result.given_up += 1
             self._logger.warning("A delivery is refused again and again", extra={"guid": attempt.guid})
             return
-        if dry_run:
+        if run.dry_run:
+            run.sent.add(attempt.guid)
             return
         try:
-            redeliver(self._github, hook.path, owner, attempt.attempt_id)
+            redeliver(self._github, hook.path, _owner(hook.path), attempt.attempt_id)
         except Refused as refused:
-            result.given_up += 1
+            if refused.status not in _NOT_THIS_ONE:
+                raise
+            run.result.given_up += 1
             reason = {"guid": attempt.guid, "reason": refused.reason}
             self._logger.warning("A delivery is not sent again", extra=reason)
         else:
-            result.redelivered += 1
+            run.sent.add(attempt.guid)
+            run.result.redelivered += 1
+
+
+def _is_for_good(error: Refused | NoCredential, *, is_app: bool) -> bool:
+    """Whether a webhook is removed or out of our reach; an App may have no rights to others than its own."""
+    if isinstance(error, Refused):
+        return error.status == HTTPStatus.NOT_FOUND or (is_app and error.status == HTTPStatus.FORBIDDEN)
+    return is_app
 
 
 def _owner(path: str) -> str | None:

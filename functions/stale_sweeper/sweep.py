@@ -21,7 +21,6 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
 from timer_core.github.errors import GitHubError
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
@@ -29,6 +28,7 @@ from timer_core.store.facts import FactStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.leaving import LeavingStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.table import Table
@@ -42,11 +42,17 @@ table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
 facts = FactStore(table, timers)
 intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
+leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
 progress_store = ProgressStore(table)
-github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
+github = GitHub(
+    CredentialParameter(settings().github_credential),
+    api_url=settings().github_api_url,
+    # GitHub works on a query for ten seconds at most, and those about many issues may take that long.
+    read_s=11,
+)
 redeliverer = Redeliverer(github, HookStore(table), logger)
-reconciler = Reconciler(github, timers, facts, intake, progress_store, Vocabulary.from_environment(), logger)
+reconciler = Reconciler(github, timers, facts, intake, progress_store, settings().vocabulary, logger)
 
 _HOUR_MS = 3_600_000
 # What is under way when time runs out needs this long at most.
@@ -178,6 +184,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric("SweepsDone", MetricUnit.Count, int(not is_left and not options.dry_run))
         metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
         metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+    if not options.dry_run:
+        _finish_leaving(summary, has_time)
     if summary.redelivery:
         metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, summary.redelivery.redelivered)
     if summary.reconcile:
@@ -217,7 +225,10 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
     if options.redeliver:
         if is_able:
             summary.redelivery = redeliverer.run(now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run)
-        could["redelivery"] = summary.redelivery is not None and not summary.redelivery.trouble
+        if summary.redelivery is None or summary.redelivery.trouble:
+            could["redelivery"] = False
+        elif summary.redelivery.listed:
+            could["redelivery"] = True
     if options.stop_closed:
         if is_able:
             summary.reconcile = reconciler.run(
@@ -231,6 +242,16 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
     for repair in (summary.redelivery, summary.reconcile):
         summary.complete &= repair is None or repair.complete
     health.note_github(credential, could, now_ms=now_ms())
+
+
+def _finish_leaving(summary: Summary, has_time: Callable[[], bool]) -> None:
+    """Delete what is left of those who have asked to be deleted."""
+    for leaver in leaving.leavers():
+        try:
+            summary.complete &= has_time() and leaving.finish(leaver, now_ms=now_ms(), has_time=has_time)
+        except Exception:
+            metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+            logger.exception("Somebody who is leaving could not be deleted")
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ from timer_core.api.models import (
 from timer_core.api.problems import HttpError
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, NotYourTimer, TimerNotFound
+from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import Timer, asked_ms, check_span, finished
@@ -51,8 +51,10 @@ from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import digest
+from timer_core.store.queries import Filters, Page, Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Page, Patch, Position, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
     from timer_core.store.offline import OfflineStore
@@ -73,7 +75,7 @@ _AT_REST = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-door = Door(table)
+door = Door(table, logger)
 health_store = HealthStore(table)
 
 app = APIGatewayHttpResolver(
@@ -468,12 +470,12 @@ def _own(timer_id: str) -> tuple[int, str]:
     ------
     NotYourTimer
         If it is somebody else's.
-    TimerNotFound
+    NotFound
         If nobody has it.
     """
     parsed = parse_timer_id(timer_id)
     if parsed is None:
-        raise TimerNotFound("There is no such timer.")
+        raise NotFound("There is no such timer.")
     if parsed[0] != _caller().user_id:
         timers.get(*parsed)
         raise NotYourTimer("This timer belongs to somebody else.")

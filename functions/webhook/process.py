@@ -1,6 +1,5 @@
 """Takes deliveries from the queue and brings the timers in line with them."""
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,6 +16,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
+from timer_core.github.answers import send_answer
+from timer_core.github.cards import ask_card
 from timer_core.github.client import GitHub
 from timer_core.github.credentials import CredentialParameter
 from timer_core.github.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
@@ -30,8 +31,6 @@ from timer_core.github.messages import (
     MoveEvent,
     from_json,
 )
-from timer_core.github.questions import ask_card, send_answer
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.intake import Intake, Taken
 from timer_core.observability import make_logger, make_metrics
 from timer_core.settings import settings
@@ -44,12 +43,13 @@ from timer_core.store.timers import TimerStore
 from webhook.answers import answer_to
 from webhook.queue import send
 
-_MAX_RECEIVES = int(os.environ.get("MAX_RECEIVES", "10"))
 # What fails waits this long, and twice as long each time. What waits for GitHub waits an hour at most,
 # within which its primary rate limit ends; all else holds up what is told of its issue meanwhile.
 _FIRST_WAIT_S = 15
 _LONGEST_WAIT_S = 120
 _LONGEST_WAIT_FOR_GITHUB_S = 3_600
+# What is begun with less time left than one question to GitHub takes at most waits for the next batch.
+_RESERVE_MS = 8_000
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 logger = make_logger("webhook-process")
@@ -63,11 +63,15 @@ intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings()
 health = HealthStore(table)
 hooks = HookStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
-vocabulary = Vocabulary.from_environment()
+vocabulary = settings().vocabulary
 
 # What fails is delivered again by itself: in which order an issue's deliveries are processed does
 # not matter, so the others of its batch need not follow it.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+class _NoTime(Exception):
+    """There is too little time left to begin with a message."""
 
 
 @logger.inject_lambda_context
@@ -75,12 +79,13 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process a batch; answer which messages to deliver again."""
+    records = _in_turn(event["Records"])
     answer = process_partial_response(
-        event=event, record_handler=_process, processor=processor, context=context
+        event={"Records": records}, record_handler=_process, processor=processor, context=context
     )
     again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-    processed = len(event["Records"]) - len(again)
-    lost = sum(record["messageId"] in again and _is_last_try(record) for record in event["Records"])
+    processed = len(records) - len(again)
+    lost = sum(record["messageId"] in again and _is_last_try(record) for record in records)
     metrics.add_metric("DeliveriesProcessed", MetricUnit.Count, processed)
     metrics.add_metric("DeliveriesRetried", MetricUnit.Count, len(again) - lost)
     metrics.add_metric("DeliveriesFailed", MetricUnit.Count, lost)
@@ -88,12 +93,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return dict(answer)
 
 
+def _in_turn(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a batch in the order to process it: forwards and backwards by turns.
+
+    One of its messages may be the end of whatever process takes it. Those before it are done and deleted the
+    next time (see `_process`), and those after it the time after that.
+    """
+    most = max(map(_receives, records))
+    return records if most % 2 else records[::-1]
+
+
+def _receives(record: dict[str, Any]) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])
+
+
 def _is_last_try(record: dict[str, Any]) -> bool:
     """Whether SQS moves a message to the dead-letter queue if it fails now."""
-    return int(record["attributes"]["ApproximateReceiveCount"]) >= _MAX_RECEIVES
+    return _receives(record) >= settings().max_receives
 
 
-def _process(record: SQSRecord) -> None:
+def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    is_last_try = _is_last_try(record.raw_event)
+    if lambda_context.get_remaining_time_in_millis() < _RESERVE_MS and not is_last_try:
+        # What is done is deleted when the function answers, and not if it is stopped before.
+        _put_off(record, 0)
+        raise _NoTime
     # Of the message before, otherwise, until it is known what this one tells of.
     logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
     try:
@@ -107,28 +131,42 @@ def _process(record: SQSRecord) -> None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
         logger.exception("Delivery failed", extra={"message_id": record.message_id})
-        if not _is_last_try(record.raw_event):
-            _wait(record, error)
+        if not is_last_try:
+            _put_off(record, _wait_s(record, error))
         raise
+    if _receives(record.raw_event) > 1:
+        # The last time may have ended with the process, and so may this one.
+        _delete(record)
 
 
-def _wait(record: SQSRecord, error: Exception) -> None:
-    """Let a failed message wait for a time that grows, or for as long as GitHub says."""
-    receives = int(record.attributes.approximate_receive_count)
+def _wait_s(record: SQSRecord, error: Exception) -> int:
+    """Return how long a failed message waits: longer each time, or for as long as GitHub says."""
     most_s = _LONGEST_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _LONGEST_WAIT_S
-    longest_s = min(most_s, _FIRST_WAIT_S * 2 ** min(receives, 20))
+    longest_s = min(most_s, _FIRST_WAIT_S * 2 ** min(_receives(record.raw_event), 20))
     wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - not for secrets
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         wait_s = min(most_s, max(wait_s, error.retry_after_s))
+    return round(wait_s)
+
+
+def _put_off(record: SQSRecord, wait_s: int) -> None:
     try:
         _sqs().change_message_visibility(
-            QueueUrl=os.environ["DELIVERY_QUEUE_URL"],
+            QueueUrl=settings().delivery_queue_url,
             ReceiptHandle=record.receipt_handle,
-            VisibilityTimeout=round(wait_s),
+            VisibilityTimeout=wait_s,
         )
     except Exception:
         # Then it waits for the queue's own time.
         logger.exception("The message could not be put off")
+
+
+def _delete(record: SQSRecord) -> None:
+    try:
+        _sqs().delete_message(QueueUrl=settings().delivery_queue_url, ReceiptHandle=record.receipt_handle)
+    except Exception:
+        # Then it is deleted with its batch.
+        logger.exception("The message could not be deleted")
 
 
 @cache
@@ -147,7 +185,7 @@ def _take(event: Event, message: Message) -> dict[str, Any]:
             return _with_github("project_cards", lambda: _take_card(event))
         case CommentEvent():
             commands = [command for command in message.events if isinstance(command, IssueEvent)]
-            return _with_github("answers", lambda: _queue_answer(event, commands))
+            return _queue_answer(event, commands)
         case AnswerEvent():
             return _with_github("answers", lambda: _send_answer(event))
 
@@ -170,19 +208,23 @@ def _with_github(capability: Capability, take: Callable[[], dict[str, Any]]) -> 
     not with a credential that has expired, is raised, and tried again.
     """
     try:
-        outcome, is_able = take(), True
+        outcome = take()
     except (NoCredential, InvalidCredential, Refused) as error:
-        if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
+        if not _is_about_this_one(error):
             _note(capability, is_able=False)
+        if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
             raise
         metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
         # Of a comment only the answer is given up: what it commands is done.
         name = "not_answered" if capability == "answers" else "given_up"
-        outcome = {"outcome": name, "reason": str(error)}
-        # That something is gone, or locked, does not mean that nothing is possible.
-        is_able = isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())
-    _note(capability, is_able=is_able)
+        return {"outcome": name, "reason": str(error)}
+    _note(capability, is_able=True)
     return outcome
+
+
+def _is_about_this_one(error: GitHubError) -> bool:
+    """Whether something is gone or locked, which does not say what is possible otherwise."""
+    return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())
 
 
 def _note(capability: Capability, *, is_able: bool) -> None:
@@ -220,13 +262,11 @@ def _take_card(event: CardEvent) -> dict[str, Any]:
 
 def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[str, Any]:
     """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
-    if github.credential_kind() in {"none", "invalid"}:
-        raise NoCredential("There is no GitHub credential to answer with.")
     is_registered = intake.was_timed(comment.author, at_ms=comment.at_ms)
     issue = Issue.of(comment.repo, comment.number)
     own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)
-    send(_sqs(), os.environ["DELIVERY_QUEUE_URL"], [answer], delivery=f"comment-{comment.comment}-answer")
+    send(_sqs(), settings().delivery_queue_url, [answer], delivery=f"comment-{comment.comment}-answer")
     return {"outcome": "answer_queued", "reaction": answer.reaction}
 
 

@@ -8,7 +8,6 @@ whenever the queue did not take the delivery, so that GitHub shows it as failed.
 import base64
 import binascii
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -26,9 +25,9 @@ from timer_core.clock import now_ms
 from timer_core.github.events import Ignored, MalformedDelivery, hook_of, read
 from timer_core.github.messages import Event, Hook
 from timer_core.github.signature import is_signed
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.secrets import RotatingSecret
+from timer_core.settings import settings
 from webhook.queue import send
 
 logger = make_logger("webhook-receive")
@@ -38,10 +37,8 @@ metrics = make_metrics("webhook-receive")
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=CLIENT_CONFIG)
-vocabulary = Vocabulary.from_environment()
-secrets = RotatingSecret(
-    boto3.client("secretsmanager", config=CLIENT_CONFIG), os.environ["WEBHOOK_SECRET_ARN"]
-)
+vocabulary = settings().vocabulary
+secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), settings().webhook_secret_arn)
 
 
 @logger.inject_lambda_context
@@ -108,7 +105,7 @@ def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
 
 def _queue(delivery: str, events: Sequence[Event], hook: Hook | None) -> None:
     try:
-        send(sqs, os.environ["DELIVERY_QUEUE_URL"], events, delivery=delivery, hook=hook)
+        send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook)
     except (BotoCoreError, ClientError) as error:
         logger.exception("The queue did not take a delivery")
         metrics.add_metric("DeliveriesLost", MetricUnit.Count, 1)

@@ -8,7 +8,8 @@ from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
 
-# The functions sign with a key for five minutes after it was changed, and a session lasts an hour.
+# The functions sign with the key before for up to eleven minutes after it was changed, and a session lasts an
+# hour.
 _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 

@@ -74,7 +74,12 @@ class DeployedStack:
     @property
     def environment(self) -> Mapping[str, str]:
         """Environment for a process that is to work on this stack."""
-        return os.environ | {"TABLE_NAME": self.table_name}
+        return os.environ | self.own_variables
+
+    @property
+    def own_variables(self) -> dict[str, str]:
+        """What of the functions' environment timer_core's command line needs."""
+        return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
     def webhook_secret(self) -> str:
         """Return the secret that GitHub's deliveries are signed with."""

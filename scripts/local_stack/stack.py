@@ -78,7 +78,7 @@ class LocalStack(DeployedStack):
     @property
     def environment(self) -> Mapping[str, str]:
         """Environment for a process that is to work on this stack."""
-        return self.emulator.environment | {"TABLE_NAME": self.table_name}
+        return self.emulator.environment | self.own_variables
 
     def __enter__(self) -> Self:
         self.start()

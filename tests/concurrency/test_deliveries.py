@@ -11,8 +11,9 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Fact
 from timer_core.store.facts import FactStore
 from timer_core.store.items import issue_pk
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
 
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
 T0 = 4_000_000_000_000

@@ -10,16 +10,18 @@ import pytest
 from tests.concurrency.conftest import THREADS
 from timer_core.domain.errors import (
     IssueTimerError,
+    NotFound,
     OtherTimerOpen,
-    TimerNotFound,
     TooMuchContention,
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer
 from timer_core.store.items import issue_pk, user_pk
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -197,7 +199,7 @@ def test_of_fifty_deletions_one_finds_the_timer(
     if not open_first:
         store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
     answers = race(crowd, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)])
-    assert Counter(map(type, answers)) == {type(None): 1, TimerNotFound: THREADS - 1}
+    assert Counter(map(type, answers)) == {type(None): 1, NotFound: THREADS - 1}
     assert timers_of(store) == []
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
     store.start(user_id=ANN, now_ms=T0 + MINUTE, issue=ISSUE)
@@ -242,7 +244,7 @@ def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
         lambda n: store.delete(ANN, ulid, now_ms=T0 + n) if n > 44 else None,
     ]
     answers = race(crowd, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
-    allowed = Timer | TransitionNotAllowed | TimerNotFound | TooMuchContention | None
+    allowed = Timer | TransitionNotAllowed | NotFound | TooMuchContention | None
     assert all(isinstance(answer, allowed) for answer in answers), answers
     assert timers_of(store) == []
     assert open_in_slots(table, ISSUE, OTHER) == open_in_indexes(table) == []

@@ -1,12 +1,14 @@
 """Operating a stack: the logs of one delivery, the dead letters, and the schedules."""
 
 import json
+import subprocess
 import time
 from typing import Any
 from uuid import uuid1
 
 import pytest
 
+from local_stack.paths import ROOT
 from tests.e2e.conftest import ANN, Site, eventually, payload
 from timer_core.github.messages import IssueEvent, to_json
 
@@ -52,6 +54,21 @@ def test_dead_letters_are_shown_and_processed_again(site: Site) -> None:
     (timer,) = eventually(lambda: site.timers("octo-org/lost", 1))
     assert timer["status"] == "running"
     assert site.stack.dead_letters() == []
+
+
+def test_an_operator_signs_a_person_out_and_deletes_them(site: Site) -> None:
+    user_id = 987_654
+    token = site.stack.mint_token(user_id, login="former-member")
+    assert site.send("POST", "/api/timelogs/start/", {}, token=token).status == 201
+
+    def make(target: str) -> str:
+        command = ["make", "--silent", target, f"USER={user_id}", f"PORT={site.stack.emulator.port}"]
+        return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert "tokens revoked: 1" in make("sign-out")
+    assert "is deleted" in make("erase")
+    (left,) = site.items(f"user#{user_id}")
+    assert left.keys() == {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
 
 
 @pytest.mark.parametrize(("schedule", "ends"), [("sweep", True), ("redelivery", False)])

@@ -5,18 +5,30 @@ from __future__ import annotations
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auth.models import (
+    Changes,
+    DeletedTimer,
+    Export,
+    KeyedRequest,
+    Place,
+    ProfileExported,
+    TimerExported,
+    TokenShown,
+)
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
-from tests.support.house import ADMIN, EMBEDDER, WRITES, House, open_house
+from tests.support.house import ADMIN, EMBEDDER, ROUTES, WRITES, House, open_house
 from tests.support.network import Network, refusal
 from timer_core.api.models import format_time, to_time
 from timer_core.api.sessions import SESSION_COOKIE
+from timer_core.domain.errors import Forbidden
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
@@ -24,9 +36,23 @@ from timer_core.domain.timers import finished
 from timer_core.github.messages import IssueEvent
 from timer_core.intake import Intake
 from timer_core.store.facts import FactStore
+from timer_core.store.items import (
+    FocusItem,
+    IdempotencyItem,
+    ProfileItem,
+    SlotItem,
+    TimerItem,
+    TokenItem,
+    UserTokenItem,
+    WritesItem,
+)
+from timer_core.store.people import PeopleStore, Person, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import BaseModel
+    from pynamodb.models import Model
 
     from tests.support.browser import Browser
     from tests.support.fake_github import FakeGitHub
@@ -41,6 +67,104 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
+# What the attributes of each kind of item are in the export, and which of them others say: copies to be found
+# by, sums, and hashes.
+EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
+    TimerItem: (
+        {
+            "status": (TimerExported, ["status", "is_paused"]),
+            "start_ms": (TimerExported, ["start_time"]),
+            "created_ms": (TimerExported, ["created"]),
+            "clock_ms": (TimerExported, ["active_duration"]),
+            "changed_ms": (TimerExported, ["changed"]),
+            "source": (TimerExported, ["source"]),
+            "last_pause_ms": (TimerExported, ["last_pause_time"]),
+            "paused_by": (TimerExported, ["paused_by"]),
+            "end_ms": (TimerExported, ["end_time"]),
+            "stopped_by": (TimerExported, ["stopped_by"]),
+            "owner": (TimerExported, ["github_repo"]),
+            "repo": (TimerExported, ["github_repo"]),
+            "number": (TimerExported, ["github_issue_number"]),
+            "title": (TimerExported, ["github_issue_title"]),
+            "organization": (TimerExported, ["organization"]),
+            "description": (TimerExported, ["description"]),
+            "settled_ms": (TimerExported, ["settled"]),
+            "history": (TimerExported, ["history"]),
+            "snapshot": (TimerExported, ["before"]),
+            "deleted_ms": (DeletedTimer, ["deleted", "settled"]),
+            "expires_at": (DeletedTimer, ["kept_until"]),
+        },
+        {
+            "shape",
+            "version",
+            "issue_key",
+            "repo_key",
+            "open_shard",
+            "open_repo",
+            "open_since_ms",
+            "paused_ms",
+            "latest_start_ms",
+            "earliest_end_ms",
+            "causes",
+        },
+    ),
+    ProfileItem: (
+        {
+            "login": (ProfileExported, ["login"]),
+            "name": (ProfileExported, ["name"]),
+            "avatar_url": (ProfileExported, ["avatar_url"]),
+            "created_ms": (ProfileExported, ["created"]),
+            "signed_out_ms": (ProfileExported, ["signed_out_everywhere"]),
+            "left_ms": (ProfileExported, ["left"]),
+            "ended": (ProfileExported, ["ended_sessions"]),
+            "tokens_made": (ProfileExported, ["tokens_made"]),
+        },
+        # Of who has left, and gets no export any more.
+        {"leaving_ms", "expires_at"},
+    ),
+    TokenItem: (
+        {
+            "token_id": (TokenShown, ["id"]),
+            "name": (TokenShown, ["name"]),
+            "scope": (TokenShown, ["scope"]),
+            "created_ms": (TokenShown, ["created"]),
+            "used_ms": (TokenShown, ["last_used"]),
+            "expires_at": (TokenShown, ["expires"]),
+        },
+        {"user_id", "login"},
+    ),
+    UserTokenItem: (
+        {
+            "name": (TokenShown, ["name"]),
+            "scope": (TokenShown, ["scope"]),
+            "created_ms": (TokenShown, ["created"]),
+            "expires_at": (TokenShown, ["expires"]),
+        },
+        {"token_hash"},
+    ),
+    SlotItem: (
+        {
+            "ulids": (Place, ["timers"]),
+            "settled_ms": (Place, ["settled"]),
+            "moved": (Place, ["moves"]),
+            "expires_at": (Place, ["kept_until"]),
+        },
+        {"open_ulid"},
+    ),
+    IdempotencyItem: (
+        {
+            "ulid": (KeyedRequest, ["timer"]),
+            "created": (KeyedRequest, ["created"]),
+            "expires_at": (KeyedRequest, ["kept_until"]),
+        },
+        {"request_hash"},
+    ),
+    WritesItem: (
+        {"changes": (Changes, ["changes"]), "expires_at": (Changes, ["kept_until"])},
+        set(),
+    ),
+    FocusItem: ({"taken": (Export, ["exclusive_runs"])}, set()),
+}
 
 
 class TestTokens:
@@ -108,6 +232,9 @@ class TestTokens:
             ({"name": "x", "scope": "admin"}, "scope"),
             ({"name": "x", "expires": "2020-01-01T00:00:00Z"}, "expires"),
             ({"name": "x", "expires": "tomorrow"}, "expires"),
+            # In UTC it lies in the year 10000, which cannot be shown.
+            ({"name": "x", "expires": "9999-12-31T23:59:59-23:59"}, "expires"),
+            ({"name": "a\x00b"}, "name"),
             ({"name": "x", "user_id": 1}, "user_id"),
         ],
     )
@@ -160,6 +287,43 @@ class TestTokens:
         browser("DELETE", f"{TOKENS}{house.people.tokens(ann.id)[0].token_id}/")
         house.token(browser)
 
+    def test_nor_do_those_who_ask_for_many_at_once(self, house: House) -> None:
+        _, ann = house.signed_in()
+        for _ in range(48):
+            house.people.mint_token(Person(ann.id, ann.login), name="one of many", now_ms=house.clock.ms)
+        start = threading.Barrier(8)
+
+        def ask(number: int) -> bool:
+            token, text = new_token(name=str(number), now_ms=house.clock.ms)
+            start.wait()
+            try:
+                house.people.add_token(ann.id, token, text)
+            except Forbidden:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(ask, range(8))) == 2
+        assert len(house.people.tokens(ann.id)) == 50
+
+    def test_what_was_signed_out_a_moment_ago_revokes_nothing(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
+        house.clock.advance(1)
+        # By another instance of the function.
+        house.people.end_all_sessions(ann.id, now_ms=house.clock.ms)
+        for method, path, body in (
+            ("DELETE", f"{TOKENS}{made}/", None),
+            ("POST", TOKENS, {"name": "one more"}),
+            ("POST", "/api/auth/logout/", {"everywhere": True}),
+            ("DELETE", ME, None),
+        ):
+            house.clock.advance(1)
+            assert browser("GET", ME).status == 200
+            assert browser(method, path, body).status == 401, path
+        assert [token.token_id for token in house.people.tokens(ann.id)] == [made]
+        assert house.people.profile(ann.id).signed_out_ms == house.clock.ms - 4_000
+
     @pytest.mark.parametrize(("method", "path"), WRITES)
     def test_a_token_to_read_with_changes_nothing(self, house: House, method: str, path: str) -> None:
         browser, ann = house.signed_in()
@@ -188,7 +352,7 @@ class TestExport:
         (one,) = exported.pop("timers")
         (place,) = exported.pop("places")
         changes = exported.pop("changes")
-        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": []}
+        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": [], "tokens_made": 1}
         assert exported == {
             "profile": browser("GET", ME).json() | nothing,
             "tokens": browser("GET", TOKENS).json()["results"],
@@ -207,6 +371,8 @@ class TestExport:
         # Of the export itself perhaps, which is counted while it is made.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
+        stopped = {"paused_by": None, "changed": _time(house.clock.ms), "settled": None, "before": None}
+        assert {name: one.pop(name) for name in stopped} == stopped
         assert one == browser("GET", f"{TIMERS}{timer}/").json()
         assert exported["profile"]["id"] == ann.id
         start_ms = house.clock.ms - 120_000
@@ -235,11 +401,16 @@ class TestExport:
         exported = last("GET", EXPORT).json()
         kept_until = _time((house.clock.ms - 1) // 1000 * 1000 + 31 * DAY * 1000)
         assert exported["deleted_timers"] == [
-            {"id": deleted, "deleted": _time(house.clock.ms - 1), "kept_until": kept_until}
+            {
+                "id": deleted,
+                "deleted": _time(house.clock.ms - 1),
+                "settled": _time(house.clock.ms - 1),
+                "kept_until": kept_until,
+            }
         ]
         assert exported["profile"]["signed_out_everywhere"] == _time(house.clock.ms - 1)
         assert [one["id"] for one in exported["profile"]["ended_sessions"]] == [ended]
-        assert [one["timer"] for one in exported["requests"]] == [keyed]
+        assert [(one["timer"], one["created"]) for one in exported["requests"]] == [(keyed, True)]
         (place,) = exported["places"]
         assert (place["timers"], place["kept_until"]) == ([deleted, keyed], None)
 
@@ -265,6 +436,35 @@ class TestExport:
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
+
+    def test_what_is_kept_with_a_timer_for_events_that_come_late_is_in_it(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        start_ms = house.clock.ms
+        timer, _ = house.timers.start(user_id=ann.id, now_ms=start_ms, issue=Issue("octo-org", "cut", ann.id))
+        for number in range(1, 62):
+            change = house.timers.pause if number % 2 else house.timers.resume
+            change(ann.id, timer.ulid, now_ms=start_ms + number * 1000, by="manual", cause=str(number))
+        house.clock.advance(100)
+        (paused,) = browser("GET", EXPORT).json()["timers"]
+        assert (paused["paused_by"], paused["changed"]) == ("manual", _time(start_ms + 61_000))
+        assert paused["before"] == {
+            "at": _time(start_ms + 29_000),
+            "status": "paused",
+            "active_duration": 15.0,
+            "last_pause_time": _time(start_ms + 29_000),
+            "paused_by": "manual",
+        }
+        browser("POST", f"{TIMERS}{timer.id}/stop/")
+        browser("PATCH", f"{TIMERS}{timer.id}/", {"end_time": _time(start_ms + 90_000)})
+        (corrected,) = browser("GET", EXPORT).json()["timers"]
+        assert corrected["settled"] == _time(start_ms + 90_000)
+
+    @pytest.mark.parametrize("item", EXPORTED, ids=lambda item: item.__name__)
+    def test_each_attribute_that_is_stored_is_in_it_or_said_by_others(self, item: type[Model]) -> None:
+        shown, derived = EXPORTED[item]
+        assert item.get_attributes().keys() - {"pk", "sk"} == shown.keys() | derived
+        for model, names in shown.values():
+            assert set(names) <= model.model_fields.keys()
 
     def test_it_counts_like_a_change_because_it_costs_as_much(
         self, shared_table: Table, github: FakeGitHub
@@ -330,12 +530,17 @@ class TestLeaving:
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
         # What GitHub told about the issue, by which other people's timers are derived; TTL deletes it.
-        fact, marker = sorted(_but_for_counts(house.items(str(ann.id))), key=lambda item: item["pk"]["S"])
+        left = _but_for_counts(house.items(str(ann.id)))
+        fact, leaver, marker = sorted(left, key=lambda item: item["pk"]["S"])
         assert (fact["pk"]["S"], fact["sk"]["S"][:5]) == (f"issue#{issue.key}", "fact#")
         assert int(fact["expires_at"]["N"]) <= house.clock.ms // 1000 + 31 * DAY
         # And that they have left, until that is gone.
         assert marker.keys() == {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == house.clock.ms // 1000 + 38 * DAY
+        # And that the sweep has to look at them once more, until it has.
+        assert (leaver["pk"]["S"], leaver["sk"]["S"]) == ("leavers", f"user#{ann.id}")
+        _sweep(house, after=600)
+        assert house.items(str(ann.id)) == [fact, marker | {"expires_at": {"N": _in_days(house, 38)}}]
 
     def test_places_that_timers_left_before_go_when_they_expire(self, house: House) -> None:
         browser, ann = house.signed_in()
@@ -350,16 +555,19 @@ class TestLeaving:
         assert sorted(item["pk"]["S"] for item in left) == [
             f"issue#{repo}#1",
             f"issue#{repo}#2",
+            "leavers",
             f"user#{ann.id}",
         ]
         latest = house.clock.ms // 1000 + 38 * DAY
-        assert [int(item["expires_at"]["N"]) <= latest for item in left] == [True] * 3
+        kept = [item for item in left if item["pk"]["S"] != "leavers"]
+        assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
     def test_there_may_be_any_number_of_timers(self, house: House) -> None:
         browser, ann = house.signed_in()
         _add_timers(house, ann, 450)
         assert browser("DELETE", ME).status == 204
-        assert [item["sk"]["S"] for item in _but_for_counts(house.items(str(ann.id)))] == ["profile"]
+        left = [item for item in house.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
+        assert [item["sk"]["S"] for item in _but_for_counts(left)] == ["profile"]
 
     def test_nothing_that_was_given_out_before_works_any_more(self, house: House) -> None:
         browser, ann = house.signed_in()
@@ -542,10 +750,91 @@ class TestLeaving:
         assert answer.status == 202
         # From now on nothing times them, and their tokens are gone; their session lets them ask again.
         assert house.people.registered([ann.id]) == {}
-        assert browser("GET", TOKENS).json()["results"] == []
+        assert house.people.tokens(ann.id) == []
         assert browser("DELETE", ME).status == 204
         assert house.timers_of(ann) == []
         assert house.people.profile(ann.id) is None
+
+    def test_if_time_runs_out_and_they_do_not_the_sweep_goes_on(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        house.token(browser)
+        _hear(house, "assigned", Issue("octo-org", "left", ann.id), ann)
+        assert browser("DELETE", ME, context=Context(remaining_ms=0)).status == 202
+        _sweep(house, after=60)
+        assert house.timers_of(ann) == []
+        assert house.people.profile(ann.id) is None
+        house.cool()
+        assert browser("DELETE", ME).status == 401
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [route for route in ROUTES if route not in {("DELETE", ME), ("POST", "/api/auth/logout/")}],
+    )
+    def test_until_then_nothing_else_is_done_for_them(self, house: House, method: str, path: str) -> None:
+        browser, ann = house.signed_in()
+        browser("GET", ME)
+        browser("DELETE", ME, context=Context(remaining_ms=0))
+        house.cool()
+        before = house.items(str(ann.id))
+        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+        for _ in ("cold", "warm"):
+            refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
+            assert (refused.status, refused.json()["detail"][:32]) == (
+                401,
+                "You have asked to be deleted. If",
+            )
+        assert house.items(str(ann.id)) == before
+
+    def test_who_is_leaving_can_sign_out(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        browser("DELETE", ME, context=Context(remaining_ms=0))
+        house.cool()
+        kept = dict(browser.cookies)
+        assert browser("POST", "/api/auth/logout/").status == 204
+        browser.cookies = kept
+        assert browser("DELETE", ME).status == 401
+
+    def test_what_a_function_writes_that_did_not_know_yet_is_deleted_too(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        kept = dict(browser.cookies)
+        browser("GET", TIMERS)
+        browser("DELETE", ME)
+        browser.cookies = kept
+        # A function that has seen them within the last minute, and an event that was under way.
+        issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
+        assert browser("POST", START, issue).status == 201
+        house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=Issue("octo-org", "late", ann.id))
+        _sweep(house, after=300)
+        house.clock.advance(1)
+        house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=Issue("octo-org", "later", ann.id))
+        _sweep(house, after=3_600)
+        left = _but_for_counts(house.items(str(ann.id)))
+        assert [(item["pk"]["S"], item["sk"]["S"]) for item in left] == [(f"user#{ann.id}", "profile")]
+
+    def test_nothing_of_who_came_back_before_the_sweep_is_deleted(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        browser("DELETE", ME, context=Context(remaining_ms=0))
+        house.clock.advance(60)
+        again, _ = house.signed_in(ann)
+        timer = again("POST", START, {}).json()["id"]
+        _sweep(house, after=60)
+        assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
+        assert [item for item in house.items(str(ann.id)) if item["pk"]["S"] == "leavers"] == []
+
+    def test_nor_of_who_comes_back_while_it_sweeps(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        browser("DELETE", ME, context=Context(remaining_ms=0))
+        house.clock.advance(60)
+
+        def come_back() -> bool:
+            house.people.register(ann.id, ann.login, now_ms=house.clock.ms)
+            house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=None)
+            return True
+
+        (leaver,) = (one for one in house.auth.leaving.leavers() if one.user_id == ann.id)
+        assert not house.auth.leaving.finish(leaver, now_ms=house.clock.ms, has_time=come_back)
+        assert len(house.timers_of(ann)) == 1
+        assert house.people.registered([ann.id]).keys() == {ann.id}
 
     def test_who_signs_in_again_meanwhile_has_changed_their_mind(self, house: House) -> None:
         browser, ann = house.signed_in()
@@ -707,6 +996,27 @@ class TestAdmins:
         browser, _ = house.signed_in()
         assert [who("GET", ME).json()["is_admin"] for who in (boss, browser)] == [True, False]
 
+    @pytest.mark.parametrize("form", ["#{id}", "{login}", "{id}", "#{login}", "#{id}0"])
+    def test_admins_are_named_by_login_or_by_id(
+        self, shared_table: Table, github: FakeGitHub, form: str
+    ) -> None:
+        ann = github.new_user(f"person-{next(_numbers)}-to-name")
+        named = form.format(id=ann.id, login=ann.login)
+        with open_house(shared_table, github, ADMIN_LOGINS=f"somebody, {named}") as house:
+            browser, _ = house.signed_in(ann)
+            for ask in (browser, house.caller(house.token(browser))):
+                assert ask("GET", ME).json()["is_admin"] is (form in {"#{id}", "{login}"})
+
+    def test_an_admin_by_id_stays_one_under_a_new_login(
+        self, shared_table: Table, github: FakeGitHub
+    ) -> None:
+        ann = github.new_user(f"person-{next(_numbers)}-of-old")
+        with open_house(shared_table, github, ADMIN_LOGINS=f"#{ann.id}") as house:
+            house.signed_in(ann)
+            ann.login = f"renamed-{ann.id}"
+            browser, _ = house.signed_in(ann)
+            assert browser("GET", ME).json()["is_admin"] is True
+
     def test_an_admin_sees_anybodys_timers(self, house: House, boss: Browser) -> None:
         browser, ann = house.signed_in()
         timer = browser("POST", START, {}).json()["id"]
@@ -793,6 +1103,40 @@ class TestAdmins:
         house.cool()
         assert house.caller(token)("GET", "/api/admin/health/").status == 200
 
+    def test_nor_does_one_that_was_made_while_the_old_login_was_still_known(self, house: House) -> None:
+        boss, account = house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))
+        boss("GET", ME)
+        # The function of this browser knows the login of a minute ago.
+        house.people.register(account.id, f"renamed-{account.id}", now_ms=house.clock.ms)
+        try:
+            assert house.caller(house.token(boss))("GET", "/api/admin/health/").status == 403
+        finally:
+            house.people.register(account.id, ADMIN, now_ms=house.clock.ms)
+
+    @pytest.mark.parametrize("write", [0, 1])
+    def test_nor_one_that_is_made_while_the_login_changes(self, house: House, write: int) -> None:
+        """Before the tokens there are were renamed, and between them and the profile."""
+        boss, account = house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))
+        house.token(boss)
+        made: list[str] = []
+        network = Network(house.auth.table.connection)
+
+        def make(_operation: str, send: Send) -> Any:
+            token, text = new_token(name="late", now_ms=house.clock.ms)
+            house.people.add_token(account.id, token, text)
+            made.append(text)
+            return send()
+
+        # The first write finds that the login is another one.
+        network.next_writes = [lambda _operation, send: send()] * (1 + write) + [make]
+        try:
+            people = PeopleStore(house.auth.table)
+            people.register(account.id, f"renamed-{account.id}", now_ms=house.clock.ms)
+            assert house.caller(made[0])("GET", "/api/admin/health/").status == 403
+        finally:
+            network.close()
+            house.people.register(account.id, ADMIN, now_ms=house.clock.ms)
+
     def test_an_admins_export_is_their_own(self, house: House, boss: Browser) -> None:
         browser, ann = house.signed_in()
         browser("POST", START, {})
@@ -815,6 +1159,17 @@ def _add_timers(house: House, who: Account, number: int) -> list[str]:
         house.timers.add(timer)
         ulids.append(timer.ulid)
     return ulids
+
+
+def _sweep(house: House, *, after: float) -> None:
+    """Let the sweep see to those who are leaving, some seconds later."""
+    house.clock.advance(after)
+    for leaver in house.auth.leaving.leavers():
+        assert house.auth.leaving.finish(leaver, now_ms=house.clock.ms, has_time=lambda: True)
+
+
+def _in_days(house: House, days: int) -> str:
+    return str(house.clock.ms // 1000 + days * DAY)
 
 
 def _hear(

@@ -13,6 +13,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import Unauthorized
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
 
 OCTOCAT = Person(583231, "octocat")
 
@@ -183,10 +184,47 @@ def test_revoking_what_is_not_there_fails(user: str, capsys: pytest.CaptureFixtu
     assert "has no token" in capsys.readouterr().err
 
 
+def test_who_is_signed_out_has_neither_sessions_nor_tokens(
+    user: str, people: PeopleStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [mint(capsys, "--user", user) for _ in range(2)]
+    signed_in_ms = now_ms()
+    assert people.signed_in(int(user), "a session", signed_in_ms)
+    assert main(["person", "sign-out", "--user", user]) == 0
+    assert "tokens revoked: 2" in capsys.readouterr().out
+    assert people.tokens(int(user)) == []
+    for text in texts:
+        with pytest.raises(Unauthorized, match="revoked"):
+            people.authenticate(text, now_ms=now_ms())
+    with pytest.raises(Unauthorized, match="over"):
+        people.signed_in(int(user), "a session", signed_in_ms)
+
+
+@pytest.mark.parametrize("track_unregistered", [False, True])
+def test_who_is_erased_leaves_nothing_but_that(
+    user: str,
+    track_unregistered: bool,
+    shared_table: Table,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRACK_UNREGISTERED", str(track_unregistered).lower())
+    settings.settings.cache_clear()
+    mint(capsys, "--user", user)
+    TimerStore(shared_table).start(user_id=int(user), now_ms=now_ms(), issue=None)
+    assert main(["person", "erase", "--user", user]) == 0
+    (left,) = shared_table.query(f"user#{user}")[0]
+    # For good where people are timed who never signed in.
+    kept = {"pk", "sk", "leaving_ms", "left_ms"}
+    assert left.keys() == (kept if track_unregistered else kept | {"expires_at"})
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
+        ["person"],
+        ["person", "erase"],
         ["token"],
         ["token", "mint"],
         ["token", "revoke", "--user", "1"],

@@ -16,8 +16,8 @@ from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.queries import Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Position
 
 ISSUE = "https://github.com/octocat/Hello-World/issues/{}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -807,7 +807,7 @@ class TestList:
         answer = api.ann(
             "GET",
             "/api/timelogs/?page_size=1",
-            x_forwarded_host="timer.example.org",
+            x_viewer_host="timer.example.org",
             x_forwarded_proto="http",
         )
         assert answer.json()["next"].startswith("http://timer.example.org/api/timelogs/?")
@@ -921,7 +921,11 @@ class TestHealth:
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,
-            "github": {"credential": None, "cannot": []},
+            # Nobody has looked for a credential.
+            "github": {
+                "credential": None,
+                "cannot": ["project_cards", "answers", "redelivery", "reconcile"],
+            },
         }
 
 

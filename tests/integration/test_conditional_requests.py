@@ -92,7 +92,7 @@ def test_the_host_that_was_asked_is_not_in_the_tag(api: Api) -> None:
     for number in range(3):
         start(api.ann, number + 1)
     target = f"{LIST}?page_size=2"
-    elsewhere = api.ann("GET", target, x_forwarded_host="d1.cloudfront.net")
+    elsewhere = api.ann("GET", target, x_viewer_host="d1.cloudfront.net")
     assert elsewhere.json()["next"].startswith("https://d1.cloudfront.net/")
     assert elsewhere.headers["etag"] == tag_of(api.ann, target)
 

@@ -25,8 +25,10 @@ from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Status, Timer, finished
 from timer_core.store.facts import FactStore
 from timer_core.store.items import issue_pk
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 ANN = 21031067
 ISSUE = Issue("octocat", "Hello-World", 7)

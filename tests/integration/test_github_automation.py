@@ -18,6 +18,8 @@ from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import Fact
+from timer_core.github.errors import Unavailable
+from timer_core.github.messages import AnswerEvent, from_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -142,6 +144,24 @@ class TestCards:
         assert team.spans(team.ann) == [("app#1", 10, None, "paused", 10)]
         assert team.spans(team.bob) == [("app#1", 20, None, "running", 40)]
 
+    def test_that_holds_however_much_has_happened_since(self, team: Team) -> None:
+        issue = team.new_issue()
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.github.assign(issue, team.ann)
+        team.happened()
+        team.at(10)
+        team.github.move_card(card, "In Progress")
+        (moved,) = team.happened()
+        team.at(20)
+        for _ in range(51):
+            team.github.assign(issue, team.bob)
+            team.github.unassign(issue, team.bob)
+        team.github.unassign(issue, team.ann)
+        team.happened()
+        team.github.send(moved)
+        team.product.process()
+        assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
+
     @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
     def test_another_field_changes_nothing(self, team: Team, old_payloads: bool) -> None:
         issue = team.new_issue()
@@ -258,6 +278,35 @@ class TestAnswers:
         team.product.queue.retry()
         team.product.process()
         assert self.answers(comment) == (["+1"], ["Logged 5m."])
+
+    def test_it_is_not_repeated_either_after_a_hundred_others(self, team: Team) -> None:
+        issue = team.new_issue()
+        thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
+        comment = team.github.comment(issue, team.ann, "/timer log 5m")
+        (delivery,) = [one for one in team.happened() if one.event == "issue_comment"]
+        for _ in range(100):
+            team.github.comment(issue, team.bob, "Interesting.")
+        team.happened()
+        team.github.send(delivery)
+        team.github.faults.append(faults.lost_answer(path=thread))
+        assert len(team.product.process()) == 1
+        team.product.restart()
+        team.product.queue.retry()
+        assert team.product.process() == []
+        _, later = self.answers(comment)
+        assert later.count("Logged 5m.") == 1
+
+    def test_only_the_answer_waits_while_the_credential_cannot_be_read(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail() -> None:
+            raise Unavailable("The GitHub credential cannot be read: no", 10)
+
+        monkeypatch.setattr(team.product.processor.github._credential, "get", fail)
+        self.say(team, "/timer start")
+        assert [span[3] for span in team.spans(team.ann)] == ["running"]
+        (waiting,) = team.product.queue.put_off
+        assert [type(event) for event in from_json(waiting.body).events] == [AnswerEvent]
 
     def test_our_own_words_are_no_commands(self, team: Team) -> None:
         comment = self.say(team, "/timer log 5m")
@@ -449,6 +498,7 @@ class TestRepair:
         team.github.now = now_ms() / 1000
         summary = team.product.sweep(stop_closed=False)
         assert summary["redelivery"] == {
+            "listed": 1,
             "failed": 2,
             "redelivered": 2,
             "given_up": 0,
@@ -534,6 +584,29 @@ class TestRepair:
         ]
         assert self.reconcile(team)["missed"] == 0
 
+    def test_while_another_start_label_is_left_removing_one_pauses_nothing(
+        self, github: FakeGitHub, shared_table: Table
+    ) -> None:
+        with product(shared_table, github.url, START_LABELS="bug,urgent") as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            issue = team.new_issue()
+            team.github.assign(issue, team.ann)
+            for label in ("bug", "urgent"):
+                team.github.label(issue, label)
+            team.deliver()
+            for minute, label in ((10, "bug"), (20, "urgent")):
+                team.at(minute)
+                team.github.unlabel(issue, label)
+            _, last = team.happened()
+            # Of neither is anything heard but from GitHub's timeline.
+            team.github.now = now_ms() / 1000
+            assert running.sweep(redeliver=False)["reconcile"]["missed"] == 1
+            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
+            team.github.send(last)
+            running.process()
+            assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
+
     def test_what_was_told_is_not_taken_in_again(self, team: Team) -> None:
         issue = team.new_issue()
         for minute, act in enumerate([team.github.assign, team.github.unassign, team.github.assign]):
@@ -544,6 +617,26 @@ class TestRepair:
         self.lose(team)
         assert self.reconcile(team)["missed"] == 0
         assert team.product.timers(team.ann.id) == before
+
+    def test_of_more_entries_than_a_page_has_all_are_read(self, team: Team) -> None:
+        issue, other = team.new_issue(), team.new_issue()
+        for one in (issue, other):
+            team.github.assign(one, team.ann)
+        team.deliver()
+        team.at(10)
+        for _ in range(55):
+            team.github.label(issue, "question")
+            team.github.unlabel(issue, "question")
+        team.at(20)
+        for one in (issue, other):
+            team.github.close(one)
+        self.lose(team)
+        team.github.requests.clear()
+        assert self.reconcile(team)["missed"] == 2
+        assert [span[2] for span in team.spans(team.ann)] == [20, 20]
+        # The second page is only asked for where there is one.
+        asked = [sorted(request.body["variables"]) for request in team.github.requests]
+        assert [sum(name.startswith("x") for name in variables) for variables in asked] == [2, 1]
 
     def test_within_one_second_the_order_is_kept(self, team: Team) -> None:
         issue = team.new_issue()
@@ -715,7 +808,7 @@ class TestTrouble:
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
             # What the comment commands is done all the same.
-            assert (outcomes["CardEvent"], outcomes["CommentEvent"]) == ("given_up", "not_answered")
+            assert (outcomes["CardEvent"], outcomes["AnswerEvent"]) == ("given_up", "not_answered")
             assert running.queue.put_off == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
             assert comment.reactions == []
@@ -742,6 +835,78 @@ class TestTrouble:
             team.deliver()
             report = store.read(now_ms=now_ms(), stale_after_ms=MINUTE)
             assert (report.github_credential, report.github_cannot) == ("token", ())
+
+    def refused(self, github: FakeGitHub, running: Product) -> Team:
+        """Return a team to one of whose comments GitHub did not let us answer."""
+        team = make_team(github, running)
+        token = team.github.tokens.pop(TOKEN)
+        team.github.comment(team.new_issue(), team.ann, "/timer start")
+        team.deliver()
+        running.queue.put_off.clear()
+        team.github.tokens[TOKEN] = token
+        assert cannot(running) == ("answers",)
+        return team
+
+    @pytest.mark.parametrize("status", [404, 410, 422])
+    def test_that_a_comment_is_gone_says_nothing_about_others(
+        self, github: FakeGitHub, table: Table, status: int
+    ) -> None:
+        with product(table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = self.refused(github, running)
+            team.github.faults.append(faults.status(status, path="POST /repos/"))
+            team.github.comment(team.new_issue(), team.ann, "/timer start")
+            team.deliver()
+            assert running.queue.put_off == []
+            assert cannot(running) == ("answers",)
+
+    def test_that_an_answer_is_queued_does_not_say_that_it_can_be_given(
+        self, github: FakeGitHub, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with product(table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = self.refused(github, running)
+            team.github.comment(team.new_issue(), team.ann, "/timer start")
+            for delivery in team.happened():
+                team.github.send(delivery)
+            monkeypatch.setattr(running.queue, "send_message", lambda **_: None)
+            assert running.process() == []
+            assert cannot(running) == ("answers",)
+
+    def test_a_card_out_of_our_reach_is_given_up_and_says_nothing_about_others(
+        self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        with product(table, github.url) as running:
+            running.give_credential({"token": TOKEN})
+            team = make_team(github, running)
+            issue = team.new_issue()
+            team.github.assign(issue, team.ann)
+            card = team.github.add_card(team.github.new_project(team.name), issue)
+            team.happened()
+            del team.github.tokens[TOKEN]
+            unseeing = team.github.tokens.pop(team.github.new_token(owners=[]))
+            team.github.move_card(card, "In Progress")
+            team.deliver()
+            assert cannot(running) == ("project_cards",)
+            running.queue.put_off.clear()
+            team.github.tokens[TOKEN] = unseeing
+            team.github.move_card(card, "Done")
+            team.deliver()
+            (outcome,) = [one for one in map(vars, caplog.records) if one.get("outcome") == "given_up"]
+            assert "Could not resolve" in outcome["reason"]
+            assert cannot(running) == ("project_cards",)
+
+    def test_as_long_as_nobody_has_looked_for_a_credential_nothing_is_said_to_be_possible(
+        self, table: Table
+    ) -> None:
+        report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+        assert report.github_credential is None
+        assert report.github_cannot == ("project_cards", "answers", "redelivery", "reconcile")
+
+
+def cannot(running: Product) -> tuple[str, ...]:
+    return HealthStore(running.table).read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot
 
 
 class TestEdges:

@@ -1,13 +1,14 @@
 """Whatever happens to a process, or to what it asks of GitHub, the next one finishes the work."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import URLLib3Session
+from urllib3 import Timeout
 
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.model import Issue
@@ -25,6 +26,13 @@ T = TypeVar("T")
 
 MINUTES = 60
 SECONDS_AGO = 60 * MINUTES
+# Every story begins and ends at the same time, for the sweeper too.
+BEGIN_MS = ago(SECONDS_AGO / MINUTES)
+END_MS = BEGIN_MS + 1000 * SECONDS_AGO
+# By what the App is known in every story.
+CLIENT_ID = "Iv23liStories"
+# Only what gets no answer at all takes longer than this.
+PATIENCE_S = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +41,17 @@ def github() -> Iterator[FakeGitHub]:
         yield github
 
 
-@pytest.fixture(scope="module")
-def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+@pytest.fixture(scope="module", params=["token", "app"])
+def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequest) -> Iterator[Product]:
     """The process that nothing happens to."""
-    with product(shared_table, github.url) as running:
-        running.give_credential({"token": TOKEN})
+    credentials = {
+        "token": {"token": TOKEN},
+        "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
+    }
+    with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
+        # It lives on while installations come and go.
+        patch.setattr("timer_core.github.installations._LIST_MIN_AGE_S", 0)
+        running.give_credential(credentials[request.param])
         yield running
 
 
@@ -148,8 +162,26 @@ def deliveries_failed(team: Team) -> None:
     team.at(SECONDS_AGO)
 
 
+def deletion_missed(team: Team) -> None:
+    issue = assigned_issue(team)
+    team.at(10 * MINUTES)
+    team.github.delete(issue)
+    team.happened()
+    team.at(SECONDS_AGO)
+
+
+def rename_missed(team: Team) -> None:
+    issue, _ = assigned_issue(team), assigned_issue(team)
+    team.at(10 * MINUTES)
+    team.github.rename_repository(issue.repository, "lib")
+    team.happened()
+    team.at(SECONDS_AGO)
+
+
 def sweep(process: Product, **options: bool) -> None:
-    process.sweep(**options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process.sweeper, "now_ms", lambda: END_MS)
+        process.sweep(**options)
     process.process()
 
 
@@ -162,6 +194,8 @@ STORIES = [
     Story(repository_renamed, Product.process),
     Story(closing_missed, partial(sweep, redeliver=False)),
     Story(transfer_missed, partial(sweep, redeliver=False)),
+    Story(deletion_missed, partial(sweep, redeliver=False)),
+    Story(rename_missed, partial(sweep, redeliver=False)),
     Story(deliveries_failed, partial(sweep, stop_closed=False)),
 ]
 # Of these the delivery says it all.
@@ -216,10 +250,9 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         return calls.make(operation, lambda: request(session, prepared))
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
-    with (
-        product(running.table, running.api_url, **credential) as process,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setattr("timer_core.github.transport.urllib3.Timeout", _impatient)
+        process = stack.enter_context(product(running.table, running.api_url, **credential))
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
@@ -227,6 +260,10 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         # Nobody waits for GitHub here, so it does not get better meanwhile.
         patch.setattr("time.sleep", lambda _: None)
         yield process
+
+
+def _impatient(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=min(read, PATIENCE_S))
 
 
 class _Queue:
@@ -284,7 +321,9 @@ def seen(team: Team) -> list[object]:
 
 
 def begin(github: FakeGitHub, running: Product, story: Story) -> Team:
-    team = new_team(github, running, size=2, t0=ago(SECONDS_AGO / MINUTES))
+    team = new_team(github, running, size=2, t0=BEGIN_MS)
+    github.app.client_id = CLIENT_ID
+    github.install_app(team.name)
     story.prepare(team)
     github.requests.clear()
     return team
@@ -299,6 +338,8 @@ def undisturbed(github: FakeGitHub, running: Product, story: Story) -> tuple[Cal
     return calls, seen(team)
 
 
+# What an App asks for more than with a token has no effect on anybody.
+@pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("story", STORIES, ids=str)
 def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
     github: FakeGitHub, running: Product, story: Story
@@ -316,11 +357,14 @@ def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
         assert seen(team) == expected, f"killed after {until.effects}"
 
 
-FAULTS = [
-    faults.status(502),
-    faults.lost_answer(),
-    faults.secondary_limit(None),
-    faults.graphql_error(partial=True),
+# Each makes another one: what gets no answer is let go of with its fake.
+FAULTS: list[Callable[[], faults.Fault]] = [
+    lambda: faults.status(502),
+    faults.timeout,
+    faults.lost_answer,
+    lambda: faults.primary_limit(600),
+    lambda: faults.secondary_limit(None),
+    lambda: faults.graphql_error(partial=True),
 ]
 
 
@@ -334,7 +378,7 @@ def test_what_github_could_not_do_is_done_the_next_time(
     asked = [request.path for request in github.requests]
     assert asked
     for position, path in enumerate(asked):
-        for fault in FAULTS:
+        for fault in (make() for make in FAULTS):
             if not path.startswith(fault.path):
                 continue
             team = begin(github, running, story)

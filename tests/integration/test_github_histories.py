@@ -40,7 +40,9 @@ class Step(NamedTuple):
 # Who is assigned when a card is moved, and what happened under which name, GitHub's API tells to the
 # second, and the repair looks back a few seconds more: nothing else happens just before and after these.
 ALONE, ALONE_S = {"card", "transfer"}, 10
-ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "card", "card", "transfer"]
+ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
+# Each starts timers.
+LABELS = ["bug", "urgent"]
 STEPS = st.builds(
     Step,
     wait_s=st.sampled_from([0, 0, 1, 3, 60, LONGEST_WAIT_S]),
@@ -87,7 +89,9 @@ class Board:
         self.github = team.github
         repositories = [self.github.new_repository(f"{team.name}/{name}") for name in REPOSITORIES]
         for repository in repositories:
-            self.github.label(self.github.new_issue(repository), "bug")
+            issue = self.github.new_issue(repository)
+            for label in LABELS:
+                self.github.label(issue, label)
         self.repositories = repositories
         self.issues = [self.github.new_issue(repositories[0]) for _ in range(2)]
         self.people = (*team.people, self.github.new_user("stranger"))
@@ -130,10 +134,11 @@ class Board:
                 self.github.close(issue)
                 return "closed", None
             case "label":
-                if issue.labels:
-                    self.github.unlabel(issue, "bug")
-                    return "unlabeled", assignees
-                self.github.label(issue, "bug")
+                label = LABELS[step.choice % len(LABELS)]
+                if label in [one.name for one in issue.labels]:
+                    self.github.unlabel(issue, label)
+                    return "" if issue.labels else "unlabeled", assignees
+                self.github.label(issue, label)
                 return "" if is_closed else "labeled", assignees
             case "card":
                 card = self.cards[step.issue]
@@ -290,7 +295,7 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
-    with product(shared_table, github.url) as running:
+    with product(shared_table, github.url, START_LABELS=",".join(LABELS)) as running:
         running.give_credential({"token": TOKEN})
         yield running
 

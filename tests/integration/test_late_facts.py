@@ -6,8 +6,10 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Timer
 from timer_core.store.facts import FactStore
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table, Write
-from timer_core.store.timers import Filters, Idempotency, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
 T0 = 4_000_000_000_000

@@ -11,7 +11,8 @@ from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Status, Timer
 from timer_core.store.facts import FactStore
 from timer_core.store.table import Table
-from timer_core.store.timers import Idempotency, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
 T0 = 4_000_000_000_000

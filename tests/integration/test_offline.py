@@ -23,7 +23,8 @@ from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Status, Timer
 from timer_core.store.facts import FactStore
 from timer_core.store.table import Table
-from timer_core.store.timers import Idempotency, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency
 
 MINUTE = 60
 _numbers = count(1)

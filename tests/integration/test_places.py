@@ -11,7 +11,9 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import Fact
 from timer_core.store.facts import FactStore
-from timer_core.store.timers import Filters, Patch, TimerStore
+from timer_core.store.queries import Filters
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
 from types import ModuleType
@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 import yaml
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto import mock_aws
 
 from tests.support.connection import REGION
-from tests.support.gateway import Context, request_event
+from tests.support.gateway import Context, HurriedContext, request_event
 from tests.support.handlers import loaded
 from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Queue:
         for event in events:
             send(self.sqs, self.url, [event], delivery=event.delivery)
 
-    def poll(self) -> int:
+    def poll(self, context: Context | None = None) -> int:
         """Hand a batch over and delete what succeeded, as an event source mapping does; return its size.
 
         What failed is there again at once.
@@ -80,19 +81,28 @@ class Queue:
             for message in received
         ]
         try:
-            answer = self.process.handler({"Records": records}, Context())
+            answer = self.process.handler({"Records": records}, context or Context())
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         except Killed:
             # No answer: all of it is delivered again when the visibility time-out is over.
             failed = set(handles)
         for message_id, handle in handles.items():
             if message_id in failed:
-                self.sqs.change_message_visibility(
-                    QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
-                )
+                # The function may have deleted it before it was killed.
+                with suppress(self.sqs.exceptions.ReceiptHandleIsInvalid):
+                    self.sqs.change_message_visibility(
+                        QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
+                    )
             else:
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
         return len(received)
+
+    def left(self) -> int:
+        """Return how many messages are not deleted."""
+        found = self.sqs.get_queue_attributes(
+            QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
     def dead(self) -> list[str]:
         found = self.sqs.receive_message(QueueUrl=self.dead_url, MaxNumberOfMessages=10)
@@ -221,6 +231,58 @@ def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shar
         assert polls < 30
     assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
     assert sorted(queue.dead()) == sorted([POISON, "not even JSON"])
+
+
+@pytest.mark.parametrize("position", [0, 2, 6])
+def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
+    queue: Queue, shared_table: Table, position: int
+) -> None:
+    """Because it takes longer than there is time, or more memory."""
+    user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
+    events = of_issue(number, user_id)
+    (poison, *_) = of_issue(number + 1, poison_id)
+    queue.put(*events[:position], poison, *events[position:])
+
+    def kill(request: AWSPreparedRequest, **_: object) -> None:
+        if str(poison_id).encode() in request.body:
+            raise Killed
+
+    hooks = queue.process.table.connection.client.meta.events
+    hooks.register("before-send.dynamodb", kill)
+    try:
+        for _ in range(3):
+            queue.poll()
+        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert queue.left() == 1
+        while queue.poll():
+            pass
+    finally:
+        hooks.unregister("before-send.dynamodb", kill)
+    assert [from_json(body).delivery for body in queue.dead()] == [poison.delivery]
+
+
+class TestShortOfTime:
+    def test_what_is_done_is_deleted_and_the_rest_is_done_in_another_batch(
+        self, queue: Queue, shared_table: Table
+    ) -> None:
+        user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
+        queue.put(*of_issue(number, user_id))
+        # It is looked at before each message.
+        assert queue.poll(HurriedContext(looks=2)) == 6
+        assert queue.left() == 4
+        assert worked(shared_table, user_id) == {number: [("paused", 2)]}
+        assert queue.poll() == 4
+        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+
+    def test_nothing_is_given_up_without_a_try(self, queue: Queue, shared_table: Table) -> None:
+        user_id, number = 9_600 + next(_numbers), 1000 * next(_numbers)
+        queue.put(*of_issue(number, user_id))
+        for _ in range(9):
+            queue.poll(HurriedContext(looks=0))
+        assert worked(shared_table, user_id) == {}
+        queue.poll(HurriedContext(looks=0))
+        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert (queue.left(), queue.dead()) == (0, [])
 
 
 def test_killed_ten_times_with_one_batch_all_of_it_is_kept_and_can_be_put_back(

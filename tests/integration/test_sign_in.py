@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.messages import Answer as GitHubAnswer
     from tests.support.fake_github.messages import Request
     from tests.support.gateway import Answer
+    from tests.support.network import Send
     from timer_core.store.table import Table
 
 LOGIN = "/api/auth/login/"
@@ -285,6 +288,25 @@ class TestOrganizations:
         club.github.faults.append(_changed("GET /user/memberships/orgs/octo-org", state="pending"))
         assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
 
+    def test_a_former_member_is_turned_away_from_everywhere_and_told_the_truth(self, club: House) -> None:
+        ann = club.new_person()
+        members = club.github.new_organization("octo-org", {ann: "member"}).members
+        browser, _ = club.signed_in(ann)
+        token = club.token(browser)
+        embedded, _ = club.embedded(ann)
+        browser("POST", "/api/timelogs/start/", {})
+        del members[ann]
+        club.clock.advance(1)
+        page = club.sign_in(club.browser(), ann)
+        assert page.status == 403
+        assert "Nothing was stored" not in page.body
+        assert "Your account and your timers are stored still" in page.body
+        club.cool()
+        assert browser("GET", ME).status == 401
+        assert club.caller(token)("GET", TIMERS).status == 401
+        assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
+        assert len(club.timers_of(ann)) == 1
+
     def test_if_github_does_not_tell_nobody_is_let_in(self, club: House) -> None:
         browser, bob = club.browser(), club.new_person()
         back = club.leave_for_github(browser, bob)
@@ -500,20 +522,58 @@ class TestKeys:
         house.cool()
         assert browser("GET", ME).status == 401
 
-    def test_a_key_that_was_rotated_a_moment_ago_works_at_once(
+    def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, house: House) -> None:
+        """However many wrong sessions come, and use up the looks at the keys that are stored."""
+        old, ann = house.signed_in()
+        old("GET", TIMERS)
+        read_before = door.sessions()
+        house.sign_with("n" * 64, previous=KEY)
+        house.cool()
+        new, _ = house.signed_in(ann)
+        assert _key_id(new) == _key_id(old)
+        with pytest.MonkeyPatch.context() as patch:
+            # One function has begun anew, and the other has not.
+            patch.setattr(door, "sessions", lambda: read_before)
+            house.timelogs.door = door.Door(house.table, house.timelogs.logger)
+            junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
+            assert house.caller(junk, "Bearer")("GET", TIMERS).status == 401
+            assert new("GET", TIMERS).status == 200
+        # By the time that it signs, the other has read it too.
+        house.clock.advance(361)
+        house.seconds.now += 361
+        later, _ = house.signed_in(ann)
+        assert _key_id(later) != _key_id(old)
+        assert later("GET", TIMERS).status == 200
+
+    def test_whether_a_key_is_ours_is_not_known_while_the_keys_cannot_be_read(self, house: House) -> None:
+        """A widget that hears 401 forgets its session."""
+        browser, _ = house.signed_in()
+        unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        try:
+            ask = house.caller(unknown, "Bearer")
+            assert [ask("GET", TIMERS).status for _ in range(3)] == [500] * 3
+            assert browser("GET", TIMERS).status == 200
+        finally:
+            client.restore_secret(SecretId=house.secret_arn)
+        house.seconds.now += 10
+        assert [ask("GET", TIMERS).status for _ in range(3)] == [401] * 3
+
+    def test_a_key_that_replaced_one_that_had_leaked_works_at_once(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         old, ann = house.signed_in()
         assert old("GET", TIMERS).status == 200
         read_before = door.sessions()
-        house.sign_with("n" * 64, previous=KEY)
+        house.sign_with("n" * 64)
         house.cool()
         new, _ = house.signed_in(ann)
         # One function has begun anew, and the other has not.
         monkeypatch.setattr(door, "sessions", lambda: read_before)
-        house.timelogs.door = door.Door(house.table)
+        house.timelogs.door = door.Door(house.table, house.timelogs.logger)
         assert new("GET", TIMERS).status == 200
-        assert old("GET", TIMERS).status == 200
+        assert old("GET", TIMERS).status == 401
 
 
 class TestRotation:
@@ -604,14 +664,43 @@ class TestReads:
             network.close()
         assert (cold, warm) == (["GetItem", "Query"], ["Query"])
 
-    def test_the_first_use_of_a_token_on_a_day_is_noted(self, house: House) -> None:
+    def test_the_first_use_of_a_token_on_a_day_is_noted_while_it_is_answered(self, house: House) -> None:
         ask = self._ask(house, "token")
+        network, is_answered = Network(house.timelogs.table.connection), threading.Event()
+
+        def hold_back(operation: str, send: Send) -> Any:
+            if operation == "UpdateItem":
+                assert is_answered.wait(20)
+            elif operation == "Query":
+                is_answered.set()
+            return send()
+
+        network.every_request = hold_back
+        try:
+            assert ask().status == 200
+        finally:
+            network.close()
+        assert sorted(network.requests) == ["GetItem", "Query", "UpdateItem"]
+
+    def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, house: House) -> None:
+        ask, written = self._ask(house, "token"), io.StringIO()
+        handler = house.timelogs.logger.registered_handler
+        before, network = handler.setStream(written), Network(house.timelogs.table.connection)
+        network.every_write = refusal("InternalServerError", 500)
+        try:
+            assert ask().status == 200
+        finally:
+            network.close()
+            handler.setStream(before)
+        assert "The use of a token could not be noted" in written.getvalue()
+        # The next function that does not know the token tries again.
+        house.cool()
         network = Network(house.timelogs.table.connection)
         try:
             ask()
         finally:
             network.close()
-        assert network.requests == ["GetItem", "UpdateItem", "Query"]
+        assert "UpdateItem" in network.requests
 
     def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, house: House) -> None:
         network = Network(house.timelogs.table.connection)

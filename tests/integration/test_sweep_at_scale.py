@@ -1,8 +1,9 @@
 """Sweeps that are too much for one run, on Amazon's DynamoDB Local."""
 
+import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -11,17 +12,20 @@ import pytest
 from tests.support import crowd
 from tests.support.connection import connect
 from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Issue
 from tests.support.gateway import Context, HurriedContext
 from tests.support.handlers import loaded
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
+from timer_core.github.transport import READ_S
 from timer_core.store.health import HealthStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
-from timer_core.store.timers import OpenTimer, TimerStore
+from timer_core.store.timers import TimerStore
 
 DAY_MS = 24 * crowd.HOUR_MS
 OPEN, STALE = 2_000, 400
@@ -40,7 +44,7 @@ class TestStale:
     def test_memory_does_not_grow_with_what_there_is(
         self, crowded: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("timer_core.store.timers._OPEN_TIMERS_PAGE", 20)
+        monkeypatch.setattr("timer_core.store.queries._OPEN_TIMERS_PAGE", 20)
 
         def peak(hours: float) -> tuple[int, int]:
             tracemalloc.start()
@@ -186,6 +190,96 @@ class TestComparing:
             missed.append(later(team, options)["missed"])
         missed += [later(team, options)["missed"] for options in (HOURLY, DAILY)]
         assert missed == [0, 0, 10, 4]
+
+    def test_at_a_rate_limit_while_it_looks_for_an_issue_the_rest_is_left_too(
+        self, team: Team, github: FakeGitHub
+    ) -> None:
+        repository = github.repository(f"{team.name}/app")
+        assert repository is not None
+        github.transfer(repository.issues[2], github.new_repository(f"{team.name}/other"))
+        team.happened()
+        github.faults.append(faults.secondary_limit(600, path="GET /repos/"))
+        limited = sweep(team, DAILY)
+        assert (limited["failed"], limited["complete"]) == (0, False)
+        found = later(team, HOURLY)
+        assert (found["moved"], found["missed"], found["complete"]) == (1, 14, True)
+
+    @pytest.fixture
+    def one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All timers in one window, so that all issues are asked about at once; and no long waits."""
+        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 1_000)
+        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0.02)
+        monkeypatch.setattr("timer_core.github.pauses._OUTAGE_S", 0.01)
+
+    @pytest.mark.usefixtures("one_question")
+    @pytest.mark.parametrize("failure", ["too much", "time-out"])
+    def test_what_is_too_much_for_one_query_is_asked_about_in_several(
+        self, team: Team, github: FakeGitHub, failure: str
+    ) -> None:
+        github.faults += failing(failure, lambda issues: len(issues) > 4)
+        summary = sweep(team, DAILY)
+        assert (summary["missed"], summary["failed"]) == (14, 0)
+        assert (summary["complete"], summary["trouble"]) == (True, "")
+
+    @pytest.mark.usefixtures("one_question")
+    @pytest.mark.parametrize("failure", ["too much", "time-out"])
+    def test_an_issue_that_github_fails_at_holds_up_no_other(
+        self, team: Team, github: FakeGitHub, failure: str
+    ) -> None:
+        github.faults += failing(failure, lambda issues: 9 in issues)
+        summary = sweep(team, DAILY)
+        assert (summary["missed"], summary["failed"]) == (13, 1)
+        assert (summary["complete"], summary["trouble"]) == (True, "")
+
+    @pytest.mark.usefixtures("one_question")
+    def test_a_moments_trouble_is_waited_out(self, github: FakeGitHub, running: Product) -> None:
+        team = new_team(github, running, size=1, t0=ago(120))
+        github.new_repository(f"{team.name}/app")
+        issue = start(team, "app", 0)
+        team.at(3_600)
+        github.close(issue)
+        team.happened()
+        github.faults.append(faults.status(502))
+        assert sweep(team, DAILY)["missed"] == 1
+
+    def test_github_may_take_longer_over_a_query_than_over_all_else(
+        self, team: Team, github: FakeGitHub
+    ) -> None:
+        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+            time.sleep(READ_S + 0.2)
+            return carry_out()
+
+        github.faults.append(faults.Fault(take_long, "/graphql"))
+        assert sweep(team, DAILY)["missed"] == 14
+
+
+FAILURES = {
+    "too much": Answer(
+        200,
+        {
+            "data": {"i0": None},
+            "errors": [
+                {
+                    "type": "RESOURCE_LIMITS_EXCEEDED",
+                    "path": ["i0"],
+                    "message": "Resource limits for this query exceeded.",
+                }
+            ],
+        },
+    ),
+    "time-out": Answer(502, {"message": "Something went wrong while executing your query."}),
+}
+
+
+def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
+    """Return faults of queries about issues, by whose numbers they fail."""
+
+    def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        variables = request.members["variables"].items()
+        issues = {number for name, number in variables if name.startswith("x")}
+        return FAILURES[failure] if is_heavy(issues) else carry_out()
+
+    return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
 # Stands for a request that nothing happens to.

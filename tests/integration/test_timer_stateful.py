@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotFound,
     OtherTimerOpen,
-    TimerNotFound,
     TransitionNotAllowed,
     TransitionTooEarly,
 )
@@ -35,8 +35,10 @@ from timer_core.domain.timers import Timer, finished
 from timer_core.store.facts import FactStore
 from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
 from timer_core.store.offline import OfflineStore
+from timer_core.store.queries import Filters, Position
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Idempotency, Patch, Position, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency, Patch
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
@@ -443,7 +445,7 @@ class TimerMachine(RuleBasedStateMachine):
             return timer
 
         if ulid not in person.words:
-            return self.refused(TimerNotFound, ask)
+            return self.refused(NotFound, ask)
         place = person.desk_of(ulid)
         status = place[2].status if place else "stopped"
         allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
@@ -598,7 +600,7 @@ class TimerMachine(RuleBasedStateMachine):
         patch = Patch(description=text, organization=organization)
         if ulid not in person.words:
             return self.refused(
-                TimerNotFound, lambda: self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
+                NotFound, lambda: self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
             )
         self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
         words = person.words[ulid]
@@ -631,7 +633,7 @@ class TimerMachine(RuleBasedStateMachine):
             return self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
 
         if ulid not in person.words:
-            return self.refused(TimerNotFound, ask)
+            return self.refused(NotFound, ask)
         if row is None:
             return self.refused(TransitionNotAllowed, ask, "correct the times of a timer that is")
         corrected = replace(
@@ -660,7 +662,7 @@ class TimerMachine(RuleBasedStateMachine):
             return self.store.patch(person.user_id, ulid, Patch(issue=(issue,)), now_ms=self.now)
 
         if ulid not in person.words:
-            return self.refused(TimerNotFound, ask)
+            return self.refused(NotFound, ask)
         words = person.words[ulid]
         place = person.desk_of(ulid)
         self.repeatable = None
@@ -703,7 +705,7 @@ class TimerMachine(RuleBasedStateMachine):
         if ulid not in person.words:
             # One of the same millisecond would be the same deletion, tried again.
             return self.refused(
-                TimerNotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.true_now + 1)
+                NotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.true_now + 1)
             )
         self.store.delete(person.user_id, ulid, now_ms=self.now)
         self.repeatable = None
@@ -858,7 +860,7 @@ class TimerMachine(RuleBasedStateMachine):
             assert replace(whole, history=(), snapshot=None) == replace(timer, history=(), snapshot=None)
         if person.gone:
             ulid = data.draw(st.sampled_from(person.gone))
-            self.refused(TimerNotFound, lambda: self.store.get(person.user_id, ulid))
+            self.refused(NotFound, lambda: self.store.get(person.user_id, ulid))
 
     @rule(data=st.data(), page_size=st.integers(1, 4), is_open=st.sampled_from([None, True, False]))
     def the_pages_of_a_list_hold_what_it_selects(

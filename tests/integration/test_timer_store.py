@@ -7,15 +7,17 @@ import pytest
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
+    NotFound,
     OtherTimerOpen,
-    TimerNotFound,
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Status, finished
-from timer_core.store import timers as timers_module
+from timer_core.store import queries
+from timer_core.store.queries import Filters, Page
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timers import MAX_HISTORY, Filters, Idempotency, Page, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import MAX_HISTORY, Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -231,7 +233,7 @@ class TestPatch:
         ulid = start(store)
         assert store.patch(ANN, ulid, Patch(description="é\n☕"), now_ms=T0).description == "é\n☕"
         assert store.patch(ANN, ulid, Patch(description=""), now_ms=T0).description == ""
-        with pytest.raises(TimerNotFound):
+        with pytest.raises(NotFound):
             store.patch(BOB, ulid, Patch(description="x"), now_ms=T0)
 
 
@@ -247,7 +249,7 @@ def test_a_deleted_timer_is_gone_and_its_issue_free(store: TimerStore, open_firs
         lambda: store.pause(ANN, ulid, now_ms=T0 + 3, by="manual", cause="b"),
         lambda: store.patch(ANN, ulid, Patch(description="x"), now_ms=T0 + 3),
     ):
-        with pytest.raises(TimerNotFound):
+        with pytest.raises(NotFound):
             act()
     assert store.page(ANN, Filters(), page_size=10).timers == ()
     start(store, T0 + 4)
@@ -325,8 +327,8 @@ class TestLists:
         expected: list[int],
     ) -> None:
         self.fill(store)
-        monkeypatch.setattr(timers_module, "_FILTERED_READ", 1)
-        monkeypatch.setattr(timers_module, "_FILTERED_READS", 2)
+        monkeypatch.setattr(queries, "_FILTERED_READ", 1)
+        monkeypatch.setattr(queries, "_FILTERED_READS", 2)
         reads, query = [], store._table.query
         monkeypatch.setattr(store._table, "query", lambda *a, **k: reads.append(1) or query(*a, **k))
 
@@ -358,8 +360,8 @@ class TestLists:
 
     def test_a_search_in_vain_ends(self, store: TimerStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fill(store)
-        monkeypatch.setattr(timers_module, "_FILTERED_READ", 1)
-        monkeypatch.setattr(timers_module, "_FILTERED_READS", 4)
+        monkeypatch.setattr(queries, "_FILTERED_READ", 1)
+        monkeypatch.setattr(queries, "_FILTERED_READS", 4)
         page = store.page(ANN, Filters(repo="octocat/other"), page_size=50)
         assert (page.timers, page.previous) == ((), None)
         # Of 11 timers, the newest first, four were looked at.

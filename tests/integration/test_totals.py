@@ -12,10 +12,11 @@ from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
 from tests.support.table import table_properties
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.timers import finished
-from timer_core.store import timers as store_module
+from timer_core.store import queries
 from timer_core.store.people import Person
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
 
 HOUR, DAY = 3600, 86_400
 
@@ -157,8 +158,8 @@ def test_what_is_too_much_to_read_is_said_to_be_incomplete(
     limit: str,
     most: int,
 ) -> None:
-    monkeypatch.setattr(store_module, "_RANGE_READ", 2)
-    monkeypatch.setattr(store_module, limit, most)
+    monkeypatch.setattr(queries, "_RANGE_READ", 2)
+    monkeypatch.setattr(queries, limit, most)
     store = TimerStore(shared_table)
     user_id, t0, day_ms = new_person().user_id, 1_700_000_000_000, DAY * 1000
     for day in range(7):

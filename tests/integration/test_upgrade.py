@@ -21,8 +21,10 @@ from timer_core.github.messages import IssueEvent, to_json
 from timer_core.store.facts import FactStore
 from timer_core.store.items import TIMER_SHAPE, issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate
+from timer_core.store.queries import Filters
 from timer_core.store.table import RawItem, Table
-from timer_core.store.timers import Filters, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Patch
 
 VERSIONS = sorted(path.stem.removeprefix("timer_core-") for path in RELEASES.glob("*.zip"))
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).

@@ -20,8 +20,10 @@ from timer_core.domain.timers import Timer
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, Patch, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Patch
 
 MINUTE = 60_000
 # Deliveries of an hour ago: what people do by hand in these tests comes after them, or between.

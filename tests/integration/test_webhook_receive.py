@@ -18,7 +18,7 @@ from moto import mock_aws
 from tests.support.connection import REGION
 from tests.support.gateway import Answer, Context, request_event
 from tests.support.handlers import loaded
-from timer_core import secrets
+from timer_core import secrets, settings
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.signature import sign
@@ -115,6 +115,7 @@ def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     sqs = boto3.client("sqs")
     queue_url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     monkeypatch.setenv("DELIVERY_QUEUE_URL", queue_url)
+    settings.settings.cache_clear()
     arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
     seconds = Seconds()
     monkeypatch.setattr(secrets, "time", seconds)
@@ -382,6 +383,21 @@ class TestUnavailable:
         finally:
             client.restore_secret(SecretId=receiver.secret_arn)
         assert receiver.deliver().status == 202
+
+    def test_whether_a_signature_is_wrong_is_not_known_while_secrets_are_out_of_reach(
+        self, receiver: Receiver
+    ) -> None:
+        """The secret may have been rotated, and GitHub's next attempt be good."""
+        assert receiver.deliver(guid="1").status == 202
+        client = boto3.client("secretsmanager")
+        client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
+        try:
+            for _ in range(2):
+                assert_refused(receiver.deliver(guid="2", secret="rotated"), 503)
+        finally:
+            client.restore_secret(SecretId=receiver.secret_arn)
+        receiver.seconds.now += 10
+        assert_refused(receiver.deliver(guid="2", secret="rotated"), 401)
 
     def test_what_it_read_before_still_serves_while_secrets_are_out_of_reach(
         self, receiver: Receiver

@@ -10,7 +10,7 @@ from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.items import SlotItem, issue_pk, raw, user_pk
-from timer_core.store.timers import put_new
+from timer_core.store.writes import put_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -26,7 +26,8 @@ from timer_core.api import door
 from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.queries import Filters
+from timer_core.store.timers import TimerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,7 +163,7 @@ class House:
     def cool(self) -> None:
         """Let both functions begin anew: they know nobody any more, nor the keys."""
         for function in (self.auth, self.timelogs):
-            function.door = door.Door(function.table)
+            function.door = door.Door(function.table, function.logger)
         door.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:

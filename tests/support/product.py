@@ -21,7 +21,8 @@ from timer_core.github.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.queries import Filters
+from timer_core.store.timers import TimerStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,6 +46,7 @@ class Message:
     group: str
     receives: int = 0
     wait_s: int | None = None
+    deleted: bool = False
 
 
 @dataclass
@@ -74,6 +76,10 @@ class MemoryQueue:
         assert request["QueueUrl"]
         self.batch[int(request["ReceiptHandle"])].wait_s = request["VisibilityTimeout"]
 
+    def delete_message(self, **request: str) -> None:
+        assert request["QueueUrl"]
+        self.batch[int(request["ReceiptHandle"])].deleted = True
+
     def receive(self) -> list[Message]:
         self.batch = [self.waiting.popleft() for _ in range(min(BATCH, len(self.waiting)))]
         for message in self.batch:
@@ -87,7 +93,7 @@ class MemoryQueue:
 
     def time_out(self) -> None:
         """Let the last batch be received again, because nobody said what became of it."""
-        self.waiting.extendleft(reversed(self.batch))
+        self.waiting.extendleft(message for message in reversed(self.batch) if not message.deleted)
         self.batch = []
 
     def wait(self) -> None:

@@ -16,7 +16,13 @@ from timer_core.domain.replay import Fact
 from timer_core.domain.timers import Timer
 from timer_core.store.facts import FactStore
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
+
+try:
+    from timer_core.store.queries import Filters
+except ImportError:
+    # Where 0.1.0 has it.
+    from timer_core.store.timers import Filters
 
 table = Table(
     os.environ["TABLE_NAME"],

@@ -249,6 +249,42 @@ def test_a_failure_warns_or_fails_as_asked(
     )
 
 
+@pytest.mark.parametrize(
+    ("fail_on_error", "exit_status", "command"), [("false", 0, "warning"), ("true", 1, "error")]
+)
+def test_a_name_that_no_host_can_have_warns_or_fails_as_asked(
+    run: Callable[..., Run], fail_on_error: str, exit_status: int, command: str
+) -> None:
+    result = run(url="https://issue-timer..example/", fail_on_error=fail_on_error)
+    assert (result.exit_status, result.outputs) == (exit_status, {"status": "failed"})
+    assert result.log.startswith(f"::{command} title=Issue Timer::The input url is not")
+
+
+@pytest.mark.parametrize(("fail_on_error", "exit_status"), [("false", 0), ("true", 1)])
+def test_an_event_that_cannot_be_read_warns_or_fails_as_asked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fail_on_error: str,
+    exit_status: int,
+) -> None:
+    variables = {
+        "GITHUB_EVENT_NAME": "issues",
+        "GITHUB_EVENT_PATH": str(tmp_path / "nowhere.json"),
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "GITHUB_REPOSITORY_ID": "1",
+        "GITHUB_RUN_ID": "1",
+        "ISSUE_TIMER_URL": "https://issue-timer.example/",
+        "ISSUE_TIMER_SECRET": SECRET,
+        "ISSUE_TIMER_FAIL_ON_ERROR": fail_on_error,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert forward.main() == exit_status
+    assert "cannot be read" in capsys.readouterr().out
+    assert (tmp_path / "output").read_text() == "status=failed\n"
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(run: Callable[..., Run], server: Server, status: int) -> None:
     server.answers = [Answer(status, {}, {"Location": f"{server.url}elsewhere/"}), ACCEPTED]
@@ -275,6 +311,8 @@ def test_a_redirect_is_not_followed(run: Callable[..., Run], server: Server, sta
         "https://issue-timer.example/a b",
         "https://issue-timer.example/\r\nX-Header: 1",
         "https://ißue-timer.example/",
+        "https://issue-timer..example/",
+        f"https://{'issue-timer' * 6}.example/",
         "issue-timer.example",
         "",
     ],

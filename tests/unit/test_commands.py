@@ -11,7 +11,8 @@ MINUTE = 60_000
 
 @pytest.mark.parametrize("action", ["start", "pause", "resume", "stop"])
 @pytest.mark.parametrize(
-    "line", ["/timer {}", "  /timer   {}  ", "/Timer {}", "hello\n/timer {}\nworld", "\t/timer {}\r"]
+    "line",
+    ["/timer {}", "   /timer   {}  ", "/Timer {}", "hello\n/timer {}\nworld", "/timer\t{}\t", "/timer {}\r"],
 )
 def test_a_command_stands_on_a_line_of_its_own(line: str, action: str) -> None:
     assert parse(line.format(action), "/timer") == ([Command(action)], [])
@@ -57,6 +58,13 @@ def test_what_is_meant_as_a_command_and_is_none_is_a_mistake(line: str) -> None:
         "~~~\n/timer start\n```\n/timer stop\n~~~",
         "/timers start",
         "`/timer start`",
+        "    /timer start",
+        "\t/timer start",
+        "  \t/timer start",
+        "<!-- /timer start -->",
+        "<!--\n/timer start\n-->",
+        "<!-- How to:\n\n/timer start\n--> /timer stop",
+        "<!--\n```\n-->\n<!--\n/timer start",
     ],
 )
 def test_talk_about_commands_is_none(text: str) -> None:
@@ -65,6 +73,18 @@ def test_talk_about_commands_is_none(text: str) -> None:
 
 def test_after_a_block_of_code_commands_count_again() -> None:
     assert parse("```\n/timer stop\n```\n/timer start", "/timer") == ([Command("start")], [])
+
+
+def test_after_a_comment_of_html_commands_count_again() -> None:
+    assert parse("<!-- about\n/timer stop -->\n/timer start", "/timer") == ([Command("start")], [])
+
+
+def test_in_a_block_of_code_no_comment_of_html_begins() -> None:
+    assert parse("```\n<!--\n```\n/timer start", "/timer") == ([Command("start")], [])
+
+
+def test_a_tab_may_stand_before_a_duration() -> None:
+    assert parse("/timer\tlog\t5m", "/timer") == ([Command("log", 5 * MINUTE)], [])
 
 
 def test_the_prefix_is_the_deployments() -> None:

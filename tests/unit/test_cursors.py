@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.ids import new_ulid
-from timer_core.store.timers import Position
+from timer_core.store.queries import Position
 
 POSITION = Position(1_763_900_000_000, "01JD3K5W9GZ8Q4T1M6V7X0Y2BC", backwards=False)
 

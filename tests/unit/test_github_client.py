@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
-import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -27,6 +26,7 @@ from timer_core.github.errors import (
     GitHubError,
     InvalidCredential,
     NoCredential,
+    QueryFailed,
     RateLimited,
     Refused,
     Unavailable,
@@ -247,8 +247,8 @@ def ask(github: GitHub, owner: str = "octocat") -> Answer:
 class TestToken:
     def test_a_rest_request_is_sent_as_github_wants_it(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(201, {"number": 7}, {"X-Thing": "yes"}))
-        params = {"since": "2026-01-01T00:00:00Z", "a": "b c"}
-        answer = github.rest("POST", ISSUE, owner="octocat", body={"text": "é"}, params=params)
+        path = f"{ISSUE}?since=2026-01-01T00%3A00%3A00Z&a=b+c"
+        answer = github.rest("POST", path, owner="octocat", body={"text": "é"})
         assert (answer.status, answer.data, answer.headers["x-thing"]) == (201, {"number": 7}, "yes")
         (request,) = server.seen
         assert (request.method, request.path, request.body) == ("POST", ISSUE, {"text": "é"})
@@ -411,13 +411,13 @@ class TestApp:
                 get_issue(app_github, "hubot")
         assert server.paths() == ["/app/installations"]
 
-    def test_a_new_installation_is_found_within_a_minute(
+    def test_a_new_installation_is_found_within_half_a_minute(
         self, server: Server, clock: Clock, app_github: GitHub
     ) -> None:
         server.reply(ISSUE, Reply(200, {}))
         get_issue(app_github)
         server.installed["hubot"] = 78
-        clock.now_s += 59
+        clock.now_s += 29
         with pytest.raises(NoCredential):
             get_issue(app_github, "hubot")
         clock.now_s += 1
@@ -435,24 +435,22 @@ class TestApp:
         assert server.paths().count("/app/installations") == lists
 
     def test_where_it_was_uninstalled_there_is_no_credential(
-        self, server: Server, clock: Clock, app_github: GitHub
+        self, server: Server, app_github: GitHub
     ) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(200, {}))
         get_issue(app_github)
         del server.installed["hubot"]
-        clock.now_s += 60
         with pytest.raises(NoCredential):
             get_issue(app_github, "hubot")
 
-    def test_an_installation_that_was_made_anew_is_found(
-        self, server: Server, clock: Clock, app_github: GitHub
+    def test_an_installation_that_was_made_anew_is_found_at_once(
+        self, server: Server, app_github: GitHub
     ) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(200, {}))
         get_issue(app_github)
         server.installed["hubot"] = 79
-        clock.now_s += 60
         assert get_issue(app_github, "hubot").status == 200
         assert server.seen[-1].token.startswith("ghs_79_")
 
@@ -493,14 +491,28 @@ class TestApp:
 
 class TestRedirectsAndAcceptedStatuses:
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
-    def test_a_redirect_is_returned_and_not_followed(
+    def test_a_redirect_is_followed_with_the_same_request(
         self, server: Server, github: GitHub, status: int
     ) -> None:
-        location = f"{server.url}/repositories/1/issues/9"
-        server.reply(ISSUE, Reply(status, {"message": "Moved Permanently"}, {"Location": location}))
-        answer = get_issue(github)
-        assert (answer.status, answer.headers["location"]) == (status, location)
-        assert server.paths() == [ISSUE]
+        elsewhere = "/repositories/1/issues/9"
+        moved = Reply(status, {"message": "Moved"}, {"Location": f"{server.url}{elsewhere}"})
+        server.reply(ISSUE, moved)
+        server.reply(elsewhere, Reply(201, {"number": 9}))
+        assert github.rest("POST", ISSUE, owner="octocat", body={"a": 1}).data == {"number": 9}
+        assert server.paths() == [ISSUE, elsewhere]
+        assert {(request.method, request.token) for request in server.seen} == {("POST", TOKEN)}
+        assert server.seen[1].body == {"a": 1}
+
+    def test_no_credential_goes_to_where_a_redirect_leads_away(self, server: Server, github: GitHub) -> None:
+        server.reply(ISSUE, Reply(301, b"", {"Location": "http://localhost:1/repositories/1/issues/9"}))
+        with pytest.raises(Refused, match="away from its API"):
+            get_issue(github)
+
+    def test_redirects_in_a_circle_come_to_an_end(self, server: Server, github: GitHub) -> None:
+        server.reply(ISSUE, Reply(301, b"", {"Location": f"{server.url}{ISSUE}"}))
+        with pytest.raises(Refused):
+            get_issue(github)
+        assert server.paths() == [ISSUE] * 5
 
     def test_a_query_that_is_redirected_is_refused(self, server: Server, github: GitHub) -> None:
         server.reply("/graphql", Reply(301, b"", {"Location": "/elsewhere"}))
@@ -692,22 +704,19 @@ class TestOutages:
                 get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_silence_ends_with_a_time_out(
-        self, server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_silence_ends_with_a_time_out(self, server: Server, clock: Clock) -> None:
         def never(_: Seen) -> Reply:
             server.released.wait()
             return Reply()
 
-        monkeypatch.setattr(transport, "_TIMEOUT", urllib3.Timeout(connect=2, read=0.1))
         server.reply(ISSUE, never)
-        github = GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock)
+        github = GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock, read_s=0.1)
         with pytest.raises(Unavailable, match="timed out") as caught:
             get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_the_time_outs_are_short(self) -> None:
-        assert (transport._TIMEOUT.connect_timeout, transport._TIMEOUT.read_timeout) == (2, 5)
+    def test_the_time_outs_are_short_unless_more_patience_is_asked_for(self) -> None:
+        assert (transport._CONNECT_S, transport.READ_S) == (2, 5)
 
     @pytest.mark.parametrize(
         "reply",
@@ -744,6 +753,17 @@ class TestOutages:
             get_issue(github)
         clock.now_s += 60
         assert get_issue(github).status == 200
+
+    @pytest.mark.parametrize("kind", [{"type": "RESOURCE_LIMITS_EXCEEDED"}, {}])
+    def test_that_a_query_failed_keeps_from_no_other(
+        self, server: Server, github: GitHub, kind: dict[str, str]
+    ) -> None:
+        error = kind | {"path": ["node"], "message": "Resource limits for this query exceeded."}
+        failed = Reply(200, {"data": {"node": None}, "errors": [error]})
+        server.reply("/graphql", failed, Reply(200, {"data": {}}))
+        with pytest.raises(QueryFailed):
+            ask(github)
+        assert ask(github) == Answer({})
 
     def test_it_is_one_for_all_installations(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78

@@ -124,10 +124,10 @@ class TestAbsence:
     def test_there_is_none_if_the_parameter_does_not_exist(self, ssm: ParameterStore) -> None:
         assert ssm.parameter.get() is None
 
-    def test_absence_is_remembered_for_five_minutes(self, ssm: ParameterStore) -> None:
+    def test_absence_is_remembered_for_half_a_minute(self, ssm: ParameterStore) -> None:
         assert ssm.parameter.get() is None
         ssm.put({"token": SECRET})
-        ssm.now_s += 299
+        ssm.now_s += 29
         assert ssm.parameter.get() is None
         assert ssm.readings == 1
         ssm.now_s += 1

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -361,6 +362,19 @@ class TestLabels:
         assert deliver("issues.unlabeled", payload("issues.unlabeled") | {"label": body["label"]}) == Ignored(
             "other_label"
         )
+
+    def test_while_another_start_label_is_left_its_removal_changes_nothing(self) -> None:
+        vocabulary = replace(VOCABULARY, start_labels=frozenset({"bug", "urgent"}))
+        body = payload("issues.unlabeled")
+
+        def deliver_with(*labels: str) -> tuple[Event, ...] | Ignored:
+            body["issue"]["labels"] = [{"name": label} for label in labels]
+            return read("issues", body, delivery=GUID, received_ms=0, vocabulary=vocabulary)
+
+        assert deliver_with("other", "Urgent") == Ignored("start_label_left")
+        # Itself does not count, should GitHub still name it.
+        for labels in ((), ("other",), ("bug",)):
+            assert isinstance(deliver_with(*labels), tuple)
 
     def test_a_label_on_a_closed_issue_starts_nothing(self) -> None:
         body = payload("issues.labeled")

@@ -35,9 +35,13 @@ class Keys:
     current: str = OLD
     previous: str = ""
     rotated: tuple[str, str] | None = None
+    signs_from_s: int = 0
 
     def get(self) -> tuple[str, ...]:
         return self.current, self.previous
+
+    def signing(self, now_s: int) -> str:
+        return self.previous if self.previous and now_s < self.signs_from_s else self.current
 
     def refresh(self) -> bool:
         if self.rotated is None:
@@ -105,6 +109,16 @@ def test_a_session_of_the_previous_key_goes_on_until_that_is_emptied() -> None:
 def test_a_session_is_made_with_the_current_key() -> None:
     _, token = Sessions(Keys(NEW, OLD)).begin(ANN, "ann", now_ms=NOW * 1000)
     assert Sessions(Keys(NEW)).read(token, now_s=NOW).user_id == ANN
+
+
+def test_nor_with_the_current_one_before_everybody_knows_it() -> None:
+    keys = Keys(NEW, OLD, signs_from_s=NOW + 1)
+    tokens = [Sessions(keys).begin(ANN, "ann", now_ms=now_s * 1000)[1] for now_s in (NOW, NOW + 1)]
+    kids = [jwt.get_unverified_header(token)["kid"] for token in tokens]
+    assert kids == [
+        jwt.get_unverified_header(Sessions(Keys(key)).begin(ANN, "ann", now_ms=0)[1])["kid"]
+        for key in (OLD, NEW)
+    ]
 
 
 def test_a_key_that_is_not_known_yet_is_looked_for_once() -> None:

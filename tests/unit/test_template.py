@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
 
 from bench.cost import Assumptions
 from tests.support.connection import REGION
-from tests.support.template import STACK, template
+from tests.support.table import TEMPLATE, TemplateLoader
+from tests.support.template import STACK, template, translated
 
 # What cannot be made again: times, what GitHub told and is not in them yet, and what others signed with.
 KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
@@ -89,3 +93,43 @@ def test_the_cost_model_counts_what_alarms_read() -> None:
     alarms = template().of_type("AWS::CloudWatch::Alarm").values()
     read = sum(max(1, sum("MetricStat" in one for one in alarm.get("Metrics", ()))) for alarm in alarms)
     assert read == Assumptions().alarm_metrics
+
+
+@pytest.mark.parametrize(
+    ("origins", "is_allowed"),
+    [
+        ("", True),
+        ("https://wiki.example.org", True),
+        ("https://wiki.example.org:8443,https://other.example.org", True),
+        ("http://localhost", True),
+        ("http://localhost:8000", True),
+        ("https://wiki.example.org,http://wiki.localhost:8765", True),
+        ("http://wiki.example.org", False),
+        ("https://wiki.example.org,http://other.example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://evillocalhost", False),
+        ("http://localhost:8000.example.org", False),
+        ("http://localhost@example.org", False),
+        ("https://wiki.example.org/", False),
+        ("https://*.example.org", False),
+        ("https://wiki.example.org, https://other.example.org", False),
+        ("*", False),
+        ("null", False),
+    ],
+)
+def test_pages_that_embed_the_widget_come_over_tls_or_from_ones_own_machine(
+    origins: str, is_allowed: bool
+) -> None:
+    source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
+    # CloudFormation matches all of the value.
+    pattern = source["Parameters"]["AllowedOrigins"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origins)) is is_allowed
+
+
+def test_signing_in_is_throttled_more_than_all_else() -> None:
+    (stage,) = translated().of_type("AWS::ApiGatewayV2::Stage").values()
+    limits, default = stage["RouteSettings"], stage["DefaultRouteSettings"]
+    assert {"GET /api/auth/login", "GET /api/auth/callback"} <= limits.keys()
+    for settings in limits.values():
+        for limit in ("ThrottlingBurstLimit", "ThrottlingRateLimit"):
+            assert 0 < settings[limit] <= default[limit] / 10

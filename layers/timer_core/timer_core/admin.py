@@ -1,13 +1,13 @@
-"""Command line for operators: register people, manage their API tokens, migrate what is stored.
+"""Command line for operators: register people, manage their tokens, sign them out, delete them, migrate.
 
 Usage: ``python -m timer_core.admin token mint --user 583231 --login octocat``. The table is named
-by TABLE_NAME; region, credentials and endpoint come from the usual AWS environment variables.
+by TABLE_NAME, and with TRACK_UNREGISTERED it is remembered for good who was deleted; region, credentials
+and endpoint come from the usual AWS environment variables.
 """
 
 import argparse
 import contextlib
 import json
-import os
 import sys
 import urllib.error
 import urllib.parse
@@ -17,6 +17,7 @@ from http import HTTPStatus
 
 from timer_core.clock import now_ms
 from timer_core.settings import settings
+from timer_core.store.leaving import LeavingStore
 from timer_core.store.migration import migrate
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -38,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _mint(people, user_id, login, options.name, options.expires_days)
     if options.command == "list":
         return _list(people, user_id)
-    return _revoke(people, user_id, options.id)
+    if options.command == "revoke":
+        return _revoke(people, user_id, options.id)
+    if options.command == "sign-out":
+        return _sign_out(people, user_id)
+    return _erase(LeavingStore(table, track_unregistered=settings().track_unregistered), user_id)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="list a person's tokens")
     revoke = commands.add_parser("revoke", help="revoke a token")
     revoke.add_argument("--id", required=True, help="the token's id, as listed")
-    for command in commands.choices.values():
+    person = topics.add_parser("person", help="people")
+    actions = person.add_subparsers(dest="command", required=True)
+    actions.add_parser("sign-out", help="end all of a person's sessions, and revoke all of their tokens")
+    actions.add_parser("erase", help="delete a person with all of their tokens and timers")
+    for command in (*commands.choices.values(), *actions.choices.values()):
         command.add_argument("--user", required=True, help="a GitHub account: its numeric id, or its login")
     return parser
 
@@ -74,7 +83,7 @@ def _account(user: str, login: str | None) -> tuple[int, str | None]:
         if (user_id := int(user)) < 1:
             sys.exit(f"--user (USER=) is an id of 1 or more, or a login, not {user!r}.")
         return user_id, login
-    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    api = settings().github_api_url
     if not api.startswith(("https://", "http://localhost", "http://127.0.0.1")):
         sys.exit("GITHUB_API_URL must be an https address.")
     try:
@@ -120,6 +129,20 @@ def _revoke(people: PeopleStore, user_id: int, token_id: str) -> int:
         return 0
     print(f"User {user_id} has no token {token_id}.", file=sys.stderr)
     return 1
+
+
+def _sign_out(people: PeopleStore, user_id: int) -> int:
+    revoked = people.shut_out(user_id, now_ms=now_ms())
+    print(
+        f"User {user_id} is signed out, tokens revoked: {revoked}; a warm function may take another minute."
+    )
+    return 0
+
+
+def _erase(leaving: LeavingStore, user_id: int) -> int:
+    leaving.delete_all(user_id, now_ms=now_ms(), has_time=lambda: True)
+    print(f"User {user_id} is deleted; the hourly sweep looks once more for what was written meanwhile.")
+    return 0
 
 
 def _migrate(table: Table) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from timer_core.domain.errors import InvalidInput, TimerNotFound
+from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
@@ -163,7 +163,7 @@ class Intake:
         )
         try:
             return self._timers.add(timer)
-        except TimerNotFound:
+        except NotFound:
             # The person has deleted it since the delivery came first.
             return None
 

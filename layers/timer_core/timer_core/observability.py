@@ -1,6 +1,5 @@
 """Logs, metrics and traces, the same in every function."""
 
-import os
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -9,6 +8,8 @@ from typing import Any, TypeAlias
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from timer_core.settings import settings
 
 NAMESPACE = "IssueTimer"
 
@@ -26,7 +27,7 @@ def make_metrics(service: str) -> Metrics:
     Each has the dimensions ``stack``, so that two stacks of one account are kept apart, and ``service``.
     """
     metrics = Metrics(namespace=NAMESPACE, service=service)
-    metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME", "issue-timer"))
+    metrics.set_default_dimensions(stack=settings().stack_name)
     return metrics
 
 

@@ -1,37 +1,70 @@
-"""What the deployment decides, read once from environment variables (see template.yaml)."""
+"""What the deployment decides: the environment of the functions, read once (see template.yaml)."""
 
 import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
+from timer_core.github.vocabulary import Vocabulary
+
 _HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The environment of the functions that use the table.
+    """The environment of a function. What one is not given is as if nothing had been decided.
 
     Attributes
     ----------
+    stack_name
+        Whose metrics these are.
     exclusive
         Whether starting or resuming a timer pauses the person's other running ones.
     track_unregistered
         Whether GitHub's events time people who never signed in.
     stale_after_ms
         For how long a timer may be open.
-    github_credential
-        The name of the SSM parameter that may hold a credential for GitHub's API; empty if there is none.
-    github_api_url
-        The base URL of GitHub's API.
+    vocabulary
+        The names of things on GitHub.
+    github_credential, oauth_credential
+        The names of the SSM parameters that may hold a credential for GitHub's API, and what people sign in
+        with; empty if there is none.
+    github_url, github_api_url
+        Where GitHub's pages are, and the base URL of its API.
+    session_secret_arn, webhook_secret_arn
+        The secrets that sessions and deliveries are signed with.
+    admins
+        Who may see and stop everybody's timers: logins in lower case, and numeric ids after a ``#``.
+    writes_per_minute
+        How much one person may change.
+    allowed_orgs
+        The organizations whose members may sign in; everybody may if there are none.
+    allowed_origins
+        The web sites whose pages may be handed a session.
+    delivery_queue_url
+        Where deliveries wait.
+    max_receives
+        How often one is tried.
     """
 
     table_name: str
-    exclusive: bool = False
-    track_unregistered: bool = False
-    stale_after_ms: int = 24 * _HOUR_MS
-    github_credential: str = ""
-    github_api_url: str = "https://api.github.com"
+    stack_name: str
+    exclusive: bool
+    track_unregistered: bool
+    stale_after_ms: int
+    vocabulary: Vocabulary
+    github_credential: str
+    oauth_credential: str
+    github_url: str
+    github_api_url: str
+    session_secret_arn: str
+    webhook_secret_arn: str
+    admins: frozenset[str]
+    writes_per_minute: int
+    allowed_orgs: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    delivery_queue_url: str
+    max_receives: int
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -40,21 +73,47 @@ class Settings:
         Raises
         ------
         KeyError
-            If TABLE_NAME is not set.
+            If TABLE_NAME is not set, which every function has.
+        ValueError
+            If what should be a number is none.
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],
+            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
+            vocabulary=Vocabulary(
+                start_labels=_lower("START_LABELS"),
+                command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),
+                status_field=os.environ.get("STATUS_FIELD", "Status"),
+                start_statuses=_lower("START_STATUSES", "In Progress"),
+                stop_statuses=_lower("STOP_STATUSES", "Done"),
+            ),
             github_credential=os.environ.get("GITHUB_CREDENTIAL", ""),
+            oauth_credential=os.environ.get("OAUTH_CREDENTIAL", ""),
+            github_url=os.environ.get("GITHUB_URL", "https://github.com"),
             github_api_url=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+            session_secret_arn=os.environ.get("SESSION_SECRET_ARN", ""),
+            webhook_secret_arn=os.environ.get("WEBHOOK_SECRET_ARN", ""),
+            admins=_lower("ADMIN_LOGINS"),
+            writes_per_minute=int(os.environ.get("WRITES_PER_MINUTE", "120")),
+            allowed_orgs=_names("ALLOWED_ORGS"),
+            allowed_origins=_names("ALLOWED_ORIGINS"),
+            delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
+            max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
         )
 
 
-def names(variable: str) -> list[str]:
+def _names(variable: str, default: str = "") -> tuple[str, ...]:
     """Return the names that a variable holds, separated by commas."""
-    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+    names = os.environ.get(variable, default).split(",")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def _lower(variable: str, default: str = "") -> frozenset[str]:
+    """Return such names where capitals do not count, in lower case."""
+    return frozenset(name.lower() for name in _names(variable, default))
 
 
 @cache

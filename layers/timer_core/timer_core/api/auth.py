@@ -48,19 +48,19 @@ class Authenticator:
     ----------
     sessions
         Made when the first session comes, because tokens need none.
-    admin_logins
-        Who may see and stop everybody's timers, in lower case.
+    admins
+        Who may see and stop everybody's timers: logins in lower case, and numeric ids after a ``#``.
     """
 
     def __init__(
         self,
         people: PeopleStore,
         sessions: Callable[[], Sessions],
-        admin_logins: frozenset[str] = frozenset(),
+        admins: frozenset[str],
     ) -> None:
         self._people = people
         self._sessions = sessions
-        self._admin_logins = admin_logins
+        self._admins = admins
         self._cache: OrderedDict[str, tuple[int, Caller]] = OrderedDict()
 
     def authenticate(
@@ -134,7 +134,7 @@ class Authenticator:
         return Caller(person, is_admin, session), session.expires_s
 
     def _is_admin(self, person: Person) -> bool:
-        return person.login.lower() in self._admin_logins
+        return not self._admins.isdisjoint({person.login.lower(), f"#{person.user_id}"})
 
 
 def _credentials(headers: Mapping[str, str], cookies: Sequence[str]) -> tuple[str, bool]:

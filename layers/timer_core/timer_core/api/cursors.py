@@ -9,7 +9,7 @@ import binascii
 import re
 
 from timer_core.domain.errors import InvalidInput
-from timer_core.store.timers import Place, Position
+from timer_core.store.queries import Place, Position
 
 _CURSOR = re.compile(r"([np])([0-9]{1,15})\.([0-7][0-9A-HJKMNP-TV-Z]{25})")
 _PLACE = re.compile(r"([0-9]{1,2})(?: (user#[0-9]{1,19}) (timer#[0-9A-HJKMNP-TV-Z]{26}) ([0-9]{1,15}))?")

@@ -1,19 +1,24 @@
 """What every request of a person goes through before its route, and every answer after it."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+
+from aws_lambda_powertools import Logger
 
 from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
+from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
-from timer_core.settings import names
+from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
+
+# What is left to do for those who have asked to be deleted.
+_WHILE_LEAVING = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
 class Door:
@@ -22,14 +27,14 @@ class Door:
     Parameters
     ----------
     table
-        Where people and the number of their changes are kept. All else is read from the environment,
-        see template.yaml.
+        Where people and the number of their changes are kept. All else is in the settings.
     """
 
-    def __init__(self, table: Table) -> None:
-        admins = frozenset(login.lower() for login in names("ADMIN_LOGINS"))
-        self.authenticator = Authenticator(PeopleStore(table), sessions, admins)
-        self._limit = WriteLimit(table, int(os.environ.get("WRITES_PER_MINUTE", "120")))
+    def __init__(self, table: Table, logger: Logger) -> None:
+        self._people = PeopleStore(table)
+        self.authenticator = Authenticator(self._people, sessions, settings().admins)
+        self._logger = logger
+        self._limit = WriteLimit(table, settings().writes_per_minute)
 
     def enter(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
         """Return who makes a request, and count it if it may change something.
@@ -37,7 +42,7 @@ class Door:
         Raises
         ------
         Unauthorized
-            If there are no credentials, or none that are valid.
+            If there are no credentials, or none that are valid; or whoever has them is leaving.
         Forbidden
             If they may not be used for this.
         TooManyRequests
@@ -51,6 +56,8 @@ class Door:
             cookies=requests.cookies(event),
             own_origin=requests.origin(event),
         )
+        if caller.person.is_leaving and (method, event["rawPath"]) not in _WHILE_LEAVING:
+            raise Unauthorized("You have asked to be deleted. If you have changed your mind, sign in again.")
         if method not in SAFE_METHODS:
             self.count(caller, now_ms=now_ms)
         return caller
@@ -68,6 +75,9 @@ class Door:
     def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return an answer with the caller's session renewed, if it is a cookie and due."""
         self._limit.settle(caller.user_id)
+        for failure in self._people.settle():
+            # No request fails for that; it is noted when the token is looked up the next time.
+            self._logger.warning("The use of a token could not be noted", exc_info=failure)
         answer.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
         if session is None or not caller.by_cookie or not session.is_due(now_s):
@@ -88,4 +98,4 @@ def sessions() -> Sessions:
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    return Sessions(RotatingSecret(client, os.environ["SESSION_SECRET_ARN"]))
+    return Sessions(RotatingSecret(client, settings().session_secret_arn))

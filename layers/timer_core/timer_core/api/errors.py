@@ -17,9 +17,9 @@ from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
     IssueTimerError,
+    NotFound,
     NotYourTimer,
     OtherTimerOpen,
-    TimerNotFound,
     TooManyRequests,
     TooMuchContention,
     TransitionNotAllowed,
@@ -34,7 +34,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
-    TimerNotFound: HTTPStatus.NOT_FOUND,
+    NotFound: HTTPStatus.NOT_FOUND,
 }
 
 

@@ -51,22 +51,28 @@ def _rfc_3339(value: object) -> object:
     return value
 
 
-def _after_epoch(moment: datetime) -> datetime:
+def _in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, which it may have no year in: the last one ends later west of Greenwich."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be between 1970 and 9999") from None
     if moment < _EPOCH:
         raise ValueError("must not be before 1970")
     return moment
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Refuse control characters but those of lines and columns."""
     if any((character < " " and character not in "\n\t\r") or character == "\x7f" for character in text):
         raise ValueError("must not contain control characters")
     return text
 
 
 Time = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
-TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_after_epoch)]
+TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
-_Text = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+_Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 _Url = Annotated[str, Field(min_length=1, max_length=400)]
 _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]

@@ -10,7 +10,7 @@ from timer_core.api.problems import CONTENT_TYPE
 _DESCRIPTIONS = {
     200: "Done",
     201: "Created",
-    202: "Begun; ask again for the rest",
+    202: "Begun; it goes on by itself, and sooner if you ask again",
     204: "Deleted",
     304: "Nothing has changed but the time of what runs",
     400: "The request is not valid, or the timer's state does not allow it",

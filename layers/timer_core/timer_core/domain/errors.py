@@ -62,8 +62,8 @@ class TransitionTooEarly(IssueTimerError):
         )
 
 
-class TimerNotFound(IssueTimerError):
-    """There is no such timer, or it was deleted."""
+class NotFound(IssueTimerError):
+    """What was named is not there, or was deleted: a timer, or a token."""
 
 
 class NotYourTimer(IssueTimerError):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
@@ -10,7 +11,7 @@ from timer_core.github.errors import InvalidCredential, NoCredential, Refused
 from timer_core.github.graphql import Answer, read_answer
 from timer_core.github.installations import Installations
 from timer_core.github.pauses import Pauses
-from timer_core.github.transport import Response, Transport
+from timer_core.github.transport import READ_S, Response, Transport
 
 _REDIRECTS = frozenset(
     {
@@ -20,6 +21,9 @@ _REDIRECTS = frozenset(
         HTTPStatus.PERMANENT_REDIRECT,
     }
 )
+
+# A transferred issue's address leads to the next one, which may have been transferred in turn.
+_MOST_REQUESTS = 5
 
 T = TypeVar("T")
 
@@ -40,11 +44,8 @@ class GitHub:
         ``https://api.SUBDOMAIN.ghe.com``.
     now_s
         The clock, in seconds since the epoch.
-
-    Attributes
-    ----------
-    api_url
-        The same, without a slash at its end.
+    read_s
+        How long GitHub may take to answer. It ends a request itself after ten seconds.
 
     Examples
     --------
@@ -59,11 +60,12 @@ class GitHub:
         *,
         api_url: str = "https://api.github.com",
         now_s: Callable[[], float] = time.time,
+        read_s: float = READ_S,
     ) -> None:
         self._credential = credential
         self._now_s = now_s
-        self.api_url = api_url.rstrip("/")
-        self._transport = Transport(self.api_url, now_s)
+        self._api_url = api_url.rstrip("/")
+        self._transport = Transport(self._api_url, now_s, read_s)
         self._access: _TokenAccess | _AppAccess | None = None
 
     def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:
@@ -115,22 +117,22 @@ class GitHub:
         *,
         owner: str | None,
         body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
-        """Return the answer of a REST endpoint; redirects are answers and are not followed.
+        """Return the answer of a REST endpoint, or of where it leads: what was renamed or transferred.
+
+        Redirects are followed with the same request ("Best practices for using the REST API"), but the
+        credential goes nowhere but to the API.
 
         Parameters
         ----------
         path
-            From the API's base URL on, such as ``/app/hook/deliveries``.
+            From the API's base URL on, such as ``/app/hook/deliveries``, with its query string.
         owner
             The login of the account whose things are asked about; None to ask as the App itself. A token
             asks in the same way for all.
         body
             Sent as JSON.
-        params
-            The query string.
         accept
             Statuses that are answers too, such as 404.
 
@@ -145,13 +147,16 @@ class GitHub:
         Unavailable
             GitHub gave no answer, or a rate limit is reached.
         """
-
-        def ask(token: str) -> Response:
-            return self._transport.send(
-                method, path, token, body=body, params=params, accept=accept | _REDIRECTS
-            )
-
-        return self._ask(ask, owner)
+        accepted = accept | _REDIRECTS
+        for _ in range(_MOST_REQUESTS):
+            answer = self._ask(partial(self._transport.send, method, path, body=body, accept=accepted), owner)
+            if answer.status not in _REDIRECTS:
+                return answer
+            location = answer.headers.get("location", "")
+            if not location.startswith(f"{self._api_url}/"):
+                break
+            path = location.removeprefix(self._api_url)
+        raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub leads away from its API.")
 
     def _ask(self, ask: Callable[[str], T], owner: str | None) -> T:
         credential = self._credential.get()

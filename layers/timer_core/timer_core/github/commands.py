@@ -1,6 +1,7 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-Each stands on a line of its own. What is quoted or in a block of code is talk about commands.
+Each stands on a line of its own. What is quoted or in a block of code is talk about commands, and what is in
+a comment of HTML is seen by nobody.
 """
 
 import re
@@ -8,6 +9,10 @@ from dataclasses import dataclass
 
 _ACTIONS = {"start", "pause", "resume", "stop"}
 _FENCE = re.compile(r" {0,3}(```|~~~)")
+_INDENTED = re.compile(r" {4}| {0,3}\t")
+# Such a block of HTML ends with the line that ends the comment (CommonMark, "HTML blocks").
+_COMMENT = re.compile(r" {0,3}<!--")
+_COMMENT_END = "-->"
 _DURATION = re.compile(
     r"(?:(?P<hours>[0-9]{1,3}(?:\.[0-9]{1,3})?)\s*h)?\s*"
     r"(?:(?P<minutes>[0-9]{1,4}(?:\.[0-9]{1,3})?)\s*m)?",
@@ -47,25 +52,28 @@ def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
     """
     commands: list[Command] = []
     mistakes: list[str] = []
-    fence = ""
+    fence, is_comment = "", False
     for line in body.splitlines():
+        if is_comment or (not fence and _COMMENT.match(line)):
+            is_comment = _COMMENT_END not in line
+            continue
         mark = _FENCE.match(line)
         if mark and (not fence or mark[1] == fence):
             fence = "" if fence else mark[1]
             continue
-        word, _, rest = line.strip().partition(" ")
-        if fence or word.lower() != prefix.lower():
+        word, *rest = line.split(maxsplit=1) or [""]
+        if fence or _INDENTED.match(line) or word.lower() != prefix.lower():
             continue
         try:
-            commands.append(_command(rest))
+            commands.append(_command(rest[0] if rest else ""))
         except ValueError as mistake:
             mistakes.append(str(mistake))
     return commands, mistakes
 
 
 def _command(text: str) -> Command:
-    action, _, argument = text.strip().partition(" ")
-    action, argument = action.lower(), argument.strip()
+    action, *rest = text.split(maxsplit=1) or [""]
+    action, argument = action.lower(), rest[0].strip() if rest else ""
     if action in _ACTIONS and not argument:
         return Command(action)
     if action == "log":

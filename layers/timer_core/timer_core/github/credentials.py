@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 _MAX_AGE_S = 300
+# What needs a credential is given up for want of one, so that one which has come is soon noticed.
+_ABSENT_MAX_AGE_S = 30
 # While SSM is out of reach: not one slow attempt for each question to GitHub.
 _MIN_AGE_S = 10
 # It becomes part of a header, and a refused header would be quoted in the error.
@@ -80,7 +82,8 @@ class _Parameter:
     def _text(self) -> str | None:
         """Return what the parameter holds, or None if it does not exist.
 
-        It is at most five minutes old, unless SSM is out of reach: then what was read before goes on.
+        It is at most five minutes old (half a minute, if there is none) unless SSM is out of reach: then what
+        was read before goes on.
 
         Raises
         ------
@@ -118,7 +121,7 @@ class _Parameter:
         self._value = None if value is None else str(value)
         self._is_read = True
         self._failure = None
-        self._good_until = now_s + _MAX_AGE_S
+        self._good_until = now_s + (_ABSENT_MAX_AGE_S if value is None else _MAX_AGE_S)
 
 
 class CredentialParameter(_Parameter):

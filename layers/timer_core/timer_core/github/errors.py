@@ -46,6 +46,13 @@ class Unavailable(GitHubError):
         self.retry_after_s = retry_after_s
 
 
+class QueryFailed(Unavailable):
+    """GitHub answered all but this query, perhaps because it is too much for one; others may do.
+
+    See "Rate limits and query limits for the GraphQL API", "Resource limits".
+    """
+
+
 class RateLimited(Unavailable):
     """A primary or secondary rate limit is reached; until it is over, nothing may be asked."""
 

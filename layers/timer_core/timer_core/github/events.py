@@ -6,13 +6,14 @@ makes to `timer_core.domain.replay.EFFECTS`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.commands import parse
-from timer_core.github.messages import CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
+from timer_core.github.messages import APP_HOOK, CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
 from timer_core.github.vocabulary import Vocabulary
 
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
@@ -35,7 +36,8 @@ class Ignored:
     ----------
     reason
         One of ``not_handled``, ``bot``, ``issue_closed``, ``no_assignees``, ``other_label``,
-        ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``, ``not_transferred``.
+        ``start_label_left``, ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``,
+        ``not_transferred``.
     """
 
     reason: str
@@ -91,7 +93,7 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     hook_id = headers.get("x-github-hook-id", "")
     kind = headers.get("x-github-hook-installation-target-type")
     if kind == "integration":
-        return Hook("/app/hook")
+        return Hook(APP_HOOK)
     if not hook_id.isdecimal():
         return None
     if kind == "repository":
@@ -113,15 +115,14 @@ def counts_from(happened: str | None, received_ms: int) -> int:
     """
     if happened is None:
         return received_ms
-    happened_ms = _ms(happened)
+    happened_ms = _told_ms(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
     return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
 
 
-def _ms(text: str) -> int:
+def _told_ms(text: str) -> int:
     try:
-        parsed = datetime.fromisoformat(text)
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+        return ms_of(text)
     except (ValueError, OverflowError) as error:
         raise MalformedDelivery(f"Not a time: {text!r}.") from error
 
@@ -169,6 +170,8 @@ def _labeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignor
 def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
     if not _is_start_label(payload, delivery):
         return Ignored("other_label")
+    if _has_start_label(payload, delivery):
+        return Ignored("start_label_left")
     return _to_assignees("unlabeled", payload, delivery)
 
 
@@ -194,7 +197,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
-    at_ms, told_ms = counts_from(created, delivery.received_ms), _ms(created)
+    at_ms, told_ms = counts_from(created, delivery.received_ms), _told_ms(created)
     events: list[Event] = [
         IssueEvent(
             # A comment may be told of by several webhooks and workflows.
@@ -345,6 +348,15 @@ def _is_closed(payload: Payload) -> bool:
 
 def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
     return _text(payload, "label", "name").lower() in delivery.vocabulary.start_labels
+
+
+def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
+    """Whether the issue has a label that starts timers, beside the one that was removed."""
+    labels = _at(payload, ("issue", "labels")) or []
+    if not isinstance(labels, list):
+        raise MalformedDelivery("issue.labels is not a list.")
+    left = {_text(label, "name").lower() for label in labels} - {_text(payload, "label", "name").lower()}
+    return not left.isdisjoint(delivery.vocabulary.start_labels)
 
 
 def _issue(payload: Payload) -> Issue:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from timer_core.github.errors import Refused, Unavailable
+from timer_core.github.errors import QueryFailed, Refused, Unavailable
 from timer_core.github.transport import Response, rate_limited
 
 # What is asked for is not there, or not for us.
@@ -65,8 +65,10 @@ def read_answer(response: Response, now_s: float) -> Answer:
         A rate limit is reached.
     Refused
         The query is wrong.
+    QueryFailed
+        GitHub failed at a part of the query or at all of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
     Unavailable
-        GitHub failed at a part of the query or at all of it.
+        There is no answer to the query.
     """
     data = response.data.get("data")
     errors: list[dict[str, Any]] = response.data.get("errors") or []
@@ -86,7 +88,7 @@ def _failure(error: Mapping[str, Any], headers: Mapping[str, str], now_s: float)
     # The validation of a query names the rule that was broken, that of its variables what is wrong with them.
     if not error.get("type") and (error.get("extensions") or {}).keys() & {"code", "problems"}:
         return Refused(200, message)
-    return Unavailable(f"GitHub failed at a query: {message}")
+    return QueryFailed(f"GitHub failed at a query: {message}")
 
 
 def _read_error(error: Mapping[str, Any]) -> GraphQLError:

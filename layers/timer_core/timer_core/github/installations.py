@@ -20,7 +20,8 @@ _JWT_LIFE_S = 9 * 60
 # A token is not used when it may end on its way.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-_LIST_MIN_AGE_S = 60
+# Where the App is not installed, that may have changed.
+_LIST_MIN_AGE_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Installations:
         Raises
         ------
         NoCredential
-            The App is not installed for that account, as of a minute ago at most.
+            The App is not installed for that account, as of half a minute ago at most.
         GitHubError
             There was no token to be had.
         """
@@ -112,7 +113,7 @@ class Installations:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
         # The App was uninstalled since the list was read, and perhaps installed again.
-        del self._ids[account]
+        self._listed_at_s = float("-inf")
         return self._ask_token(self._installation(account))
 
     def _ask_token(self, installation: int) -> _Expiring:

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 # The kind of an event that is no fact about a timer but time to add.
 LOG = "comment.log"
+# The path of the webhook that a GitHub App has.
+APP_HOOK = "/app/hook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class Hook:
     Attributes
     ----------
     path
-        Where it is in GitHub's REST API, as in ``/repos/octocat/hello-world/hooks/1`` or ``/app/hook``.
+        Where it is in GitHub's REST API, as in ``/repos/octocat/hello-world/hooks/1``, or `APP_HOOK`.
     """
 
     path: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from timer_core.github.errors import RateLimited, Unavailable
+from timer_core.github.errors import QueryFailed, RateLimited, Unavailable
 
 _OUTAGE_S = 10.0
 _LONGEST_OUTAGE_S = 60.0
@@ -14,8 +14,8 @@ _EVERYBODY = "*"
 class Pauses:
     """Remembers Unavailable, for as long as it says.
 
-    A rate limit is that of one account's installation ("Rate limits for the REST API"), and everything else
-    is taken for an outage of all of GitHub.
+    A rate limit is that of one account's installation ("Rate limits for the REST API"). That a query failed
+    keeps from no other, and everything else is taken for an outage of all of GitHub.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ class Pauses:
             yield
         except RateLimited as error:
             self._pauses[account] = (error, self._now_s() + error.retry_after_s)
+            raise
+        except QueryFailed:
             raise
         except Unavailable as error:
             pause_s = min(error.retry_after_s or _OUTAGE_S, _LONGEST_OUTAGE_S)

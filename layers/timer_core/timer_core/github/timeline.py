@@ -50,6 +50,8 @@ class IssueState:
     ----------
     assignees
         The ids of those who are assigned now.
+    labels
+        The labels that it has now, in lower case.
     timeline
         All that happened since, in order.
     """
@@ -57,6 +59,7 @@ class IssueState:
     issue: Issue
     is_closed: bool
     assignees: frozenset[int]
+    labels: frozenset[str] = frozenset()
     timeline: tuple[TimelineEvent, ...] = ()
 
     def at(self, moment_ms: int) -> "IssueState":
@@ -80,6 +83,10 @@ class IssueState:
                 return replace(before, is_closed=False)
             case "reopened":
                 return replace(before, is_closed=True)
+            case "labeled":
+                return replace(before, labels=self.labels - {event.label.lower()})
+            case "unlabeled":
+                return replace(before, labels=self.labels | {event.label.lower()})
         return before
 
     def events(self, vocabulary: Vocabulary, *, read_ms: int) -> list[IssueEvent]:
@@ -127,7 +134,7 @@ def _concerned(entry: TimelineEvent, state: IssueState, vocabulary: Vocabulary) 
         case "labeled" if not state.is_closed and entry.label.lower() in vocabulary.start_labels:
             return assignees
         case "unlabeled" if entry.label.lower() in vocabulary.start_labels:
-            return assignees
+            return () if state.labels & vocabulary.start_labels else assignees
     return ()
 
 

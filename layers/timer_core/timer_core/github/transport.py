@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
 from typing import Any
-from urllib.parse import urlencode
 
 import urllib3
 
@@ -22,7 +21,8 @@ _HEADERS = {
     "User-Agent": "issue-timer",
     "X-GitHub-Api-Version": "2022-11-28",
 }
-_TIMEOUT = urllib3.Timeout(connect=2, read=5)
+_CONNECT_S = 2
+READ_S = 5.0
 # Each thread of a function may have a request under way.
 _CONNECTIONS = 8
 # Lambda freezes a function between its invocations, and a connection may not live as long.
@@ -62,12 +62,15 @@ class Transport:
         The API's base URL, such as https://api.github.com, without a slash at its end.
     now_s
         The clock, in seconds since the epoch.
+    read_s
+        How long GitHub may take to answer.
     """
 
-    def __init__(self, api_url: str, now_s: Callable[[], float]) -> None:
+    def __init__(self, api_url: str, now_s: Callable[[], float], read_s: float = READ_S) -> None:
         self._api_url = api_url
         self._now_s = now_s
-        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=_TIMEOUT, retries=False)
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=read_s)
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=timeout, retries=False)
         self._used_at_s = now_s()
 
     def send(
@@ -77,7 +80,6 @@ class Transport:
         token: str,
         *,
         body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
         """Return the answer: a success, or a status of `accept`.
@@ -90,8 +92,6 @@ class Transport:
             Any token that goes with ``Authorization: Bearer``.
         body
             Sent as JSON.
-        params
-            The query string.
         accept
             Statuses that the caller wants to see instead of Refused.
 
@@ -108,11 +108,10 @@ class Transport:
         headers = _HEADERS | {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        url = f"{self._api_url}{path}" + (f"?{urlencode(params)}" if params else "")
         try:
             answer = self._pool.request(
                 method,
-                url,
+                f"{self._api_url}{path}",
                 body=None if body is None else json.dumps(body),
                 headers=headers,
                 # urllib3 1.26 would follow in spite of retries=False.

@@ -38,7 +38,8 @@ from timer_core.store.items import (
     user_pk,
 )
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
-from timer_core.store.timers import TimerStore, put_changed, put_new
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import put_changed, put_new
 
 if TYPE_CHECKING:
     from pynamodb.attributes import Attribute

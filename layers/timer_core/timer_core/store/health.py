@@ -29,14 +29,14 @@ class Health:
     github_credential
         ``none``, ``token``, ``app`` or ``invalid``; None as long as nobody has looked for it.
     github_cannot
-        What GitHub does not let us do.
+        What GitHub does not let us do, which is all as long as nobody has looked.
     """
 
     open_timers: int
     stale_timers: int
     webhook_success_rate: float | None
     github_credential: str | None = None
-    github_cannot: tuple[Capability, ...] = ()
+    github_cannot: tuple[Capability, ...] = get_args(Capability)
 
 
 class HealthStore:
@@ -103,7 +103,7 @@ class HealthStore:
     def _github(self) -> tuple[str | None, tuple[Capability, ...]]:
         item = self._table.get(GITHUB_PK, _STATUS_SK)
         if item is None:
-            return None, ()
+            return None, get_args(Capability)
         row = GitHubItem.from_raw_data(item)
         without = row.credential in {"none", "invalid"}
         cannot = (name for name in get_args(Capability) if without or name in (row.cannot or ()))

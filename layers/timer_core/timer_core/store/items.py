@@ -41,6 +41,7 @@ TIMER_SHAPE = 2
 FOCUS_SK = "focus"
 PROFILE_SK = "profile"
 GITHUB_PK = "github"
+LEAVERS_PK = "leavers"
 
 
 class TimerItem(Model):
@@ -139,7 +140,8 @@ class ProfileItem(Model):
     Sessions from before ``signed_out_ms`` are over, and so are those in ``ended`` (each with the time
     from which it need not be remembered). Who has asked to be deleted, at ``leaving_ms``, is not timed; once
     all else is deleted that stays, and expires by TTL unless people are timed who never signed in. Who comes
-    back is not timed by what happened up to ``left_ms``, when they asked.
+    back is not timed by what happened up to ``left_ms``, when they asked. ``tokens_made`` counts the tokens
+    that they ever made, so that two cannot be the fiftieth.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -152,7 +154,16 @@ class ProfileItem(Model):
     leaving_ms = NumberAttribute(null=True)
     left_ms = NumberAttribute(null=True)
     ended = UnicodeSetAttribute(null=True)
+    tokens_made = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
+
+
+class LeaverItem(Model):
+    """``leavers`` / ``user#<id>``: who has asked to be deleted, until nothing of them can come any more."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    asked_ms = NumberAttribute()
 
 
 class TokenItem(Model):

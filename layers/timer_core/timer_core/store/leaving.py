@@ -9,12 +9,15 @@ from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
     FOCUS_SK,
+    LEAVERS_PK,
     PROFILE_SK,
+    LeaverItem,
     ProfileItem,
     SlotItem,
     UserTokenItem,
     expiry,
     issue_pk,
+    raw,
     to_timer,
     user_pk,
 )
@@ -25,6 +28,8 @@ _THREADS = 8
 _PAGE = 200
 # What one BatchGetItem takes.
 _BATCH = 100
+# Functions remember who is registered for a minute, and work for five at the longest.
+_NEWS_TRAVELS_MS = 10 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class DeletedTimer:
 
     ulid: str
     deleted_ms: int
+    settled_ms: int | None
     kept_until_s: int
 
 
@@ -66,6 +72,7 @@ class KeyedRequest:
     """A request with an Idempotency-Key, and the timer that it was answered with."""
 
     ulid: str
+    created: bool
     kept_until_s: int
 
 
@@ -76,6 +83,14 @@ class Changes:
     minute_ms: int
     changes: int
     kept_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who has asked to be deleted, and when (milliseconds since the epoch)."""
+
+    user_id: int
+    asked_ms: int
 
 
 @dataclass(slots=True)
@@ -127,12 +142,19 @@ class LeavingStore:
             kind, _, name = item["sk"]["S"].partition("#")
             if kind == "timer" and "deleted_ms" in item:
                 page.deleted.append(
-                    DeletedTimer(name, _number(item, "deleted_ms"), _number(item, "expires_at"))
+                    DeletedTimer(
+                        name,
+                        _number(item, "deleted_ms"),
+                        _number(item, "settled_ms") if "settled_ms" in item else None,
+                        _number(item, "expires_at"),
+                    )
                 )
             elif kind == "timer":
                 page.timers.append(to_timer(item))
             elif kind == "key":
-                page.requests.append(KeyedRequest(item["ulid"]["S"], _number(item, "expires_at")))
+                page.requests.append(
+                    KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
+                )
             elif kind == "writes":
                 minute_ms = int(name) * MINUTE_MS
                 page.changes.append(Changes(minute_ms, _number(item, "changes"), _number(item, "expires_at")))
@@ -152,18 +174,57 @@ class LeavingStore:
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete a person's tokens, timers and profile, and return whether that is all.
 
-        From the first moment no event times the person any more. The profile goes last, so that they
-        can ask again if time runs out; what stays of it says that they have left.
+        From the first moment no event times the person any more, and the sweep goes on with what there was
+        no time for. The profile goes last; what stays of it says that they have left.
         """
         pk = user_pk(user_id)
         leaving = [ProfileItem.leaving_ms.set(now_ms), ProfileItem.left_ms.set(now_ms)]
-        self._table.write(Write("Update", pk, PROFILE_SK, actions=leaving))
+        leaver = LeaverItem(pk=LEAVERS_PK, sk=pk, asked_ms=now_ms)
+        self._table.transact(
+            [
+                Write("Update", pk, PROFILE_SK, actions=leaving),
+                Write("Put", leaver.pk, leaver.sk, item=raw(leaver)),
+            ]
+        )
+        return self._delete_all(pk, asked_ms=now_ms, now_ms=now_ms, goes_on=has_time)
+
+    def leavers(self) -> Iterator[Leaver]:
+        """Yield those who have asked to be deleted and are to be looked at again."""
+        for item in self._table.query_all(LEAVERS_PK):
+            yield Leaver(int(item["sk"]["S"].removeprefix("user#")), _number(item, "asked_ms"))
+
+    def finish(self, leaver: Leaver, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
+        """Delete what is left of somebody who has asked to be deleted, and return whether that is all.
+
+        What broke off is gone on with, and what was written by functions that did not know yet is deleted
+        too. It is done for good once none of these can be left.
+        """
+        pk = user_pk(leaver.user_id)
+
+        def is_leaving() -> bool:
+            # Who has signed in again meanwhile has begun anew.
+            profile = self._table.get(pk, PROFILE_SK)
+            return profile is None or "leaving_ms" in profile
+
+        if is_leaving():
+            is_all = self._delete_all(
+                pk, asked_ms=leaver.asked_ms, now_ms=now_ms, goes_on=lambda: has_time() and is_leaving()
+            )
+            if not is_all or now_ms < leaver.asked_ms + _NEWS_TRAVELS_MS:
+                return is_all
+        # Who has asked once more since is looked at once more.
+        with contextlib.suppress(ConditionFailed):
+            unchanged = LeaverItem.asked_ms == leaver.asked_ms
+            self._table.write(Write("Delete", LEAVERS_PK, pk, unchanged))
+        return True
+
+    def _delete_all(self, pk: str, *, asked_ms: int, now_ms: int, goes_on: Callable[[], bool]) -> bool:
         with ThreadPoolExecutor(_THREADS) as pool:
             for page in self._pages(pk):
                 list(pool.map(self._delete, page))
-                if not has_time():
+                if not goes_on():
                     return False
-        left = {**_key(pk, PROFILE_SK), "leaving_ms": {"N": str(now_ms)}, "left_ms": {"N": str(now_ms)}}
+        left = {**_key(pk, PROFILE_SK), "leaving_ms": {"N": str(asked_ms)}, "left_ms": {"N": str(asked_ms)}}
         if not self._track_unregistered:
             # Until nothing is left that names them, for nothing new is written that does.
             left["expires_at"] = {"N": str(expiry(now_ms, EMPTY_SLOT_DAYS))}

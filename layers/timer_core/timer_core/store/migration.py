@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from timer_core.domain.errors import TooMuchContention
 from timer_core.store.items import OPEN_SHARDS, TIMER_SHAPE, SlotItem, issue_pk, to_timer, user_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, attempts
-from timer_core.store.timers import put_changed
+from timer_core.store.writes import put_changed
 
 _THREADS = 8
 _ATTEMPTS = 20

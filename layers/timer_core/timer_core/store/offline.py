@@ -5,12 +5,13 @@ somebody whose timer ran. So after such a change the timers are derived again, l
 comes late (see `timer_core.domain.replay`).
 """
 
-from timer_core.domain.errors import TimerNotFound, TransitionTooEarly
+from timer_core.domain.errors import NotFound, TransitionTooEarly
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Timer
 from timer_core.store.facts import FactStore
 from timer_core.store.table import Table
-from timer_core.store.timers import Idempotency, TimerStore
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Idempotency
 
 
 class OfflineStore:
@@ -82,7 +83,7 @@ class OfflineStore:
 
         Raises
         ------
-        TimerNotFound
+        NotFound
             If it is gone, and none is open.
         TooMuchContention
             If others kept changing the timers; the change is done, and trying again is safe.
@@ -92,7 +93,7 @@ class OfflineStore:
         self._facts.bring_in_line(timer.issue, since=None, timed=lambda _: [timer.user_id], now_ms=now_ms)
         try:
             return self._timers.get(timer.user_id, timer.ulid)
-        except TimerNotFound:
+        except NotFound:
             for other in self._facts.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
                 if other.is_open:
                     return other

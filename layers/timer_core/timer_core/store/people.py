@@ -8,12 +8,16 @@ import contextlib
 import secrets
 import string
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, TypeAlias
 from zlib import crc32
 
-from timer_core.domain.errors import Unauthorized
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from timer_core.domain.errors import Forbidden, InvalidInput, TooMuchContention, Unauthorized
 from timer_core.store.items import (
     PROFILE_SK,
     ProfileItem,
@@ -24,7 +28,14 @@ from timer_core.store.items import (
     raw,
     user_pk,
 )
-from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write
+from timer_core.store.table import (
+    ConditionFailed,
+    RawItem,
+    Table,
+    TransactionRefused,
+    Write,
+    attempts,
+)
 
 # What secret scanners look for: itt_ and 38 letters and digits.
 TOKEN_PREFIX = "itt_"  # noqa: S105
@@ -33,6 +44,7 @@ _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 _DAY_MS = 86_400_000
 MAX_TOKENS = 50
+_ATTEMPTS = 12
 
 Scope: TypeAlias = Literal["read", "write"]
 
@@ -49,12 +61,15 @@ class Person:
         When the credentials end (seconds since the epoch); None if they do not.
     can_write
         Whether they may change anything.
+    is_leaving
+        Whether the person has asked to be deleted, and is not yet.
     """
 
     user_id: int
     login: str
     expires_at: int | None = None
     can_write: bool = True
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,8 @@ class Profile:
         When they signed out everywhere, and when they asked to be deleted, last; None if they never did.
     ended
         The ids of the sessions that they ended, each with the time until which that is remembered.
+    tokens_made
+        How many tokens they ever made.
     """
 
     user_id: int
@@ -77,6 +94,7 @@ class Profile:
     signed_out_ms: int | None
     left_ms: int | None
     ended: dict[str, int]
+    tokens_made: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +118,15 @@ class Token:
 
 
 class PeopleStore:
-    """The profiles and tokens in the table."""
+    """The profiles and tokens in the table.
+
+    That a token is used is noted while its request is answered, so that it takes no longer.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._pool = ThreadPoolExecutor(1)
+        self._noting: list[Future[None]] = []
 
     def register(
         self,
@@ -121,7 +144,7 @@ class PeopleStore:
         if not login:
             profile = self._profile(user_id)
             login = str(user_id) if profile is None else profile.login
-        actions = [
+        actions: list[Action] = [
             ProfileItem.login.set(login),
             ProfileItem.created_ms.set(ProfileItem.created_ms | now_ms),
             # Who signs in again has thought better of leaving.
@@ -136,11 +159,26 @@ class PeopleStore:
         pk = user_pk(user_id)
         try:
             self._table.write(Write("Update", pk, PROFILE_SK, same_login, actions))
-        except ConditionFailed:
-            # Tokens first: if this breaks off here, the next time finds the login changed again.
-            self._rename_tokens(user_id, login)
-            self._table.write(Write("Update", pk, PROFILE_SK, actions=actions))
+        except ConditionFailed as refused:
+            self._rename(user_id, login, actions, refused.item)
         return login
+
+    def _rename(self, user_id: int, login: str, actions: list[Action], profile: RawItem | None) -> None:
+        """Write a profile with another login than it has.
+
+        Tokens first: if this breaks off before the profile, the next time finds the login changed again.
+        One that was made meanwhile has the former login still, so then it is all done once more.
+        """
+        for _ in attempts(_ATTEMPTS):
+            self._rename_tokens(user_id, login)
+            try:
+                unchanged = _made_so_far(profile)
+                self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, unchanged, actions))
+            except ConditionFailed as refused:
+                profile = refused.item
+            else:
+                return
+        raise TooMuchContention("Tokens are made all the time; the new login was not written.")
 
     def _rename_tokens(self, user_id: int, login: str) -> None:
         """Note the new login of a person in their tokens, which say whether they are an admin's."""
@@ -172,12 +210,31 @@ class PeopleStore:
             signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
             left_ms=None if row.left_ms is None else int(row.left_ms),
             ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
+            tokens_made=int(row.tokens_made or 0),
         )
 
     def _profile(self, user_id: int) -> ProfileItem | None:
         """Return the profile of a person; None if they are not registered, or not any more."""
         item = self._table.get(user_pk(user_id), PROFILE_SK)
         return ProfileItem.from_raw_data(item) if item and "created_ms" in item else None
+
+    def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
+        """Return those of up to 100 people who are registered, each with when that began (milliseconds)."""
+        return {
+            user_id: _begun_ms(item) for user_id, item in self._profiles(user_ids) if "leaving_ms" not in item
+        }
+
+    def left(self, user_ids: Iterable[int]) -> dict[int, int | None]:
+        """Return those of up to 100 people who ever left, each with when they came back; None: not yet."""
+        return {
+            user_id: None if "leaving_ms" in item else _begun_ms(item)
+            for user_id, item in self._profiles(user_ids)
+            if "leaving_ms" in item or "left_ms" in item
+        }
+
+    def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
+        for item in self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids)):
+            yield int(item["pk"]["S"].removeprefix("user#")), item
 
     # ------------------------------------------------------------------ sessions
 
@@ -201,7 +258,7 @@ class PeopleStore:
         is_earlier = signed_in_ms < begun_ms
         if session_id in ended or is_earlier or signed_in_ms <= (row.signed_out_ms or 0):
             raise Unauthorized("The session is over: sign in again.")
-        return Person(user_id, row.login)
+        return Person(user_id, row.login, is_leaving=row.leaving_ms is not None)
 
     def end_session(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
         """End a session, which would have gone on until some time at the longest."""
@@ -227,6 +284,12 @@ class PeopleStore:
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
+    def shut_out(self, user_id: int, *, now_ms: int) -> int:
+        """End all sessions of a person, revoke all of their tokens, and return how many these were."""
+        self.end_all_sessions(user_id, now_ms=now_ms)
+        rows = self._token_rows(user_id)
+        return sum(self.revoke_token(user_id, row.sk.removeprefix("token#")) for row in rows)
+
     def use_state(self, state: str, *, now_ms: int) -> bool:
         """Note that a sign-in has come back, and return False if it has before."""
         item = StateItem(
@@ -240,24 +303,6 @@ class PeopleStore:
 
     # ------------------------------------------------------------------ tokens
 
-    def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return those of up to 100 people who are registered, each with when that began (milliseconds)."""
-        return {
-            user_id: _begun_ms(item) for user_id, item in self._profiles(user_ids) if "leaving_ms" not in item
-        }
-
-    def left(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Return those of up to 100 people who ever left, each with when they came back; None: not yet."""
-        return {
-            user_id: None if "leaving_ms" in item else _begun_ms(item)
-            for user_id, item in self._profiles(user_ids)
-            if "leaving_ms" in item or "left_ms" in item
-        }
-
-    def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
-        for item in self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids)):
-            yield int(item["pk"]["S"].removeprefix("user#")), item
-
     def mint_token(
         self,
         person: Person,
@@ -267,31 +312,41 @@ class PeopleStore:
         expires_at: int | None = None,
         scope: Scope = "write",
     ) -> tuple[Token, str]:
-        """Make a token and return it with its text, which is not kept."""
-        text = _new_text()
-        token = Token(secrets.token_hex(6), name, now_ms, expires_at, scope)
-        by_hash = TokenItem(
-            pk=_token_pk(text),
-            sk="token",
-            user_id=person.user_id,
-            login=person.login,
-            token_id=token.token_id,
-            name=name,
-            scope=scope,
-            created_ms=now_ms,
-            expires_at=expires_at,
-        )
-        by_user = UserTokenItem(
-            pk=user_pk(person.user_id),
-            sk=f"token#{token.token_id}",
-            token_hash=by_hash.pk,
-            name=name,
-            scope=scope,
-            created_ms=now_ms,
-            expires_at=expires_at,
-        )
-        self._table.transact([Write("Put", item.pk, item.sk, item=raw(item)) for item in (by_hash, by_user)])
+        """Make a token for anybody, as who runs this may, and return it with its text, which is not kept."""
+        token, text = new_token(name=name, now_ms=now_ms, expires_at=expires_at, scope=scope)
+        self._table.transact(_token_writes(person.user_id, person.login, token, text))
         return token, text
+
+    def add_token(self, user_id: int, token: Token, text: str) -> None:
+        """Keep a token that somebody made for themselves.
+
+        Raises
+        ------
+        Unauthorized
+            If they are not registered any more, or are leaving.
+        Forbidden
+            If they have as many as one may have.
+        TooMuchContention
+            If they keep making others; nothing was written.
+        """
+        pk = user_pk(user_id)
+        for _ in attempts(_ATTEMPTS):
+            profile = self._table.get(pk, PROFILE_SK)
+            if profile is None or "created_ms" not in profile or "leaving_ms" in profile:
+                raise Unauthorized("You are not registered any more: sign in again.")
+            if len(self._token_rows(user_id)) >= MAX_TOKENS:
+                raise Forbidden(f"There are {MAX_TOKENS} tokens already: delete one first.")
+            login: str = profile["login"]["S"]
+            # A token says whether it is an admin's by its login, so that has to be the present one.
+            unchanged = (
+                (ProfileItem.login == login) & ProfileItem.leaving_ms.does_not_exist() & _made_so_far(profile)
+            )
+            made = Write("Update", pk, PROFILE_SK, unchanged, [ProfileItem.tokens_made.add(1)])
+            # One more than was counted could be one too many, so that others have to wait.
+            with contextlib.suppress(TransactionRefused):
+                self._table.transact([made, *_token_writes(user_id, login, token, text)])
+                return
+        raise TooMuchContention("Too many tokens are made at once; this one was not.")
 
     def tokens(self, user_id: int) -> list[Token]:
         """Return a person's tokens, oldest first."""
@@ -353,8 +408,13 @@ class PeopleStore:
         if expires_at is not None and expires_at * 1000 <= now_ms:
             raise Unauthorized("The token has expired.")
         if now_ms - int(row.used_ms or 0) >= _DAY_MS:
-            self._note_use(row.pk, now_ms)
+            self._noting.append(self._pool.submit(self._note_use, row.pk, now_ms))
         return Person(int(row.user_id), row.login, expires_at, row.scope != "read")
+
+    def settle(self) -> list[BaseException]:
+        """Wait until uses are noted, as Lambda freezes what goes on after the answer; return what failed."""
+        noting, self._noting = self._noting, []
+        return [failure for one in noting if (failure := one.exception()) is not None]
 
     def _note_use(self, pk: str, now_ms: int) -> None:
         # A token that was revoked meanwhile stays so.
@@ -362,6 +422,21 @@ class PeopleStore:
             self._table.write(
                 Write("Update", pk, "token", TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])
             )
+
+
+def new_token(
+    *, name: str, now_ms: int, expires_at: int | None = None, scope: Scope = "write"
+) -> tuple[Token, str]:
+    """Return a new token and its text; neither is kept yet.
+
+    Raises
+    ------
+    InvalidInput
+        If it would have expired already.
+    """
+    if expires_at is not None and expires_at * 1000 <= now_ms:
+        raise InvalidInput("expires", "Must lie in the future.")
+    return Token(secrets.token_hex(6), name, now_ms, expires_at, scope), _new_text()
 
 
 def is_token(text: str) -> bool:
@@ -376,6 +451,37 @@ def _begun_ms(profile: RawItem) -> int:
     left_ms = int(profile["left_ms"]["N"]) if "left_ms" in profile else 0
     # The profile of who came back while they were being deleted is the one of before.
     return max(int(profile["created_ms"]["N"]), left_ms)
+
+
+def _made_so_far(profile: RawItem | None) -> Condition:
+    """Return the condition that no token was made since a profile was read."""
+    if profile is None or "tokens_made" not in profile:
+        return ProfileItem.tokens_made.does_not_exist()
+    return ProfileItem.tokens_made == int(profile["tokens_made"]["N"])
+
+
+def _token_writes(user_id: int, login: str, token: Token, text: str) -> list[Write]:
+    by_hash = TokenItem(
+        pk=_token_pk(text),
+        sk="token",
+        user_id=user_id,
+        login=login,
+        token_id=token.token_id,
+        name=token.name,
+        scope=token.scope,
+        created_ms=token.created_ms,
+        expires_at=token.expires_at,
+    )
+    by_user = UserTokenItem(
+        pk=user_pk(user_id),
+        sk=f"token#{token.token_id}",
+        token_hash=by_hash.pk,
+        name=token.name,
+        scope=token.scope,
+        created_ms=token.created_ms,
+        expires_at=token.expires_at,
+    )
+    return [Write("Put", item.pk, item.sk, item=raw(item)) for item in (by_hash, by_user)]
 
 
 def _new_text() -> str:

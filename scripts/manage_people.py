@@ -1,4 +1,4 @@
-"""``make token``, ``make tokens``, ``make revoke``: timer_core's command line, on a deployed stack."""
+"""``make token``, ``tokens``, ``revoke``, ``sign-out``, ``erase``: timer_core's command line, on a stack."""
 
 import argparse
 import subprocess
@@ -21,7 +21,7 @@ def main() -> int:
     if isinstance(stack, LocalStack) and user.lower() == DEMO_LOGIN.lower():
         user = str(DEMO_USER_ID)
     try:
-        print(stack.admin("token", *arguments, "--user", user), end="")
+        print(stack.admin(*arguments, "--user", user), end="")
     except subprocess.CalledProcessError as failure:
         return failure.returncode
     return 0

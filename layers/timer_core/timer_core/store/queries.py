@@ -1,0 +1,276 @@
+"""Reading timers: one, a page of a person's list, and what is open.
+
+Nothing is scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+
+from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Timer
+from timer_core.store.items import OPEN_SHARDS, TimerItem, timer_sk, to_issue, to_timer, user_pk
+from timer_core.store.table import RawItem, Table
+
+_FILTERED_READ = 1000
+# A read ends at 1 MB, too (AWS, "Paginating table query results"): ten take about a second.
+_FILTERED_READS = 10
+_OPEN_PAGE = 100
+# Some 50 KB, which the rounding of each page to 4 KB makes hardly dearer.
+_OPEN_TIMERS_PAGE = 250
+_RANGE_READ = 500
+_RANGE_READS = 20
+_RANGE_TIMERS = 5000
+_LONGEST_MS = 366 * 86_400_000
+
+
+class Position(NamedTuple):
+    """Where a page of a list begins: next to this timer."""
+
+    start_ms: int
+    ulid: str
+    backwards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which of a person's timers to list."""
+
+    is_open: bool | None = None
+    repo: str | None = None
+    number: int | None = None
+    start_from_ms: int | None = None
+    start_before_ms: int | None = None
+
+    @property
+    def selects_any(self) -> bool:
+        """Whether there is any time between the bounds."""
+        start, end = self.start_from_ms, self.start_before_ms
+        return start is None or end is None or start < end
+
+    def select_start(self, start_ms: int) -> bool:
+        """Whether a timer that started then lies between the bounds."""
+        return (self.start_from_ms is None or self.start_from_ms <= start_ms) and (
+            self.start_before_ms is None or start_ms < self.start_before_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, newest first, and where its neighbours begin."""
+
+    timers: Sequence[Timer]
+    next: Position | None
+    previous: Position | None
+
+
+# Where a page of all open timers begins: a shard, and the key before it.
+Place: TypeAlias = tuple[int, RawItem | None]
+
+
+class OpenTimer(NamedTuple):
+    """An open timer, as far as the index of open timers knows it."""
+
+    user_id: int
+    ulid: str
+    since_ms: int
+    issue: Issue | None
+
+
+class TimerQueries:
+    """Reads the timers in the table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, user_id: int, ulid: str) -> Timer:
+        """Return a timer.
+
+        Raises
+        ------
+        NotFound
+            If there is none, or it was deleted.
+        """
+        return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
+
+    def page(
+        self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
+    ) -> Page:
+        """Return a page of a person's timers, newest start first.
+
+        Where the filters select few of many, a page ends when 10,000 timers (or 10 MB of them) were
+        looked at. So it may have few timers or none, and be followed by another one all the same.
+
+        Raises
+        ------
+        InvalidInput
+            If the position lies outside of what the filters select.
+        """
+        if not filters.selects_any:
+            return Page((), None, None)
+        if position is not None and not filters.select_start(position.start_ms):
+            raise InvalidInput("cursor", "Belongs to a list with other filters.")
+        index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
+        backwards = position is not None and position.backwards
+        start: RawItem | None = None
+        if position is not None:
+            start = {
+                "pk": {"S": user_pk(user_id)},
+                "sk": {"S": timer_sk(position.ulid)},
+                sort_key: {"N": str(position.start_ms)},
+            }
+        condition = _filter_condition(filters)
+        found: list[RawItem] = []
+        for _ in range(_FILTERED_READS):
+            items, _, start = self._table.query(
+                user_pk(user_id),
+                _range_condition(sort_key, filters),
+                index=index,
+                filter_condition=condition,
+                forward=backwards,
+                # One more than the page tells whether there is another page.
+                limit=page_size + 1 if condition is None else _FILTERED_READ,
+                start=start,
+            )
+            found += items
+            if start is None or len(found) > page_size:
+                break
+        timers = tuple(to_timer(item) for item in found[:page_size])
+        here = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
+        stop = None
+        if start is not None:
+            stop = Position(int(start[sort_key]["N"]), start["sk"]["S"].removeprefix("timer#"), backwards)
+        onwards = here[-1] if len(found) > page_size else stop
+        # From a page without timers, the way back leads from the last one that was looked at.
+        first = here[0] if here else stop
+        back = first and position and first._replace(backwards=not backwards)
+        if backwards:
+            return Page(timers[::-1], next=back, previous=onwards)
+        return Page(timers, next=onwards, previous=back)
+
+    def in_range(
+        self, user_id: int, filters: Filters, *, since_ms: int, until_ms: int
+    ) -> tuple[list[Timer], bool]:
+        """Return a person's timers with time between two moments, newest start first.
+
+        Those are looked for that started up to 366 days before, until 5,000 are found, or 10,000 (or
+        20 MB of them, which are 3,000 of the longest) were looked at.
+
+        Parameters
+        ----------
+        filters
+            Of which issues; the bounds in it are not looked at.
+
+        Returns
+        -------
+        tuple[list[Timer], bool]
+            The timers, and whether they are all.
+        """
+        reaches = TimerItem.end_ms.does_not_exist() | (TimerItem.end_ms > since_ms)
+        of_issues = _filter_condition(filters)
+        found: list[Timer] = []
+        start: RawItem | None = None
+        for _ in range(_RANGE_READS):
+            items, _, start = self._table.query(
+                user_pk(user_id),
+                Path("start_ms").between(since_ms - _LONGEST_MS, until_ms - 1),
+                index="by-start",
+                filter_condition=reaches if of_issues is None else reaches & of_issues,
+                forward=False,
+                limit=_RANGE_READ,
+                start=start,
+            )
+            found += map(to_timer, items)
+            if start is None:
+                return found, True
+            if len(found) >= _RANGE_TIMERS:
+                break
+        return found, False
+
+    def open_timers(
+        self, shard: int, *, from_ms: int = 0, before_ms: int | None = None
+    ) -> Iterator[OpenTimer]:
+        """Yield the open timers of a shard that started within some time, oldest first.
+
+        Read a page at a time, so that memory stays flat, from an index that lags a little behind the table.
+        """
+        since = TimerItem.open_since_ms
+        started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
+        pages = self._table.query_all(
+            f"open#{shard}", started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
+        )
+        for item in pages:
+            yield OpenTimer(
+                user_id=int(item["pk"]["S"].removeprefix("user#")),
+                ulid=item["sk"]["S"].removeprefix("timer#"),
+                since_ms=int(item["open_since_ms"]["N"]),
+                issue=to_issue(item),
+            )
+
+    def open_page(self, place: Place | None = None) -> tuple[list[Timer], Place | None]:
+        """Return some of all open timers, and the place after them; None if these are the last."""
+        after: Place | None = (0, None) if place is None else place
+        keys: list[tuple[str, str]] = []
+        while after is not None and len(keys) < _OPEN_PAGE:
+            shard, key = after
+            most = _OPEN_PAGE - len(keys)
+            items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=most, start=key)
+            keys += [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+            if last is not None:
+                after = (shard, last)
+            else:
+                after = (shard + 1, None) if shard + 1 < OPEN_SHARDS else None
+        found = self._table.get_many(keys)
+        timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
+        return timers, after
+
+
+def existing(item: RawItem | None) -> Timer:
+    """Return the timer of an item.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or it was deleted.
+    """
+    if item is None or "deleted_ms" in item:
+        raise NotFound("There is no such timer.")
+    return to_timer(item)
+
+
+def _range_condition(sort_key: str, filters: Filters) -> Condition | None:
+    start, end = filters.start_from_ms, filters.start_before_ms
+    if start is not None and end is not None:
+        # Between includes both ends, and times are whole milliseconds.
+        return Path(sort_key).between(start, end - 1)
+    if start is not None:
+        return Path(sort_key) >= start
+    if end is not None:
+        return Path(sort_key) < end
+    return None
+
+
+def _filter_condition(filters: Filters) -> Condition | None:
+    conditions: list[Condition] = []
+    if filters.is_open is False:
+        conditions.append(TimerItem.end_ms.exists())
+    if filters.repo is not None:
+        conditions.append(TimerItem.repo_key == filters.repo.lower())
+    if filters.number is not None:
+        conditions.append(TimerItem.number == filters.number)
+    if not conditions:
+        return None
+    combined = conditions[0]
+    for condition in conditions[1:]:
+        combined &= condition
+    return combined

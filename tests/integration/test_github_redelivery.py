@@ -1,0 +1,226 @@
+"""What failed is sent again: all of it, however long the list is and whatever GitHub refuses."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.fake_github import FakeGitHub, faults
+from tests.support.fake_github.webhooks import BAD_GATEWAY, Delivery
+from tests.support.gateway import HurriedContext
+from tests.support.product import SECRET, TOKEN, Product, Team, ago, new_team, product
+from timer_core.clock import now_ms
+from timer_core.store.health import HealthStore
+from timer_core.store.hooks import HookStore
+from timer_core.store.table import Table
+
+REDELIVER = {"stop_stale": False, "stop_closed": False}
+
+
+@pytest.fixture
+def running(table: Table, github: FakeGitHub) -> Iterator[Product]:
+    with product(table, github.url) as running:
+        running.give_credential({"token": TOKEN})
+        yield running
+
+
+@pytest.fixture
+def team(github: FakeGitHub, running: Product) -> Team:
+    return new_team(github, running, size=1, t0=ago(60))
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("timer_core.github.deliveries._PAGE", 2)
+
+
+def fail_some(team: Team, many: int, status: int = BAD_GATEWAY) -> list[Delivery]:
+    """Let an assignment a minute fail, each on an issue of its own."""
+    repository = team.github.new_repository(f"{team.name}/app")
+    for minute in range(many):
+        team.at(60 * minute)
+        team.github.assign(team.github.new_issue(repository), team.people[0])
+    failed = [one for one in team.happened() if one.event == "issues" and one.action == "assigned"]
+    for delivery in failed:
+        team.github.now = delivery.at
+        team.github.fail(delivery, status)
+    team.github.now = now_ms() / 1000
+    return failed
+
+
+def redeliver(team: Team, looks: int | None = None) -> dict[str, Any]:
+    """Run the sweeper, if need be with so many looks at the clock, and process what comes."""
+    if looks is None:
+        summary: dict[str, Any] = team.product.sweep(stop_closed=False)
+    else:
+        summary = team.product.sweeper.handler(REDELIVER, HurriedContext(looks))
+    team.product.process()
+    found: dict[str, Any] = summary["redelivery"]
+    return found
+
+
+def timers(team: Team) -> int:
+    return len(team.product.timers(team.people[0].id))
+
+
+def repaired_ms(team: Team, path: str | None = None) -> int | None:
+    hooks = [hook for hook in HookStore(team.product.table).known() if path in (None, hook.path)]
+    return hooks[0].repaired_ms
+
+
+def cannot(team: Team) -> tuple[str, ...]:
+    return HealthStore(team.product.table).read(now_ms=now_ms(), stale_after_ms=1).github_cannot
+
+
+@pytest.mark.usefixtures("small_pages")
+class TestLongLists:
+    def test_a_list_of_several_pages_is_read_to_its_end(self, team: Team) -> None:
+        fail_some(team, 5)
+        summary = redeliver(team)
+        assert (summary["redelivered"], summary["complete"]) == (5, True)
+        assert timers(team) == 5
+
+    def test_what_there_was_no_time_to_list_is_sent_again_by_the_next_run(self, team: Team) -> None:
+        fail_some(team, 5)
+        # At the start of a run, before the webhook and after each page.
+        first = redeliver(team, looks=3)
+        assert (first["redelivered"], first["complete"]) == (0, False)
+        assert repaired_ms(team) is None
+        assert redeliver(team)["redelivered"] == 5
+        assert timers(team) == 5
+
+    def test_what_was_found_until_then_is_sent_again_at_once(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fail_some(team, 5)
+        times = iter([True, False, True, True])
+        monkeypatch.setattr(
+            team.product.sweeper,
+            "redeliverer",
+            _Hurried(team.product.sweeper.redeliverer, lambda: next(times, False)),
+        )
+        summary = redeliver(team)
+        assert (summary["redelivered"], summary["complete"]) == (2, False)
+        assert repaired_ms(team) is None
+        assert timers(team) == 2
+
+
+class _Hurried:
+    """The redeliverer, with another clock."""
+
+    def __init__(self, redeliverer: Any, has_time: Any) -> None:
+        self._redeliverer = redeliverer
+        self._has_time = has_time
+
+    def run(self, **options: Any) -> Any:
+        return self._redeliverer.run(**options | {"has_time": self._has_time})
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_when_github_lets_us_list_but_not_redeliver_nothing_is_lost(
+        self, team: Team, status: int
+    ) -> None:
+        fail_some(team, 3)
+        team.github.faults.append(faults.status(status, path=f"POST /orgs/{team.name}/hooks"))
+        summary = redeliver(team)
+        assert (summary["given_up"], summary["redelivered"], summary["complete"]) == (0, 0, False)
+        assert str(status) in summary["trouble"]
+        assert "redelivery" in cannot(team)
+        assert redeliver(team)["redelivered"] == 3
+        assert timers(team) == 3
+        assert "redelivery" not in cannot(team)
+
+    @pytest.mark.parametrize("status", [400, 404, 410, 422])
+    def test_a_delivery_that_github_does_not_send_again_holds_up_no_other(
+        self, team: Team, status: int
+    ) -> None:
+        fail_some(team, 3)
+        team.github.faults.append(faults.status(status, path=f"POST /orgs/{team.name}/hooks"))
+        summary = redeliver(team)
+        assert (summary["given_up"], summary["redelivered"], summary["complete"]) == (1, 2, True)
+        assert "redelivery" not in cannot(team)
+
+    def test_the_other_path_of_a_renamed_webhook_is_tried_if_the_first_one_failed(self, team: Team) -> None:
+        (failed,) = fail_some(team, 1)
+        assert failed.repository
+        hook = team.github.add_hook(failed.repository, team.product.receive, SECRET)
+        team.deliver()
+        team.github.rename_repository(failed.repository, "renamed")
+        path = f"/repos/{failed.repository.full_name}/hooks/{hook.id}"
+        HookStore(team.product.table).note(path, now_ms=now_ms())
+        team.happened()
+        failed.hook.attempts.clear()
+        failed.hook = hook
+        team.github.fail(failed)
+        team.github.faults.append(faults.status(404, path=f"POST /repos/{team.name}"))
+        summary = redeliver(team)
+        assert (summary["given_up"], summary["redelivered"]) == (1, 1)
+        assert timers(team) == 1
+
+
+class TestApp:
+    """With the credential of an App, which has a webhook of its own."""
+
+    @pytest.fixture
+    def team(self, github: FakeGitHub, running: Product) -> Team:
+        team = new_team(github, running, size=1, t0=ago(60))
+        for hook in HookStore(running.table).known():
+            HookStore(running.table).forget(hook.path)
+        team.github.hooks.clear()
+        team.github.install_app(team.name)
+        team.github.add_hook(team.github.app, running.receive, SECRET)
+        running.give_credential(
+            {"app_id": str(team.github.app.id), "private_key": team.github.app.private_key}
+        )
+        team.happened()
+        return team
+
+    def test_its_failed_deliveries_are_sent_again_though_none_ever_got_through(self, team: Team) -> None:
+        fail_some(team, 2)
+        assert HookStore(team.product.table).known() == []
+        assert redeliver(team)["redelivered"] == 2
+        assert timers(team) == 2
+        assert redeliver(team)["failed"] == 0
+        assert repaired_ms(team, "/app/hook")
+
+    @pytest.mark.parametrize("is_installed", [True, False])
+    def test_a_webhook_that_it_may_not_ask_about_is_forgotten(
+        self, team: Team, caplog: pytest.LogCaptureFixture, is_installed: bool
+    ) -> None:
+        path = f"/repos/{team.name if is_installed else 'elsewhere'}/app/hooks/7"
+        HookStore(team.product.table).note(path, now_ms=now_ms())
+        team.github.faults.append(faults.status(403, path=f"GET {path}"))
+        assert redeliver(team)["unreachable"] == 1
+        assert [hook.path for hook in HookStore(team.product.table).known()] == ["/app/hook"]
+        caplog.clear()
+        assert redeliver(team)["unreachable"] == 0
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+class TestToken:
+    def test_the_webhook_of_a_former_app_is_not_asked_for(
+        self, team: Team, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        HookStore(team.product.table).note("/app/hook", now_ms=now_ms())
+        team.github.requests.clear()
+        summary = redeliver(team)
+        assert (summary["listed"], summary["unreachable"], summary["trouble"]) == (1, 0, "")
+        assert not [request for request in team.github.requests if request.path.startswith("/app")]
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    def test_a_webhook_that_it_may_not_list_yet_is_asked_for_again(self, team: Team) -> None:
+        fail_some(team, 1)
+        team.github.faults.append(faults.status(403, path=f"GET /orgs/{team.name}"))
+        assert redeliver(team)["unreachable"] == 1
+        assert "redelivery" in cannot(team)
+        assert redeliver(team)["redelivered"] == 1
+
+    def test_when_there_is_no_webhook_to_ask_for_what_was_noted_stays(self, team: Team) -> None:
+        fail_some(team, 1)
+        team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
+        assert "redelivery" in (redeliver(team) and cannot(team))
+        # It is forgotten.
+        assert redeliver(team)["listed"] == 0
+        assert "redelivery" in cannot(team)

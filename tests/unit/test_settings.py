@@ -1,0 +1,66 @@
+"""The environment of the functions, as they read it and as template.yaml writes it."""
+
+import os
+
+import pytest
+import yaml
+
+from tests.support.table import TEMPLATE, TemplateLoader
+from timer_core.github.vocabulary import Vocabulary
+from timer_core.settings import Settings
+
+
+class _Environment(dict[str, str]):
+    """Notes what is read."""
+
+    def __init__(self, **variables: str) -> None:
+        super().__init__(variables)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def _settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[Settings, _Environment]:
+    environment = _Environment(TABLE_NAME="timers", **variables)
+    monkeypatch.setattr(os, "environ", environment)
+    return Settings.from_environment(), environment
+
+
+def test_what_is_read_is_what_the_template_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
+    functions = [
+        *(one["Properties"] for one in source["Resources"].values() if one["Type"].endswith("::Function")),
+        source["Globals"]["Function"],
+    ]
+    written = {name for one in functions for name in one.get("Environment", {}).get("Variables", {})}
+    _, environment = _settings(monkeypatch)
+    assert environment.read == {name for name in written if not name.startswith("POWERTOOLS_")}
+
+
+def test_without_a_table_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", _Environment())
+    with pytest.raises(KeyError, match="TABLE_NAME"):
+        Settings.from_environment()
+
+
+def test_names_are_separated_by_commas_and_spaces_around_them_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings, _ = _settings(monkeypatch, ALLOWED_ORGS=" octo-org,,Other-Org ,", ALLOWED_ORIGINS="")
+    assert (settings.allowed_orgs, settings.allowed_origins) == (("octo-org", "Other-Org"), ())
+
+
+def test_capitals_do_not_count_in_logins_labels_and_statuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, _ = _settings(
+        monkeypatch, ADMIN_LOGINS="Boss,#583231", START_LABELS="Bug", START_STATUSES="Doing, In Review"
+    )
+    assert settings.admins == {"boss", "#583231"}
+    assert settings.vocabulary == Vocabulary(
+        start_labels=frozenset({"bug"}), start_statuses=frozenset({"doing", "in review"})
+    )
