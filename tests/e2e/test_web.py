@@ -232,7 +232,8 @@ def test_hidden_files_stay_at_home(site: Site, folder: Path) -> None:
 def test_nobody_reads_the_bucket_around_cloudfront(site: Site) -> None:
     s3, bucket = site.stack.aws.client("s3"), site.stack.outputs["WebBucketName"]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
-    [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    statements = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    [statement] = [one for one in statements if one["Effect"] == "Allow"]
     assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     distribution = statement["Condition"]["StringEquals"]["AWS:SourceArn"]
     assert distribution.endswith(f":distribution/{site.stack.resources['WebDistribution']}")
