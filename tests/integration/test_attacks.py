@@ -829,7 +829,7 @@ def _through_cloudfront(headers: dict[str, str]) -> dict[str, str]:
     assert association["EventType"] == "viewer-request"
     name = association["FunctionARN"]["!GetAtt"].partition(".")[0]
     code = _resources()[name]["Properties"]["FunctionCode"]
-    assigned = re.findall(r"headers\['([a-z-]+)'\] = \{ value: headers\.(\w+)\.value \};", code)
+    assigned = re.findall(r"headers\['([a-z-]+)'\] = \{ value: request\.headers\.(\w+)\.value \};", code)
     return headers | {name: headers[source] for name, source in assigned}
 
 
