@@ -2,7 +2,8 @@
 
 MiniStack as it comes writes its state only when it is stopped, starts one more worker process for each
 concurrent call of a function however many there are, outlives the process that started it, leaves cookies
-among the headers of an event, and refuses a template with an alarm on a metric that is computed. The
+among the headers of an event, refuses a template with an alarm on a metric that is computed, and applies
+policies that refuse what comes without TLS, which there is none of here. The
 additions here are made to the version that requirements/ministack.txt pins.
 """
 
@@ -12,9 +13,11 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 from ministack import app as ministack
+from ministack.core import iam_evaluator
 from ministack.core.persistence import save_all
 from ministack.services import apigateway, lambda_svc
 from ministack.services.cloudformation import provisioners
@@ -136,12 +139,18 @@ def take_computed_alarms() -> None:
     provisioners._cw_metric_alarm_record = record_computed
 
 
+def pass_for_tls() -> None:
+    """Let requests pass for such that came over TLS, for policies that refuse others."""
+    iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
+
+
 def main() -> None:
     """Serve until SIGTERM or the parent's end."""
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
     pass_cookies()
     take_computed_alarms()
+    pass_for_tls()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     ministack.main()
