@@ -4,19 +4,19 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
+from local_stack.paths import ROOT
 from tests.browser.conftest import Complaints, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.support.axe import violations
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
-SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
+SCREENSHOTS = ROOT / "docs/screenshots"
 
 
 def begun(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
@@ -145,6 +145,26 @@ def test_it_speaks_the_language_of_the_page_or_its_own(ann_widget: Widget) -> No
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
 
 
+@pytest.mark.parametrize(
+    ("lang", "text", "tag"),
+    [
+        ("de-", "Läuft", "de"),
+        ("de_AT", "Running", "en"),
+        ("en-", "Running", "en"),
+        ("EN-gb", "Running", "en-GB"),
+        ("constructor", "Running", "en"),
+    ],
+)
+def test_a_language_that_is_written_wrongly_hides_no_timers(
+    ann_widget: Widget, lang: str, text: str, tag: str
+) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_state("Running")
+    ann_widget.page.evaluate("(lang) => { document.querySelector('issue-timer').lang = lang }", lang)
+    expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", tag)
+    ann_widget.expect_state(text)
+
+
 def test_german_says_all_that_english_does(ann_widget: Widget) -> None:
     shapes = ann_widget.page.evaluate("""async () => {
         const members = (value) => Object.keys(value).sort().map((key) => [key, shape(value[key])]);
@@ -182,6 +202,31 @@ def test_a_page_styles_it_by_properties_and_parts(ann_widget: Widget) -> None:
     expect(ann_widget.issue).to_have_css("border-top-width", "4px")
 
 
+def test_a_page_styles_the_buttons_of_a_timer_by_what_they_do(show: Callable[..., Widget]) -> None:
+    parts = show("several").timers.get_by_role("button").evaluate_all("all => all.map(one => one.part.value)")
+    paused, running = ["button resume", "button stop"], ["button pause", "button stop"]
+    assert parts == [*running, *running, *paused]
+
+
+def test_the_style_sheet_says_the_same_as_it_is_served(ann_widget: Widget) -> None:
+    script = (ROOT / "web/widget/styles.js").read_text(encoding="utf-8")
+    written = re.search(r"replaceSync\(`([^`]*)`", script)
+    assert written
+    of_written, of_served = ann_widget.page.evaluate(
+        """async (written) => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(written);
+            const { default: served } = await import("/widget/styles.js");
+            // A browser keeps the value of a custom property as it is.
+            const says = ({ cssText }) => cssText.replaceAll(", ", ",");
+            return [sheet, served].map(({ cssRules }) => Array.from(cssRules, says));
+        }""",
+        written[1],
+    )
+    assert len(of_written) > 50
+    assert of_served == of_written
+
+
 def test_compact_it_shows_what_runs_and_nothing_else(show: Callable[..., Widget]) -> None:
     widget = show("running", viewport={"width": 320, "height": 480})
     widget.element.evaluate("(element) => element.setAttribute('compact', '')")
@@ -209,10 +254,3 @@ def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget: Widget) -
     }""")
     ann_widget.page.wait_for_timeout(4000)
     assert ann_widget.page.evaluate("said") == 0
-
-
-def test_nothing_moves_for_those_who_do_not_want_it(show: Callable[..., Widget]) -> None:
-    widget = show("running", reduced_motion="reduce")
-    assert widget.element.evaluate("(element) => element.getAnimations({ subtree: true }).length") == 0
-    widget.page.emulate_media(reduced_motion="no-preference")
-    assert widget.element.evaluate("(element) => element.shadowRoot.getAnimations().length") == 1

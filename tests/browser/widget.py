@@ -79,6 +79,18 @@ class Widget:
         """Have the widget ask the server now."""
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
 
+    def become(self, other: Widget) -> None:
+        """Have whoever another browser is signed in as be so here, as if they had done it in another tab."""
+        self.page.context.add_cookies(other.page.context.cookies())
+
+    def kept(self) -> Any:
+        """Return the actions that this browser keeps until the server has answered, of everybody."""
+        return self.page.evaluate(
+            """() => Object.keys(localStorage)
+                .filter((key) => key.startsWith("issue-timer:outbox:"))
+                .map((key) => JSON.parse(localStorage[key]))"""
+        )
+
     def sign_in(self, github: FakeGitHub, account: Account) -> None:
         """Sign in with the widget's button and GitHub's, on a page of the stack's own."""
         github.signed_in = account
