@@ -530,7 +530,7 @@ export class TimerManager extends EventTarget {
     if (type === "settled") return this.#settle(action, timer);
     if (type === "asking") return this.#schedulePoll(AFTER_OTHERS_MS);
     if (type !== "list") return this.#show();
-    if (etag !== this.#etag && at > this.#knownAt) {
+    if (at > this.#knownAt) {
       this.#etag = etag;
       this.#adopt(timers, at);
     }

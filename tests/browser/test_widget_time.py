@@ -68,17 +68,12 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(
 
 
 @pytest.fixture
-def running(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
-) -> Widget:
+def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
     """The widget with a running timer, and a clock that tests can set."""
     ann_elsewhere("start/", ISSUE)
-    widget = new_widget()
-    widget.page.clock.install()
-    widget.open()
-    widget.sign_in(github, ann)
-    widget.expect_state("Running")
-    return widget
+    ann_widget_with_clock.ask()
+    ann_widget_with_clock.expect_state("Running")
+    return ann_widget_with_clock
 
 
 @pytest.fixture
@@ -119,8 +114,7 @@ def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Sit
     running.expect_state("Paused")
     assert running.seconds() >= 3600
     # For the server, it did not sleep: somebody has set its clock.
-    running.page.unroute("**/api/timelogs/?*")
-    held.first().continue_()
+    held.let_go()
     running.expect_sent()
     assert [told["type"] for told in running.heard()] == ["issue-timer:pause"]
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
@@ -146,27 +140,27 @@ def test_a_clock_that_is_set_while_there_is_no_connection_spoils_nothing_that_is
     assert timer["status"] == "running"
 
 
-def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(ann_widget: Widget) -> None:
-    ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
-    ann_widget.expect_sent()
-    page = ann_widget.page
+def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(running: Widget) -> None:
+    page = running.page
+    page.wait_for_load_state("networkidle")
     page.evaluate(COUNT_TICKS)
-    page.wait_for_timeout(5000)
-    assert 4 <= page.evaluate("ticks") <= 6
+    page.clock.pause_at(page.evaluate("Date.now()") + 10)
+    page.evaluate("ticks = 0")
+    page.clock.run_for(5000)
+    assert page.evaluate("ticks") == 5
 
-    ann_widget.hide()
+    running.hide()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.evaluate("ticks = 0")
-    page.wait_for_timeout(17_000)
-    assert page.evaluate("ticks") == 0
+    page.clock.run_for(17_000)
+    page.wait_for_timeout(300)
+    assert page.evaluate("ticks") == 5
     assert requests == []
 
     with page.expect_response("**/api/timelogs/?*"):
-        ann_widget.hide(hidden=False)
-    page.wait_for_timeout(1100)
-    assert ann_widget.seconds() >= 22
+        running.hide(hidden=False)
+    page.clock.run_for(1100)
+    assert running.seconds() >= 22
 
 
 def test_nothing_ticks_while_no_timer_runs(ann_widget: Widget) -> None:
@@ -271,11 +265,8 @@ def test_the_day_begins_at_midnight_where_one_is(
     assert midnight.replace(":", "%3A") in url
 
 
-def test_who_is_not_there_has_the_server_asked_more_rarely(ann_widget: Widget) -> None:
-    page = ann_widget.page
-    page.clock.install()
-    page.reload()
-    ann_widget.expect_ready()
+def test_who_is_not_there_has_the_server_asked_more_rarely(ann_widget_with_clock: Widget) -> None:
+    page = ann_widget_with_clock.page
     page.wait_for_load_state("networkidle")
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)
     asked: list[str] = []
