@@ -536,7 +536,7 @@ export class TimerManager extends EventTarget {
     }
     this.#failures = 0;
     this.#showAnswered();
-    // By the clocks of both tabs, this one heard of something later.
+    // That list was not taken: by the clocks of both tabs, this one has heard of something later.
     if (etag !== this.#etag) return this.refresh();
     this.#schedulePoll(AFTER_OTHERS_MS);
   }

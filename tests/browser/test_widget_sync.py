@@ -362,18 +362,20 @@ def test_of_two_tabs_one_asks_also_when_its_answer_takes_long(
 ) -> None:
     widget = ann_widget_with_clock
     other = widget.another_tab()
+    clock = other.page.clock
+    other.stop_clock()
     with other.page.expect_response("**/api/timelogs/?*"):
         other.ask()
-    other.page.wait_for_timeout(200)
+    other.page.wait_for_timeout(500)
     asked: list[str] = []
     widget.page.on("request", lambda request: asked.append(request.url))
     held = Held(other.page, "**/api/timelogs/?*")
-    other.page.clock.fast_forward(15_100)
+    clock.run_for(15_100)
     held.first()
     # After two seconds more it would be this tab's turn.
-    widget.page.wait_for_timeout(200)
-    widget.page.clock.fast_forward(5_000)
-    widget.page.wait_for_timeout(200)
+    widget.page.wait_for_timeout(500)
+    clock.run_for(5_000)
+    widget.page.wait_for_timeout(500)
     assert asked == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
@@ -111,6 +112,11 @@ class Widget:
             }""",
             hidden,
         )
+
+    def stop_clock(self) -> None:
+        """Have the clock that a test has installed run only when it says so."""
+        now: float = self.page.evaluate("Date.now()")
+        self.page.clock.pause_at(datetime.fromtimestamp(now / 1000 + 1, UTC))
 
     def listen(self) -> None:
         """Keep what the element tells its page from now on, for `heard`."""
