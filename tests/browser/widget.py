@@ -77,7 +77,7 @@ class Widget:
         assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
 
     def ask(self) -> None:
-        """Have the widget ask the server now."""
+        """Have the widget ask the server now, and wait until it is answered."""
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
 
     def become(self, other: Widget) -> None:
