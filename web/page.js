@@ -10,7 +10,7 @@ import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.
 import { History } from "./page/history.js";
 import { followTimeZone, showDuration, text } from "./page/language.js";
 import { complain, on, open } from "./page/session.js";
-import { showSum, showTotals } from "./page/totals.js";
+import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 // What the widget tells of one timer, of which several may change at once.
 const SETTLING_MS = 300;
@@ -54,10 +54,12 @@ async function instead(action) {
   }
 }
 
-async function totals(signal) {
-  const shown = await showTotals(filter, now(), signal);
-  sum = shown.sum;
-  history.showDays(shown.days);
+/** Wait for entries, ask for the totals that go with them, and show both at once: they are counted on together. */
+async function show(entries, signal) {
+  const [showEntries, totals] = await Promise.all([entries, getTotals(filter, now(), signal)]);
+  sum = totals.active_duration;
+  showEntries();
+  history.showDays(showTotals(totals, filter, now()));
 }
 
 function load() {
@@ -66,7 +68,7 @@ function load() {
   fillForm();
   isLoading = true;
   return instead(async (signal) => {
-    await Promise.all([history.load(filter, signal), totals(signal)]);
+    await show(history.load(filter, signal), signal);
     isLoading = false;
   });
 }
@@ -78,7 +80,7 @@ function todayHere() {
 /** Take in what has changed, unless all of it is being asked for anyway. */
 function refresh() {
   if (isLoading) return load();
-  return instead((signal) => Promise.all([history.refresh(signal), totals(signal)]));
+  return instead((signal) => show(history.refresh(signal), signal));
 }
 
 /** Ask again for what has become old, or could not be had, if somebody can see it. */

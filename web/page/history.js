@@ -32,27 +32,24 @@ export class History {
     on("click", byId("load-more"), () => this.#more());
   }
 
-  /** Show the first page of what a filter selects. */
+  /** Ask for the first page of what a filter selects, and return what shows it. */
   async load(filter, signal) {
     this.#filter = filter;
     this.#address = `/api/timelogs/?${listQuery(filter, this.#now())}`;
     const page = await getPage(this.#address, { signal });
-    this.#timers = page.results;
-    this.#next = page.next;
-    this.#counted.clear();
-    this.#show();
+    return () => this.#take(page.results, page.next);
   }
 
-  /** Take in what has changed among the newest entries, and leave the others as they are. */
+  /** Ask for what has changed among the newest entries, and return what shows it and leaves the others as they are. */
   async refresh(signal) {
     const page = await getPage(this.#address, { signal });
-    const isAll = page.next === null;
-    const oldest = page.results.at(-1)?.start_time;
-    const kept = isAll ? [] : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
-    if (!kept.length) this.#next = page.next;
-    this.#timers = [...page.results, ...kept.map((timer) => ({ ...timer, active_duration: this.#seconds(timer) }))];
-    this.#counted.clear();
-    this.#show();
+    return () => {
+      const isAll = page.next === null;
+      const oldest = page.results.at(-1)?.start_time;
+      const kept = isAll ? [] : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
+      const counted = kept.map((timer) => ({ ...timer, active_duration: this.#seconds(timer) }));
+      this.#take([...page.results, ...counted], kept.length ? this.#next : page.next);
+    };
   }
 
   /** Show the time of each day, as the totals have it: they part a night's work at midnight. */
@@ -80,9 +77,7 @@ export class History {
   }
 
   clear() {
-    this.#timers = [];
-    this.#next = null;
-    this.#show();
+    this.#take([], null);
   }
 
   async #more() {
@@ -103,6 +98,13 @@ export class History {
     this.#showCount();
     say(text("moreShown", { count: added.length }));
     if (!this.#next) this.#focus(added[0] ?? this.#timers.at(-1));
+  }
+
+  #take(timers, next) {
+    this.#timers = timers;
+    this.#next = next;
+    this.#counted.clear();
+    this.#show();
   }
 
   #show() {

@@ -19,9 +19,13 @@ const LINKS = "#days a, #issues a";
 // What is offered in the filter, as far as it has been seen.
 const repositories = new Set();
 
-/** Ask for the totals of what a filter selects now, show them, and return the sum and the time of each day. */
-export async function showTotals(filter, now, signal) {
-  const totals = await get(`/api/timelogs/totals/?${totalsQuery(filter, now)}`, { signal });
+/** Ask for the totals of what a filter selects now. */
+export function getTotals(filter, now, signal) {
+  return get(`/api/timelogs/totals/?${totalsQuery(filter, now)}`, { signal });
+}
+
+/** Show the totals of what a filter selects, and return the time of each day. */
+export function showTotals(totals, filter, now) {
   const days = new Map(totals.days.map(({ date, active_duration }) => [date, active_duration]));
   const { first, last, isCut } = totalledDays(filter, now);
   const begin = startOf(isCut && totals.days.length && !filter.from ? totals.days[0].date : first);
@@ -40,7 +44,7 @@ export async function showTotals(filter, now, signal) {
   showIssues(totals);
   const again = [...document.querySelectorAll(LINKS)].find((link) => link.getAttribute("href") === focused);
   again?.focus({ preventScroll: true });
-  return { sum: totals.active_duration, days };
+  return days;
 }
 
 /** Show the time that all of it took. */
