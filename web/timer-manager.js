@@ -17,8 +17,8 @@ const LONGEST_WAIT_MS = 60_000;
 const MOST_TRIES = 6;
 // A wall clock is adjusted by less than this all the time; more was a person, or the machine slept.
 const JUMP_MS = 2_000;
-// What is so far in the future is now for the server, because clocks differ.
-const MOST_AHEAD_MS = 60_000;
+// How far two tabs may be apart about the server's time, at most.
+const APART_MS = 1_000;
 
 /** @import { Issue, State, Timer } from "./widget/types.d.ts" */
 
@@ -50,7 +50,7 @@ export class TimerManager extends EventTarget {
   #actions = new Map();
   // The keys of timers that were started here, by the id that the server gave them.
   #keys = new Map();
-  // What is done now was done after that: two tabs may be half a second apart about the server's time.
+  // What is done now was done after that, whatever other tabs say what time it is.
   #lastAt = 0;
   // What was asked before that does not know what has happened since.
   #changedAt = 0;
@@ -206,8 +206,8 @@ export class TimerManager extends EventTarget {
   #do(action) {
     if (this.state.phase !== "ready") return;
     const now = this.now + (this.#hasJumped() ? Math.max(0, this.#jumped) : 0);
-    // After what waits, but not for ever as late as something that a wrong clock has seen.
-    const last = this.#actions.size ? this.#lastAt : Math.min(this.#lastAt, now + MOST_AHEAD_MS);
+    // After what waits, but not for ever as late as a wrong clock once was.
+    const last = this.#actions.size ? this.#lastAt : Math.min(this.#lastAt, now + APART_MS);
     this.#lastAt = Math.max(Math.round(now), last + 1);
     Object.assign(action, { at: this.#lastAt, tab });
     this.#outbox.put(action);
@@ -252,7 +252,7 @@ export class TimerManager extends EventTarget {
 
   async #sendOne(action, outbox) {
     // It was a wrong clock that said when it was done, and the server would refuse it.
-    if (action.at > this.now + MOST_AHEAD_MS) {
+    if (action.at > this.now + APART_MS) {
       outbox.remove(action);
       action = { ...action, at: Math.round(this.now) };
       outbox.put(action);
