@@ -68,14 +68,10 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(
 
 
 @pytest.fixture
-def started(ann_elsewhere: Callable[..., Any]) -> Any:
-    """A timer of Ann's."""
-    return ann_elsewhere("start/", ISSUE)
-
-
-@pytest.fixture
-def running(started: Any, ann_widget_with_clock: Widget) -> Widget:
+def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
     """The widget with a timer that ran before it was loaded, and with a clock that tests can set."""
+    ann_elsewhere("start/", ISSUE)
+    ann_widget_with_clock.page.reload()
     ann_widget_with_clock.expect_state("Running")
     return ann_widget_with_clock
 
