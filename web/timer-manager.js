@@ -281,8 +281,9 @@ export class TimerManager extends EventTarget {
     for (const later of outbox.actions) if (later.timer === key) outbox.put({ ...later, timer: settled.id });
     outbox.remove(action);
     if (this.#outbox !== outbox) return;
-    this.#tell({ type: "settled", action, timer: settled });
-    this.#settle(action, settled);
+    const heardAt = this.now;
+    this.#tell({ type: "settled", action, timer: settled, at: heardAt });
+    this.#settle(action, settled, heardAt);
   }
 
   /** Take an action back that the server refused, and what depends on it. */
@@ -304,7 +305,8 @@ export class TimerManager extends EventTarget {
     this.#tell({ type: "refused", key });
   }
 
-  #settle({ key, kind, timer: id, tab: of, at }, timer) {
+  /** Take what the server made of an action for the truth, by the clock of the tab that heard it. */
+  #settle({ key, kind, timer: id, tab: of, at }, timer, heardAt) {
     const isOwn = of === tab;
     if (isOwn) this.#doneAt.add(at);
     this.#actions.delete(key);
@@ -316,7 +318,7 @@ export class TimerManager extends EventTarget {
     const place = this.#known.findIndex((one) => one.id === timer.id);
     if (timer.status !== "stopped") others.splice(Math.max(0, place), 0, timer);
     this.#known = others;
-    this.#knownAt = this.now;
+    this.#knownAt = heardAt;
     this.#changedAt = performance.now();
     // It names what is no longer shown.
     this.#etag = "";
@@ -527,7 +529,7 @@ export class TimerManager extends EventTarget {
     }
     if (type === "refused") this.#actions.delete(key);
     if (type === "today") this.#today = today;
-    if (type === "settled") return this.#settle(action, timer);
+    if (type === "settled") return this.#settle(action, timer, at);
     if (type === "asking") return this.#schedulePoll(AFTER_OTHERS_MS);
     if (type !== "list") return this.#show();
     if (at > this.#knownAt) {

@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from local_stack.paths import ROOT
 from tests.browser.conftest import Complaints, NewWidget
@@ -72,24 +72,30 @@ def show(
     return show
 
 
+SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 STATES = ["running", "paused", "several", "empty", "problem", "mistake", "offline", "signed-out"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_everybody_can_use_it(show: Callable[..., Widget], state: str, scheme: str) -> None:
-    widget = show(state, color_scheme=scheme, viewport={"width": 1280, "height": 480})
-    assert violations(widget.page, "main") == []
+def test_everybody_can_use_it(show: Callable[..., Widget], state: str) -> None:
+    widget = show(state, viewport={"width": 1280, "height": 480})
+    for scheme in SCHEMES:
+        widget.page.emulate_media(color_scheme=scheme)
+        assert violations(widget.page, "main") == []
     for width in (1280, 360, 320):
         widget.page.set_viewport_size({"width": width, "height": 480})
         assert widget.page.evaluate("document.documentElement.scrollWidth") == width
         assert not clipped(widget.element)
         if width != 320 and os.environ.get("SCREENSHOTS"):
-            widget.page.screenshot(
-                path=SCREENSHOTS / f"widget-{state}-{width}-{scheme}.png",
-                animations="disabled",
-                full_page=True,
-            )
+            take_screenshots(widget.page, f"{state}-{width}")
+
+
+def take_screenshots(page: Page, name: str) -> None:
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.screenshot(
+            path=SCREENSHOTS / f"widget-{name}-{scheme}.png", animations="disabled", full_page=True
+        )
 
 
 def clipped(element: Locator) -> bool:
@@ -240,7 +246,8 @@ def test_compact_it_shows_what_runs_and_nothing_else(show: Callable[..., Widget]
     assert violations(widget.page, "main") == []
 
 
-def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget: Widget) -> None:
+def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget_with_clock: Widget) -> None:
+    ann_widget = ann_widget_with_clock
     expect(ann_widget.notice).to_have_count(1)
     ann_widget.start(f"{REPO}#7")
     expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
@@ -252,5 +259,6 @@ def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget: Widget) -
         const watch = { childList: true, characterData: true, subtree: true };
         new MutationObserver(() => { said += 1; }).observe(status, watch);
     }""")
-    ann_widget.page.wait_for_timeout(4000)
+    ann_widget.stop_clock()
+    ann_widget.page.clock.run_for(4000)
     assert ann_widget.page.evaluate("said") == 0

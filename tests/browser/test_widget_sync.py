@@ -29,7 +29,8 @@ def assigned(account: Account, at: datetime, number: int = 7) -> dict[str, Any]:
     return event
 
 
-def test_two_tabs_agree_at_once(ann_widget: Widget) -> None:
+def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> None:
+    complaints.provoke(OFFLINE)
     other = ann_widget.another_tab()
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
