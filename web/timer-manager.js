@@ -50,7 +50,7 @@ export class TimerManager extends EventTarget {
   #actions = new Map();
   // The keys of timers that were started here, by the id that the server gave them.
   #keys = new Map();
-  // What is done now was done after that, whatever other tabs say what time it is.
+  // What is done now was done after that, whatever time it is for other tabs.
   #lastAt = 0;
   // What was asked before that does not know what has happened since.
   #changedAt = 0;
