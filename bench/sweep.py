@@ -97,15 +97,9 @@ def _github() -> Iterator[tuple[str, Counter[str]]]:
                 full_name = f"{variables['o' + place]}/{variables['n' + place]}"
                 asked[f"{full_name}#{number}"] += 1
                 timeline = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []}
-                none: dict[str, list[Any]] = {"nodes": []}
-                issue = {
-                    "number": number,
-                    "title": "",
-                    "state": "OPEN",
-                    "assignees": none,
-                    "labels": none,
-                }
+                issue = {"number": number, "title": "", "state": "OPEN"}
                 issue |= {"repository": {"nameWithOwner": full_name}}
+                issue |= {"assignees": {"nodes": []}, "labels": {"nodes": []}}
                 data["i" + place] = {"issue": issue | {"timelineItems": timeline}}
             answer = json.dumps({"data": data}).encode()
             self.send_response(200)

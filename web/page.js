@@ -2,59 +2,99 @@
 
 import "./issue-timer.js";
 import { pages } from "./page/api.js";
-import { dayOf } from "./page/calendar.js";
+import { dayOf, timeZone } from "./page/calendar.js";
 import { toCsv } from "./page/csv.js";
 import { byId, download, html, say, warn } from "./page/dom.js";
 import { addEntry, editEntry } from "./page/entry-dialog.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { History } from "./page/history.js";
-import { showDuration, text } from "./page/language.js";
+import { followTimeZone, showDuration, text } from "./page/language.js";
 import { complain, on, open } from "./page/session.js";
-import { showTotals } from "./page/totals.js";
+import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 // What the widget tells of one timer, of which several may change at once.
 const SETTLING_MS = 300;
+// How old what is shown may be while a timer runs, or when somebody comes back; and if it could not be had.
+const FRESH_MS = 180_000;
+const RETRY_MS = 30_000;
 
 const form = byId("filter");
 const widget = html("issue-timer");
 let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
+let hasFailed = false;
+// When what is shown was asked for, by performance.now(), and what "today" was then, and where.
+let askedAt = 0;
+let today = "";
+let sum = 0;
 
-const history = new History({ edit, changed });
+/** Return the present by the server's clock, as the widget knows it: this machine's may be wrong by a day. */
+const now = () => new Date(widget.manager?.now ?? Date.now());
+
+const history = new History({ now, edit, changed });
 
 /** Do something with the API, unless a later such thing takes its place. */
 async function instead(action) {
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
+  askedAt = performance.now();
   byId("results").ariaBusy = "true";
   try {
     await action(signal);
+    if (hasFailed) warn("");
+    hasFailed = false;
   } catch (error) {
-    if (!signal.aborted) complain(error);
+    if (signal.aborted) return;
+    hasFailed = true;
+    complain(error);
   } finally {
     if (!signal.aborted) byId("results").ariaBusy = "false";
   }
 }
 
-function totals(signal) {
-  return showTotals(filter, signal).then((days) => history.showDays(days));
+/** Wait for entries, ask for the totals that go with them, and show both at once: they are counted on together. */
+async function show(entries, signal) {
+  const [showEntries, totals] = await Promise.all([entries, getTotals(filter, now(), signal)]);
+  sum = totals.active_duration;
+  showEntries();
+  history.showDays(showTotals(totals, filter, now()));
 }
 
 function load() {
+  followTimeZone();
+  today = todayHere();
   fillForm();
   isLoading = true;
   return instead(async (signal) => {
-    await Promise.all([history.load(filter, signal), totals(signal)]);
+    await show(history.load(filter, signal), signal);
     isLoading = false;
   });
+}
+
+function todayHere() {
+  return `${dayOf(now())} ${timeZone()}`;
 }
 
 /** Take in what has changed, unless all of it is being asked for anyway. */
 function refresh() {
   if (isLoading) return load();
-  return instead((signal) => Promise.all([history.refresh(signal), totals(signal)]));
+  return instead((signal) => show(history.refresh(signal), signal));
+}
+
+/** Ask again for what has become old, or could not be had, if somebody can see it. */
+function renew() {
+  const age = performance.now() - askedAt;
+  if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_MS : FRESH_MS)) refresh();
+}
+
+/** Count on along with the widget. */
+function count() {
+  const { manager } = widget;
+  const gained = history.count(manager.state.timers, (timer) => manager.active(timer));
+  const [, last] = selectedDays(filter, now());
+  if (!last || dayOf(now()) <= last) showSum(sum + gained);
 }
 
 /** Take in what was changed here, and let the widget, whose timers that may be. */
@@ -73,7 +113,7 @@ function tellWidget() {
 
 function fillForm() {
   const { period, repo, issue } = filter;
-  const [from, to] = selectedDays(filter);
+  const [from, to] = selectedDays(filter, now());
   for (const [name, value] of Object.entries({ period, repo, issue, from, to })) form.elements[name].value = value;
   showDays();
   byId("reset").hidden = !writeFilter(filter);
@@ -127,7 +167,7 @@ addEventListener("popstate", () => {
 // ------------------------------------------------------------------ entries
 
 on("click", byId("add"), async () => {
-  const timer = await addEntry();
+  const timer = await addEntry(now);
   if (!timer) return;
   tellWidget();
   await load();
@@ -135,7 +175,7 @@ on("click", byId("add"), async () => {
 });
 
 async function edit(timer) {
-  const corrected = await editEntry(timer);
+  const corrected = await editEntry(timer, now);
   if (!corrected) return;
   history.replace(corrected);
   say(text("saved"));
@@ -144,12 +184,12 @@ async function edit(timer) {
 
 on("click", byId("export"), async () => {
   const timers = [];
-  for await (const page of pages(`/api/timelogs/?${listQuery(filter)}`)) {
+  for await (const page of pages(`/api/timelogs/?${listQuery(filter, now())}`)) {
     timers.push(...page.results);
     if (page.next) say(text("exporting", { count: timers.length }));
   }
-  const [from, to] = selectedDays(filter);
-  const name = ["issue-timer", from, to || dayOf(new Date())].filter(Boolean).join("-");
+  const [from, to] = selectedDays(filter, now());
+  const name = ["issue-timer", from, to || dayOf(now())].filter(Boolean).join("-");
   download(`${name}.csv`, "text/csv;charset=utf-8", toCsv(timers));
   say(text("exportedEntries", { count: timers.length }));
 });
@@ -172,5 +212,16 @@ addEventListener("signed-out", () => {
 
 open(async () => {
   byId("widget").append(widget);
+  const { manager } = widget;
+  manager.addEventListener("tick", () => {
+    if (!isLoading) count();
+    renew();
+  });
+  manager.addEventListener("change", () => {
+    // Midnight has passed, somebody has travelled, or the server says that this machine's clock is wrong.
+    if (widget.isConnected && todayHere() !== today) load();
+    else if (hasFailed) renew();
+  });
+  document.addEventListener("visibilitychange", renew);
   await load();
 });

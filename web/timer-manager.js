@@ -1,6 +1,7 @@
-import { ApiClient, randomName } from "./widget/api-client.js";
+import { ApiClient } from "./widget/api-client.js";
 import { ServerClock } from "./widget/clock.js";
 import { Outbox } from "./widget/outbox.js";
+import { randomName, tab } from "./widget/storage.js";
 
 const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
 const POLL_MS = 15_000;
@@ -16,6 +17,8 @@ const LONGEST_WAIT_MS = 60_000;
 const MOST_TRIES = 6;
 // A wall clock is adjusted by less than this all the time; more was a person, or the machine slept.
 const JUMP_MS = 2_000;
+// How far two tabs may be apart about the server's time, at most.
+const APART_MS = 1_000;
 
 /** @import { Issue, State, Timer } from "./widget/types.d.ts" */
 
@@ -28,10 +31,13 @@ export class TimerManager extends EventTarget {
   /** @type {State} */
   state = { phase: "loading", isConnected: true, isBusy: false, isExpired: false, timers: [], waiting: 0 };
 
-  #api;
+  /** Sends requests as the person who is signed in, also others than the manager does. @readonly */
+  api;
+
   #clock = new ServerClock();
-  #tab = tabName();
   #user = null;
+  // Somebody else may be signed in by now, or it may be another time.
+  #isInDoubt = false;
   #outbox = null;
   #channel = null;
   #listeners = null;
@@ -44,17 +50,23 @@ export class TimerManager extends EventTarget {
   #actions = new Map();
   // The keys of timers that were started here, by the id that the server gave them.
   #keys = new Map();
-  // What is done now was done after that: two tabs may be half a second apart about the server's time.
+  // What is done now was done after that, whatever time it is for other tabs.
   #lastAt = 0;
   // What was asked before that does not know what has happened since.
   #changedAt = 0;
+  // When what was done here was done: another timer that was paused then was not paused elsewhere.
+  #doneAt = new Set();
 
   #today = null;
   #todaySince = 0;
   #todayAsked = 0;
-  #isTodayRight = false;
+  // How often it was asked for in vain, and when to do so again, though nothing has changed.
+  #todayFailures = 0;
+  #todayAgain = 0;
   #failures = 0;
   #tries = 0;
+  // How often the server answered what is sent now with an error of its own.
+  #errors = 0;
   #retryAfter = 0;
   // When the server wants to hear of what was done, at the earliest.
   #notBefore = 0;
@@ -69,12 +81,7 @@ export class TimerManager extends EventTarget {
   /** @param {{server?: string}} [options] `server`: Issue Timer's origin, if this module is from another */
   constructor({ server } = {}) {
     super();
-    this.#api = new ApiClient(server);
-  }
-
-  /** Sends other requests as the same person. */
-  get api() {
-    return this.#api;
+    this.api = new ApiClient(server);
   }
 
   /** The server's time in milliseconds since the epoch, whatever this machine's clock says. */
@@ -102,17 +109,14 @@ export class TimerManager extends EventTarget {
     if (this.#listeners) return;
     this.#listeners = new AbortController();
     const { signal } = this.#listeners;
-    const on = (target, types, listener) => {
-      for (const type of types) target.addEventListener(type, listener, { signal, passive: true });
-    };
-    on(document, ["visibilitychange"], () => this.#look());
-    on(window, ["online"], () => this.#look());
-    on(window, ["pageshow"], ({ persisted }) => persisted && this.#look());
-    on(document, ["pointerdown", "keydown"], () => this.#hearInput());
-    if ("BroadcastChannel" in window) {
-      this.#channel = new BroadcastChannel(`issue-timer:${this.#api.server}`);
-      on(this.#channel, ["message"], ({ data }) => this.#hearTab(data));
-    }
+    const on = (target, type, listener) => target.addEventListener(type, listener, { signal, passive: true });
+    on(document, "visibilitychange", () => this.#look());
+    on(window, "online", () => this.#look());
+    on(window, "pageshow", ({ persisted }) => persisted && this.#look());
+    on(document, "pointerdown", () => this.#hearInput());
+    on(document, "keydown", () => this.#hearInput());
+    this.#channel = new BroadcastChannel(`issue-timer:${this.api.server}`);
+    on(this.#channel, "message", ({ data }) => this.#hearTab(data));
     this.#look();
   }
 
@@ -148,16 +152,16 @@ export class TimerManager extends EventTarget {
   /** Sign in: away from the page and back to it or, on another site, in a popup, which takes a click. */
   async signIn() {
     try {
-      await this.#api.signIn();
-    } catch ({ message }) {
-      return this.#emit("problem", { code: message });
+      await this.api.signIn(this.#listeners?.signal);
+    } catch (error) {
+      return this.#emit("problem", { code: error.isBlocked ? "popup" : "failed" });
     }
     await this.refresh();
   }
 
   async signOut() {
     try {
-      await this.#api.signOut();
+      await this.api.signOut();
     } catch (error) {
       const { status, message } = error;
       if (status !== 401) return this.#emit("problem", { code: "failed", message: status ? message : "" });
@@ -180,17 +184,18 @@ export class TimerManager extends EventTarget {
     if (this.state.phase !== "ready") return;
     const asked = ++this.#todayAsked;
     const since = (this.#todaySince = startOfDay(this.now));
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone: timeZone });
+    const { timeZone: time_zone } = Intl.DateTimeFormat().resolvedOptions();
+    const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone });
     let today = null;
     try {
-      const { body } = await this.#api.request("GET", `/api/timelogs/totals/?${query}`);
+      const { body } = await this.api.request("GET", `/api/timelogs/totals/?${query}`);
       today = { since, seconds: body.active_duration, at: Date.parse(body.until) };
     } catch {
-      // It is asked for again with the next list.
+      // It is asked for again, but not as often as the list.
     }
     if (asked !== this.#todayAsked) return;
-    this.#isTodayRight = today !== null;
+    this.#todayFailures = today ? 0 : this.#todayFailures + 1;
+    this.#todayAgain = performance.now() + this.#todayFailures * LONGEST_WAIT_MS;
     if (today) this.#tell({ type: "today", today });
     if (today || this.#today?.since !== since) this.#today = today;
     this.#emit("change");
@@ -200,8 +205,11 @@ export class TimerManager extends EventTarget {
 
   #do(action) {
     if (this.state.phase !== "ready") return;
-    this.#lastAt = Math.max(Math.round(this.now), this.#lastAt + 1);
-    Object.assign(action, { at: this.#lastAt, tab: this.#tab });
+    const now = this.now + (this.#hasJumped() ? Math.max(0, this.#jumped) : 0);
+    // After what waits, but not for ever as late as a wrong clock once was.
+    const last = this.#actions.size ? this.#lastAt : Math.min(this.#lastAt, now + APART_MS);
+    this.#lastAt = Math.max(Math.round(now), last + 1);
+    Object.assign(action, { at: this.#lastAt, tab });
     this.#outbox.put(action);
     this.#actions.set(action.key, action);
     this.#tell({ type: "done", action });
@@ -213,17 +221,19 @@ export class TimerManager extends EventTarget {
   async #send() {
     clearTimeout(this.#sendTimer);
     const outbox = this.#outbox;
-    const waiting = outbox?.actions.length;
-    if (!waiting) this.#tries = this.#notBefore = 0;
-    if (this.#isSending || !waiting) return;
+    if (this.#isSending || !outbox?.actions.length) return;
+    if (this.#isInDoubt) return this.refresh();
     const wait = this.#notBefore - performance.now();
     if (wait > 0) return this.#sendLater(wait);
     let hasSent = false;
     this.#isSending = true;
     try {
       await outbox.alone(async () => {
-        for (let next; (next = this.#outbox === outbox && outbox.actions[0]); hasSent = true) {
+        while (this.#listeners && !this.#isInDoubt && this.#outbox === outbox) {
+          const [next] = outbox.actions;
+          if (!next) break;
           await this.#sendOne(next, outbox);
+          hasSent = true;
         }
       });
     } catch (error) {
@@ -232,45 +242,55 @@ export class TimerManager extends EventTarget {
     } finally {
       this.#isSending = false;
     }
-    this.#tries = 0;
     // A start may have paused another timer.
-    if (hasSent && this.#outbox === outbox) this.refresh();
+    if (hasSent && this.#listeners) this.refresh();
   }
 
   #sendLater(wait) {
-    this.#sendTimer = setTimeout(() => this.#send(), wait);
+    if (this.#listeners) this.#sendTimer = setTimeout(() => this.#send(), wait);
   }
 
   async #sendOne(action, outbox) {
+    // It was a wrong clock that said when it was done, and the server would refuse it.
+    if (action.at > this.now + APART_MS) {
+      outbox.remove(action);
+      action = { ...action, at: Math.round(this.now) };
+      outbox.put(action);
+    }
     const { key, kind, timer, issue, at } = action;
     const path = kind === "start" ? "start" : `${timer}/${kind}`;
     const body = { ...issue, at: new Date(at).toISOString() };
     let answer;
     try {
       const headers = { "Idempotency-Key": key };
-      answer = await this.#api.request("POST", `/api/timelogs/${path}/`, body, { headers });
+      answer = await this.api.request("POST", `/api/timelogs/${path}/`, body, { headers });
     } catch (error) {
       const { status, isTemporary } = error;
-      if (status === 401 || (isTemporary && (status !== 500 || this.#tries + 1 < MOST_TRIES))) throw error;
-      this.#tries = 0;
+      if (status === 500) this.#errors += 1;
+      if (status === 401 || (isTemporary && this.#errors < MOST_TRIES)) throw error;
+      if (status === 403) {
+        // Perhaps because it is not who did this that is signed in.
+        this.#doubt();
+        if (!this.#listeners || !(await this.refresh()) || this.#outbox !== outbox) return;
+      }
+      this.#tries = this.#errors = 0;
       return this.#refuse(action, error, outbox);
     }
-    this.#tries = this.#failures = 0;
+    this.#tries = this.#errors = this.#failures = 0;
     const [settled] = this.#hear(answer, [answer.body]);
-    if (kind === "start") {
-      for (const later of outbox.actions) if (later.timer === key && later.key !== key) outbox.put({ ...later, timer: settled.id });
-    }
+    for (const later of outbox.actions) if (later.timer === key) outbox.put({ ...later, timer: settled.id });
     outbox.remove(action);
     if (this.#outbox !== outbox) return;
-    this.#tell({ type: "settled", action, timer: settled });
-    this.#settle(action, settled);
+    const heardAt = this.now;
+    this.#tell({ type: "settled", action, timer: settled, at: heardAt });
+    this.#settle(action, settled, heardAt);
   }
 
   /** Take an action back that the server refused, and what depends on it. */
   #refuse(action, { message }, outbox) {
     const timer = this.state.timers.find(({ id }) => id === action.timer);
     for (const other of outbox.actions) {
-      if (other.key !== action.key && (action.kind !== "start" || other.timer !== action.key)) continue;
+      if (other.key !== action.key && other.timer !== action.key) continue;
       outbox.remove(other);
       this.#drop(other.key);
     }
@@ -285,7 +305,10 @@ export class TimerManager extends EventTarget {
     this.#tell({ type: "refused", key });
   }
 
-  #settle({ key, kind, timer: id, tab }, timer) {
+  /** Take what the server made of an action for the truth, by the clock of the tab that heard it. */
+  #settle({ key, kind, timer: id, tab: of, at }, timer, heardAt) {
+    const isOwn = of === tab;
+    if (isOwn) this.#doneAt.add(at);
     this.#actions.delete(key);
     if (kind === "start") {
       this.#keys.set(timer.id, key);
@@ -295,17 +318,23 @@ export class TimerManager extends EventTarget {
     const place = this.#known.findIndex((one) => one.id === timer.id);
     if (timer.status !== "stopped") others.splice(Math.max(0, place), 0, timer);
     this.#known = others;
-    this.#knownAt = this.now;
+    this.#knownAt = heardAt;
     this.#changedAt = performance.now();
     // It names what is no longer shown.
     this.#etag = "";
     this.#show();
-    this.#emit("transition", { action: kind, timer, isOwn: tab === this.#tab });
+    this.#emit("transition", { action: kind, timer, isOwn });
+  }
+
+  /** Show that the server answers, unless something has to wait for it all the same. */
+  #showAnswered() {
+    if (!this.#outbox.actions.length) this.#tries = this.#errors = this.#notBefore = 0;
+    this.#show({ isConnected: this.#notBefore <= performance.now() });
   }
 
   /** Try again later what could not be sent. */
   #wait(error) {
-    if (error.status === 401) return this.#leave(true);
+    if (error.status === 401) return this.#leave();
     this.#tries += 1;
     this.#notBefore = performance.now() + error.retryAfter * 1_000;
     this.#show({ isConnected: false, isBusy: error.status > 0 });
@@ -317,25 +346,27 @@ export class TimerManager extends EventTarget {
 
   async #refresh() {
     clearTimeout(this.#pollTimer);
-    if (!this.#api.maySucceed) return this.#leave(this.state.isExpired);
+    if (!this.api.maySucceed) return this.#leave();
     this.#hasJumped();
+    this.#tell({ type: "asking" });
     const hadFailed = this.#failures > 0;
     let isNew;
     try {
       let answer, user;
       do {
         const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
-        answer = await this.#api.request("GET", LIST, undefined, { headers });
+        answer = await this.api.request("GET", LIST, undefined, { headers });
         // An empty list does not say whose it is, and somebody else may have signed in in another tab.
         if (answer.status !== 304) {
-          user = answer.body.results[0]?.user ?? (await this.#api.request("GET", "/api/auth/me/")).body.id;
+          user = answer.body.results[0]?.user ?? (await this.api.request("GET", "/api/auth/me/")).body.id;
         }
         // Again, if something changed while it was on its way: it may not know.
       } while (answer.sent < this.#changedAt);
+      this.#isInDoubt = false;
       isNew = this.#take(answer, user);
       this.#failures = 0;
     } catch (error) {
-      if (error.status === 401) return this.#leave(this.state.phase === "ready" || this.state.isExpired);
+      if (error.status === 401) return this.#leave();
       // Nobody says what time it is: probably the machine slept.
       if (this.#jumped > JUMP_MS) this.#clock.advance(this.#jumped);
       this.#failures += 1;
@@ -347,45 +378,44 @@ export class TimerManager extends EventTarget {
     }
     // A browser's data may have been cleared.
     const kept = this.#outbox.actions.map(({ key }) => key);
-    const lost = [...this.#actions.values()].filter(({ key, tab }) => tab === this.#tab && !kept.includes(key));
-    for (const { key } of lost) this.#drop(key);
-    const isConnected = this.#notBefore <= performance.now();
-    if (isNew || lost.length || isConnected !== this.state.isConnected) this.#show({ isConnected });
+    for (const { key, tab: of } of this.#actions.values()) if (of === tab && !kept.includes(key)) this.#drop(key);
+    this.#showAnswered();
     this.#send();
-    if (isNew || hadFailed || !this.#isTodayRight || this.#isNewDay()) await this.loadToday();
+    const isDue = this.#todayFailures && performance.now() >= this.#todayAgain;
+    if (this.#listeners && (isNew || hadFailed || isDue || this.#isNewDay())) this.loadToday();
     return true;
   }
 
   /** Take the answer to a list for the truth. @returns {boolean} whether it is another than before */
   #take(answer, user) {
     const timers = this.#hear(answer, answer.body?.results ?? []);
-    if (answer.status === 304) {
-      this.#tell({ type: "same" });
-      return false;
+    const isNew = answer.status !== 304;
+    if (isNew) {
+      if (user !== this.#user) this.#enter(user);
+      this.#etag = answer.headers.get("ETag") ?? "";
+      this.#adopt(timers, this.now);
     }
-    if (user !== this.#user) this.#enter(user);
-    this.#etag = answer.headers.get("ETag") ?? "";
-    this.#adopt(timers, this.now);
-    this.#tell({ type: "list", timers, at: this.#knownAt, etag: this.#etag });
-    return true;
+    this.#tell({ type: "list", timers: this.#known, at: this.#knownAt, etag: this.#etag });
+    return isNew;
   }
 
   #enter(user) {
     this.#user = user;
     this.#known = this.#today = null;
     this.#todayAsked += 1;
-    this.#outbox = new Outbox(`${this.#api.server}:${user}`);
-    this.#actions = new Map(this.#outbox.actions.map((action) => [action.key, action]));
+    this.#tries = this.#errors = this.#notBefore = 0;
+    this.#outbox = user && new Outbox(`${this.api.server}:${user}`);
+    this.#actions = new Map(this.#outbox?.actions.map((action) => [action.key, action]));
   }
 
-  #leave(isExpired) {
+  /** Show nothing any more of who was here, whose session is over unless they ended it. */
+  #leave(isExpired = this.state.phase === "ready" || this.state.isExpired) {
     const waiting = isExpired ? this.#actions.size || this.state.waiting : 0;
-    this.#user = this.#outbox = this.#known = this.#today = null;
+    this.#enter(null);
     this.#etag = "";
-    this.#todayAsked += 1;
     this.#changedAt = performance.now();
-    this.#actions.clear();
     clearTimeout(this.#sendTimer);
+    this.api.prepareSignIn();
     this.#show({ phase: "signed-out", isConnected: true, isExpired, waiting });
     return true;
   }
@@ -398,7 +428,10 @@ export class TimerManager extends EventTarget {
     this.#lastInput = performance.now();
     // What is done here is about to be confirmed.
     if (!before || this.#actions.size) return;
-    const tell = (action, timer) => this.#emit("transition", { action, timer, isOwn: false });
+    const tell = (action, timer) => {
+      const isOwn = action === "pause" && this.#doneAt.has(Date.parse(timer.last_pause_time));
+      this.#emit("transition", { action, timer, isOwn });
+    };
     for (const timer of timers) {
       const former = before.find(({ id }) => id === timer.id);
       if (!former) tell("start", timer);
@@ -421,7 +454,7 @@ export class TimerManager extends EventTarget {
   }
 
   #isNewDay() {
-    return startOfDay(this.now) !== this.#todaySince;
+    return !this.#isInDoubt && startOfDay(this.now) !== this.#todaySince;
   }
 
   // ---------------------------------------------------------------- when
@@ -457,20 +490,24 @@ export class TimerManager extends EventTarget {
     clearTimeout(this.#tickTimer);
     const running = this.state.timers.find(({ status }) => status === "running");
     if (!this.#listeners || document.hidden || !running) return;
-    const untilNext = 1_000 - ((this.active(running) * 1_000) % 1_000);
-    this.#tickTimer = setTimeout(() => this.#tick(), untilNext + 1);
+    const untilNextSecond = 1_000 - ((this.active(running) * 1_000) % 1_000);
+    // Rather a bit later than too early.
+    this.#tickTimer = setTimeout(() => this.#tick(), untilNextSecond + 1);
   }
 
   #tick() {
     // Better a clock that stands for a moment than one that jumps to what may be wrong.
-    if (this.#hasJumped()) return this.refresh().then(() => this.#scheduleTick());
+    if (this.#hasJumped()) return this.refresh();
     if (this.#isNewDay()) this.loadToday();
     this.#scheduleTick();
     this.#emit("tick");
   }
 
+  /** @returns {boolean} whether this machine slept, or its clock was set, since the server last said the time */
   #hasJumped() {
-    this.#jumped += this.#clock.jump();
+    const jump = this.#clock.jump();
+    this.#jumped += jump;
+    if (Math.abs(jump) > JUMP_MS) this.#doubt();
     return Math.abs(this.#jumped) > JUMP_MS;
   }
 
@@ -482,9 +519,9 @@ export class TimerManager extends EventTarget {
 
   #hearTab({ type, user, action, key, timer, timers, at, etag, today }) {
     if (type === "signed-out") return this.#leave(false);
-    if (this.state.phase === "signed-out") return this.refresh();
-    // Somebody else has signed in in this browser.
-    if (user && user !== this.#user) return this.refresh();
+    const isOther = user && user !== this.#user;
+    if (isOther) this.#doubt();
+    if (isOther || this.state.phase === "signed-out") return this.refresh();
     if (!user || !this.#known) return;
     if (type === "done") {
       this.#actions.set(action.key, action);
@@ -492,13 +529,24 @@ export class TimerManager extends EventTarget {
     }
     if (type === "refused") this.#actions.delete(key);
     if (type === "today") this.#today = today;
-    if (type === "settled") return this.#settle(action, timer);
-    if (type === "list" && at > this.#knownAt) {
+    if (type === "settled") return this.#settle(action, timer, at);
+    if (type === "asking") return this.#schedulePoll(AFTER_OTHERS_MS);
+    if (type !== "list") return this.#show();
+    if (at > this.#knownAt) {
       this.#etag = etag;
       this.#adopt(timers, at);
     }
-    if (type === "list" || type === "same") this.#schedulePoll(AFTER_OTHERS_MS);
-    this.#show();
+    this.#failures = 0;
+    this.#showAnswered();
+    // That list was not taken: by the clocks of both tabs, this one has heard of something later.
+    if (etag !== this.#etag) return this.refresh();
+    this.#schedulePoll(AFTER_OTHERS_MS);
+  }
+
+  /** Believe no answer from before, and send nothing, until the server says who is signed in and what time it is. */
+  #doubt() {
+    this.#isInDoubt = true;
+    this.#changedAt = performance.now();
   }
 
   #show(change = {}) {
@@ -574,13 +622,4 @@ function startOfDay(now) {
 /** @returns {number} how long to wait, a bit more or less than others do (milliseconds) */
 function jittered(ms, retryAfter = 0) {
   return Math.max(Math.min(ms, LONGEST_WAIT_MS) * (0.75 + Math.random() / 2), retryAfter * 1_000);
-}
-
-/** @returns {string} the same after the page was loaded again */
-function tabName() {
-  try {
-    return (sessionStorage["issue-timer:tab"] ??= randomName());
-  } catch {
-    return randomName();
-  }
 }

@@ -221,6 +221,16 @@ def ann_widget(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widge
 
 
 @pytest.fixture
+def ann_widget_with_clock(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widget:
+    """The same, with a clock that tests can set and have run."""
+    widget = new_widget()
+    widget.page.clock.install()
+    widget.open()
+    widget.sign_in(github, ann)
+    return widget
+
+
+@pytest.fixture
 def ann_elsewhere(site: Site, ann: Account) -> Callable[..., Any]:
     """Does something as Ann without the browser, and returns the answer."""
     token = site.stack.mint_token(ann.id, login=ann.login)

@@ -18,6 +18,7 @@ class Held:
         self._page = page
         self._method = method
         self._routes: list[Route] = []
+        self._is_over = False
         page.route(url, self._hold)
 
     def first(self, seconds: float = 10) -> Route:
@@ -28,8 +29,14 @@ class Held:
             self._page.wait_for_timeout(20)
         return self._routes[0]
 
+    def let_go(self) -> None:
+        """Let all of them get through, and those to come."""
+        self._is_over = True
+        for route in self._routes:
+            route.continue_()
+
     def _hold(self, route: Route) -> None:
-        if self._method in ("", route.request.method):
+        if not self._is_over and self._method in ("", route.request.method):
             self._routes.append(route)
         else:
             route.continue_()

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.past import put, worked
+from tests.browser.past import REPO, put, worked
 from tests.browser.timesheet import open_timesheet
 from tests.browser.widget import Widget
 
@@ -69,10 +70,13 @@ def test_pages(
     def scroll_to(selector: str) -> None:
         page.locator(selector).evaluate("element => element.scrollIntoView()")
 
-    widget = Widget(page)
-    widget.start("octo-org/hello-world#12")
-    expect(sheet.entry("running")).to_be_visible()
-    widget.expect_sent()
+    begin = datetime.now(UTC) - timedelta(minutes=84)
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    started = {"github_repo": REPO, "github_issue_number": 12, "at": begin.isoformat()}
+    assert site.send("POST", "/api/timelogs/start/", started, token=token).status == 201
+    page.reload()
+    Widget(page).expect_state("Running", 12)
+    expect(sheet.entry("running")).to_contain_text("1h")
     sheet.expect_ready()
     if width > 1000:
         take("chart")
@@ -89,6 +93,7 @@ def test_pages(
     page.goto("/embed.html")
     preview = page.get_by_role("region", name="Preview")
     expect(preview.get_by_role("button", name="Stop")).to_be_visible()
+    expect(preview.get_by_role("timer", name="Today")).not_to_have_text("–")
     take("embed")
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.held import Held
-from tests.browser.past import REPO, day, put, worked
+from tests.browser.past import REPO, ZONE, day, put, worked
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
-from tests.browser.widget import Widget
+from tests.browser.widget import OFFLINE, Widget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.browser.conftest import Complaints, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
@@ -124,11 +126,31 @@ def test_who_signs_in_comes_back_to_the_filter(open_page: OpenPage, sign_in: Sig
     expect(page.get_by_label("Period")).to_have_value("all")
 
 
-def test_an_address_that_makes_no_sense_is_read_as_far_as_it_does(sheet: Timesheet) -> None:
-    sheet.page.goto("/?period=never&from=2026-02-31x&issue=-1")
+@pytest.mark.parametrize(
+    "search",
+    [
+        "period=never&from=2026-02-31x&issue=-1",
+        "from=2026-02-31",
+        "from=2025-02-29",
+        "from=1970-01-01",
+        "to=9999-12-31",
+        "to=0026-11-24",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_read_as_far_as_it_does(sheet: Timesheet, search: str) -> None:
+    sheet.page.goto(f"/?{search}")
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(3)
     expect(sheet.filter.get_by_label("Period")).to_have_value("30-days")
+    expect(sheet.status).to_be_empty()
+
+
+@pytest.mark.parametrize("search", ["from=1970-01-02", "to=9998-12-31", "from=2024-02-29"])
+def test_days_can_be_far_away(sheet: Timesheet, search: str) -> None:
+    sheet.page.goto(f"/?{search}")
+    sheet.expect_ready()
+    expect(sheet.entries).to_have_count(4)
+    assert sheet.page.url.endswith(search)
 
 
 def test_a_thousand_entries_can_be_gone_through(
@@ -140,7 +162,8 @@ def test_a_thousand_entries_can_be_gone_through(
     for shown in range(100, 1000, 100):
         expect(sheet.entries).to_have_count(shown)
         expect(sheet.page.get_by_text(f"The latest {shown}")).to_be_visible()
-        more.click()
+        # Not by a pointer: days get their height when they are seen, and the button moves.
+        more.press("Enter")
         expect(sheet.status).to_have_text("100 more are shown.")
     expect(more).to_be_hidden()
     expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
@@ -271,15 +294,208 @@ def test_what_only_the_server_finds_wrong_is_said_beside_its_field(
     sheet: Timesheet, complaints: Complaints
 ) -> None:
     complaints.provoke(r"status of 400 .*/api/timelogs/")
-    # By the clock of this machine it is tomorrow.
-    sheet.page.clock.set_system_time(f"{day(-1)}T12:00:00Z")
+    # Its start was corrected elsewhere, meanwhile.
+    (timer,) = stored(sheet, "?github_issue_number=8")
+    sheet.page.evaluate(
+        """([id, start_time]) => fetch(`/api/timelogs/${id}/`, {
+            method: "PATCH",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ start_time }),
+        })""",
+        [timer["id"], datetime.combine(day(1), time(14, 15), ZONE).isoformat()],
+    )
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
-    sheet.fill(End=f"{day(-1)}T10:00")
+    sheet.fill(End=f"{day(1)}T14:10")
     sheet.save()
-    expect(sheet.mistake("End")).to_have_text("Must not lie in the future.")
+    expect(sheet.mistake("End")).to_have_text("Must not be before start_time.")
     # Whatever language the page is in.
     expect(sheet.mistake("End")).to_have_attribute("lang", "en")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_focused()
+
+
+def test_an_entry_over_the_change_of_the_clocks_is_corrected(
+    sheet: Timesheet, ann: Account, site: Site
+) -> None:
+    # In Berlin from 02:50 to 02:10, an hour after which it was 03:10.
+    ago = (day(0) - date(2026, 10, 25)).days
+    put(site, [worked(ann, ago, "02:50", 20, 12)])
+    sheet.page.goto("/?from=2026-10-25&to=2026-10-25")
+    sheet.page.get_by_role("button", name="Edit").click()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value(re.compile("T02:50"))
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value(re.compile("T02:10"))
+    sheet.fill(Description="At night")
+    sheet.save()
+    entry = sheet.entry("At night")
+    expect(entry).to_contain_text("20m")
+    # Only what was changed is new: the end is the second 02:10 of that day.
+    entry.get_by_role("button", name="Edit").click()
+    sheet.fill(Start="2026-10-25T02:40")
+    sheet.save()
+    expect(entry).to_contain_text("30m")
+    (timer,) = stored(sheet, "?github_issue_number=12")
+    assert timer["end_time"] == "2026-10-25T01:10:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("search", "correction"),
+    [
+        (f"repo={REPO.upper()}", {"Issue": "octocat/spoon-knife#7"}),
+        ("issue=7", {"Issue": f"{REPO}#8"}),
+        (f"from={day(11)}", {"Start": f"{day(12)}T23:00"}),
+    ],
+)
+def test_what_the_filter_selects_no_more_is_gone_after_its_correction(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, search: str, correction: dict[str, str]
+) -> None:
+    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
+    sheet = open_timesheet(open_page, sign_in, ann, f"/?{search}")
+    sheet.page.get_by_role("button", name="Load more").click()
+    expect(sheet.entries).to_have_count(110)
+    sheet.entries.last.get_by_role("button", name="Edit").click()
+    sheet.fill(**correction)
+    sheet.save()
+    expect(sheet.status).to_have_text("Saved.")
+    expect(sheet.entries).to_have_count(109)
+    expect(sheet.entries.last.get_by_role("button", name="Edit")).to_be_focused()
+    sheet.expect_ready()
+    expect(sheet.entries).to_have_count(109)
+
+
+@pytest.mark.parametrize(
+    "ahead", [timedelta(days=-1), timedelta(days=1), timedelta(days=400), timedelta(minutes=3)]
+)
+def test_the_present_is_the_servers(
+    open_page: OpenPage,
+    sign_in: SignIn,
+    ann: Account,
+    ann_elsewhere: Callable[..., Any],
+    ahead: timedelta,
+) -> None:
+    # At noon, wherever that is now.
+    now = datetime.now(UTC).replace(microsecond=0)
+    page = open_page(**IN_BERLIN | {"timezone_id": f"Etc/GMT{now.hour - 12:+d}"})
+    ann_elsewhere(
+        "", {"start_time": (now - timedelta(minutes=50)).isoformat(), "duration": 600, "description": "Now"}
+    )
+    page.clock.install(time=now + ahead)
+    sheet = Timesheet(sign_in(page, ann))
+    entry = sheet.entry("Now")
+    expect(entry).to_contain_text("10m")
+    expect(sheet.total).to_have_text("10m")
+    expect(sheet.page.locator("#total-of")).to_contain_text(f"{now.day} {now:%b}")
+    expect(sheet.days).to_have_text(re.compile(f"^{now:%A} {now.day} {now:%B}10m$"))
+    entry.get_by_role("button", name="Edit").click()
+    later = (now - timedelta(minutes=10)).astimezone(timezone(timedelta(hours=12 - now.hour)))
+    sheet.fill(End=f"{later:%Y-%m-%dT%H:%M:%S}")
+    sheet.save()
+    expect(entry).to_contain_text("40m")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Description="Added")
+    sheet.save()
+    expect(sheet.entry("Added")).to_contain_text("1h")
+
+
+@pytest.fixture
+def running(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any]
+) -> Timesheet:
+    """Ann's page with a running timer, at noon, and with a clock that tests can set."""
+    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+    ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
+    page = open_page(**IN_BERLIN | {"timezone_id": zone})
+    page.clock.install()
+    sheet = Timesheet(sign_in(page, ann))
+    expect(sheet.entry("running")).to_be_visible()
+    Widget(page).expect_state("Running")
+    sheet.expect_ready()
+    return sheet
+
+
+def test_what_runs_is_counted_on(running: Timesheet, complaints: Complaints) -> None:
+    complaints.provoke(OFFLINE)
+    running.page.route("**/api/**", lambda route: route.abort())
+    running.page.clock.fast_forward("03:00:00")
+    expect(Widget(running.page).clock()).to_contain_text("03:00:")
+    for shown in (running.entry("running"), running.days, running.total):
+        expect(shown).to_contain_text("3h")
+    Widget(running.page).button("Pause").click()
+    running.page.clock.fast_forward("01:00:00")
+    running.page.wait_for_timeout(300)
+    expect(running.total).to_have_text("3h")
+
+
+def test_what_runs_is_counted_on_only_where_it_belongs(running: Timesheet) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    running.choose("From … to …", From=yesterday, To=yesterday)
+    expect(running.entries).to_have_count(0)
+    running.page.clock.fast_forward("00:02:00")
+    running.page.wait_for_timeout(300)
+    expect(running.total).to_have_text("0m")
+
+
+def test_what_has_become_old_is_asked_for_again_while_somebody_sees_it(running: Timesheet) -> None:
+    totals = "**/api/timelogs/totals/?*until=*"
+    with running.page.expect_request(totals):
+        running.page.clock.fast_forward("03:05")
+    running.expect_ready()
+    widget = Widget(running.page)
+    widget.hide()
+    asked: list[str] = []
+    running.page.on("request", lambda request: asked.append(request.url))
+    running.page.clock.fast_forward("10:00")
+    running.page.wait_for_timeout(300)
+    assert asked == []
+    with running.page.expect_request(totals):
+        widget.hide(hidden=False)
+
+
+def test_what_could_not_be_had_at_first_is_asked_for_again(
+    ann_page: Page, ann_elsewhere: Callable[..., Any], complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    ann_elsewhere("", {"start_time": datetime.now(UTC).isoformat(), "duration": 0, "description": "Now"})
+    history = "**/api/timelogs/?*start_time__gte=*"
+    ann_page.route(history, lambda route: route.abort())
+    ann_page.clock.install()
+    ann_page.reload()
+    sheet = Timesheet(ann_page)
+    expect(sheet.status).to_have_text("There is no connection to the server.")
+    ann_page.unroute(history)
+    ann_page.clock.fast_forward("00:31")
+    expect(sheet.entry("Now")).to_be_visible()
+    expect(sheet.status).to_be_empty()
+
+
+def test_the_times_are_those_of_where_one_has_travelled(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put(site, [worked(ann, 1, "09:00", 90)])
+    sheet = Timesheet(sign_in(open_page(locale="en-GB"), ann))
+    page = sheet.page
+    devtools = page.context.new_cdp_session(page)
+    for zone, times in (("Europe/Berlin", "09:00.*10:30"), ("Etc/GMT-5", "1[23]:00.*1[34]:30")):
+        devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+        with page.expect_request(f"**/api/timelogs/totals/?*until=*time_zone={zone.replace('/', '%2F')}"):
+            Widget(page).ask()
+        expect(sheet.entries).to_contain_text(re.compile(times))
+        devtools.send("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_what_is_shown_goes_along_with_the_days(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    page = open_page(timezone_id="UTC")
+    page.clock.install()
+    days = []
+    history = re.compile(r"/api/timelogs/\?start_time__gte=(....-..-..)T00")
+    page.on("request", lambda request: days.extend(history.findall(request.url)))
+    Timesheet(sign_in(page, ann)).expect_ready()
+    # A day has passed of which the server has not said anything.
+    page.route("**/api/**", lambda route: route.abort())
+    with page.expect_request(history):
+        page.clock.fast_forward("24:00:00")
+    assert days == [(datetime.now(UTC) - timedelta(days=ago)).date().isoformat() for ago in (29, 28)]
 
 
 def test_an_entry_is_deleted_only_when_that_is_confirmed(sheet: Timesheet) -> None:
@@ -296,6 +512,17 @@ def test_an_entry_is_deleted_only_when_that_is_confirmed(sheet: Timesheet) -> No
     expect(sheet.entries.first.get_by_role("button", name="Edit")).to_be_focused()
     expect(sheet.total).to_have_text("2h\u00a015m")
     assert f"{REPO}#8" not in json.dumps(stored(sheet))
+
+
+def test_an_entry_that_was_deleted_elsewhere_is_deleted(sheet: Timesheet, complaints: Complaints) -> None:
+    complaints.provoke(r"status of 404 .*/api/timelogs/[^?/]+/$")
+    (timer,) = stored(sheet, "?github_issue_number=8")
+    sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
+    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "No issue"]
+    expect(sheet.total).to_have_text("2h\u00a015m")
 
 
 def test_a_day_without_entries_goes_with_its_last_one(sheet: Timesheet) -> None:
@@ -385,6 +612,16 @@ def test_time_is_added_by_its_end(sheet: Timesheet) -> None:
     expect(sheet.entry("octocat/spoon-knife#5")).to_contain_text("Review")
     assert sheet.issues() == [f"{REPO}#8", "octocat/spoon-knife#5", f"{REPO}#7", "No issue"]
     expect(sheet.total).to_have_text("3h\u00a050m")
+
+
+def test_an_hour_is_proposed_also_when_the_clocks_are_put_back(sheet: Timesheet) -> None:
+    # The second half past two of that night in Berlin.
+    sheet.page.evaluate("""async () => {
+        const { addEntry } = await import("/page/entry-dialog.js");
+        addEntry(() => new Date("2026-10-25T01:30Z"));
+    }""")
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value("2026-10-25T01:30")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value("2026-10-25T02:30")
 
 
 def test_time_is_added_by_its_duration_and_without_a_mouse(sheet: Timesheet) -> None:

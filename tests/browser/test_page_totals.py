@@ -110,3 +110,10 @@ def test_many_issues_are_shown_on_request(
     sheet.page.get_by_role("button", name="Show all 9 issues").click()
     expect(issues).to_have_count(9)
     expect(issues.nth(6).get_by_role("link")).to_be_focused()
+    # Also after all of it was asked for again.
+    sheet.page.evaluate("""async () => {
+        await fetch("/api/timelogs/start/", { method: "POST" });
+        await document.querySelector("issue-timer").manager.refresh();
+    }""")
+    expect(issues).to_have_count(10)
+    expect(issues.nth(6).get_by_role("link")).to_be_focused()

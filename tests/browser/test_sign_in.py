@@ -1,11 +1,15 @@
 """Signing in with GitHub and out again, as people do it."""
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
+from tests.browser.past import REPO, put, worked
+from tests.browser.widget import OFFLINE
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -71,6 +75,131 @@ def test_who_signs_out_in_one_tab_is_gone_from_the_others_at_once(
         expect(page.locator("#status")).to_have_text("You are signed out.")
         expect(page.get_by_text("Signed in as")).to_be_hidden()
         expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize("address", ["/", "/account.html", "/embed.html"])
+def test_who_signs_in_in_one_tab_is_who_the_others_are_of(
+    ann_page: Page, github: FakeGitHub, site: Site, ann: Account, address: str
+) -> None:
+    put(site, [worked(ann, 1)])
+    ann_page.goto(address)
+    expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+    bob = sign_in_as_bob_in_another_tab(ann_page, github)
+    expect(ann_page.get_by_text(f"Signed in as {bob.login}")).to_be_visible(timeout=5_000)
+    expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_hidden()
+    expect(ann_page.get_by_text(f"{REPO}#7")).to_have_count(0)
+
+
+def test_what_one_was_entering_is_not_saved_as_somebody_else(
+    ann_page: Page, github: FakeGitHub, complaints: Complaints
+) -> None:
+    complaints.provoke("status of 401 ")
+    ann_page.get_by_role("button", name="Add time").click()
+    ann_page.get_by_label("Description").fill("Secret")
+    ann_page.context.clear_cookies()
+    ann_page.get_by_role("button", name="Save").click()
+    expect(ann_page.get_by_role("alert").filter(has_text="sign in again, in another tab")).to_be_visible()
+    bob = sign_in_as_bob_in_another_tab(ann_page, github)
+    expect(ann_page.get_by_text(f"Signed in as {bob.login}")).to_be_visible(timeout=5_000)
+    expect(ann_page.get_by_role("dialog")).to_be_hidden()
+
+
+def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
+    """Have Bob sign in in the same browser, to the page that has no widget."""
+    bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
+    other = page.context.new_page()
+    other.goto("/api/auth/login/?next=/account.html")
+    other.get_by_role("button", name="Authorize").click()
+    expect(other.get_by_text(f"Signed in as {bob.login}")).to_be_visible()
+    return bob
+
+
+def press_try_again(page: Page) -> None:
+    page.get_by_role("button", name="Try again").click()
+
+
+def have_a_network_again(page: Page) -> None:
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+
+
+def wait(page: Page) -> None:
+    page.clock.fast_forward("10:00")
+
+
+@pytest.mark.parametrize("do", [press_try_again, have_a_network_again, wait])
+def test_a_page_that_does_not_hear_who_is_there_asks_again(
+    ann_page: Page, ann: Account, complaints: Complaints, do: Callable[[Page], None]
+) -> None:
+    complaints.provoke("status of 503 .*/api/auth/me/$")
+    asked = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.fulfill(status=503, headers={"Retry-After": "600"}, body="")
+        else:
+            route.continue_()
+
+    # The widget of a page that is shown may ask, too.
+    ann_page.goto("about:blank")
+    ann_page.route("**/api/auth/me/", answer)
+    ann_page.clock.install()
+    ann_page.goto("/")
+    expect(ann_page.locator("#status")).to_have_text("The server answered 503.")
+    expect(ann_page.get_by_text("It goes on trying by itself.")).to_be_visible()
+    ann_page.clock.fast_forward("09:30")
+    assert len(asked) == 1
+    do(ann_page)
+    expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible(timeout=10_000)
+    expect(ann_page.locator("#status")).to_be_empty()
+    expect(ann_page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_a_page_asks_more_and_more_rarely_who_is_there(
+    ann_page: Page, ann: Account, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    asked = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        route.abort()
+
+    ann_page.goto("about:blank")
+    ann_page.route("**/api/auth/me/", answer)
+    ann_page.clock.install()
+    ann_page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+    ann_page.goto("/")
+    status, failed = ann_page.locator("#status"), "There is no connection to the server."
+    for count, seconds in enumerate([2, 4, 8, 16, 32, 60, 60], start=1):
+        expect(status).to_have_text(failed)
+        assert len(asked) == count
+        # A quarter more or less.
+        ann_page.clock.run_for(seconds * 740)
+        assert len(asked) == count
+        # Once it says so again, it waits again.
+        status.evaluate("(status) => { status.textContent = '' }")
+        ann_page.clock.run_for(seconds * 520)
+    expect(status).to_have_text(failed)
+    ann_page.unroute("**/api/auth/me/")
+    press_try_again(ann_page)
+    expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+
+
+def test_who_turns_out_not_to_be_signed_in_may_do_so(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    page = open_page()
+    page.route("**/api/auth/me/", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_hidden()
+    page.unroute("**/api/auth/me/")
+    press_try_again(page)
+    expect(page.locator("#status")).to_be_empty()
+    sign_in(page, ann)
 
 
 def test_signing_out_everywhere_ends_the_session_of_another_browser(

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.conftest import Complaints, NewContext, OtherSites
+from tests.browser.conftest import Complaints, NewContext, NewWidget, OtherSites
+from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -143,6 +144,120 @@ def test_a_busy_server_is_left_alone_also_when_the_widget_asks_for_its_timers(
         ann_widget.ask()
     expect(ann_widget.banner).to_contain_text("The server is busy. One change waits to be sent.")
     assert len(sent) == 1
+
+
+def test_an_error_of_the_server_after_a_bad_network_is_tried_again(
+    ann_widget: Widget, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    complaints.provoke(r"status of 500 .*/start/$")
+    tries: list[Route] = []
+
+    def fail_at_first(route: Route) -> None:
+        tries.append(route)
+        if len(tries) <= 7:
+            route.abort()
+        elif len(tries) == 8:
+            route.fulfill(status=500, json={"detail": "Internal Server Error"})
+        else:
+            route.continue_()
+
+    ann_widget.page.route("**/start/", fail_at_first)
+    ann_widget.start(f"{REPO}#7")
+    for _ in range(20):
+        if len(tries) >= 9:
+            break
+        ann_widget.ask()
+        ann_widget.page.wait_for_timeout(200)
+    ann_widget.expect_sent()
+    ann_widget.expect_state("Running")
+
+
+def test_an_error_of_the_server_about_one_action_takes_it_back_at_the_sixth_time(
+    ann_widget: Widget, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 500 .*/start/$")
+    tries: list[Route] = []
+
+    def fail(route: Route) -> None:
+        tries.append(route)
+        route.fulfill(status=500, json={"detail": "Out of luck."})
+
+    ann_widget.page.route("**/start/", fail)
+    # The next one is tried as often.
+    for number in (7, 8):
+        ann_widget.start(f"{REPO}#{number}")
+        ann_widget.expect_state("Running", number)
+        for _ in range(20):
+            if len(tries) >= 6:
+                break
+            ann_widget.page.wait_for_timeout(200)
+            ann_widget.ask()
+        expect(ann_widget.notice).to_have_text("Taken back: Out of luck.")
+        expect(ann_widget.timers).to_have_count(0)
+        assert len(tries) == 6
+        tries.clear()
+
+
+def test_somebody_else_need_not_wait_for_what_the_server_told_the_one_before(
+    ann_widget: Widget, new_widget: NewWidget, github: FakeGitHub, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 429")
+    bob_widget = new_widget()
+    bob_widget.open()
+    bob_widget.sign_in(github, github.new_user(f"bob-{len(github.accounts)}"))
+    headers = {"Retry-After": "300"}
+    ann_widget.page.route("**/start/", lambda route: route.fulfill(status=429, headers=headers))
+    ann_widget.start(f"{REPO}#7")
+    expect(ann_widget.banner).to_contain_text("The server is busy.")
+    ann_widget.page.unroute("**/start/")
+    ann_widget.become(bob_widget)
+    ann_widget.ask()
+    expect(ann_widget.banner).to_be_hidden()
+    ann_widget.start(f"{REPO}#8")
+    ann_widget.expect_state("Running", 8)
+    ann_widget.expect_sent()
+
+
+def test_nothing_is_sent_once_the_widget_is_taken_off_its_page(
+    ann_widget: Widget, complaints: Complaints
+) -> None:
+    complaints.provoke(OFFLINE)
+    page = ann_widget.page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    for answers in (False, True):
+        held = Held(page, "**/start/")
+        ann_widget.start(f"{REPO}#{7 + answers}")
+        ann_widget.button("Stop").click()
+        held.first()
+        page.evaluate("window.taken = document.querySelector('issue-timer'); taken.remove()")
+        sent.clear()
+        if answers:
+            held.first().continue_()
+        else:
+            held.first().abort()
+        # Once more would be after two and a half seconds at most.
+        page.wait_for_timeout(3500)
+        assert sent == []
+        page.unroute("**/start/")
+        # It goes on where it was when it is back.
+        page.evaluate("document.querySelector('main').append(taken)")
+        ann_widget.expect_sent()
+        expect(ann_widget.timers).to_have_count(0)
+
+
+def test_what_a_full_browser_cannot_keep_the_page_does(ann_widget: Widget) -> None:
+    kept = ann_widget.page.evaluate("""async () => {
+        const { storage } = await import("/widget/storage.js");
+        const tooLong = "x".repeat(6_000_000);
+        storage.set("test", "before");
+        storage.set("test", tooLong);
+        const isKept = storage.get("test") === tooLong;
+        storage.remove("test");
+        return [isKept, storage.get("test")];
+    }""")
+    assert kept == [True, None]
 
 
 def test_a_server_may_say_by_a_date_how_long_it_is_busy(ann_widget: Widget, complaints: Complaints) -> None:
@@ -359,6 +474,72 @@ def test_a_session_on_another_web_site_is_renewed_before_it_ends(
     widget.expect_sent()
     after = widget.page.evaluate("(key) => JSON.parse(localStorage[key])", session)
     assert after["expires"] >= before["expires"]
+
+
+def test_an_expired_session_is_over_in_all_tabs_of_another_web_site(
+    new_context: NewContext,
+    site: Site,
+    github: FakeGitHub,
+    other_sites: OtherSites,
+    ann: Account,
+    complaints: Complaints,
+) -> None:
+    complaints.provoke("status of 401 ")
+    context = new_context()
+    widget = embedded(context.new_page(), site, other_sites)
+    sign_in_by_popup(widget, github, ann)
+    other = embedded(context.new_page(), site, other_sites)
+    other.expect_ready()
+    widget.page.evaluate(
+        "(key) => { localStorage[key] = JSON.stringify({ token: 'expired' }) }",
+        f"issue-timer:session:{site.url}",
+    )
+    # The first one that is told so forgets the session.
+    for one in (widget, other):
+        one.ask()
+        expect(one.element.locator("[part=sign-in]")).to_contain_text("Your session is over.")
+
+
+def test_a_browser_that_opens_no_popup_is_told_of(
+    new_context: NewContext, site: Site, other_sites: OtherSites
+) -> None:
+    widget = embedded(new_context().new_page(), site, other_sites)
+    widget.listen()
+    expect(widget.sign_in_button).to_be_visible()
+    widget.page.evaluate("window.open = () => null")
+    widget.sign_in_button.click()
+    expect(widget.notice).to_contain_text("The browser did not open the window for signing in.")
+    (told,) = widget.heard()
+    assert (told["type"], told["code"]) == ("issue-timer:problem", "popup")
+
+
+def test_a_popup_is_not_waited_for_once_the_widget_is_taken_off_its_page(
+    new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
+) -> None:
+    widget = embedded(new_context().new_page(), site, other_sites)
+    github.signed_in = ann
+    with widget.page.expect_popup() as opened:
+        widget.sign_in_button.click()
+    opened.value.wait_for_load_state()
+    widget.page.evaluate("document.querySelector('issue-timer').remove()")
+    with opened.value.expect_event("close"):
+        opened.value.get_by_role("button", name="Authorize").click(no_wait_after=True)
+    # A message that was sent before would have come before.
+    widget.page.evaluate(
+        "new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })"
+    )
+    assert widget.page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_the_button_that_has_gone_does_not_leave_its_place_to_signing_out(
+    new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
+) -> None:
+    widget = embedded(new_context().new_page(), site, other_sites)
+    sign_in_by_popup(widget, github, ann)
+    widget.start(f"{REPO}#7")
+    widget.button("Stop").press("Enter")
+    expect(widget.issue).to_be_focused()
+    widget.expect_sent()
 
 
 def test_a_web_site_that_is_not_trusted_gets_no_session(

@@ -93,6 +93,31 @@ def test_the_keyboard_is_enough(ann_widget: Widget) -> None:
     expect(ann_widget.issue).to_be_focused()
 
 
+def test_a_second_enter_does_nothing_to_the_timer_beside_the_one_that_was_stopped(
+    ann_widget: Widget, site: Site, ann: Account
+) -> None:
+    for number in (7, 8, 9):
+        ann_widget.start(f"{REPO}#{number}")
+    ann_widget.expect_sent()
+    address = ann_widget.page.url
+    # Newest first: what comes next has its place, and after the last one the one before.
+    for stopped, beside in ((8, 7), (7, 9)):
+        ann_widget.element.get_by_role("button", name=f"Stop {REPO}#{stopped}").press("Enter")
+        expect(ann_widget.timers.filter(has_text=f"#{beside}")).to_be_focused()
+        ann_widget.page.keyboard.press("Enter")
+        ann_widget.expect_state("Running", beside)
+        ann_widget.expect_sent()
+    assert ann_widget.page.url == address
+    # It goes on from there.
+    ann_widget.page.keyboard.press("Tab")
+    expect(ann_widget.element.get_by_role("link", name=f"{REPO}#9")).to_be_focused()
+    ann_widget.element.get_by_role("button", name="Stop").press("Enter")
+    expect(ann_widget.issue).to_be_focused()
+    ann_widget.expect_sent()
+    timers = site.timers(REPO, 9, site.stack.mint_token(ann.id, login=ann.login))
+    assert [timer["status"] for timer in timers] == ["stopped"]
+
+
 @pytest.mark.parametrize(
     ("text", "repo", "number"),
     [

@@ -1,15 +1,18 @@
 """The time that the widget shows: the server's, whatever this machine's clock says."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
+from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
@@ -65,56 +68,100 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(
 
 
 @pytest.fixture
-def alone(
-    new_widget: NewWidget,
-    github: FakeGitHub,
-    ann: Account,
-    ann_elsewhere: Callable[..., Any],
-    complaints: Complaints,
-) -> Widget:
-    """The widget with a running timer, a clock that tests can set, and no connection."""
-    complaints.provoke(OFFLINE)
+def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
+    """The widget with a timer that ran before it was loaded, and with a clock that tests can set."""
     ann_elsewhere("start/", ISSUE)
-    widget = new_widget()
-    widget.page.clock.install()
-    widget.open()
-    widget.sign_in(github, ann)
-    widget.expect_state("Running")
-    widget.page.context.set_offline(True)
-    return widget
+    ann_widget_with_clock.page.reload()
+    ann_widget_with_clock.expect_state("Running")
+    return ann_widget_with_clock
 
 
-def test_an_hour_in_the_background_has_passed_when_one_comes_back(alone: Widget) -> None:
+@pytest.fixture
+def alone(running: Widget, complaints: Complaints) -> Widget:
+    """The same, without a connection."""
+    complaints.provoke(OFFLINE)
+    running.page.context.set_offline(True)
+    return running
+
+
+def sleep(widget: Widget, span: timedelta) -> None:
+    """Have the machine sleep: its clock goes on, and the one that nobody can set stands still."""
+    now = widget.page.evaluate("Date.now()")
+    widget.page.clock.set_system_time(datetime.fromtimestamp(now / 1000, UTC) + span)
+
+
+def test_an_hour_that_the_machine_slept_has_passed_though_nobody_says_so(alone: Widget) -> None:
+    sleep(alone, 60 * MINUTES)
+    expect(alone.clock()).to_contain_text("01:00:")
     # It did not pass for the server: the page believes it until it has asked.
-    alone.page.clock.fast_forward("01:00:00")
-    alone.page.wait_for_timeout(1500)
-    assert alone.seconds() >= 3600
-    with alone.page.expect_response("**/api/timelogs/?*"):
-        alone.page.context.set_offline(False)
+    alone.page.context.set_offline(False)
     expect(alone.clock()).to_contain_text("00:00:")
 
 
-def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(ann_widget: Widget) -> None:
-    ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
-    ann_widget.expect_sent()
-    page = ann_widget.page
-    page.evaluate(COUNT_TICKS)
-    page.wait_for_timeout(5000)
-    assert 4 <= page.evaluate("ticks") <= 6
+def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Site, ann: Account) -> None:
+    running.page.wait_for_load_state("networkidle")
+    running.listen()
+    # What was asked for before is answered after.
+    held = Held(running.page, "**/api/timelogs/?*")
+    running.page.evaluate("void document.querySelector('issue-timer').manager.refresh()")
+    held.first()
+    running.page.wait_for_timeout(50)
+    before = running.page.evaluate("Date.now()")
+    sleep(running, 60 * MINUTES)
+    running.button("Pause").click()
+    (action,) = running.kept()
+    assert 0 <= action["at"] - before - 3_600_000 < 5_000
+    running.expect_state("Paused")
+    assert running.seconds() >= 3600
+    # For the server, it did not sleep: somebody has set its clock.
+    held.let_go()
+    running.expect_sent()
+    assert [told["type"] for told in running.heard()] == ["issue-timer:pause"]
+    (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
+    assert timer["status"] == "paused"
+    assert timer["active_duration"] < 60
 
-    ann_widget.hide()
+
+def test_a_clock_that_is_set_while_there_is_no_connection_spoils_nothing_that_is_done(
+    alone: Widget, site: Site, ann: Account
+) -> None:
+    alone.listen()
+    sleep(alone, timedelta(days=1))
+    expect(alone.clock()).to_contain_text("24:00:")
+    alone.button("Pause").click()
+    alone.expect_state("Paused")
+    alone.page.context.set_offline(False)
+    alone.expect_sent()
+    alone.button("Resume").click()
+    alone.expect_sent()
+    assert [told["type"] for told in alone.heard()] == ["issue-timer:pause", "issue-timer:resume"]
+    alone.expect_state("Running")
+    (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
+    assert timer["status"] == "running"
+
+
+def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(running: Widget) -> None:
+    page = running.page
+    page.wait_for_load_state("networkidle")
+    page.evaluate(COUNT_TICKS)
+    running.stop_clock()
+    page.evaluate("ticks = 0")
+    page.clock.run_for(5000)
+    assert page.evaluate("ticks") == 5
+
+    running.hide()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.evaluate("ticks = 0")
-    page.wait_for_timeout(17_000)
-    assert page.evaluate("ticks") == 0
+    page.clock.run_for(17_000)
+    page.wait_for_timeout(2000)
+    assert page.evaluate("ticks") == 5
     assert requests == []
 
     with page.expect_response("**/api/timelogs/?*"):
-        ann_widget.hide(hidden=False)
-    page.wait_for_timeout(1100)
-    assert ann_widget.seconds() >= 22
+        running.hide(hidden=False)
+    # For the server, it were no more than the seconds that a test waits.
+    page.wait_for_timeout(100)
+    assert 2 <= running.seconds() < 17
 
 
 def test_nothing_ticks_while_no_timer_runs(ann_widget: Widget) -> None:
@@ -166,19 +213,43 @@ def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Cal
     assert ann_widget.today() == paused
 
 
-def test_what_was_worked_today_is_asked_for_until_it_is_known(
-    ann_widget: Widget, complaints: Complaints
+def test_what_was_worked_today_is_asked_for_until_it_is_known_but_not_all_the_time(
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
-    ann_widget.page.route("**/totals/*", lambda route: route.abort())
-    ann_widget.page.reload()
-    ann_widget.expect_ready()
-    ann_widget.page.wait_for_timeout(500)
-    today = ann_widget.element.get_by_role("timer", name="Today")
+    widget = new_widget()
+    widget.page.clock.install()
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    widget.page.route("**/totals/*", refuse)
+    widget.open()
+    widget.sign_in(github, ann)
+    today = widget.element.get_by_role("timer", name="Today")
     expect(today).to_have_text("–")
-    ann_widget.page.unroute("**/totals/*")
-    ann_widget.ask()
-    expect(today).to_have_text("00:00:00")
+
+    def ask_for_minutes(minutes: int) -> int:
+        asked.clear()
+        for _ in range(minutes * 4):
+            with widget.page.expect_response("**/api/timelogs/?*"):
+                widget.page.clock.fast_forward(15_100)
+                widget.ask()
+            widget.page.wait_for_timeout(50)
+        return len(asked)
+
+    # After one minute, after two more, and after three.
+    assert [ask_for_minutes(2) for _ in range(3)] == [1, 1, 1]
+    widget.start(f"{REPO}#7")
+    widget.expect_sent()
+    widget.page.wait_for_timeout(500)
+    # With a new list at once.
+    assert len(asked) >= 2
+    widget.page.unroute("**/totals/*")
+    widget.page.clock.fast_forward("01:00:00")
+    expect(today).to_have_text(re.compile("00:00:"))
 
 
 def test_the_day_begins_at_midnight_where_one_is(
@@ -193,3 +264,37 @@ def test_the_day_begins_at_midnight_where_one_is(
     assert "time_zone=Pacific%2FChatham" in url
     midnight = widget.page.evaluate("new Date(new Date().setHours(0, 0, 0, 0)).toISOString()")
     assert midnight.replace(":", "%3A") in url
+
+
+def test_who_is_not_there_has_the_server_asked_more_rarely(ann_widget_with_clock: Widget) -> None:
+    page = ann_widget_with_clock.page
+    page.wait_for_load_state("networkidle")
+    ann_widget_with_clock.stop_clock()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def expect_pace(seconds: int) -> None:
+        """Wait until the server was asked, after so many seconds and no fewer."""
+        asked.clear()
+        page.clock.run_for((seconds - 1) * 1000)
+        assert asked == []
+        with page.expect_response("**/api/timelogs/?*"):
+            page.clock.run_for(1500)
+        page.wait_for_timeout(100)
+
+    def pass_without_anybody(time: str) -> None:
+        with page.expect_response("**/api/timelogs/?*"):
+            page.clock.fast_forward(time)
+        page.wait_for_timeout(100)
+
+    pass_without_anybody("00:20")
+    expect_pace(15)
+    pass_without_anybody("10:00")
+    expect_pace(30)
+    pass_without_anybody("50:00")
+    expect_pace(60)
+    # Somebody is there again.
+    with page.expect_response("**/api/timelogs/?*"):
+        page.keyboard.press("Shift")
+    page.wait_for_timeout(100)
+    expect_pace(15)

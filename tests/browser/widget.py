@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
@@ -76,8 +77,20 @@ class Widget:
         assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
 
     def ask(self) -> None:
-        """Have the widget ask the server now."""
+        """Have the widget ask the server now, and wait until it is answered."""
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
+
+    def become(self, other: Widget) -> None:
+        """Have whoever another browser is signed in as be so here, as if they had done it in another tab."""
+        self.page.context.add_cookies(other.page.context.cookies())
+
+    def kept(self) -> Any:
+        """Return the actions that this browser keeps until the server has answered, of everybody."""
+        return self.page.evaluate(
+            """() => Object.keys(localStorage)
+                .filter((key) => key.startsWith("issue-timer:outbox:"))
+                .map((key) => JSON.parse(localStorage[key]))"""
+        )
 
     def sign_in(self, github: FakeGitHub, account: Account) -> None:
         """Sign in with the widget's button and GitHub's, on a page of the stack's own."""
@@ -99,6 +112,11 @@ class Widget:
             }""",
             hidden,
         )
+
+    def stop_clock(self) -> None:
+        """Have the clock that a test has installed run only when it says so."""
+        now: float = self.page.evaluate("Date.now()")
+        self.page.clock.pause_at(datetime.fromtimestamp(now / 1000 + 1, UTC))
 
     def listen(self) -> None:
         """Keep what the element tells its page from now on, for `heard`."""

@@ -3,8 +3,10 @@
 
 const pad = (number, length = 2) => String(number).padStart(length, "0");
 
-/** The time zone of the browser, by its IANA name. */
-export const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** Return the time zone of the browser, by its IANA name; one may travel while a page is open. */
+export function timeZone() {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
 
 /** Return the day of an instant. */
 export function dayOf(instant) {

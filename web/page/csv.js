@@ -21,6 +21,10 @@ const COLUMNS = {
   paused_seconds: (timer) => timer.paused_duration,
 };
 
+// Where a spreadsheet would take what follows for a formula, and run it (OWASP, "CSV Injection"): where a text begins,
+// and where a cell does for one that parts lines at semicolons, as Excel does in many languages, or at tabs.
+const FORMULAS = /(?<=^|[;\t\r\n])(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/gu;
+
 /** Return timers as the text of a CSV file, with a byte order mark, without which Excel does not read UTF-8. */
 export function toCsv(timers) {
   const rows = timers.map((timer) => Object.values(COLUMNS).map((value) => field(value(timer))));
@@ -29,8 +33,7 @@ export function toCsv(timers) {
 
 function field(value) {
   let text = String(value ?? "");
-  // A spreadsheet takes what begins like this for a formula, and runs it (OWASP, "CSV Injection").
-  if (typeof value === "string" && /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/u.test(text)) text = `'${text}`;
+  if (typeof value === "string") text = text.replaceAll(FORMULAS, "'");
   return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

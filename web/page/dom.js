@@ -45,7 +45,8 @@ export function warn(message, lang) {
 
 /** Put a text into an element, in the page's language or in another. */
 export function put(element, message, lang) {
-  element.textContent = message;
+  // What did not change is not to be read out or painted again.
+  if (element.textContent !== message) element.textContent = message;
   if (lang) element.lang = lang;
   else element.removeAttribute("lang");
 }

@@ -1,12 +1,14 @@
 // The form in which an entry is corrected, or added by hand.
 
-import { randomName } from "../widget/api-client.js";
 import { parseIssue } from "../widget/issue-link.js";
+import { randomName } from "../widget/storage.js";
 import { call } from "./api.js";
-import { dayOf, toField } from "./calendar.js";
+import { addDays, dayOf, toField } from "./calendar.js";
 import { byId, put } from "./dom.js";
 import { issueName } from "./issue.js";
 import { mistakes as issueMistakes, showDuration, text } from "./language.js";
+
+const HOUR_MS = 3_600_000;
 
 const dialog = byId("entry-dialog");
 const form = byId("entry-form");
@@ -24,12 +26,20 @@ const FIELD_OF = {
 
 let saving = null;
 
-/** Let the person add finished time, and return the new timer, or null if they do not. */
-export async function addEntry() {
-  const now = new Date();
-  const [start, end] = [new Date(now - 3_600_000), now].map((instant) => toField(instant).slice(0, 16));
+/**
+ * Let the person add finished time, and return the new timer, or null if they do not.
+ *
+ * `now` is called for the present, here and in `editEntry`.
+ */
+export async function addEntry(now) {
+  const field = (instant) => toField(instant).slice(0, 16);
+  const end = now();
+  let start = new Date(end - HOUR_MS);
+  // When clocks are put back, an hour before looks like the same time.
+  if (field(start) === field(end)) start = new Date(start - HOUR_MS);
   const key = randomName();
-  return ask({ title: text("addTitle"), start, end, isAdded: true, hasTimes: true }, async (values) => {
+  const shown = { title: text("addTitle"), start: field(start), end: field(end), isAdded: true, hasTimes: true };
+  return ask(shown, now, async (values) => {
     const body = { ...values.issue, description: values.description, start_time: instant(values.start) };
     if (values.by === "duration") body.duration = values.hours * 3600 + values.minutes * 60;
     else body.end_time = instant(values.end);
@@ -40,7 +50,7 @@ export async function addEntry() {
 }
 
 /** Let the person correct a timer, and return it as it is then, or null if they leave it as it is. */
-export async function editEntry(timer) {
+export async function editEntry(timer, now) {
   const isStopped = timer.status === "stopped";
   const shown = {
     title: text("editTitle"),
@@ -50,24 +60,30 @@ export async function editEntry(timer) {
     end: isStopped ? toField(new Date(timer.end_time)) : "",
     hasTimes: isStopped,
     paused: isStopped ? timer.paused_duration : 0,
+    corrects: timer,
   };
-  return ask(shown, async (values) => {
+  return ask(shown, now, async (values, isChanged) => {
     const body = {};
     if (values.issueText !== shown.issue) Object.assign(body, values.issue ?? { github_issue_url: null });
-    if (values.description !== shown.description) body.description = values.description;
-    // A field has seconds, and the server milliseconds: what was not touched stays exactly as it is.
-    if (isStopped && values.start !== shown.start) body.start_time = instant(values.start);
-    if (isStopped && values.end !== shown.end) body.end_time = instant(values.end);
+    if (isChanged("description")) body.description = values.description;
+    // A field does not say milliseconds, nor which of two hours it means when clocks are put back.
+    if (isChanged("start")) body.start_time = instant(values.start);
+    if (isChanged("end")) body.end_time = instant(values.end);
     if (!Object.keys(body).length) return null;
     return (await call("PATCH", `/api/timelogs/${timer.id}/`, body)).body;
   });
 }
 
-function ask(shown, save) {
+function ask(shown, now, save) {
   form.reset();
   complain({});
   byId("entry-title").textContent = shown.title;
-  for (const name of ["issue", "description", "start", "end"]) fields[name].value = shown[name] ?? "";
+  const before = {};
+  for (const name of ["issue", "description", "start", "end"]) {
+    fields[name].value = shown[name] ?? "";
+    // Fields write some values in their own way.
+    before[name] = fields[name].value;
+  }
   byId("entry-times").hidden = !shown.hasTimes;
   byId("entry-by").hidden = !shown.isAdded;
   byId("entry-open").hidden = shown.hasTimes;
@@ -75,13 +91,14 @@ function ask(shown, save) {
   byId("entry-paused").textContent = text("entryPaused", { duration: showDuration(shown.paused ?? 0) });
   for (const name of ["start", "end"]) {
     fields[name].required = shown.hasTimes;
-    fields[name].max = `${dayOf(new Date(Date.now() + 86_400_000))}T23:59:59`;
+    fields[name].max = `${addDays(dayOf(now()), 1)}T23:59:59`;
   }
   showEndOrDuration();
   form.ariaBusy = "false";
   dialog.showModal();
+  const isChanged = (name) => shown.isAdded || fields[name].value !== before[name];
   return new Promise((resolve, reject) => {
-    saving = { save, resolve, reject, isBusy: false };
+    saving = { now, save, resolve, reject, isChanged, corrects: shown.corrects, isBusy: false };
   });
 }
 
@@ -113,19 +130,20 @@ form.addEventListener("submit", async (event) => {
   const mine = saving;
   if (mine.isBusy) return;
   const values = Object.fromEntries(new FormData(form));
-  const mistakes = find(values);
+  const mistakes = find(values, mine);
   complain(mistakes);
   if (Object.keys(mistakes).length) return;
   mine.isBusy = true;
   form.ariaBusy = "true";
   try {
-    const timer = await mine.save({
+    const parsed = {
       ...values,
       issueText: values.issue.trim(),
       issue: values.issue.trim() ? parseIssue(values.issue) : null,
       hours: Number(values.hours),
       minutes: Number(values.minutes),
-    });
+    };
+    const timer = await mine.save(parsed, mine.isChanged);
     mine.resolve(timer);
     if (saving === mine) dialog.close();
   } catch (error) {
@@ -137,21 +155,26 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-/** Return what is wrong with the values, by the name of the field. */
-function find({ issue, start, end, by, hours, minutes }) {
+/** Return what is wrong with the values that are new, by the name of the field. */
+function find({ issue, start, end, by, hours, minutes }, { now: present, isChanged, corrects }) {
   const mistakes = {};
   const { mistake } = parseIssue(issue);
-  if (mistake && mistake !== "empty") mistakes.issue = issueMistakes[mistake];
+  if (isChanged("issue") && mistake && mistake !== "empty") mistakes.issue = issueMistakes[mistake];
   if (byId("entry-times").hidden) return mistakes;
-  if (!start) mistakes.start = text("timeNeeded");
-  else if (new Date(start) > new Date()) mistakes.start = text("inTheFuture");
+  const now = present();
+  const begin = new Date(isChanged("start") ? start : corrects.start_time);
+  const finish = new Date(isChanged("end") ? end : corrects.end_time);
+  if (isChanged("start")) {
+    if (!start) mistakes.start = text("timeNeeded");
+    else if (begin > now) mistakes.start = text("inTheFuture");
+  }
   if (by === "duration") {
     const seconds = Number(hours) * 3600 + Number(minutes) * 60;
     if (!seconds) mistakes.hours = text("durationNeeded");
-    else if (start && new Date(start).getTime() + seconds * 1000 > Date.now()) mistakes.hours = text("endsInTheFuture");
-  } else if (!end) mistakes.end = text("timeNeeded");
-  else if (new Date(end) > new Date()) mistakes.end = text("inTheFuture");
-  else if (start && end < start) mistakes.end = text("endBeforeStart");
+    else if (begin.getTime() + seconds * 1000 > now) mistakes.hours = text("endsInTheFuture");
+  } else if (isChanged("end") && !end) mistakes.end = text("timeNeeded");
+  else if (isChanged("end") && finish > now) mistakes.end = text("inTheFuture");
+  else if (begin > finish) mistakes.end = text("endBeforeStart");
   return mistakes;
 }
 

@@ -52,13 +52,25 @@ export function writeFilter({ period, from, to, repo, issue }) {
   return search.size ? `?${String(search).replaceAll("%2F", "/")}` : "";
 }
 
-/** Return the first and the last day that a filter selects; "" where there is no limit. */
-export function selectedDays(filter, now = new Date()) {
+/** Return the first and the last day that a filter selects, at an instant; "" where there is no limit. */
+export function selectedDays(filter, now) {
   return filter.period === "custom" ? [filter.from, filter.to] : PERIODS[filter.period](dayOf(now));
 }
 
+/** Return whether a filter selects a timer. */
+export function selects(filter, timer, now) {
+  const [from, to] = selectedDays(filter, now);
+  const day = dayOf(new Date(timer.start_time));
+  return (
+    from <= day &&
+    (!to || day <= to) &&
+    (!filter.repo || filter.repo.toLowerCase() === timer.github_repo?.toLowerCase()) &&
+    (!filter.issue || filter.issue === String(timer.github_issue_number))
+  );
+}
+
 /** Return the days that totals are of, up to today if some of them are over, and whether the filter selects more. */
-export function totalledDays(filter, now = new Date()) {
+export function totalledDays(filter, now) {
   const [from, to] = selectedDays(filter, now);
   const today = dayOf(now);
   const last = [from, to && to < today ? to : today].sort().at(-1);
@@ -67,7 +79,7 @@ export function totalledDays(filter, now = new Date()) {
 }
 
 /** Return the query for the list of timers that a filter selects. */
-export function listQuery(filter, now = new Date()) {
+export function listQuery(filter, now) {
   const [from, to] = selectedDays(filter, now);
   return query({
     github_repo: filter.repo,
@@ -79,19 +91,23 @@ export function listQuery(filter, now = new Date()) {
 }
 
 /** Return the query for the totals of the days that a filter selects. */
-export function totalsQuery(filter, now = new Date()) {
+export function totalsQuery(filter, now) {
   const { first, last } = totalledDays(filter, now);
   return query({
     github_repo: filter.repo,
     github_issue_number: filter.issue,
     since: startOf(first).toISOString(),
     until: startOf(addDays(last, 1)).toISOString(),
-    time_zone: timeZone,
+    time_zone: timeZone(),
   });
 }
 
+/** Return whether a text is a day that a calendar has, and the API instants of it, wherever one is. */
 function isDay(given) {
-  return /^\d{4}-\d\d-\d\d$/u.test(given) && !Number.isNaN(Date.parse(given));
+  if (!/^\d{4}-\d\d-\d\d$/u.test(given) || given < "1970-01-02" || given > "9998-12-31") return false;
+  const date = new Date(`${given}T00:00Z`);
+  // Some browsers take February 31 for a day in March.
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(given);
 }
 
 function query(parameters) {

@@ -2,8 +2,8 @@
 
 import { call, getPage } from "./api.js";
 import { dayOf, startOf } from "./calendar.js";
-import { byId, confirmed, html, icon, say } from "./dom.js";
-import { listQuery } from "./filter.js";
+import { byId, confirmed, html, icon, put, say } from "./dom.js";
+import { listQuery, selects } from "./filter.js";
 import { issueLink, issueName } from "./issue.js";
 import { show, showDay, showDuration, showRange, text } from "./language.js";
 import { on } from "./session.js";
@@ -11,40 +11,45 @@ import { on } from "./session.js";
 /**
  * The entries that a filter selects, as far as they have been asked for.
  *
- * `edit` is called with the timer whose entry is to be changed, `changed` after one was deleted.
+ * `now` is called for the present, `edit` with the timer whose entry is to be changed, `changed` after one was deleted.
  */
 export class History {
   #timers = [];
   #next = null;
+  #filter = null;
   #address = "";
   #days = new Map();
+  // The seconds of open timers by their id, counted on since they were asked for.
+  #counted = new Map();
+  #now;
   #edit;
   #changed;
 
-  constructor({ edit, changed }) {
+  constructor({ now, edit, changed }) {
+    this.#now = now;
     this.#edit = edit;
     this.#changed = changed;
     on("click", byId("load-more"), () => this.#more());
   }
 
-  /** Show the first page of what a filter selects. */
+  /** Ask for the first page of what a filter selects, and return what shows it. */
   async load(filter, signal) {
-    this.#address = `/api/timelogs/?${listQuery(filter)}`;
+    this.#filter = filter;
+    this.#address = `/api/timelogs/?${listQuery(filter, this.#now())}`;
     const page = await getPage(this.#address, { signal });
-    this.#timers = page.results;
-    this.#next = page.next;
-    this.#show();
+    return () => this.#take(page.results, page.next);
   }
 
-  /** Take in what has changed among the newest entries, and leave the others as they are. */
+  /** Ask for what has changed among the newest entries, and return what shows it and leaves the others as they are. */
   async refresh(signal) {
     const page = await getPage(this.#address, { signal });
-    const isAll = page.next === null;
-    const oldest = page.results.at(-1)?.start_time;
-    const kept = isAll ? [] : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
-    if (!kept.length) this.#next = page.next;
-    this.#timers = [...page.results, ...kept];
-    this.#show();
+    return () => {
+      const isAll = page.next === null;
+      const oldest = page.results.at(-1)?.start_time;
+      const kept = isAll ? [] : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
+      const counted = kept.map((timer) => ({ ...timer, active_duration: this.#seconds(timer) }));
+      this.#take([...page.results, ...counted], kept.length ? this.#next : page.next);
+    };
   }
 
   /** Show the time of each day, as the totals have it: they part a night's work at midnight. */
@@ -53,8 +58,18 @@ export class History {
     for (const heading of byId("entries").querySelectorAll("[data-day]")) this.#showDay(heading);
   }
 
-  /** Show a timer as it is now. */
+  /** Show how long open timers have been active, and return how much longer that is than when they were asked for. */
+  count(timers, active) {
+    for (const timer of timers) this.#counted.set(timer.id, active(timer));
+    for (const timer of this.#timers) if (this.#counted.has(timer.id)) this.#showDuration(timer);
+    const today = byId("entries").querySelector(`[data-day="${dayOf(this.#now())}"]`);
+    if (today) this.#showTime(today);
+    return this.#gained;
+  }
+
+  /** Show a timer as it is now, if the filter still selects it. */
   replace(timer) {
+    if (!selects(this.#filter, timer, this.#now())) return this.#remove(timer);
     this.#timers = this.#timers.map((shown) => (shown.id === timer.id ? timer : shown));
     this.#timers.sort((one, other) => (one.start_time < other.start_time ? 1 : -1));
     this.#show();
@@ -62,9 +77,7 @@ export class History {
   }
 
   clear() {
-    this.#timers = [];
-    this.#next = null;
-    this.#show();
+    this.#take([], null);
   }
 
   async #more() {
@@ -85,6 +98,13 @@ export class History {
     this.#showCount();
     say(text("moreShown", { count: added.length }));
     if (!this.#next) this.#focus(added[0] ?? this.#timers.at(-1));
+  }
+
+  #take(timers, next) {
+    this.#timers = timers;
+    this.#next = next;
+    this.#counted.clear();
+    this.#show();
   }
 
   #show() {
@@ -118,8 +138,26 @@ export class History {
 
   #showDay(heading) {
     const { day } = heading.dataset;
-    const time = this.#days.get(day);
-    heading.replaceChildren(showDay(startOf(day)), time ? html("span", {}, showDuration(time)) : "");
+    heading.replaceChildren(showDay(startOf(day), this.#now()), html("span"));
+    this.#showTime(heading);
+  }
+
+  #showTime(heading) {
+    const { day } = heading.dataset;
+    const time = (this.#days.get(day) ?? 0) + (day === dayOf(this.#now()) ? this.#gained : 0);
+    put(heading.querySelector("span"), time ? showDuration(time) : "");
+  }
+
+  #showDuration(timer) {
+    put(byId(entryId(timer)).querySelector(".duration"), showDuration(this.#seconds(timer)));
+  }
+
+  #seconds({ id, active_duration: seconds }) {
+    return this.#counted.get(id) ?? seconds;
+  }
+
+  get #gained() {
+    return this.#timers.reduce((sum, timer) => sum + this.#seconds(timer) - timer.active_duration, 0);
   }
 
   #entry(timer) {
@@ -147,16 +185,21 @@ export class History {
         timer.status !== "stopped" && html("span", { class: `badge ${timer.status}` }, text(timer.status)),
         timer.stopped_by === "sweeper" && html("span", { class: "badge" }, text("endedBySweeper")),
       ),
-      html("div", { class: "duration" }, showDuration(timer.active_duration)),
+      html("div", { class: "duration" }, showDuration(this.#seconds(timer))),
       html("div", { class: "tools" }, edit, remove),
     );
   }
 
   async #delete(timer) {
     const time = show("moment", new Date(timer.start_time));
-    const named = { name: issueName(timer), duration: showDuration(timer.active_duration), time };
+    const named = { name: issueName(timer), duration: showDuration(this.#seconds(timer)), time };
     if (!(await confirmed(text("deleteQuestion"), text("deleteText", named), text("delete")))) return;
-    await call("DELETE", `/api/timelogs/${timer.id}/`);
+    try {
+      await call("DELETE", `/api/timelogs/${timer.id}/`);
+    } catch (error) {
+      // It was deleted elsewhere, or here without our hearing of it.
+      if (error.status !== 404) throw error;
+    }
     this.#remove(timer);
     say(text("deleted", named));
     await this.#changed();

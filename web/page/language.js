@@ -46,7 +46,7 @@ export function showDuration(duration) {
   return text(name, { hours, minutes, seconds: Math.max(1, seconds) }).replaceAll(" ", "\u00a0");
 }
 
-const formats = {
+const options = {
   day: { weekday: "short", day: "numeric", month: "short" },
   longDay: { weekday: "long", day: "numeric", month: "long" },
   longDayWithYear: { dateStyle: "full" },
@@ -56,7 +56,14 @@ const formats = {
   time: { timeStyle: "short" },
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
 };
-for (const name of Object.keys(formats)) formats[name] = new Intl.DateTimeFormat(locale, formats[name]);
+let formats;
+followTimeZone();
+
+/** Write instants, from now on, as they are in the time zone that the browser is in now. */
+export function followTimeZone() {
+  const of = ([name, parts]) => [name, new Intl.DateTimeFormat(locale, parts)];
+  formats = Object.fromEntries(Object.entries(options).map(of));
+}
 
 /** Write an instant as a date, a time, or what else there is a format for. */
 export function show(format, instant) {
@@ -64,8 +71,8 @@ export function show(format, instant) {
 }
 
 /** Write a day by its beginning, and its year if that is not the present one. */
-export function showDay(instant) {
-  return show(instant.getFullYear() === new Date().getFullYear() ? "longDay" : "longDayWithYear", instant);
+export function showDay(instant, now) {
+  return show(instant.getFullYear() === now.getFullYear() ? "longDay" : "longDayWithYear", instant);
 }
 
 /** Write two instants as one range, without saying twice what they have in common. */

@@ -19,6 +19,8 @@ export default {
   cancel: "Abbrechen",
   noConnection: "Der Server ist nicht zu erreichen.",
   serverAnswered: ({ status }) => `Der Server hat mit ${status} geantwortet.`,
+  notLoaded: "Diese Seite ließ sich noch nicht laden. Sie versucht es von selbst weiter.",
+  tryAgain: "Erneut versuchen",
   sessionEnded: "Die Sitzung ist zu Ende: Melde dich neu an.",
   sessionOver: "Die Sitzung ist zu Ende: Melde dich in einem anderen Tab neu an, und speichere dann.",
   signedOut: "Du bist abgemeldet.",

@@ -3,6 +3,8 @@ export default {
   cancel: "Cancel",
   noConnection: "There is no connection to the server.",
   serverAnswered: ({ status }) => `The server answered ${status}.`,
+  notLoaded: "This page could not be loaded yet. It goes on trying by itself.",
+  tryAgain: "Try again",
   sessionEnded: "The session is over: sign in again.",
   sessionOver: "The session is over: sign in again, in another tab, and then save.",
   signedOut: "You are signed out.",

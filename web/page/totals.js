@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { daysBetween, startOf, startOfWeek } from "./calendar.js";
-import { byId, html, svg } from "./dom.js";
+import { byId, html, put, svg } from "./dom.js";
 import { totalledDays, totalsQuery, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, show, showDay, showDuration, showRange, text } from "./language.js";
@@ -14,29 +14,42 @@ const HOUR = 3600;
 const MOST_BARS = 62;
 const STEPS = [0.25, 0.5, 1, 2, 4, 8, 12, 24, 40, 80, 160, 320, 640];
 const FEW = 6;
+const LINKS = "#days a, #issues a";
 
 // What is offered in the filter, as far as it has been seen.
 const repositories = new Set();
 
-/** Ask for the totals of what a filter selects, show them, and return the time of each day. */
-export async function showTotals(filter, signal) {
-  const totals = await get(`/api/timelogs/totals/?${totalsQuery(filter)}`, { signal });
+/** Ask for the totals of what a filter selects now. */
+export function getTotals(filter, now, signal) {
+  return get(`/api/timelogs/totals/?${totalsQuery(filter, now)}`, { signal });
+}
+
+/** Show the totals of what a filter selects, and return the time of each day. */
+export function showTotals(totals, filter, now) {
   const days = new Map(totals.days.map(({ date, active_duration }) => [date, active_duration]));
-  const { first, last, isCut } = totalledDays(filter);
+  const { first, last, isCut } = totalledDays(filter, now);
   const begin = startOf(isCut && totals.days.length && !filter.from ? totals.days[0].date : first);
 
-  byId("total").textContent = showDuration(totals.active_duration);
+  showSum(totals.active_duration);
   byId("total-of").textContent = showRange("date", begin, startOf(last));
   const notes = [isCut && text("totalsAreCut"), !totals.complete && text("totalsAreIncomplete")];
   byId("totals-note").textContent = notes.filter(Boolean).join(" ");
   byId("totals-note").hidden = !byId("totals-note").textContent;
 
   const shown = days.size ? chart(toBars(days, first, last)) : html("p", { class: "faint" }, text("noTime"));
+  const focused = document.activeElement.closest(LINKS)?.getAttribute("href");
   byId("chart").replaceChildren(shown);
   byId("days-table").hidden = !days.size;
-  byId("days").replaceChildren(...totals.days.toReversed().map((day) => dayRow(day, filter)));
+  byId("days").replaceChildren(...totals.days.toReversed().map((day) => dayRow(day, filter, now)));
   showIssues(totals);
+  const again = [...document.querySelectorAll(LINKS)].find((link) => link.getAttribute("href") === focused);
+  again?.focus({ preventScroll: true });
   return days;
+}
+
+/** Show the time that all of it took. */
+export function showSum(seconds) {
+  put(byId("total"), showDuration(seconds));
 }
 
 // ------------------------------------------------------------------ days
@@ -127,12 +140,12 @@ function summary(bars) {
   return text("chartSummary", { average: average(bars), most: `${barName(most)}, ${showDuration(most.seconds)}` });
 }
 
-function dayRow({ date, active_duration: seconds }, filter) {
+function dayRow({ date, active_duration: seconds }, filter, now) {
   const address = writeFilter({ ...filter, period: "custom", from: date, to: date });
   return html(
     "tr",
     {},
-    html("th", { scope: "row" }, html("a", { href: address, "data-filter": "" }, showDay(startOf(date)))),
+    html("th", { scope: "row" }, html("a", { href: address, "data-filter": "" }, showDay(startOf(date), now))),
     html("td", {}, showDuration(seconds)),
   );
 }
@@ -144,10 +157,11 @@ function showIssues({ issues, active_duration: sum }) {
   byId("repositories").replaceChildren(...[...repositories].sort().map((value) => html("option", { value })));
   byId("issues-title").parentElement.hidden = !issues.length;
   const rows = issues.map((issue) => issueRow(issue, sum));
-  byId("issues").replaceChildren(...rows);
-  for (const row of rows.slice(FEW)) row.hidden = true;
   const button = byId("all-issues");
-  button.hidden = rows.length <= FEW;
+  const areAllShown = button.hidden && byId("issues").children.length > FEW;
+  byId("issues").replaceChildren(...rows);
+  for (const row of rows.slice(FEW)) row.hidden = !areAllShown;
+  button.hidden = areAllShown || rows.length <= FEW;
   button.textContent = text("allIssues", { count: rows.length });
   button.onclick = () => {
     for (const row of rows) row.hidden = false;

@@ -1,6 +1,5 @@
 import { storage } from "./storage.js";
 
-const OWN_SERVER = new URL(import.meta.url).origin;
 const TIMEOUT_MS = 30_000;
 const RENEW_BEFORE_MS = 45 * 60_000;
 
@@ -27,11 +26,10 @@ export class ApiError extends Error {
  * sites' with a session that the sign-in's popup hands over, see docs/security.md.
  */
 export class ApiClient {
-  #popup;
   #isRenewing = false;
 
   /** @param {string} [server] Issue Timer's origin; without it, the one that this module was loaded from */
-  constructor(server = OWN_SERVER) {
+  constructor(server = import.meta.url) {
     this.server = new URL(server, location.href).origin;
     this.isEmbedded = this.server !== location.origin;
     this.sessionKey = `issue-timer:session:${this.server}`;
@@ -65,7 +63,6 @@ export class ApiClient {
           ...headers,
         },
         body: body && JSON.stringify(body),
-        credentials: this.isEmbedded ? "omit" : "same-origin",
         // Otherwise Chromium sends a preflight before each. Answers are no-store: no cache has any.
         cache: "If-None-Match" in headers ? "force-cache" : "default",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
@@ -78,34 +75,34 @@ export class ApiClient {
     const received = performance.now();
     const answer = parse(text);
     if (!response.ok && response.status !== 304) {
-      if (response.status === 401 && session) this.#forget(session);
+      // Unless somebody has signed in anew, meanwhile.
+      if (response.status === 401 && session?.token === storage.get(this.sessionKey)?.token) {
+        storage.remove(this.sessionKey);
+      }
       throw new ApiError(response.status, answer, retryAfter(response.headers));
     }
     if (session) this.#renew(session, Date.parse(response.headers.get("Date")));
     return { status: response.status, body: answer, headers: response.headers, sent, received };
   }
 
-  /** Lead to GitHub and back or, on another site, open a popup, and wait until it hands over a session. */
-  signIn() {
+  /** Have ready what signing in needs: a browser opens a popup right after a click, and not much later. */
+  prepareSignIn() {
+    if (this.isEmbedded) import("./popup.js").catch(() => {});
+  }
+
+  /**
+   * Lead to GitHub and back or, on another site, open a popup, and wait until it hands over a session.
+   *
+   * @param {AbortSignal} [signal] ends the waiting
+   */
+  async signIn(signal) {
     if (!this.isEmbedded) {
       const { pathname, search, hash } = location;
       location.assign(`/api/auth/login/?${new URLSearchParams({ next: pathname + search + hash })}`);
       return new Promise(() => {});
     }
-    this.#popup?.abort();
-    this.#popup = new AbortController();
-    const query = new URLSearchParams({ origin: location.origin });
-    const popup = open(`${this.server}/api/auth/login/?${query}`, "issue-timer-sign-in", "width=480,height=680");
-    return new Promise((resolve, reject) => {
-      if (!popup) return reject(new ApiError(0, { detail: "popup" }));
-      const hear = ({ origin, source, data }) => {
-        if (origin !== this.server || source !== popup || data?.type !== "issue-timer:session") return;
-        this.#popup.abort();
-        storage.set(this.sessionKey, { token: data.session, expires: data.expires });
-        resolve();
-      };
-      addEventListener("message", hear, { signal: this.#popup.signal });
-    });
+    const { sessionOfPopup } = await import("./popup.js");
+    storage.set(this.sessionKey, await sessionOfPopup(this.server, signal));
   }
 
   /** Sign out, on this device. */
@@ -130,10 +127,6 @@ export class ApiClient {
       this.#isRenewing = false;
     }
   }
-
-  #forget({ token }) {
-    if (storage.get(this.sessionKey)?.token === token) storage.remove(this.sessionKey);
-  }
 }
 
 /** @returns {number} seconds; the header has them, or a date (RFC 9110, section 10.2.3) */
@@ -141,11 +134,6 @@ function retryAfter(headers) {
   const value = headers.get("Retry-After");
   const seconds = Number(value) || (Date.parse(value) - Date.parse(headers.get("Date"))) / 1_000;
   return Math.min(Math.max(0, seconds || 0), 3_600);
-}
-
-/** @returns {string} one that nobody has; `crypto.randomUUID` is for pages with HTTPS only */
-export function randomName() {
-  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 function parse(text) {

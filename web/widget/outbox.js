@@ -8,8 +8,7 @@ export class Outbox {
 
   /** @param {string} name of whom and for which server */
   constructor(name) {
-    this.name = `issue-timer:outbox:${name}`;
-    this.#prefix = `${this.name}:`;
+    this.#prefix = `issue-timer:outbox:${name}:`;
   }
 
   /** @returns {Action[]} oldest first */
@@ -32,10 +31,10 @@ export class Outbox {
    * the same, and its Idempotency-Key has it happen once.
    */
   async alone(task) {
-    await (navigator.locks ? navigator.locks.request(this.name, task) : task());
+    await (navigator.locks?.request(this.#prefix, task) ?? task());
   }
 
   #keyOf({ at, key }) {
-    return `${this.#prefix}${Math.round(at)}:${key}`;
+    return `${this.#prefix}${at}:${key}`;
   }
 }

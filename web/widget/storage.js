@@ -1,4 +1,5 @@
-// What the browser keeps for this site or, where that is forbidden, the page for as long as it is open.
+// What the browser keeps for this site or, where that is forbidden or there is no room, the page for as long as
+// it is open.
 
 const fallback = new Map();
 
@@ -25,6 +26,8 @@ export const storage = {
     try {
       kept().setItem(key, text);
     } catch {
+      // What was there before would win.
+      storage.remove(key);
       fallback.set(key, text);
     }
   },
@@ -39,3 +42,26 @@ export const storage = {
     return [...Object.keys(kept() ?? {}), ...fallback.keys()].filter((key) => key.startsWith(prefix)).sort();
   },
 };
+
+/** The name of this tab, also after the page was left and loaded again. */
+export const tab = tabName();
+
+/** @returns {string} one that nobody has; `crypto.randomUUID` is for pages with HTTPS only */
+export function randomName() {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
+}
+
+function tabName() {
+  const key = "issue-timer:tab";
+  try {
+    const name = sessionStorage[key] ?? randomName();
+    // Not while the page is shown: a tab that is duplicated gets a copy of what there is.
+    const forget = () => delete sessionStorage[key];
+    forget();
+    addEventListener("pageshow", forget);
+    addEventListener("pagehide", () => (sessionStorage[key] = name));
+    return name;
+  } catch {
+    return randomName();
+  }
+}

@@ -24,7 +24,8 @@ export default {
   offline: "Keine Verbindung.",
   busy: "Der Server ist ausgelastet.",
   again: "Neuer Versuch läuft…",
-  waiting: (count) => `${count === 1 ? "Eine Änderung wartet" : `${count} Änderungen warten`} auf das Senden.`,
+  waiting: (count) =>
+    count === 1 ? "Eine Änderung wartet auf das Senden." : `${count} Änderungen warten auf das Senden.`,
   tryNow: "Jetzt versuchen",
   unsent: "noch nicht gesendet",
   sources: {

@@ -17,13 +17,13 @@ const en = {
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
   signedOut: "Sign in to see and steer your timers.",
   expired: "Your session is over. Sign in to go on.",
-  kept: (count) => (count === 1 ? "What you did is kept until then." : `${count} things that you did are kept until then.`),
+  kept: (count) => (count === 1 ? "What you did is kept until then." : `${count} changes are kept until then.`),
   signIn: "Sign in with GitHub",
   signOut: "Sign out",
   offline: "No connection.",
   busy: "The server is busy.",
   again: "Trying again…",
-  waiting: (count) => `${count === 1 ? "One change waits" : `${count} changes wait`} to be sent.`,
+  waiting: (count) => (count === 1 ? "One change waits to be sent." : `${count} changes wait to be sent.`),
   tryNow: "Try now",
   unsent: "not sent yet",
   sources: {
@@ -60,7 +60,7 @@ const en = {
   },
 };
 
-const others = { de: () => import("./strings.de.js") };
+const languages = { en: () => ({ default: en }), de: () => import("./strings.de.js") };
 
 /**
  * @param {string} language as in `lang` (BCP 47)
@@ -68,10 +68,10 @@ const others = { de: () => import("./strings.de.js") };
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");
-  if (!others[primary]) return { language: primary === "en" ? language : "en", strings: en };
   try {
-    return { language, strings: (await others[primary]()).default };
+    const [tag] = Intl.getCanonicalLocales(language);
+    return { language: tag, strings: (await languages[primary]()).default };
   } catch {
-    return { language: "en", strings: en };
+    return language === primary ? { language: "en", strings: en } : stringsFor(primary);
   }
 }

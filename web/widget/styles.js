@@ -36,15 +36,16 @@ section {
 section > ul { padding: 0; background: none; list-style: none; }
 section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_background); }
 
-.bar, .sign-in, .banner, li, form {
+.bar, .sign-in, .banner, li, .steer, form {
   display: flex;
   flex-wrap: wrap;
   align-items: center;
   justify-content: space-between;
   gap: 0.5rem 1rem;
 }
-.bar { padding-block: 0.5rem; color: var(--_faint); font-size: 0.875em; }
-.bar [role="timer"] { color: var(--_text); font-weight: 600; margin-inline-start: 0.375em; }
+.bar, .details, .empty span { color: var(--_faint); font-size: 0.875em; }
+.bar { padding-block: 0.5rem; }
+.today { color: var(--_text); font-weight: 600; margin-inline-start: 0.375em; }
 
 [role="timer"] {
   font-variant-numeric: tabular-nums;
@@ -56,7 +57,6 @@ section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_backgrou
 .what { flex: 1 1 12rem; min-width: 0; }
 .title { display: block; font-weight: 600; color: inherit; text-decoration: none; }
 a.title:hover { color: var(--_link); text-decoration: underline; }
-.details { color: var(--_faint); font-size: 0.875em; }
 .state { font-weight: 600; color: var(--_paused); }
 .state::before {
   content: "";
@@ -68,14 +68,14 @@ a.title:hover { color: var(--_link); text-decoration: underline; }
   border-radius: 50%;
 }
 .running .state { color: var(--_running); }
-.running .state::before { background: currentcolor; animation: pulse 2s ease-in-out 2; }
+.running .state::before { background: currentcolor; }
+@media (prefers-reduced-motion: no-preference) { .running .state::before { animation: pulse 2s ease-in-out 2; } }
 @keyframes pulse { 50% { opacity: 0.35; } }
-.steer { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem; }
 .clock { margin-inline-end: 0.5rem; font-size: 1.625em; line-height: 1.25; }
 li:not(.running) .clock { color: var(--_faint); }
 
-.none { padding-block: 1.5rem; text-align: center; }
-.none span { display: block; color: var(--_faint); font-size: 0.875em; }
+.empty { padding-block: 1.5rem; text-align: center; }
+.empty span { display: block; }
 .loading { color: var(--_faint); }
 .banner { background: color-mix(in srgb, var(--_paused) 12%, var(--_background)); }
 .notice { font-size: 0.875em; background: color-mix(in srgb, var(--_text) 6%, var(--_background)); }
@@ -83,7 +83,8 @@ li:not(.running) .clock { color: var(--_faint); }
 .spoken { position: absolute; clip-path: inset(50%); }
 .notice.problem { color: var(--_danger); background: var(--_background); }
 
-form { align-items: end; gap: 0.5rem; }
+.steer, form { gap: 0.5rem; }
+form { align-items: end; }
 label { flex: 1 1 10rem; min-width: 0; font-size: 0.875em; font-weight: 600; }
 .mistake { flex-basis: 100%; font-size: 0.875em; color: var(--_danger); }
 
@@ -118,15 +119,14 @@ button::before {
   min-height: 1.5rem; padding: 0; border: 0; font-weight: 400; color: inherit; text-decoration: underline;
 }
 :focus-visible { outline: 2px solid var(--_link); outline-offset: 2px; border-radius: 0.25rem; }
+li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
-  .steer { flex-basis: 100%; }
-  .clock { flex-basis: 100%; }
+  .steer, .clock { flex-basis: 100%; }
   .steer button { flex: 1; }
 }
 :host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
 :host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }
-@media (prefers-reduced-motion: reduce) { .state::before { animation: none !important; } }
 @media (forced-colors: active) {
   .primary { border-color: ButtonText; }
   .state::before { border-color: CanvasText; }

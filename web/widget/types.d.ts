@@ -75,8 +75,8 @@ export interface Events {
   /** A second has passed; only while the page is visible and a timer runs. */
   tick: undefined;
   /**
-   * The server confirms what was done; `isOwn` if it was in this tab. A `stop` that was done elsewhere has
-   * the timer as it was last seen.
+   * The server confirms what was done; `isOwn` if it was in this tab, or followed from that, as a start pauses
+   * other timers where they are exclusive. A `stop` that was done elsewhere has the timer as it was last seen.
    */
   transition: { action: Kind; timer: Timer; isOwn: boolean };
   /**
