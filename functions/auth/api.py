@@ -102,6 +102,7 @@ def get_me() -> Response[models.Me]:
 def leave() -> Response[str]:
     """Delete everything: 204, or 202 if there is so much that it goes on by the hour, or when asked again."""
     user_id = _own_session().user_id
+    door.authenticator.forget()
 
     def has_time() -> bool:
         return app.lambda_context.get_remaining_time_in_millis() >= _RESERVE_MS
@@ -112,7 +113,6 @@ def leave() -> Response[str]:
         if not leaving.delete_all(user_id, now_ms=now_ms(), has_time=has_time):
             return Response(HTTPStatus.ACCEPTED.value, body="")
         logger.info("Somebody has left")
-    door.authenticator.forget()
     _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 

@@ -775,7 +775,9 @@ class TestLeaving:
         browser, ann = house.signed_in()
         browser("GET", ME)
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.cool()
+        if not path.startswith("/api/auth/"):
+            # The function that it was asked for knows without.
+            house.cool()
         before = house.items(str(ann.id))
         target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
         for _ in ("cold", "warm"):
