@@ -222,7 +222,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
     token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)
     # Before it is kept: what could not be shown would be in every list from then on.
     shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
-    people.add_token(session.user_id, token, text)
+    people.add_token(session.user_id, token, text, signed_in_ms=session.signed_in_ms)
     return _answer(HTTPStatus.CREATED, shown)
 
 
@@ -249,6 +249,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = now_ms()
     app.context["set_cookies"] = []
     try:
+        if requests.is_preflight(event):
+            return requests.answer_preflight()
         requests.normalize(event)
         caller = None if event["rawPath"] in _PUBLIC else door.enter(event, now_ms=now)
     except Exception as error:

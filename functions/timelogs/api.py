@@ -445,9 +445,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
     now = now_ms()
     try:
-        if event["requestContext"]["http"]["method"] == "OPTIONS":
-            # What a browser asks first from another site; API Gateway adds what its CORS settings say.
-            return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {}, "body": ""}
+        if requests.is_preflight(event):
+            return requests.answer_preflight()
         requests.normalize(event)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)

@@ -8,8 +8,7 @@ from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
 
-# The functions sign with the key before for up to eleven minutes after it was changed, and a session lasts an
-# hour.
+# The functions sign with the key before for six minutes after it was changed, and a session lasts an hour.
 _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 

@@ -40,7 +40,10 @@ def read_stage(config: Path, name: str, architecture: str | None, runtime: str |
     stages = tomllib.loads(config.read_text())
     if not isinstance(stages.get(name), dict):
         raise ToolError(f"{config.name} has no stage {name!r}.")
-    overrides: list[str] = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
+    overrides: list[str] | str = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
+    if isinstance(overrides, str):
+        # As `sam deploy --guided` saves them.
+        overrides = shlex.split(overrides)
     # A value may be in quotes.
     configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
     stage = Stage(

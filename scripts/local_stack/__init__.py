@@ -12,4 +12,4 @@ Two things can be started, each as a context manager::
 from local_stack.ministack import MiniStack, free_port
 from local_stack.stack import LocalStack
 
-__all__ = ["LocalStack", "MiniStack", "ToolError", "free_port"]
+__all__ = ["LocalStack", "MiniStack", "free_port"]

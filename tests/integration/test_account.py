@@ -28,7 +28,7 @@ from tests.support.house import ADMIN, EMBEDDER, ROUTES, WRITES, House, open_hou
 from tests.support.network import Network, refusal
 from timer_core.api.models import format_time, to_time
 from timer_core.api.sessions import SESSION_COOKIE
-from timer_core.domain.errors import Forbidden
+from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
@@ -297,7 +297,7 @@ class TestTokens:
             token, text = new_token(name=str(number), now_ms=house.clock.ms)
             start.wait()
             try:
-                house.people.add_token(ann.id, token, text)
+                house.people.add_token(ann.id, token, text, signed_in_ms=house.clock.ms)
             except Forbidden:
                 return False
             return True
@@ -305,6 +305,24 @@ class TestTokens:
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(ask, range(8))) == 2
         assert len(house.people.tokens(ann.id)) == 50
+
+    def test_who_is_signed_out_at_the_same_moment_makes_none(self, house: House) -> None:
+        browser, ann = house.signed_in()
+        token, text = new_token(name="late", now_ms=house.clock.ms)
+        network = Network(house.auth.table.connection)
+
+        def sign_out(_operation: str, send: Send) -> Any:
+            house.people.shut_out(ann.id, now_ms=house.clock.ms + 1)
+            return send()
+
+        network.next_writes = [sign_out]
+        try:
+            signed_in_ms = house.session(browser).signed_in_ms
+            with pytest.raises(Unauthorized):
+                PeopleStore(house.auth.table).add_token(ann.id, token, text, signed_in_ms=signed_in_ms)
+        finally:
+            network.close()
+        assert house.people.tokens(ann.id) == []
 
     def test_what_was_signed_out_a_moment_ago_revokes_nothing(self, house: House) -> None:
         browser, ann = house.signed_in()
@@ -1126,7 +1144,7 @@ class TestAdmins:
 
         def make(_operation: str, send: Send) -> Any:
             token, text = new_token(name="late", now_ms=house.clock.ms)
-            house.people.add_token(account.id, token, text)
+            house.people.add_token(account.id, token, text, signed_in_ms=house.clock.ms)
             made.append(text)
             return send()
 

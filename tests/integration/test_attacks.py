@@ -19,7 +19,6 @@ import boto3
 import jwt
 import pytest
 import urllib3
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -27,7 +26,7 @@ from tests.support.browser import HOST, ORIGIN, Browser, where
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.house import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, House, open_house
-from tests.support.table import TEMPLATE, TemplateLoader
+from tests.support.template import template
 from timer_core.api import door
 from timer_core.api.sessions import LIFE_S, SESSION_COOKIE, SIGN_IN_COOKIE
 from timer_core.clock import now_ms
@@ -474,7 +473,7 @@ def test_a_forged_host_does_not_make_another_site_ours(house: House) -> None:
     assert house.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
     # And a page cannot have a browser send the header: CORS does not allow it, nor a cookie with it.
-    _, cors, _ = _resources()["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
+    _, cors, _ = template().resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
     assert not {"x-viewer-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
     assert "AllowCredentials" not in cors
 
@@ -816,20 +815,16 @@ def test_the_table_of_attacks_and_these_tests_are_the_same() -> None:
 # ---------------------------------------------------------------------- helpers
 
 
-def _resources() -> dict[str, Any]:
-    resources: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Resources"]  # noqa: S506
-    return resources
-
-
 def _through_cloudfront(headers: dict[str, str]) -> dict[str, str]:
     """Return a viewer's headers as the distribution's function passes them on to the API."""
-    config = _resources()["WebDistribution"]["Properties"]["DistributionConfig"]
+    config = template().resources["WebDistribution"]["Properties"]["DistributionConfig"]
     (api,) = (one for one in config["CacheBehaviors"] if one["TargetOriginId"] == "api")
     (association,) = api["FunctionAssociations"]
     assert association["EventType"] == "viewer-request"
     name = association["FunctionARN"]["!GetAtt"].partition(".")[0]
-    code = _resources()[name]["Properties"]["FunctionCode"]
+    code = template().resources[name]["Properties"]["FunctionCode"]
     assigned = re.findall(r"headers\['([a-z-]+)'\] = \{ value: request\.headers\.(\w+)\.value \};", code)
+    assert assigned
     return headers | {name: headers[source] for name, source in assigned}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -682,6 +683,26 @@ class TestReads:
             network.close()
         assert sorted(network.requests) == ["GetItem", "Query", "UpdateItem"]
 
+    def test_it_is_noted_also_where_the_token_may_not_do_what_it_is_used_for(self, house: House) -> None:
+        browser, _ = house.signed_in()
+        caller = house.caller(house.token(browser, scope="read"))
+        network, noted = Network(house.timelogs.table.connection), []
+
+        def slowly(operation: str, send: Send) -> Any:
+            if operation != "UpdateItem":
+                return send()
+            time.sleep(0.2)
+            answer = send()
+            noted.append(operation)
+            return answer
+
+        network.every_request = slowly
+        try:
+            assert caller("POST", "/api/timelogs/start/").status == 403
+            assert noted == ["UpdateItem"]
+        finally:
+            network.close()
+
     def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, house: House) -> None:
         ask, written = self._ask(house, "token"), io.StringIO()
         handler = house.timelogs.logger.registered_handler
@@ -727,6 +748,12 @@ def assert_turned_away(house: House, browser: Browser, page: Answer, user_id: in
     assert "Nothing was stored about you" in page.body
     assert browser.cookies == {}
     assert house.items(str(user_id)) == []
+
+
+@pytest.mark.parametrize("path", ["/api/auth/session/", "/api/auth/me/", "/api/timelogs/start/"])
+def test_a_browser_that_asks_first_is_answered_whoever_is_there(house: House, path: str) -> None:
+    """A route for every method, and one for every path, get what API Gateway would else answer itself."""
+    assert house.browser()("OPTIONS", path).status == 204
 
 
 def assert_is_locked_down(page: Answer) -> None:

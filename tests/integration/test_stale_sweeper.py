@@ -17,8 +17,9 @@ from timer_core.domain.timers import Timer
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.leaving import Leaver
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import Filters, TimerStore
+from timer_core.store.timers import TimerStore
 
 HOUR = 3_600_000
 ANN = 21031067

@@ -38,7 +38,13 @@ PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-VOCABULARY = Vocabulary(start_labels=frozenset({"bug"}), command_prefix="/timer")
+VOCABULARY = Vocabulary(
+    start_labels=frozenset({"bug"}),
+    command_prefix="/timer",
+    status_field="Status",
+    start_statuses=frozenset({"in progress"}),
+    stop_statuses=frozenset({"done"}),
+)
 
 
 def payload(name: str) -> dict[str, Any]:

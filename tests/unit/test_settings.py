@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from tests.support.table import TEMPLATE, TemplateLoader
-from timer_core.github.vocabulary import Vocabulary
 from timer_core.settings import Settings
 
 
@@ -61,6 +60,5 @@ def test_capitals_do_not_count_in_logins_labels_and_statuses(monkeypatch: pytest
         monkeypatch, ADMIN_LOGINS="Boss,#583231", START_LABELS="Bug", START_STATUSES="Doing, In Review"
     )
     assert settings.admins == {"boss", "#583231"}
-    assert settings.vocabulary == Vocabulary(
-        start_labels=frozenset({"bug"}), start_statuses=frozenset({"doing", "in review"})
-    )
+    assert settings.vocabulary.start_labels == {"bug"}
+    assert settings.vocabulary.start_statuses == {"doing", "in review"}

@@ -29,6 +29,17 @@ def test_our_own_stages_are_for_arm64_and_a_current_python(name: str) -> None:
     )
 
 
+def test_what_the_sam_cli_saved_by_itself_is_read_too(tmp_path: Path) -> None:
+    config = tmp_path / "samconfig.toml"
+    config.write_text(
+        '[dev.global.parameters]\nstack_name = "timer"\n[dev.deploy.parameters]\n'
+        'parameter_overrides = "Stage=\\"dev\\" Architecture=\\"x86_64\\" StartLabels=\\"in progress\\""\n'
+    )
+    stage = read_stage(config, "dev", None, None)
+    assert stage.architecture == "x86_64"
+    assert stage.overrides == ["Stage=dev", "Architecture=x86_64", "StartLabels=in progress"]
+
+
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_stage_says_what_it_runs_on_with_quotes_or_without(tmp_path: Path, quote: str) -> None:
     config = written(

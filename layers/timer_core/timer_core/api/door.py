@@ -48,6 +48,13 @@ class Door:
         TooManyRequests
             If the person has changed too much in this minute.
         """
+        try:
+            return self._admit(event, now_ms=now_ms)
+        except Exception:
+            self._settle_uses()
+            raise
+
+    def _admit(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
         method: str = event["requestContext"]["http"]["method"]
         caller = self.authenticator.authenticate(
             event["headers"],
@@ -75,9 +82,7 @@ class Door:
     def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return an answer with the caller's session renewed, if it is a cookie and due."""
         self._limit.settle(caller.user_id)
-        for failure in self._people.settle():
-            # No request fails for that; it is noted when the token is looked up the next time.
-            self._logger.warning("The use of a token could not be noted", exc_info=failure)
+        self._settle_uses()
         answer.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
         if session is None or not caller.by_cookie or not session.is_due(now_s):
@@ -89,6 +94,12 @@ class Door:
         renewed, token = sessions().renew(session, now_s=now_s)
         set_cookies.append(cookie(SESSION_COOKIE, token, max_age_s=renewed.expires_s - now_s))
         return answer
+
+    def _settle_uses(self) -> None:
+        """Wait until uses of tokens are noted, before Lambda freezes what goes on after the answer."""
+        for failure in self._people.settle():
+            # No request fails for that; it is noted when the token is looked up the next time.
+            self._logger.warning("The use of a token could not be noted", exc_info=failure)
 
 
 @cache

@@ -56,6 +56,20 @@ def normalize(event: dict[str, Any]) -> None:
     event["headers"]["content-type"] = "application/json"
 
 
+def is_preflight(event: Mapping[str, Any]) -> bool:
+    """Whether a browser asks if a page of another site may send a request (Fetch standard, "CORS-preflight").
+
+    API Gateway answers that itself, unless a route takes it: one for every method or every path.
+    """
+    method: str = event["requestContext"]["http"]["method"]
+    return method == "OPTIONS"
+
+
+def answer_preflight() -> dict[str, Any]:
+    """Return the answer, to which API Gateway adds what its CORS settings say."""
+    return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {}, "body": ""}
+
+
 def _takes_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads a body; others ignore what comes along."""
     method: str = event["requestContext"]["http"]["method"]

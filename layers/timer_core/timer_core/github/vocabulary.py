@@ -19,11 +19,11 @@ class Vocabulary:
         Statuses that start and stop timers, in lower case. Any other pauses.
     """
 
-    start_labels: frozenset[str] = frozenset()
-    command_prefix: str = "/timer"
-    status_field: str = "Status"
-    start_statuses: frozenset[str] = frozenset({"in progress"})
-    stop_statuses: frozenset[str] = frozenset({"done"})
+    start_labels: frozenset[str]
+    command_prefix: str
+    status_field: str
+    start_statuses: frozenset[str]
+    stop_statuses: frozenset[str]
 
     def kind_of_status(self, status: str) -> str:
         """Return the kind of fact that a card with this status makes."""

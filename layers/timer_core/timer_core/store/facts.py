@@ -10,7 +10,7 @@ its timers follow to its present name, and are derived from what was told of all
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.models import Model
@@ -27,6 +27,7 @@ from timer_core.store.items import (
     SETTLED_AFTER_MS,
     SlotItem,
     TimerItem,
+    as_read,
     expiry,
     issue_pk,
     raw,
@@ -42,8 +43,6 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import put_changed, put_new
 
 if TYPE_CHECKING:
-    from pynamodb.attributes import Attribute
-    from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action as UpdateAction
 
 _ATTEMPTS = 20
@@ -526,17 +525,13 @@ def _to_fact(item: RawItem) -> Fact:
     )
 
 
-def _as_read(attribute: "Attribute[Any]", value: object) -> "Condition":
-    return attribute.does_not_exist() if value is None else attribute == value
-
-
 def _slot_write(slot: _Slot, actions: Sequence["UpdateAction"]) -> Write:
-    as_read = (
-        _as_read(SlotItem.open_ulid, slot.open_ulid)
-        & _as_read(SlotItem.ulids, set(slot.ulids) or None)
-        & _as_read(SlotItem.moved, set(slot.moved) or None)
+    unchanged = (
+        as_read(SlotItem.open_ulid, slot.open_ulid)
+        & as_read(SlotItem.ulids, set(slot.ulids) or None)
+        & as_read(SlotItem.moved, set(slot.moved) or None)
     )
-    return Write("Update", issue_pk(slot.issue), user_pk(slot.user_id), as_read, actions)
+    return Write("Update", issue_pk(slot.issue), user_pk(slot.user_id), unchanged, actions)
 
 
 def _keys(user_id: int, ulids: Iterable[str]) -> Iterator[tuple[str, str]]:

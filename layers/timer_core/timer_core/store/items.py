@@ -8,12 +8,14 @@ from typing import Any
 from zlib import crc32
 
 from pynamodb.attributes import (
+    Attribute,
     BooleanAttribute,
     ListAttribute,
     NumberAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
@@ -382,6 +384,11 @@ def settled_until(item: RawItem) -> int:
         return settled_ms
     timer = to_timer(item)
     return max(settled_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
+
+
+def as_read(attribute: Attribute[Any], value: object) -> Condition:
+    """Return the condition that an attribute is still what it was when it was read; None: not there."""
+    return attribute.does_not_exist() if value is None else attribute == value
 
 
 def expiry(now_ms: int, days: float) -> int:

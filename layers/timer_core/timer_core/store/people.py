@@ -24,6 +24,7 @@ from timer_core.store.items import (
     StateItem,
     TokenItem,
     UserTokenItem,
+    as_read,
     expiry,
     raw,
     user_pk,
@@ -317,13 +318,18 @@ class PeopleStore:
         self._table.transact(_token_writes(person.user_id, person.login, token, text))
         return token, text
 
-    def add_token(self, user_id: int, token: Token, text: str) -> None:
-        """Keep a token that somebody made for themselves.
+    def add_token(self, user_id: int, token: Token, text: str, *, signed_in_ms: int) -> None:
+        """Keep a token that somebody made for themselves in a session.
+
+        Parameters
+        ----------
+        signed_in_ms
+            When the session began.
 
         Raises
         ------
         Unauthorized
-            If they are not registered any more, or are leaving.
+            If they are not registered any more, are leaving, or have been signed out everywhere.
         Forbidden
             If they have as many as one may have.
         TooMuchContention
@@ -334,12 +340,18 @@ class PeopleStore:
             profile = self._table.get(pk, PROFILE_SK)
             if profile is None or "created_ms" not in profile or "leaving_ms" in profile:
                 raise Unauthorized("You are not registered any more: sign in again.")
+            signed_out_ms = int(profile["signed_out_ms"]["N"]) if "signed_out_ms" in profile else None
+            if signed_out_ms is not None and signed_in_ms <= signed_out_ms:
+                raise Unauthorized("The session is over: sign in again.")
             if len(self._token_rows(user_id)) >= MAX_TOKENS:
                 raise Forbidden(f"There are {MAX_TOKENS} tokens already: delete one first.")
             login: str = profile["login"]["S"]
             # A token says whether it is an admin's by its login, so that has to be the present one.
             unchanged = (
-                (ProfileItem.login == login) & ProfileItem.leaving_ms.does_not_exist() & _made_so_far(profile)
+                (ProfileItem.login == login)
+                & ProfileItem.leaving_ms.does_not_exist()
+                & as_read(ProfileItem.signed_out_ms, signed_out_ms)
+                & _made_so_far(profile)
             )
             made = Write("Update", pk, PROFILE_SK, unchanged, [ProfileItem.tokens_made.add(1)])
             # One more than was counted could be one too many, so that others have to wait.
@@ -455,9 +467,8 @@ def _begun_ms(profile: RawItem) -> int:
 
 def _made_so_far(profile: RawItem | None) -> Condition:
     """Return the condition that no token was made since a profile was read."""
-    if profile is None or "tokens_made" not in profile:
-        return ProfileItem.tokens_made.does_not_exist()
-    return ProfileItem.tokens_made == int(profile["tokens_made"]["N"])
+    made = None if profile is None or "tokens_made" not in profile else int(profile["tokens_made"]["N"])
+    return as_read(ProfileItem.tokens_made, made)
 
 
 def _token_writes(user_id: int, login: str, token: Token, text: str) -> list[Write]:
