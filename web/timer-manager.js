@@ -348,7 +348,8 @@ export class TimerManager extends EventTarget {
     clearTimeout(this.#pollTimer);
     if (!this.api.maySucceed) return this.#leave();
     this.#hasJumped();
-    this.#tell({ type: "asking" });
+    // Not as somebody: who that is, the answer will say.
+    this.#channel?.postMessage({ type: "asking" });
     const hadFailed = this.#failures > 0;
     let isNew;
     try {
@@ -519,6 +520,7 @@ export class TimerManager extends EventTarget {
 
   #hearTab({ type, user, action, key, timer, timers, at, etag, today }) {
     if (type === "signed-out") return this.#leave(false);
+    if (type === "asking") return this.#known && this.#schedulePoll(AFTER_OTHERS_MS);
     const isOther = user && user !== this.#user;
     if (isOther) this.#doubt();
     if (isOther || this.state.phase === "signed-out") return this.refresh();
@@ -530,7 +532,6 @@ export class TimerManager extends EventTarget {
     if (type === "refused") this.#actions.delete(key);
     if (type === "today") this.#today = today;
     if (type === "settled") return this.#settle(action, timer, at);
-    if (type === "asking") return this.#schedulePoll(AFTER_OTHERS_MS);
     if (type !== "list") return this.#show();
     if (at > this.#knownAt) {
       this.#etag = etag;

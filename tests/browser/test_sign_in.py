@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
+from tests.browser.held import Held
 from tests.browser.past import REPO, put, worked
-from tests.browser.widget import OFFLINE
+from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -102,6 +103,28 @@ def test_what_one_was_entering_is_not_saved_as_somebody_else(
     bob = sign_in_as_bob_in_another_tab(ann_page, github)
     expect(ann_page.get_by_text(f"Signed in as {bob.login}")).to_be_visible(timeout=5_000)
     expect(ann_page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_a_tab_that_slept_takes_nothing_from_who_has_signed_in_meanwhile(
+    ann_widget: Widget, github: FakeGitHub
+) -> None:
+    # As a tab does that sleeps, it hears nothing.
+    ann_widget.page.evaluate("document.querySelector('issue-timer').manager.disconnect()")
+    page = ann_widget.page.context.new_page()
+    bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
+    page.goto("/")
+    page.get_by_role("button", name="Add time").click()
+    page.get_by_label("Description").fill("Half of it")
+    held = Held(ann_widget.page, "**/api/timelogs/?*")
+    ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
+    held.first()
+    # It is another day by now.
+    ann_widget.page.evaluate("document.querySelector('issue-timer').manager.loadToday()")
+    with ann_widget.page.expect_response("**/api/auth/me/"):
+        held.first().continue_()
+    page.wait_for_timeout(1000)
+    expect(page.get_by_label("Description")).to_have_value("Half of it", timeout=1000)
+    expect(page.get_by_text(f"Signed in as {bob.login}")).to_be_visible()
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:

@@ -173,6 +173,24 @@ def test_a_tab_that_is_signed_out_or_not_ready_hears_who_has_signed_in(
     expect(widget.timers).to_have_count(1, timeout=10_000)
 
 
+def test_tabs_that_are_signed_out_do_not_have_each_other_ask(new_widget: NewWidget) -> None:
+    widget = new_widget()
+    widget.page.context.clock.install()
+    widget.open()
+    other = Widget(widget.page.context.new_page())
+    other.open()
+    for one in (widget, other):
+        expect(one.sign_in_button).to_be_visible()
+    asked: list[str] = []
+    for one in (widget, other):
+        one.page.on("request", lambda request: asked.append(request.url))
+    widget.ask()
+    for _ in range(5):
+        widget.page.wait_for_timeout(200)
+        widget.page.context.clock.fast_forward(30_000)
+    assert len(asked) == 1
+
+
 def test_what_is_refused_because_somebody_else_is_there_is_kept_for_who_did_it(
     ann_widget: Widget,
     bob_widget: Widget,

@@ -11,11 +11,14 @@ const LONGEST_WAIT_MS = 60_000;
 // Whose page this is, until they leave: also after a session has ended by itself.
 let shown = null;
 
+// What tabs say after the server has told them who is there. All else may come from a tab that does not know yet.
+const CERTAIN = ["here", "list"];
+
 // The widget's, in which tabs hear of who has signed out, and of who is there.
 const tabs = new BroadcastChannel(`issue-timer:${location.origin}`);
 tabs.addEventListener("message", ({ data: { type, user } }) => {
   // What is done here would be done as somebody else, who has signed in in another tab.
-  if (shown && user && user !== shown) location.reload();
+  if (shown && CERTAIN.includes(type) && user !== shown) location.reload();
   else if (shown && type === "signed-out") goOut(text("signedOut"));
 });
 
