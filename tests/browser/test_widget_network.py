@@ -220,9 +220,10 @@ def test_somebody_else_need_not_wait_for_what_the_server_told_the_one_before(
 
 
 def test_nothing_is_sent_once_the_widget_is_taken_off_its_page(
-    ann_widget: Widget, complaints: Complaints
+    ann_widget_with_clock: Widget, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
+    ann_widget = ann_widget_with_clock
     page = ann_widget.page
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
@@ -233,12 +234,15 @@ def test_nothing_is_sent_once_the_widget_is_taken_off_its_page(
         held.first()
         page.evaluate("window.taken = document.querySelector('issue-timer'); taken.remove()")
         sent.clear()
-        if answers:
-            held.first().continue_()
-        else:
-            held.first().abort()
-        # Once more would be after two and a half seconds at most.
-        page.wait_for_timeout(3500)
+        with page.expect_event("requestfinished" if answers else "requestfailed"):
+            if answers:
+                held.first().continue_()
+            else:
+                held.first().abort()
+        # It hears of it, and would try again after two and a half seconds at most.
+        page.wait_for_timeout(300)
+        page.clock.run_for(3500)
+        page.wait_for_timeout(300)
         assert sent == []
         page.unroute("**/start/")
         # It goes on where it was when it is back.
