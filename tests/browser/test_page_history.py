@@ -162,8 +162,7 @@ def test_a_thousand_entries_can_be_gone_through(
     for shown in range(100, 1000, 100):
         expect(sheet.entries).to_have_count(shown)
         expect(sheet.page.get_by_text(f"The latest {shown}")).to_be_visible()
-        # Not by a pointer: days get their height when they are seen, and the button moves.
-        more.press("Enter")
+        more.click()
         expect(sheet.status).to_have_text("100 more are shown.")
     expect(more).to_be_hidden()
     expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
@@ -171,6 +170,22 @@ def test_a_thousand_entries_can_be_gone_through(
     expect(sheet.days).to_have_count(100)
     # Where it goes on, for who has pressed a button that is gone.
     expect(sheet.entries.nth(900).get_by_role("button").first).to_be_focused()
+
+
+@pytest.mark.parametrize("entries_a_day", [1, 10])
+def test_the_way_to_more_stays_under_the_pointer(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, entries_a_day: int
+) -> None:
+    put(site, [worked(ann, 1 + i // entries_a_day, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(110)])
+    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    expect(sheet.entries).to_have_count(100)
+    moved = sheet.page.get_by_role("button", name="Load more").evaluate("""async (button) => {
+        button.scrollIntoView({ block: "center" });
+        const before = button.getBoundingClientRect().top;
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        return button.getBoundingClientRect().top - before;
+    }""")
+    assert moved == pytest.approx(0, abs=1)
 
 
 def test_a_search_goes_on_where_a_page_has_nothing(sheet: Timesheet) -> None:
