@@ -41,6 +41,8 @@ _WINDOW = 250
 _THREADS = 8
 # Each issue that is not found is asked for by itself; beyond so many in a run they count as out of reach.
 _MOST_SEARCHES = 500
+# Of one question, without any answer. Six times, and fifty issues are down to one.
+_MOST_FAILURES = 10
 # For so long the client does not ask again after an error.
 _MOMENT_S = 10
 
@@ -240,8 +242,13 @@ class Reconciler:
         """Ask about issues, and about half as many at once if GitHub fails at that: it may be too much.
 
         If it is one issue that GitHub fails at, while it answers others, that one is left out.
+
+        Raises
+        ------
+        Unavailable
+            If GitHub answers nothing of it, or is not to be asked any more.
         """
-        left, failures, is_answered = [asks], 0, False
+        left, left_out, failures, is_answered = [asks], 0, 0, False
         while left:
             run.check_time()
             batch = left.pop()
@@ -257,18 +264,22 @@ class Reconciler:
                     half = len(batch) // 2
                     left += [batch[half:], batch[:half]]
                 elif is_answered or isinstance(error, QueryFailed):
-                    run.result.issues += 1
-                    run.result.failed += 1
+                    left_out += 1
                     extra = {"issue": batch[0].issue.key}
                     self._logger.exception("GitHub fails at an issue", extra=extra)
                 elif failures == 1:
                     left.append(batch)
                 else:
                     raise
+                if not is_answered and (not left or failures == _MOST_FAILURES):
+                    # It is not the issues that it fails at.
+                    raise
                 self._wait_for(error)
             else:
                 is_answered = True
                 yield _Answer(batch, states, read_ms)
+        run.result.issues += left_out
+        run.result.failed += left_out
 
     def _wait_for(self, error: Unavailable) -> None:
         """Wait until GitHub may be asked again; raise the error if that is not in a moment."""

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from urllib3 import Timeout
 
 from tests.support import crowd
 from tests.support.connection import connect
@@ -231,6 +232,26 @@ class TestComparing:
         assert (summary["missed"], summary["failed"]) == (13, 1)
         assert (summary["complete"], summary["trouble"]) == (True, "")
 
+    @pytest.mark.parametrize("failure", ["too much", "something"])
+    def test_when_github_fails_at_every_query_all_is_left_for_the_next_run(
+        self, team: Team, github: FakeGitHub, failure: str
+    ) -> None:
+        github.faults += failing(failure, lambda _issues: True)
+        during = sweep(team, DAILY)
+        assert (during["issues"], during["failed"], during["complete"]) == (0, 0, False)
+        assert "GitHub failed at a query" in during["trouble"]
+        assert progress(team) == Progress(compared_ms=0)
+        github.faults.clear()
+        assert sweep(team, HOURLY)["missed"] == 14
+
+    @pytest.mark.usefixtures("one_question")
+    def test_when_github_fails_at_every_query_it_is_not_asked_about_each_issue(
+        self, team: Team, github: FakeGitHub
+    ) -> None:
+        github.faults += failing("something", lambda _issues: True)
+        assert sweep(team, DAILY)["complete"] is False
+        assert len(github.requests) == 10
+
     @pytest.mark.usefixtures("one_question")
     def test_a_moments_trouble_is_waited_out(self, github: FakeGitHub, running: Product) -> None:
         team = new_team(github, running, size=1, t0=ago(120))
@@ -243,14 +264,23 @@ class TestComparing:
         assert sweep(team, DAILY)["missed"] == 1
 
     def test_github_may_take_longer_over_a_query_than_over_all_else(
-        self, team: Team, github: FakeGitHub
+        self, team: Team, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
-            time.sleep(READ_S + 0.2)
+            time.sleep((READ_S + 0.2) / HASTE)
             return carry_out()
 
         github.faults.append(faults.Fault(take_long, "/graphql"))
-        assert sweep(team, DAILY)["missed"] == 14
+        monkeypatch.setattr("timer_core.github.transport.urllib3.Timeout", _hasty)
+        assert later(team, DAILY)["missed"] == 14
+
+
+# By how many times GitHub is waited for less.
+HASTE = 10
+
+
+def _hasty(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=read / HASTE)
 
 
 FAILURES = {
@@ -266,6 +296,9 @@ FAILURES = {
                 }
             ],
         },
+    ),
+    "something": Answer(
+        200, {"data": None, "errors": [{"message": "Something went wrong while executing your query."}]}
     ),
     "time-out": Answer(502, {"message": "Something went wrong while executing your query."}),
 }
