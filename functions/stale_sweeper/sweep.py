@@ -246,7 +246,14 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
 
 def _finish_leaving(summary: Summary, has_time: Callable[[], bool]) -> None:
     """Delete what is left of those who have asked to be deleted."""
-    for leaver in leaving.leavers():
+    try:
+        leavers = list(leaving.leavers())
+    except Exception:
+        summary.complete = False
+        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+        logger.exception("Those who are leaving could not be read")
+        return
+    for leaver in leavers:
         try:
             summary.complete &= has_time() and leaving.finish(leaver, now_ms=now_ms(), has_time=has_time)
         except Exception:

@@ -147,6 +147,20 @@ def test_one_who_cannot_be_deleted_keeps_nobody_else_and_is_tried_again(
     assert list(leaving.leavers()) == []
 
 
+def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_did(
+    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweeper.started(100)
+
+    def fail() -> Iterator[Leaver]:
+        raise ConnectionError
+        yield
+
+    monkeypatch.setattr(sweeper.module.leaving, "leavers", fail)
+    assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1, "complete": False}
+    assert '"SweepFailures":[0.0,1.0]' in capsys.readouterr().out
+
+
 def test_without_time_who_is_leaving_is_left_for_the_next_run(sweeper: Sweeper) -> None:
     leaving = sweeper.module.leaving
     leaving.delete_all(ANN, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
