@@ -3,20 +3,19 @@
 GitHub does not do so by itself, and on request for three days ("Handling failed webhook deliveries").
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 
 from timer_core.github.client import GitHub
-from timer_core.github.deliveries import Attempt, attempts, redeliver
+from timer_core.github.deliveries import Attempt, Page, attempts, redeliver
 from timer_core.github.errors import GitHubError, NoCredential, Refused
 from timer_core.github.events import READERS, REDELIVERY_WINDOW
 from timer_core.github.messages import APP_HOOK
-from timer_core.store.hooks import HookStore, KnownHook
+from timer_core.store.hooks import HookStore, KnownHook, Place
 
 _MS = timedelta(milliseconds=1)
 # A delivery is listed a little after it was made.
@@ -77,14 +76,6 @@ class _Run:
     sent: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failures:
-    """The last attempts of deliveries that did not get through, the oldest first, and if they are all."""
-
-    attempts: Sequence[Attempt]
-    complete: bool
-
-
 class Redeliverer:
     """Asks for the failed deliveries of all webhooks that deliveries came from, and of the App's."""
 
@@ -109,7 +100,7 @@ class Redeliverer:
                 result.complete = False
                 break
             try:
-                failures = self._failures(hook, run)
+                place, page = self._begin(hook, run)
             except (Refused, NoCredential) as error:
                 result.unreachable += 1
                 refusal = str(error)
@@ -124,7 +115,7 @@ class Redeliverer:
                 continue
             result.listed += 1
             try:
-                self._repair(hook, failures, run)
+                self._repair(hook, place, page, run)
             except GitHubError as error:
                 self._break_off(hook, error, run)
         if not result.listed:
@@ -137,43 +128,57 @@ class Redeliverer:
         reason = {"hook": hook.path, "reason": run.result.trouble}
         self._logger.warning("Failed deliveries could not be repaired", extra=reason)
 
-    def _failures(self, hook: KnownHook, run: _Run) -> _Failures:
-        """Ask what did not get through since the last run, as long as there is time."""
-        since_ms = max(run.now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
-        latest: dict[str, Attempt] = {}
-        through: set[str] = set()
-        is_all = False
-        for page in attempts(self._github, hook.path, _owner(hook.path), since_ms):
-            for attempt in page.attempts:
-                if attempt.got_through:
-                    through.add(attempt.guid)
-                elif attempt.event in _HANDLED:
-                    latest.setdefault(attempt.guid, attempt)
-            is_all = page.is_last
-            if not run.has_time():
-                break
-        failed = [one for guid, one in latest.items() if guid not in through and guid not in run.sent]
-        return _Failures(sorted(failed, key=lambda attempt: attempt.attempt_id), is_all)
+    def _begin(self, hook: KnownHook, run: _Run) -> tuple[Place, Page]:
+        """Return the page to begin with: the one at which the last run broke off, or the newest."""
+        if hook.place is not None and not run.dry_run:
+            try:
+                return hook.place, self._page(hook, hook.place.page, run)
+            except Refused as refused:
+                # Its cursors are GitHub's affair.
+                reason = {"hook": hook.path, "reason": str(refused)}
+                self._logger.warning("The list of deliveries begins anew", extra=reason)
+        # What is made while the list is read is in the next one.
+        return Place("", run.now_ms - _OVERLAP_MS), self._page(hook, "", run)
 
-    def _repair(self, hook: KnownHook, failures: _Failures, run: _Run) -> None:
-        """Have failed deliveries sent again, and note up to when they are."""
-        left = deque(failures.attempts)
-        run.result.complete &= failures.complete
+    def _page(self, hook: KnownHook, page: str, run: _Run) -> Page:
+        since_ms = max(run.now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
+        return attempts(self._github, hook.path, _owner(hook.path), since_ms, page)
+
+    def _repair(self, hook: KnownHook, place: Place, page: Page, run: _Run) -> None:
+        """Have failed deliveries sent again, page by page, and note how far that was."""
+        settled: set[str] = set()
+        sent, is_done = 0, False
         try:
-            for _ in range(_MOST):
-                if not left or not run.has_time():
-                    break
-                self._send(hook, left[0], run)
-                left.popleft()
-            run.result.complete &= not left
+            while True:
+                settled.update(one.guid for one in page.attempts if one.got_through)
+                failed = _failed(page, settled | run.sent)
+                for attempt in failed:
+                    if attempt.attempt_id <= place.sent_id:
+                        continue
+                    if sent == _MOST or not run.has_time():
+                        return
+                    self._send(hook, attempt, run)
+                    sent += 1
+                    place = replace(place, sent_id=attempt.attempt_id)
+                settled.update(one.guid for one in failed)
+                if page.next_page is None:
+                    is_done = True
+                    return
+                place = Place(page.next_page, place.until_ms)
+                if not run.has_time():
+                    return
+                page = self._page(hook, place.page, run)
         finally:
-            # What was made while the list was read is in the next one.
-            until_ms = run.now_ms - _OVERLAP_MS
-            if left:
-                until_ms = min(until_ms, left[0].at_ms)
-            # What was not listed is older than all that was.
-            if failures.complete and not run.dry_run:
-                self._hooks.repaired(hook.path, until_ms)
+            run.result.complete &= is_done
+            if not run.dry_run:
+                self._note(hook, place, is_done=is_done)
+
+    def _note(self, hook: KnownHook, place: Place, *, is_done: bool) -> None:
+        if is_done:
+            self._hooks.repaired(hook.path, place.until_ms)
+        elif place.page:
+            # Who begins anew sees in the list what was sent again.
+            self._hooks.broken_off(hook.path, place)
 
     def _send(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1
@@ -196,6 +201,15 @@ class Redeliverer:
         else:
             run.sent.add(attempt.guid)
             run.result.redelivered += 1
+
+
+def _failed(page: Page, settled: set[str]) -> list[Attempt]:
+    """Return the last attempts of what did not get through and is not settled yet, the oldest first."""
+    latest: dict[str, Attempt] = {}
+    for attempt in page.attempts:
+        if attempt.event in _HANDLED and attempt.guid not in settled:
+            latest.setdefault(attempt.guid, attempt)
+    return sorted(latest.values(), key=lambda attempt: attempt.attempt_id)
 
 
 def _is_for_good(error: Refused | NoCredential, *, is_app: bool) -> bool:

@@ -57,8 +57,10 @@ reconciler = Reconciler(github, timers, facts, intake, progress_store, settings(
 _HOUR_MS = 3_600_000
 # What is under way when time runs out needs this long at most.
 _RESERVE_MS = 15_000
-# Of a run's time, for what GitHub is asked.
+# Of a run's time, for what GitHub is asked; and of that for having deliveries sent again, so that timers
+# are compared however many failed.
 _REPAIR_SHARE = 0.6
+_REDELIVERY_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # What GitHub knows comes first: a timer ends when its issue was closed rather than at its limit. But
     # however GitHub does, what is stale ends.
     try:
-        _repair(options, progress, summary, lambda: has_time(_REPAIR_SHARE))
+        _repair(options, progress, summary, has_time)
     except Exception:
         summary.complete = False
         metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
@@ -209,7 +211,9 @@ def _publish_health() -> None:
         metrics.add_metric("WebhookSuccessRate", MetricUnit.Percent, 100 * report.webhook_success_rate)
 
 
-def _repair(options: Options, progress: Progress, summary: Summary, has_time: Callable[[], bool]) -> None:
+def _repair(
+    options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
+) -> None:
     """Make up for what GitHub failed to deliver, if it can be asked, and note whether it can."""
     if not options.redeliver and not options.stop_closed:
         return
@@ -224,7 +228,11 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
         logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
     if options.redeliver:
         if is_able:
-            summary.redelivery = redeliverer.run(now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run)
+            summary.redelivery = redeliverer.run(
+                now_ms=now_ms(),
+                has_time=lambda: has_time(_REDELIVERY_SHARE),
+                dry_run=options.dry_run,
+            )
         if summary.redelivery is None or summary.redelivery.trouble:
             could["redelivery"] = False
         elif summary.redelivery.listed:
@@ -235,7 +243,7 @@ def _repair(options: Options, progress: Progress, summary: Summary, has_time: Ca
                 # Counting begins anew, and leaves no trace.
                 from_ms=None if options.dry_run else progress.compared_ms,
                 clock=now_ms,
-                has_time=has_time,
+                has_time=lambda: has_time(_REPAIR_SHARE),
                 dry_run=options.dry_run,
             )
         could["reconcile"] = summary.reconcile is not None and not summary.reconcile.trouble

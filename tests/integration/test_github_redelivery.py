@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.webhooks import BAD_GATEWAY, Delivery
-from tests.support.gateway import HurriedContext
+from tests.support.gateway import Context, HurriedContext
 from tests.support.product import SECRET, TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
 from timer_core.store.health import HealthStore
@@ -35,16 +35,16 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timer_core.github.deliveries._PAGE", 2)
 
 
-def fail_some(team: Team, many: int, status: int = BAD_GATEWAY) -> list[Delivery]:
+def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
     """Let an assignment a minute fail, each on an issue of its own."""
-    repository = team.github.new_repository(f"{team.name}/app")
+    repository = team.github.new_repository(f"{team.name}/{repo}")
     for minute in range(many):
         team.at(60 * minute)
         team.github.assign(team.github.new_issue(repository), team.people[0])
     failed = [one for one in team.happened() if one.event == "issues" and one.action == "assigned"]
     for delivery in failed:
         team.github.now = delivery.at
-        team.github.fail(delivery, status)
+        team.github.fail(delivery, BAD_GATEWAY)
     team.github.now = now_ms() / 1000
     return failed
 
@@ -83,38 +83,78 @@ class TestLongLists:
 
     def test_what_there_was_no_time_to_list_is_sent_again_by_the_next_run(self, team: Team) -> None:
         fail_some(team, 5)
-        # At the start of a run, before the webhook and after each page.
-        first = redeliver(team, looks=3)
+        # At the start of a run, before the webhook and before each delivery.
+        first = redeliver(team, looks=2)
         assert (first["redelivered"], first["complete"]) == (0, False)
         assert repaired_ms(team) is None
         assert redeliver(team)["redelivered"] == 5
         assert timers(team) == 5
 
-    def test_what_was_found_until_then_is_sent_again_at_once(
-        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    def test_runs_go_on_in_the_list_where_the_last_one_had_no_time_any_more(self, team: Team) -> None:
+        fail_some(team, 5)
+        sent, listed, ended_ms = [], [], []
+        for _ in range(3):
+            team.github.requests.clear()
+            # At the start of a run, before the webhook and before each delivery of a page.
+            sent.append(redeliver(team, looks=4)["redelivered"])
+            listed.append(sum(request.method == "GET" for request in team.github.requests))
+            ended_ms.append(now_ms())
+        assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
+        assert timers(team) == 5
+        # What was made since the first run is in the next list, from its newest on.
+        assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
+        team.github.fail(fail_some(team, 1, repo="other")[0])
+        assert redeliver(team)["redelivered"] == 1
+
+    def test_a_run_goes_on_in_the_middle_of_a_page(self, team: Team) -> None:
+        fail_some(team, 5)
+        assert redeliver(team, looks=6)["redelivered"] == 3
+        assert redeliver(team)["redelivered"] == 2
+        assert timers(team) == 5
+
+    @pytest.mark.parametrize("status", [400, 404, 422])
+    def test_where_github_refuses_the_place_in_the_list_a_run_begins_anew(
+        self, team: Team, status: int
     ) -> None:
         fail_some(team, 5)
-        times = iter([True, False, True, True])
-        monkeypatch.setattr(
-            team.product.sweeper,
-            "redeliverer",
-            _Hurried(team.product.sweeper.redeliverer, lambda: next(times, False)),
-        )
+        redeliver(team, looks=4)
+        team.github.faults.append(faults.status(status, path=f"GET /orgs/{team.name}"))
         summary = redeliver(team)
-        assert (summary["redelivered"], summary["complete"]) == (2, False)
-        assert repaired_ms(team) is None
-        assert timers(team) == 2
+        assert (summary["redelivered"], summary["unreachable"], summary["complete"]) == (3, 0, True)
+        assert timers(team) == 5
+
+    def test_a_run_that_has_sent_enough_again_leaves_the_rest_to_the_next(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+        fail_some(team, 5)
+        assert [redeliver(team)["redelivered"] for _ in range(3)] == [3, 2, 0]
+        assert timers(team) == 5
+
+    def test_a_dry_run_counts_from_the_newest_on_and_leaves_no_trace(self, team: Team) -> None:
+        fail_some(team, 5)
+        redeliver(team, looks=4)
+        before = HookStore(team.product.table).known()
+        summary = team.product.sweep(stop_closed=False, dry_run=True)["redelivery"]
+        assert (summary["failed"], summary["redelivered"]) == (3, 0)
+        assert HookStore(team.product.table).known() == before
 
 
-class _Hurried:
-    """The redeliverer, with another clock."""
+def test_redelivery_leaves_time_for_comparing(team: Team) -> None:
+    summary = team.product.sweeper.handler({"stop_stale": False}, _SlowContext())
+    assert (summary["redelivery"]["listed"], summary["redelivery"]["complete"]) == (0, False)
+    assert summary["reconcile"]["complete"] is True
 
-    def __init__(self, redeliverer: Any, has_time: Any) -> None:
-        self._redeliverer = redeliverer
-        self._has_time = has_time
 
-    def run(self, **options: Any) -> Any:
-        return self._redeliverer.run(**options | {"has_time": self._has_time})
+class _SlowContext(Context):
+    """An invocation of which soon four tenths are over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times = iter([100_000])
+
+    def get_remaining_time_in_millis(self) -> int:
+        return next(self._times, 60_000)
 
 
 class TestRefusals:

@@ -1,6 +1,6 @@
 """What webhooks tried to deliver, and having it sent again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,14 +38,16 @@ class Attempt:
 
 
 class Page(NamedTuple):
-    """Some attempts, the newest first, and whether there are no earlier ones."""
+    """Some attempts, the newest first, and the path of the page with those before; None if there is none."""
 
     attempts: Sequence[Attempt]
-    is_last: bool
+    next_page: str | None
 
 
-def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int) -> Iterator[Page]:
-    """Yield what a webhook tried to deliver since a time; each page is asked for when it is wanted.
+def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, page: str = "") -> Page:
+    """Return what a webhook tried to deliver since a time, a page of it.
+
+    GitHub's cursors name attempts, so that a page stays what it is while there are new ones.
 
     Parameters
     ----------
@@ -53,19 +55,18 @@ def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int) -> Ite
         The webhook's path in the REST API, as in `timer_core.github.messages.Hook`.
     owner
         Who owns it; None for the App's own.
+    page
+        The path of the page; empty for the newest.
 
     Raises
     ------
     GitHubError
         If GitHub does not answer.
     """
-    path: str | None = f"{hook}/deliveries?per_page={_PAGE}"
-    while path is not None:
-        answer = github.rest("GET", path, owner=owner)
-        page = [_attempt(delivery) for delivery in answer.data]
-        recent = [attempt for attempt in page if attempt.at_ms >= since_ms]
-        path = answer.next_page if len(recent) == len(page) else None
-        yield Page(recent, is_last=path is None)
+    answer = github.rest("GET", page or f"{hook}/deliveries?per_page={_PAGE}", owner=owner)
+    listed = [_attempt(delivery) for delivery in answer.data]
+    recent = [attempt for attempt in listed if attempt.at_ms >= since_ms]
+    return Page(recent, answer.next_page if len(recent) == len(listed) else None)
 
 
 def _attempt(delivery: Mapping[str, Any]) -> Attempt:

@@ -1,6 +1,9 @@
 """The webhooks that deliveries came from, so that their failed deliveries can be asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.store.items import GITHUB_PK, HookItem, expiry
 from timer_core.store.table import ConditionFailed, Table, Write
@@ -8,6 +11,25 @@ from timer_core.store.table import ConditionFailed, Table, Write
 # A webhook that has been silent for this long is forgotten.
 _KEPT_DAYS = 90
 _NOTED_FOR_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the list of a webhook's deliveries a run broke off; the newest are first.
+
+    Attributes
+    ----------
+    page
+        The path of the page to go on with; empty for the newest.
+    until_ms
+        Up to when its failed deliveries are redelivered as soon as the list is at its end.
+    sent_id
+        The last attempt on the page that was seen to; they are seen to oldest first.
+    """
+
+    page: str
+    until_ms: int
+    sent_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +42,13 @@ class KnownHook:
         Where it is in GitHub's REST API.
     repaired_ms
         Up to when its failed deliveries were redelivered; None if they never were.
+    place
+        Where in the list of those since then to go on; None to begin.
     """
 
     path: str
     repaired_ms: int | None = None
+    place: Place | None = None
 
 
 class HookStore:
@@ -44,17 +69,23 @@ class HookStore:
     def known(self) -> list[KnownHook]:
         """Return all webhooks."""
         items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith("hook#"))
-        return [
-            KnownHook(
-                item["sk"]["S"].removeprefix("hook#"),
-                int(item["repaired_ms"]["N"]) if "repaired_ms" in item else None,
-            )
-            for item in items
-        ]
+        return [_known(HookItem.from_raw_data(item)) for item in items]
 
     def repaired(self, path: str, until_ms: int) -> None:
-        """Note up to when a webhook's failed deliveries were redelivered."""
-        actions = [HookItem.repaired_ms.set(until_ms)]
+        """Note up to when a webhook's failed deliveries were redelivered; the next run begins to list."""
+        fields = (HookItem.list_page, HookItem.list_sent_id, HookItem.list_until_ms)
+        self._update(path, [HookItem.repaired_ms.set(until_ms), *(one.remove() for one in fields)])
+
+    def broken_off(self, path: str, place: Place) -> None:
+        """Note where to go on in the list of a webhook's deliveries."""
+        actions = [
+            HookItem.list_page.set(place.page),
+            HookItem.list_sent_id.set(place.sent_id),
+            HookItem.list_until_ms.set(place.until_ms),
+        ]
+        self._update(path, actions)
+
+    def _update(self, path: str, actions: Sequence[UpdateAction]) -> None:
         try:
             self._table.write(
                 Write("Update", GITHUB_PK, f"hook#{path}", HookItem.expires_at.exists(), actions)
@@ -66,3 +97,11 @@ class HookStore:
     def forget(self, path: str) -> None:
         """Forget a webhook that is no more."""
         self._table.write(Write("Delete", GITHUB_PK, f"hook#{path}"))
+
+
+def _known(item: HookItem) -> KnownHook:
+    place = None
+    if item.list_page is not None:
+        place = Place(item.list_page, int(item.list_until_ms), int(item.list_sent_id))
+    repaired_ms = None if item.repaired_ms is None else int(item.repaired_ms)
+    return KnownHook(item.sk.removeprefix("hook#"), repaired_ms, place)

@@ -237,12 +237,17 @@ class GitHubItem(Model):
 class HookItem(Model):
     """``github`` / ``hook#<path>``: a webhook that deliveries came from; expires by TTL.
 
-    Its failed deliveries were redelivered up to ``repaired_ms``.
+    Its failed deliveries were redelivered up to ``repaired_ms``. If there was no time for the whole list, the
+    next run goes on at ``list_page``, after the attempt ``list_sent_id``; at its end, all are up to
+    ``list_until_ms``.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     repaired_ms = NumberAttribute(null=True)
+    list_page = UnicodeAttribute(null=True)
+    list_sent_id = NumberAttribute(null=True)
+    list_until_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
