@@ -142,7 +142,10 @@ test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 	.venv/bin/python -m tests.support.install_dynamodb_local
 	.venv/bin/python -m tests.support.install_github_schema
 	.venv/bin/python -m tests.support.install_chromium
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest --numprocesses $$(.venv/bin/python -c "$(workers)") --dist loadfile --no-loadscope-reorder
+
+# One more than there are cores, because tests of pages and of the deployed stack wait much.
+workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
 
 .PHONY: lint
 lint: $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
