@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deployed_stack.sign_in import CALLBACK_PATH
 from local_stack import LocalStack, free_port
-from tests.browser.widget import Widget
+from tests.browser.widget import Widget, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.install_chromium import FLAGS, chromium
@@ -223,7 +223,7 @@ def ann_widget(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widge
 @pytest.fixture
 def ann_widget_with_clock(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widget:
     """The same, with a clock that tests can set and have run."""
-    widget = new_widget()
+    widget = new_widget(timezone_id=noon_zone())
     widget.page.clock.install()
     widget.open()
     widget.sign_in(github, ann)

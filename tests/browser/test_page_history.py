@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.held import Held
 from tests.browser.past import REPO, ZONE, day, put, worked
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
-from tests.browser.widget import OFFLINE, Widget
+from tests.browser.widget import OFFLINE, Widget, noon_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -386,9 +386,8 @@ def test_the_present_is_the_servers(
     ann_elsewhere: Callable[..., Any],
     ahead: timedelta,
 ) -> None:
-    # At noon, wherever that is now.
     now = datetime.now(UTC).replace(microsecond=0)
-    page = open_page(**IN_BERLIN | {"timezone_id": f"Etc/GMT{now.hour - 12:+d}"})
+    page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     ann_elsewhere(
         "", {"start_time": (now - timedelta(minutes=50)).isoformat(), "duration": 600, "description": "Now"}
     )
@@ -415,9 +414,8 @@ def running(
     open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> Timesheet:
     """Ann's page with a running timer, at noon, and with a clock that tests can set."""
-    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
-    page = open_page(**IN_BERLIN | {"timezone_id": zone})
+    page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
     expect(sheet.entry("running")).to_be_visible()
@@ -562,9 +560,7 @@ def test_what_is_shown_by_now_stays_when_an_entry_is_deleted_that_is_not(sheet: 
 def test_what_was_worked_today_follows_what_is_added_and_deleted(
     open_page: OpenPage, sign_in: SignIn, ann: Account
 ) -> None:
-    # At noon, wherever that is now.
-    zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
-    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=zone)
+    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=noon_zone())
     today = Widget(sheet.page).element.get_by_role("timer", name="Today")
     expect(today).to_have_text("00:00:00")
     sheet.page.get_by_role("button", name="Add time").click()

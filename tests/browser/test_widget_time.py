@@ -11,7 +11,7 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Complaints, NewWidget
 from tests.browser.held import Held
-from tests.browser.widget import OFFLINE, REPO, Widget
+from tests.browser.widget import OFFLINE, REPO, Widget, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -217,7 +217,7 @@ def test_what_was_worked_today_is_asked_for_until_it_is_known_but_not_all_the_ti
     new_widget: NewWidget, github: FakeGitHub, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
-    widget = new_widget()
+    widget = new_widget(timezone_id=noon_zone())
     widget.page.clock.install()
     asked: list[str] = []
 

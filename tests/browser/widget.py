@@ -21,6 +21,11 @@ REPO = "octo-org/hello-world"
 OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
 
 
+def noon_zone() -> str:
+    """Return a time zone in which it is between noon and one: its day neither begins nor ends in a test."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
 class Widget:
     """The widget of a page."""
 
