@@ -347,7 +347,10 @@ class TestRepair:
         team.at(20)
         team.github.close(issue)
         failed = team.fail()
-        assert team.sweep()["redelivery"] == {
+        summary = team.sweep()["redelivery"]
+        # The webhook's list, and those of other tests.
+        assert summary.pop("listed") >= 1
+        assert summary == {
             "failed": 2,
             "redelivered": 2,
             "given_up": 0,
