@@ -230,6 +230,18 @@ def test_a_close_that_comes_late_splits_the_timer_and_keeps_its_id() -> None:
     assert timers[0].ulid == first
 
 
+def test_a_timer_that_kept_the_name_of_a_start_does_not_give_it_away_to_another() -> None:
+    desk = Desk()
+    # The timer that the last start made has begun with the first one since, and ends before it.
+    order = [("project.start", 31), ("reopened", 2), ("assigned", 0), ("closed", 1), ("project.stop", 11)]
+    for kind, second in order:
+        users = None if kind in {"closed", "project.stop"} else frozenset({ANN})
+        desk.deliver(Fact(guid_of(second), kind, T0 + second * 1000, users))
+    timers = sorted(desk.timers[ANN].values(), key=lambda timer: timer.start_ms)
+    spans = [(timer.start_ms - T0, timer.end_ms and timer.end_ms - T0) for timer in timers]
+    assert spans == [(0, 1000), (2000, 11_000), (31_000, None)]
+
+
 def test_a_timer_that_somebody_started_by_hand_keeps_its_id_when_an_earlier_start_comes_late() -> None:
     desk = Desk()
     desk.by_hand(ANN, "start", T0 + 5_000, 1)

@@ -8,7 +8,7 @@ nothing.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -195,6 +195,7 @@ def replay(
     facts: Iterable[Fact],
     timers: Iterable[Timer],
     settled_ms: int,
+    taken: Set[str] = frozenset(),
 ) -> Outcome:
     """Derive a person's timers on an issue again, from the place of a fact in time onwards.
 
@@ -211,6 +212,8 @@ def replay(
     settled_ms
         Nothing up to this time is derived again, because people corrected it by hand or because
         its facts are no longer kept.
+    taken
+        The ULIDs of all that the person has on the issue, which no other timer may be named by.
     """
     # By their ends, because one that was moved here from another issue may have begun long before.
     ordered = sorted(
@@ -252,7 +255,8 @@ def replay(
     ]
     steps.sort(key=lambda step: step.order)
 
-    named, vanished = _name(_fold(steps, current, issue, user_id, now_ms), affected)
+    taken = taken | {timer.ulid for timer in ordered[:first]}
+    named, vanished = _name(_fold(steps, current, issue, user_id, now_ms), affected, taken)
     return Outcome(
         changed=tuple(new for new, old in named if new != old),
         vanished=tuple(vanished),
@@ -387,7 +391,7 @@ def _apply(timer: Timer, step: _Step) -> Timer:
 
 
 def _name(
-    derived: Sequence[Timer], affected: Sequence[Timer]
+    derived: Sequence[Timer], affected: Sequence[Timer], taken: Set[str]
 ) -> tuple[list[tuple[Timer, Timer | None]], list[Timer]]:
     """Match the derived timers with those that exist, so that ids people have seen stay."""
     existing = {timer.ulid: timer for timer in affected}
@@ -398,11 +402,19 @@ def _name(
             (old for old in existing.values() if _covers_start(timer, old)), None
         )
         if old is None:
-            named.append((timer, None))
+            named.append((_with_free_name(timer, taken), None))
             continue
         existing.pop(old.ulid, None)
         named.append((_keep(timer, old), old))
     return named, list(existing.values())
+
+
+def _with_free_name(timer: Timer, taken: Set[str]) -> Timer:
+    """Give a new timer another name if an earlier one, which began with the same fact once, kept it."""
+    ulid = timer.ulid
+    while ulid in taken:
+        ulid = derived_ulid(timer.start_ms, ulid)
+    return replace(timer, ulid=ulid)
 
 
 def _covers_start(timer: Timer, old: Timer) -> bool:

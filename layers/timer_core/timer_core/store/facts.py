@@ -431,13 +431,16 @@ class FactStore:
         if keys or any(fact.concerns(user_id) and fact.delivery != new for fact in facts):
             # There is something from before, when the person may have left and come back.
             keys.append((user_pk(user_id), PROFILE_SK))
-        timers = []
+        timers, taken = [], set()
         for item in self._table.get_many(keys):
             if item["sk"]["S"] == PROFILE_SK:
                 if "leaving_ms" in item:
                     return None
                 settled_ms = max(settled_ms, int(item["left_ms"]["N"]) if "left_ms" in item else 0)
-            elif "settled_ms" in item:
+                continue
+            if "deleted_ms" not in item or "settled_ms" in item:
+                taken.add(item["sk"]["S"].removeprefix("timer#"))
+            if "settled_ms" in item:
                 settled_ms = max(settled_ms, settled_until(item))
             elif item.get("issue_key", {}).get("S") in family.keys:
                 timers.append(to_timer(item))
@@ -455,6 +458,7 @@ class FactStore:
             facts=facts,
             timers=timers,
             settled_ms=settled_ms,
+            taken=taken,
         )
 
     def _writes(
