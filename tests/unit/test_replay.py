@@ -39,6 +39,7 @@ class Desk:
                 facts=self.facts.values(),
                 timers=timers.values(),
                 settled_ms=0,
+                taken=timers.keys(),
             )
             for timer in outcome.vanished:
                 del timers[timer.ulid]
@@ -320,6 +321,7 @@ def test_what_was_settled_by_hand_is_not_derived_again() -> None:
         facts=[Fact("a", "assigned", T0, frozenset({ANN}))],
         timers=[],
         settled_ms=T0 + 1,
+        taken=frozenset(),
     )
     assert outcome.changed == ()
 
@@ -332,7 +334,16 @@ def test_a_history_that_was_cut_still_takes_late_facts_after_the_cut() -> None:
     cut = timer.compacted(2)
     fact = Fact("b", "closed", T0 + 7 * 60_000 + 30_000)
     outcomes = [
-        replay(issue=ISSUE, user_id=ANN, now_ms=NOW, since=fact, facts=[fact], timers=[t], settled_ms=0)
+        replay(
+            issue=ISSUE,
+            user_id=ANN,
+            now_ms=NOW,
+            since=fact,
+            facts=[fact],
+            timers=[t],
+            settled_ms=0,
+            taken={t.ulid},
+        )
         for t in (timer, cut)
     ]
     assert [(t.end_ms, t.clock_ms) for o in outcomes for t in o.changed] == [

@@ -195,7 +195,7 @@ def replay(
     facts: Iterable[Fact],
     timers: Iterable[Timer],
     settled_ms: int,
-    taken: Set[str] = frozenset(),
+    taken: Set[str],
 ) -> Outcome:
     """Derive a person's timers on an issue again, from the place of a fact in time onwards.
 
@@ -255,7 +255,6 @@ def replay(
     ]
     steps.sort(key=lambda step: step.order)
 
-    taken = taken | {timer.ulid for timer in ordered[:first]}
     named, vanished = _name(_fold(steps, current, issue, user_id, now_ms), affected, taken)
     return Outcome(
         changed=tuple(new for new, old in named if new != old),
