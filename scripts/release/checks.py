@@ -17,7 +17,7 @@ import yaml
 from release.openapi_changes import breaking_changes
 
 _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
-# https://semver.org: a release here has no suffix. Between releases, the version is the next one with ".dev0".
+# https://semver.org. A release has no suffix; between releases, the version is the next one and ".dev0".
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
@@ -73,7 +73,7 @@ def check_versions(root: Path) -> Iterator[str]:
 
 
 def check_release(root: Path) -> Iterator[str]:
-    """The version is that of the changelog's newest release, and not one of development."""
+    """Compare the version with the newest release in the changelog."""
     version = _version(root)
     newest = next(iter(_released(root)), None)
     if not _VERSION.fullmatch(version):

@@ -36,9 +36,8 @@ SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
 EMPTY_SLOT_DAYS = FACT_DAYS + 7
 
 
-# The shape that timers are written in (docs/decisions/0009-upgrades.md). Those without one have 1.
-# 2: open timers on an issue have ``open_repo``.
-TIMER_SHAPE = 2
+# The shape that timers are written in (docs/decisions/0009-upgrades.md).
+TIMER_SHAPE = 1
 
 FOCUS_SK = "focus"
 PROFILE_SK = "profile"

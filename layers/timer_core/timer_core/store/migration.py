@@ -1,13 +1,12 @@
 """Timers of an older shape, written anew (docs/decisions/0009-upgrades.md)."""
 
-import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooMuchContention
-from timer_core.store.items import OPEN_SHARDS, TIMER_SHAPE, SlotItem, issue_pk, to_timer, user_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write, attempts
+from timer_core.store.items import OPEN_SHARDS, TIMER_SHAPE, to_timer
+from timer_core.store.table import ConditionFailed, RawItem, Table, attempts
 from timer_core.store.writes import put_changed
 
 _THREADS = 8
@@ -65,15 +64,8 @@ def _write_anew(table: Table, item: RawItem | None) -> bool:
     for _ in attempts(_ATTEMPTS):
         if item is None or not _is_open(item) or _shape(item) >= TIMER_SHAPE:
             return False
-        timer = to_timer(item)
-        if timer.issue is not None:
-            # 0.1.0 takes a place again and lets it expire all the same. Whoever took it since did not.
-            with contextlib.suppress(ConditionFailed):
-                pk, sk = issue_pk(timer.issue), user_pk(timer.user_id)
-                own = SlotItem.open_ulid == timer.ulid
-                table.write(Write("Update", pk, sk, own, [SlotItem.expires_at.remove()]))
         try:
-            table.write(put_changed(timer))
+            table.write(put_changed(to_timer(item)))
         except ConditionFailed as failed:
             item = failed.item
             continue
@@ -88,4 +80,4 @@ def _is_open(item: RawItem) -> bool:
 
 
 def _shape(item: RawItem) -> int:
-    return int(item["shape"]["N"]) if "shape" in item else 1
+    return int(item["shape"]["N"])
