@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooMuchContention
-from timer_core.store.items import OPEN_SHARDS, TIMER_SHAPE, SlotItem, issue_pk, to_timer, user_pk
+from timer_core.store.items import OPEN_SHARDS, TIMER_SCHEMA_VERSION, SlotItem, issue_pk, to_timer, user_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, attempts
 from timer_core.store.writes import put_changed
 
@@ -63,7 +63,7 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
 def _write_anew(table: Table, item: RawItem | None) -> bool:
     """Write a timer in the present shape; return False if it needed none."""
     for _ in attempts(_ATTEMPTS):
-        if item is None or not _is_open(item) or _shape(item) >= TIMER_SHAPE:
+        if item is None or not _is_open(item) or _schema_version(item) >= TIMER_SCHEMA_VERSION:
             return False
         timer = to_timer(item)
         if timer.issue is not None:
@@ -87,5 +87,5 @@ def _is_open(item: RawItem) -> bool:
     return "open_shard" in item
 
 
-def _shape(item: RawItem) -> int:
-    return int(item["shape"]["N"]) if "shape" in item else 1
+def _schema_version(item: RawItem) -> int:
+    return int(item["schema_version"]["N"]) if "schema_version" in item else 1
