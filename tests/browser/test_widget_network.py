@@ -193,7 +193,7 @@ def test_an_error_of_the_server_about_one_action_takes_it_back_at_the_sixth_time
                 break
             ann_widget.page.wait_for_timeout(200)
             ann_widget.ask()
-        expect(ann_widget.notice).to_have_text("Taken back: Out of luck.")
+        expect(ann_widget.notice).to_have_text("Handled back: Out of luck.")
         expect(ann_widget.timers).to_have_count(0)
         assert len(tries) == 6
         tries.clear()

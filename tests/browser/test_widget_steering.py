@@ -223,7 +223,7 @@ def test_what_the_server_refuses_is_taken_back_and_said(ann_widget: Widget, comp
 
     ann_widget.page.route("**/pause/", refuse)
     ann_widget.button("Pause").click()
-    expect(ann_widget.notice).to_have_text("Taken back: Not on a Sunday.")
+    expect(ann_widget.notice).to_have_text("Handled back: Not on a Sunday.")
     # Whatever language the widget speaks.
     expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
     ann_widget.expect_state("Running")
@@ -245,7 +245,7 @@ def test_a_start_that_is_refused_takes_what_followed_back_with_it(
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
     held.first().fulfill(status=403, json={"detail": "This token may only read."})
-    expect(ann_widget.notice).to_have_text("Taken back: This token may only read.")
+    expect(ann_widget.notice).to_have_text("Handled back: This token may only read.")
     expect(ann_widget.timers).to_have_count(0)
     ann_widget.expect_sent()
     assert sent.count("POST") == 1

@@ -29,7 +29,7 @@ from tests.support.manifest_flow import (
     GitHub,
     come_back_from_github,
 )
-from timer_core.github.credentials import (
+from timer_core.github.api.credentials import (
     App,
     CredentialParameter,
     OAuthClient,

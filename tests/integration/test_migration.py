@@ -19,11 +19,11 @@ from tests.support.handlers import loaded
 from timer_core.domain.errors import TransitionNotAllowed
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Fact
+from timer_core.domain.replay import Event
 from timer_core.domain.timers import Action, Status, Timer
-from timer_core.github.messages import IssueEvent, to_json
-from timer_core.store.facts import FactStore
-from timer_core.store.items import TIMER_SHAPE, issue_pk, timer_sk, user_pk
+from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.store.events import EventStore
+from timer_core.store.items import TIMER_SCHEMA_VERSION, issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate
 from timer_core.store.queries import Filters
 from timer_core.store.table import RawItem, Table, Write
@@ -47,10 +47,10 @@ class OlderTable(Table):
 
 
 def _of_the_older_version(write: Write) -> Write:
-    if write.operation != "Put" or "shape" not in write.item:
+    if write.operation != "Put" or "schema_version" not in write.item:
         return write
     item = {name: value for name, value in write.item.items() if name != "open_repo"}
-    return replace(write, item=item | {"shape": {"N": "0"}})
+    return replace(write, item=item | {"schema_version": {"N": "0"}})
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Version:
     """The stores of a version."""
 
     timers: TimerStore
-    facts: FactStore
+    events: EventStore
 
     def all_timers(self, user_id: int) -> list[Timer]:
         return list(self.timers.page(user_id, Filters(), page_size=100).timers)
@@ -66,7 +66,7 @@ class Version:
 
 def _version(table: Table) -> Version:
     timers = TimerStore(table)
-    return Version(timers, FactStore(table, timers))
+    return Version(timers, EventStore(table, timers))
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def store(present: Version) -> TimerStore:
 
 
 @pytest.fixture
-def facts(present: Version) -> FactStore:
-    return present.facts
+def events(present: Version) -> EventStore:
+    return present.events
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ class TestSideBySide:
         for number in range(1, 13):
             for kind, minute, users in choices.sample(told, len(told)):
                 at_ms = T0 + minute * MINUTE
-                fact = Fact(f"{kind}-{minute}-{number}", kind, at_ms, users)
-                choices.choice((older, present)).facts.apply(fact, issue(number), now_ms=at_ms)
+                event = Event(f"{kind}-{minute}-{number}", kind, at_ms, users)
+                choices.choice((older, present)).events.apply(event, issue(number), now_ms=at_ms)
         seen = older.all_timers(ANN)
         assert seen == present.all_timers(ANN)
         assert len(seen) == 24
@@ -203,7 +203,7 @@ class TestSideBySide:
 
         migrate(table)
         open_items = [item for item in items() if "open_shard" in item]
-        assert all(item["shape"]["N"] == str(TIMER_SHAPE) for item in open_items)
+        assert all(item["schema_version"]["N"] == str(TIMER_SCHEMA_VERSION) for item in open_items)
         assert all(item["open_repo"]["S"] == "octocat/hello-world" for item in open_items)
         assert migrate(table) == Migrated(seen=len(open_items), written=0)
 
@@ -227,10 +227,10 @@ class TestMigration:
     ) -> None:
         timer, _ = older.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
         rename = [Move(f"d{i}", issue(1), issue(1, "Hello"), T0 + i, T0 + i) for i in (1, 2)]
-        assert present.facts.move_repository(rename[0], now_ms=T0 + MINUTE) == []
+        assert present.events.move_repository(rename[0], now_ms=T0 + MINUTE) == []
 
         assert migrate(table) == Migrated(seen=1, written=1)
-        (moved,) = present.facts.move_repository(rename[1], now_ms=T0 + MINUTE)
+        (moved,) = present.events.move_repository(rename[1], now_ms=T0 + MINUTE)
         assert moved.ulid == timer.ulid
         assert present.timers.get(ANN, moved.ulid).issue == issue(7, "Hello")
 
@@ -252,7 +252,7 @@ class TestMigration:
                 assert new == old
                 continue
             added = {
-                "shape": {"N": str(TIMER_SHAPE)},
+                "schema_version": {"N": str(TIMER_SCHEMA_VERSION)},
                 "open_repo": old["repo_key"],
                 "version": {"N": str(int(old["version"]["N"]) + 1)},
             }
@@ -267,10 +267,10 @@ class TestMigration:
     ) -> None:
         timer, _ = present.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
         # The older version writes a whole timer when a late event changes it.
-        late = Fact("d", "assigned", T0 - MINUTE, frozenset({ANN}))
-        older.facts.apply(late, issue(7), now_ms=T0 - MINUTE)
+        late = Event("d", "assigned", T0 - MINUTE, frozenset({ANN}))
+        older.events.apply(late, issue(7), now_ms=T0 - MINUTE)
         (item,) = items()
-        assert item["shape"]["N"] == "0"
+        assert item["schema_version"]["N"] == "0"
 
         assert migrate(table) == Migrated(seen=1, written=1)
         (item,) = items()
@@ -282,7 +282,7 @@ class TestMigration:
 class TestALaterVersion:
     """The present version keeps what a later one stored: functions are updated late, and rolled back."""
 
-    KEPT: RawItem = {"estimate": {"M": {"hours": {"N": "8"}}}, "shape": {"N": "99"}}  # noqa: RUF012
+    KEPT: RawItem = {"estimate": {"M": {"hours": {"N": "8"}}}, "schema_version": {"N": "99"}}  # noqa: RUF012
 
     @pytest.fixture
     def ulid(self, store: TimerStore, dynamodb: str, table_name: str) -> str:
@@ -290,17 +290,17 @@ class TestALaterVersion:
         connect(dynamodb).update_item(
             TableName=table_name,
             Key={"pk": {"S": user_pk(ANN)}, "sk": {"S": timer_sk(timer.ulid)}},
-            UpdateExpression="SET estimate = :estimate, shape = :shape",
+            UpdateExpression="SET estimate = :estimate, schema_version = :schema_version",
             ExpressionAttributeValues={
                 ":estimate": self.KEPT["estimate"],  # type: ignore[dict-item]
-                ":shape": self.KEPT["shape"],  # type: ignore[dict-item]
+                ":schema_version": self.KEPT["schema_version"],  # type: ignore[dict-item]
             },
         )
         return timer.ulid
 
     @pytest.mark.parametrize("way", ["by-hand", "told", "late", "forgotten", "moved", "shortened"])
     def test_unknown_attributes_of_a_timer_are_kept(
-        self, ulid: str, way: str, store: TimerStore, facts: FactStore, items: Callable[[], list[RawItem]]
+        self, ulid: str, way: str, store: TimerStore, events: EventStore, items: Callable[[], list[RawItem]]
     ) -> None:
         later_ms = T0 + 40 * 3_600_000
         match way:
@@ -310,10 +310,10 @@ class TestALaterVersion:
                 store.stop(ANN, ulid, now_ms=T0 + 3 * MINUTE, by="manual", cause="c3")
                 store.patch(ANN, ulid, Patch(description="Corrected", start_ms=T0 - 1), now_ms=later_ms)
             case "told":
-                facts.apply(Fact("d", "closed", T0 + MINUTE), issue(7), now_ms=later_ms)
+                events.apply(Event("d", "closed", T0 + MINUTE), issue(7), now_ms=later_ms)
             case "late":
-                early = Fact("d", "assigned", T0 - MINUTE, frozenset({ANN}))
-                facts.apply(early, issue(7), now_ms=later_ms)
+                early = Event("d", "assigned", T0 - MINUTE, frozenset({ANN}))
+                events.apply(early, issue(7), now_ms=later_ms)
             case "forgotten":
                 store.expire(ANN, ulid, limit_ms=24 * 3_600_000, now_ms=later_ms, by="sweeper")
             case "moved":
