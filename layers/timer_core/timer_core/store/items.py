@@ -42,7 +42,7 @@ TIMER_SCHEMA_VERSION = 1
 RUN_LOCK_SK = "run-lock"
 PROFILE_SK = "profile"
 GITHUB_PK = "github"
-PENDING_DELETIONS_PK = "pending_deletions"
+PENDING_DELETIONS_PK = "pending-deletions"
 
 
 class TimerItem(Model):
