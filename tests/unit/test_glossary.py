@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/glossary.md").read_text()
 PYTHON = ("bench", "functions", "github_action", "layers", "scripts", "tests")
 
-# Former names of the concepts in the glossary, and the present ones. Words that also have an ordinary meaning,
+# Former names of the concepts in the glossary, and the present ones. Words with an ordinary meaning too,
 # such as "place", are listed as the class or private method that they named.
 FORMER = {
     "Door": "RequestGuard",
