@@ -1,4 +1,4 @@
-"""What operations cost when the table has few timers and when it has many, on DynamoDB Local."""
+"""Cost of each operation with few and with many timers in the table, on DynamoDB Local."""
 
 from itertools import islice
 
@@ -12,14 +12,14 @@ _ROUNDS = 3
 
 
 def measure() -> str:
-    """Return the table: what each operation took at each size; but the sweep, which reads what is open."""
+    """Return the table of each operation at each size, without the sweep, which reads all open timers."""
     on = stage()
     timers = threads.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []
-    there = 0
+    stored = 0
     for size in _SIZES:
-        threads.put(on.database, on.table_name, islice(timers, size - there))
-        there = size
+        threads.put(on.database, on.table_name, islice(timers, size - stored))
+        stored = size
         rounds = [operations(on) for _ in range(_ROUNDS)]
         found.append({of[0].name: list(of) for of in zip(*rounds, strict=True)})
     columns = " | ".join(f"{size:,} timers" for size in _SIZES)
@@ -33,6 +33,6 @@ def measure() -> str:
 
 
 def _cell(rounds: list[Count]) -> str:
-    """Return what an operation took, which has to be the same each time."""
-    taken = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
-    return " or ".join(sorted(taken))
+    """Return the cost of an operation; values that differ between rounds are joined with "or"."""
+    costs = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
+    return " or ".join(sorted(costs))
