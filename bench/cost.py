@@ -28,15 +28,11 @@ class Assumptions:
 
     working_days: float = _assumed(21, "working days a month")
     timers: float = _assumed(3, "timers of a person a day, each started and stopped")
-    by_github: float = _assumed(
-        0.7, "share of starts and stops that GitHub's events cause; the others are clicks"
-    )
+    by_github: float = _assumed(0.7, "share of starts and stops from GitHub's events; the others are clicks")
     pauses: float = _assumed(2, "pauses of a person a day, each resumed, in the same shares")
     corrections: float = _assumed(0.3, "timers that a person corrects, deletes or adds a day")
     widget_minutes: float = _assumed(120, "minutes a day in which a person's widget is visible")
-    polls_per_minute: float = _assumed(
-        4, "polls a minute of a visible widget; fewer without activity on the page"
-    )
+    polls_per_minute: float = _assumed(4, "polls a minute of a visible widget; fewer without activity")
     totals: float = _assumed(12, "requests for totals and pages of history of a person a day")
     page_views: float = _assumed(3, "views of the page a day")
     page_files: float = _assumed(25, "files of a page, which CloudFront revalidates")
