@@ -1,9 +1,9 @@
-"""``make openapi``: write docs/openapi.json from the routes."""
+"""``make openapi``: generate docs/openapi.json from the routes."""
 
 import os
 from pathlib import Path
 
-# Loading the handler needs what Lambda would set; nothing is called.
+# The handler's module needs these variables; nothing is called.
 os.environ |= {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 
 from timelogs import api, specification

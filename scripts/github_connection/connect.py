@@ -170,5 +170,5 @@ def rotate(stack: DeployedStack) -> None:
 
 def finish_rotation(stack: DeployedStack) -> None:
     """Accept the present secret only."""
-    webhook_secret(stack).forget_former()
+    webhook_secret(stack).forget_previous()
     print("Only the present secret is accepted, everywhere within five minutes.")

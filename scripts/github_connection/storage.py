@@ -43,7 +43,7 @@ def require_no_rotation(stack: DeployedStack) -> None:
     ToolError
         The former secret is still accepted, and would not be after one more change.
     """
-    if webhook_secret(stack).has_former:
+    if webhook_secret(stack).has_previous:
         raise ToolError(
             "The webhook's secret has been changed before, and the former one is still accepted. When GitHub "
             "signs with the present one everywhere, end that change: make github-rotate DONE=1"

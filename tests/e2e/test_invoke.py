@@ -99,7 +99,7 @@ def test_a_function_sees_what_lambda_has_and_nothing_of_this_checkout() -> None:
 
 
 def test_an_unknown_function_is_named_with_those_that_there_are(site: Site) -> None:
-    with pytest.raises(ToolError, match=r"'Sweeper' is none of .*StaleSweeperFunction"):
+    with pytest.raises(ToolError, match=r"There is no function 'Sweeper'.*StaleSweeperFunction"):
         BuiltFunction(site.stack, "Sweeper")
 
 
