@@ -21,9 +21,7 @@ def run_tool(main: Callable[[], int]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except NoCredentialsError:
-        sys.exit(
-            "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret."
-        )
+        sys.exit("There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
     except NoRegionError:
         sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or a region in the profile.")
     except (ToolError, UnknownFileType, BotoCoreError, ClientError) as error:
