@@ -1,17 +1,16 @@
 """The time that the widget shows: the server's, whatever this machine's clock says."""
 
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Complaints, NewWidget
 from tests.browser.held import Held
-from tests.browser.widget import OFFLINE, REPO, Widget, noon_zone
+from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -30,13 +29,12 @@ def ago(span: timedelta) -> str:
     return (datetime.now(UTC) - span).isoformat()
 
 
-@pytest.mark.parametrize("days", [-1, 1])
 def test_a_clock_that_is_a_day_off_changes_nothing(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any], days: int
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> None:
     started = ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
     widget = new_widget()
-    widget.page.clock.install(time=datetime.now(UTC) + timedelta(days=days))
+    widget.page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     widget.open()
     widget.sign_in(github, ann)
     widget.expect_state("Running")
@@ -49,9 +47,8 @@ def test_a_clock_that_is_a_day_off_changes_nothing(
     assert abs(widget.seconds() - expected.total_seconds()) < 3
 
 
-@pytest.mark.parametrize("days", [-1, 1])
 def test_a_clock_that_is_set_meanwhile_changes_nothing(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any], days: int
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> None:
     ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
     widget = new_widget()
@@ -61,7 +58,7 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(
     widget.expect_state("Running")
     before, since = widget.seconds(), time.monotonic()
     with widget.page.expect_request("**/api/timelogs/?*") as asked:
-        widget.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=days))
+        widget.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=1))
     assert asked.value.method == "GET"
     widget.page.wait_for_timeout(2000)
     assert abs(widget.seconds() - before - (time.monotonic() - since)) < 2
@@ -164,30 +161,6 @@ def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(running: Widge
     assert 2 <= running.seconds() < 17
 
 
-def test_nothing_ticks_while_no_timer_runs(ann_widget: Widget) -> None:
-    ann_widget.start(f"{REPO}#7")
-    ann_widget.button("Pause").click()
-    ann_widget.expect_sent()
-    ann_widget.page.evaluate(COUNT_TICKS)
-    ann_widget.page.wait_for_timeout(2500)
-    assert ann_widget.page.evaluate("ticks") == 0
-
-
-def test_no_seconds_get_lost_over_a_day(alone: Widget) -> None:
-    shown, since = alone.page.evaluate("""() => {
-        const { manager } = document.querySelector("issue-timer");
-        return [manager.active(manager.state.timers[0]), performance.now()];
-    }""")
-    for _ in range(24):
-        alone.page.clock.fast_forward("01:00:00")
-    later, now = alone.page.evaluate("""() => {
-        const { manager } = document.querySelector("issue-timer");
-        return [manager.active(manager.state.timers[0]), performance.now()];
-    }""")
-    assert now - since >= 86_400_000
-    assert later - shown == pytest.approx((now - since) / 1000, abs=0.01)
-
-
 def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
     now = datetime.now(UTC)
     begin = max(now - 50 * MINUTES, now.replace(hour=0, minute=0, second=0, microsecond=0))
@@ -213,45 +186,6 @@ def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Cal
     assert ann_widget.today() == paused
 
 
-def test_what_was_worked_today_is_asked_for_until_it_is_known_but_not_all_the_time(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, complaints: Complaints
-) -> None:
-    complaints.provoke(OFFLINE)
-    widget = new_widget(timezone_id=noon_zone())
-    widget.page.clock.install()
-    asked: list[str] = []
-
-    def refuse(route: Route) -> None:
-        asked.append(route.request.url)
-        route.abort()
-
-    widget.page.route("**/totals/*", refuse)
-    widget.open()
-    widget.sign_in(github, ann)
-    today = widget.element.get_by_role("timer", name="Today")
-    expect(today).to_have_text("–")
-
-    def ask_for_minutes(minutes: int) -> int:
-        asked.clear()
-        for _ in range(minutes * 4):
-            with widget.page.expect_response("**/api/timelogs/?*"):
-                widget.page.clock.fast_forward(15_100)
-                widget.ask()
-            widget.page.wait_for_timeout(50)
-        return len(asked)
-
-    # After one minute, after two more, and after three.
-    assert [ask_for_minutes(2) for _ in range(3)] == [1, 1, 1]
-    widget.start(f"{REPO}#7")
-    widget.expect_sent()
-    widget.page.wait_for_timeout(500)
-    # With a new list at once.
-    assert len(asked) >= 2
-    widget.page.unroute("**/totals/*")
-    widget.page.clock.fast_forward("01:00:00")
-    expect(today).to_have_text(re.compile("00:00:"))
-
-
 def test_the_day_begins_at_midnight_where_one_is(
     new_widget: NewWidget, github: FakeGitHub, ann: Account
 ) -> None:
@@ -264,37 +198,3 @@ def test_the_day_begins_at_midnight_where_one_is(
     assert "time_zone=Pacific%2FChatham" in url
     midnight = widget.page.evaluate("new Date(new Date().setHours(0, 0, 0, 0)).toISOString()")
     assert midnight.replace(":", "%3A") in url
-
-
-def test_who_is_not_there_has_the_server_asked_more_rarely(ann_widget_with_clock: Widget) -> None:
-    page = ann_widget_with_clock.page
-    page.wait_for_load_state("networkidle")
-    ann_widget_with_clock.stop_clock()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-
-    def expect_pace(seconds: int) -> None:
-        """Wait until the server was asked, after so many seconds and no fewer."""
-        asked.clear()
-        page.clock.run_for((seconds - 1) * 1000)
-        assert asked == []
-        with page.expect_response("**/api/timelogs/?*"):
-            page.clock.run_for(1500)
-        page.wait_for_timeout(100)
-
-    def pass_without_anybody(time: str) -> None:
-        with page.expect_response("**/api/timelogs/?*"):
-            page.clock.fast_forward(time)
-        page.wait_for_timeout(100)
-
-    pass_without_anybody("00:20")
-    expect_pace(15)
-    pass_without_anybody("10:00")
-    expect_pace(30)
-    pass_without_anybody("50:00")
-    expect_pace(60)
-    # Somebody is there again.
-    with page.expect_response("**/api/timelogs/?*"):
-        page.keyboard.press("Shift")
-    page.wait_for_timeout(100)
-    expect_pace(15)
