@@ -1,4 +1,4 @@
-"""The widget on bad networks, with sessions that end, and on other people's web sites."""
+"""The widget offline, with expired sessions, and on other sites."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def since(moment: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
-def test_what_is_done_offline_counts_from_when_it_was_done(
+def test_an_offline_action_counts_from_its_time(
     ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
@@ -46,7 +46,7 @@ def test_what_is_done_offline_counts_from_when_it_was_done(
     expect(ann_widget.element.locator("[part=banner]")).to_be_hidden()
 
 
-def test_what_is_done_offline_is_sent_in_order_also_after_the_page_was_closed(
+def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
     ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
@@ -72,7 +72,7 @@ def test_what_is_done_offline_is_sent_in_order_also_after_the_page_was_closed(
     assert 1 <= timer["paused_duration"] < 3
 
 
-def test_what_a_full_browser_cannot_keep_the_page_does(ann_widget: Widget) -> None:
+def test_the_page_keeps_values_that_a_full_storage_rejects(ann_widget: Widget) -> None:
     kept = ann_widget.page.evaluate("""async () => {
         const { storage } = await import("/widget/storage.js");
         const tooLong = "x".repeat(6_000_000);
@@ -110,7 +110,7 @@ def test_an_action_in_an_expired_session_is_sent_after_signing_in(
     assert the_timer(site, ann)["status"] == "paused"
 
 
-def test_what_one_person_did_is_not_sent_for_another(
+def test_a_users_actions_are_not_sent_for_another_user(
     ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(r"status of 401 .*/(start|totals)/")
@@ -128,7 +128,7 @@ def test_what_one_person_did_is_not_sent_for_another(
     assert the_timer(site, ann)["user"] == ann.id
 
 
-def test_a_server_that_cannot_be_reached_is_tried_again(
+def test_an_unreachable_server_is_retried(
     ann_widget: Widget, ann_elsewhere: Callable[..., Any], complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
@@ -143,7 +143,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again(
     expect(ann_widget.element.locator("[part=banner]")).to_be_hidden()
 
 
-# ------------------------------------------------------------------ on another web site
+# ------------------------------------------------------------------ on another site
 
 
 def embedded(page: Page, site: Site, other_sites: OtherSites) -> Widget:
@@ -161,7 +161,7 @@ def sign_in_by_popup(widget: Widget, github: FakeGitHub, account: Account) -> No
     widget.expect_ready()
 
 
-def test_the_widget_works_on_another_web_site(
+def test_the_widget_works_on_another_site(
     new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     context = new_context()
@@ -172,7 +172,7 @@ def test_the_widget_works_on_another_web_site(
     widget.expect_state("Running")
     widget.expect_sent()
     assert the_timer(site, ann)["status"] == "running"
-    # The session is this site's, also in another tab and after coming back.
+    # The session is stored for this site: other tabs and reloaded pages have it, too.
     other = embedded(context.new_page(), site, other_sites)
     other.expect_state("Running")
     widget.page.reload()
@@ -187,7 +187,7 @@ def test_the_widget_works_on_another_web_site(
     expect(widget.sign_in_button).to_be_visible()
 
 
-def test_asking_again_on_another_web_site_is_one_request(
+def test_a_poll_on_another_site_is_one_request(
     new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
@@ -195,7 +195,7 @@ def test_asking_again_on_another_web_site_is_one_request(
     widget.start(f"{REPO}#7")
     widget.expect_sent()
     widget.page.wait_for_load_state("networkidle")
-    # Playwright does not tell of preflights.
+    # Playwright does not report preflights.
     sent: list[str] = []
     cdp = widget.page.context.new_cdp_session(widget.page)
     cdp.on("Network.requestWillBeSent", lambda event: sent.append(event["request"]["method"]))
@@ -207,7 +207,7 @@ def test_asking_again_on_another_web_site_is_one_request(
     assert sent == ["GET", "GET", "GET"]
 
 
-def test_a_session_on_another_web_site_is_renewed_before_it_ends(
+def test_a_session_on_another_site_is_renewed_before_it_expires(
     new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
@@ -230,7 +230,7 @@ def test_a_session_on_another_web_site_is_renewed_before_it_ends(
     assert after["expires"] >= before["expires"]
 
 
-def test_an_expired_session_is_over_in_all_tabs_of_another_web_site(
+def test_an_expired_session_ends_in_all_tabs_of_another_site(
     new_context: NewContext,
     site: Site,
     github: FakeGitHub,
@@ -248,15 +248,13 @@ def test_an_expired_session_is_over_in_all_tabs_of_another_web_site(
         "(key) => { localStorage[key] = JSON.stringify({ token: 'expired' }) }",
         f"issue-timer:session:{site.url}",
     )
-    # The first one that is told so forgets the session.
+    # The first tab deletes the session when the server rejects it.
     for one in (widget, other):
         one.ask()
         expect(one.element.locator("[part=sign-in]")).to_contain_text("Your session has expired.")
 
 
-def test_a_browser_that_opens_no_popup_is_told_of(
-    new_context: NewContext, site: Site, other_sites: OtherSites
-) -> None:
+def test_a_blocked_popup_is_reported(new_context: NewContext, site: Site, other_sites: OtherSites) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
     widget.listen()
     expect(widget.sign_in_button).to_be_visible()
@@ -267,7 +265,7 @@ def test_a_browser_that_opens_no_popup_is_told_of(
     assert (told["type"], told["code"]) == ("issue-timer:problem", "popup")
 
 
-def test_a_popup_is_not_waited_for_once_the_widget_is_taken_off_its_page(
+def test_a_removed_widget_ignores_its_popup(
     new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
@@ -278,14 +276,14 @@ def test_a_popup_is_not_waited_for_once_the_widget_is_taken_off_its_page(
     widget.page.evaluate("document.querySelector('issue-timer').remove()")
     with opened.value.expect_event("close"):
         opened.value.get_by_role("button", name="Authorize").click(no_wait_after=True)
-    # A message that was sent before would have come before.
+    # The popup's message would have arrived before this one.
     widget.page.evaluate(
         "new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })"
     )
     assert widget.page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_the_button_that_has_gone_does_not_leave_its_place_to_signing_out(
+def test_stopping_the_last_timer_moves_the_focus_to_the_field_not_to_sign_out(
     new_context: NewContext, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
@@ -296,7 +294,7 @@ def test_the_button_that_has_gone_does_not_leave_its_place_to_signing_out(
     widget.expect_sent()
 
 
-def test_a_web_site_that_is_not_trusted_gets_no_session(
+def test_an_untrusted_site_gets_no_session(
     new_context: NewContext, site: Site, other_sites: OtherSites, complaints: Complaints
 ) -> None:
     complaints.provoke(r"status of 403 .*/api/auth/login/")

@@ -1,4 +1,4 @@
-"""The widget in step: with other tabs, other devices and GitHub."""
+"""The widget in step with other tabs, other devices and GitHub."""
 
 import copy
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewWidget
-from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site, payload
 from tests.support.fake_github import FakeGitHub
@@ -18,7 +18,7 @@ ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 
 
 def assigned(account: Account, at: datetime, number: int = 7) -> dict[str, Any]:
-    """Return GitHub's event of an issue that was assigned to somebody."""
+    """Return GitHub's event of an issue that was assigned to an account."""
     event = copy.deepcopy(payload("issues.assigned", REPO, number))
     event["issue"]["updated_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     event["issue"]["html_url"] = f"https://github.com/{REPO}/issues/{number}"
@@ -33,13 +33,13 @@ def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> N
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
     ann_widget.expect_sent()
-    # Neither by asking the server, nor by waiting for its answer.
+    # Without a request, and before the answer to the other tab's.
     other.page.route("**/api/timelogs/**", lambda route: route.abort())
-    held = Held(ann_widget.page, "**/pause/")
+    blocked = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.button("Pause").click()
     other.expect_state("Paused")
     assert "Paused" in ann_widget.timers.inner_text()
-    held.first().continue_()
+    blocked.first().continue_()
     ann_widget.expect_sent()
     other.expect_sent()
     assert other.seconds() == ann_widget.seconds()
@@ -56,7 +56,7 @@ def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> N
     other.expect_sent()
 
 
-def test_two_people_see_their_own_timers_only(
+def test_users_see_only_their_own_timers(
     ann_widget: Widget, new_widget: NewWidget, github: FakeGitHub
 ) -> None:
     bob_widget = new_widget()
@@ -71,7 +71,7 @@ def test_two_people_see_their_own_timers_only(
         expect(widget.timers).to_have_count(1)
 
 
-def test_what_was_done_before_the_page_was_loaded_again_is_ones_own(
+def test_an_action_from_before_a_reload_is_reported_as_own(
     ann_widget: Widget, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
@@ -82,13 +82,13 @@ def test_what_was_done_before_the_page_was_loaded_again_is_ones_own(
     ann_widget.page.reload()
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()
-    # Not that it was started elsewhere.
+    # No notice that it was started elsewhere.
     assert ann_widget.notice.inner_text() == ""
 
 
-def test_a_tab_that_is_duplicated_is_another_tab(ann_widget: Widget) -> None:
+def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
     with ann_widget.page.expect_popup() as opened:
-        # As a duplicate does, it gets a copy of what the tab's sessionStorage has.
+        # Like a duplicate, it gets a copy of the tab's sessionStorage.
         ann_widget.page.evaluate("void open(location)")
     duplicate = Widget(opened.value)
     duplicate.expect_ready()
@@ -100,8 +100,8 @@ def test_a_tab_that_is_duplicated_is_another_tab(ann_widget: Widget) -> None:
     assert [told["isOwn"] for widget in (ann_widget, duplicate) for told in widget.heard()] == [True, False]
 
 
-def test_a_tab_that_comes_back_keeps_its_name_to_itself(ann_widget: Widget) -> None:
-    # As a browser does that keeps a page for the way back.
+def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget) -> None:
+    # As in a browser that keeps pages for its back button.
     kept = ann_widget.page.evaluate("""() => ["pagehide", "pageshow"].map((name) => {
         dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
         return "issue-timer:tab" in sessionStorage;
@@ -109,7 +109,7 @@ def test_a_tab_that_comes_back_keeps_its_name_to_itself(ann_widget: Widget) -> N
     assert kept == [True, False]
 
 
-def test_a_timer_that_an_assignment_started_minutes_ago_is_there(
+def test_a_timer_started_by_an_assignment_shows_with_its_time(
     ann_widget: Widget, site: Site, ann: Account
 ) -> None:
     site.let_be_known(ann.id)

@@ -1,4 +1,4 @@
-"""The time that the widget shows: the server's, whatever this machine's clock says."""
+"""The widget shows the server's time, whatever the machine's clock says."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewWidget
-from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -29,7 +29,7 @@ def ago(span: timedelta) -> str:
     return (datetime.now(UTC) - span).isoformat()
 
 
-def test_a_clock_that_is_a_day_off_changes_nothing(
+def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> None:
     started = ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
@@ -40,14 +40,14 @@ def test_a_clock_that_is_a_day_off_changes_nothing(
     widget.expect_state("Running")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 3
-    # What is done here counts from the server's present, too.
+    # Actions have the server's time, too.
     widget.button("Pause").click()
     widget.expect_sent()
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 3
 
 
-def test_a_clock_that_is_set_meanwhile_changes_nothing(
+def test_setting_the_machine_clock_changes_nothing(
     new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> None:
     ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
@@ -82,26 +82,28 @@ def alone(running: Widget, complaints: Complaints) -> Widget:
 
 
 def sleep(widget: Widget, span: timedelta) -> None:
-    """Have the machine sleep: its clock goes on, and the one that nobody can set stands still."""
+    """Have the machine sleep: its clock advances, and `performance.now()` stands still."""
     now = widget.page.evaluate("Date.now()")
     widget.page.clock.set_system_time(datetime.fromtimestamp(now / 1000, UTC) + span)
 
 
-def test_an_hour_that_the_machine_slept_has_passed_though_nobody_says_so(alone: Widget) -> None:
+def test_an_hour_of_sleep_counts_without_a_connection(alone: Widget) -> None:
     sleep(alone, 60 * MINUTES)
     expect(alone.clock()).to_contain_text("01:00:")
-    # It did not pass for the server: the page believes it until it has asked.
+    # The server's clock did not advance: its next answer corrects the page.
     alone.page.context.set_offline(False)
     expect(alone.clock()).to_contain_text("00:00:")
 
 
-def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Site, ann: Account) -> None:
+def test_an_action_right_after_waking_has_the_time_of_waking(
+    running: Widget, site: Site, ann: Account
+) -> None:
     running.page.wait_for_load_state("networkidle")
     running.listen()
-    # What was asked for before is answered after.
-    held = Held(running.page, "**/api/timelogs/?*")
+    # This answer arrives after the sleep.
+    blocked = BlockedRequests(running.page, "**/api/timelogs/?*")
     running.page.evaluate("void document.querySelector('issue-timer').manager.refresh()")
-    held.first()
+    blocked.first()
     running.page.wait_for_timeout(50)
     before = running.page.evaluate("Date.now()")
     sleep(running, 60 * MINUTES)
@@ -110,8 +112,8 @@ def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Sit
     assert 0 <= action["at"] - before - 3_600_000 < 5_000
     running.expect_state("Paused")
     assert running.seconds() >= 3600
-    # For the server, it did not sleep: somebody has set its clock.
-    held.let_go()
+    # To the server this looks like a clock that was set.
+    blocked.release()
     running.expect_sent()
     assert [told["type"] for told in running.heard()] == ["issue-timer:pause"]
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
@@ -119,7 +121,7 @@ def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Sit
     assert timer["active_duration"] < 60
 
 
-def test_a_clock_that_is_set_while_there_is_no_connection_spoils_nothing_that_is_done(
+def test_setting_the_machine_clock_offline_does_not_invalidate_actions(
     alone: Widget, site: Site, ann: Account
 ) -> None:
     alone.listen()
@@ -137,7 +139,7 @@ def test_a_clock_that_is_set_while_there_is_no_connection_spoils_nothing_that_is
     assert timer["status"] == "running"
 
 
-def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(running: Widget) -> None:
+def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget) -> None:
     page = running.page
     page.wait_for_load_state("networkidle")
     page.evaluate(COUNT_TICKS)
@@ -156,12 +158,12 @@ def test_the_clock_ticks_once_a_second_and_not_at_all_when_hidden(running: Widge
 
     with page.expect_response("**/api/timelogs/?*"):
         running.hide(hidden=False)
-    # For the server, it were no more than the seconds that a test waits.
+    # The server has counted only the seconds that this test took.
     page.wait_for_timeout(100)
     assert 2 <= running.seconds() < 17
 
 
-def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
+def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
     now = datetime.now(UTC)
     begin = max(now - 50 * MINUTES, now.replace(hour=0, minute=0, second=0, microsecond=0))
     span = min(1800.0, (now - begin).total_seconds() - 1)
@@ -186,10 +188,8 @@ def test_today_counts_all_timers_of_today(ann_widget: Widget, ann_elsewhere: Cal
     assert ann_widget.today() == paused
 
 
-def test_the_day_begins_at_midnight_where_one_is(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account
-) -> None:
-    # Their offset is 13 h 45 min in summer, which no whole hour could pass for.
+def test_the_day_begins_at_local_midnight(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> None:
+    # Its offset of 13 h 45 min in summer cannot be mistaken for one of whole hours.
     widget = new_widget(timezone_id="Pacific/Chatham")
     widget.open()
     with widget.page.expect_request("**/api/timelogs/totals/*") as asked:
