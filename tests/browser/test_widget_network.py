@@ -261,8 +261,8 @@ def test_a_blocked_popup_is_reported(new_context: NewContext, site: Site, other_
     widget.page.evaluate("window.open = () => null")
     widget.sign_in_button.click()
     expect(widget.notice).to_contain_text("The browser blocked the sign-in window.")
-    (told,) = widget.heard()
-    assert (told["type"], told["code"]) == ("issue-timer:problem", "popup")
+    (event,) = widget.events()
+    assert (event["type"], event["code"]) == ("issue-timer:problem", "popup")
 
 
 def test_a_removed_widget_ignores_its_popup(

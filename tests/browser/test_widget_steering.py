@@ -45,12 +45,12 @@ def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site:
     (timer,) = site.timers(REPO, 7, token)
     assert timer["status"] == "stopped"
     assert paused <= timer["duration"] < paused + 5
-    told = ann_widget.heard()
-    assert [one["type"] for one in told] == [
+    events = ann_widget.events()
+    assert [one["type"] for one in events] == [
         f"issue-timer:{action}" for action in ("start", "pause", "resume", "stop")
     ]
-    assert {one["timer"]["id"] for one in told} == {timer["id"]}
-    assert all(one["isOwn"] for one in told)
+    assert {one["timer"]["id"] for one in events} == {timer["id"]}
+    assert all(one["isOwn"] for one in events)
 
 
 def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
@@ -199,8 +199,8 @@ def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, complaint
     # The server's messages are in English, whatever the widget's language.
     expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
     ann_widget.expect_state("Running")
-    (told,) = ann_widget.heard()
-    assert (told["type"], told["code"], told["action"]) == ("issue-timer:problem", "refused", "pause")
+    (event,) = ann_widget.events()
+    assert (event["type"], event["code"], event["action"]) == ("issue-timer:problem", "refused", "pause")
     before = ann_widget.seconds()
     ann_widget.page.wait_for_timeout(2100)
     assert 1 <= ann_widget.seconds() - before <= 3

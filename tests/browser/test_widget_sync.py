@@ -97,7 +97,10 @@ def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     expect(duplicate.notice).to_have_text(f"{REPO}#7 was started.")
     ann_widget.expect_sent()
-    assert [told["isOwn"] for widget in (ann_widget, duplicate) for told in widget.heard()] == [True, False]
+    assert [event["isOwn"] for widget in (ann_widget, duplicate) for event in widget.events()] == [
+        True,
+        False,
+    ]
 
 
 def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget) -> None:
@@ -132,8 +135,8 @@ def test_a_change_on_github_shows_within_fifteen_seconds(
     widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(1)
     expect(widget.notice).to_have_text(f"{REPO}#7 was started.")
-    (told,) = widget.heard()
-    assert (told["type"], told["isOwn"]) == ("issue-timer:start", False)
+    (event,) = widget.events()
+    assert (event["type"], event["isOwn"]) == ("issue-timer:start", False)
 
 
 def test_a_change_on_another_device_shows_within_fifteen_seconds(

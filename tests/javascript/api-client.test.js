@@ -35,7 +35,12 @@ function answer(status, body, headers = {}) {
   });
 }
 
-/** @param {number} status @param {unknown} [body] @param {Record<string, string>} [headers] @returns {Promise<ApiError>} */
+/**
+ * @param {number} status
+ * @param {unknown} [body]
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<ApiError>}
+ */
 async function failure(status, body, headers) {
   respond = () => answer(status, body, headers);
   try {

@@ -48,7 +48,7 @@ for (const [idle, interval] of [
   [600_000, 30_000],
   [3_600_000, 60_000],
 ]) {
-  test(`after ${idle / 1_000} inactive seconds, timers are polled every ${interval / 1_000} seconds`, async () => {
+  test(`after ${idle / 1_000} idle seconds, polls are ${interval / 1_000} seconds apart`, async () => {
     await browser.pass(idle);
     await expectPollAfter(interval);
   });

@@ -12,7 +12,12 @@ beforeEach(async () => {
 
 afterEach(() => page.tearDown());
 
-/** Make requests whose path ends with a text fail. @param {string} end @param {(count: number) => Response | undefined} respond */
+/**
+ * Make requests whose path ends with a text fail.
+ *
+ * @param {string} end
+ * @param {(count: number) => Response | undefined} respond
+ */
 function onPost(end, respond) {
   let count = 0;
   page.server.intercept = ({ method, path }) => {
@@ -65,7 +70,7 @@ test("actions show at once, are sent in order and reported when they are confirm
   );
 });
 
-test("the time of an action is that of the server's clock when it was made, also if it is sent later", async () => {
+test("an action has the time at which it was made, also if it is sent later", async () => {
   await page.connect();
   page.server.intercept = lose;
   page.manager.start(issue(7));
@@ -314,7 +319,7 @@ test("another user need not wait because the server asked the one before to", as
   assert.deepEqual(page.shown, ["8 running"]);
 });
 
-test("nothing is sent from the time that another tab announces another user until the server has confirmed", async () => {
+test("after another tab has announced another user, nothing is sent before the server's answer", async () => {
   await page.connect();
   /** @type {PromiseWithResolvers<void>} */
   const held = Promise.withResolvers();
@@ -603,7 +608,7 @@ for (const days of [-1, 1]) {
     assert.ok(Math.abs(page.manager.active(page.manager.state.timers[0]) - 600) <= 1);
   });
 
-  test(`a clock that is set by ${days} days while a timer runs changes nothing, and the server is asked`, async () => {
+  test(`setting the clock by ${days} days while a timer runs changes nothing but makes a poll`, async () => {
     page.server.start(7, page.server.now - 600_000);
     await page.connect();
     await page.browser.pass(1_500);
@@ -615,7 +620,7 @@ for (const days of [-1, 1]) {
   });
 }
 
-test("without a connection, the time that the machine has slept is counted until the server answers", async () => {
+test("without a connection, the time of sleep counts until the server answers", async () => {
   page.server.start(7);
   await page.connect();
   page.server.intercept = lose;
