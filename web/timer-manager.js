@@ -103,11 +103,13 @@ export class TimerManager extends EventTarget {
     if (this.#connection) return;
     this.#connection = new AbortController();
     const { signal } = this.#connection;
-    /** @type {(target: EventTarget, type: string, listener: (event: any) => void) => void} */
+    /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
     const on = (target, type, listener) => target.addEventListener(type, listener, { signal, passive: true });
     on(document, "visibilitychange", () => this.#onVisible());
     on(window, "online", () => this.#onVisible());
-    on(window, "pageshow", ({ persisted }) => persisted && this.#onVisible());
+    on(window, "pageshow", (event) => {
+      if (/** @type {PageTransitionEvent} */ (event).persisted) this.#onVisible();
+    });
     for (const type of ["pointerdown", "keydown"]) {
       on(document, type, () => this.#poller.noteActivity() && this.refresh());
     }

@@ -305,6 +305,21 @@ test("an action that is refused because another user has signed in is kept for i
   assert.deepEqual(page.reported, []);
 });
 
+test("a refusal that arrives after another user has signed in is not shown to that user", async () => {
+  await page.connect();
+  /** @type {PromiseWithResolvers<Response>} */
+  const held = Promise.withResolvers();
+  page.server.intercept = ({ method }) => (method === "POST" ? held.promise : undefined);
+  page.manager.start(issue(7));
+  await flush();
+  page.server.user = 2;
+  await page.manager.refresh();
+  held.resolve(page.server.answer(400, { detail: "Not on a Sunday." }));
+  await flush();
+  assert.deepEqual(page.reported, []);
+  assert.deepEqual(page.browser.stored, []);
+});
+
 test("another user need not wait because the server asked the one before to", async () => {
   await page.connect();
   onPost("/start/", (count) => (count === 1 ? busy() : undefined));
