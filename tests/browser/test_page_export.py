@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.past import REPO, ZONE, day, put, worked
+from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ def read(content: str) -> list[dict[str, str]]:
 def test_the_filter_decides_what_is_exported_of_all_pages(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, tmp_path: Path
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, 7 + i % 2) for i in range(250)])
+    put_timers(
+        site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, 7 + i % 2) for i in range(250)]
+    )
     sheet = open_timesheet(open_page, sign_in, ann, "/?issue=7")
     name, content = export(sheet, tmp_path)
-    assert name == f"issue-timer-{day(29)}-{day(0)}.csv"
+    assert name == f"issue-timer-{days_ago(29)}-{days_ago(0)}.csv"
     rows = read(content)
     assert len({row["id"] for row in rows}) == 125
     assert {(row["repository"], row["issue"]) for row in rows} == {(REPO, "7")}
@@ -49,13 +51,13 @@ def test_the_filter_decides_what_is_exported_of_all_pages(
 def test_times_are_exact_and_as_spreadsheets_read_them(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, tmp_path: Path
 ) -> None:
-    put(site, [worked(ann, 2, "23:30", 90.5, 7)])
+    put_timers(site, [finished_timer(ann, 2, "23:30", 90.5, 7)])
     sheet = open_timesheet(open_page, sign_in, ann)
     ((row),) = read(export(sheet, tmp_path)[1])
-    assert row["start_local"] == f"{day(2)} 23:30:00"
-    assert row["end_local"] == f"{day(1)} 01:00:30"
+    assert row["start_local"] == f"{days_ago(2)} 23:30:00"
+    assert row["end_local"] == f"{days_ago(1)} 01:00:30"
     start = datetime.fromisoformat(row["start_utc"]).astimezone(ZONE)
-    assert start == datetime.combine(day(2), time(23, 30), ZONE)
+    assert start == datetime.combine(days_ago(2), time(23, 30), ZONE)
     assert (row["active_seconds"], row["active_time"], row["paused_seconds"]) == ("5430", "1:30:30", "0")
 
 
@@ -77,7 +79,7 @@ def test_the_file_is_as_the_standard_says_and_no_formula_is_in_it(
         "zwölf\nZeilen; und Ende",
         "a=b",
     ]
-    put(site, [worked(ann, 1 + i, description=text) for i, text in enumerate(texts)])
+    put_timers(site, [finished_timer(ann, 1 + i, description=text) for i, text in enumerate(texts)])
     sheet = open_timesheet(open_page, sign_in, ann)
     _, content = export(sheet, tmp_path)
     # RFC 4180: lines end with CRLF, and what holds a quote, a comma or a line break is quoted.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.past import put, worked
+from tests.browser.seed import finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
 from tests.support.axe import violations
 
@@ -29,8 +29,10 @@ PAGES = ["/", "/account.html", "/embed.html"]
 def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
     """Opens the page of somebody with a history, as a browser with some options shows it."""
     long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
-    put(site, [worked(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
-    put(site, [worked(ann, 1, "12:00", repo=f"an-owner-with-a-long-name/{'and-a-repository-' * 5}")])
+    put_timers(site, [finished_timer(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
+    put_timers(
+        site, [finished_timer(ann, 1, "12:00", repo=f"an-owner-with-a-long-name/{'and-a-repository-' * 5}")]
+    )
 
     def open_sheet(**options: Any) -> Timesheet:
         return open_timesheet(open_page, sign_in, ann, **options)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.held import Held
-from tests.browser.past import REPO, ZONE, day, put, worked
+from tests.browser.blocked_requests import BlockedRequests
+from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
 from tests.browser.widget import OFFLINE, Widget, noon_zone
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
     """Ann's page; she worked on three days."""
-    put(
+    put_timers(
         site,
         [
-            worked(ann, 1, "09:00", 90, 7, description="Say hello"),
-            worked(ann, 1, "14:00", 20, 8),
-            worked(ann, 2, "10:00", 45, None, description="Planning"),
-            worked(ann, 40, "10:00", 30, 7, repo="octocat/spoon-knife"),
+            finished_timer(ann, 1, "09:00", 90, 7, description="Say hello"),
+            finished_timer(ann, 1, "14:00", 20, 8),
+            finished_timer(ann, 2, "10:00", 45, None, description="Planning"),
+            finished_timer(ann, 40, "10:00", 30, 7, repo="octocat/spoon-knife"),
         ],
     )
     return open_timesheet(open_page, sign_in, ann)
@@ -48,7 +48,7 @@ def stored(sheet: Timesheet, query: str = "") -> list[dict[str, Any]]:
 
 
 def long_day(ago: int) -> str:
-    date = day(ago)
+    date = days_ago(ago)
     return f"{date:%A} {date.day} {date:%B}"
 
 
@@ -70,7 +70,7 @@ def test_nobody_sees_the_time_of_somebody_else(
     sheet: Timesheet, open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site
 ) -> None:
     bob = github.new_user(f"bob-{len(github.accounts)}")
-    put(site, [worked(bob, 1, "09:00", 15, 99)])
+    put_timers(site, [finished_timer(bob, 1, "09:00", 15, 99)])
     of_bob = open_timesheet(open_page, sign_in, bob)
     assert of_bob.issues() == [f"{REPO}#99"]
     expect(of_bob.total).to_have_text("15m")
@@ -89,9 +89,9 @@ def test_a_filter_selects_entries_and_is_in_the_address(sheet: Timesheet) -> Non
 
 
 def test_days_can_be_chosen(sheet: Timesheet) -> None:
-    sheet.choose("From … to …", From=day(45).isoformat(), To=day(2).isoformat())
+    sheet.choose("From … to …", From=days_ago(45).isoformat(), To=days_ago(2).isoformat())
     assert sheet.issues() == ["No issue", "octocat/spoon-knife#7"]
-    assert sheet.page.url.endswith(f"/?from={day(45)}&to={day(2)}")
+    assert sheet.page.url.endswith(f"/?from={days_ago(45)}&to={days_ago(2)}")
 
 
 def test_the_way_back_leads_through_the_filters(sheet: Timesheet) -> None:
@@ -109,10 +109,10 @@ def test_the_way_back_leads_through_the_filters(sheet: Timesheet) -> None:
 
 
 def test_an_address_with_a_filter_can_be_passed_on(sheet: Timesheet) -> None:
-    sheet.page.goto(f"/?from={day(2)}&to={day(2)}")
+    sheet.page.goto(f"/?from={days_ago(2)}&to={days_ago(2)}")
     sheet.expect_ready()
     assert sheet.issues() == ["No issue"]
-    expect(sheet.filter.get_by_label("From", exact=True)).to_have_value(day(2).isoformat())
+    expect(sheet.filter.get_by_label("From", exact=True)).to_have_value(days_ago(2).isoformat())
     sheet.filter.get_by_role("button", name="Reset").click()
     expect(sheet.entries).to_have_count(3)
     assert sheet.page.url.endswith("/")
@@ -156,7 +156,9 @@ def test_days_can_be_far_away(sheet: Timesheet, search: str) -> None:
 def test_a_thousand_entries_can_be_gone_through(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(1000)])
+    put_timers(
+        site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(1000)]
+    )
     sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
     more = sheet.page.get_by_role("button", name="Load more")
     for shown in range(100, 1000, 100):
@@ -176,7 +178,10 @@ def test_a_thousand_entries_can_be_gone_through(
 def test_the_way_to_more_stays_under_the_pointer(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, entries_a_day: int
 ) -> None:
-    put(site, [worked(ann, 1 + i // entries_a_day, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(110)])
+    put_timers(
+        site,
+        [finished_timer(ann, 1 + i // entries_a_day, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(110)],
+    )
     sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
     expect(sheet.entries).to_have_count(100)
     moved = sheet.page.get_by_role("button", name="Load more").evaluate("""async (button) => {
@@ -217,15 +222,15 @@ def test_a_search_goes_on_where_a_page_has_nothing(sheet: Timesheet) -> None:
 def test_what_is_loaded_late_is_not_mixed_into_what_another_filter_selects(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
     sheet = open_timesheet(open_page, sign_in, ann)
-    held = Held(sheet.page, "**/api/timelogs/?*cursor=*")
+    blocked = BlockedRequests(sheet.page, "**/api/timelogs/?*cursor=*")
     with sheet.page.expect_request("**/api/timelogs/?*cursor=*"):
         sheet.page.get_by_role("button", name="Load more").click()
     sheet.choose("All time", Issue_number="3")
     assert sheet.issues() == [f"{REPO}#3"]
     with sheet.page.expect_response("**/api/timelogs/?*cursor=*"):
-        held.first().continue_()
+        blocked.first().continue_()
     sheet.page.wait_for_timeout(500)
     assert sheet.issues() == [f"{REPO}#3"]
 
@@ -233,7 +238,7 @@ def test_what_is_loaded_late_is_not_mixed_into_what_another_filter_selects(
 def test_an_entry_that_was_moved_back_is_shown_once(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
     sheet = open_timesheet(open_page, sign_in, ann)
     last = stored(sheet, "?page_size=100")[-1]
     page = {"next": None, "results": [last, last | {"id": f"{ann.id}-another", "github_issue_number": 999}]}
@@ -253,8 +258,8 @@ def test_an_entry_is_corrected(sheet: Timesheet) -> None:
     sheet.fill(
         Issue="https://github.com/octocat/spoon-knife/issues/3",
         Description="Forks",
-        Start=f"{day(1)}T13:30",
-        End=f"{day(1)}T15:00",
+        Start=f"{days_ago(1)}T13:30",
+        End=f"{days_ago(1)}T15:00",
     )
     sheet.save()
     expect(sheet.status).to_have_text("Saved.")
@@ -268,7 +273,7 @@ def test_an_entry_is_corrected(sheet: Timesheet) -> None:
 
 
 def test_what_is_not_touched_stays_to_the_millisecond(sheet: Timesheet, ann: Account, site: Site) -> None:
-    put(site, [worked(ann, 3, "09:00:01.234", 10.0017, 9)])
+    put_timers(site, [finished_timer(ann, 3, "09:00:01.234", 10.0017, 9)])
     sheet.page.reload()
     before = stored(sheet)
     sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
@@ -291,7 +296,7 @@ def test_an_entry_is_taken_off_its_issue(sheet: Timesheet) -> None:
 
 def test_mistakes_are_said_beside_their_fields_before_anything_is_sent(sheet: Timesheet) -> None:
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
-    sheet.fill(Issue="seven", End=f"{day(1)}T12:00")
+    sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
     sheet.save()
     expect(sheet.mistake("Issue")).to_have_text(re.compile("That is no issue on GitHub"))
     expect(sheet.mistake("End")).to_have_text("The end lies before the start.")
@@ -317,10 +322,10 @@ def test_what_only_the_server_finds_wrong_is_said_beside_its_field(
             headers: { "Content-Type": "application/json" },
             body: JSON.stringify({ start_time }),
         })""",
-        [timer["id"], datetime.combine(day(1), time(14, 15), ZONE).isoformat()],
+        [timer["id"], datetime.combine(days_ago(1), time(14, 15), ZONE).isoformat()],
     )
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
-    sheet.fill(End=f"{day(1)}T14:10")
+    sheet.fill(End=f"{days_ago(1)}T14:10")
     sheet.save()
     expect(sheet.mistake("End")).to_have_text("Must not be before start_time.")
     # Whatever language the page is in.
@@ -332,8 +337,8 @@ def test_an_entry_over_the_change_of_the_clocks_is_corrected(
     sheet: Timesheet, ann: Account, site: Site
 ) -> None:
     # In Berlin from 02:50 to 02:10, an hour after which it was 03:10.
-    ago = (day(0) - date(2026, 10, 25)).days
-    put(site, [worked(ann, ago, "02:50", 20, 12)])
+    ago = (days_ago(0) - date(2026, 10, 25)).days
+    put_timers(site, [finished_timer(ann, ago, "02:50", 20, 12)])
     sheet.page.goto("/?from=2026-10-25&to=2026-10-25")
     sheet.page.get_by_role("button", name="Edit").click()
     expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value(re.compile("T02:50"))
@@ -356,13 +361,13 @@ def test_an_entry_over_the_change_of_the_clocks_is_corrected(
     [
         (f"repo={REPO.upper()}", {"Issue": "octocat/spoon-knife#7"}),
         ("issue=7", {"Issue": f"{REPO}#8"}),
-        (f"from={day(11)}", {"Start": f"{day(12)}T23:00"}),
+        (f"from={days_ago(11)}", {"Start": f"{days_ago(12)}T23:00"}),
     ],
 )
 def test_what_the_filter_selects_no_more_is_gone_after_its_correction(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, search: str, correction: dict[str, str]
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
+    put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
     sheet = open_timesheet(open_page, sign_in, ann, f"/?{search}")
     sheet.page.get_by_role("button", name="Load more").click()
     expect(sheet.entries).to_have_count(110)
@@ -482,7 +487,7 @@ def test_what_could_not_be_had_at_first_is_asked_for_again(
 def test_the_times_are_those_of_where_one_has_travelled(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1, "09:00", 90)])
+    put_timers(site, [finished_timer(ann, 1, "09:00", 90)])
     sheet = Timesheet(sign_in(open_page(locale="en-GB"), ann))
     page = sheet.page
     devtools = page.context.new_cdp_session(page)
@@ -545,14 +550,14 @@ def test_a_day_without_entries_goes_with_its_last_one(sheet: Timesheet) -> None:
 
 
 def test_what_is_shown_by_now_stays_when_an_entry_is_deleted_that_is_not(sheet: Timesheet) -> None:
-    held = Held(sheet.page, re.compile(r"/api/timelogs/[^?/]+/$"), "DELETE")
+    blocked = BlockedRequests(sheet.page, re.compile(r"/api/timelogs/[^?/]+/$"), "DELETE")
     sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
     with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
         sheet.dialog.get_by_role("button", name="Delete").click()
     sheet.choose("All time", Issue_number="7")
     # What is asked for afterwards would put it right.
-    Held(sheet.page, "**/api/timelogs/?*")
-    held.first().continue_()
+    BlockedRequests(sheet.page, "**/api/timelogs/?*")
+    blocked.first().continue_()
     expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
     assert sheet.issues() == [f"{REPO}#7", "octocat/spoon-knife#7"]
 
@@ -592,7 +597,7 @@ def test_the_widget_and_the_history_agree(sheet: Timesheet) -> None:
 def test_what_starts_elsewhere_appears_and_leaves_one_where_one_is(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
+    put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
     sheet = open_timesheet(open_page, sign_in, ann)
     sheet.page.get_by_role("button", name="Load more").click()
     expect(sheet.entries).to_have_count(150)
@@ -615,8 +620,8 @@ def test_time_is_added_by_its_end(sheet: Timesheet) -> None:
     sheet.fill(
         Issue="octocat/spoon-knife#5",
         Description="Review",
-        Start=f"{day(1)}T11:00",
-        End=f"{day(1)}T12:15",
+        Start=f"{days_ago(1)}T11:00",
+        End=f"{days_ago(1)}T12:15",
     )
     sheet.save()
     expect(sheet.status).to_have_text("1h\u00a015m are added.")
@@ -640,7 +645,7 @@ def test_time_is_added_by_its_duration_and_without_a_mouse(sheet: Timesheet) -> 
     sheet.page.get_by_role("button", name="Add time").focus()
     keyboard.press("Enter")
     keyboard.type("octocat/spoon-knife#6")
-    sheet.dialog.get_by_label("Start", exact=True).fill(f"{day(2)}T16:00")
+    sheet.dialog.get_by_label("Start", exact=True).fill(f"{days_ago(2)}T16:00")
     sheet.dialog.get_by_role("radio", name="Ended at").focus()
     keyboard.press("ArrowRight")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_hidden()
@@ -675,7 +680,7 @@ def test_time_is_not_added_twice_when_its_answer_gets_lost(sheet: Timesheet) -> 
         };
     }""")
     sheet.page.get_by_role("button", name="Add time").click()
-    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{day(1)}T11:00", End=f"{day(1)}T12:15")
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     sheet.save()
     expect(sheet.dialog.get_by_role("alert")).to_have_text("There is no connection to the server.")
     sheet.save()
@@ -684,20 +689,20 @@ def test_time_is_not_added_twice_when_its_answer_gets_lost(sheet: Timesheet) -> 
 
 
 def test_a_form_stays_open_until_it_is_saved(sheet: Timesheet) -> None:
-    held = Held(sheet.page, "**/api/timelogs/")
+    blocked = BlockedRequests(sheet.page, "**/api/timelogs/")
     sheet.page.get_by_role("button", name="Add time").click()
     with sheet.page.expect_request("**/api/timelogs/"):
         sheet.save()
     sheet.page.keyboard.press("Escape")
     sheet.dialog.get_by_role("button", name="Cancel").click()
     expect(sheet.dialog).to_be_visible()
-    held.first().continue_()
+    blocked.first().continue_()
     expect(sheet.dialog).to_be_hidden()
     expect(sheet.status).to_have_text("1h are added.")
 
 
 def test_a_form_that_was_closed_while_it_was_saved_does_not_close_the_next_one(sheet: Timesheet) -> None:
-    held = Held(sheet.page, "**/api/timelogs/")
+    blocked = BlockedRequests(sheet.page, "**/api/timelogs/")
     sheet.page.get_by_role("button", name="Add time").click()
     with sheet.page.expect_request("**/api/timelogs/"):
         sheet.save()
@@ -705,7 +710,7 @@ def test_a_form_that_was_closed_while_it_was_saved_does_not_close_the_next_one(s
     sheet.page.evaluate("document.querySelector('dialog').close()")
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
     sheet.fill(Description="Still there")
-    held.first().continue_()
+    blocked.first().continue_()
     expect(sheet.entries).to_have_count(4)
     expect(sheet.dialog.get_by_label("Description")).to_have_value("Still there")
     sheet.save()
@@ -715,7 +720,7 @@ def test_a_form_that_was_closed_while_it_was_saved_does_not_close_the_next_one(s
 def test_what_is_entered_survives_a_session_that_is_over(sheet: Timesheet, complaints: Complaints) -> None:
     complaints.provoke("status of 401 ")
     sheet.page.get_by_role("button", name="Add time").click()
-    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{day(1)}T11:00", End=f"{day(1)}T12:15")
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     cookies = sheet.page.context.cookies()
     sheet.page.context.clear_cookies()
     sheet.save()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.past import REPO, day, put, worked
+from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
     """Ann's page; one of her timers went on over midnight."""
-    put(
+    put_timers(
         site,
         [
-            worked(ann, 2, "22:30", 150, 7),
-            worked(ann, 3, "09:00", 240, 8),
-            worked(ann, 3, "14:00", 30, 7),
-            worked(ann, 200, "14:00", 60, 9),
+            finished_timer(ann, 2, "22:30", 150, 7),
+            finished_timer(ann, 3, "09:00", 240, 8),
+            finished_timer(ann, 3, "14:00", 30, 7),
+            finished_timer(ann, 200, "14:00", 60, 9),
         ],
     )
     return open_timesheet(open_page, sign_in, ann)
@@ -54,7 +54,7 @@ def test_time_is_added_up_by_issue_the_longest_first(sheet: Timesheet) -> None:
 
 
 def test_the_chart_says_in_words_what_it_shows(sheet: Timesheet) -> None:
-    date = day(3)
+    date = days_ago(3)
     chart = sheet.page.get_by_role("img", name=f"{date:%a} {date.day} {date:%b}, 4h\u00a030m")
     expect(chart).to_be_visible()
     expect(chart).to_have_accessible_name(re.compile("2h.20m a day on average, on 3 days"))
@@ -76,7 +76,7 @@ def test_a_day_in_the_table_leads_to_its_entries(sheet: Timesheet) -> None:
     sheet.page.get_by_role("table", name="Time per day").get_by_role("link").last.click()
     expect(sheet.entries).to_have_count(2)
     expect(sheet.total).to_have_text("4h\u00a030m")
-    assert sheet.page.url.endswith(f"/?from={day(3)}&to={day(3)}")
+    assert sheet.page.url.endswith(f"/?from={days_ago(3)}&to={days_ago(3)}")
     expect(sheet.page.get_by_role("heading", name="Entries")).to_be_focused()
 
 
@@ -95,7 +95,7 @@ def test_a_long_period_is_charted_by_week(sheet: Timesheet) -> None:
 
 
 def test_days_to_come_have_no_time(sheet: Timesheet) -> None:
-    sheet.choose("From … to …", From=day(-10).isoformat(), To=day(-12).isoformat())
+    sheet.choose("From … to …", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
     expect(sheet.total).to_have_text("0m")
     expect(sheet.no_entries).to_be_visible()
 
@@ -103,7 +103,7 @@ def test_days_to_come_have_no_time(sheet: Timesheet) -> None:
 def test_many_issues_are_shown_on_request(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1, f"{8 + i:02}:00", 50 - i, i + 1) for i in range(9)])
+    put_timers(site, [finished_timer(ann, 1, f"{8 + i:02}:00", 50 - i, i + 1) for i in range(9)])
     sheet = open_timesheet(open_page, sign_in, ann)
     issues = sheet.page.get_by_role("table", name="Time per issue").locator("tbody").get_by_role("row")
     expect(issues).to_have_count(6)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
-from tests.browser.held import Held
-from tests.browser.past import REPO, put, worked
+from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -82,7 +82,7 @@ def test_who_signs_out_in_one_tab_is_gone_from_the_others_at_once(
 def test_who_signs_in_in_one_tab_is_who_the_others_are_of(
     ann_page: Page, github: FakeGitHub, site: Site, ann: Account, address: str
 ) -> None:
-    put(site, [worked(ann, 1)])
+    put_timers(site, [finished_timer(ann, 1)])
     ann_page.goto(address)
     expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
     bob = sign_in_as_bob_in_another_tab(ann_page, github)
@@ -115,13 +115,13 @@ def test_a_tab_that_slept_takes_nothing_from_who_has_signed_in_meanwhile(
     page.goto("/")
     page.get_by_role("button", name="Add time").click()
     page.get_by_label("Description").fill("Half of it")
-    held = Held(ann_widget.page, "**/api/timelogs/?*")
+    blocked = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
-    held.first()
+    blocked.first()
     # It is another day by now.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.loadToday()")
     with ann_widget.page.expect_response("**/api/auth/me/"):
-        held.first().continue_()
+        blocked.first().continue_()
     page.wait_for_timeout(1000)
     expect(page.get_by_label("Description")).to_have_value("Half of it", timeout=1000)
     expect(page.get_by_text(f"Signed in as {bob.login}")).to_be_visible()

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewContext, NewWidget, OtherSites
-from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -228,7 +228,7 @@ def test_nothing_is_sent_once_the_widget_is_taken_off_its_page(
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     for answers in (False, True):
-        held = Held(page, "**/start/")
+        held = BlockedRequests(page, "**/start/")
         ann_widget.start(f"{REPO}#{7 + answers}")
         ann_widget.button("Stop").click()
         held.first()

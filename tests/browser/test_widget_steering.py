@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewWidget
-from tests.browser.held import Held
 from tests.browser.widget import REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -240,7 +240,7 @@ def test_a_start_that_is_refused_takes_what_followed_back_with_it(
     complaints.provoke(r"status of 403 .*/start/$")
     sent: list[str] = []
     ann_widget.page.on("request", lambda request: sent.append(request.method))
-    held = Held(ann_widget.page, "**/start/")
+    held = BlockedRequests(ann_widget.page, "**/start/")
     ann_widget.start(f"{REPO}#7")
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
@@ -254,7 +254,7 @@ def test_a_start_that_is_refused_takes_what_followed_back_with_it(
 def test_a_button_shows_its_effect_before_the_server_answers(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
-    held = Held(ann_widget.page, "**/pause/")
+    held = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.page.evaluate(
         "document.querySelector('issue-timer').shadowRoot.querySelector('.pause').click()"
     )

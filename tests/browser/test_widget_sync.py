@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewWidget
-from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site, eventually, payload
 from tests.support.fake_github import FakeGitHub
@@ -37,7 +37,7 @@ def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> N
     ann_widget.expect_sent()
     # Neither by asking the server, nor by waiting for its answer.
     other.page.route("**/api/timelogs/**", lambda route: route.abort())
-    held = Held(ann_widget.page, "**/pause/")
+    held = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.button("Pause").click()
     other.expect_state("Paused")
     assert "Paused" in ann_widget.timers.inner_text()
@@ -65,7 +65,7 @@ def test_what_the_server_refuses_is_taken_back_in_all_tabs(
     other = ann_widget.another_tab()
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
-    held = Held(ann_widget.page, "**/stop/")
+    held = BlockedRequests(ann_widget.page, "**/stop/")
     ann_widget.button("Stop").click()
     expect(other.timers).to_have_count(0)
     held.first().fulfill(status=400, json={"detail": "Not on a Sunday."})
@@ -122,7 +122,7 @@ def test_what_is_done_before_a_tab_knows_who_is_there_now_waits_for_who_did_it(
     other.goto("/api/health/")
     sent: list[str] = []
     ann_widget.page.on("request", lambda request: sent.append(request.method))
-    held = Held(ann_widget.page, "**/api/timelogs/?*")
+    held = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.become(bob_widget)
     say_who_is_here(other, bob.id)
     held.first()
@@ -325,7 +325,7 @@ def test_a_timer_that_ones_own_start_paused_was_not_paused_elsewhere(
     ann_widget.expect_state("Running")
     ann_widget.listen()
 
-    held = Held(ann_widget.page, "**/api/timelogs/?*")
+    held = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     with ann_widget.page.expect_response("**/start/") as started:
         ann_widget.start(f"{REPO}#8")
     # As a stack does whose timers are exclusive.
@@ -388,7 +388,7 @@ def test_of_two_tabs_one_asks_also_when_its_answer_takes_long(
     other.page.wait_for_timeout(500)
     asked: list[str] = []
     widget.page.on("request", lambda request: asked.append(request.url))
-    held = Held(other.page, "**/api/timelogs/?*")
+    held = BlockedRequests(other.page, "**/api/timelogs/?*")
     clock.run_for(15_100)
     held.first()
     # After two seconds more it would be this tab's turn.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, NewWidget
-from tests.browser.held import Held
 from tests.browser.widget import OFFLINE, REPO, Widget, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -102,7 +102,7 @@ def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Sit
     running.page.wait_for_load_state("networkidle")
     running.listen()
     # What was asked for before is answered after.
-    held = Held(running.page, "**/api/timelogs/?*")
+    held = BlockedRequests(running.page, "**/api/timelogs/?*")
     running.page.evaluate("void document.querySelector('issue-timer').manager.refresh()")
     held.first()
     running.page.wait_for_timeout(50)
@@ -114,7 +114,7 @@ def test_what_is_done_right_after_waking_is_done_then(running: Widget, site: Sit
     running.expect_state("Paused")
     assert running.seconds() >= 3600
     # For the server, it did not sleep: somebody has set its clock.
-    held.let_go()
+    held.release()
     running.expect_sent()
     assert [told["type"] for told in running.heard()] == ["issue-timer:pause"]
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
