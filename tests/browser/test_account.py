@@ -20,35 +20,35 @@ def account_page(ann_page: Page) -> Page:
     return ann_page
 
 
-def make_token(page: Page, name: str, may: str = "read", last_day: str = "") -> str:
+def create_token(page: Page, name: str, scope: str = "read only", valid_until: str = "") -> str:
     page.get_by_label("Name").fill(name)
-    page.get_by_label("May").select_option(may)
-    page.get_by_label("Last day").fill(last_day)
-    page.get_by_role("button", name="Make token").click()
-    expect(page.get_by_role("status")).to_have_text(f"{name} is made.")
+    page.get_by_label("Access").select_option(scope)
+    page.get_by_label("Valid until").fill(valid_until)
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_role("status")).to_have_text(f"Token {name} created.")
     return page.get_by_label("Your new token").input_value()
 
 
 def test_a_token_made_on_the_page_works_without_a_browser(
     account_page: Page, site: Site, ann: Account
 ) -> None:
-    token = make_token(account_page, "editor", "read and write")
+    token = create_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
     (timer,) = site.get("/api/timelogs/", token)["results"]
     assert timer["user"] == ann.id
 
 
 def test_a_token_that_may_read_may_not_write(account_page: Page, site: Site) -> None:
-    token = make_token(account_page, "report", "read")
+    token = create_token(account_page, "report")
     assert site.get("/api/timelogs/", token)["results"] == []
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 403
 
 
 def test_a_token_is_shown_once_and_its_name_afterwards(account_page: Page) -> None:
-    token = make_token(account_page, "report", last_day="2099-12-31")
+    token = create_token(account_page, "report", valid_until="2099-12-31")
     item = account_page.get_by_role("region", name="API tokens").get_by_role("listitem")
     expect(item).to_contain_text("report")
-    expect(item).to_contain_text("may read · ")
+    expect(item).to_contain_text("read only · ")
     expect(item).to_contain_text("expires Dec 31, 2099 · never used")
     account_page.reload()
     expect(item).to_contain_text("report")
@@ -58,7 +58,7 @@ def test_a_token_is_shown_once_and_its_name_afterwards(account_page: Page) -> No
 
 def test_a_token_can_be_copied(account_page: Page) -> None:
     account_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    token = make_token(account_page, "report")
+    token = create_token(account_page, "report")
     account_page.get_by_role("button", name="Copy").click()
     expect(account_page.get_by_role("status")).to_have_text("Copied.")
     assert account_page.evaluate("navigator.clipboard.readText()") == token
@@ -67,17 +67,17 @@ def test_a_token_can_be_copied(account_page: Page) -> None:
 def test_a_mistake_in_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
     complaints.provoke(r"status of 400 .*/api/auth/tokens/$")
     account_page.get_by_label("Name").fill("report")
-    account_page.get_by_label("Last day").fill("2001-01-01")
-    account_page.get_by_role("button", name="Make token").click()
+    account_page.get_by_label("Valid until").fill("2001-01-01")
+    account_page.get_by_role("button", name="Create token").click()
     expect(account_page.get_by_role("status")).to_have_text("Must lie in the future.")
 
 
 def test_a_revoked_token_works_no_more(account_page: Page, site: Site) -> None:
-    token = make_token(account_page, "report")
+    token = create_token(account_page, "report")
     assert site.send("GET", "/api/timelogs/", token=token).status == 200
     account_page.get_by_role("button", name="Revoke report").click()
     account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
     # One that runs may know the token for another minute.
     site.restart("TimelogsFunction")
@@ -93,7 +93,7 @@ def download(page: Page, folder: Path) -> Any:
 
 
 def test_one_takes_along_what_is_stored(account_page: Page, site: Site, ann: Account, tmp_path: Path) -> None:
-    token = make_token(account_page, "editor", "read and write")
+    token = create_token(account_page, "editor", "read and write")
     timer = json.loads(site.send("POST", "/api/timelogs/start/", token=token).body)
     exported = download(account_page, tmp_path)
     assert exported.keys() >= {"profile", "tokens", "timers", "places", "changes"}
@@ -117,7 +117,7 @@ def test_the_export_has_the_timers_of_all_pages(account_page: Page, site: Site, 
 def test_an_account_is_deleted_only_when_that_is_confirmed(
     account_page: Page, sign_in: SignIn, site: Site, ann: Account
 ) -> None:
-    token = make_token(account_page, "editor", "read and write")
+    token = create_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
     account_page.get_by_role("button", name="Delete account").click()
     expect(account_page.get_by_role("button", name="Cancel")).to_be_focused()
@@ -128,7 +128,9 @@ def test_an_account_is_deleted_only_when_that_is_confirmed(
 
     account_page.get_by_role("button", name="Delete account").click()
     account_page.get_by_role("button", name="Delete everything").click()
-    expect(account_page.get_by_role("status")).to_have_text("Everything is deleted.")
+    expect(account_page.get_by_role("status")).to_have_text(
+        "Your account and all its data have been deleted."
+    )
     assert account_page.context.cookies() == []
     # What stays says that they have left.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
@@ -161,7 +163,7 @@ def test_the_keyboard_is_enough(account_page: Page) -> None:
     account_page.keyboard.press("Enter")
     tab_to("button", "Revoke")
     account_page.keyboard.press("Enter")
-    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_label("Name")).to_be_focused()
     tab_to("button", "Sign out everywhere")
     account_page.keyboard.press("Space")

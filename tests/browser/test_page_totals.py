@@ -89,13 +89,13 @@ def test_a_filter_is_of_the_totals_too(sheet: Timesheet) -> None:
 def test_a_long_period_is_charted_by_week(sheet: Timesheet) -> None:
     sheet.choose("All time")
     expect(sheet.total).to_have_text("8h")
-    expect(sheet.page.get_by_text("Of 365 days at most")).to_be_visible()
+    expect(sheet.page.get_by_text("Totals cover at most 365 days")).to_be_visible()
     expect(sheet.page.get_by_role("img", name="a week on average")).to_be_visible()
     assert 28 <= sheet.page.locator(".plot .bar").count() <= 31
 
 
 def test_days_to_come_have_no_time(sheet: Timesheet) -> None:
-    sheet.choose("From … to …", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
+    sheet.choose("Custom range", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
     expect(sheet.total).to_have_text("0m")
     expect(sheet.no_entries).to_be_visible()
 

@@ -99,7 +99,7 @@ def test_what_one_was_entering_is_not_saved_as_somebody_else(
     ann_page.get_by_label("Description").fill("Secret")
     ann_page.context.clear_cookies()
     ann_page.get_by_role("button", name="Save").click()
-    expect(ann_page.get_by_role("alert").filter(has_text="sign in again, in another tab")).to_be_visible()
+    expect(ann_page.get_by_role("alert").filter(has_text="Sign in again in another tab")).to_be_visible()
     bob = sign_in_as_bob_in_another_tab(ann_page, github)
     expect(ann_page.get_by_text(f"Signed in as {bob.login}")).to_be_visible(timeout=5_000)
     expect(ann_page.get_by_role("dialog")).to_be_hidden()
@@ -169,8 +169,8 @@ def test_a_page_that_does_not_hear_who_is_there_asks_again(
     ann_page.route("**/api/auth/me/", answer)
     ann_page.clock.install()
     ann_page.goto("/")
-    expect(ann_page.locator("#status")).to_have_text("The server answered 503.")
-    expect(ann_page.get_by_text("It goes on trying by itself.")).to_be_visible()
+    expect(ann_page.locator("#status")).to_have_text("The server responded with status 503.")
+    expect(ann_page.get_by_text("It retries automatically.")).to_be_visible()
     ann_page.clock.fast_forward("09:30")
     assert len(asked) == 1
     do(ann_page)
@@ -194,7 +194,7 @@ def test_a_page_asks_more_and_more_rarely_who_is_there(
     ann_page.clock.install()
     ann_page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     ann_page.goto("/")
-    status, failed = ann_page.locator("#status"), "There is no connection to the server."
+    status, failed = ann_page.locator("#status"), "No connection to the server."
     for count, seconds in enumerate([2, 4, 8, 16, 32, 60, 60], start=1):
         expect(status).to_have_text(failed)
         assert len(asked) == count
@@ -238,8 +238,8 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
     # One that runs may know the other session for another minute.
     site.restart("AuthFunction")
     other.get_by_label("Name").fill("backup")
-    other.get_by_role("button", name="Make token").click()
-    expect(other.get_by_role("status")).to_have_text("The session is over: sign in again.")
+    other.get_by_role("button", name="Create token").click()
+    expect(other.get_by_role("status")).to_have_text("Your session has expired. Sign in again.")
     expect(other.get_by_role("link", name="Sign in with GitHub")).to_be_focused()
     other.reload()
     expect(other.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
@@ -281,7 +281,7 @@ def test_everything_can_be_read_on_a_narrow_screen(
     sign_in(page, ann)
     page.goto("/account.html")
     page.get_by_label("Name").fill("a-token-with-a-long-name-and-no-place-to-break-" * 2)
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()
     assert_nothing_is_cut_off()
     page.goto("/api/auth/login/?origin=https://a-web-site-with-a-long-name.example.com")

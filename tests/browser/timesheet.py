@@ -29,7 +29,7 @@ class Timesheet:
         self.total = page.locator("#total")
         self.filter = page.get_by_role("search", name="Filter")
         self.dialog = page.get_by_role("dialog")
-        self.no_entries = page.get_by_text("Nothing was timed here.")
+        self.no_entries = page.get_by_text("No entries.")
 
     def entry(self, text: str) -> Locator:
         """Return the entries that contain a text."""

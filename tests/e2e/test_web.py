@@ -52,7 +52,7 @@ def test_the_page_is_at_the_root(site: Site) -> None:
     ("name", "content_type"),
     [
         ("index.html", "text/html; charset=utf-8"),
-        ("page.css", "text/css; charset=utf-8"),
+        ("page/styles/base.css", "text/css; charset=utf-8"),
         ("signed-in.js", "text/javascript; charset=utf-8"),
     ],
 )
@@ -95,7 +95,7 @@ def test_security_headers_come_with_the_page(site: Site) -> None:
 
 
 def test_pages_of_other_sites_may_load_the_modules(site: Site) -> None:
-    headers = get(site, "/page.js", Origin=ELSEWHERE).headers
+    headers = get(site, "/index.js", Origin=ELSEWHERE).headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 

@@ -1,14 +1,24 @@
-// How a timer's issue is shown and named.
+// The name and the link of an issue.
 
 import { html } from "./dom.js";
 import { text } from "./language.js";
 
-/** Return a short name of the issue of a timer or of a total: octocat/hello-world#7. */
+/** @import { TimedIssue } from "./types.d.ts" */
+
+/**
+ * Return the short name of an issue, such as octocat/hello-world#7.
+ *
+ * @param {TimedIssue} timed a timer or a total
+ */
 export function issueName({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}` : text("noIssue");
 }
 
-/** Show the issue of a timer or of a total: its title if it is known, and a link that says which it is. */
+/**
+ * Return an element with a link to an issue: its title, if that is known, and its short name.
+ *
+ * @param {TimedIssue} timed a timer or a total
+ */
 export function issueLink(timed) {
   if (!timed.github_repo) return html("span", { class: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;

@@ -1,12 +1,17 @@
-// What the page says by itself; the other texts are in its HTML.
-export default {
+// The texts that the modules show. Texts of the HTML are translated in the files of other languages.
+
+/** @import { Text } from "./types.d.ts" */
+
+/** @satisfies {Record<string, Text>} */
+const strings = {
+  // every page
   cancel: "Cancel",
-  noConnection: "There is no connection to the server.",
-  serverAnswered: ({ status }) => `The server answered ${status}.`,
-  notLoaded: "This page could not be loaded yet. It goes on trying by itself.",
+  noConnection: "No connection to the server.",
+  serverAnswered: ({ status }) => `The server responded with status ${status}.`,
+  notLoaded: "This page could not be loaded yet. It retries automatically.",
   tryAgain: "Try again",
-  sessionEnded: "The session is over: sign in again.",
-  sessionOver: "The session is over: sign in again, in another tab, and then save.",
+  sessionExpired: "Your session has expired. Sign in again.",
+  sessionExpiredWhileEditing: "Your session has expired. Sign in again in another tab, then save.",
   signedOut: "You are signed out.",
   signedOutEverywhere: "You are signed out on all devices.",
 
@@ -26,56 +31,58 @@ export default {
   delete: "Delete",
   deleteNamed: ({ name, time }) => `Delete ${name}, ${time}`,
   deleteQuestion: "Delete this entry?",
-  deleteText: ({ duration, name, time }) => `${duration} on ${name} (${time}) are deleted, for good.`,
-  deleted: ({ duration, name }) => `${duration} on ${name} are deleted.`,
-  moreShown: ({ count }) => (count === 1 ? "1 more is shown." : `${count} more are shown.`),
+  deleteText: ({ duration, name, time }) => `${duration} on ${name} (${time}) will be permanently deleted.`,
+  deleted: ({ duration, name }) => `${duration} on ${name} deleted.`,
+  moreLoaded: ({ count }) => (count === 1 ? "1 more entry loaded." : `${count} more entries loaded.`),
   allEntries: ({ count }) => (count === 1 ? "1 entry" : `${count} entries`),
-  firstEntries: ({ count }) => `The latest ${count}`,
-  added: ({ duration }) => `${duration} are added.`,
+  firstEntries: ({ count }) => `Latest ${count}`,
+  added: ({ duration }) => `${duration} added.`,
   saved: "Saved.",
   exporting: ({ count }) => `Exporting: ${count} entries so far…`,
-  exportedEntries: ({ count }) => (count === 1 ? "1 entry is exported." : `${count} entries are exported.`),
+  exportedEntries: ({ count }) => (count === 1 ? "1 entry exported." : `${count} entries exported.`),
 
   // one entry
   addTitle: "Add time",
-  editTitle: "Correct an entry",
-  entryPaused: ({ duration }) => `Of this, ${duration} were pauses, which do not count.`,
-  timeNeeded: "A date and a time are needed.",
-  inTheFuture: "This lies in the future.",
-  durationNeeded: "How long did it last?",
-  endsInTheFuture: "It would end in the future.",
-  endBeforeStart: "The end lies before the start.",
+  editTitle: "Edit entry",
+  entryPaused: ({ duration }) => `Includes ${duration} of pauses, which do not count.`,
+  timeNeeded: "Enter a date and a time.",
+  inTheFuture: "Must not be in the future.",
+  durationNeeded: "Enter a duration.",
+  endsInTheFuture: "This would end in the future.",
+  endBeforeStart: "The end is before the start.",
 
   // totals
-  totalsAreCut: "Of 365 days at most; the entries below are all there are.",
-  totalsAreIncomplete: "There is more than can be summed up at once: choose a shorter period.",
-  noTime: "No time in these days.",
+  totalsAreCut: "Totals cover at most 365 days; the list of entries is complete.",
+  totalsAreIncomplete: "There are too many entries to add up at once. Choose a shorter period.",
+  noTime: "No time on these days.",
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} on one day` : `${duration} a day on average, on ${count} days`,
   averageWeek: ({ count, duration }) =>
     count === 1 ? `${duration} in one week` : `${duration} a week on average, in ${count} weeks`,
-  chartSummary: ({ average, most }) => `Time as bars. ${average}. The most: ${most}.`,
+  chartSummary: ({ average, most }) => `Bar chart. ${average}. Longest: ${most}.`,
   allIssues: ({ count }) => (count === 1 ? "Show 1 issue" : `Show all ${count} issues`),
 
   // account
-  mayRead: "may read",
-  mayWrite: "may read and write",
-  madeOn: ({ date }) => `made ${date}`,
+  canRead: "read only",
+  canWrite: "read and write",
+  createdOn: ({ date }) => `created ${date}`,
   expiresOn: ({ date }) => `expires ${date}`,
   expiresNever: "does not expire",
-  usedOn: ({ date }) => `used ${date}`,
+  usedOn: ({ date }) => `last used ${date}`,
   usedNever: "never used",
   revoke: "Revoke",
   revokeNamed: ({ name }) => `Revoke ${name}`,
   revokeQuestion: ({ name }) => `Revoke ${name}?`,
-  revokeText: "Whatever uses it stops working.",
-  revoked: ({ name }) => `${name} is revoked.`,
-  tokenMade: ({ name }) => `${name} is made.`,
+  revokeText: "Everything that uses this token will stop working.",
+  revoked: ({ name }) => `Token ${name} revoked.`,
+  tokenCreated: ({ name }) => `Token ${name} created.`,
   copied: "Copied.",
-  exported: ({ name }) => `${name} has everything that is stored about you.`,
-  leaveQuestion: "Delete your account?",
-  leaveText: "All of your timers and tokens are deleted, for good.",
-  leaveYes: "Delete everything",
-  leaving: "Deleting…",
-  left: "Everything is deleted.",
+  exported: ({ name }) => `${name} contains all data stored about you.`,
+  deleteAccountQuestion: "Delete your account?",
+  deleteAccountText: "All your timers and tokens will be permanently deleted.",
+  deleteAccountYes: "Delete everything",
+  deletingAccount: "Deleting…",
+  accountDeleted: "Your account and all its data have been deleted.",
 };
+
+export default strings;

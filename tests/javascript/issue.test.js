@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pretendBrowser } from "./browser.js";
+import { stoppedTimer } from "./timers.js";
+
+pretendBrowser(["en-GB"]);
+const { issueName } = await import("../../web/page/issue.js");
+
+test("an issue is named by its repository and number", () => {
+  assert.equal(issueName(stoppedTimer()), "octo-org/hello-world#7");
+});
+
+test("a timer without an issue says so", () => {
+  assert.equal(issueName(stoppedTimer({ github_repo: null, github_issue_number: null })), "No issue");
+});

@@ -1,0 +1,78 @@
+// The signed-in user's profile, requested until the server answers.
+
+import { ApiError } from "../widget/api-client.js";
+import { get, messageOf, statusOf } from "./api.js";
+import { byId, html } from "./dom.js";
+import { text } from "./language.js";
+import { clearNotice, warn } from "./notices.js";
+
+/** @import { Profile } from "./types.d.ts" */
+
+const FIRST_WAIT_MS = 2_000;
+const LONGEST_WAIT_MS = 60_000;
+
+/**
+ * Return the profile. While the server cannot be reached, show a notice and retry with growing delays.
+ *
+ * @returns {Promise<Profile>}
+ * @throws {ApiError} with status 401 if nobody is signed in
+ */
+export async function fetchProfile() {
+  const button = html("button", { type: "button", class: "primary" }, text("tryAgain"));
+  const notice = html(
+    "section",
+    { class: "card" },
+    html("p", {}, text("notLoaded")),
+    html("div", { class: "buttons" }, button),
+  );
+  try {
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+      try {
+        return await get("/api/auth/me/");
+      } catch (error) {
+        if (statusOf(error) === 401) throw error;
+        const { message, lang } = messageOf(error);
+        warn(message, lang);
+        if (!notice.isConnected) byId("main").append(notice);
+        await retryTime(button, Math.max(jittered(wait), retryAfterMs(error)));
+      }
+    }
+  } finally {
+    if (notice.isConnected) clearNotice();
+    if (notice.contains(document.activeElement)) byId("main").focus();
+    notice.remove();
+  }
+}
+
+/**
+ * Spread out the retries of pages that failed at the same moment.
+ *
+ * @param {number} wait
+ */
+function jittered(wait) {
+  return wait * (0.75 + Math.random() / 2);
+}
+
+/** @param {unknown} error */
+function retryAfterMs(error) {
+  return error instanceof ApiError ? error.retryAfter * 1_000 : 0;
+}
+
+/**
+ * Wait for a time, or until the network is back or the button is pressed.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {number} wait in milliseconds
+ */
+async function retryTime(button, wait) {
+  const { promise, resolve } = Promise.withResolvers();
+  const timer = setTimeout(resolve, wait);
+  addEventListener("online", resolve, { once: true });
+  button.onclick = () => {
+    clearNotice();
+    resolve(undefined);
+  };
+  await promise;
+  clearTimeout(timer);
+  removeEventListener("online", resolve);
+}
