@@ -5,7 +5,7 @@ import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
 import { toCsv } from "./page/csv.js";
 import { byId, download } from "./page/dom.js";
-import { addEntry, editEntry } from "./page/entry-dialog.js";
+import { addEntry, editEntry } from "./page/edit-entry.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { History } from "./page/history.js";

@@ -1,4 +1,4 @@
-"""The page that shows how to put the widget into another page."""
+"""The Embed page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def snippet(page: Page) -> str:
-    """Return the lines that are shown, once they are."""
+    """Wait for the snippet and return it."""
     shown = page.get_by_role("region", name="HTML")
     expect(shown).not_to_be_empty()
     return shown.inner_text()
 
 
-def test_the_snippet_has_the_options_that_are_chosen(ann_page: Page, site: Site) -> None:
+def test_the_snippet_contains_the_selected_options(ann_page: Page, site: Site) -> None:
     ann_page.get_by_role("link", name="Embed").click()
     script = f'<script type="module" src="{site.url}/issue-timer.js"></script>\n'
     assert snippet(ann_page) == f"{script}<issue-timer></issue-timer>"
@@ -32,7 +32,7 @@ def test_the_snippet_has_the_options_that_are_chosen(ann_page: Page, site: Site)
     assert snippet(ann_page) == f"{script}<issue-timer {options}></issue-timer>"
 
 
-def test_the_preview_is_the_widget_with_these_options(ann_page: Page) -> None:
+def test_the_preview_is_the_widget_with_the_selected_options(ann_page: Page) -> None:
     ann_page.goto("/embed.html")
     preview = ann_page.get_by_role("region", name="Preview").locator("issue-timer")
     expect(preview.get_by_role("button", name="Start")).to_be_visible()
@@ -54,7 +54,7 @@ def test_the_snippet_can_be_copied(ann_page: Page) -> None:
     assert ann_page.evaluate("navigator.clipboard.readText()") == snippet(ann_page)
 
 
-def test_who_is_not_signed_in_gets_the_snippet_too(open_page: OpenPage, site: Site) -> None:
+def test_the_snippet_is_shown_to_signed_out_visitors(open_page: OpenPage, site: Site) -> None:
     page = open_page()
     page.goto("/embed.html")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Sign in to see the widget")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
@@ -50,6 +50,13 @@ class Timesheet:
     def issues(self) -> list[str]:
         """Return the issues of the entries, in order."""
         return self.entries.locator(".issue").all_text_contents()
+
+    def stored_timers(self, query: str = "") -> list[dict[str, Any]]:
+        """Return the timers that the API lists, newest first."""
+        timers: list[dict[str, Any]] = self.page.evaluate(
+            "(query) => fetch(`/api/timelogs/${query}`).then((answer) => answer.json())", query
+        )["results"]
+        return timers
 
     def fill(self, **fields: str) -> None:
         """Fill fields of the entry form, by their labels."""

@@ -1,13 +1,11 @@
-// The dialog in which the person edits an entry, or adds one.
+// The dialog with the form of an entry.
 
 import { ApiError } from "../widget/api-client.js";
 import { parseIssue } from "../widget/issue-link.js";
-import { randomName } from "../widget/storage.js";
-import { messageOf, request, statusOf } from "./api.js";
-import { addDays, dayOf, toInputValue } from "./calendar.js";
+import { messageOf, statusOf } from "./api.js";
+import { addDays, dayOf } from "./calendar.js";
 import { byId, control, formValues, setMessage } from "./dom.js";
-import { checkEntry, durationOf } from "./entry-checks.js";
-import { issueName } from "./issue.js";
+import { checkEntry } from "./entry-checks.js";
 import { formats, text } from "./language.js";
 
 /** @import { Issue } from "../widget/types.d.ts" */
@@ -28,7 +26,6 @@ import { formats, text } from "./language.js";
  * @typedef {(values: EntryValues, issue: Issue | null, isChanged: IsChanged) => Promise<Timer | null>} Save
  */
 
-const HOUR_MS = 3_600_000;
 const FIELDS = /** @type {const} */ (["issue", "description", "start", "end"]);
 /** The form's field for a field of the API. @type {Record<string, string>} */
 const FIELD_OF = {
@@ -55,69 +52,14 @@ const form = byId("entry-form", HTMLFormElement);
 let current = null;
 
 /**
- * Let the person add finished time.
- *
- * @param {() => Date} now returns the present
- * @returns {Promise<Timer | null>} the new timer; null if they cancel
- */
-export async function addEntry(now) {
-  const toMinute = (/** @type {Date} */ time) => toInputValue(time).slice(0, 16);
-  const end = now();
-  let start = new Date(end.getTime() - HOUR_MS);
-  // When clocks are put back, an hour earlier has the same local time.
-  if (toMinute(start) === toMinute(end)) start = new Date(start.getTime() - HOUR_MS);
-  // If the answer to a request is lost, the same key prevents a second timer.
-  const headers = { "Idempotency-Key": randomName() };
-  const shown = { title: text("addTitle"), start: toMinute(start), end: toMinute(end), hasTimes: true };
-  return open(shown, now, async (values, issue) => {
-    const length =
-      values.by === "duration" ? { duration: durationOf(values) } : { end_time: toIso(values.end) };
-    const body = { ...issue, description: values.description, start_time: toIso(values.start), ...length };
-    return (await request("POST", "/api/timelogs/", body, { headers })).body;
-  });
-}
-
-/**
- * Let the person edit a timer.
- *
- * @param {Timer} timer
- * @param {() => Date} now returns the present
- * @returns {Promise<Timer | null>} the changed timer; null if they cancel or change nothing
- */
-export async function editEntry(timer, now) {
-  const isStopped = timer.status === "stopped";
-  const shown = {
-    title: text("editTitle"),
-    issue: timer.github_repo ? issueName(timer) : "",
-    description: timer.description,
-    start: isStopped ? toInputValue(new Date(timer.start_time)) : "",
-    end: isStopped && timer.end_time ? toInputValue(new Date(timer.end_time)) : "",
-    hasTimes: isStopped,
-    paused: isStopped ? timer.paused_duration : 0,
-    timer,
-  };
-  return open(shown, now, async (values, issue, isChanged) => {
-    const body = {
-      ...(values.issue.trim() !== shown.issue && (issue ?? { github_issue_url: null })),
-      ...(isChanged("description") && { description: values.description }),
-      // Unchanged times are not sent: a field has neither milliseconds nor the hour that occurs twice.
-      ...(isChanged("start") && { start_time: toIso(values.start) }),
-      ...(isChanged("end") && { end_time: toIso(values.end) }),
-    };
-    if (!Object.keys(body).length) return null;
-    return (await request("PATCH", `/api/timelogs/${timer.id}/`, body)).body;
-  });
-}
-
-/**
- * Open the dialog.
+ * Open the dialog. It closes when the entry is saved, or when the person cancels.
  *
  * @param {Shown} shown
  * @param {() => Date} now
  * @param {Save} save is called with checked values
- * @returns {Promise<Timer | null>}
+ * @returns {Promise<Timer | null>} what `save` returns; null if the person cancels
  */
-function open(shown, now, save) {
+export function openEntryDialog(shown, now, save) {
   form.reset();
   showErrors({});
   /** @type {Record<string, string>} */
@@ -228,9 +170,4 @@ function showErrors(errors, lang) {
   /** @type {HTMLElement | null} */
   const first = form.querySelector("[aria-invalid]");
   first?.focus();
-}
-
-/** @param {string} local the value of an input of type datetime-local */
-function toIso(local) {
-  return new Date(local).toISOString();
 }

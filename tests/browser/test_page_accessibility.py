@@ -1,4 +1,4 @@
-"""That the pages can be used by everybody: what axe-core finds, narrow screens, languages, directions."""
+"""Accessibility of the pages: axe-core, narrow screens, languages and text directions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGES = ["/", "/account.html", "/embed.html"]
 
 @pytest.fixture
 def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
-    """Opens the page of somebody with a history, as a browser with some options shows it."""
+    """Opens the Time page of a person with entries, in a browser with the given options."""
     long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
     put_timers(site, [finished_timer(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
     put_timers(
@@ -64,7 +64,7 @@ def test_axe_finds_nothing(open_sheet: Callable[..., Timesheet], scheme: str) ->
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("address", PAGES)
-def test_axe_finds_nothing_while_nobody_is_signed_in(open_page: OpenPage, address: str, scheme: str) -> None:
+def test_axe_finds_nothing_on_signed_out_pages(open_page: OpenPage, address: str, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     page.goto(address)
     expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
@@ -72,7 +72,7 @@ def test_axe_finds_nothing_while_nobody_is_signed_in(open_page: OpenPage, addres
 
 
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
-def test_nothing_is_cut_off_on_a_narrow_screen(open_sheet: Callable[..., Timesheet], direction: str) -> None:
+def test_pages_fit_a_narrow_screen(open_sheet: Callable[..., Timesheet], direction: str) -> None:
     sheet = open_sheet(viewport={"width": 320, "height": 640})
     page = sheet.page
     page.evaluate("direction => document.documentElement.dir = direction", direction)
@@ -95,7 +95,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen(open_sheet: Callable[..., Timeshe
         assert_it_fits()
 
 
-def test_the_chart_runs_as_the_text_does(open_sheet: Callable[..., Timesheet]) -> None:
+def test_the_chart_follows_the_text_direction(open_sheet: Callable[..., Timesheet]) -> None:
     sheet = open_sheet()
     left = "[...document.querySelectorAll('.plot .column')].map((bar) => bar.getBoundingClientRect().left)"
     places = sheet.page.evaluate(left)
@@ -106,7 +106,9 @@ def test_the_chart_runs_as_the_text_does(open_sheet: Callable[..., Timesheet]) -
     assert places == sorted(places, reverse=True)
 
 
-def test_the_page_speaks_german(open_sheet: Callable[..., Timesheet], new_context: NewContext) -> None:
+def test_pages_are_in_german_for_a_german_browser(
+    open_sheet: Callable[..., Timesheet], new_context: NewContext
+) -> None:
     signed_in = open_sheet().page.context.storage_state()
     page = new_context(locale="de-AT", storage_state=signed_in).new_page()
     page.goto("/")
