@@ -23,7 +23,7 @@ def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: 
     page.goto(address, wait_until="commit")
     header = page.get_by_role("banner")
     expect(header.get_by_role("link")).to_have_text(["Issue Timer", "Time", "Account", "Embed"])
-    expect(header.get_by_role("link", name=current)).to_have_attribute("aria-current", "page")
+    expect(header.get_by_role("link", name=current, exact=True)).to_have_attribute("aria-current", "page")
     before = header.bounding_box()
     modules.first()
     modules.release()
