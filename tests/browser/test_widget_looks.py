@@ -59,7 +59,7 @@ def show(
             complaints.provoke(r"status of 400 .*/pause/$")
             widget.page.route("**/pause/", refuse)
             widget.button("Pause").click()
-            expect(widget.notice).to_contain_text("Taken back")
+            expect(widget.notice).to_contain_text("Reverted")
         if state == "mistake":
             widget.start("hello")
         if state == "offline":

@@ -37,7 +37,7 @@ def test_what_is_done_offline_counts_from_when_it_was_done(
     ann_widget.page.context.set_offline(True)
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
-    expect(ann_widget.banner).to_contain_text("No connection. One change waits to be sent.")
+    expect(ann_widget.banner).to_contain_text("No connection. One change is waiting to be sent.")
     expect(ann_widget.timers).to_contain_text("not sent yet")
     shown = ann_widget.seconds()
     ann_widget.page.wait_for_timeout(6000)
@@ -98,7 +98,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key(
     }""")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
-    expect(ann_widget.notice).to_have_text("No connection. It is kept, and sent as soon as possible.")
+    expect(ann_widget.notice).to_have_text("No connection. Your change is kept and will be sent as soon as possible.")
     ann_widget.expect_sent()
     assert len(sent) == 3
     assert len(set(sent)) == 1
@@ -139,10 +139,10 @@ def test_a_busy_server_is_left_alone_also_when_the_widget_asks_for_its_timers(
 
     ann_widget.page.route("**/start/", refuse)
     ann_widget.start(f"{REPO}#7")
-    expect(ann_widget.notice).to_have_text("The server is busy. It is kept, and sent as soon as possible.")
+    expect(ann_widget.notice).to_have_text("The server is busy. Your change is kept and will be sent as soon as possible.")
     for _ in range(2):
         ann_widget.ask()
-    expect(ann_widget.banner).to_contain_text("The server is busy. One change waits to be sent.")
+    expect(ann_widget.banner).to_contain_text("The server is busy. One change is waiting to be sent.")
     assert len(sent) == 1
 
 
@@ -193,7 +193,7 @@ def test_an_error_of_the_server_about_one_action_takes_it_back_at_the_sixth_time
                 break
             ann_widget.page.wait_for_timeout(200)
             ann_widget.ask()
-        expect(ann_widget.notice).to_have_text("Taken back: Out of luck.")
+        expect(ann_widget.notice).to_have_text("Reverted: Out of luck.")
         expect(ann_widget.timers).to_have_count(0)
         assert len(tries) == 6
         tries.clear()
@@ -314,7 +314,7 @@ def test_an_answer_that_comes_after_signing_out_changes_nothing(ann_widget: Widg
     expect(ann_widget.sign_in_button).to_be_visible()
     ann_widget.page.evaluate("release()")
     ann_widget.page.wait_for_timeout(1000)
-    expect(ann_widget.element.get_by_text("Sign in to see and steer your timers.")).to_be_visible()
+    expect(ann_widget.element.get_by_text("Sign in to view and control your timers.")).to_be_visible()
 
 
 def test_signing_out_needs_a_connection(ann_widget: Widget, complaints: Complaints) -> None:
@@ -350,7 +350,7 @@ def test_an_action_in_an_expired_session_is_sent_after_signing_in(
     ann_widget.expect_sent()
     ann_widget.page.context.clear_cookies()
     ann_widget.button("Pause").click()
-    over = "Your session is over. Sign in to go on. What you did is kept until then."
+    over = "Your session has expired. Sign in to continue. Your change is kept until then."
     expect(ann_widget.element.locator("[part=sign-in]")).to_contain_text(over)
     expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text(over)
     expect(ann_widget.sign_in_button).to_be_focused()
@@ -501,7 +501,7 @@ def test_an_expired_session_is_over_in_all_tabs_of_another_web_site(
     # The first one that is told so forgets the session.
     for one in (widget, other):
         one.ask()
-        expect(one.element.locator("[part=sign-in]")).to_contain_text("Your session is over.")
+        expect(one.element.locator("[part=sign-in]")).to_contain_text("Your session has expired.")
 
 
 def test_a_browser_that_opens_no_popup_is_told_of(
@@ -512,7 +512,7 @@ def test_a_browser_that_opens_no_popup_is_told_of(
     expect(widget.sign_in_button).to_be_visible()
     widget.page.evaluate("window.open = () => null")
     widget.sign_in_button.click()
-    expect(widget.notice).to_contain_text("The browser did not open the window for signing in.")
+    expect(widget.notice).to_contain_text("The browser blocked the sign-in window.")
     (told,) = widget.heard()
     assert (told["type"], told["code"]) == ("issue-timer:problem", "popup")
 

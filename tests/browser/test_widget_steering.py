@@ -146,13 +146,13 @@ def test_an_issue_is_named_in_many_ways(ann_widget: Widget, text: str, repo: str
     ("text", "mistake"),
     [
         ("", "Which issue?"),
-        ("12", "no issue on GitHub"),
-        ("https://github.com/octo-org/hello-world", "no issue on GitHub"),
-        ("https://gitlab.com/octo-org/hello-world/issues/1", "no issue on GitHub"),
-        ("octo-org/..#1", "no issue on GitHub"),
-        ("https://github.com/octo-org/hello-world/pull/12", "That is a pull request."),
-        ("octo-org/hello-world#0", "no issue of this number"),
-        ("octo-org/hello-world#2147483648", "no issue of this number"),
+        ("12", "not an issue on GitHub"),
+        ("https://github.com/octo-org/hello-world", "not an issue on GitHub"),
+        ("https://gitlab.com/octo-org/hello-world/issues/1", "not an issue on GitHub"),
+        ("octo-org/..#1", "not an issue on GitHub"),
+        ("https://github.com/octo-org/hello-world/pull/12", "This is a pull request."),
+        ("octo-org/hello-world#0", "no issue with this number"),
+        ("octo-org/hello-world#2147483648", "no issue with this number"),
     ],
 )
 def test_a_mistake_is_explained_before_anything_is_sent(ann_widget: Widget, text: str, mistake: str) -> None:
@@ -186,7 +186,7 @@ def test_starting_on_the_issue_of_an_open_timer_goes_on_with_it(ann_widget: Widg
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()
     ann_widget.start(f"{REPO.upper()}#7")
-    expect(ann_widget.notice).to_contain_text("is running already")
+    expect(ann_widget.notice).to_contain_text("is already running")
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
     ann_widget.start(f"{REPO}#7")
@@ -223,7 +223,7 @@ def test_what_the_server_refuses_is_taken_back_and_said(ann_widget: Widget, comp
 
     ann_widget.page.route("**/pause/", refuse)
     ann_widget.button("Pause").click()
-    expect(ann_widget.notice).to_have_text("Taken back: Not on a Sunday.")
+    expect(ann_widget.notice).to_have_text("Reverted: Not on a Sunday.")
     # Whatever language the widget speaks.
     expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
     ann_widget.expect_state("Running")
@@ -245,7 +245,7 @@ def test_a_start_that_is_refused_takes_what_followed_back_with_it(
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
     held.first().fulfill(status=403, json={"detail": "This token may only read."})
-    expect(ann_widget.notice).to_have_text("Taken back: This token may only read.")
+    expect(ann_widget.notice).to_have_text("Reverted: This token may only read.")
     expect(ann_widget.timers).to_have_count(0)
     ann_widget.expect_sent()
     assert sent.count("POST") == 1
@@ -270,7 +270,7 @@ def test_signing_in_leads_back_to_where_one_was(
 ) -> None:
     widget = new_widget()
     widget.open("?of=ann#there")
-    expect(widget.element.get_by_text("Sign in to see and steer your timers.")).to_be_visible()
+    expect(widget.element.get_by_text("Sign in to view and control your timers.")).to_be_visible()
     widget.sign_in(github, ann)
     assert widget.page.url.endswith("/widget.html?of=ann#there")
 

@@ -300,7 +300,7 @@ def test_a_tab_that_has_to_wait_does_not_once_another_has_sent_what_waited(
 
     other.page.route("**/start/", refuse)
     other.start(f"{REPO}#7")
-    expect(other.banner).to_contain_text("The server is busy. One change waits to be sent.")
+    expect(other.banner).to_contain_text("The server is busy. One change is waiting to be sent.")
     # It still is, for who was told to wait.
     ann_widget.page.route("**/start/", refuse)
     ann_widget.ask()

@@ -14,7 +14,7 @@ const MAX_NUMBER = 2 ** 31 - 1;
  * board, `owner/name#1`, `owner/name 1` or, if the repository is known, the number alone.
  *
  * @param {string} input
- * @param {string} [repo] the repository that a number alone means
+ * @param {?string} [repo] the repository that a number alone means
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
 export function parseIssue(input, repo) {

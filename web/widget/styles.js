@@ -1,5 +1,7 @@
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
+/** The widget's style sheet. */
+export const styles = new CSSStyleSheet();
+
+styles.replaceSync(`
 :host {
   --_text: var(--issue-timer-text, light-dark(#1f2328, #e6edf3));
   --_faint: var(--issue-timer-faint, light-dark(#59636e, #9198a1));
@@ -36,7 +38,7 @@ section {
 section > ul { padding: 0; background: none; list-style: none; }
 section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_background); }
 
-.bar, .sign-in, .banner, li, .steer, form {
+.bar, .sign-in, .banner, li, .controls, form {
   display: flex;
   flex-wrap: wrap;
   align-items: center;
@@ -83,7 +85,7 @@ li:not(.running) .clock { color: var(--_faint); }
 .spoken { position: absolute; clip-path: inset(50%); }
 .notice.problem { color: var(--_danger); background: var(--_background); }
 
-.steer, form { gap: 0.5rem; }
+.controls, form { gap: 0.5rem; }
 form { align-items: end; }
 label { flex: 1 1 10rem; min-width: 0; font-size: 0.875em; font-weight: 600; }
 .mistake { flex-basis: 100%; font-size: 0.875em; color: var(--_danger); }
@@ -122,8 +124,8 @@ button::before {
 li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
-  .steer, .clock { flex-basis: 100%; }
-  .steer button { flex: 1; }
+  .controls, .clock { flex-basis: 100%; }
+  .controls button { flex: 1; }
 }
 :host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
 :host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }
@@ -132,5 +134,3 @@ li:focus-visible { outline-offset: -2px; }
   .state::before { border-color: CanvasText; }
 }
 `);
-
-export default sheet;
