@@ -1,10 +1,11 @@
 // The Account page: API tokens, the export of all data, and the end of sessions and of the account.
 
 import { get, pages, request } from "./page/api.js";
-import { byId, download, formValues, html } from "./page/dom.js";
+import { byId, download, formValues } from "./page/dom.js";
 import { formats, text } from "./page/language.js";
 import { confirm, notify } from "./page/notices.js";
 import { endSession, onAction, openPage } from "./page/session.js";
+import { h } from "./widget/dom.js";
 
 /** @import { Token } from "./page/types.d.ts" */
 
@@ -25,7 +26,7 @@ function tokenItem({ id, name, scope, created, expires, last_used }) {
     last_used ? text("usedOn", date(last_used)) : text("usedNever"),
   ];
   const label = text("revokeNamed", { name });
-  const button = html("button", { type: "button", class: "danger", "aria-label": label }, text("revoke"));
+  const button = h("button", { type: "button", className: "danger", ariaLabel: label }, text("revoke"));
   onAction("click", button, async () => {
     if (!(await confirm(text("revokeQuestion", { name }), text("revokeText"), text("revoke")))) return;
     await request("DELETE", `/api/auth/tokens/${id}/`);
@@ -33,7 +34,7 @@ function tokenItem({ id, name, scope, created, expires, last_used }) {
     byId("token-name").focus();
     notify(text("revoked", { name }));
   });
-  return html("li", {}, html("div", {}, name, html("small", {}, details.join(" · "))), button);
+  return h("li", {}, h("div", {}, name, h("small", {}, details.join(" · "))), button);
 }
 
 const tokenForm = byId("create-token", HTMLFormElement);

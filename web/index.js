@@ -139,9 +139,9 @@ function apply(selected) {
 
 onFilter(apply);
 
-byId("results").addEventListener("click", (event) => {
-  const link = event.target instanceof Element && event.target.closest("a[data-filter]");
-  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+byId("days").addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   apply(readFilter(link.search));
   byId("entries-title").focus();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { toCsv } from "../../web/page/csv.js";
-import { stoppedTimer } from "./timers.js";
+import { stoppedTimer } from "./support/timers.js";
 
 before(() => {
   process.env.TZ = "Europe/Berlin";

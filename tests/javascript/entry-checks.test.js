@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pretendBrowser } from "./browser.js";
-import { stoppedTimer } from "./timers.js";
+import { setLocale } from "./support/locale.js";
+import { stoppedTimer } from "./support/timers.js";
 
 /** @import { EntryValues } from "../../web/page/types.d.ts" */
 
-pretendBrowser(["en-GB"]);
+setLocale(["en-GB"]);
 const { checkEntry, durationOf } = await import("../../web/page/entry-checks.js");
 
 const NOW = new Date("2026-11-24T12:00:00+01:00");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { pretendBrowser } from "./browser.js";
-import { stoppedTimer } from "./timers.js";
+import { setLocale } from "./support/locale.js";
+import { stoppedTimer } from "./support/timers.js";
 
-pretendBrowser(["en-GB"]);
+setLocale(["en-GB"]);
 const { listQuery, readFilter, selectedDays, selects, totalledDays, totalsQuery, writeFilter } = await import(
   "../../web/page/filter.js"
 );

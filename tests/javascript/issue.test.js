@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pretendBrowser } from "./browser.js";
-import { stoppedTimer } from "./timers.js";
+import { setLocale } from "./support/locale.js";
+import { stoppedTimer } from "./support/timers.js";
 
-pretendBrowser(["en-GB"]);
+setLocale(["en-GB"]);
 const { issueName } = await import("../../web/page/issue.js");
 
 test("an issue is named by its repository and number", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pretendBrowser } from "./browser.js";
+import { setLocale } from "./support/locale.js";
 
 const MODULE = new URL("../../web/page/language.js", import.meta.url).href;
 
@@ -11,7 +11,7 @@ const MODULE = new URL("../../web/page/language.js", import.meta.url).href;
  * @returns {Promise<typeof import("../../web/page/language.js")>}
  */
 function languageOf(...languages) {
-  pretendBrowser(languages);
+  setLocale(languages);
   return import(`${MODULE}?${languages}`);
 }
 

@@ -1,8 +1,9 @@
 // The bar chart of days or weeks.
 
+import { h } from "../widget/dom.js";
 import { averageOf, longestOf, scaleOf } from "./bars.js";
 import { startOf } from "./calendar.js";
-import { html, svg } from "./dom.js";
+import { svg } from "./dom.js";
 import { formats, text } from "./language.js";
 
 /** @import { Bar } from "./types.d.ts" */
@@ -43,7 +44,7 @@ export function chart(bars) {
     plot.append(svg("line", { class: seconds ? "grid" : "base", ...line }));
   }
 
-  const reading = html("p", { class: "reading", "aria-hidden": "true" });
+  const reading = h("p", { className: "reading", ariaHidden: "true" });
   const showAverage = () => (reading.textContent = average(bars));
   bars.forEach((bar, index) => {
     const column = barColumn(bar, x(index), width, y);
@@ -54,7 +55,7 @@ export function chart(bars) {
   plot.append(...labels(bars, (index) => x(index) + width / 2));
   plot.addEventListener("pointerleave", showAverage);
   showAverage();
-  return html("div", {}, reading, html("div", { class: "chart" }, axis, plot));
+  return h("div", {}, reading, h("div", { className: "chart" }, axis, plot));
 }
 
 /**
@@ -98,7 +99,7 @@ function labels(bars, middle) {
     // A narrow chart hides every other label.
     const isMinor = (after / every) % 2 === 1;
     const place = { x: `${middle(index)}%`, y: TOTAL_HEIGHT - 6, "text-anchor": "middle" };
-    return [svg("text", { class: isMinor && "minor", ...place }, label)];
+    return [svg("text", { class: isMinor ? "minor" : "", ...place }, label)];
   });
 }
 

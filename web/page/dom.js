@@ -1,7 +1,6 @@
-// Helpers to find, build and change elements. They know nothing of the pages.
+// Helpers to find, build and change elements, in addition to the widget's. They know nothing of the pages.
 
-/** @typedef {Record<string, string | number | boolean | null>} Attributes null and false omit an attribute */
-/** @typedef {Node | string | false | null | undefined} Child falsy children are omitted */
+import { h, setText } from "../widget/dom.js";
 
 /**
  * Return the element with an id.
@@ -55,29 +54,19 @@ export function formValues(form) {
 }
 
 /**
- * Make an HTML element.
+ * Make an SVG element. Unlike HTML elements, its properties cannot be assigned.
  *
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} name
- * @param {Attributes} [attributes]
- * @param {...Child} children
- * @returns {HTMLElementTagNameMap[K]}
- */
-export function html(name, attributes = {}, ...children) {
-  return fill(document.createElement(name), attributes, children);
-}
-
-/**
- * Make an SVG element.
- *
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} name
- * @param {Attributes} [attributes]
- * @param {...Child} children
- * @returns {SVGElementTagNameMap[K]}
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, string | number>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {SVGElementTagNameMap[Name]}
  */
 export function svg(name, attributes = {}, ...children) {
-  return fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
 }
 
 /**
@@ -87,16 +76,6 @@ export function svg(name, attributes = {}, ...children) {
  */
 export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `icons.svg#${name}` }));
-}
-
-/**
- * Set an element's text if it differs, so that unchanged text is neither repainted nor announced.
- *
- * @param {Element} element
- * @param {string} text
- */
-export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /**
@@ -120,22 +99,8 @@ export function setMessage(element, message, lang) {
  * @param {string} content
  */
 export function download(name, type, content) {
-  const link = html("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
+  const link = h("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
   link.click();
   // Some browsers read it only after the click was handled.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-/**
- * @template {Element} E
- * @param {E} element
- * @param {Attributes} attributes
- * @param {Child[]} children
- */
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : String(value));
-  }
-  for (const child of children) if (child) element.append(child);
-  return element;
 }

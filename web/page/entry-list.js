@@ -1,7 +1,8 @@
 // The list of entries, newest first, in a section for each day.
 
+import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
-import { byId, find, html, icon, setText } from "./dom.js";
+import { byId, find, icon } from "./dom.js";
 import { issueLink, issueName } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
@@ -96,18 +97,14 @@ export class EntryList {
   /** @param {Timer[]} timers */
   #days(timers) {
     return [...Map.groupBy(timers, startDay)].map(([day, ofDay]) => {
-      const heading = html(
-        "h3",
-        { "data-day": day },
-        formats.day(startOf(day), this.#options.now()),
-        html("span"),
-      );
+      const heading = h("h3", {}, formats.day(startOf(day), this.#options.now()), h("span"));
+      heading.dataset.day = day;
       this.#updateTotal(heading);
-      return html(
+      return h(
         "section",
-        { class: "day" },
+        { className: "day" },
         heading,
-        html("ul", {}, ...ofDay.map((timer) => this.#entry(timer))),
+        h("ul", {}, ...ofDay.map((timer) => this.#entry(timer))),
       );
     });
   }
@@ -126,19 +123,19 @@ export class EntryList {
     onAction("click", editButton, () => edit(timer));
     const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));
     onAction("click", deleteButton, () => remove(timer));
-    return html(
+    return h(
       "li",
-      { class: "entry", id: entryId(timer) },
-      html("div", { class: "what" }, issueLink(timer), timer.description && html("p", {}, timer.description)),
-      html(
+      { className: "entry", id: entryId(timer) },
+      h("div", { className: "what" }, issueLink(timer), timer.description && h("p", {}, timer.description)),
+      h(
         "div",
-        { class: "when" },
+        { className: "when" },
         timeRange(timer),
-        timer.status !== "stopped" && html("span", { class: `badge ${timer.status}` }, text(timer.status)),
-        timer.stopped_by === "sweeper" && html("span", { class: "badge" }, text("endedBySweeper")),
+        timer.status !== "stopped" && h("span", { className: `badge ${timer.status}` }, text(timer.status)),
+        timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
       ),
-      html("div", { class: "duration" }, formats.duration(secondsOf(timer))),
-      html("div", { class: "tools" }, editButton, deleteButton),
+      h("div", { className: "duration" }, formats.duration(secondsOf(timer))),
+      h("div", { className: "tools" }, editButton, deleteButton),
     );
   }
 }
@@ -157,7 +154,7 @@ function timeRange({ start_time, end_time }) {
  * @param {string} label for screen readers
  */
 function iconButton(name, title, label) {
-  return html("button", { type: "button", class: "quiet", title, "aria-label": label }, icon(name));
+  return h("button", { type: "button", className: "quiet", title, ariaLabel: label }, icon(name));
 }
 
 /**

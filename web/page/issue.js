@@ -1,6 +1,6 @@
 // The name and the link of an issue.
 
-import { html } from "./dom.js";
+import { h } from "../widget/dom.js";
 import { text } from "./language.js";
 
 /** @import { TimedIssue } from "./types.d.ts" */
@@ -20,8 +20,8 @@ export function issueName({ github_repo: repo, github_issue_number: number }) {
  * @param {TimedIssue} timed a timer or a total
  */
 export function issueLink(timed) {
-  if (!timed.github_repo) return html("span", { class: "issue faint" }, text("noIssue"));
+  if (!timed.github_repo) return h("span", { className: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;
-  const link = html("a", { class: "issue", href: timed.github_issue_url }, title || issueName(timed));
-  return title ? html("span", {}, link, " ", html("small", {}, issueName(timed))) : link;
+  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueName(timed));
+  return title ? h("span", {}, link, " ", h("small", {}, issueName(timed))) : link;
 }

@@ -1,6 +1,7 @@
 // The status message at the foot of a page, and questions that need an answer.
 
-import { byId, html, setMessage } from "./dom.js";
+import { h } from "../widget/dom.js";
+import { byId, setMessage } from "./dom.js";
 import { text } from "./language.js";
 
 const NOTICE_MS = 8_000;
@@ -43,18 +44,20 @@ export function clearNotice() {
  * @returns {Promise<boolean>} whether it was confirmed
  */
 export function confirm(title, explanation, yes) {
-  const dialog = html(
+  const dialog = h(
     "dialog",
-    { class: "question", "aria-labelledby": "question-title", "aria-describedby": "question-text" },
-    html("h2", { id: "question-title" }, title),
-    html("p", { id: "question-text" }, explanation),
-    html(
+    { className: "question" },
+    h("h2", { id: "question-title" }, title),
+    h("p", { id: "question-text" }, explanation),
+    h(
       "form",
-      { method: "dialog", class: "buttons" },
-      html("button", { value: "no", autofocus: true }, text("cancel")),
-      html("button", { value: "yes", class: "danger" }, yes),
+      { method: "dialog", className: "buttons" },
+      h("button", { value: "no", autofocus: true }, text("cancel")),
+      h("button", { value: "yes", className: "danger" }, yes),
     ),
   );
+  dialog.setAttribute("aria-labelledby", "question-title");
+  dialog.setAttribute("aria-describedby", "question-text");
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {

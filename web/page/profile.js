@@ -1,8 +1,9 @@
 // The signed-in user's profile, requested until the server answers.
 
 import { ApiError } from "../widget/api-client.js";
+import { h } from "../widget/dom.js";
 import { get, messageOf, statusOf } from "./api.js";
-import { byId, html } from "./dom.js";
+import { byId } from "./dom.js";
 import { text } from "./language.js";
 import { clearNotice, warn } from "./notices.js";
 
@@ -18,12 +19,12 @@ const LONGEST_WAIT_MS = 60_000;
  * @throws {ApiError} with status 401 if nobody is signed in
  */
 export async function fetchProfile() {
-  const button = html("button", { type: "button", class: "primary" }, text("tryAgain"));
-  const notice = html(
+  const button = h("button", { type: "button", className: "primary" }, text("tryAgain"));
+  const notice = h(
     "section",
-    { class: "card" },
-    html("p", {}, text("notLoaded")),
-    html("div", { class: "buttons" }, button),
+    { className: "card" },
+    h("p", {}, text("notLoaded")),
+    h("div", { className: "buttons" }, button),
   );
   try {
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {

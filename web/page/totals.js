@@ -1,10 +1,11 @@
 // The totals: the sum, the chart and table of days, and the table of issues.
 
+import { h, setText } from "../widget/dom.js";
 import { get } from "./api.js";
 import { toBars } from "./bars.js";
 import { startOf } from "./calendar.js";
 import { chart } from "./chart.js";
-import { byId, find, html, setText, svg } from "./dom.js";
+import { byId, find, svg } from "./dom.js";
 import { totalledDays, totalsQuery, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";
@@ -50,7 +51,7 @@ export function showTotals(totals, filter, now) {
 
   const bars = days.size && chart(toBars(days, first, last, firstWeekday));
   keepFocusedLink(() => {
-    byId("chart").replaceChildren(bars || html("p", { class: "faint" }, text("noTime")));
+    byId("chart").replaceChildren(bars || h("p", { className: "faint" }, text("noTime")));
     byId("days-table").hidden = !days.size;
     byId("days").replaceChildren(...totals.days.toReversed().map((day) => dayRow(day, filter, now)));
     showIssues(totals);
@@ -88,14 +89,14 @@ function keepFocusedLink(replace) {
  */
 function dayRow({ date, active_duration: seconds }, filter, now) {
   const address = writeFilter({ ...filter, period: "custom", from: date, to: date });
-  const link = html("a", { href: address, "data-filter": "" }, formats.day(startOf(date), now));
-  return html("tr", {}, html("th", { scope: "row" }, link), html("td", {}, formats.duration(seconds)));
+  const link = h("a", { href: address }, formats.day(startOf(date), now));
+  return h("tr", {}, h("th", { scope: "row" }, link), h("td", {}, formats.duration(seconds)));
 }
 
 /** @param {Totals} totals */
 function showIssues({ issues, active_duration: sum }) {
   for (const { github_repo: repo } of issues) if (repo) repositories.add(repo);
-  byId("repositories").replaceChildren(...[...repositories].sort().map((value) => html("option", { value })));
+  byId("repositories").replaceChildren(...[...repositories].sort().map((value) => h("option", { value })));
   byId("issues-section").hidden = !issues.length;
   const rows = issues.map((issue) => issueRow(issue, sum));
   const button = byId("all-issues");
@@ -122,11 +123,11 @@ function issueRow(issue, sum) {
     svg("rect", { class: "track", width: "100%", height: 6, rx: 3 }),
     svg("rect", { class: "bar", width: `${sum && (100 * issue.active_duration) / sum}%`, height: 6, rx: 3 }),
   );
-  return html(
+  return h(
     "tr",
     {},
-    html("th", { scope: "row", tabindex: issue.github_repo ? null : -1 }, issueLink(issue), share),
-    html("td", {}, String(issue.timers)),
-    html("td", {}, formats.duration(issue.active_duration)),
+    h("th", { scope: "row", ...(issue.github_repo ? {} : { tabIndex: -1 }) }, issueLink(issue), share),
+    h("td", {}, String(issue.timers)),
+    h("td", {}, formats.duration(issue.active_duration)),
   );
 }

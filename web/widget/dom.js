@@ -4,13 +4,13 @@
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {Record<string, unknown>} [properties]
- * @param {...(Node | string)} children
+ * @param {...(Node | string | false | null | undefined)} children falsy ones are omitted
  * @returns {HTMLElementTagNameMap[Name]}
  */
 export function h(name, properties = {}, ...children) {
   const element = Object.assign(document.createElement(name), properties);
   if (properties.part) element.className = String(properties.part);
-  element.append(...children);
+  for (const child of children) if (child) element.append(child);
   return element;
 }
 

@@ -1,4 +1,4 @@
-// Stands in for what page modules read of the browser when they are loaded.
+// The browser settings that page modules read when they are loaded.
 
 /**
  * Set the languages and the time zone of the browser. Call it before importing modules of the page.
@@ -6,7 +6,7 @@
  * @param {string[]} languages most preferred first
  * @param {string} [timeZone]
  */
-export function pretendBrowser(languages, timeZone = "Europe/Berlin") {
+export function setLocale(languages, timeZone = "Europe/Berlin") {
   Object.defineProperty(navigator, "languages", { value: languages, configurable: true });
   process.env.TZ = timeZone;
 }

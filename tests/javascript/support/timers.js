@@ -1,4 +1,4 @@
-/** @import { Timer } from "../../web/page/types.d.ts" */
+/** @import { Timer } from "../../../web/page/types.d.ts" */
 
 /**
  * Return a stopped timer of one hour, with some fields replaced.
