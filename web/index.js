@@ -20,7 +20,7 @@ import { getTotals, showSum, showTotals } from "./page/totals.js";
 const SETTLING_MS = 300;
 // The age at which the page is loaded again while a timer runs, and after a failure.
 const STALE_MS = 180_000;
-const RETRY_MS = 30_000;
+const RETRY_AFTER_MS = 30_000;
 
 const widget = new IssueTimerElement();
 let filter = readFilter(location.search);
@@ -99,7 +99,7 @@ function refresh() {
 /** Refresh a visible page that is stale, or that could not be loaded. */
 function refreshIfStale() {
   const age = performance.now() - requestedAt;
-  if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_MS : STALE_MS)) refresh();
+  if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
 }
 
 /** Update running time in the entries and the sum. */
@@ -130,20 +130,20 @@ function refreshWidget() {
  *
  * @param {Filter} selected
  */
-function apply(selected) {
+function applyFilter(selected) {
   filter = selected;
   const address = writeFilter(filter);
   if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
   return load();
 }
 
-onFilter(apply);
+onFilter(applyFilter);
 
 byId("days").addEventListener("click", (event) => {
   const link = event.target instanceof Element && event.target.closest("a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  apply(readFilter(link.search));
+  applyFilter(readFilter(link.search));
   byId("entries-title").focus();
 });
 

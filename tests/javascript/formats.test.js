@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Formats, firstWeekdayOf } from "../../web/page/formats.js";
-import german from "../../web/page/strings.de.js";
-import english from "../../web/page/strings.en.js";
+import { german } from "../../web/page/strings.de.js";
+import { english } from "../../web/page/strings.en.js";
 
 /** @import { Text } from "../../web/page/types.d.ts" */
 

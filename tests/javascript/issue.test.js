@@ -4,12 +4,12 @@ import { setLocale } from "./support/locale.js";
 import { stoppedTimer } from "./support/timers.js";
 
 setLocale(["en-GB"]);
-const { issueName } = await import("../../web/page/issue.js");
+const { issueReference } = await import("../../web/page/issue.js");
 
 test("an issue is named by its repository and number", () => {
-  assert.equal(issueName(stoppedTimer()), "octo-org/hello-world#7");
+  assert.equal(issueReference(stoppedTimer()), "octo-org/hello-world#7");
 });
 
 test("a timer without an issue says so", () => {
-  assert.equal(issueName(stoppedTimer({ github_repo: null, github_issue_number: null })), "No issue");
+  assert.equal(issueReference(stoppedTimer({ github_repo: null, github_issue_number: null })), "No issue");
 });

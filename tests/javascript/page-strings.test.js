@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import german from "../../web/page/strings.de.js";
-import english from "../../web/page/strings.en.js";
+import { german } from "../../web/page/strings.de.js";
+import { english } from "../../web/page/strings.en.js";
 
 /** @import { Text } from "../../web/page/types.d.ts" */
 

@@ -20,7 +20,7 @@ const COLUMNS = {
   start_local: (timer) => localTime(timer.start_time),
   end_local: (timer) => localTime(timer.end_time),
   active_seconds: (timer) => timer.active_duration,
-  active_time: (timer) => clockTime(timer.active_duration),
+  active_time: (timer) => hoursMinutesSeconds(timer.active_duration),
   paused_seconds: (timer) => timer.paused_duration,
 };
 
@@ -56,7 +56,7 @@ function localTime(time) {
 }
 
 /** @param {number} seconds */
-function clockTime(seconds) {
+function hoursMinutesSeconds(seconds) {
   const whole = Math.floor(seconds);
   const [hours, ...rest] = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
   return [hours, ...rest.map((part) => String(part).padStart(2, "0"))].join(":");

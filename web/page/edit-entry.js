@@ -5,7 +5,7 @@ import { request } from "./api.js";
 import { toInputValue } from "./calendar.js";
 import { durationOf } from "./entry-checks.js";
 import { openEntryDialog } from "./entry-dialog.js";
-import { issueName } from "./issue.js";
+import { issueReference } from "./issue.js";
 import { text } from "./language.js";
 
 /** @import { Timer } from "./types.d.ts" */
@@ -46,7 +46,7 @@ export async function editEntry(timer, now) {
   const isStopped = timer.status === "stopped";
   const shown = {
     title: text("editTitle"),
-    issue: timer.github_repo ? issueName(timer) : "",
+    issue: timer.github_repo ? issueReference(timer) : "",
     description: timer.description,
     start: isStopped ? toInputValue(new Date(timer.start_time)) : "",
     end: isStopped && timer.end_time ? toInputValue(new Date(timer.end_time)) : "",

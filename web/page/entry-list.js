@@ -3,7 +3,7 @@
 import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
 import { byId, find, icon } from "./dom.js";
-import { issueLink, issueName } from "./issue.js";
+import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
 
@@ -118,7 +118,7 @@ export class EntryList {
   /** @param {Timer} timer */
   #entry(timer) {
     const { secondsOf, edit, remove } = this.#options;
-    const named = { name: issueName(timer), time: formats.date("moment", new Date(timer.start_time)) };
+    const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
     const editButton = iconButton("edit", text("edit"), text("editNamed", named));
     onAction("click", editButton, () => edit(timer));
     const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));

@@ -7,7 +7,7 @@ import { onAction } from "./session.js";
 
 /** @import { Filter } from "./types.d.ts" */
 
-const form = byId("filter", HTMLFormElement);
+const filterForm = byId("filter", HTMLFormElement);
 
 /**
  * Show a filter in the form.
@@ -19,7 +19,7 @@ export function showFilter(filter, now) {
   const [from, to] = selectedDays(filter, now);
   const { period, repo, issue } = filter;
   for (const [name, value] of Object.entries({ period, repo, issue, from, to }))
-    control(form, name).value = value;
+    control(filterForm, name).value = value;
   showDays();
   byId("reset").hidden = !writeFilter(filter);
 }
@@ -30,16 +30,16 @@ export function showFilter(filter, now) {
  * @param {(filter: Filter) => Promise<unknown>} apply
  */
 export function onFilter(apply) {
-  const period = control(form, "period");
+  const period = control(filterForm, "period");
   period.addEventListener("change", () => {
     showDays();
-    if (period.value !== "custom") form.requestSubmit();
+    if (period.value !== "custom") filterForm.requestSubmit();
   });
   // Not an action, of which the second would be ignored while the first runs: the last selection counts.
-  form.addEventListener("submit", (event) => {
+  filterForm.addEventListener("submit", (event) => {
     event.preventDefault();
     clearNotice();
-    const { period, from, to, repo, issue } = formValues(form);
+    const { period, from, to, repo, issue } = formValues(filterForm);
     const days = period === "custom" ? { from, to } : { from: "", to: "" };
     // Normalized as it will be when it is read from the address.
     apply(readFilter(writeFilter({ period, ...days, repo: repo.trim(), issue })));
@@ -51,5 +51,5 @@ export function onFilter(apply) {
 }
 
 function showDays() {
-  byId("filter-days").hidden = control(form, "period").value !== "custom";
+  byId("filter-days").hidden = control(filterForm, "period").value !== "custom";
 }

@@ -5,7 +5,7 @@ import { dayOf } from "./calendar.js";
 import { byId } from "./dom.js";
 import { EntryList } from "./entry-list.js";
 import { listQuery, selects } from "./filter.js";
-import { issueName } from "./issue.js";
+import { issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { confirm, notify } from "./notices.js";
 import { onAction } from "./session.js";
@@ -163,7 +163,7 @@ export class History {
   /** @param {Timer} timer */
   async #delete(timer) {
     const time = formats.date("moment", new Date(timer.start_time));
-    const named = { name: issueName(timer), duration: formats.duration(this.#secondsOf(timer)), time };
+    const named = { name: issueReference(timer), duration: formats.duration(this.#secondsOf(timer)), time };
     if (!(await confirm(text("deleteQuestion"), text("deleteText", named), text("delete")))) return;
     try {
       await request("DELETE", `/api/timelogs/${timer.id}/`);

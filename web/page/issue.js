@@ -10,7 +10,7 @@ import { text } from "./language.js";
  *
  * @param {TimedIssue} timed a timer or a total
  */
-export function issueName({ github_repo: repo, github_issue_number: number }) {
+export function issueReference({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}` : text("noIssue");
 }
 
@@ -22,6 +22,6 @@ export function issueName({ github_repo: repo, github_issue_number: number }) {
 export function issueLink(timed) {
   if (!timed.github_repo) return h("span", { className: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;
-  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueName(timed));
-  return title ? h("span", {}, link, " ", h("small", {}, issueName(timed))) : link;
+  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueReference(timed));
+  return title ? h("span", {}, link, " ", h("small", {}, issueReference(timed))) : link;
 }

@@ -2,19 +2,22 @@
 
 import { stringsFor } from "../widget/strings.js";
 import { Formats, firstWeekdayOf } from "./formats.js";
-import english from "./strings.en.js";
+import { english } from "./strings.en.js";
 
 /** @import { Parts, Text } from "./types.d.ts" */
 
-const TRANSLATED = ["en", "de"];
+/** Loads the texts of a language. @type {Record<string, () => Promise<Record<string, Text>>>} */
+const TRANSLATIONS = {
+  en: async () => english,
+  de: async () => (await import("./strings.de.js")).german,
+};
 
 /** The person's first language that the page is translated to, with their region. */
 export const locale =
-  navigator.languages.find((tag) => TRANSLATED.includes(new Intl.Locale(tag).language)) ?? "en";
+  navigator.languages.find((tag) => Object.hasOwn(TRANSLATIONS, new Intl.Locale(tag).language)) ?? "en";
 const { language } = new Intl.Locale(locale);
 
-/** @type {Record<string, Text>} */
-const texts = language === "en" ? english : (await import(`./strings.${language}.js`)).default;
+const texts = await TRANSLATIONS[language]();
 
 /** The widget's messages about a text that names no issue. */
 export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;

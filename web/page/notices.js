@@ -4,7 +4,7 @@ import { h } from "../widget/dom.js";
 import { byId, setMessage } from "./dom.js";
 import { text } from "./language.js";
 
-const NOTICE_MS = 8_000;
+const FADE_MS = 8_000;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading;
@@ -16,7 +16,7 @@ let fading;
  */
 export function notify(message) {
   warn(message);
-  fading = setTimeout(clearNotice, NOTICE_MS);
+  fading = setTimeout(clearNotice, FADE_MS);
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../widget/api-client.js";
 import { h } from "../widget/dom.js";
+import { jittered } from "../widget/poller.js";
 import { get, messageOf, statusOf } from "./api.js";
 import { byId } from "./dom.js";
 import { text } from "./language.js";
@@ -10,7 +11,6 @@ import { clearNotice, warn } from "./notices.js";
 /** @import { Profile } from "./types.d.ts" */
 
 const FIRST_WAIT_MS = 2_000;
-const LONGEST_WAIT_MS = 60_000;
 
 /**
  * Return the profile. While the server cannot be reached, show a notice and retry with growing delays.
@@ -27,7 +27,7 @@ export async function fetchProfile() {
     h("div", { className: "buttons" }, button),
   );
   try {
-    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    for (let wait = FIRST_WAIT_MS; ; wait *= 2) {
       try {
         return await get("/api/auth/me/");
       } catch (error) {
@@ -35,7 +35,7 @@ export async function fetchProfile() {
         const { message, lang } = messageOf(error);
         warn(message, lang);
         if (!notice.isConnected) byId("main").append(notice);
-        await retryTime(button, Math.max(jittered(wait), retryAfterMs(error)));
+        await retryTime(button, jittered(wait, error instanceof ApiError ? error.retryAfter : 0));
       }
     }
   } finally {
@@ -43,20 +43,6 @@ export async function fetchProfile() {
     if (notice.contains(document.activeElement)) byId("main").focus();
     notice.remove();
   }
-}
-
-/**
- * Spread out the retries of pages that failed at the same moment.
- *
- * @param {number} wait
- */
-function jittered(wait) {
-  return wait * (0.75 + Math.random() / 2);
-}
-
-/** @param {unknown} error */
-function retryAfterMs(error) {
-  return error instanceof ApiError ? error.retryAfter * 1_000 : 0;
 }
 
 /**

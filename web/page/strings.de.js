@@ -1,9 +1,10 @@
 // All texts in German: those of strings.en.js and those of the HTML.
 
+/** @import { english } from "./strings.en.js" */
 /** @import { Text } from "./types.d.ts" */
 
-/** @type {Record<keyof typeof import("./strings.en.js").default, Text> & Record<string, Text>} */
-const strings = {
+/** @type {Record<keyof typeof english, Text> & Record<string, Text>} */
+export const german = {
   // every page
   titleTime: "Issue Timer",
   titleAccount: "Konto · Issue Timer",
@@ -182,5 +183,3 @@ const strings = {
   previewText: "Die Vorschau ist echt: Das sind deine Timer.",
   previewSignedOut: "Melde dich an, um das Widget mit deinen Timern zu sehen.",
 };
-
-export default strings;

@@ -3,7 +3,7 @@
 /** @import { Text } from "./types.d.ts" */
 
 /** @satisfies {Record<string, Text>} */
-const strings = {
+export const english = {
   // every page
   cancel: "Cancel",
   noConnection: "No connection to the server.",
@@ -84,5 +84,3 @@ const strings = {
   deletingAccount: "Deleting…",
   accountDeleted: "Your account and all its data have been deleted.",
 };
-
-export default strings;
