@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.support.gateway import Context, request_event
-from timer_core.github.signature import sign
+from timer_core.github.webhooks.signature import sign
 
 _PAYLOADS = Path(__file__).parents[1] / "tests" / "payloads"
 _SECRET = "bench"

@@ -15,17 +15,17 @@ from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import Reply, SignIn
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
-from timer_core.api.door import Door, sessions
 from timer_core.api.models import to_ms, to_time
 from timer_core.api.problems import CONTENT_TYPE
+from timer_core.api.request_guard import RequestGuard, sessions
 from timer_core.api.responses import responses
 from timer_core.api.sessions import SESSION_COOKIE, Session, cookie
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Forbidden, NotFound
-from timer_core.github.credentials import OAuthParameter
+from timer_core.github.api.credentials import OAuthParameter
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
-from timer_core.store.leaving import LeavingStore
+from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.people import PeopleStore, new_token
 from timer_core.store.table import Table
 
@@ -40,8 +40,8 @@ _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 
 table = Table(settings().table_name)
 people = PeopleStore(table)
-leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
-door = Door(table, logger)
+leaving = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
+guard = RequestGuard(table, logger)
 sign_in = SignIn(
     GitHubSignIn(settings().github_url, settings().github_api_url),
     OAuthParameter(settings().oauth_credential),
@@ -102,7 +102,7 @@ def get_me() -> Response[models.Me]:
 def leave() -> Response[str]:
     """Delete everything: 204, or 202 if there is so much that it goes on by the hour, or when asked again."""
     user_id = _own_session().user_id
-    door.authenticator.forget()
+    guard.authenticator.forget()
 
     def has_time() -> bool:
         return app.lambda_context.get_remaining_time_in_millis() >= _RESERVE_MS
@@ -133,7 +133,7 @@ def export(
     """Return profile, tokens, timers with their histories, and all else, in pages."""
     caller, now = _not_embedded(), now_ms()
     # It reads so much that it is limited like a change.
-    door.count(caller, now_ms=now)
+    guard.count(caller, now_ms=now)
     page = leaving.page(caller.user_id, after=cursor, page_size=_EXPORT_PAGE)
     following = None
     if page.after is not None:
@@ -190,7 +190,7 @@ def log_out(request: Annotated[models.SignOutRequest | None, Body()] = None) -> 
     else:
         until_ms = caller.session.ends_s * 1000
         people.end_session(caller.user_id, caller.session.session_id, now_ms=now, until_ms=until_ms)
-    door.authenticator.forget()
+    guard.authenticator.forget()
     _set_cookie(cookie(SESSION_COOKIE, "", max_age_s=0))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
@@ -237,7 +237,7 @@ def revoke_token(token_id: str) -> Response[str]:
     """Revoke a token: at once, but for functions that have seen it within the last minute."""
     if not people.revoke_token(_on_our_own_page().user_id, token_id):
         raise NotFound("There is no such token.")
-    door.authenticator.forget()
+    guard.authenticator.forget()
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -252,13 +252,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if requests.is_preflight(event):
             return requests.answer_preflight()
         requests.normalize(event)
-        caller = None if event["rawPath"] in _PUBLIC else door.enter(event, now_ms=now)
+        caller = None if event["rawPath"] in _PUBLIC else guard.enter(event, now_ms=now)
     except Exception as error:
         return errors.answer(error, event, logger)
     app.context["caller"], set_cookies = caller, app.context["set_cookies"]
     answer = app.resolve(event, context)
     answer["cookies"] = [*answer.get("cookies", ()), *set_cookies]
-    return _as_page(answer) if caller is None else door.leave(answer, caller, now_ms=now)
+    return _as_page(answer) if caller is None else guard.leave(answer, caller, now_ms=now)
 
 
 def _as_page(answer: dict[str, Any]) -> dict[str, Any]:

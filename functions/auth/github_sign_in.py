@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 import urllib3
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-from timer_core.github.credentials import OAuthClient
-from timer_core.github.errors import Refused, Unavailable
-from timer_core.github.transport import Transport
+from timer_core.github.api.credentials import OAuthClient
+from timer_core.github.api.errors import Refused, Unavailable
+from timer_core.github.api.transport import Transport
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 

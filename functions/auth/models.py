@@ -11,7 +11,7 @@ from timer_core.api.models import Seconds, Time, TimeIn, TimeLog, printable, to_
 from timer_core.api.sessions import Session
 from timer_core.domain.ids import timer_id
 from timer_core.domain.timers import Snapshot, Status, Timer
-from timer_core.store.leaving import Stored
+from timer_core.store.account_deletion import Stored
 from timer_core.store.people import Profile, Scope, Token
 
 
@@ -172,7 +172,7 @@ class TimerExported(TimeLog):
             **shown,
             paused_by=timer.paused_by,
             changed=to_time(timer.changed_ms),
-            settled=_time(timer.settled_ms),
+            settled=_time(timer.locked_until_ms),
             before=Before.of(timer.snapshot) if timer.snapshot else None,
             history=history,
         )
@@ -200,7 +200,7 @@ class ProfileExported(Me):
         return cls.model_construct(
             **dict(Me.of(caller, profile)),
             signed_out_everywhere=_time(profile.signed_out_ms) if profile else None,
-            left=_time(profile.left_ms) if profile else None,
+            left=_time(profile.events_ignored_until_ms) if profile else None,
             ended_sessions=[
                 EndedSession(id=session_id, kept_until=to_time(until_ms))
                 for session_id, until_ms in ended.items()
@@ -218,8 +218,8 @@ class DeletedTimer(BaseModel):
     kept_until: Time
 
 
-class Place(BaseModel):
-    """A person's place on an issue."""
+class Slot(BaseModel):
+    """A person's slot on an issue."""
 
     issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
     timers: Annotated[list[str], Field(description="Those on it that events may still change.")]
@@ -251,7 +251,7 @@ class Export(BaseModel):
     tokens: Annotated[list[TokenShown], Field(description="All of them are on the first page.")]
     timers: list[TimerExported]
     deleted_timers: list[DeletedTimer]
-    places: Annotated[list[Place], Field(description="On the issues of this page's timers.")]
+    slots: Annotated[list[Slot], Field(description="On the issues of this page's timers.")]
     requests: list[KeyedRequest]
     changes: list[Changes]
     exclusive_runs: Annotated[
@@ -283,20 +283,20 @@ class Export(BaseModel):
                 DeletedTimer(
                     id=timer(one.ulid),
                     deleted=to_time(one.deleted_ms),
-                    settled=_time(one.settled_ms),
+                    settled=_time(one.locked_until_ms),
                     kept_until=to_time(one.kept_until_s * 1000),
                 )
                 for one in page.deleted
             ],
-            places=[
-                Place(
-                    issue=place.issue_key,
-                    timers=[timer(ulid) for ulid in place.ulids],
-                    settled=_time(place.settled_ms),
-                    moves=place.moved,
-                    kept_until=None if place.kept_until_s is None else to_time(place.kept_until_s * 1000),
+            slots=[
+                Slot(
+                    issue=slot.issue_key,
+                    timers=[timer(ulid) for ulid in slot.ulids],
+                    settled=_time(slot.locked_until_ms),
+                    moves=slot.moved,
+                    kept_until=None if slot.kept_until_s is None else to_time(slot.kept_until_s * 1000),
                 )
-                for place in page.places
+                for slot in page.slots
             ],
             requests=[
                 KeyedRequest(

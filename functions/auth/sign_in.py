@@ -22,8 +22,8 @@ from timer_core.api.sessions import (
     cookie_values,
 )
 from timer_core.domain.errors import Unauthorized
-from timer_core.github.credentials import OAuthClient, OAuthParameter
-from timer_core.github.errors import GitHubError
+from timer_core.github.api.credentials import OAuthClient, OAuthParameter
+from timer_core.github.api.errors import GitHubError
 from timer_core.store.people import PeopleStore
 
 # A path of our own page: no scheme, no host, nothing that browsers take for a slash or leave out, and

@@ -16,8 +16,8 @@ from aws_lambda_powertools import Logger
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import TOLERANCE_MS
-from timer_core.github.client import GitHub
-from timer_core.github.errors import (
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.errors import (
     GitHubError,
     NoCredential,
     QueryFailed,
@@ -25,13 +25,13 @@ from timer_core.github.errors import (
     Refused,
     Unavailable,
 )
-from timer_core.github.issues import ISSUES_PER_QUESTION, Ask, ask_issues, ask_whereabouts
-from timer_core.github.messages import IssueEvent, MoveEvent
-from timer_core.github.timeline import IssueState, missing
-from timer_core.github.vocabulary import Vocabulary
-from timer_core.intake import Intake
-from timer_core.store.facts import FactStore
-from timer_core.store.items import OPEN_SHARDS, SETTLED_AFTER_MS
+from timer_core.github.api.issues import ISSUES_PER_QUESTION, Ask, ask_issues, ask_locations
+from timer_core.github.api.timeline import IssueState, missing
+from timer_core.github.webhooks.messages import IssueEvent, MoveEvent
+from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.services.event_handler import EventHandler
+from timer_core.store.events import EventStore
+from timer_core.store.items import LOCKED_AFTER_MS, OPEN_SHARDS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
@@ -106,7 +106,7 @@ class _Answer(NamedTuple):
 
     asks: Sequence[Ask]
     states: Sequence[IssueState | None]
-    read_ms: int
+    fetched_ms: int
 
 
 class _Located(NamedTuple):
@@ -114,7 +114,7 @@ class _Located(NamedTuple):
 
     issue: Issue
     state: IssueState | None
-    read_ms: int
+    fetched_ms: int
     is_transfer: bool = False
 
 
@@ -135,18 +135,18 @@ class Reconciler:
         self,
         github: GitHub,
         timers: TimerStore,
-        facts: FactStore,
-        intake: Intake,
+        event_store: EventStore,
+        event_handler: EventHandler,
         progress: ProgressStore,
-        vocabulary: Vocabulary,
+        triggers: TriggerConfig,
         logger: Logger,
     ) -> None:
         self._github = github
         self._timers = timers
-        self._facts = facts
-        self._intake = intake
+        self._event_store = event_store
+        self._event_handler = event_handler
         self._progress = progress
-        self._vocabulary = vocabulary
+        self._triggers = triggers
         self._logger = logger
 
     def run(
@@ -197,7 +197,7 @@ class Reconciler:
             count += 1
             last_ms = timer.since_ms
             if timer.issue is not None and timer.issue.key not in asks:
-                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - SETTLED_AFTER_MS)
+                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - LOCKED_AFTER_MS)
                 asks[timer.issue.key] = Ask(timer.issue, since_ms)
         yield asks, None
 
@@ -253,7 +253,7 @@ class Reconciler:
             run.check_time()
             batch = left.pop()
             # Before it is asked: what happens while GitHub answers may not be in the answer.
-            read_ms = run.clock()
+            fetched_ms = run.clock()
             try:
                 states = ask_issues(self._github, owner, batch)
             except RateLimited:
@@ -277,7 +277,7 @@ class Reconciler:
                 self._wait_for(error)
             else:
                 is_answered = True
-                yield _Answer(batch, states, read_ms)
+                yield _Answer(batch, states, fetched_ms)
         run.result.issues += left_out
         run.result.failed += left_out
 
@@ -294,30 +294,30 @@ class Reconciler:
         result = run.result
         result.issues += len(answer.asks)
         asked = zip(answer.asks, answer.states, strict=True)
-        located = [self._locate(ask, state, answer.read_ms, run) for ask, state in asked]
+        located = [self._locate(ask, state, answer.fetched_ms, run) for ask, state in asked]
         for found in run.pool.map(lambda one: self._compare(one, run), filter(None, located)):
             result.missed += found.missed
             result.moved += found.moved
             result.failed += found.failed
 
-    def _locate(self, ask: Ask, state: IssueState | None, read_ms: int, run: _Run) -> _Located | None:
+    def _locate(self, ask: Ask, state: IssueState | None, fetched_ms: int, run: _Run) -> _Located | None:
         """Return where an issue is; None if that is out of our reach."""
         # Names of repositories are followed by GraphQL, those of issues are not.
         if state is not None:
-            return _Located(ask.issue, state, read_ms)
+            return _Located(ask.issue, state, fetched_ms)
         run.check_time()
         run.result.searched += 1
         try:
             place = None
             if run.result.searched <= _MOST_SEARCHES:
-                place = ask_whereabouts(self._github, ask.issue)
+                place = ask_locations(self._github, ask.issue)
             if place is None:
                 run.result.unreachable += 1
                 return None
             if place.issue is None:
-                return _Located(ask.issue, None, read_ms)
+                return _Located(ask.issue, None, fetched_ms)
             found = self._at_its_new_place(ask._replace(issue=place.issue))
-            return _Located(ask.issue, found, read_ms, is_transfer=True)
+            return _Located(ask.issue, found, fetched_ms, is_transfer=True)
         except RateLimited:
             raise
         except GitHubError:
@@ -335,7 +335,7 @@ class Reconciler:
 
     def _make_up(self, located: _Located, now_ms: int, *, dry_run: bool) -> _Found:
         """Take in what nobody told of an issue."""
-        issue, state, read_ms, is_transfer = located
+        issue, state, fetched_ms, is_transfer = located
         if state is None:
             # GitHub does not tell when.
             gone = IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
@@ -344,14 +344,14 @@ class Reconciler:
         if has_moved:
             if dry_run:
                 return _Found(moved=1)
-            self._intake.move(_move(issue, state, now_ms, is_transfer=is_transfer), now_ms=now_ms)
-        events = state.events(self._vocabulary, read_ms=read_ms)
+            self._event_handler.move(_move(issue, state, now_ms, is_transfer=is_transfer), now_ms=now_ms)
+        events = state.events(self._triggers, fetched_ms=fetched_ms)
         if events:
-            _, known = self._facts.known(state.issue, at_ms=now_ms)
+            _, known = self._event_store.known(state.issue, at_ms=now_ms)
             missed = self._take(missing(events, known), now_ms, dry_run=dry_run)
             if not dry_run:
                 # Somebody may have logged one of them, and broken off.
-                self._intake.finish(events[0], now_ms=now_ms)
+                self._event_handler.finish(events[0], now_ms=now_ms)
         return _Found(missed=missed, moved=int(has_moved))
 
     def _at_its_new_place(self, ask: Ask) -> IssueState:
@@ -367,9 +367,9 @@ class Reconciler:
         missed = 0
         for event in events:
             if dry_run:
-                missed += self._intake.concerns_anybody(event)
+                missed += self._event_handler.concerns_anybody(event)
                 continue
-            taken = self._intake.take(event, now_ms=now_ms)
+            taken = self._event_handler.take(event, now_ms=now_ms)
             if not taken.reason:
                 missed += 1
                 self._logger.info(
@@ -398,7 +398,7 @@ def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -
         origin=origin.full_name,
         target=target.full_name,
         at_ms=transfers[-1] if is_transfer and transfers else now_ms,
-        heard_ms=now_ms,
+        received_ms=now_ms,
         numbers=(origin.number, target.number) if is_transfer else None,
     )
 

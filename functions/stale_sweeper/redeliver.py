@@ -10,12 +10,12 @@ from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 
-from timer_core.github.client import GitHub
-from timer_core.github.deliveries import Attempt, Page, attempts, redeliver
-from timer_core.github.errors import GitHubError, NoCredential, Refused
-from timer_core.github.events import READERS, REDELIVERY_WINDOW
-from timer_core.github.messages import APP_HOOK
-from timer_core.store.hooks import HookStore, KnownHook, Place
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.deliveries import Attempt, Page, attempts, redeliver
+from timer_core.github.api.errors import GitHubError, NoCredential, Refused
+from timer_core.github.webhooks.messages import APP_HOOK
+from timer_core.github.webhooks.payloads import READERS, REDELIVERY_WINDOW
+from timer_core.store.hooks import HookStore, KnownHook, ListCheckpoint
 
 _MS = timedelta(milliseconds=1)
 # A delivery is listed a little after it was made.
@@ -100,7 +100,7 @@ class Redeliverer:
                 result.complete = False
                 break
             try:
-                place, page = self._begin(hook, run)
+                checkpoint, page = self._begin(hook, run)
             except (Refused, NoCredential) as error:
                 result.unreachable += 1
                 refusal = str(error)
@@ -115,7 +115,7 @@ class Redeliverer:
                 continue
             result.listed += 1
             try:
-                self._repair(hook, place, page, run)
+                self._repair(hook, checkpoint, page, run)
             except GitHubError as error:
                 self._break_off(hook, error, run)
         if not result.listed:
@@ -128,23 +128,23 @@ class Redeliverer:
         reason = {"hook": hook.path, "reason": run.result.trouble}
         self._logger.warning("Failed deliveries could not be repaired", extra=reason)
 
-    def _begin(self, hook: KnownHook, run: _Run) -> tuple[Place, Page]:
+    def _begin(self, hook: KnownHook, run: _Run) -> tuple[ListCheckpoint, Page]:
         """Return the page to begin with: the one at which the last run broke off, or the newest."""
-        if hook.place is not None and not run.dry_run:
+        if hook.checkpoint is not None and not run.dry_run:
             try:
-                return hook.place, self._page(hook, hook.place.page, run)
+                return hook.checkpoint, self._page(hook, hook.checkpoint.page, run)
             except Refused as refused:
                 # Its cursors are GitHub's affair.
                 reason = {"hook": hook.path, "reason": str(refused)}
                 self._logger.warning("The list of deliveries begins anew", extra=reason)
         # What is made while the list is read is in the next one.
-        return Place("", run.now_ms - _OVERLAP_MS), self._page(hook, "", run)
+        return ListCheckpoint("", run.now_ms - _OVERLAP_MS), self._page(hook, "", run)
 
     def _page(self, hook: KnownHook, page: str, run: _Run) -> Page:
         since_ms = max(run.now_ms - REDELIVERY_WINDOW // _MS, hook.repaired_ms or 0)
         return attempts(self._github, hook.path, _owner(hook.path), since_ms, page)
 
-    def _repair(self, hook: KnownHook, place: Place, page: Page, run: _Run) -> None:
+    def _repair(self, hook: KnownHook, checkpoint: ListCheckpoint, page: Page, run: _Run) -> None:
         """Have failed deliveries sent again, page by page, and note how far that was."""
         settled: set[str] = set()
         sent, is_done = 0, False
@@ -153,32 +153,32 @@ class Redeliverer:
                 settled.update(one.guid for one in page.attempts if one.got_through)
                 failed = _failed(page, settled | run.sent)
                 for attempt in failed:
-                    if attempt.attempt_id <= place.sent_id:
+                    if attempt.attempt_id <= checkpoint.sent_id:
                         continue
                     if sent == _MOST or not run.has_time():
                         return
                     self._send(hook, attempt, run)
                     sent += 1
-                    place = replace(place, sent_id=attempt.attempt_id)
+                    checkpoint = replace(checkpoint, sent_id=attempt.attempt_id)
                 settled.update(one.guid for one in failed)
                 if page.next_page is None:
                     is_done = True
                     return
-                place = Place(page.next_page, place.until_ms)
+                checkpoint = ListCheckpoint(page.next_page, checkpoint.until_ms)
                 if not run.has_time():
                     return
-                page = self._page(hook, place.page, run)
+                page = self._page(hook, checkpoint.page, run)
         finally:
             run.result.complete &= is_done
             if not run.dry_run:
-                self._note(hook, place, is_done=is_done)
+                self._note(hook, checkpoint, is_done=is_done)
 
-    def _note(self, hook: KnownHook, place: Place, *, is_done: bool) -> None:
+    def _note(self, hook: KnownHook, checkpoint: ListCheckpoint, *, is_done: bool) -> None:
         if is_done:
-            self._hooks.repaired(hook.path, place.until_ms)
-        elif place.page:
+            self._hooks.repaired(hook.path, checkpoint.until_ms)
+        elif checkpoint.page:
             # Who begins anew sees in the list what was sent again.
-            self._hooks.broken_off(hook.path, place)
+            self._hooks.broken_off(hook.path, checkpoint)
 
     def _send(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1

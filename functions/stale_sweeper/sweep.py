@@ -18,17 +18,17 @@ from stale_sweeper.reconcile import Reconciler, Reconciliation
 from stale_sweeper.redeliver import Redeliverer, Redelivery
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
-from timer_core.github.client import GitHub
-from timer_core.github.credentials import CredentialParameter
-from timer_core.github.errors import GitHubError
-from timer_core.intake import Intake
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.credentials import CredentialParameter
+from timer_core.github.api.errors import GitHubError
 from timer_core.observability import make_logger, make_metrics
+from timer_core.services.event_handler import EventHandler
 from timer_core.settings import settings
-from timer_core.store.facts import FactStore
+from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
-from timer_core.store.leaving import LeavingStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.table import Table
@@ -40,9 +40,11 @@ tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-facts = FactStore(table, timers)
-intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
-leaving = LeavingStore(table, track_unregistered=settings().track_unregistered)
+event_store = EventStore(table, timers)
+event_handler = EventHandler(
+    event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+)
+account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
 progress_store = ProgressStore(table)
 github = GitHub(
@@ -52,7 +54,9 @@ github = GitHub(
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
-reconciler = Reconciler(github, timers, facts, intake, progress_store, settings().vocabulary, logger)
+reconciler = Reconciler(
+    github, timers, event_store, event_handler, progress_store, settings().triggers, logger
+)
 
 _HOUR_MS = 3_600_000
 # What is under way when time runs out needs this long at most.
@@ -187,11 +191,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
         metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
     if not options.dry_run:
-        _finish_leaving(summary, has_time)
+        _finish_deletions(summary, has_time)
     if summary.redelivery:
         metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, summary.redelivery.redelivered)
     if summary.reconcile:
-        metrics.add_metric("EventsMadeUpFor", MetricUnit.Count, summary.reconcile.missed)
+        metrics.add_metric("EventsBackfilled", MetricUnit.Count, summary.reconcile.missed)
         metrics.add_metric("SweepFailures", MetricUnit.Count, summary.reconcile.failed)
     _publish_health()
     logger.info("Sweep done", extra=asdict(summary))
@@ -252,21 +256,23 @@ def _repair(
     health.note_github(credential, could, now_ms=now_ms())
 
 
-def _finish_leaving(summary: Summary, has_time: Callable[[], bool]) -> None:
+def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
     """Delete what is left of those who have asked to be deleted."""
     try:
-        leavers = list(leaving.leavers())
+        pending_deletions = list(account_deletion.pending_deletions())
     except Exception:
         summary.complete = False
         metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
-        logger.exception("Those who are leaving could not be read")
+        logger.exception("Those who are account_deletion could not be read")
         return
-    for leaver in leavers:
+    for pending in pending_deletions:
         try:
-            summary.complete &= has_time() and leaving.finish(leaver, now_ms=now_ms(), has_time=has_time)
+            summary.complete &= has_time() and account_deletion.finish(
+                pending, now_ms=now_ms(), has_time=has_time
+            )
         except Exception:
             metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
-            logger.exception("Somebody who is leaving could not be deleted")
+            logger.exception("Somebody who is account_deletion could not be deleted")
 
 
 @dataclass(slots=True)

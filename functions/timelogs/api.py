@@ -16,8 +16,12 @@ from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.conditional import entity_tag, refuse_unmodified
-from timer_core.api.cursors import decode_cursor, decode_place, encode_cursor, encode_place
-from timer_core.api.door import Door
+from timer_core.api.cursors import (
+    decode_cursor,
+    decode_open_timers_cursor,
+    encode_cursor,
+    encode_open_timers_cursor,
+)
 from timer_core.api.models import (
     AddRequest,
     DayTotal,
@@ -38,12 +42,13 @@ from timer_core.api.models import (
     to_time,
 )
 from timer_core.api.problems import HttpError
+from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.timers import Timer, asked_ms, check_span, finished
+from timer_core.domain.timers import Timer, check_span, finished, requested_ms
 from timer_core.domain.totals import add_up
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -57,7 +62,7 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
-    from timer_core.store.offline import OfflineStore
+    from timer_core.services.offline import OfflineActions
 
 logger = make_logger("timelogs")
 metrics = make_metrics("timelogs")
@@ -75,7 +80,7 @@ _AT_REST = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-door = Door(table, logger)
+guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
 
 app = APIGatewayHttpResolver(
@@ -188,7 +193,7 @@ def start_timer(
     """Start a timer now: 201, or 200 with the one that is already open on the issue."""
     request = request or StartRequest()
     now = now_ms()
-    at_ms = _asked_ms(request, now)
+    at_ms = _requested_ms(request, now)
     start = (
         partial(_offline().start, at_ms=at_ms)
         if _was_offline(at_ms, now)
@@ -272,7 +277,7 @@ def get_totals(
 ) -> Response[TimeTotals]:
     """Return the active time in a range; what runs counts until now.
 
-    Pauses count where they were. Of a timer with more than 60 transitions the first ones are known in
+    CircuitBreaker count where they were. Of a timer with more than 60 transitions the first ones are known in
     sum only, and that time is spread evenly; so is what pauses that a correction left outside took away.
     Timers that started more than 366 days before the range are not counted. Ranges longer than a week
     are limited like changes.
@@ -288,7 +293,7 @@ def get_totals(
     zone = find_zone(time_zone)
     filters = Filters(repo=github_repo, number=github_issue_number)
     if until_ms - since_ms > _CHEAP_TOTALS_MS:
-        door.count(_caller(), now_ms=now)
+        guard.count(_caller(), now_ms=now)
     found, complete = timers.in_range(_caller().user_id, filters, since_ms=since_ms, until_ms=until_ms)
     totals = add_up(found, since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
     shown = TimeTotals(
@@ -382,11 +387,11 @@ def list_everybodys(
     requests.refuse_unknown_parameters(app.current_event, list_everybodys)
     _require_admin(_caller())
     now = now_ms()
-    page, after = timers.open_page(None if cursor is None else decode_place(cursor))
+    page, after = timers.open_page(None if cursor is None else decode_open_timers_cursor(cursor))
     following = None
     if after is not None:
         own = requests.origin(app.current_event.raw_event)
-        following = f"{own}/api/admin/timers/?cursor={encode_place(after)}"
+        following = f"{own}/api/admin/timers/?cursor={encode_open_timers_cursor(after)}"
     results = [TimeLog.of(timer, now) for timer in page]
     return _answer(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
@@ -450,11 +455,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         requests.normalize(event)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)
-        caller = door.enter(event, now_ms=now)
+        caller = guard.enter(event, now_ms=now)
     except Exception as error:
         return errors.answer(error, event, logger)
     app.context["caller"] = caller
-    return door.leave(app.resolve(event, context), caller, now_ms=now)
+    return guard.leave(app.resolve(event, context), caller, now_ms=now)
 
 
 def _caller() -> Caller:
@@ -496,17 +501,17 @@ def _change(
     idempotency_key: str | None,
 ) -> Response[TimeLog]:
     now = now_ms()
-    at_ms = _asked_ms(request, now)
+    at_ms = _requested_ms(request, now)
     by = "manual" if timer[0] == _caller().user_id else "admin"
     changed = transition(*timer, now_ms=now, by=by, cause=_cause(idempotency_key, request), at_ms=at_ms)
     if _was_offline(at_ms, now):
-        changed = _offline().bring_in_line(changed, now_ms=now)
+        changed = _offline().rederive(changed, now_ms=now)
     return _answer(HTTPStatus.OK, TimeLog.of(changed, now))
 
 
-def _asked_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
+def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
     """Return when a change was asked for, if the client says so."""
-    return None if request is None or request.at is None else asked_ms(to_ms(request.at), now)
+    return None if request is None or request.at is None else requested_ms(to_ms(request.at), now)
 
 
 def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
@@ -514,11 +519,11 @@ def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
 
 
 @cache
-def _offline() -> "OfflineStore":
+def _offline() -> "OfflineActions":
     # What it takes to derive timers would slow down every cold start.
-    from timer_core.store.offline import OfflineStore
+    from timer_core.services.offline import OfflineActions
 
-    return OfflineStore(table, timers)
+    return OfflineActions(table, timers)
 
 
 def _require_admin(caller: Caller) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from timer_core.domain.replay import EFFECTS
 from timer_core.domain.timers import Action, Timer
-from timer_core.github.messages import LOG, AnswerEvent, CommentEvent, IssueEvent
+from timer_core.github.webhooks.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # Contents of a reaction (GitHub's REST API, "Create reaction for an issue comment").
 DONE, NOT_DONE = "+1", "confused"
@@ -19,7 +19,7 @@ _IN_VAIN = {
 
 def answer_to(
     comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_registered: bool
-) -> AnswerEvent:
+) -> ReplyEvent:
     """Return the answer to a comment: a reaction, and a text only about mistakes and time that was logged.
 
     Parameters
@@ -44,8 +44,8 @@ def answer_to(
     return _answer(comment, NOT_DONE if trouble else DONE, [*logged, *trouble])
 
 
-def _answer(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> AnswerEvent:
-    return AnswerEvent(
+def _answer(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:
+    return ReplyEvent(
         delivery=comment.delivery,
         repo=comment.repo,
         number=comment.number,

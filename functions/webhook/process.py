@@ -16,25 +16,25 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
-from timer_core.github.answers import send_answer
-from timer_core.github.cards import ask_card
-from timer_core.github.client import GitHub
-from timer_core.github.credentials import CredentialParameter
-from timer_core.github.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
-from timer_core.github.messages import (
-    AnswerEvent,
+from timer_core.github.api.cards import ask_card
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.credentials import CredentialParameter
+from timer_core.github.api.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
+from timer_core.github.api.replies import send_reply
+from timer_core.github.webhooks.messages import (
     CardEvent,
     CommentEvent,
-    Event,
     IssueEvent,
     Message,
     MoveEvent,
+    QueuedEvent,
+    ReplyEvent,
     from_json,
 )
-from timer_core.intake import Intake, Taken
 from timer_core.observability import make_logger, make_metrics
+from timer_core.services.event_handler import EventHandler, Handled
 from timer_core.settings import settings
-from timer_core.store.facts import FactStore
+from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -58,12 +58,14 @@ tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-facts = FactStore(table, timers)
-intake = Intake(facts, timers, PeopleStore(table), track_unregistered=settings().track_unregistered)
+event_store = EventStore(table, timers)
+event_handler = EventHandler(
+    event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+)
 health = HealthStore(table)
 hooks = HookStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
-vocabulary = settings().vocabulary
+triggers = settings().triggers
 
 # What fails is delivered again by itself: in which order an issue's deliveries are processed does
 # not matter, so the others of its batch need not follow it.
@@ -174,23 +176,23 @@ def _sqs() -> Any:
     return boto3.client("sqs", config=CLIENT_CONFIG)
 
 
-def _take(event: Event, message: Message) -> dict[str, Any]:
+def _take(event: QueuedEvent, message: Message) -> dict[str, Any]:
     """Bring the timers in line with an event and return what to log of it."""
     match event:
         case IssueEvent():
-            return {"kind": event.kind, **_outcome(intake.take(event, now_ms=now_ms()))}
+            return {"kind": event.kind, **_outcome(event_handler.take(event, now_ms=now_ms()))}
         case MoveEvent():
-            return _outcome(intake.move(event, now_ms=now_ms()))
+            return _outcome(event_handler.move(event, now_ms=now_ms()))
         case CardEvent():
             return _with_github("project_cards", lambda: _take_card(event))
         case CommentEvent():
             commands = [command for command in message.events if isinstance(command, IssueEvent)]
-            return _queue_answer(event, commands)
-        case AnswerEvent():
-            return _with_github("answers", lambda: _send_answer(event))
+            return _queue_reply(event, commands)
+        case ReplyEvent():
+            return _with_github("answers", lambda: _send_reply(event))
 
 
-def _outcome(taken: Taken) -> dict[str, Any]:
+def _outcome(taken: Handled) -> dict[str, Any]:
     if taken.unregistered:
         metrics.add_metric("UsersNotRegistered", MetricUnit.Count, taken.unregistered)
     if taken.reason:
@@ -236,10 +238,10 @@ def _note(capability: Capability, *, is_able: bool) -> None:
 
 def _take_card(event: CardEvent) -> dict[str, Any]:
     """Take in that a card was moved: it starts the timers of the assignees, or pauses or stops all."""
-    card = ask_card(github, event, vocabulary.status_field)
+    card = ask_card(github, event, triggers.status_field)
     if card is None:
         return {"outcome": "ignored", "reason": "no_such_card"}
-    kind = vocabulary.kind_of_status(card.status)
+    kind = triggers.kind_of_status(card.status)
     users = None
     if kind == "project.start":
         if card.state.is_closed:
@@ -257,21 +259,21 @@ def _take_card(event: CardEvent) -> dict[str, Any]:
         users=users,
         title=issue.title,
     )
-    return {"kind": kind, **_outcome(intake.take(moved, now_ms=now_ms()))}
+    return {"kind": kind, **_outcome(event_handler.take(moved, now_ms=now_ms()))}
 
 
-def _queue_answer(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[str, Any]:
+def _queue_reply(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[str, Any]:
     """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
-    is_registered = intake.was_timed(comment.author, at_ms=comment.at_ms)
+    is_registered = event_handler.was_timed(comment.author, at_ms=comment.at_ms)
     issue = Issue.of(comment.repo, comment.number)
-    own = facts.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
+    own = event_store.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)
     send(_sqs(), settings().delivery_queue_url, [answer], delivery=f"comment-{comment.comment}-answer")
     return {"outcome": "answer_queued", "reaction": answer.reaction}
 
 
-def _send_answer(answer: AnswerEvent) -> dict[str, Any]:
-    send_answer(github, answer)
+def _send_reply(answer: ReplyEvent) -> dict[str, Any]:
+    send_reply(github, answer)
     return {"outcome": "answered", "reaction": answer.reaction}
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from timer_core.github.messages import Event, Hook, group_of, to_json
+from timer_core.github.webhooks.messages import Hook, QueuedEvent, group_of, to_json
 
 
 def send(
-    sqs: Any, queue_url: str, events: Sequence[Event], *, delivery: str, hook: Hook | None = None
+    sqs: Any, queue_url: str, events: Sequence[QueuedEvent], *, delivery: str, hook: Hook | None = None
 ) -> None:
     """Queue the events of a delivery; a repetition within five minutes is dropped by SQS.
 

@@ -22,9 +22,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from timer_core.api.problems import HttpError, response
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
-from timer_core.github.events import Ignored, MalformedDelivery, hook_of, read
-from timer_core.github.messages import Event, Hook
-from timer_core.github.signature import is_signed
+from timer_core.github.webhooks.messages import Hook, QueuedEvent
+from timer_core.github.webhooks.payloads import Ignored, MalformedDelivery, hook_of, read
+from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.secrets import RotatingSecret
 from timer_core.settings import settings
@@ -37,7 +37,7 @@ metrics = make_metrics("webhook-receive")
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=CLIENT_CONFIG)
-vocabulary = settings().vocabulary
+triggers = settings().triggers
 secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), settings().webhook_secret_arn)
 
 
@@ -80,7 +80,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
                 # So that it is known from its first day.
                 _queue(delivery, (), hook)
             return HTTPStatus.OK, {"status": "pong"}
-        events = read(name, payload, delivery=delivery, received_ms=now_ms(), vocabulary=vocabulary)
+        events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
     if isinstance(events, Ignored):
@@ -103,7 +103,7 @@ def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The signature cannot be checked now.") from error
 
 
-def _queue(delivery: str, events: Sequence[Event], hook: Hook | None) -> None:
+def _queue(delivery: str, events: Sequence[QueuedEvent], hook: Hook | None) -> None:
     try:
         send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook)
     except (BotoCoreError, ClientError) as error:

@@ -7,7 +7,7 @@ https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 import uuid
 from pathlib import Path
 
-from timer_core.github.signature import sign
+from timer_core.github.webhooks.signature import sign
 
 WEBHOOK_PATH = "/api/github-timer-webhook/"
 

@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode
 
 from deployed_stack.errors import ToolError
 from deployed_stack.http_client import request
-from timer_core.github.credentials import App
-from timer_core.github.errors import GitHubError, InvalidCredential
-from timer_core.github.installations import Installations
-from timer_core.github.transport import Response, Transport
+from timer_core.github.api.credentials import App
+from timer_core.github.api.errors import GitHubError, InvalidCredential
+from timer_core.github.api.installations import Installations
+from timer_core.github.api.transport import Response, Transport
 
 # GitHub refuses requests without a User-Agent ("Getting started with the REST API").
 _HEADERS = {"Accept": "application/vnd.github+json", "User-Agent": "issue-timer"}

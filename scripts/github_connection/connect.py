@@ -20,7 +20,7 @@ from github_connection.storage import (
     store_credential,
     webhook_secret,
 )
-from timer_core.github.credentials import App
+from timer_core.github.api.credentials import App
 
 # How long the functions keep what they have read.
 _SOON = "The functions use it within five minutes."

@@ -21,7 +21,7 @@ from local_stack.build import build
 from local_stack.ministack import HOST, free_port
 from local_stack.paths import LAMBDA_PYTHON
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID, LocalStack
-from timer_core.github.signature import sign
+from timer_core.github.webhooks.signature import sign
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef

@@ -98,7 +98,7 @@ def test_the_export_contains_all_stored_data_but_no_token(
     token = create_token(account_page, "editor", "read and write")
     timer = json.loads(site.send("POST", "/api/timelogs/start/", token=token).body)
     exported = download(account_page, tmp_path)
-    assert exported.keys() >= {"profile", "tokens", "timers", "places", "changes"}
+    assert exported.keys() >= {"profile", "tokens", "timers", "slots", "changes"}
     assert exported["profile"]["login"] == ann.login
     assert [one["name"] for one in exported["tokens"]] == ["editor"]
     assert [one["id"] for one in exported["timers"]] == [timer["id"]]
@@ -136,7 +136,7 @@ def test_an_account_is_deleted_after_confirmation(
     assert account_page.context.cookies() == []
     # Only the marker of the deletion is left.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
-        {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
+        {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
     ]
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401

@@ -98,7 +98,9 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key(
     }""")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
-    expect(ann_widget.notice).to_have_text("No connection. Your change is kept and will be sent as soon as possible.")
+    expect(ann_widget.notice).to_have_text(
+        "No connection. Your change is kept and will be sent as soon as possible."
+    )
     ann_widget.expect_sent()
     assert len(sent) == 3
     assert len(set(sent)) == 1
@@ -139,7 +141,9 @@ def test_a_busy_server_is_left_alone_also_when_the_widget_asks_for_its_timers(
 
     ann_widget.page.route("**/start/", refuse)
     ann_widget.start(f"{REPO}#7")
-    expect(ann_widget.notice).to_have_text("The server is busy. Your change is kept and will be sent as soon as possible.")
+    expect(ann_widget.notice).to_have_text(
+        "The server is busy. Your change is kept and will be sent as soon as possible."
+    )
     for _ in range(2):
         ann_widget.ask()
     expect(ann_widget.banner).to_contain_text("The server is busy. One change is waiting to be sent.")

@@ -40,7 +40,7 @@ def table(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]
 
 
 @pytest.fixture(scope="session")
-def crowd() -> Iterator[ThreadPoolExecutor]:
+def threads() -> Iterator[ThreadPoolExecutor]:
     """As many threads as there are racers."""
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool

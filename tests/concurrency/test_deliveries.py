@@ -8,8 +8,8 @@ import pytest
 
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
-from timer_core.store.facts import FactStore
+from timer_core.domain.replay import Event
+from timer_core.store.events import EventStore
 from timer_core.store.items import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -23,7 +23,7 @@ ISSUES = [Issue("octocat", "Hello-World", number) for number in range(1, 6)]
 WORKERS = 8
 
 
-def happenings(seed: int, number: int = 200) -> list[tuple[Fact, Issue]]:
+def happenings(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
     """What happens to some issues, in order of time, one thing a second."""
     chance = random.Random(seed)
     found = []
@@ -34,12 +34,12 @@ def happenings(seed: int, number: int = 200) -> list[tuple[Fact, Issue]]:
             users = frozenset({chance.choice(PEOPLE)})
         elif kind == "reopened":
             users = frozenset(chance.sample(PEOPLE, 2))
-        fact = Fact(f"delivery-{second}", kind, T0 + 1_000 * chance.randrange(60) + 60_000 * second, users)
-        found.append((fact, chance.choice(ISSUES)))
+        event = Event(f"delivery-{second}", kind, T0 + 1_000 * chance.randrange(60) + 60_000 * second, users)
+        found.append((event, chance.choice(ISSUES)))
     return found
 
 
-def right_timers(deliveries: Sequence[tuple[Fact, Issue]], user_id: int) -> list[tuple[object, ...]]:
+def right_timers(deliveries: Sequence[tuple[Event, Issue]], user_id: int) -> list[tuple[object, ...]]:
     """One pass over what happened, in order of time."""
     open_timers: dict[str, list[int | None]] = {}
     timers: list[tuple[object, ...]] = []
@@ -50,18 +50,18 @@ def right_timers(deliveries: Sequence[tuple[Fact, Issue]], user_id: int) -> list
         assert active is not None
         timers.append((key, start, at, active + (0 if since is None else at - since)))
 
-    for fact, issue in deliveries:
+    for event, issue in deliveries:
         timer = open_timers.get(issue.key)
-        if fact.kind == "closed":
+        if event.kind == "closed":
             if timer:
-                end(issue.key, fact.at_ms)
-        elif fact.concerns(user_id):
-            if fact.kind == "unassigned" and timer and timer[2] is not None:
-                timer[1], timer[2] = (timer[1] or 0) + fact.at_ms - timer[2], None
-            elif fact.kind != "unassigned" and not timer:
-                open_timers[issue.key] = [fact.at_ms, 0, fact.at_ms]
-            elif fact.kind == "assigned" and timer and timer[2] is None:
-                timer[2] = fact.at_ms
+                end(issue.key, event.at_ms)
+        elif event.concerns(user_id):
+            if event.kind == "unassigned" and timer and timer[2] is not None:
+                timer[1], timer[2] = (timer[1] or 0) + event.at_ms - timer[2], None
+            elif event.kind != "unassigned" and not timer:
+                open_timers[issue.key] = [event.at_ms, 0, event.at_ms]
+            elif event.kind == "assigned" and timer and timer[2] is None:
+                timer[2] = event.at_ms
     for key, (start, active, since) in open_timers.items():
         timers.append((key, start, None, (active or 0) + (0 if since is None else NOW - since)))
     return sorted(timers, key=str)
@@ -81,17 +81,17 @@ def stored_timers(store: TimerStore, user_id: int) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shuffled_and_tripled_they_end_like_the_right_order_once(table: Table, seed: int) -> None:
     store = TimerStore(table)
-    facts = FactStore(table, store)
+    event_store = EventStore(table, store)
     deliveries = happenings(seed)
     queue = deliveries * 3
     random.Random(seed).shuffle(queue)
 
-    def process(delivery: tuple[Fact, Issue]) -> None:
+    def process(delivery: tuple[Event, Issue]) -> None:
         """As the queue does: what fails is delivered again."""
-        fact, issue = delivery
+        event, issue = delivery
         for _ in range(5):
             try:
-                facts.apply(fact, issue, now_ms=NOW)
+                event_store.apply(event, issue, now_ms=NOW)
             except TooMuchContention:
                 continue
             return

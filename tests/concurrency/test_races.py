@@ -36,7 +36,7 @@ def store(table: Table) -> TimerStore:
     return TimerStore(table)
 
 
-def race(crowd: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> list[object]:
+def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> list[object]:
     """Let all go at the same moment and return what each got: an answer or an error."""
     line = threading.Barrier(len(racers))
 
@@ -47,7 +47,7 @@ def race(crowd: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> l
         except IssueTimerError as error:
             return error
 
-    return list(crowd.map(run, racers))
+    return list(threads.map(run, racers))
 
 
 def timers_of(store: TimerStore, user_id: int = ANN) -> list[Timer]:
@@ -87,10 +87,10 @@ def active_by_history(timer: Timer, now_ms: int) -> int:
 
 
 def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     answers = race(
-        crowd, [lambda n=n: store.start(user_id=ANN, now_ms=T0 + n, issue=ISSUE) for n in range(THREADS)]
+        threads, [lambda n=n: store.start(user_id=ANN, now_ms=T0 + n, issue=ISSUE) for n in range(THREADS)]
     )
     (timer,) = timers_of(store)
     given = Counter((answer[0].ulid, answer[1]) for answer in answers if isinstance(answer, tuple))
@@ -103,21 +103,21 @@ def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
 
 @pytest.mark.parametrize("issue", [ISSUE, None])
 def test_fifty_starts_with_one_key_are_one(
-    store: TimerStore, crowd: ThreadPoolExecutor, issue: Issue | None
+    store: TimerStore, threads: ThreadPoolExecutor, issue: Issue | None
 ) -> None:
     key = Idempotency("k" * 32, "r" * 32)
     answers = race(
-        crowd, [lambda: store.start(user_id=ANN, now_ms=T0, issue=issue, idempotency=key)] * THREADS
+        threads, [lambda: store.start(user_id=ANN, now_ms=T0, issue=issue, idempotency=key)] * THREADS
     )
     (timer,) = timers_of(store)
     assert set(answers) == {(timer, True)}
 
 
 def test_starts_of_several_people_do_not_hinder_each_other(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     race(
-        crowd,
+        threads,
         [lambda n=n: store.start(user_id=1 + n % 10, now_ms=T0, issue=ISSUE) for n in range(THREADS)],
     )
     found = [timers_of(store, user_id) for user_id in range(1, 11)]
@@ -127,14 +127,14 @@ def test_starts_of_several_people_do_not_hinder_each_other(
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME, Action.STOP])
 def test_of_fifty_equal_transitions_exactly_one_wins(
-    store: TimerStore, crowd: ThreadPoolExecutor, action: Action
+    store: TimerStore, threads: ThreadPoolExecutor, action: Action
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     if action is Action.RESUME:
         store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="before")
     act = getattr(store, action)
     answers = race(
-        crowd,
+        threads,
         [
             lambda n=n: act(ANN, ulid, now_ms=T0 + MINUTE + n, by="manual", cause=f"r{n}")
             for n in range(THREADS)
@@ -148,12 +148,12 @@ def test_of_fifty_equal_transitions_exactly_one_wins(
 
 
 def test_a_mix_of_transitions_alternates_and_the_time_is_exact(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     actions = [Action.PAUSE, Action.RESUME] * (THREADS // 2 - 1) + [Action.STOP] * 2
     answers = race(
-        crowd,
+        threads,
         [
             lambda n=n, action=action: getattr(store, action)(
                 ANN, ulid, now_ms=T0 + 1_000 + 7 * n, by="manual", cause=f"r{n}"
@@ -173,11 +173,11 @@ def test_a_mix_of_transitions_alternates_and_the_time_is_exact(
 
 
 def test_each_answer_is_the_state_after_its_own_transition(
-    store: TimerStore, crowd: ThreadPoolExecutor
+    store: TimerStore, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     answers = race(
-        crowd,
+        threads,
         [
             lambda n=n: (store.resume if n % 2 else store.pause)(
                 ANN, ulid, now_ms=T0 + 1_000, by="manual", cause=f"r{n}"
@@ -193,12 +193,12 @@ def test_each_answer_is_the_state_after_its_own_transition(
 
 @pytest.mark.parametrize("open_first", [True, False])
 def test_of_fifty_deletions_one_finds_the_timer(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor, open_first: bool
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor, open_first: bool
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     if not open_first:
         store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
-    answers = race(crowd, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)])
+    answers = race(threads, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)])
     assert Counter(map(type, answers)) == {type(None): 1, NotFound: THREADS - 1}
     assert timers_of(store) == []
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
@@ -206,7 +206,7 @@ def test_of_fifty_deletions_one_finds_the_timer(
 
 
 def test_corrections_of_one_timer_keep_its_times_together(
-    store: TimerStore, crowd: ThreadPoolExecutor
+    store: TimerStore, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
@@ -222,7 +222,7 @@ def test_corrections_of_one_timer_keep_its_times_together(
         ][n % 5]
         for n in range(THREADS)
     ]
-    answers = race(crowd, [lambda p=p: store.patch(ANN, ulid, p, now_ms=T0 + 60 * MINUTE) for p in patches])
+    answers = race(threads, [lambda p=p: store.patch(ANN, ulid, p, now_ms=T0 + 60 * MINUTE) for p in patches])
     (timer,) = timers_of(store)
     assert timer.end_ms is not None
     assert timer.clock_ms == timer.end_ms - timer.start_ms - 5 * MINUTE >= 0
@@ -233,7 +233,7 @@ def test_corrections_of_one_timer_keep_its_times_together(
 
 
 def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     acts: list[Callable[[int], object]] = [
@@ -243,7 +243,7 @@ def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
         lambda n: store.patch(ANN, ulid, Patch(description=str(n)), now_ms=T0 + n),
         lambda n: store.delete(ANN, ulid, now_ms=T0 + n) if n > 44 else None,
     ]
-    answers = race(crowd, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
+    answers = race(threads, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
     allowed = Timer | TransitionNotAllowed | NotFound | TooMuchContention | None
     assert all(isinstance(answer, allowed) for answer in answers), answers
     assert timers_of(store) == []
@@ -251,14 +251,14 @@ def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
 
 
 def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
-    store: TimerStore, table: Table, crowd: ThreadPoolExecutor
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     issues = [Issue("octocat", "Hello-World", 100 + n) for n in range(10)]
     ulids = [store.start(user_id=ANN, now_ms=T0, issue=issue)[0].ulid for issue in issues]
     racers: list[Callable[[], object]] = [
         lambda ulid=ulid: store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 1) for ulid in ulids
     ] + [lambda: store.start(user_id=ANN, now_ms=T0 + 1, issue=ISSUE)] * 10
-    answers = race(crowd, racers)
+    answers = race(threads, racers)
     there = [timer for timer in timers_of(store) if timer.issue == ISSUE]
     assert len(there) == 1
     assert open_in_slots(table, ISSUE) == [there[0].ulid]
@@ -268,11 +268,11 @@ def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
 
 class TestExclusive:
     def test_of_fifty_starts_on_different_issues_one_timer_runs(
-        self, table: Table, crowd: ThreadPoolExecutor
+        self, table: Table, threads: ThreadPoolExecutor
     ) -> None:
         store = TimerStore(table, exclusive=True)
         answers = race(
-            crowd,
+            threads,
             [
                 lambda n=n: store.start(
                     user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n)
@@ -284,7 +284,7 @@ class TestExclusive:
         running = [timer for timer in timers_of(store) if timer.status is Status.RUNNING]
         assert len(running) == 1
 
-    def test_of_several_resumes_one_timer_runs(self, table: Table, crowd: ThreadPoolExecutor) -> None:
+    def test_of_several_resumes_one_timer_runs(self, table: Table, threads: ThreadPoolExecutor) -> None:
         store = TimerStore(table, exclusive=True)
         ulids = [
             store.start(user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n))[0].ulid
@@ -292,7 +292,7 @@ class TestExclusive:
         ]
         store.pause(ANN, ulids[-1], now_ms=T0 + MINUTE, by="manual", cause="before")
         race(
-            crowd,
+            threads,
             [
                 lambda ulid=ulid, n=n: store.resume(
                     ANN, ulid, now_ms=T0 + 2 * MINUTE + n, by="manual", cause=f"r{n}"

@@ -10,7 +10,7 @@ import pytest
 
 from local_stack.paths import ROOT
 from tests.e2e.conftest import ANN, Site, eventually, payload
-from timer_core.github.messages import IssueEvent, to_json
+from timer_core.github.webhooks.messages import IssueEvent, to_json
 
 
 def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def test_an_operator_signs_a_person_out_and_deletes_them(site: Site) -> None:
     assert "tokens revoked: 1" in make("sign-out")
     assert "is deleted" in make("erase")
     (left,) = site.items(f"user#{user_id}")
-    assert left.keys() == {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
+    assert left.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
 
 
 @pytest.mark.parametrize(("schedule", "ends"), [("sweep", True), ("redelivery", False)])

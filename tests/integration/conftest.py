@@ -12,11 +12,11 @@ from typing import NamedTuple
 import pytest
 from pynamodb.connection import Connection
 
+from tests.support.app import KEY, App, open_app
 from tests.support.connection import REGION, connect, environment
 from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
-from tests.support.house import KEY, House, open_house
 from tests.support.permissions import guard, watch
 from tests.support.table import create_table, delete_table
 from timer_core.clock import now_ms
@@ -104,15 +104,15 @@ def github() -> Iterator[FakeGitHub]:
 
 
 @pytest.fixture(scope="module")
-def shared_house(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
-    with open_house(shared_table, github) as house:
-        yield house
+def shared_app(shared_table: Table, github: FakeGitHub) -> Iterator[App]:
+    with open_app(shared_table, github) as app:
+        yield app
 
 
 @pytest.fixture
-def house(shared_house: House) -> House:
+def app(shared_app: App) -> App:
     """The functions that people speak to, as after a cold start, at the present."""
-    shared_house.clock.ms = now_ms()
-    shared_house.sign_with(KEY)
-    shared_house.cool()
-    return shared_house
+    shared_app.clock.ms = now_ms()
+    shared_app.sign_with(KEY)
+    shared_app.cool()
+    return shared_app

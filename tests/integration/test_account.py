@@ -17,14 +17,14 @@ from auth.models import (
     DeletedTimer,
     Export,
     KeyedRequest,
-    Place,
     ProfileExported,
+    Slot,
     TimerExported,
     TokenShown,
 )
+from tests.support.app import ADMIN, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
-from tests.support.house import ADMIN, EMBEDDER, ROUTES, WRITES, House, open_house
 from tests.support.network import Network, refusal
 from timer_core.api.models import format_time, to_time
 from timer_core.api.sessions import SESSION_COOKIE
@@ -33,13 +33,13 @@ from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import finished
-from timer_core.github.messages import IssueEvent
-from timer_core.intake import Intake
-from timer_core.store.facts import FactStore
+from timer_core.github.webhooks.messages import IssueEvent
+from timer_core.services.event_handler import EventHandler
+from timer_core.store.events import EventStore
 from timer_core.store.items import (
-    FocusItem,
     IdempotencyItem,
     ProfileItem,
+    RunLockItem,
     SlotItem,
     TimerItem,
     TokenItem,
@@ -88,14 +88,14 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "title": (TimerExported, ["github_issue_title"]),
             "organization": (TimerExported, ["organization"]),
             "description": (TimerExported, ["description"]),
-            "settled_ms": (TimerExported, ["settled"]),
+            "locked_until_ms": (TimerExported, ["settled"]),
             "history": (TimerExported, ["history"]),
             "snapshot": (TimerExported, ["before"]),
             "deleted_ms": (DeletedTimer, ["deleted", "settled"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
         {
-            "shape",
+            "schema_version",
             "version",
             "issue_key",
             "repo_key",
@@ -115,12 +115,12 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "avatar_url": (ProfileExported, ["avatar_url"]),
             "created_ms": (ProfileExported, ["created"]),
             "signed_out_ms": (ProfileExported, ["signed_out_everywhere"]),
-            "left_ms": (ProfileExported, ["left"]),
+            "events_ignored_until_ms": (ProfileExported, ["left"]),
             "ended": (ProfileExported, ["ended_sessions"]),
             "tokens_made": (ProfileExported, ["tokens_made"]),
         },
         # Of who has left, and gets no export any more.
-        {"leaving_ms", "expires_at"},
+        {"deletion_requested_ms", "expires_at"},
     ),
     TokenItem: (
         {
@@ -144,10 +144,10 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
     ),
     SlotItem: (
         {
-            "ulids": (Place, ["timers"]),
-            "settled_ms": (Place, ["settled"]),
-            "moved": (Place, ["moves"]),
-            "expires_at": (Place, ["kept_until"]),
+            "ulids": (Slot, ["timers"]),
+            "locked_until_ms": (Slot, ["settled"]),
+            "moved": (Slot, ["moves"]),
+            "expires_at": (Slot, ["kept_until"]),
         },
         {"open_ulid"},
     ),
@@ -163,15 +163,15 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {"changes": (Changes, ["changes"]), "expires_at": (Changes, ["kept_until"])},
         set(),
     ),
-    FocusItem: ({"taken": (Export, ["exclusive_runs"])}, set()),
+    RunLockItem: ({"version": (Export, ["exclusive_runs"])}, set()),
 }
 
 
 class TestTokens:
-    def test_a_token_is_shown_once_with_its_text(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        house.clock.ms = house.clock.ms // 1000 * 1000
-        expires = _time(house.clock.ms + DAY * 1000)
+    def test_a_token_is_shown_once_with_its_text(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        app.clock.ms = app.clock.ms // 1000 * 1000
+        expires = _time(app.clock.ms + DAY * 1000)
         made = browser("POST", TOKENS, {"name": "CI ☕", "scope": "read", "expires": expires})
         assert (made.status, made.headers["cache-control"]) == (201, "no-store")
         shown = made.json()
@@ -181,46 +181,46 @@ class TestTokens:
             "id": shown["id"],
             "name": "CI ☕",
             "scope": "read",
-            "created": _time(house.clock.ms),
+            "created": _time(app.clock.ms),
             "expires": expires,
             "last_used": None,
         }
         assert browser("GET", TOKENS).json() == {"results": [shown]}
-        me = house.caller(text)("GET", ME).json()
+        me = app.caller(text)("GET", ME).json()
         assert (me["id"], me["scope"], me["session"]) == (ann.id, "read", None)
 
-    def test_a_token_may_write_and_does_not_end_unless_asked(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_a_token_may_write_and_does_not_end_unless_asked(self, app: App) -> None:
+        browser, _ = app.signed_in()
         shown = browser("POST", TOKENS, {"name": "laptop"}).json()
         assert (shown["scope"], shown["expires"]) == ("write", None)
-        house.clock.advance(365 * DAY)
-        assert house.caller(shown["token"])("POST", START, {}).status == 201
+        app.clock.advance(365 * DAY)
+        assert app.caller(shown["token"])("POST", START, {}).status == 201
 
-    def test_of_a_token_only_the_hash_is_stored(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        text = house.token(browser)
-        everything = json.dumps(house.items(str(ann.id)))
+    def test_of_a_token_only_the_hash_is_stored(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        text = app.token(browser)
+        everything = json.dumps(app.items(str(ann.id)))
         assert "token#" in everything
-        assert text.removeprefix("itt_")[:12] not in json.dumps(_all_items(house))
+        assert text.removeprefix("itt_")[:12] not in json.dumps(_all_items(app))
 
-    def test_when_it_was_used_last_is_known_give_or_take_a_day(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        caller = house.caller(house.token(browser))
+    def test_when_it_was_used_last_is_known_give_or_take_a_day(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        caller = app.caller(app.token(browser))
         used = []
         for seconds in (0, DAY - 1, 1):
-            house.clock.advance(seconds)
-            house.cool()
+            app.clock.advance(seconds)
+            app.cool()
             caller("GET", ME)
-            used.append(house.people.tokens(ann.id)[0].used_ms)
+            used.append(app.people.tokens(ann.id)[0].used_ms)
         assert [(ms or 0) - (used[0] or 0) for ms in used] == [0, 0, DAY * 1000]
 
-    def test_an_expired_token_is_refused_also_while_it_is_known(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.clock.ms = house.clock.ms // 1000 * 1000
-        caller = house.caller(house.token(browser, expires=_time(house.clock.ms + 10_000)))
-        house.clock.advance(9.999)
+    def test_an_expired_token_is_refused_also_while_it_is_known(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.clock.ms = app.clock.ms // 1000 * 1000
+        caller = app.caller(app.token(browser, expires=_time(app.clock.ms + 10_000)))
+        app.clock.advance(9.999)
         assert caller("GET", TIMERS).status == 200
-        house.clock.advance(0.001)
+        app.clock.advance(0.001)
         assert caller("GET", TIMERS).status == 401
 
     @pytest.mark.parametrize(
@@ -239,136 +239,136 @@ class TestTokens:
         ],
     )
     def test_a_request_that_makes_no_sense_is_refused(
-        self, house: House, request_body: dict[str, Any], field: str
+        self, app: App, request_body: dict[str, Any], field: str
     ) -> None:
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         answer = browser("POST", TOKENS, request_body)
         assert answer.status == 400, answer
         assert [error["loc"][-1] for error in answer.json()["errors"]] == [field]
         assert browser("GET", TOKENS).json()["results"] == []
 
-    def test_a_revoked_token_is_refused_at_once_when_cold(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_a_revoked_token_is_refused_at_once_when_cold(self, app: App) -> None:
+        browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
         assert browser("DELETE", f"{TOKENS}{made['id']}/").status == 204
-        assert house.caller(made["token"])("GET", TIMERS).status == 401
+        assert app.caller(made["token"])("GET", TIMERS).status == 401
         assert browser("GET", TOKENS).json()["results"] == []
 
-    def test_a_warm_function_takes_a_revoked_token_for_a_minute_at_most(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_a_warm_function_takes_a_revoked_token_for_a_minute_at_most(self, app: App) -> None:
+        browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
-        caller = house.caller(made["token"])
+        caller = app.caller(made["token"])
         assert (caller("GET", TIMERS).status, caller("GET", ME).status) == (200, 200)
         browser("DELETE", f"{TOKENS}{made['id']}/")
         # The function that revoked it knows.
         assert caller("GET", ME).status == 401
-        house.clock.advance(59.999)
+        app.clock.advance(59.999)
         assert caller("GET", TIMERS).status == 200
-        house.clock.advance(0.001)
+        app.clock.advance(0.001)
         assert caller("GET", TIMERS).status == 401
 
-    def test_what_was_revoked_cannot_be_revoked_again(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_what_was_revoked_cannot_be_revoked_again(self, app: App) -> None:
+        browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
         browser("DELETE", f"{TOKENS}{made['id']}/")
         assert browser("DELETE", f"{TOKENS}{made['id']}/").status == 404
 
-    def test_nobody_has_more_than_fifty(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        caller = house.auth.door.authenticator.authenticate(
-            {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=house.clock.ms
+    def test_nobody_has_more_than_fifty(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        caller = app.auth.guard.authenticator.authenticate(
+            {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=app.clock.ms
         )
         for _ in range(49):
-            house.people.mint_token(caller.person, name="one of many", now_ms=house.clock.ms)
-        house.token(browser)
+            app.people.mint_token(caller.person, name="one of many", now_ms=app.clock.ms)
+        app.token(browser)
         refused = browser("POST", TOKENS, {"name": "one too many"})
         assert (refused.status, refused.json()["detail"][:19]) == (403, "There are 50 tokens")
-        assert len(house.people.tokens(ann.id)) == 50
-        browser("DELETE", f"{TOKENS}{house.people.tokens(ann.id)[0].token_id}/")
-        house.token(browser)
+        assert len(app.people.tokens(ann.id)) == 50
+        browser("DELETE", f"{TOKENS}{app.people.tokens(ann.id)[0].token_id}/")
+        app.token(browser)
 
-    def test_nor_do_those_who_ask_for_many_at_once(self, house: House) -> None:
-        _, ann = house.signed_in()
+    def test_nor_do_those_who_ask_for_many_at_once(self, app: App) -> None:
+        _, ann = app.signed_in()
         for _ in range(48):
-            house.people.mint_token(Person(ann.id, ann.login), name="one of many", now_ms=house.clock.ms)
+            app.people.mint_token(Person(ann.id, ann.login), name="one of many", now_ms=app.clock.ms)
         start = threading.Barrier(8)
 
         def ask(number: int) -> bool:
-            token, text = new_token(name=str(number), now_ms=house.clock.ms)
+            token, text = new_token(name=str(number), now_ms=app.clock.ms)
             start.wait()
             try:
-                house.people.add_token(ann.id, token, text, signed_in_ms=house.clock.ms)
+                app.people.add_token(ann.id, token, text, signed_in_ms=app.clock.ms)
             except Forbidden:
                 return False
             return True
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(ask, range(8))) == 2
-        assert len(house.people.tokens(ann.id)) == 50
+        assert len(app.people.tokens(ann.id)) == 50
 
-    def test_who_is_signed_out_at_the_same_moment_makes_none(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        token, text = new_token(name="late", now_ms=house.clock.ms)
-        network = Network(house.auth.table.connection)
+    def test_who_is_signed_out_at_the_same_moment_makes_none(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        token, text = new_token(name="late", now_ms=app.clock.ms)
+        network = Network(app.auth.table.connection)
 
         def sign_out(_operation: str, send: Send) -> Any:
-            house.people.shut_out(ann.id, now_ms=house.clock.ms + 1)
+            app.people.shut_out(ann.id, now_ms=app.clock.ms + 1)
             return send()
 
         network.next_writes = [sign_out]
         try:
-            signed_in_ms = house.session(browser).signed_in_ms
+            signed_in_ms = app.session(browser).signed_in_ms
             with pytest.raises(Unauthorized):
-                PeopleStore(house.auth.table).add_token(ann.id, token, text, signed_in_ms=signed_in_ms)
+                PeopleStore(app.auth.table).add_token(ann.id, token, text, signed_in_ms=signed_in_ms)
         finally:
             network.close()
-        assert house.people.tokens(ann.id) == []
+        assert app.people.tokens(ann.id) == []
 
-    def test_what_was_signed_out_a_moment_ago_revokes_nothing(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_what_was_signed_out_a_moment_ago_revokes_nothing(self, app: App) -> None:
+        browser, ann = app.signed_in()
         made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
-        house.clock.advance(1)
+        app.clock.advance(1)
         # By another instance of the function.
-        house.people.end_all_sessions(ann.id, now_ms=house.clock.ms)
+        app.people.end_all_sessions(ann.id, now_ms=app.clock.ms)
         for method, path, body in (
             ("DELETE", f"{TOKENS}{made}/", None),
             ("POST", TOKENS, {"name": "one more"}),
             ("POST", "/api/auth/logout/", {"everywhere": True}),
             ("DELETE", ME, None),
         ):
-            house.clock.advance(1)
+            app.clock.advance(1)
             assert browser("GET", ME).status == 200
             assert browser(method, path, body).status == 401, path
-        assert [token.token_id for token in house.people.tokens(ann.id)] == [made]
-        assert house.people.profile(ann.id).signed_out_ms == house.clock.ms - 4_000
+        assert [token.token_id for token in app.people.tokens(ann.id)] == [made]
+        assert app.people.profile(ann.id).signed_out_ms == app.clock.ms - 4_000
 
     @pytest.mark.parametrize(("method", "path"), WRITES)
-    def test_a_token_to_read_with_changes_nothing(self, house: House, method: str, path: str) -> None:
-        browser, ann = house.signed_in()
-        caller = house.caller(house.token(browser, scope="read"))
+    def test_a_token_to_read_with_changes_nothing(self, app: App, method: str, path: str) -> None:
+        browser, ann = app.signed_in()
+        caller = app.caller(app.token(browser, scope="read"))
         timer = browser("POST", START, {}).json()["id"]
         # So that its use has been noted.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
-        before = house.items(str(ann.id))
-        answer = caller(method, path.format(timer_id=timer, token_id=house.people.tokens(ann.id)[0].token_id))
+        before = app.items(str(ann.id))
+        answer = caller(method, path.format(timer_id=timer, token_id=app.people.tokens(ann.id)[0].token_id))
         assert (answer.status, answer.json()["detail"]) == (403, "This token may only read.")
-        assert house.items(str(ann.id)) == before
+        assert app.items(str(ann.id)) == before
 
 
 class TestExport:
-    def test_all_that_is_stored_is_exported(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        house.token(browser)
+    def test_all_that_is_stored_is_exported(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        app.token(browser)
         timer = browser("POST", START, {"github_repo": "octo-org/a", "github_issue_number": 1}).json()["id"]
-        house.clock.advance(60)
+        app.clock.advance(60)
         browser("POST", f"{TIMERS}{timer}/pause/")
-        house.clock.advance(60)
+        app.clock.advance(60)
         browser("POST", f"{TIMERS}{timer}/stop/")
         answer = browser("GET", EXPORT)
         assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
         exported = answer.json()
         (one,) = exported.pop("timers")
-        (place,) = exported.pop("places")
+        (place,) = exported.pop("slots")
         changes = exported.pop("changes")
         nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": [], "tokens_made": 1}
         assert exported == {
@@ -384,16 +384,16 @@ class TestExport:
             "timers": [timer],
             "settled": None,
             "moves": [],
-            "kept_until": _time(house.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
+            "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
         # Of the export itself perhaps, which is counted while it is made.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
-        stopped = {"paused_by": None, "changed": _time(house.clock.ms), "settled": None, "before": None}
+        stopped = {"paused_by": None, "changed": _time(app.clock.ms), "settled": None, "before": None}
         assert {name: one.pop(name) for name in stopped} == stopped
         assert one == browser("GET", f"{TIMERS}{timer}/").json()
         assert exported["profile"]["id"] == ann.id
-        start_ms = house.clock.ms - 120_000
+        start_ms = app.clock.ms - 120_000
         assert [(entry["at"], entry["action"], entry["by"]) for entry in history] == [
             (_time(start_ms), "start", "manual"),
             (_time(start_ms + 60_000), "pause", "manual"),
@@ -402,40 +402,40 @@ class TestExport:
         # A start by hand is named by its timer.
         assert history[0]["cause"] == timer.partition("-")[2]
 
-    def test_what_is_kept_of_what_is_over_is_exported_too(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_what_is_kept_of_what_is_over_is_exported_too(self, app: App) -> None:
+        browser, ann = app.signed_in()
         issue = {"github_repo": "octo-org/over", "github_issue_number": ann.id}
         deleted = browser("POST", START, issue).json()["id"]
         browser("DELETE", f"{TIMERS}{deleted}/")
         browser("POST", "/api/auth/logout/")
-        again, _ = house.signed_in(ann)
+        again, _ = app.signed_in(ann)
         again("POST", "/api/auth/logout/", {"everywhere": True})
-        house.clock.advance(0.001)
-        last, _ = house.signed_in(ann)
-        third, _ = house.signed_in(ann)
-        ended = house.session(third).session_id
+        app.clock.advance(0.001)
+        last, _ = app.signed_in(ann)
+        third, _ = app.signed_in(ann)
+        ended = app.session(third).session_id
         third("POST", "/api/auth/logout/")
         keyed = last("POST", START, issue, idempotency_key="a key").json()["id"]
         exported = last("GET", EXPORT).json()
-        kept_until = _time((house.clock.ms - 1) // 1000 * 1000 + 31 * DAY * 1000)
+        kept_until = _time((app.clock.ms - 1) // 1000 * 1000 + 31 * DAY * 1000)
         assert exported["deleted_timers"] == [
             {
                 "id": deleted,
-                "deleted": _time(house.clock.ms - 1),
-                "settled": _time(house.clock.ms - 1),
+                "deleted": _time(app.clock.ms - 1),
+                "settled": _time(app.clock.ms - 1),
                 "kept_until": kept_until,
             }
         ]
-        assert exported["profile"]["signed_out_everywhere"] == _time(house.clock.ms - 1)
+        assert exported["profile"]["signed_out_everywhere"] == _time(app.clock.ms - 1)
         assert [one["id"] for one in exported["profile"]["ended_sessions"]] == [ended]
         assert [(one["timer"], one["created"]) for one in exported["requests"]] == [(keyed, True)]
-        (place,) = exported["places"]
+        (place,) = exported["slots"]
         assert (place["timers"], place["kept_until"]) == ([deleted, keyed], None)
 
     def test_of_their_partition_nothing_is_left_out(self, shared_table: Table, github: FakeGitHub) -> None:
-        with open_house(shared_table, github, CONCURRENT_TIMERS="exclusive") as house:
-            browser, ann = house.signed_in()
-            house.token(browser)
+        with open_app(shared_table, github, CONCURRENT_TIMERS="exclusive") as app:
+            browser, ann = app.signed_in()
+            app.token(browser)
             timers = [browser("POST", START, {}, idempotency_key=f"key {i}").json()["id"] for i in range(3)]
             browser("DELETE", f"{TIMERS}{timers[0]}/")
             kinds = {
@@ -443,10 +443,10 @@ class TestExport:
                 "key": "requests",
                 "writes": "changes",
                 "token": "tokens",
-                "focus": "exclusive_runs",
+                "run-lock": "exclusive_runs",
                 "profile": "profile",
             }
-            stored = [item for item in house.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
+            stored = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
             assert {item["sk"]["S"].partition("#")[0] for item in stored} == kinds.keys()
             exported = browser("GET", EXPORT).json()
         assert exported["exclusive_runs"] == 3
@@ -455,14 +455,14 @@ class TestExport:
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
 
-    def test_what_is_kept_with_a_timer_for_events_that_come_late_is_in_it(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        start_ms = house.clock.ms
-        timer, _ = house.timers.start(user_id=ann.id, now_ms=start_ms, issue=Issue("octo-org", "cut", ann.id))
+    def test_what_is_kept_with_a_timer_for_events_that_come_late_is_in_it(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        start_ms = app.clock.ms
+        timer, _ = app.timers.start(user_id=ann.id, now_ms=start_ms, issue=Issue("octo-org", "cut", ann.id))
         for number in range(1, 62):
-            change = house.timers.pause if number % 2 else house.timers.resume
+            change = app.timers.pause if number % 2 else app.timers.resume
             change(ann.id, timer.ulid, now_ms=start_ms + number * 1000, by="manual", cause=str(number))
-        house.clock.advance(100)
+        app.clock.advance(100)
         (paused,) = browser("GET", EXPORT).json()["timers"]
         assert (paused["paused_by"], paused["changed"]) == ("manual", _time(start_ms + 61_000))
         assert paused["before"] == {
@@ -487,20 +487,20 @@ class TestExport:
     def test_it_counts_like_a_change_because_it_costs_as_much(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
-        with open_house(shared_table, github, WRITES_PER_MINUTE="5") as house:
-            browser, _ = house.signed_in()
-            other, _ = house.signed_in()
+        with open_app(shared_table, github, WRITES_PER_MINUTE="5") as app:
+            browser, _ = app.signed_in()
+            other, _ = app.signed_in()
             assert [browser("GET", EXPORT).status for _ in range(6)] == [200] * 5 + [429]
             assert other("GET", EXPORT).status == 200
             assert browser("GET", ME).status == 200
 
-    def test_its_pages_have_every_timer_once(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(house.auth, "_EXPORT_PAGE", 3)
-        browser, ann = house.signed_in()
-        token = house.token(browser)
-        made = _add_timers(house, ann, 10)
+    def test_its_pages_have_every_timer_once(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(app.auth, "_EXPORT_PAGE", 3)
+        browser, ann = app.signed_in()
+        token = app.token(browser)
+        made = _add_timers(app, ann, 10)
         deleted = made.pop(4)
-        house.timers.delete(ann.id, deleted, now_ms=house.clock.ms)
+        app.timers.delete(ann.id, deleted, now_ms=app.clock.ms)
         found, target = [], EXPORT
         pages = []
         while target:
@@ -514,11 +514,11 @@ class TestExport:
         assert [len(page["tokens"]) for page in pages] == [1] + [0] * (len(pages) - 1)
         assert token not in json.dumps(pages)
 
-    def test_nothing_of_anybody_else_is_in_it(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _, bob = house.signed_in()
+    def test_nothing_of_anybody_else_is_in_it(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _, bob = app.signed_in()
         for one in (ann, bob):
-            _hear(house, "assigned", Issue("octo-org", "shared", one.id), ann, bob)
+            _hear(app, "assigned", Issue("octo-org", "shared", one.id), ann, bob)
         text = browser("GET", EXPORT).body
         assert str(ann.id) in text
         assert f"{bob.id}-" not in text
@@ -527,42 +527,42 @@ class TestExport:
     @pytest.mark.parametrize(
         "cursor", ["X", "0" * 25, "../profile", "%23", "timer%23", f"timer%23{'0' * 95}"]
     )
-    def test_a_cursor_of_ones_own_making_is_refused(self, house: House, cursor: str) -> None:
-        browser, _ = house.signed_in()
+    def test_a_cursor_of_ones_own_making_is_refused(self, app: App, cursor: str) -> None:
+        browser, _ = app.signed_in()
         assert browser("GET", f"{EXPORT}?cursor={cursor}").status == 400
 
 
 class TestLeaving:
-    def test_profile_tokens_timers_and_places_are_deleted(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_profile_tokens_timers_and_places_are_deleted(self, app: App) -> None:
+        browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(house, "assigned", issue, ann)
+        _hear(app, "assigned", issue, ann)
         browser("POST", START, {}, idempotency_key="a key")
         for action in ("pause", "resume"):
             timer = browser("GET", TIMERS).json()["results"][0]["id"]
             browser("POST", f"{TIMERS}{timer}/{action}/")
-        _add_timers(house, ann, 3)
-        house.token(browser)
-        other, _ = house.signed_in(ann)
+        _add_timers(app, ann, 3)
+        app.token(browser)
+        other, _ = app.signed_in(ann)
         other("POST", "/api/auth/logout/")
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
         # What GitHub told about the issue, by which other people's timers are derived; TTL deletes it.
-        left = _but_for_counts(house.items(str(ann.id)))
-        fact, leaver, marker = sorted(left, key=lambda item: item["pk"]["S"])
-        assert (fact["pk"]["S"], fact["sk"]["S"][:5]) == (f"issue#{issue.key}", "fact#")
-        assert int(fact["expires_at"]["N"]) <= house.clock.ms // 1000 + 31 * DAY
+        left = _but_for_counts(app.items(str(ann.id)))
+        event, pending, marker = sorted(left, key=lambda item: item["pk"]["S"])
+        assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
+        assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
         # And that they have left, until that is gone.
-        assert marker.keys() == {"pk", "sk", "leaving_ms", "left_ms", "expires_at"}
-        assert int(marker["expires_at"]["N"]) == house.clock.ms // 1000 + 38 * DAY
+        assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
+        assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
         # And that the sweep has to look at them once more, until it has.
-        assert (leaver["pk"]["S"], leaver["sk"]["S"]) == ("leavers", f"user#{ann.id}")
-        _sweep(house, after=600)
-        left = sorted(house.items(str(ann.id)), key=lambda item: item["pk"]["S"])
-        assert left == [fact, marker | {"expires_at": {"N": _in_days(house, 38)}}]
+        assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
+        _sweep(app, after=600)
+        left = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
+        assert left == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
 
-    def test_places_that_timers_left_before_go_when_they_expire(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_slots_that_timers_left_before_go_when_they_expire(self, app: App) -> None:
+        browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         issue = {"github_repo": repo, "github_issue_number": 1}
         deleted = browser("POST", START, issue).json()["id"]
@@ -570,173 +570,173 @@ class TestLeaving:
         moved = browser("POST", START, {**issue, "github_issue_number": 2}).json()["id"]
         browser("PATCH", f"{TIMERS}{moved}/", {**issue, "github_issue_number": 3})
         browser("DELETE", ME)
-        left = _but_for_counts(house.items(str(ann.id)))
+        left = _but_for_counts(app.items(str(ann.id)))
         assert sorted(item["pk"]["S"] for item in left) == [
             f"issue#{repo}#1",
             f"issue#{repo}#2",
-            "leavers",
+            "pending-deletions",
             f"user#{ann.id}",
         ]
-        latest = house.clock.ms // 1000 + 38 * DAY
-        kept = [item for item in left if item["pk"]["S"] != "leavers"]
+        latest = app.clock.ms // 1000 + 38 * DAY
+        kept = [item for item in left if item["pk"]["S"] != "pending-deletions"]
         assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
-    def test_there_may_be_any_number_of_timers(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _add_timers(house, ann, 450)
+    def test_there_may_be_any_number_of_timers(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _add_timers(app, ann, 450)
         assert browser("DELETE", ME).status == 204
-        left = [item for item in house.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
+        left = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
         assert [item["sk"]["S"] for item in _but_for_counts(left)] == ["profile"]
 
-    def test_nothing_that_was_given_out_before_works_any_more(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        token, kept = house.token(browser), dict(browser.cookies)
-        embedded, _ = house.embedded(ann)
+    def test_nothing_that_was_given_out_before_works_any_more(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        token, kept = app.token(browser), dict(browser.cookies)
+        embedded, _ = app.embedded(ann)
         browser("DELETE", ME)
-        house.cool()
+        app.cool()
         browser.cookies = kept
         assert browser("GET", ME).status == 401
-        assert house.caller(token)("GET", TIMERS).status == 401
-        assert house.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
+        assert app.caller(token)("GET", TIMERS).status == 401
+        assert app.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
 
-    def test_who_comes_back_begins_anew(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        token, kept = house.token(browser), dict(browser.cookies)
+    def test_who_comes_back_begins_anew(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        token, kept = app.token(browser), dict(browser.cookies)
         browser("POST", START, {})
         browser("DELETE", ME)
-        house.clock.advance(60)
-        again, _ = house.signed_in(ann)
-        assert again("GET", ME).json()["created"] == _time(house.clock.ms)
-        assert "expires_at" not in (house.table.get(f"user#{ann.id}", "profile") or {})
+        app.clock.advance(60)
+        again, _ = app.signed_in(ann)
+        assert again("GET", ME).json()["created"] == _time(app.clock.ms)
+        assert "expires_at" not in (app.table.get(f"user#{ann.id}", "profile") or {})
         assert again("GET", TIMERS).json()["results"] == []
         # The sessions of before do not come back along.
         browser.cookies = kept
         assert browser("GET", ME).status == 401
-        assert house.caller(token)("GET", ME).status == 401
+        assert app.caller(token)("GET", ME).status == 401
 
     @pytest.mark.parametrize("kind", ["assigned", "reopened", "closed"])
-    def test_no_event_times_them_any_more(self, house: House, kind: str) -> None:
-        browser, ann = house.signed_in()
+    def test_no_event_times_them_any_more(self, app: App, kind: str) -> None:
+        browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(house, "assigned", issue, ann)
+        _hear(app, "assigned", issue, ann)
         browser("DELETE", ME)
-        _hear(house, kind, issue, *(() if kind == "closed" else (ann,)))
-        assert house.timers_of(ann) == []
+        _hear(app, kind, issue, *(() if kind == "closed" else (ann,)))
+        assert app.timers_of(ann) == []
 
-    def test_nor_one_that_had_timed_them_before_and_is_delivered_again(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _, bob = house.signed_in()
+    def test_nor_one_that_had_timed_them_before_and_is_delivered_again(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        told_ms = house.clock.ms
+        commented_ms = app.clock.ms
         for _ in range(2):
-            _hear(house, "labeled", issue, ann, bob, at_ms=told_ms, delivery=f"again-{ann.id}")
+            _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{ann.id}")
             browser("DELETE", ME)
-        assert (len(house.timers_of(ann)), len(house.timers_of(bob))) == (0, 1)
+        assert (len(app.timers_of(ann)), len(app.timers_of(bob))) == (0, 1)
 
-    def test_nothing_new_names_them_when_their_issue_moves(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _, bob = house.signed_in()
+    def test_nothing_new_names_them_when_their_issue_moves(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
-        told_ms = house.clock.ms
-        _hear(house, "labeled", issue, ann, bob, at_ms=told_ms, delivery=f"again-{bob.id}")
+        commented_ms = app.clock.ms
+        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
         browser("DELETE", ME)
-        before = _keys(house.items(str(ann.id)))
-        facts = FactStore(house.table, house.timers)
-        facts.move_issue(Move(f"move-{bob.id}", issue, elsewhere, house.clock.ms), now_ms=house.clock.ms)
-        _hear(house, "labeled", issue, ann, bob, at_ms=told_ms, delivery=f"again-{bob.id}")
-        assert _keys(house.items(str(ann.id))) == before
-        assert [timer.issue for timer in house.timers_of(bob)] == [elsewhere]
+        before = _keys(app.items(str(ann.id)))
+        event_store = EventStore(app.table, app.timers)
+        event_store.move_issue(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        assert _keys(app.items(str(ann.id))) == before
+        assert [timer.issue for timer in app.timers_of(bob)] == [elsewhere]
 
-    def test_nor_where_the_name_that_it_had_was_taken_again(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _, bob = house.signed_in()
+    def test_nor_where_the_name_that_it_had_was_taken_again(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
-        _hear(house, "assigned", issue, ann)
-        move = Move(f"move-{bob.id}", issue, elsewhere, house.clock.ms, house.clock.ms)
-        FactStore(house.table, house.timers).move_repository(move, now_ms=house.clock.ms)
-        house.clock.advance(60)
-        told_ms = house.clock.ms
-        _hear(house, "labeled", issue, ann, bob, at_ms=told_ms, delivery=f"again-{bob.id}")
-        assert {timer.issue for timer in house.timers_of(ann)} == {issue, elsewhere}
+        _hear(app, "assigned", issue, ann)
+        move = Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms, app.clock.ms)
+        EventStore(app.table, app.timers).move_repository(move, now_ms=app.clock.ms)
+        app.clock.advance(60)
+        commented_ms = app.clock.ms
+        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        assert {timer.issue for timer in app.timers_of(ann)} == {issue, elsewhere}
         browser("DELETE", ME)
-        before = _keys(house.items(str(ann.id)))
-        _hear(house, "labeled", issue, ann, bob, at_ms=told_ms, delivery=f"again-{bob.id}")
-        assert _keys(house.items(str(ann.id))) == before
+        before = _keys(app.items(str(ann.id)))
+        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        assert _keys(app.items(str(ann.id))) == before
 
-    def test_nor_after_their_issue_has_moved(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_nor_after_their_issue_has_moved(self, app: App) -> None:
+        browser, ann = app.signed_in()
         issue, elsewhere = (Issue("octo-org", repo, ann.id) for repo in ("left", "elsewhere"))
-        _hear(house, "assigned", issue, ann)
+        _hear(app, "assigned", issue, ann)
         browser("DELETE", ME)
-        facts = FactStore(house.table, house.timers)
-        facts.move_issue(Move(f"move-{ann.id}", issue, elsewhere, house.clock.ms), now_ms=house.clock.ms)
-        _hear(house, "closed", elsewhere)
-        assert house.timers_of(ann) == []
+        event_store = EventStore(app.table, app.timers)
+        event_store.move_issue(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        _hear(app, "closed", elsewhere)
+        assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["closed", "reopened", "assigned"])
-    def test_nor_where_a_timer_was_deleted_or_moved_away_from_before(self, house: House, kind: str) -> None:
-        browser, ann = house.signed_in()
+    def test_nor_where_a_timer_was_deleted_or_moved_away_from_before(self, app: App, kind: str) -> None:
+        browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         for number in (1, 2):
-            _hear(house, "assigned", Issue.of(repo, number), ann)
+            _hear(app, "assigned", Issue.of(repo, number), ann)
         moved, deleted = (timer["id"] for timer in browser("GET", TIMERS).json()["results"])
         browser("DELETE", f"{TIMERS}{deleted}/")
         browser("POST", f"{TIMERS}{moved}/stop/")
         browser("PATCH", f"{TIMERS}{moved}/", {"github_repo": repo, "github_issue_number": 3})
         browser("DELETE", ME)
         for number in (1, 2):
-            _hear(house, kind, Issue.of(repo, number), *(() if kind == "closed" else (ann,)))
-        assert house.timers_of(ann) == []
+            _hear(app, kind, Issue.of(repo, number), *(() if kind == "closed" else (ann,)))
+        assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["assigned", "reopened", "closed"])
     def test_nor_where_people_are_timed_who_never_signed_in(
         self, shared_table: Table, github: FakeGitHub, kind: str
     ) -> None:
-        with open_house(shared_table, github, TRACK_UNREGISTERED="true") as house:
-            browser, ann = house.signed_in()
-            stranger, issue = house.new_person(), Issue("octo-org", "tracked", ann.id)
-            _hear(house, "assigned", issue, ann, stranger, track_unregistered=True)
+        with open_app(shared_table, github, TRACK_UNREGISTERED="true") as app:
+            browser, ann = app.signed_in()
+            stranger, issue = app.new_person(), Issue("octo-org", "tracked", ann.id)
+            _hear(app, "assigned", issue, ann, stranger, track_unregistered=True)
             browser("DELETE", ME)
-            house.clock.advance(400 * DAY)
+            app.clock.advance(400 * DAY)
             users = () if kind == "closed" else (ann, stranger)
-            _hear(house, kind, issue, *users, track_unregistered=True)
-            assert (len(house.timers_of(ann)), len(house.timers_of(stranger))) == (0, 1)
+            _hear(app, kind, issue, *users, track_unregistered=True)
+            assert (len(app.timers_of(ann)), len(app.timers_of(stranger))) == (0, 1)
             # No less would do: without it the next event would time them as one who never signed in.
-            (kept,) = [item for item in house.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
-            assert kept.keys() == {"pk", "sk", "leaving_ms", "left_ms"}
+            (kept,) = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
+            assert kept.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
 
     @pytest.mark.parametrize("track_unregistered", [False, True])
     def test_who_comes_back_is_timed_from_then_on_and_not_from_before(
         self, shared_table: Table, github: FakeGitHub, track_unregistered: bool
     ) -> None:
         tracked = str(track_unregistered).lower()
-        with open_house(shared_table, github, TRACK_UNREGISTERED=tracked) as house:
-            browser, ann = house.signed_in()
+        with open_app(shared_table, github, TRACK_UNREGISTERED=tracked) as app:
+            browser, ann = app.signed_in()
             issue = Issue("octo-org", "back", ann.id)
-            _hear(house, "assigned", issue, ann, track_unregistered=track_unregistered)
+            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
             browser("DELETE", ME)
-            house.clock.advance(2 * DAY)
-            away_ms = house.clock.ms
-            _hear(house, "assigned", issue, ann, track_unregistered=track_unregistered)
-            house.clock.advance(DAY)
-            house.signed_in(ann)
-            house.clock.advance(60)
+            app.clock.advance(2 * DAY)
+            away_ms = app.clock.ms
+            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
+            app.clock.advance(DAY)
+            app.signed_in(ann)
+            app.clock.advance(60)
             # Told late, of when they were away.
-            _hear(house, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
-            _hear(house, "unassigned", issue, ann, track_unregistered=track_unregistered)
-            assert house.timers_of(ann) == []
-            _hear(house, "assigned", issue, ann, track_unregistered=track_unregistered)
-            (timer,) = house.timers_of(ann)
-            assert timer.start_ms == house.clock.ms
+            _hear(app, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
+            _hear(app, "unassigned", issue, ann, track_unregistered=track_unregistered)
+            assert app.timers_of(ann) == []
+            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
+            (timer,) = app.timers_of(ann)
+            assert timer.start_ms == app.clock.ms
 
-    def test_who_comes_back_while_it_goes_on_keeps_the_profile(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        _add_timers(house, ann, 1)
-        network = Network(house.auth.table.connection)
+    def test_who_comes_back_while_it_goes_on_keeps_the_profile(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        _add_timers(app, ann, 1)
+        network = Network(app.auth.table.connection)
 
         def come_back(_operation: str, send: Send) -> Any:
             network.close()
-            house.people.register(ann.id, ann.login, now_ms=house.clock.ms)
+            app.people.register(ann.id, ann.login, now_ms=app.clock.ms)
             return send()
 
         # When the first of what there is is deleted.
@@ -745,58 +745,58 @@ class TestLeaving:
             assert browser("DELETE", ME).status == 204
         finally:
             network.close()
-        assert house.people.registered([ann.id]).keys() == {ann.id}
+        assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_other_peoples_timers_stay(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        other, bob = house.signed_in()
+    def test_other_peoples_timers_stay(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        other, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(house, "assigned", issue, ann, bob)
-        before = house.items(str(bob.id))
+        _hear(app, "assigned", issue, ann, bob)
+        before = app.items(str(bob.id))
         browser("DELETE", ME)
-        assert [_without(item, str(ann.id)) for item in house.items(str(bob.id))] == [
+        assert [_without(item, str(ann.id)) for item in app.items(str(bob.id))] == [
             _without(item, str(ann.id)) for item in before
         ]
-        _hear(house, "closed", issue)
+        _hear(app, "closed", issue)
         (timer,) = other("GET", TIMERS).json()["results"]
         assert (timer["user"], timer["status"]) == (bob.id, "stopped")
 
-    def test_if_time_runs_out_they_ask_again(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        house.token(browser)
-        _hear(house, "assigned", Issue("octo-org", "left", ann.id), ann)
+    def test_if_time_runs_out_they_ask_again(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        app.token(browser)
+        _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         answer = browser("DELETE", ME, context=Context(remaining_ms=0))
         assert answer.status == 202
         # From now on nothing times them, and their tokens are gone; their session lets them ask again.
-        assert house.people.registered([ann.id]) == {}
-        assert house.people.tokens(ann.id) == []
+        assert app.people.registered([ann.id]) == {}
+        assert app.people.tokens(ann.id) == []
         assert browser("DELETE", ME).status == 204
-        assert house.timers_of(ann) == []
-        assert house.people.profile(ann.id) is None
+        assert app.timers_of(ann) == []
+        assert app.people.profile(ann.id) is None
 
-    def test_if_time_runs_out_and_they_do_not_the_sweep_goes_on(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        house.token(browser)
-        _hear(house, "assigned", Issue("octo-org", "left", ann.id), ann)
+    def test_if_time_runs_out_and_they_do_not_the_sweep_goes_on(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        app.token(browser)
+        _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         assert browser("DELETE", ME, context=Context(remaining_ms=0)).status == 202
-        _sweep(house, after=60)
-        assert house.timers_of(ann) == []
-        assert house.people.profile(ann.id) is None
-        house.cool()
+        _sweep(app, after=60)
+        assert app.timers_of(ann) == []
+        assert app.people.profile(ann.id) is None
+        app.cool()
         assert browser("DELETE", ME).status == 401
 
     @pytest.mark.parametrize(
         ("method", "path"),
         [route for route in ROUTES if route not in {("DELETE", ME), ("POST", "/api/auth/logout/")}],
     )
-    def test_until_then_nothing_else_is_done_for_them(self, house: House, method: str, path: str) -> None:
-        browser, ann = house.signed_in()
+    def test_until_then_nothing_else_is_done_for_them(self, app: App, method: str, path: str) -> None:
+        browser, ann = app.signed_in()
         browser("GET", ME)
         browser("DELETE", ME, context=Context(remaining_ms=0))
         if not path.startswith("/api/auth/"):
             # The function that it was asked for knows without.
-            house.cool()
-        before = house.items(str(ann.id))
+            app.cool()
+        before = app.items(str(ann.id))
         target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
@@ -804,19 +804,19 @@ class TestLeaving:
                 401,
                 "You have asked to be deleted. If",
             )
-        assert house.items(str(ann.id)) == before
+        assert app.items(str(ann.id)) == before
 
-    def test_who_is_leaving_can_sign_out(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_who_is_leaving_can_sign_out(self, app: App) -> None:
+        browser, _ = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.cool()
+        app.cool()
         kept = dict(browser.cookies)
         assert browser("POST", "/api/auth/logout/").status == 204
         browser.cookies = kept
         assert browser("DELETE", ME).status == 401
 
-    def test_what_a_function_writes_that_did_not_know_yet_is_deleted_too(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_what_a_function_writes_that_did_not_know_yet_is_deleted_too(self, app: App) -> None:
+        browser, ann = app.signed_in()
         kept = dict(browser.cookies)
         browser("GET", TIMERS)
         browser("DELETE", ME)
@@ -824,81 +824,81 @@ class TestLeaving:
         # A function that has seen them within the last minute, and an event that was under way.
         issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
         assert browser("POST", START, issue).status == 201
-        house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=Issue("octo-org", "late", ann.id))
-        _sweep(house, after=300)
-        house.clock.advance(1)
-        house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=Issue("octo-org", "later", ann.id))
-        _sweep(house, after=3_600)
-        left = _but_for_counts(house.items(str(ann.id)))
+        app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "late", ann.id))
+        _sweep(app, after=300)
+        app.clock.advance(1)
+        app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "later", ann.id))
+        _sweep(app, after=3_600)
+        left = _but_for_counts(app.items(str(ann.id)))
         assert [(item["pk"]["S"], item["sk"]["S"]) for item in left] == [(f"user#{ann.id}", "profile")]
 
-    def test_nothing_of_who_came_back_before_the_sweep_is_deleted(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_nothing_of_who_came_back_before_the_sweep_is_deleted(self, app: App) -> None:
+        browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.clock.advance(60)
-        again, _ = house.signed_in(ann)
+        app.clock.advance(60)
+        again, _ = app.signed_in(ann)
         timer = again("POST", START, {}).json()["id"]
-        _sweep(house, after=60)
+        _sweep(app, after=60)
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
-        assert [item for item in house.items(str(ann.id)) if item["pk"]["S"] == "leavers"] == []
+        assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending-deletions"] == []
 
-    def test_nor_of_who_comes_back_while_it_sweeps(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_nor_of_who_comes_back_while_it_sweeps(self, app: App) -> None:
+        browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.clock.advance(60)
+        app.clock.advance(60)
 
         def come_back() -> bool:
-            house.people.register(ann.id, ann.login, now_ms=house.clock.ms)
-            house.timers.start(user_id=ann.id, now_ms=house.clock.ms, issue=None)
+            app.people.register(ann.id, ann.login, now_ms=app.clock.ms)
+            app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=None)
             return True
 
-        (leaver,) = (one for one in house.auth.leaving.leavers() if one.user_id == ann.id)
-        assert not house.auth.leaving.finish(leaver, now_ms=house.clock.ms, has_time=come_back)
-        assert len(house.timers_of(ann)) == 1
-        assert house.people.registered([ann.id]).keys() == {ann.id}
+        (pending,) = (one for one in app.auth.leaving.pending_deletions() if one.user_id == ann.id)
+        assert not app.auth.leaving.finish(pending, now_ms=app.clock.ms, has_time=come_back)
+        assert len(app.timers_of(ann)) == 1
+        assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_who_signs_in_again_meanwhile_has_changed_their_mind(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_who_signs_in_again_meanwhile_has_changed_their_mind(self, app: App) -> None:
+        browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.signed_in(ann)
-        assert house.people.registered([ann.id]).keys() == {ann.id}
+        app.signed_in(ann)
+        assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_and_begins_anew_all_the_same(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        kept, before_ms = dict(browser.cookies), house.clock.ms
-        house.clock.advance(60)
+    def test_and_begins_anew_all_the_same(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        kept, before_ms = dict(browser.cookies), app.clock.ms
+        app.clock.advance(60)
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        house.clock.advance(60)
-        again, _ = house.signed_in(ann)
-        house.cool()
+        app.clock.advance(60)
+        again, _ = app.signed_in(ann)
+        app.cool()
         browser.cookies = kept
         assert (browser("GET", ME).status, again("GET", ME).status) == (401, 200)
-        _hear(house, "assigned", Issue("octo-org", "back", ann.id), ann, at_ms=before_ms)
-        assert house.timers_of(ann) == []
-        _hear(house, "assigned", Issue("octo-org", "back", ann.id), ann)
-        assert len(house.timers_of(ann)) == 1
+        _hear(app, "assigned", Issue("octo-org", "back", ann.id), ann, at_ms=before_ms)
+        assert app.timers_of(ann) == []
+        _hear(app, "assigned", Issue("octo-org", "back", ann.id), ann)
+        assert len(app.timers_of(ann)) == 1
 
-    def test_to_ask_twice_at_once_is_no_error(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_to_ask_twice_at_once_is_no_error(self, app: App) -> None:
+        browser, _ = app.signed_in()
         kept = dict(browser.cookies)
-        warm = house.auth.door
+        warm = app.auth.guard
         browser("GET", ME)
-        house.cool()
+        app.cool()
         browser("DELETE", ME)
         # Another instance of the function, which still knows the session.
-        house.auth.door, browser.cookies = warm, kept
+        app.auth.guard, browser.cookies = warm, kept
         assert browser("DELETE", ME).status == 204
 
 
 class TestWriteLimit:
     @pytest.fixture
-    def strict(self, shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+    def strict(self, shared_table: Table, github: FakeGitHub) -> Iterator[App]:
         """Ten changes a minute, a quarter of a minute after it began."""
-        with open_house(shared_table, github, WRITES_PER_MINUTE="10") as house:
-            house.clock.ms = house.clock.ms // 60_000 * 60_000 + 15_000
-            yield house
+        with open_app(shared_table, github, WRITES_PER_MINUTE="10") as app:
+            app.clock.ms = app.clock.ms // 60_000 * 60_000 + 15_000
+            yield app
 
-    def test_who_changes_too_much_in_a_minute_has_to_wait_for_the_next(self, strict: House) -> None:
+    def test_who_changes_too_much_in_a_minute_has_to_wait_for_the_next(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         assert [browser("POST", START, {}).status for _ in range(10)] == [201] * 10
         refused = browser("POST", START, {})
@@ -911,7 +911,7 @@ class TestWriteLimit:
         strict.clock.advance(0.001)
         assert browser("POST", START, {}).status == 201
 
-    def test_totals_of_more_than_a_week_are_limited_like_changes(self, strict: House) -> None:
+    def test_totals_of_more_than_a_week_are_limited_like_changes(self, strict: App) -> None:
         browser, _ = strict.signed_in()
 
         def ask(days: float) -> int:
@@ -922,7 +922,7 @@ class TestWriteLimit:
         assert browser("POST", START, {}).status == 429
         assert {ask(days) for days in (7, 1) for _ in range(11)} == {200}
 
-    def test_other_people_do_not_have_to_wait(self, strict: House) -> None:
+    def test_other_people_do_not_have_to_wait(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(11):
             browser("POST", START, {})
@@ -930,14 +930,14 @@ class TestWriteLimit:
         assert browser("POST", START, {}).status == 429
         assert other("POST", START, {}).status == 201
 
-    def test_reading_goes_on(self, strict: House) -> None:
+    def test_reading_goes_on(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(11):
             browser("POST", START, {})
         assert browser("GET", TIMERS).status == 200
         assert browser("GET", ME).status == 200
 
-    def test_tokens_sessions_and_both_functions_count_together(self, strict: House) -> None:
+    def test_tokens_sessions_and_both_functions_count_together(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         caller = strict.caller(strict.token(browser))
         for _ in range(5):
@@ -949,14 +949,14 @@ class TestWriteLimit:
         statuses = [browser("POST", TOKENS, {"name": "more"}).status for _ in range(2)]
         assert statuses[-1] == 429
 
-    def test_a_cold_function_lets_one_change_through_at_most(self, strict: House) -> None:
+    def test_a_cold_function_lets_one_change_through_at_most(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(10):
             browser("POST", START, {})
         strict.cool()
         assert [browser("POST", START, {}).status for _ in range(3)] == [201, 429, 429]
 
-    def test_counting_takes_no_time_until_it_gets_close(self, strict: House) -> None:
+    def test_counting_takes_no_time_until_it_gets_close(self, strict: App) -> None:
         """The count is held back until the change itself has been sent."""
         browser, _ = strict.signed_in()
         network, is_sent, waited = Network(strict.timelogs.table.connection), threading.Event(), []
@@ -977,7 +977,7 @@ class TestWriteLimit:
             network.close()
         assert waited == [True] * 8
 
-    def test_close_to_the_limit_it_is_counted_first(self, strict: House) -> None:
+    def test_close_to_the_limit_it_is_counted_first(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(8):
             browser("POST", START, {})
@@ -988,7 +988,7 @@ class TestWriteLimit:
             network.close()
         assert network.requests == ["UpdateItem", "PutItem"]
 
-    def test_a_change_that_could_not_be_counted_is_answered_all_the_same(self, strict: House) -> None:
+    def test_a_change_that_could_not_be_counted_is_answered_all_the_same(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         network = Network(strict.timelogs.table.connection)
         fail = refusal("InternalServerError", 500)
@@ -1001,7 +1001,7 @@ class TestWriteLimit:
             network.close()
         assert len(strict.timers_of(ann)) == 1
 
-    def test_what_was_counted_is_forgotten_after_an_hour(self, strict: House) -> None:
+    def test_what_was_counted_is_forgotten_after_an_hour(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         browser("POST", START, {})
         (item,) = [item for item in strict.items(str(ann.id)) if item["sk"]["S"].startswith("writes#")]
@@ -1010,11 +1010,11 @@ class TestWriteLimit:
 
 class TestAdmins:
     @pytest.fixture
-    def boss(self, house: House) -> Browser:
-        return house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))[0]
+    def boss(self, app: App) -> Browser:
+        return app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))[0]
 
-    def test_who_is_an_admin_is_told_so(self, house: House, boss: Browser) -> None:
-        browser, _ = house.signed_in()
+    def test_who_is_an_admin_is_told_so(self, app: App, boss: Browser) -> None:
+        browser, _ = app.signed_in()
         assert [who("GET", ME).json()["is_admin"] for who in (boss, browser)] == [True, False]
 
     @pytest.mark.parametrize("form", ["#{id}", "{login}", "{id}", "#{login}", "#{id}0"])
@@ -1023,36 +1023,36 @@ class TestAdmins:
     ) -> None:
         ann = github.new_user(f"person-{next(_numbers)}-to-name")
         named = form.format(id=ann.id, login=ann.login)
-        with open_house(shared_table, github, ADMIN_LOGINS=f"somebody, {named}") as house:
-            browser, _ = house.signed_in(ann)
-            for ask in (browser, house.caller(house.token(browser))):
+        with open_app(shared_table, github, ADMIN_LOGINS=f"somebody, {named}") as app:
+            browser, _ = app.signed_in(ann)
+            for ask in (browser, app.caller(app.token(browser))):
                 assert ask("GET", ME).json()["is_admin"] is (form in {"#{id}", "{login}"})
 
     def test_an_admin_by_id_stays_one_under_a_new_login(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
         ann = github.new_user(f"person-{next(_numbers)}-of-old")
-        with open_house(shared_table, github, ADMIN_LOGINS=f"#{ann.id}") as house:
-            house.signed_in(ann)
+        with open_app(shared_table, github, ADMIN_LOGINS=f"#{ann.id}") as app:
+            app.signed_in(ann)
             ann.login = f"renamed-{ann.id}"
-            browser, _ = house.signed_in(ann)
+            browser, _ = app.signed_in(ann)
             assert browser("GET", ME).json()["is_admin"] is True
 
-    def test_an_admin_sees_anybodys_timers(self, house: House, boss: Browser) -> None:
-        browser, ann = house.signed_in()
+    def test_an_admin_sees_anybodys_timers(self, app: App, boss: Browser) -> None:
+        browser, ann = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         page = boss("GET", f"{TIMERS}?user={ann.id}").json()
         assert [one["id"] for one in page["results"]] == [timer]
         assert boss("GET", f"{TIMERS}{timer}/").json()["user"] == ann.id
 
-    def test_an_admins_own_list_is_their_own(self, house: House, boss: Browser) -> None:
-        browser, ann = house.signed_in()
+    def test_an_admins_own_list_is_their_own(self, app: App, boss: Browser) -> None:
+        browser, ann = app.signed_in()
         browser("POST", START, {})
         assert ann.id not in {one["user"] for one in boss("GET", TIMERS).json()["results"]}
 
-    def test_everybody_else_sees_their_own(self, house: House, boss: Browser) -> None:
-        browser, ann = house.signed_in()
-        other, _ = house.signed_in()
+    def test_everybody_else_sees_their_own(self, app: App, boss: Browser) -> None:
+        browser, ann = app.signed_in()
+        other, _ = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         assert browser("GET", f"{TIMERS}?user={ann.id}").json()["results"][0]["id"] == timer
         for answer in (
@@ -1065,8 +1065,8 @@ class TestAdmins:
             assert answer.status == 403, answer
         assert boss("GET", f"{TIMERS}{timer}/").json()["status"] == "running"
 
-    def test_an_admin_stops_anybodys_timer_and_it_says_so(self, house: House, boss: Browser) -> None:
-        browser, _ = house.signed_in()
+    def test_an_admin_stops_anybodys_timer_and_it_says_so(self, app: App, boss: Browser) -> None:
+        browser, _ = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         assert boss("POST", f"{TIMERS}{timer}/stop/").status == 200
         stopped = browser("GET", f"{TIMERS}{timer}/").json()
@@ -1076,17 +1076,17 @@ class TestAdmins:
         ("method", "action"), [("POST", "pause/"), ("POST", "resume/"), ("PATCH", ""), ("DELETE", "")]
     )
     def test_an_admin_does_nothing_else_to_it(
-        self, house: House, boss: Browser, method: str, action: str
+        self, app: App, boss: Browser, method: str, action: str
     ) -> None:
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         body = {"description": "mine now"} if method == "PATCH" else None
         assert boss(method, f"{TIMERS}{timer}/{action}", body).status == 403
         shown = browser("GET", f"{TIMERS}{timer}/").json()
         assert (shown["status"], shown["description"]) == ("running", "")
 
-    def test_an_admin_sees_everybodys_open_timers(self, house: House, boss: Browser) -> None:
-        people = [house.signed_in() for _ in range(3)]
+    def test_an_admin_sees_everybodys_open_timers(self, app: App, boss: Browser) -> None:
+        people = [app.signed_in() for _ in range(3)]
         mine = {browser("POST", START, {}).json()["id"] for browser, _ in people}
         found: list[str] = []
         target = "/api/admin/timers/"
@@ -1101,100 +1101,100 @@ class TestAdmins:
     def test_an_admin_sees_how_the_deployment_does(self, boss: Browser) -> None:
         assert boss("GET", "/api/admin/health/").json().keys() == {"deliveries", "webhooks"}
 
-    def test_an_admins_token_to_read_with_stops_nothing(self, house: House, boss: Browser) -> None:
-        browser, ann = house.signed_in()
+    def test_an_admins_token_to_read_with_stops_nothing(self, app: App, boss: Browser) -> None:
+        browser, ann = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
-        reader = house.caller(house.token(boss, scope="read"))
+        reader = app.caller(app.token(boss, scope="read"))
         assert reader("GET", f"{TIMERS}?user={ann.id}").status == 200
         assert reader("POST", f"{TIMERS}{timer}/stop/").status == 403
 
-    def test_an_admins_token_follows_a_new_login_when_they_sign_in(self, house: House) -> None:
-        boss, account = house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))
-        token = house.token(boss)
-        assert house.caller(token)("GET", "/api/admin/health/").status == 200
+    def test_an_admins_token_follows_a_new_login_when_they_sign_in(self, app: App) -> None:
+        boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
+        token = app.token(boss)
+        assert app.caller(token)("GET", "/api/admin/health/").status == 200
         account.login = f"renamed-{account.id}"
         try:
-            house.signed_in(account)
-            house.cool()
-            assert house.caller(token)("GET", "/api/admin/health/").status == 403
-            assert house.caller(token)("GET", ME).json()["is_admin"] is False
+            app.signed_in(account)
+            app.cool()
+            assert app.caller(token)("GET", "/api/admin/health/").status == 403
+            assert app.caller(token)("GET", ME).json()["is_admin"] is False
         finally:
             account.login = ADMIN
-        house.signed_in(account)
-        house.cool()
-        assert house.caller(token)("GET", "/api/admin/health/").status == 200
+        app.signed_in(account)
+        app.cool()
+        assert app.caller(token)("GET", "/api/admin/health/").status == 200
 
-    def test_nor_does_one_that_was_made_while_the_old_login_was_still_known(self, house: House) -> None:
-        boss, account = house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))
+    def test_nor_does_one_that_was_made_while_the_old_login_was_still_known(self, app: App) -> None:
+        boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         boss("GET", ME)
         # The function of this browser knows the login of a minute ago.
-        house.people.register(account.id, f"renamed-{account.id}", now_ms=house.clock.ms)
+        app.people.register(account.id, f"renamed-{account.id}", now_ms=app.clock.ms)
         try:
-            assert house.caller(house.token(boss))("GET", "/api/admin/health/").status == 403
+            assert app.caller(app.token(boss))("GET", "/api/admin/health/").status == 403
         finally:
-            house.people.register(account.id, ADMIN, now_ms=house.clock.ms)
+            app.people.register(account.id, ADMIN, now_ms=app.clock.ms)
 
     @pytest.mark.parametrize("write", [0, 1])
-    def test_nor_one_that_is_made_while_the_login_changes(self, house: House, write: int) -> None:
+    def test_nor_one_that_is_made_while_the_login_changes(self, app: App, write: int) -> None:
         """Before the tokens there are were renamed, and between them and the profile."""
-        boss, account = house.signed_in(house.github.accounts.get(ADMIN) or house.new_person(ADMIN))
-        house.token(boss)
+        boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
+        app.token(boss)
         made: list[str] = []
-        network = Network(house.auth.table.connection)
+        network = Network(app.auth.table.connection)
 
         def make(_operation: str, send: Send) -> Any:
-            token, text = new_token(name="late", now_ms=house.clock.ms)
-            house.people.add_token(account.id, token, text, signed_in_ms=house.clock.ms)
+            token, text = new_token(name="late", now_ms=app.clock.ms)
+            app.people.add_token(account.id, token, text, signed_in_ms=app.clock.ms)
             made.append(text)
             return send()
 
         # The first write finds that the login is another one.
         network.next_writes = [lambda _operation, send: send()] * (1 + write) + [make]
         try:
-            people = PeopleStore(house.auth.table)
-            people.register(account.id, f"renamed-{account.id}", now_ms=house.clock.ms)
-            assert house.caller(made[0])("GET", "/api/admin/health/").status == 403
+            people = PeopleStore(app.auth.table)
+            people.register(account.id, f"renamed-{account.id}", now_ms=app.clock.ms)
+            assert app.caller(made[0])("GET", "/api/admin/health/").status == 403
         finally:
             network.close()
-            house.people.register(account.id, ADMIN, now_ms=house.clock.ms)
+            app.people.register(account.id, ADMIN, now_ms=app.clock.ms)
 
-    def test_an_admins_export_is_their_own(self, house: House, boss: Browser) -> None:
-        browser, ann = house.signed_in()
+    def test_an_admins_export_is_their_own(self, app: App, boss: Browser) -> None:
+        browser, ann = app.signed_in()
         browser("POST", START, {})
         assert f"{ann.id}-" not in boss("GET", EXPORT).body
 
 
-def _add_timers(house: House, who: Account, number: int) -> list[str]:
+def _add_timers(app: App, who: Account, number: int) -> list[str]:
     """Give somebody finished timers, and return their ULIDs."""
     ulids = []
     for back in range(number):
-        start_ms = house.clock.ms - (back + 1) * 60_000
+        start_ms = app.clock.ms - (back + 1) * 60_000
         timer = finished(
             user_id=who.id,
             ulid=new_ulid(start_ms),
             start_ms=start_ms,
             end_ms=start_ms + 30_000,
-            now_ms=house.clock.ms,
+            now_ms=app.clock.ms,
             issue=Issue("octo-org", "many", back % 3 + 1),
         )
-        house.timers.add(timer)
+        app.timers.add(timer)
         ulids.append(timer.ulid)
     return ulids
 
 
-def _sweep(house: House, *, after: float) -> None:
+def _sweep(app: App, *, after: float) -> None:
     """Let the sweep see to those who are leaving, some seconds later."""
-    house.clock.advance(after)
-    for leaver in house.auth.leaving.leavers():
-        assert house.auth.leaving.finish(leaver, now_ms=house.clock.ms, has_time=lambda: True)
+    app.clock.advance(after)
+    for pending in app.auth.leaving.pending_deletions():
+        assert app.auth.leaving.finish(pending, now_ms=app.clock.ms, has_time=lambda: True)
 
 
-def _in_days(house: House, days: int) -> str:
-    return str(house.clock.ms // 1000 + days * DAY)
+def _in_days(app: App, days: int) -> str:
+    return str(app.clock.ms // 1000 + days * DAY)
 
 
 def _hear(
-    house: House,
+    app: App,
     kind: str,
     issue: Issue,
     *users: Account,
@@ -1203,22 +1203,22 @@ def _hear(
     track_unregistered: bool = False,
 ) -> None:
     """Take in what happened to an issue on GitHub, by default now; to all people on it if nobody is named."""
-    facts = FactStore(house.table, house.timers)
-    intake = Intake(facts, house.timers, house.people, track_unregistered=track_unregistered)
-    house.clock.advance(1)
+    event_store = EventStore(app.table, app.timers)
+    event_handler = EventHandler(event_store, app.timers, app.people, track_unregistered=track_unregistered)
+    app.clock.advance(1)
     event = IssueEvent(
         delivery=delivery or f"delivery-{next(_numbers)}",
         kind=kind,
         repo=issue.full_name,
         number=issue.number,
-        at_ms=at_ms or house.clock.ms,
+        at_ms=at_ms or app.clock.ms,
         users=tuple(user.id for user in users) or None,
     )
-    intake.take(event, now_ms=house.clock.ms)
+    event_handler.take(event, now_ms=app.clock.ms)
 
 
-def _all_items(house: House) -> list[RawItem]:
-    items: list[RawItem] = house.table.connection.client.scan(TableName=house.table.name)["Items"]
+def _all_items(app: App) -> list[RawItem]:
+    items: list[RawItem] = app.table.connection.client.scan(TableName=app.table.name)["Items"]
     return items
 
 

@@ -215,7 +215,7 @@ def test_who_is_erased_leaves_nothing_but_that(
     assert main(["person", "erase", "--user", user]) == 0
     (left,) = shared_table.query(f"user#{user}")[0]
     # For good where people are timed who never signed in.
-    kept = {"pk", "sk", "leaving_ms", "left_ms"}
+    kept = {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
     assert left.keys() == (kept if track_unregistered else kept | {"expires_at"})
 
 

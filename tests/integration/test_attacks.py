@@ -22,15 +22,15 @@ import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.support.app import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
 from tests.support.browser import HOST, ORIGIN, Browser, where
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
-from tests.support.house import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, House, open_house
 from tests.support.template import template
-from timer_core.api import door
+from timer_core.api import request_guard
 from timer_core.api.sessions import LIFE_S, SESSION_COOKIE, SIGN_IN_COOKIE
 from timer_core.clock import now_ms
-from timer_core.github.signature import sign
+from timer_core.github.webhooks.signature import sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,44 +51,44 @@ TIMER_ROUTES = [(method, path) for method, path in ROUTES if "{timer_id}" in pat
 
 
 @pytest.fixture
-def webhook(house: House) -> Iterator[Client]:
+def webhook(app: App) -> Iterator[Client]:
     """The function that takes GitHub's deliveries, and its queue."""
     secret = boto3.client("secretsmanager").create_secret(
         Name=f"webhook-{now_ms()}", SecretString=json.dumps({"current": WEBHOOK_SECRET, "previous": ""})
     )
     queue = boto3.client("sqs").create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})
     own = {"WEBHOOK_SECRET_ARN": secret["ARN"], "DELIVERY_QUEUE_URL": queue["QueueUrl"]}
-    with loaded("webhook.receive", house.table.name, **own) as receive:
+    with loaded("webhook.receive", app.table.name, **own) as receive:
         yield Client(receive.handler)
 
 
 # ---------------------------------------------------------------------- sessions
 
 
-def test_a_forged_session_is_nobody(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_forged_session_is_nobody(app: App) -> None:
+    browser, _ = app.signed_in()
     header, claims = _read(browser.cookies[SESSION_COOKIE])
     name = header["kid"]
     for key, kid in (("f" * 64, name), ("f" * 64, "f" * 16), ("", name), (KEY[:-1], name), (KEY, "")):
         headers = {"kid": kid} if kid else None
-        assert_nobody(house, _sign(claims, key.encode(), headers or {}))
-    assert_somebody(house, _sign(claims, KEY.encode(), {"kid": name}))
+        assert_nobody(app, _sign(claims, key.encode(), headers or {}))
+    assert_somebody(app, _sign(claims, KEY.encode(), {"kid": name}))
 
 
-def test_an_expired_session_is_over(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_an_expired_session_is_over(app: App) -> None:
+    browser, _ = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
     _, claims = _read(token)
-    house.clock.ms = (claims["iat"] + LIFE_S) * 1000
-    assert_nobody(house, token)
+    app.clock.ms = (claims["iat"] + LIFE_S) * 1000
+    assert_nobody(app, token)
     claims["exp"] += LIFE_S
     payload = _encode(json.dumps(claims).encode())
     signature = token.rpartition(".")[2]
-    assert_nobody(house, f"{token.partition('.')[0]}.{payload}.{signature}")
+    assert_nobody(app, f"{token.partition('.')[0]}.{payload}.{signature}")
 
 
-def test_a_session_of_another_algorithm_is_nobody(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_session_of_another_algorithm_is_nobody(app: App) -> None:
+    browser, _ = app.signed_in()
     header, claims = _read(browser.cookies[SESSION_COOKIE])
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = rsa_key.public_key().public_bytes(
@@ -114,11 +114,11 @@ def test_a_session_of_another_algorithm_is_nobody(house: House) -> None:
     without = _encode(json.dumps({"typ": "JWT", **kid}).encode())
     forged += [f"{without}.{payload}.", f"{without}.{payload}.{signature}"]
     for token in forged:
-        assert_nobody(house, token)
+        assert_nobody(app, token)
 
 
-def test_a_session_does_not_bring_its_key_along(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_session_does_not_bring_its_key_along(app: App) -> None:
+    browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     key = b"f" * 64
     jwk = {"kty": "oct", "k": _encode(key)}
@@ -133,23 +133,23 @@ def test_a_session_does_not_bring_its_key_along(house: House) -> None:
         {"kid": ["f"]},
         {},
     ):
-        assert_nobody(house, _sign(claims, key, header))
+        assert_nobody(app, _sign(claims, key, header))
 
 
-def test_a_truncated_session_is_nobody(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_truncated_session_is_nobody(app: App) -> None:
+    browser, _ = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
     header, payload, signature = token.split(".")
     for length in range(len(token)):
-        assert_nobody(house, token[:length])
+        assert_nobody(app, token[:length])
     for rest in (payload, signature, f"{header}.{payload}", f"{payload}.{signature}"):
-        assert_nobody(house, rest)
-        assert_nobody(house, f".{rest}")
+        assert_nobody(app, rest)
+        assert_nobody(app, f".{rest}")
 
 
-def test_an_altered_session_is_nobody(house: House) -> None:
-    browser, ann = house.signed_in()
-    _, bob = house.signed_in()
+def test_an_altered_session_is_nobody(app: App) -> None:
+    browser, ann = app.signed_in()
+    _, bob = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
     _, claims = _read(token)
     header, payload, signature = token.split(".")
@@ -166,131 +166,131 @@ def test_an_altered_session_is_nobody(house: House) -> None:
     ]
     for change in changes:
         altered = _encode(json.dumps(claims | change).encode())
-        assert_nobody(house, f"{header}.{altered}.{signature}")
+        assert_nobody(app, f"{header}.{altered}.{signature}")
     raw = base64.urlsafe_b64decode(signature + "=")
     for position in range(len(raw)):
         flipped = bytearray(raw)
         flipped[position] ^= 1
-        assert_nobody(house, f"{header}.{payload}.{_encode(bytes(flipped))}")
+        assert_nobody(app, f"{header}.{payload}.{_encode(bytes(flipped))}")
 
 
-def test_unknown_keys_do_not_make_us_ask_for_ours_each_time(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_unknown_keys_do_not_make_us_ask_for_ours_each_time(app: App) -> None:
+    browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     asked: list[str] = []
-    client = door.sessions()._keys._client  # type: ignore[attr-defined]
+    client = request_guard.sessions()._keys._client  # type: ignore[attr-defined]
     client.meta.events.register("before-call.secretsmanager", lambda model, **_: asked.append(model.name))
     for number in range(50):
-        assert_nobody(house, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
+        assert_nobody(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
     assert asked == ["GetSecretValue"]
     # Nor does that keep anybody out.
     assert browser("GET", ME).status == 200
 
 
-def test_a_session_that_was_ended_stays_so(house: House) -> None:
+def test_a_session_that_was_ended_stays_so(app: App) -> None:
     """Neither renewing it nor leaving and coming back brings it to life again."""
-    browser, ann = house.signed_in()
-    stolen, _ = house.signed_in(ann)
-    house.clock.advance(1_000)
+    browser, ann = app.signed_in()
+    stolen, _ = app.signed_in(ann)
+    app.clock.advance(1_000)
     stolen("GET", ME)
-    house.clock.advance(1)
+    app.clock.advance(1)
     browser("POST", "/api/auth/logout/", {"everywhere": True})
-    house.cool()
+    app.cool()
     assert stolen("GET", ME).status == 401
-    house.clock.advance(1)
-    again, _ = house.signed_in(ann)
+    app.clock.advance(1)
+    again, _ = app.signed_in(ann)
     assert again("DELETE", ME).status == 204
-    house.clock.advance(1)
-    house.signed_in(ann)
-    house.cool()
+    app.clock.advance(1)
+    app.signed_in(ann)
+    app.cool()
     assert stolen("GET", ME).status == 401
 
 
 # ---------------------------------------------------------------------- signing in
 
 
-def test_a_replayed_state_is_refused(house: House) -> None:
-    browser, ann = house.browser(), house.new_person()
-    back = house.leave_for_github(browser, ann)
+def test_a_replayed_state_is_refused(app: App) -> None:
+    browser, ann = app.browser(), app.new_person()
+    back = app.leave_for_github(browser, ann)
     begun = [f"{SIGN_IN_COOKIE}={browser.cookies[SIGN_IN_COOKIE]}"]
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
     # Nor with a code that was not used before.
-    house.github.signed_in = ann
-    code = _parameters(house.at_github(_authorize_url(house, state=_parameters(back)["state"])))["code"]
+    app.github.signed_in = ann
+    code = _parameters(app.at_github(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
     assert_refused(browser("GET", target, cookies=begun), browser)
 
 
-def test_the_state_of_another_browser_is_refused(house: House) -> None:
+def test_the_state_of_another_browser_is_refused(app: App) -> None:
     """An attacker has a victim come back with the attacker's sign-in, to have them work in that account."""
-    attacker, victim = house.browser(), house.browser()
-    back = house.leave_for_github(attacker, house.new_person())
+    attacker, victim = app.browser(), app.browser()
+    back = app.leave_for_github(attacker, app.new_person())
     victim("GET", LOGIN)
     assert_refused(victim("GET", back), victim)
 
 
 @pytest.mark.parametrize("query", ["", "code=a", "state=", "code=a&state=", "code=a&state=b", "error=x"])
-def test_a_callback_that_nobody_began_is_refused(house: House, query: str) -> None:
-    for browser in (house.browser(), house.browser()):
+def test_a_callback_that_nobody_began_is_refused(app: App, query: str) -> None:
+    for browser in (app.browser(), app.browser()):
         assert_refused(browser("GET", f"{CALLBACK}?{query}"), browser)
         browser("GET", LOGIN)
         assert_refused(browser("GET", f"{CALLBACK}?{query}"), browser)
 
 
-def test_a_callback_without_the_cookie_is_refused(house: House) -> None:
-    browser = house.browser()
-    back = house.leave_for_github(browser, house.new_person())
+def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
+    browser = app.browser()
+    back = app.leave_for_github(browser, app.new_person())
     assert_refused(browser("GET", back, cookies=[]), browser)
     assert_refused(browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}="]), browser)
 
 
-def test_a_second_cookie_is_refused(house: House) -> None:
+def test_a_second_cookie_is_refused(app: App) -> None:
     """Another host of the domain puts its own sign-in beside the one that was begun."""
-    attacker, browser = house.browser(), house.browser()
-    planted = house.leave_for_github(attacker, house.new_person())
-    back = house.leave_for_github(browser, house.new_person())
+    attacker, browser = app.browser(), app.browser()
+    planted = app.leave_for_github(attacker, app.new_person())
+    back = app.leave_for_github(browser, app.new_person())
     both = [f"{SIGN_IN_COOKIE}={one.cookies[SIGN_IN_COOKIE]}" for one in (attacker, browser)]
     for target in (planted, back):
         for cookies in (both, both[::-1], ["; ".join(both)]):
             assert_refused(browser("GET", target, cookies=cookies), browser)
 
 
-def test_a_sign_in_of_long_ago_is_refused(house: House) -> None:
-    browser = house.browser()
-    back = house.leave_for_github(browser, house.new_person())
-    house.clock.advance(601)
+def test_a_sign_in_of_long_ago_is_refused(app: App) -> None:
+    browser = app.browser()
+    back = app.leave_for_github(browser, app.new_person())
+    app.clock.advance(601)
     assert_refused(browser("GET", back), browser)
 
 
-def test_an_attackers_code_in_the_victims_callback_is_refused(house: House) -> None:
+def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
     """State and cookie are the victim's own; only PKCE's verifier tells that the code is not."""
-    attacker, victim = house.browser(), house.browser()
-    theirs = house.leave_for_github(attacker, house.new_person())
-    back = house.leave_for_github(victim, house.new_person())
+    attacker, victim = app.browser(), app.browser()
+    theirs = app.leave_for_github(attacker, app.new_person())
+    back = app.leave_for_github(victim, app.new_person())
     code, state = _parameters(theirs)["code"], _parameters(back)["state"]
     page = victim("GET", f"{CALLBACK}?code={code}&state={quote(state)}")
     assert_refused(page, victim)
     assert "GitHub did not confirm it" in page.body
 
 
-def test_a_stolen_code_is_worth_nothing_elsewhere(house: House) -> None:
-    victim, attacker, ann = house.browser(), house.browser(), house.new_person()
-    stolen = _parameters(house.leave_for_github(victim, ann))["code"]
-    mine = _parameters(house.leave_for_github(attacker, house.new_person()))["state"]
+def test_a_stolen_code_is_worth_nothing_elsewhere(app: App) -> None:
+    victim, attacker, ann = app.browser(), app.browser(), app.new_person()
+    stolen = _parameters(app.leave_for_github(victim, ann))["code"]
+    mine = _parameters(app.leave_for_github(attacker, app.new_person()))["state"]
     assert_refused(attacker("GET", f"{CALLBACK}?code={stolen}&state={quote(mine)}"), attacker)
     # Nor with our own secret, if that is stolen too.
-    stolen = _parameters(house.leave_for_github(victim, ann))["code"]
+    stolen = _parameters(app.leave_for_github(victim, ann))["code"]
     form = {
-        "client_id": house.client.client_id,
-        "client_secret": house.client.client_secret,
+        "client_id": app.client.client_id,
+        "client_secret": app.client.client_secret,
         "code": stolen,
         "redirect_uri": ORIGIN + CALLBACK,
     }
     answer = urllib3.request(
         "POST",
-        f"{house.github.url}/login/oauth/access_token",
+        f"{app.github.url}/login/oauth/access_token",
         body=urlencode(form),
         headers={"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
     )
@@ -336,8 +336,8 @@ def test_a_stolen_code_is_worth_nothing_elsewhere(house: House) -> None:
         "/a\nLocation: //evil.example",
     ],
 )
-def test_next_leads_nowhere_else(house: House, path: str) -> None:
-    answer = house.sign_in(house.browser(), house.new_person(), f"?next={quote(path, safe='')}")
+def test_next_leads_nowhere_else(app: App, path: str) -> None:
+    answer = app.sign_in(app.browser(), app.new_person(), f"?next={quote(path, safe='')}")
     assert answer.headers["location"] == "/"
 
 
@@ -345,8 +345,8 @@ def test_next_leads_nowhere_else(house: House, path: str) -> None:
     "path",
     ["/%2f/evil.example", "/%5cevil.example", "/.//evil.example", "/@evil.example", "/a?next=//evil.example"],
 )
-def test_what_only_looks_like_another_site_stays_on_ours(house: House, path: str) -> None:
-    answer = house.sign_in(house.browser(), house.new_person(), f"?next={quote(path, safe='')}")
+def test_what_only_looks_like_another_site_stays_on_ours(app: App, path: str) -> None:
+    answer = app.sign_in(app.browser(), app.new_person(), f"?next={quote(path, safe='')}")
     assert answer.headers["location"] == path
     assert urlsplit(where(answer)).netloc == HOST
 
@@ -370,17 +370,17 @@ def test_what_only_looks_like_another_site_stays_on_ours(house: House, path: str
         "https://example.org",
     ],
 )
-def test_no_other_site_gets_a_popup(house: House, origin: str) -> None:
-    browser = house.browser()
+def test_no_other_site_gets_a_popup(app: App, origin: str) -> None:
+    browser = app.browser()
     page = browser("GET", f"{LOGIN}?origin={quote(origin, safe='')}")
     assert (page.status, browser.set_cookies) == (403, [])
 
 
-def test_nothing_that_a_page_shows_is_markup(house: House) -> None:
+def test_nothing_that_a_page_shows_is_markup(app: App) -> None:
     markup = "\"><script src=//evil.example></script><img onerror=alert(1) '&"
-    shown = house.browser()("GET", f"{LOGIN}?origin={quote(markup, safe='')}")
+    shown = app.browser()("GET", f"{LOGIN}?origin={quote(markup, safe='')}")
     assert (shown.status, "&quot;&gt;&lt;script" in shown.body) == (403, True)
-    with open_house(house.table, house.github, ALLOWED_ORGS="octo-org", ALLOWED_ORIGINS=markup) as club:
+    with open_app(app.table, app.github, ALLOWED_ORGS="octo-org", ALLOWED_ORIGINS=markup) as club:
         turned_away = club.sign_in(club.browser(), club.new_person(markup))
         assert turned_away.status == 403
         ann = club.new_person()
@@ -393,24 +393,24 @@ def test_nothing_that_a_page_shows_is_markup(house: House) -> None:
         assert "script-src 'self';" in page.headers["content-security-policy"]
 
 
-def test_no_page_goes_into_a_frame(house: House) -> None:
-    popup = house.sign_in(house.browser(), house.new_person(), f"?origin={EMBEDDER}")
+def test_no_page_goes_into_a_frame(app: App) -> None:
+    popup = app.sign_in(app.browser(), app.new_person(), f"?origin={EMBEDDER}")
     pages = [
         popup,
-        house.browser()("GET", f"{LOGIN}?origin={EVIL}"),
-        house.browser()("GET", f"{LOGIN}?next=/{'a' * 600}"),
-        house.browser()("GET", CALLBACK),
+        app.browser()("GET", f"{LOGIN}?origin={EVIL}"),
+        app.browser()("GET", f"{LOGIN}?next=/{'a' * 600}"),
+        app.browser()("GET", CALLBACK),
     ]
     assert [page.status for page in pages] == [200, 403, 400, 400]
     for page in pages:
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-def test_a_forged_host_leads_nobody_astray(house: House) -> None:
+def test_a_forged_host_leads_nobody_astray(app: App) -> None:
     """Whoever calls API Gateway itself says where they come from as they like."""
-    house.github.signed_in = house.new_person()
+    app.github.signed_in = app.new_person()
     for host in ("evil.example", "timer.example.com.evil.example", "evil.example:443"):
-        address = where(house.browser()("GET", LOGIN, x_viewer_host=host))
+        address = where(app.browser()("GET", LOGIN, x_viewer_host=host))
         answer = urllib3.request("GET", address, redirect=False)
         # GitHub leads to what was registered, without a code.
         location = answer.headers["location"]
@@ -418,7 +418,7 @@ def test_a_forged_host_leads_nobody_astray(house: House) -> None:
         assert _parameters(location)["error"] == "redirect_uri_mismatch"
     # What is no host is not used at all.
     for host in ("evil.example/", "evil.example?", "a@evil.example", "evil.example, a", "a\r\nb", "é"):
-        asked = _parameters(where(house.browser()("GET", LOGIN, x_viewer_host=host)))
+        asked = _parameters(where(app.browser()("GET", LOGIN, x_viewer_host=host)))
         assert asked["redirect_uri"] == f"https://api.example.com{CALLBACK}"
 
 
@@ -443,25 +443,25 @@ _FORGERIES = {
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_no_other_site_makes_a_browser_write(house: House, method: str, path: str) -> None:
-    browser, ann = house.signed_in()
+def test_no_other_site_makes_a_browser_write(app: App, method: str, path: str) -> None:
+    browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
     target = path.format(timer_id=timer, token_id=made)
-    before = house.items(str(ann.id))
+    before = app.items(str(ann.id))
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, **headers)
         assert answer.status == 403, (name, answer)
         # As a form can send it, without asking first.
         answer = browser(method, target, content_type="text/plain", **headers)
         assert answer.status in {403, 415}, (name, answer)
-    assert house.items(str(ann.id)) == before
+    assert app.items(str(ann.id)) == before
     assert browser("GET", ME).status == 200
 
 
-def test_a_forged_host_does_not_make_another_site_ours(house: House) -> None:
+def test_a_forged_host_does_not_make_another_site_ours(app: App) -> None:
     """Without `Sec-Fetch-Site`, as from an old browser: that alone would refuse it."""
-    browser, ann = house.signed_in()
+    browser, ann = app.signed_in()
 
     def send(**headers: str) -> Answer:
         viewer = {"host": HOST, "sec-fetch-site": "", **headers}
@@ -470,7 +470,7 @@ def test_a_forged_host_does_not_make_another_site_ours(house: House) -> None:
 
     # CloudFront, to whose host the cookie belongs, says what it is.
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
-    assert house.timers_of(ann) == []
+    assert app.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
     # And a page cannot have a browser send the header: CORS does not allow it, nor a cookie with it.
     _, cors, _ = template().resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
@@ -483,35 +483,35 @@ def test_a_forged_host_does_not_make_another_site_ours(house: House) -> None:
 
 @pytest.mark.parametrize(("method", "path"), TIMER_ROUTES)
 @pytest.mark.parametrize("credentials", ["cookie", "token", "embedded"])
-def test_somebody_elses_timer_is_out_of_reach(house: House, method: str, path: str, credentials: str) -> None:
-    browser, ann = house.signed_in()
+def test_somebody_elses_timer_is_out_of_reach(app: App, method: str, path: str, credentials: str) -> None:
+    browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
-    before = house.items(str(ann.id))
-    ask = _as(house, credentials)
+    before = app.items(str(ann.id))
+    ask = _as(app, credentials)
     body = {"description": "mine"} if method == "PATCH" else None
     answer = ask(method, path.format(timer_id=timer), body)
     assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
-    assert house.items(str(ann.id)) == before
+    assert app.items(str(ann.id)) == before
 
 
 @pytest.mark.parametrize("credentials", ["cookie", "token"])
-def test_somebody_elses_token_is_out_of_reach(house: House, credentials: str) -> None:
-    browser, ann = house.signed_in()
-    token = house.token(browser, name="Ann's own")
-    (kept,) = house.people.tokens(ann.id)
-    ask = _as(house, credentials)
+def test_somebody_elses_token_is_out_of_reach(app: App, credentials: str) -> None:
+    browser, ann = app.signed_in()
+    token = app.token(browser, name="Ann's own")
+    (kept,) = app.people.tokens(ann.id)
+    ask = _as(app, credentials)
     assert "Ann's own" not in ask("GET", "/api/auth/tokens/").body
     assert ask("DELETE", f"/api/auth/tokens/{kept.token_id}/").status in {403, 404}
-    assert house.caller(token)("GET", ME).json()["id"] == ann.id
+    assert app.caller(token)("GET", ME).json()["id"] == ann.id
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize("credentials", ["token", "embedded"])
 def test_tokens_and_embedding_sites_do_not_manage_the_account(
-    house: House, method: str, path: str, credentials: str
+    app: App, method: str, path: str, credentials: str
 ) -> None:
-    browser, ann = house.signed_in()
-    ask = _as(house, credentials, ann)
+    browser, ann = app.signed_in()
+    ask = _as(app, credentials, ann)
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
     if not path.startswith("/api/auth/"):
         # Timers are what they are for.
@@ -523,21 +523,21 @@ def test_tokens_and_embedding_sites_do_not_manage_the_account(
     answer = ask(method, path.format(token_id=made), body)
     may = path == "/api/auth/session/" and credentials == "embedded"
     assert answer.status == (200 if may else 403)
-    assert made in {token.token_id for token in house.people.tokens(ann.id)}
+    assert made in {token.token_id for token in app.people.tokens(ann.id)}
     assert browser("GET", ME).status == 200
 
 
-def test_the_token_of_a_login_that_was_given_up_is_no_admins(house: House) -> None:
+def test_the_token_of_a_login_that_was_given_up_is_no_admins(app: App) -> None:
     """GitHub gives the login to somebody else, who may be the admin now."""
-    former, account = house.signed_in(house.new_person(ADMIN))
-    token = house.token(former)
-    assert house.caller(token)("GET", "/api/admin/health/").status == 200
+    former, account = app.signed_in(app.new_person(ADMIN))
+    token = app.token(former)
+    assert app.caller(token)("GET", "/api/admin/health/").status == 200
     account.login = f"former-{account.id}"
-    house.signed_in(account)
-    house.cool()
-    boss, _ = house.signed_in(house.new_person(ADMIN))
+    app.signed_in(account)
+    app.cool()
+    boss, _ = app.signed_in(app.new_person(ADMIN))
     assert boss("GET", "/api/admin/health/").status == 200
-    for ask in (house.caller(token), former):
+    for ask in (app.caller(token), former):
         assert ask("GET", "/api/admin/health/").status == 403
         assert ask("GET", f"{TIMERS}?user={account.id + 1}").status == 403
 
@@ -547,21 +547,21 @@ def test_the_token_of_a_login_that_was_given_up_is_no_admins(house: House) -> No
 
 @pytest.mark.parametrize("verdict", [False, True])
 def test_secrets_are_compared_in_constant_time(
-    house: House, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
+    app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
     """What compares states and signatures is `hmac.compare_digest` alone: with its verdict, theirs turns."""
-    browser, _ = house.signed_in()
+    browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
     wrong = _sign(claims, b"f" * 64, {"kid": header["kid"]})
-    begun = house.browser()
-    back = house.leave_for_github(begun, house.new_person())
+    begun = app.browser()
+    back = app.leave_for_github(begun, app.new_person())
     if verdict:
         back = back.replace(_parameters(back)["state"], "another")
     body = b'{"zen": "Keep it logically awesome."}'
     signature = "sha256=" + "0" * 64 if verdict else sign(WEBHOOK_SECRET, body)
     monkeypatch.setattr(hmac, "compare_digest", lambda _a, _b: verdict)
-    house.cool()
+    app.cool()
     me = browser("GET", ME, cookies=[f"{SESSION_COOKIE}={wrong if verdict else right}"])
     assert (me.status == 200) is verdict
     delivered = webhook(
@@ -579,18 +579,18 @@ def test_secrets_are_compared_in_constant_time(
     assert (page.status == 302) is verdict
 
 
-def test_a_token_is_looked_up_by_its_hash_and_never_compared(house: House) -> None:
-    browser, _ = house.signed_in()
-    text = house.token(browser)
+def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
+    browser, _ = app.signed_in()
+    text = app.token(browser)
     asked: list[str] = []
-    events = house.timelogs.table.connection.client.meta.events
+    events = app.timelogs.table.connection.client.meta.events
 
     def note(request: Any, **_: object) -> None:
         asked.append(request.body.decode())
 
     events.register("before-send.dynamodb", note)
     try:
-        house.caller(text)("GET", TIMERS)
+        app.caller(text)("GET", TIMERS)
     finally:
         events.unregister("before-send.dynamodb", note)
     assert "token#" in asked[0]
@@ -600,10 +600,10 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(house: House) -> No
 # ---------------------------------------------------------------------- smuggling
 
 
-def test_two_authorizations_are_nobody(house: House) -> None:
+def test_two_authorizations_are_nobody(app: App) -> None:
     """API Gateway joins headers of one name by commas."""
-    browser, _ = house.signed_in()
-    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
+    browser, _ = app.signed_in()
+    token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for text in (
         f"Token {token},Token {token}",
         f"Token {token}, Bearer {session}",
@@ -616,9 +616,9 @@ def test_two_authorizations_are_nobody(house: House) -> None:
             assert browser("GET", TIMERS, authorization=text, cookies=cookies).status == 401, text
 
 
-def test_two_session_cookies_are_nobody(house: House) -> None:
-    browser, _ = house.signed_in()
-    attacker, _ = house.signed_in()
+def test_two_session_cookies_are_nobody(app: App) -> None:
+    browser, _ = app.signed_in()
+    attacker, _ = app.signed_in()
     own, planted = (f"{SESSION_COOKIE}={one.cookies[SESSION_COOKIE]}" for one in (browser, attacker))
     for cookies in (
         [own, planted],
@@ -630,17 +630,17 @@ def test_two_session_cookies_are_nobody(house: House) -> None:
         assert browser("GET", ME, cookies=cookies).status == 401, cookies
 
 
-def test_a_cookie_of_a_similar_name_is_no_session(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_cookie_of_a_similar_name_is_no_session(app: App) -> None:
+    browser, _ = app.signed_in()
     session = browser.cookies[SESSION_COOKIE]
     for name in ("issue-timer", "__Secure-issue-timer", SESSION_COOKIE.lower(), f" a{SESSION_COOKIE}"):
         assert browser("GET", ME, cookies=[f"{name}={session}"]).status == 401, name
 
 
-def test_the_header_counts_and_not_the_cookie_beside_it(house: House) -> None:
-    browser, _ = house.signed_in()
-    other, bob = house.signed_in()
-    token = house.token(other)
+def test_the_header_counts_and_not_the_cookie_beside_it(app: App) -> None:
+    browser, _ = app.signed_in()
+    other, bob = app.signed_in()
+    token = app.token(other)
     # Sent by a program on purpose, so that no forgery is possible; nor does it lend anything to the cookie.
     assert browser("GET", ME, authorization=f"Token {token}").json()["id"] == bob.id
     assert browser("POST", START, {}, authorization=f"Token {token}", origin=EVIL).json()["user"] == bob.id
@@ -649,34 +649,34 @@ def test_the_header_counts_and_not_the_cookie_beside_it(house: House) -> None:
         assert browser("POST", START, {}, authorization=bad, origin=EVIL).status == 401, bad
 
 
-def test_an_empty_header_does_not_switch_the_check_of_the_origin_off(house: House) -> None:
-    browser, ann = house.signed_in()
+def test_an_empty_header_does_not_switch_the_check_of_the_origin_off(app: App) -> None:
+    browser, ann = app.signed_in()
     for empty in (" ", "\t", "  "):
         forged = browser("POST", START, {}, authorization=empty, origin=EVIL, sec_fetch_site="cross-site")
         assert forged.status in {401, 403}
-    assert house.timers_of(ann) == []
+    assert app.timers_of(ann) == []
 
 
-def test_a_token_is_no_cookie(house: House) -> None:
-    browser, _ = house.signed_in()
-    token = house.token(browser)
+def test_a_token_is_no_cookie(app: App) -> None:
+    browser, _ = app.signed_in()
+    token = app.token(browser)
     assert browser("GET", ME, cookies=[f"{SESSION_COOKIE}={token}"]).status == 401
 
 
-def test_what_a_sign_in_keeps_is_no_session_and_the_other_way_round(house: House) -> None:
-    browser, ann = house.signed_in()
+def test_what_a_sign_in_keeps_is_no_session_and_the_other_way_round(app: App) -> None:
+    browser, ann = app.signed_in()
     session = browser.cookies[SESSION_COOKIE]
-    begun = house.browser()
-    back = house.leave_for_github(begun, ann)
+    begun = app.browser()
+    back = app.leave_for_github(begun, ann)
     sealed = begun.cookies[SIGN_IN_COOKIE]
-    assert_nobody(house, sealed)
+    assert_nobody(app, sealed)
     assert_refused(begun("GET", back, cookies=[f"{SIGN_IN_COOKIE}={session}"]), begun)
 
 
 @pytest.mark.parametrize("path", [ME, TIMERS])
-def test_an_embedding_sites_session_is_good_there_alone(house: House, path: str) -> None:
-    session, ann = house.embedded()
-    ask = house.caller(session, "Bearer")
+def test_an_embedding_sites_session_is_good_there_alone(app: App, path: str) -> None:
+    session, ann = app.embedded()
+    ask = app.caller(session, "Bearer")
     assert ask("GET", path, origin=EMBEDDER).status == 200
     for headers in (
         {},
@@ -690,11 +690,11 @@ def test_an_embedding_sites_session_is_good_there_alone(house: House, path: str)
         {"referer": EMBEDDER},
     ):
         assert ask("GET", path, **headers).status == 401, headers
-    browser = house.browser()
+    browser = app.browser()
     for headers in ({}, {"origin": EMBEDDER}, {"origin": ORIGIN, "sec_fetch_site": "same-origin"}):
         assert browser("GET", path, cookies=[f"{SESSION_COOKIE}={session}"], **headers).status == 401, headers
     assert browser.set_cookies == []
-    assert house.timers_of(ann) == []
+    assert app.timers_of(ann) == []
 
 
 @pytest.mark.parametrize(
@@ -723,19 +723,19 @@ def test_an_embedding_sites_session_is_good_there_alone(house: House, path: str)
         "/api/auth/ME/",
     ],
 )
-def test_no_spelling_of_a_path_gets_past_the_door(house: House, path: str) -> None:
-    browser, _ = house.signed_in()
+def test_no_spelling_of_a_path_gets_past_the_door(app: App, path: str) -> None:
+    browser, _ = app.signed_in()
     # Somebody was here just before.
     browser("GET", ME)
     browser("GET", TIMERS)
     for method in ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT"):
-        answer = house.browser()(method, path)
+        answer = app.browser()(method, path)
         assert answer.status in {401, 404}, (method, answer)
 
 
-def test_the_webhook_takes_neither_sessions_nor_tokens(house: House, webhook: Client) -> None:
-    browser, _ = house.signed_in()
-    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
+def test_the_webhook_takes_neither_sessions_nor_tokens(app: App, webhook: Client) -> None:
+    browser, _ = app.signed_in()
+    token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for headers in (
         {"authorization": f"Token {token}"},
         {"authorization": f"Bearer {session}"},
@@ -751,7 +751,7 @@ def test_the_webhook_takes_neither_sessions_nor_tokens(house: House, webhook: Cl
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_the_api_takes_no_signature_of_a_webhook(house: House, method: str, path: str) -> None:
+def test_the_api_takes_no_signature_of_a_webhook(app: App, method: str, path: str) -> None:
     target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
     signature = sign(WEBHOOK_SECRET, b"{}")
     for headers in (
@@ -759,32 +759,32 @@ def test_the_api_takes_no_signature_of_a_webhook(house: House, method: str, path
         {"x_hub_signature_256": signature, "authorization": f"Token {signature}"},
         {"authorization": f"Bearer {WEBHOOK_SECRET}"},
     ):
-        assert house.browser()(method, target, {}, **headers).status == 401, headers
+        assert app.browser()(method, target, {}, **headers).status == 401, headers
 
 
 # ---------------------------------------------------------------------- what is left lying about
 
 
 def test_no_secret_is_logged(
-    house: House, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    app: App, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At the most talkative level that a deployment can have, and of the libraries all but AWS's answers."""
     caplog.set_level(logging.DEBUG)
     for name in ("botocore", "boto3"):
         caplog.set_level(logging.INFO, logger=name)
     given: list[str] = []
-    house.github.after_request = lambda request, answer: given.extend(
+    app.github.after_request = lambda request, answer: given.extend(
         [request.headers.get("authorization", ""), _member(answer.body, "access_token")]
     )
     written = io.StringIO()
     with ExitStack() as stack:
-        stack.callback(setattr, house.github, "after_request", lambda *_: None)
+        stack.callback(setattr, app.github, "after_request", lambda *_: None)
         for name in ("auth.api", "timelogs.api", "webhook.receive"):
             stack.enter_context(_debugging(sys.modules[name].logger, written))
-        known = _whole_life(house)
+        known = _whole_life(app)
         for signature in (sign(WEBHOOK_SECRET, b"{}"), "sha256=" + "0" * 64):
             webhook("POST", "/", {}, x_hub_signature_256=signature, x_github_event="ping")
-    known |= {WEBHOOK_SECRET, sign(WEBHOOK_SECRET, b"{}"), KEY, house.client.client_secret}
+    known |= {WEBHOOK_SECRET, sign(WEBHOOK_SECRET, b"{}"), KEY, app.client.client_secret}
     known |= {text.removeprefix("Bearer ") for text in given if text}
     assert any(text.startswith("gho_") for text in known)
     lines = written.getvalue()
@@ -794,13 +794,13 @@ def test_no_secret_is_logged(
     assert [text for text in known if text in lines or quote(text, safe="") in lines] == []
 
 
-def test_no_secret_is_shown_in_an_error(house: House) -> None:
-    browser, _ = house.signed_in()
-    token, session = house.token(browser), browser.cookies[SESSION_COOKIE]
-    (kept,) = house.people.tokens(house.session(browser).user_id)
+def test_no_secret_is_shown_in_an_error(app: App) -> None:
+    browser, _ = app.signed_in()
+    token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
+    (kept,) = app.people.tokens(app.session(browser).user_id)
     browser("DELETE", f"/api/auth/tokens/{kept.token_id}/")
     for text in (token, session[:-5], f"Basic {token}"):
-        answer = house.caller(text)("GET", TIMERS)
+        answer = app.caller(text)("GET", TIMERS)
         assert answer.status == 401
         assert text not in str(answer)
 
@@ -828,9 +828,9 @@ def _through_cloudfront(headers: dict[str, str]) -> dict[str, str]:
     return headers | {name: headers[source] for name, source in assigned}
 
 
-def assert_nobody(house: House, session: str) -> None:
+def assert_nobody(app: App, session: str) -> None:
     """Check that a session is refused, wherever and however it is sent."""
-    browser = house.browser()
+    browser = app.browser()
     for path in (ME, TIMERS):
         for answer in (
             browser("GET", path, cookies=[f"{SESSION_COOKIE}={session}"]),
@@ -840,8 +840,8 @@ def assert_nobody(house: House, session: str) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def assert_somebody(house: House, session: str) -> None:
-    assert house.browser()("GET", ME, cookies=[f"{SESSION_COOKIE}={session}"]).status == 200
+def assert_somebody(app: App, session: str) -> None:
+    assert app.browser()("GET", ME, cookies=[f"{SESSION_COOKIE}={session}"]).status == 200
 
 
 def assert_refused(page: Answer, browser: Browser) -> None:
@@ -850,48 +850,48 @@ def assert_refused(page: Answer, browser: Browser) -> None:
     assert SESSION_COOKIE not in browser.cookies
 
 
-def _as(house: House, credentials: str, who: Any = None) -> Callable[..., Answer]:
+def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
     """Return what sends requests as somebody, by default as somebody new."""
-    browser, who = house.signed_in(who)
+    browser, who = app.signed_in(who)
     if credentials == "cookie":
         return browser
     if credentials == "token":
-        return house.caller(house.token(browser))
-    session, _ = house.embedded(who)
-    ask = house.caller(session, "Bearer")
+        return app.caller(app.token(browser))
+    session, _ = app.embedded(who)
+    ask = app.caller(session, "Bearer")
     return lambda method, target, body=None: ask(method, target, body, origin=EMBEDDER)
 
 
-def _whole_life(house: House) -> set[str]:
+def _whole_life(app: App) -> set[str]:
     """Have somebody do all there is to do, in good and in bad, and return the secrets of it."""
     known: set[str] = set()
-    browser, ann = house.browser(), house.new_person()
+    browser, ann = app.browser(), app.new_person()
     asked = _parameters(where(browser("GET", LOGIN)))
     known |= {browser.cookies[SIGN_IN_COOKIE], asked["state"]}
-    back = house.leave_for_github(browser, ann)
+    back = app.leave_for_github(browser, ann)
     sealed = browser.cookies[SIGN_IN_COOKIE]
-    begun = door.sessions().unseal(sealed, now_s=house.clock.ms // 1000)
+    begun = request_guard.sessions().unseal(sealed, now_s=app.clock.ms // 1000)
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
     # In bad: replayed, of somebody else, not approved, not taken by GitHub.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
-    other = house.browser()
+    other = app.browser()
     other("GET", back)
-    other("GET", house.leave_for_github(other, ann, approve=False))
-    wrong = house.leave_for_github(other, ann).replace("code=", "code=f")
+    other("GET", app.leave_for_github(other, ann, approve=False))
+    wrong = app.leave_for_github(other, ann).replace("code=", "code=f")
     known |= {_parameters(wrong)["code"], other.cookies[SIGN_IN_COOKIE]}
     other("GET", wrong)
-    embedded, _ = house.embedded(ann)
-    token = house.token(browser)
+    embedded, _ = app.embedded(ann)
+    token = app.token(browser)
     known |= {embedded, token}
     for text in (token, embedded, token[:-1], embedded[:-1]):
         for scheme in ("Token", "Bearer", "Basic"):
             known.add(f"{scheme} {text}")
-            house.caller(text, scheme)("GET", TIMERS, origin=EMBEDDER)
-    renewed = house.caller(embedded, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
+            app.caller(text, scheme)("GET", TIMERS, origin=EMBEDDER)
+    renewed = app.caller(embedded, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
     known.add(renewed.json()["session"])
-    house.clock.advance(1_000)
+    app.clock.advance(1_000)
     browser("POST", START, {}, idempotency_key="a key")
     known.add(browser.cookies[SESSION_COOKIE])
     for method, path in ROUTES:
@@ -899,7 +899,7 @@ def _whole_life(house: House) -> set[str]:
         if (method, path) != ("DELETE", ME):
             browser(method, target, {})
             browser(method, target, {}, origin=EVIL)
-    house.sign_in(browser, ann)
+    app.sign_in(browser, ann)
     known.add(browser.cookies[SESSION_COOKIE])
     browser("DELETE", ME)
     return known
@@ -916,9 +916,9 @@ def _debugging(logger: Logger, stream: io.StringIO) -> Iterator[None]:
     handler.setStream(before)  # type: ignore[attr-defined]
 
 
-def _authorize_url(house: House, *, state: str) -> str:
-    query = f"client_id={house.client.client_id}&redirect_uri={ORIGIN}{CALLBACK}&state={quote(state)}"
-    return f"{house.github.url}/login/oauth/authorize?{query}"
+def _authorize_url(app: App, *, state: str) -> str:
+    query = f"client_id={app.client.client_id}&redirect_uri={ORIGIN}{CALLBACK}&state={quote(state)}"
+    return f"{app.github.url}/login/oauth/authorize?{query}"
 
 
 def _parameters(url: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ import pytest
 
 from tests.integration.conftest import Api, Clock
 from tests.integration.test_api import act, patch, problem, start
+from tests.support.app import App
 from tests.support.gateway import Answer, Client, Context, request_event
-from tests.support.house import House
 
 LIST = "/api/timelogs/"
 
@@ -157,9 +157,9 @@ def test_api_gateway_gets_the_304_in_its_format(api: Api) -> None:
     assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)
 
 
-def test_a_session_in_a_cookie_is_renewed_with_a_304_too(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_a_session_in_a_cookie_is_renewed_with_a_304_too(app: App) -> None:
+    browser, _ = app.signed_in()
     tag = browser("GET", LIST).headers["etag"]
-    house.clock.advance(900)
+    app.clock.advance(900)
     answer = browser("GET", LIST, if_none_match=tag)
     assert (answer.status, len(browser.set_cookies)) == (304, 1)

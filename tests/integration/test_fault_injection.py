@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.network import Fault, Killed, Network, killed_after, killed_before
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
-from timer_core.store.facts import FactStore
+from timer_core.domain.replay import Event
+from timer_core.store.events import EventStore
 from timer_core.store.items import issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -23,20 +23,20 @@ NOW = T0 + 1_000 * SECOND
 _numbers = count(1)
 
 
-def assigned(at: int, user: int = ANN) -> Fact:
-    return Fact(f"assigned-{user}-{at}", "assigned", T0 + at * SECOND, frozenset({user}))
+def assigned(at: int, user: int = ANN) -> Event:
+    return Event(f"assigned-{user}-{at}", "assigned", T0 + at * SECOND, frozenset({user}))
 
 
-def unassigned(at: int, user: int = ANN) -> Fact:
-    return Fact(f"unassigned-{user}-{at}", "unassigned", T0 + at * SECOND, frozenset({user}))
+def unassigned(at: int, user: int = ANN) -> Event:
+    return Event(f"unassigned-{user}-{at}", "unassigned", T0 + at * SECOND, frozenset({user}))
 
 
-def closed(at: int) -> Fact:
-    return Fact(f"closed-{at}", "closed", T0 + at * SECOND)
+def closed(at: int) -> Event:
+    return Event(f"closed-{at}", "closed", T0 + at * SECOND)
 
 
-def reopened(at: int) -> Fact:
-    return Fact(f"reopened-{at}", "reopened", T0 + at * SECOND, frozenset({ANN, BOB}))
+def reopened(at: int) -> Event:
+    return Event(f"reopened-{at}", "reopened", T0 + at * SECOND, frozenset({ANN, BOB}))
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Story:
     """What was delivered before, and the delivery during which the process is killed."""
 
     name: str
-    before: Sequence[Fact]
-    delivery: Fact
+    before: Sequence[Event]
+    delivery: Event
     exclusive: bool = False
     by_hand_elsewhere: bool = False
 
@@ -84,17 +84,17 @@ class Desk:
         self.users = {ANN: 10 * number, BOB: 10 * number + 1}
         self.issue = Issue("octocat", "Hello-World", number)
         self.timers = TimerStore(table, exclusive=story.exclusive)
-        self.facts = FactStore(table, self.timers)
+        self.event_store = EventStore(table, self.timers)
         if story.by_hand_elsewhere:
             elsewhere = Issue("octocat", "Elsewhere", number)
             self.timers.start(user_id=self.users[ANN], now_ms=T0, issue=elsewhere)
-        for fact in story.before:
-            self.deliver(fact)
+        for event in story.before:
+            self.deliver(event)
 
-    def deliver(self, fact: Fact) -> None:
-        users = None if fact.users is None else frozenset(self.users[user] for user in fact.users)
-        mine = Fact(fact.delivery, fact.kind, fact.at_ms, users)
-        self.facts.apply(mine, self.issue, now_ms=NOW)
+    def deliver(self, event: Event) -> None:
+        users = None if event.users is None else frozenset(self.users[user] for user in event.users)
+        mine = Event(event.delivery, event.kind, event.at_ms, users)
+        self.event_store.apply(mine, self.issue, now_ms=NOW)
 
     def state(self) -> list[tuple[object, ...]]:
         """Everything that can be seen, without names that differ between desks."""

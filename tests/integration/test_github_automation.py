@@ -17,9 +17,9 @@ from tests.support.product import SECRET, Product, ago, product
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Fact
-from timer_core.github.errors import Unavailable
-from timer_core.github.messages import AnswerEvent, from_json
+from timer_core.domain.replay import Event
+from timer_core.github.api.errors import Unavailable
+from timer_core.github.webhooks.messages import ReplyEvent, from_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -306,7 +306,7 @@ class TestAnswers:
         self.say(team, "/timer start")
         assert [span[3] for span in team.spans(team.ann)] == ["running"]
         (waiting,) = team.product.queue.put_off
-        assert [type(event) for event in from_json(waiting.body).events] == [AnswerEvent]
+        assert [type(event) for event in from_json(waiting.body).events] == [ReplyEvent]
 
     def test_our_own_words_are_no_commands(self, team: Team) -> None:
         comment = self.say(team, "/timer log 5m")
@@ -808,7 +808,7 @@ class TestTrouble:
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
             # What the comment commands is done all the same.
-            assert (outcomes["CardEvent"], outcomes["AnswerEvent"]) == ("given_up", "not_answered")
+            assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_answered")
             assert running.queue.put_off == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
             assert comment.reactions == []
@@ -1004,10 +1004,10 @@ class TestEdges:
         assert sum(span[4] for span in team.spans(team.ann)) == 21
 
     def test_a_move_that_was_killed_half_way_loses_nothing(self, team: Team) -> None:
-        facts, at = team.product.processor.facts, team.t0
+        event_store, at = team.product.processor.event_store, team.t0
         old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
         move = Move("move", old, new, at + 10 * MINUTE)
-        put, done = facts._put_once, []
+        put, done = event_store._put_once, []
 
         def killed_after_the_first(item: Any) -> Any:
             if done:
@@ -1015,12 +1015,12 @@ class TestEdges:
             done.append(item)
             return put(item)
 
-        facts._put_once = killed_after_the_first
+        event_store._put_once = killed_after_the_first
         with pytest.raises(Killed):
-            facts.move_issue(move, now_ms=now_ms())
-        facts._put_once = put
+            event_store.move_issue(move, now_ms=now_ms())
+        event_store._put_once = put
         ann = frozenset({team.ann.id})
-        facts.apply(Fact("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
-        facts.apply(Fact("early", "assigned", at, ann), old, now_ms=now_ms())
-        facts.move_issue(move, now_ms=now_ms())
+        event_store.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
+        event_store.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
+        event_store.move_issue(move, now_ms=now_ms())
         assert team.spans(team.ann) == [("b#2", 0, None, "paused", 20)]

@@ -15,7 +15,7 @@ from tests.support.fake_github.model import Issue
 from tests.support.network import Killed
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named
-from timer_core.github.transport import Response, Transport
+from timer_core.github.api.transport import Response, Transport
 from timer_core.store.items import issue_pk
 from timer_core.store.table import Table
 
@@ -50,7 +50,7 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
         # It lives on while installations come and go.
-        patch.setattr("timer_core.github.installations._LIST_MIN_AGE_S", 0)
+        patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
         running.give_credential(credentials[request.param])
         yield running
 
@@ -251,7 +251,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setattr("timer_core.github.transport.urllib3.Timeout", _impatient)
+        patch.setattr("timer_core.github.api.transport.urllib3.Timeout", _impatient)
         process = stack.enter_context(product(running.table, running.api_url, **credential))
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))

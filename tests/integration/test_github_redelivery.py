@@ -32,7 +32,7 @@ def team(github: FakeGitHub, running: Product) -> Team:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timer_core.github.deliveries._PAGE", 2)
+    monkeypatch.setattr("timer_core.github.api.deliveries._PAGE", 2)
 
 
 def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:

@@ -7,9 +7,9 @@ import pytest
 
 from timer_core.domain.errors import IdempotencyKeyReused
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
+from timer_core.domain.replay import Event
 from timer_core.domain.timers import Status, Timer
-from timer_core.store.facts import FactStore
+from timer_core.store.events import EventStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
@@ -25,7 +25,7 @@ class Desk:
     """One person with two issues of their own."""
 
     store: TimerStore
-    facts: FactStore
+    event_store: EventStore
     user_id: int
     here: Issue
     there: Issue
@@ -41,7 +41,7 @@ class Desk:
 
     def deliver(self, kind: str, issue: Issue, at: float) -> None:
         users = None if kind == "closed" else frozenset({self.user_id})
-        self.facts.apply(Fact(f"{kind}-{at}", kind, moment(at), users), issue, now_ms=moment(at + 1))
+        self.event_store.apply(Event(f"{kind}-{at}", kind, moment(at), users), issue, now_ms=moment(at + 1))
 
     def get(self, ulid: str) -> Timer:
         return self.store.get(self.user_id, ulid)
@@ -56,7 +56,7 @@ def desk(shared_table: Table) -> Desk:
     number = next(_numbers)
     store = TimerStore(shared_table)
     here, there = (Issue("octocat", "Hello-World", 2 * number + n) for n in range(2))
-    return Desk(store, FactStore(shared_table, store), number, here, there)
+    return Desk(store, EventStore(shared_table, store), number, here, there)
 
 
 def test_a_timer_that_was_moved_to_where_an_older_one_ended_follows_the_events_there(desk: Desk) -> None:

@@ -24,8 +24,8 @@ from timer_core.secrets import RotatingSecret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.support.app import App
     from tests.support.fake_github import FakeGitHub
-    from tests.support.house import House
     from timer_core.store.table import Table
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/TimerTable"
@@ -145,15 +145,15 @@ def unused(function: str) -> set[tuple[str, str]]:
     return granted - done
 
 
-def test_the_api_needs_what_it_may(house: House) -> None:
-    browser, _ = house.signed_in()
+def test_the_api_needs_what_it_may(app: App) -> None:
+    browser, _ = app.signed_in()
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
     # Who signs in shows the one function what the other has to look up.
-    house.cool()
+    app.cool()
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
     assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
-    admin, _ = house.signed_in(house.new_person("boss"))
+    admin, _ = app.signed_in(app.new_person("boss"))
     browser("POST", "/api/timelogs/start/", {})
     target: str | None = "/api/admin/timers/"
     while target:

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import boto3
 
+from tests.support.app import App
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
-from tests.support.house import House
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -36,30 +36,30 @@ def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
 
 
 class TestSessionKey:
-    def test_without_it_tokens_work_and_sessions_are_told_that_it_is_our_fault(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        program = house.caller(house.token(browser))
+    def test_without_it_tokens_work_and_sessions_are_told_that_it_is_our_fault(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        program = app.caller(app.token(browser))
         client = boto3.client("secretsmanager")
-        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)
         try:
-            house.cool()
+            app.cool()
             assert program("GET", "/api/timelogs/").status == 200
             answer = browser("GET", "/api/timelogs/")
             assert answer.status == 500
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["request_id"]
-            assert house.secret_arn not in answer.body
+            assert app.secret_arn not in answer.body
         finally:
-            client.restore_secret(SecretId=house.secret_arn)
+            client.restore_secret(SecretId=app.secret_arn)
         # Nobody had to begin anew or to sign in again.
         assert browser("GET", "/api/timelogs/").status == 200
 
-    def test_who_has_read_it_goes_on_with_it(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_who_has_read_it_goes_on_with_it(self, app: App) -> None:
+        browser, _ = app.signed_in()
         client = boto3.client("secretsmanager")
-        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)
         try:
-            house.seconds.now += 600
+            app.seconds.now += 600
             assert browser("GET", "/api/timelogs/").status == 200
         finally:
-            client.restore_secret(SecretId=house.secret_arn)
+            client.restore_secret(SecretId=app.secret_arn)

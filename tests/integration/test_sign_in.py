@@ -19,11 +19,11 @@ import pytest
 from deployed_stack import DeployedStack, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
+from tests.support.app import EMBEDDER, KEY, App, open_app
 from tests.support.browser import ORIGIN, where
 from tests.support.fake_github import FakeGitHub, faults
-from tests.support.house import EMBEDDER, KEY, House, open_house
 from tests.support.network import Network, refusal
-from timer_core.api import door
+from timer_core.api import request_guard
 from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
 
 if TYPE_CHECKING:
@@ -43,21 +43,20 @@ DAY = 86_400
 
 
 class TestFlow:
-    def test_who_signs_in_is_registered_and_has_a_session(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        answer = house.sign_in(browser, ann, "?next=/history")
+    def test_who_signs_in_is_registered_and_has_a_session(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        answer = app.sign_in(browser, ann, "?next=/history")
         assert where(answer) == f"{ORIGIN}/history"
         me = browser("GET", ME).json()
         assert (me["id"], me["login"], me["scope"], me["is_admin"]) == (ann.id, ann.login, "write", False)
         assert browser("POST", "/api/timelogs/start/", {}).status == 201
         assert [timer["user"] for timer in browser("GET", TIMERS).json()["results"]] == [ann.id]
 
-    def test_github_is_asked_for_nothing_but_the_account(self, house: House) -> None:
-        address = urlsplit(where(house.browser()("GET", LOGIN)))
+    def test_github_is_asked_for_nothing_but_the_account(self, app: App) -> None:
+        address = urlsplit(where(app.browser()("GET", LOGIN)))
         asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         assert (
-            f"{address.scheme}://{address.netloc}{address.path}"
-            == f"{house.github.url}/login/oauth/authorize"
+            f"{address.scheme}://{address.netloc}{address.path}" == f"{app.github.url}/login/oauth/authorize"
         )
         assert asked.keys() == {
             "client_id",
@@ -67,12 +66,12 @@ class TestFlow:
             "code_challenge",
             "code_challenge_method",
         }
-        assert (asked["client_id"], asked["scope"]) == (house.client.client_id, "")
+        assert (asked["client_id"], asked["scope"]) == (app.client.client_id, "")
         assert asked["redirect_uri"] == f"{ORIGIN}/api/auth/callback/"
         assert (asked["code_challenge_method"], len(asked["code_challenge"])) == ("S256", 43)
 
-    def test_no_two_sign_ins_have_the_same_state_or_challenge(self, house: House) -> None:
-        browser = house.browser()
+    def test_no_two_sign_ins_have_the_same_state_or_challenge(self, app: App) -> None:
+        browser = app.browser()
         queries = [parse_qs(urlsplit(where(browser("GET", LOGIN))).query) for _ in range(20)]
         for name in ("state", "code_challenge"):
             assert len({query[name][0] for query in queries}) == 20
@@ -80,98 +79,98 @@ class TestFlow:
     @pytest.mark.parametrize(
         ("query", "path"), [("", "/"), ("?next=/a/b%3Fc=d%26e%23f", "/a/b?c=d&e#f"), ("?next=", "/")]
     )
-    def test_the_way_leads_back_to_where_it_began(self, house: House, query: str, path: str) -> None:
-        answer = house.sign_in(house.browser(), house.new_person(), query)
+    def test_the_way_leads_back_to_where_it_began(self, app: App, query: str, path: str) -> None:
+        answer = app.sign_in(app.browser(), app.new_person(), query)
         assert where(answer) == ORIGIN + path
 
-    def test_the_session_is_in_a_cookie_for_this_host_and_not_for_scripts(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_the_session_is_in_a_cookie_for_this_host_and_not_for_scripts(self, app: App) -> None:
+        browser, _ = app.signed_in()
         session = next(header for header in browser.set_cookies if header.startswith(SESSION_COOKIE + "="))
         assert session.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
         assert browser.cookies.keys() == {SESSION_COOKIE}
 
-    def test_what_was_begun_is_kept_in_such_a_cookie_too(self, house: House) -> None:
-        browser = house.browser()
+    def test_what_was_begun_is_kept_in_such_a_cookie_too(self, app: App) -> None:
+        browser = app.browser()
         browser("GET", LOGIN)
         (header,) = browser.set_cookies
         assert header.startswith(SIGN_IN_COOKIE + "=")
         assert header.split("; ")[1:] == ["Path=/", "Max-Age=600", "Secure", "HttpOnly", "SameSite=Lax"]
 
-    def test_nobody_keeps_the_answers(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        for answer in (browser("GET", LOGIN), house.sign_in(browser, ann), browser("GET", ME)):
+    def test_nobody_keeps_the_answers(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        for answer in (browser("GET", LOGIN), app.sign_in(browser, ann), browser("GET", ME)):
             assert answer.headers["cache-control"] == "no-store"
 
-    def test_the_paths_work_without_their_slashes(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        house.github.signed_in = ann
-        back = urlsplit(house.at_github(where(browser("GET", "/api/auth/login"))))
+    def test_the_paths_work_without_their_slashes(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        app.github.signed_in = ann
+        back = urlsplit(app.at_github(where(browser("GET", "/api/auth/login"))))
         assert browser("GET", f"/api/auth/callback?{back.query}").status == 302
         assert browser("GET", "/api/auth/me").json()["id"] == ann.id
 
 
 class TestAccount:
-    def test_who_has_another_login_now_is_still_the_same(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_who_has_another_login_now_is_still_the_same(self, app: App) -> None:
+        browser, ann = app.signed_in()
         timer = browser("POST", "/api/timelogs/start/", {}).json()["id"]
         created = browser("GET", ME).json()["created"]
         ann.login = f"renamed-{ann.id}"
-        house.clock.advance(DAY)
-        again, _ = house.signed_in(ann)
+        app.clock.advance(DAY)
+        again, _ = app.signed_in(ann)
         me = again("GET", ME).json()
         assert (me["id"], me["login"], me["created"]) == (ann.id, ann.login, created)
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
 
-    def test_a_login_that_somebody_else_has_now_is_somebody_else(self, house: House) -> None:
-        browser, ann = house.signed_in()
+    def test_a_login_that_somebody_else_has_now_is_somebody_else(self, app: App) -> None:
+        browser, ann = app.signed_in()
         browser("POST", "/api/timelogs/start/", {})
         login, ann.login = ann.login, f"renamed-{ann.id}"
-        other, bob = house.signed_in(house.new_person(login))
+        other, bob = app.signed_in(app.new_person(login))
         me = other("GET", ME).json()
         assert (me["id"], me["login"]) == (bob.id, login)
         assert other("GET", TIMERS).json()["results"] == []
 
-    def test_name_and_picture_are_those_of_the_last_sign_in(self, house: House) -> None:
-        ann = house.new_person()
+    def test_name_and_picture_are_those_of_the_last_sign_in(self, app: App) -> None:
+        ann = app.new_person()
         seen = []
         for profile in (
             {"name": "Ann", "avatar_url": "https://a.example/1"},
             {"name": None, "avatar_url": ""},
         ):
-            house.github.faults.append(_changed("GET /user", **profile))
-            browser, _ = house.signed_in(ann)
+            app.github.faults.append(_changed("GET /user", **profile))
+            browser, _ = app.signed_in(ann)
             me = browser("GET", ME).json()
             seen.append((me["name"], me["avatar_url"]))
         assert seen == [("Ann", "https://a.example/1"), ("", "")]
 
-    def test_only_what_is_shown_is_stored(self, house: House) -> None:
-        _, ann = house.signed_in()
-        (profile,) = house.items(str(ann.id))
+    def test_only_what_is_shown_is_stored(self, app: App) -> None:
+        _, ann = app.signed_in()
+        (profile,) = app.items(str(ann.id))
         assert profile.keys() == {"pk", "sk", "login", "name", "avatar_url", "created_ms"}
 
 
 class TestRefused:
-    def test_who_says_no_at_github_is_not_signed_in(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        page = browser("GET", house.leave_for_github(browser, ann, approve=False))
+    def test_who_says_no_at_github_is_not_signed_in(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        page = browser("GET", app.leave_for_github(browser, ann, approve=False))
         assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
         assert "you said no" in page.body
         assert browser.cookies == {}
-        assert house.items(str(ann.id)) == []
+        assert app.items(str(ann.id)) == []
 
     @pytest.mark.parametrize("path", ["POST /login/oauth/access_token", "GET /user"])
     @pytest.mark.parametrize("fault", [faults.lost_answer, lambda path: faults.status(502, path=path)])
     def test_if_github_is_down_a_page_says_so(
-        self, house: House, path: str, fault: Callable[..., faults.Fault]
+        self, app: App, path: str, fault: Callable[..., faults.Fault]
     ) -> None:
-        browser, ann = house.browser(), house.new_person()
-        back = house.leave_for_github(browser, ann)
-        house.github.faults.append(fault(path=path))
+        browser, ann = app.browser(), app.new_person()
+        back = app.leave_for_github(browser, ann)
+        app.github.faults.append(fault(path=path))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
         assert "GitHub does not answer" in page.body
         assert browser.cookies == {}
-        assert house.sign_in(browser, ann).status == 302
+        assert app.sign_in(browser, ann).status == 302
 
     @pytest.mark.parametrize(
         "members",
@@ -191,26 +190,26 @@ class TestRefused:
         ],
     )
     def test_if_github_does_not_say_who_it_is_a_page_says_so(
-        self, house: House, members: dict[str, object]
+        self, app: App, members: dict[str, object]
     ) -> None:
-        browser, ann = house.browser(), house.new_person()
-        back = house.leave_for_github(browser, ann)
-        house.github.faults.append(_changed("GET /user", **members))
+        browser, ann = app.browser(), app.new_person()
+        back = app.leave_for_github(browser, ann)
+        app.github.faults.append(_changed("GET /user", **members))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
-        assert (browser.cookies, house.items(str(ann.id))) == ({}, [])
+        assert (browser.cookies, app.items(str(ann.id))) == ({}, [])
 
     @pytest.mark.parametrize("body", [None, [], [1], "ann", 7, {}])
-    def test_an_answer_that_is_no_account_is_such_a_page_too(self, house: House, body: Any) -> None:
-        browser = house.browser()
-        back = house.leave_for_github(browser, house.new_person())
-        house.github.faults.append(_answered("GET /user", body))
+    def test_an_answer_that_is_no_account_is_such_a_page_too(self, app: App, body: Any) -> None:
+        browser = app.browser()
+        back = app.leave_for_github(browser, app.new_person())
+        app.github.faults.append(_answered("GET /user", body))
         assert (browser("GET", back).status, browser.cookies) == (502, {})
 
-    def test_what_goes_wrong_on_our_side_is_a_page_too(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        back = house.leave_for_github(browser, ann)
-        network = Network(house.auth.table.connection)
+    def test_what_goes_wrong_on_our_side_is_a_page_too(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        back = app.leave_for_github(browser, ann)
+        network = Network(app.auth.table.connection)
         network.every_write = refusal("AccessDeniedException")
         try:
             page = browser("GET", back)
@@ -222,31 +221,31 @@ class TestRefused:
         assert_is_locked_down(page)
 
     @pytest.mark.parametrize("query", [f"next=/{'a' * 600}", f"origin={'a' * 301}"])
-    def test_an_address_that_nobody_gave_out_is_a_page_too(self, house: House, query: str) -> None:
-        page = house.browser()("GET", f"{LOGIN}?{query}")
+    def test_an_address_that_nobody_gave_out_is_a_page_too(self, app: App, query: str) -> None:
+        page = app.browser()("GET", f"{LOGIN}?{query}")
         assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
         assert_is_locked_down(page)
 
-    def test_a_callback_of_before_leaves_the_sign_in_alone_that_was_begun_since(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        first = house.leave_for_github(browser, ann)
-        second = house.leave_for_github(browser, ann)
+    def test_a_callback_of_before_leaves_the_sign_in_alone_that_was_begun_since(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        first = app.leave_for_github(browser, ann)
+        second = app.leave_for_github(browser, ann)
         assert (browser("GET", first).status, browser.set_cookies) == (400, [])
         assert browser("GET", second).status == 302
         assert browser("GET", ME).json()["id"] == ann.id
 
-    def test_a_rate_limit_of_githubs_is_such_a_page_too(self, house: House) -> None:
-        browser = house.browser()
-        back = house.leave_for_github(browser, house.new_person())
-        house.github.faults.append(faults.secondary_limit(60, path="GET /user"))
+    def test_a_rate_limit_of_githubs_is_such_a_page_too(self, app: App) -> None:
+        browser = app.browser()
+        back = app.leave_for_github(browser, app.new_person())
+        app.github.faults.append(faults.secondary_limit(60, path="GET /user"))
         assert browser("GET", back).status == 502
 
     def test_without_credentials_for_github_a_page_says_so(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
-        with open_house(shared_table, github) as house:
-            boto3.client("ssm").delete_parameter(Name=house.oauth_parameter)
-            browser, asked = house.browser(), len(github.requests)
+        with open_app(shared_table, github) as app:
+            boto3.client("ssm").delete_parameter(Name=app.oauth_parameter)
+            browser, asked = app.browser(), len(github.requests)
             page = browser("GET", LOGIN)
             assert (page.status, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
             assert "has not connected it with GitHub" in page.body
@@ -256,40 +255,40 @@ class TestRefused:
     def test_credentials_that_github_does_not_take_sign_nobody_in(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
-        with open_house(shared_table, github) as house:
-            github.oauth_apps.remove(house.client)
-            github.oauth_apps.append(replace(house.client, client_secret="another"))
-            browser = house.browser()
-            page = house.sign_in(browser, house.new_person())
+        with open_app(shared_table, github) as app:
+            github.oauth_apps.remove(app.client)
+            github.oauth_apps.append(replace(app.client, client_secret="another"))
+            browser = app.browser()
+            page = app.sign_in(browser, app.new_person())
             assert (page.status, browser.cookies) == (400, {})
 
 
 @pytest.fixture
-def club(shared_table: Table, github: FakeGitHub) -> Iterator[House]:
+def club(shared_table: Table, github: FakeGitHub) -> Iterator[App]:
     """Two organizations are allowed; of the first nobody is a member."""
-    with open_house(shared_table, github, ALLOWED_ORGS="first-org, octo-org") as house:
-        yield house
+    with open_app(shared_table, github, ALLOWED_ORGS="first-org, octo-org") as app:
+        yield app
 
 
 class TestOrganizations:
-    def test_a_member_of_one_of_them_is_welcome(self, club: House) -> None:
+    def test_a_member_of_one_of_them_is_welcome(self, club: App) -> None:
         ann = club.new_person()
         club.github.new_organization("octo-org", {ann: "member"})
         browser, _ = club.signed_in(ann)
         assert browser("GET", ME).json()["id"] == ann.id
 
-    def test_anybody_else_gets_a_page_and_nothing_is_stored(self, club: House) -> None:
+    def test_anybody_else_gets_a_page_and_nothing_is_stored(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         club.github.new_organization("other-org", {bob: "admin"})
         assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
 
-    def test_who_has_not_accepted_the_invitation_is_no_member(self, club: House) -> None:
+    def test_who_has_not_accepted_the_invitation_is_no_member(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         club.github.new_organization("octo-org", {bob: "member"})
         club.github.faults.append(_changed("GET /user/memberships/orgs/octo-org", state="pending"))
         assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
 
-    def test_a_former_member_is_turned_away_from_everywhere_and_told_the_truth(self, club: House) -> None:
+    def test_a_former_member_is_turned_away_from_everywhere_and_told_the_truth(self, club: App) -> None:
         ann = club.new_person()
         members = club.github.new_organization("octo-org", {ann: "member"}).members
         browser, _ = club.signed_in(ann)
@@ -308,61 +307,61 @@ class TestOrganizations:
         assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
         assert len(club.timers_of(ann)) == 1
 
-    def test_if_github_does_not_tell_nobody_is_let_in(self, club: House) -> None:
+    def test_if_github_does_not_tell_nobody_is_let_in(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         back = club.leave_for_github(browser, bob)
         club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
         assert browser("GET", back).status == 502
         assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
 
-    def test_github_is_asked_for_no_more_than_the_memberships(self, club: House) -> None:
+    def test_github_is_asked_for_no_more_than_the_memberships(self, club: App) -> None:
         address = urlsplit(where(club.browser()("GET", LOGIN)))
         assert parse_qs(address.query)["scope"] == ["read:org"]
 
 
 class TestPopup:
-    def test_a_popup_gets_a_page_that_hands_the_session_over(self, house: House) -> None:
-        browser, ann = house.browser(), house.new_person()
-        page = house.sign_in(browser, ann, f"?origin={EMBEDDER}")
+    def test_a_popup_gets_a_page_that_hands_the_session_over(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        page = app.sign_in(browser, ann, f"?origin={EMBEDDER}")
         assert page.status == 200
         data = dict(re.findall(r'data-(\w+)="([^"]*)"', page.body))
-        expires_s = house.clock.ms // 1000 + 3_600
+        expires_s = app.clock.ms // 1000 + 3_600
         assert (data["origin"], data["expires"]) == (EMBEDDER, str(expires_s))
         assert '<script src="/signed-in.js"></script>' in page.body
         # No cookie: the session is for the page that opened the popup.
         assert browser.cookies == {}
-        me = house.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
+        me = app.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
         assert (me["id"], me["session"]["origin"]) == (ann.id, EMBEDDER)
 
-    def test_its_page_runs_nothing_but_that_script(self, house: House) -> None:
-        page = house.sign_in(house.browser(), house.new_person(), f"?origin={EMBEDDER}")
+    def test_its_page_runs_nothing_but_that_script(self, app: App) -> None:
+        page = app.sign_in(app.browser(), app.new_person(), f"?origin={EMBEDDER}")
         assert_is_locked_down(page)
 
-    def test_a_popup_of_another_site_is_turned_away(self, house: House) -> None:
-        browser = house.browser()
+    def test_a_popup_of_another_site_is_turned_away(self, app: App) -> None:
+        browser = app.browser()
         page = browser("GET", f"{LOGIN}?origin=https://evil.example")
         assert (page.status, browser.cookies) == (403, {})
         assert_is_locked_down(page)
 
-    def test_its_session_is_good_at_both_functions(self, house: House) -> None:
-        session, ann = house.embedded()
-        caller = house.caller(session, "Bearer")
+    def test_its_session_is_good_at_both_functions(self, app: App) -> None:
+        session, ann = app.embedded()
+        caller = app.caller(session, "Bearer")
         assert caller("POST", "/api/timelogs/start/", {}, origin=EMBEDDER).json()["user"] == ann.id
 
-    def test_its_session_is_renewed_when_asked(self, house: House) -> None:
-        session, ann = house.embedded()
-        house.clock.advance(3_000)
-        answer = house.caller(session, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
+    def test_its_session_is_renewed_when_asked(self, app: App) -> None:
+        session, ann = app.embedded()
+        app.clock.advance(3_000)
+        answer = app.caller(session, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
         assert answer.status == 200, answer
-        house.clock.advance(3_000)
-        assert house.caller(session, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
-        renewed = house.caller(answer.json()["session"], "Bearer")
+        app.clock.advance(3_000)
+        assert app.caller(session, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
+        renewed = app.caller(answer.json()["session"], "Bearer")
         assert renewed("GET", ME, origin=EMBEDDER).json()["id"] == ann.id
 
-    def test_its_session_is_not_renewed_unasked(self, house: House) -> None:
-        session, _ = house.embedded()
-        house.clock.advance(3_000)
-        browser = house.browser()
+    def test_its_session_is_not_renewed_unasked(self, app: App) -> None:
+        session, _ = app.embedded()
+        app.clock.advance(3_000)
+        browser = app.browser()
         browser("GET", ME, authorization=f"Bearer {session}", origin=EMBEDDER)
         assert browser.set_cookies == []
 
@@ -370,209 +369,207 @@ class TestPopup:
 class TestRenewal:
     @pytest.mark.parametrize("path", [ME, TIMERS])
     def test_a_session_is_renewed_after_a_quarter_of_an_hour_and_not_before(
-        self, house: House, path: str
+        self, app: App, path: str
     ) -> None:
-        browser, _ = house.signed_in()
-        house.clock.advance(899)
+        browser, _ = app.signed_in()
+        app.clock.advance(899)
         browser("GET", path)
         assert browser.set_cookies == []
-        before = house.session(browser)
-        house.clock.advance(1)
+        before = app.session(browser)
+        app.clock.advance(1)
         browser("GET", path)
         (header,) = browser.set_cookies
         assert header.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
-        after = house.session(browser)
+        after = app.session(browser)
         assert after.session_id == before.session_id
         assert after.expires_s == before.expires_s + 900
 
-    def test_thirty_days_after_signing_in_a_session_ends_however_often_it_was_renewed(
-        self, house: House
-    ) -> None:
-        browser, _ = house.signed_in()
-        session = house.session(browser)
+    def test_thirty_days_after_signing_in_a_session_ends_however_often_it_was_renewed(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        session = app.session(browser)
         end_s = session.ends_s
-        assert end_s == house.clock.ms // 1000 + 30 * DAY
-        _, browser.cookies[SESSION_COOKIE] = door.sessions().renew(session, now_s=end_s - 4_000)
-        house.clock.ms = (end_s - 1_000) * 1000
+        assert end_s == app.clock.ms // 1000 + 30 * DAY
+        _, browser.cookies[SESSION_COOKIE] = request_guard.sessions().renew(session, now_s=end_s - 4_000)
+        app.clock.ms = (end_s - 1_000) * 1000
         browser("GET", ME)
         assert "Max-Age=1000" in browser.set_cookies[0]
-        house.clock.ms = end_s * 1000 - 1
+        app.clock.ms = end_s * 1000 - 1
         assert browser("GET", ME).status == 200
         assert browser.set_cookies == []
-        house.clock.ms = end_s * 1000
+        app.clock.ms = end_s * 1000
         assert browser("GET", ME).status == 401
 
-    def test_who_does_not_come_back_within_an_hour_signs_in_again(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.clock.ms = house.clock.ms // 1000 * 1000 + 3_599_999
-        assert house.session(browser)
-        house.clock.advance(0.001)
+    def test_who_does_not_come_back_within_an_hour_signs_in_again(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.clock.ms = app.clock.ms // 1000 * 1000 + 3_599_999
+        assert app.session(browser)
+        app.clock.advance(0.001)
         assert browser("GET", ME).status == 401
 
-    def test_a_session_in_a_cookie_is_not_for_scripts_to_renew(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_a_session_in_a_cookie_is_not_for_scripts_to_renew(self, app: App) -> None:
+        browser, _ = app.signed_in()
         assert browser("POST", "/api/auth/session/").status == 403
 
-    def test_a_token_is_not_renewed(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        assert house.caller(house.token(browser))("POST", "/api/auth/session/").status == 403
+    def test_a_token_is_not_renewed(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        assert app.caller(app.token(browser))("POST", "/api/auth/session/").status == 403
 
 
 class TestSigningOut:
-    def test_who_signs_out_has_no_session_any_more(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_who_signs_out_has_no_session_any_more(self, app: App) -> None:
+        browser, _ = app.signed_in()
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         assert browser("POST", "/api/auth/logout/").status == 204
         assert browser.cookies == {}
         assert browser("GET", ME, cookies=kept).status == 401
 
-    def test_signing_out_leaves_other_browsers_alone(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        other, _ = house.signed_in(ann)
+    def test_signing_out_leaves_other_browsers_alone(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        other, _ = app.signed_in(ann)
         browser("POST", "/api/auth/logout/")
         assert other("GET", ME).status == 200
 
-    def test_a_session_that_was_renewed_ends_with_it(self, house: House) -> None:
-        browser, _ = house.signed_in()
+    def test_a_session_that_was_renewed_ends_with_it(self, app: App) -> None:
+        browser, _ = app.signed_in()
         first = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
-        house.clock.advance(1_000)
+        app.clock.advance(1_000)
         browser("GET", ME)
         browser("POST", "/api/auth/logout/")
         assert browser("GET", ME, cookies=first).status == 401
 
-    def test_signing_out_does_not_renew(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.clock.advance(1_000)
+    def test_signing_out_does_not_renew(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.clock.advance(1_000)
         browser("POST", "/api/auth/logout/")
         (header,) = browser.set_cookies
         assert header.startswith(f"{SESSION_COOKIE}=; ")
 
-    def test_signing_out_everywhere_ends_every_session(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        other, _ = house.signed_in(ann)
-        embedded, _ = house.embedded(ann)
-        house.clock.advance(1)
+    def test_signing_out_everywhere_ends_every_session(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        other, _ = app.signed_in(ann)
+        embedded, _ = app.embedded(ann)
+        app.clock.advance(1)
         assert browser("POST", "/api/auth/logout/", {"everywhere": True}).status == 204
-        house.cool()
+        app.cool()
         assert other("GET", ME).status == 401
         assert other("GET", TIMERS).status == 401
-        assert house.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
+        assert app.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
 
-    def test_who_signs_in_just_after_that_is_signed_in(self, house: House) -> None:
-        browser, ann = house.signed_in()
-        house.clock.ms = house.clock.ms // 1000 * 1000 + 1_500
+    def test_who_signs_in_just_after_that_is_signed_in(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        app.clock.ms = app.clock.ms // 1000 * 1000 + 1_500
         browser("POST", "/api/auth/logout/", {"everywhere": True})
-        house.clock.advance(0.001)
-        again, _ = house.signed_in(ann)
-        house.cool()
+        app.clock.advance(0.001)
+        again, _ = app.signed_in(ann)
+        app.cool()
         assert [again("GET", path).status for path in (ME, TIMERS)] == [200, 200]
 
     @pytest.mark.parametrize("everywhere", [False, True])
-    def test_a_warm_function_takes_a_session_for_a_minute_more(self, house: House, everywhere: bool) -> None:
-        browser, _ = house.signed_in()
-        house.clock.advance(1)
+    def test_a_warm_function_takes_a_session_for_a_minute_more(self, app: App, everywhere: bool) -> None:
+        browser, _ = app.signed_in()
+        app.clock.advance(1)
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         assert browser("GET", TIMERS).status == 200
         browser("POST", "/api/auth/logout/", {"everywhere": everywhere})
         # The function that did it knows at once.
         assert browser("GET", ME, cookies=kept).status == 401
-        house.clock.advance(59.999)
+        app.clock.advance(59.999)
         assert browser("GET", TIMERS, cookies=kept).status == 200
-        house.clock.advance(0.001)
+        app.clock.advance(0.001)
         assert browser("GET", TIMERS, cookies=kept).status == 401
 
-    def test_signing_out_everywhere_leaves_tokens_alone(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        token = house.token(browser)
-        house.clock.advance(1)
+    def test_signing_out_everywhere_leaves_tokens_alone(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        token = app.token(browser)
+        app.clock.advance(1)
         browser("POST", "/api/auth/logout/", {"everywhere": True})
-        house.cool()
-        assert house.caller(token)("GET", ME).status == 200
+        app.cool()
+        assert app.caller(token)("GET", ME).status == 200
 
-    def test_what_was_ended_is_remembered_for_as_long_as_it_would_have_gone_on(self, house: House) -> None:
-        ann = house.new_person()
+    def test_what_was_ended_is_remembered_for_as_long_as_it_would_have_gone_on(self, app: App) -> None:
+        ann = app.new_person()
         for _ in range(2):
-            browser, _ = house.signed_in(ann)
+            browser, _ = app.signed_in(ann)
             browser("POST", "/api/auth/logout/")
-            house.clock.advance(30 * DAY)
-        profile = house.table.get(f"user#{ann.id}", "profile") or {}
+            app.clock.advance(30 * DAY)
+        profile = app.table.get(f"user#{ann.id}", "profile") or {}
         assert len(profile["ended"]["SS"]) == 1
 
 
 class TestKeys:
-    def test_rotating_the_key_signs_nobody_out(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.sign_with("n" * 64, previous=KEY)
-        house.cool()
+    def test_rotating_the_key_signs_nobody_out(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.sign_with("n" * 64, previous=KEY)
+        app.cool()
         assert browser("GET", ME).status == 200
         assert browser("GET", TIMERS).status == 200
 
-    def test_a_session_goes_on_with_the_new_key(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.sign_with("n" * 64, previous=KEY)
-        house.cool()
-        house.clock.advance(1_000)
+    def test_a_session_goes_on_with_the_new_key(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.sign_with("n" * 64, previous=KEY)
+        app.cool()
+        app.clock.advance(1_000)
         browser("GET", ME)
-        house.sign_with("n" * 64)
-        house.cool()
+        app.sign_with("n" * 64)
+        app.cool()
         assert browser("GET", ME).status == 200
 
-    def test_when_the_previous_key_is_emptied_its_sessions_are_over(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        house.sign_with("n" * 64)
-        house.cool()
+    def test_when_the_previous_key_is_emptied_its_sessions_are_over(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        app.sign_with("n" * 64)
+        app.cool()
         assert browser("GET", ME).status == 401
 
-    def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, house: House) -> None:
+    def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, app: App) -> None:
         """However many wrong sessions come, and use up the looks at the keys that are stored."""
-        old, ann = house.signed_in()
+        old, ann = app.signed_in()
         old("GET", TIMERS)
-        read_before = door.sessions()
-        house.sign_with("n" * 64, previous=KEY)
-        house.cool()
-        new, _ = house.signed_in(ann)
+        read_before = request_guard.sessions()
+        app.sign_with("n" * 64, previous=KEY)
+        app.cool()
+        new, _ = app.signed_in(ann)
         assert _key_id(new) == _key_id(old)
         with pytest.MonkeyPatch.context() as patch:
             # One function has begun anew, and the other has not.
-            patch.setattr(door, "sessions", lambda: read_before)
-            house.timelogs.door = door.Door(house.table, house.timelogs.logger)
+            patch.setattr(request_guard, "sessions", lambda: read_before)
+            app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
-            assert house.caller(junk, "Bearer")("GET", TIMERS).status == 401
+            assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
         # By the time that it signs, the other has read it too.
-        house.clock.advance(361)
-        house.seconds.now += 361
-        later, _ = house.signed_in(ann)
+        app.clock.advance(361)
+        app.seconds.now += 361
+        later, _ = app.signed_in(ann)
         assert _key_id(later) != _key_id(old)
         assert later("GET", TIMERS).status == 200
 
-    def test_whether_a_key_is_ours_is_not_known_while_the_keys_cannot_be_read(self, house: House) -> None:
+    def test_whether_a_key_is_ours_is_not_known_while_the_keys_cannot_be_read(self, app: App) -> None:
         """A widget that hears 401 forgets its session."""
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
         client = boto3.client("secretsmanager")
-        client.delete_secret(SecretId=house.secret_arn, RecoveryWindowInDays=7)
+        client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)
         try:
-            ask = house.caller(unknown, "Bearer")
+            ask = app.caller(unknown, "Bearer")
             assert [ask("GET", TIMERS).status for _ in range(3)] == [500] * 3
             assert browser("GET", TIMERS).status == 200
         finally:
-            client.restore_secret(SecretId=house.secret_arn)
-        house.seconds.now += 10
+            client.restore_secret(SecretId=app.secret_arn)
+        app.seconds.now += 10
         assert [ask("GET", TIMERS).status for _ in range(3)] == [401] * 3
 
     def test_a_key_that_replaced_one_that_had_leaked_works_at_once(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
+        self, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        old, ann = house.signed_in()
+        old, ann = app.signed_in()
         assert old("GET", TIMERS).status == 200
-        read_before = door.sessions()
-        house.sign_with("n" * 64)
-        house.cool()
-        new, _ = house.signed_in(ann)
+        read_before = request_guard.sessions()
+        app.sign_with("n" * 64)
+        app.cool()
+        new, _ = app.signed_in(ann)
         # One function has begun anew, and the other has not.
-        monkeypatch.setattr(door, "sessions", lambda: read_before)
-        house.timelogs.door = door.Door(house.table, house.timelogs.logger)
+        monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
+        app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
         assert new("GET", TIMERS).status == 200
         assert old("GET", TIMERS).status == 401
 
@@ -581,67 +578,65 @@ class TestRotation:
     """As `make rotate-session-key` does it."""
 
     @pytest.fixture
-    def stack(self, house: House) -> DeployedStack:
+    def stack(self, app: App) -> DeployedStack:
         stack = DeployedStack(boto3.Session(), "issue-timer-test")
         # Instead of what CloudFormation knows.
-        stack.resources = {"SessionSecret": house.secret_arn}
+        stack.resources = {"SessionSecret": app.secret_arn}
         return stack
 
     def test_nobody_is_signed_out(
-        self, house: House, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
+        self, app: App, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         key_id = _key_id(browser)
         session_key.rotate(stack)
-        house.cool()
+        app.cool()
         assert browser("GET", ME).status == 200
-        house.clock.advance(1_000)
+        app.clock.advance(1_000)
         browser("GET", ME)
         assert _key_id(browser) != key_id
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         session_key.finish(stack)
-        house.cool()
+        app.cool()
         assert browser("GET", ME).status == 200
 
     def test_a_session_of_the_key_before_is_over_when_that_is_ended(
-        self, house: House, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
+        self, app: App, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         session_key.rotate(stack)
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         session_key.finish(stack)
-        house.cool()
+        app.cool()
         assert browser("GET", ME).status == 401
 
     @pytest.mark.parametrize("again", [session_key.rotate, session_key.finish])
     def test_for_two_hours_nothing_takes_the_key_before_away(
         self,
-        house: House,
+        app: App,
         stack: DeployedStack,
         monkeypatch: pytest.MonkeyPatch,
         again: Callable[[DeployedStack], None],
     ) -> None:
-        browser, _ = house.signed_in()
+        browser, _ = app.signed_in()
         session_key.rotate(stack)
         with pytest.raises(ToolError, match=r"try again in 120 minutes.*LEAKED=1"):
             again(stack)
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=1, minutes=59, seconds=59))
         with pytest.raises(ToolError, match="try again in 1 minutes"):
             again(stack)
-        house.cool()
+        app.cool()
         assert browser("GET", ME).status == 200
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         again(stack)
 
-    def test_a_key_that_has_leaked_is_worth_nothing_any_more(
-        self, house: House, stack: DeployedStack
-    ) -> None:
-        browser, ann = house.signed_in()
+    def test_a_key_that_has_leaked_is_worth_nothing_any_more(self, app: App, stack: DeployedStack) -> None:
+        browser, ann = app.signed_in()
         session_key.rotate(stack)
         session_key.replace(stack)
-        house.cool()
+        app.cool()
         assert browser("GET", ME).status == 401
-        assert house.signed_in(ann)[0]("GET", ME).status == 200
+        assert app.signed_in(ann)[0]("GET", ME).status == 200
 
 
 class TestReads:
@@ -649,13 +644,13 @@ class TestReads:
 
     @pytest.mark.parametrize("credentials", ["token", "cookie", "embedded"])
     def test_authenticating_is_one_read_when_cold_and_none_when_warm(
-        self, house: House, credentials: str
+        self, app: App, credentials: str
     ) -> None:
-        ask = self._ask(house, credentials)
+        ask = self._ask(app, credentials)
         # So that the token has been used today already.
         ask()
-        house.cool()
-        network = Network(house.timelogs.table.connection)
+        app.cool()
+        network = Network(app.timelogs.table.connection)
         try:
             assert ask().status == 200
             cold, network.requests = network.requests, []
@@ -665,9 +660,9 @@ class TestReads:
             network.close()
         assert (cold, warm) == (["GetItem", "Query"], ["Query"])
 
-    def test_the_first_use_of_a_token_on_a_day_is_noted_while_it_is_answered(self, house: House) -> None:
-        ask = self._ask(house, "token")
-        network, is_answered = Network(house.timelogs.table.connection), threading.Event()
+    def test_the_first_use_of_a_token_on_a_day_is_noted_while_it_is_answered(self, app: App) -> None:
+        ask = self._ask(app, "token")
+        network, is_answered = Network(app.timelogs.table.connection), threading.Event()
 
         def hold_back(operation: str, send: Send) -> Any:
             if operation == "UpdateItem":
@@ -683,10 +678,10 @@ class TestReads:
             network.close()
         assert sorted(network.requests) == ["GetItem", "Query", "UpdateItem"]
 
-    def test_it_is_noted_also_where_the_token_may_not_do_what_it_is_used_for(self, house: House) -> None:
-        browser, _ = house.signed_in()
-        caller = house.caller(house.token(browser, scope="read"))
-        network, noted = Network(house.timelogs.table.connection), []
+    def test_it_is_noted_also_where_the_token_may_not_do_what_it_is_used_for(self, app: App) -> None:
+        browser, _ = app.signed_in()
+        caller = app.caller(app.token(browser, scope="read"))
+        network, noted = Network(app.timelogs.table.connection), []
 
         def slowly(operation: str, send: Send) -> Any:
             if operation != "UpdateItem":
@@ -703,10 +698,10 @@ class TestReads:
         finally:
             network.close()
 
-    def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, house: House) -> None:
-        ask, written = self._ask(house, "token"), io.StringIO()
-        handler = house.timelogs.logger.registered_handler
-        before, network = handler.setStream(written), Network(house.timelogs.table.connection)
+    def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, app: App) -> None:
+        ask, written = self._ask(app, "token"), io.StringIO()
+        handler = app.timelogs.logger.registered_handler
+        before, network = handler.setStream(written), Network(app.timelogs.table.connection)
         network.every_write = refusal("InternalServerError", 500)
         try:
             assert ask().status == 200
@@ -715,45 +710,45 @@ class TestReads:
             handler.setStream(before)
         assert "The use of a token could not be noted" in written.getvalue()
         # The next function that does not know the token tries again.
-        house.cool()
-        network = Network(house.timelogs.table.connection)
+        app.cool()
+        network = Network(app.timelogs.table.connection)
         try:
             ask()
         finally:
             network.close()
         assert "UpdateItem" in network.requests
 
-    def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, house: House) -> None:
-        network = Network(house.timelogs.table.connection)
+    def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, app: App) -> None:
+        network = Network(app.timelogs.table.connection)
         try:
             for text in ("itt_" + "0" * 38, "a.b.c", "nothing"):
-                assert house.caller(text)("GET", TIMERS).status == 401
+                assert app.caller(text)("GET", TIMERS).status == 401
         finally:
             network.close()
         assert network.requests == []
 
-    def _ask(self, house: House, credentials: str) -> Callable[[], Answer]:
-        browser, ann = house.signed_in()
+    def _ask(self, app: App, credentials: str) -> Callable[[], Answer]:
+        browser, ann = app.signed_in()
         if credentials == "cookie":
             return lambda: browser("GET", TIMERS)
         if credentials == "token":
-            caller = house.caller(house.token(browser))
+            caller = app.caller(app.token(browser))
             return lambda: caller("GET", TIMERS)
-        embedded = house.caller(house.embedded(ann)[0], "Bearer")
+        embedded = app.caller(app.embedded(ann)[0], "Bearer")
         return lambda: embedded("GET", TIMERS, origin=EMBEDDER)
 
 
-def assert_turned_away(house: House, browser: Browser, page: Answer, user_id: int) -> None:
+def assert_turned_away(app: App, browser: Browser, page: Answer, user_id: int) -> None:
     assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
     assert "Nothing was stored about you" in page.body
     assert browser.cookies == {}
-    assert house.items(str(user_id)) == []
+    assert app.items(str(user_id)) == []
 
 
 @pytest.mark.parametrize("path", ["/api/auth/session/", "/api/auth/me/", "/api/timelogs/start/"])
-def test_a_browser_that_asks_first_is_answered_whoever_is_there(house: House, path: str) -> None:
+def test_a_browser_that_asks_first_is_answered_whoever_is_there(app: App, path: str) -> None:
     """A route for every method, and one for every path, get what API Gateway would else answer itself."""
-    assert house.browser()("OPTIONS", path).status == 204
+    assert app.browser()("OPTIONS", path).status == 204
 
 
 def assert_is_locked_down(page: Answer) -> None:

@@ -14,8 +14,8 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
+from timer_core.store.account_deletion import PendingDeletion
 from timer_core.store.items import OPEN_SHARDS
-from timer_core.store.leaving import Leaver
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -112,7 +112,7 @@ def test_a_timer_that_was_left_paused_ends_with_its_pause(sweeper: Sweeper) -> N
 def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
     sweeper: Sweeper, shared_table: Table, dry_run: bool
 ) -> None:
-    people, leaving = PeopleStore(shared_table), sweeper.module.leaving
+    people, leaving = PeopleStore(shared_table), sweeper.module.account_deletion
     people.register(ANN, "ann", now_ms=sweeper.now_ms)
     people.mint_token(Person(ANN, "ann"), name="kept", now_ms=sweeper.now_ms)
     leaving.delete_all(ANN, now_ms=sweeper.now_ms, has_time=lambda: False)
@@ -121,30 +121,30 @@ def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
     assert summary == NOTHING | {"dry_run": dry_run}
     found = sweeper.store.page(ANN, Filters(), page_size=100).timers
     assert (timer.ulid in {one.ulid for one in found}) is dry_run
-    assert len(list(leaving.leavers())) == 1
+    assert len(list(leaving.pending_deletions())) == 1
 
 
 def test_one_who_cannot_be_deleted_keeps_nobody_else_and_is_tried_again(
     sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leaving = sweeper.module.leaving
+    leaving = sweeper.module.account_deletion
     for user_id in (ANN, ANN + 1):
         leaving.delete_all(user_id, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
     finish = leaving.finish
 
-    def fail_for_ann(leaver: Leaver, **options: Any) -> bool:
-        if leaver.user_id == ANN:
+    def fail_for_ann(pending: PendingDeletion, **options: Any) -> bool:
+        if pending.user_id == ANN:
             raise ConnectionError
-        done: bool = finish(leaver, **options)
+        done: bool = finish(pending, **options)
         return done
 
     monkeypatch.setattr(leaving, "finish", fail_for_ann)
     assert sweeper.run()["complete"]
-    assert [leaver.user_id for leaver in leaving.leavers()] == [ANN]
+    assert [pending.user_id for pending in leaving.pending_deletions()] == [ANN]
     assert '"SweepFailures":[0.0,1.0]' in capsys.readouterr().out
     monkeypatch.setattr(leaving, "finish", finish)
     sweeper.run()
-    assert list(leaving.leavers()) == []
+    assert list(leaving.pending_deletions()) == []
 
 
 def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_did(
@@ -152,22 +152,22 @@ def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_
 ) -> None:
     sweeper.started(100)
 
-    def fail() -> Iterator[Leaver]:
+    def fail() -> Iterator[PendingDeletion]:
         raise ConnectionError
         yield
 
-    monkeypatch.setattr(sweeper.module.leaving, "leavers", fail)
+    monkeypatch.setattr(sweeper.module.account_deletion, "pending_deletions", fail)
     assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1, "complete": False}
     assert '"SweepFailures":[0.0,1.0]' in capsys.readouterr().out
 
 
 def test_without_time_who_is_leaving_is_left_for_the_next_run(sweeper: Sweeper) -> None:
-    leaving = sweeper.module.leaving
+    leaving = sweeper.module.account_deletion
     leaving.delete_all(ANN, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
     assert not sweeper.run({"stop_stale": False}, Context(remaining_ms=0))["complete"]
-    assert len(list(leaving.leavers())) == 1
+    assert len(list(leaving.pending_deletions())) == 1
     assert sweeper.run({"stop_stale": False}) == NOTHING
-    assert list(leaving.leavers()) == []
+    assert list(leaving.pending_deletions()) == []
 
 
 def test_a_swept_issue_can_be_started_again(sweeper: Sweeper) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from urllib3 import Timeout
 
-from tests.support import crowd
+from tests.support import threads
 from tests.support.connection import connect
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
@@ -20,7 +20,7 @@ from tests.support.handlers import loaded
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
-from timer_core.github.transport import READ_S
+from timer_core.github.api.transport import READ_S
 from timer_core.store.health import HealthStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.progress import Progress, ProgressStore
@@ -28,15 +28,15 @@ from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
-DAY_MS = 24 * crowd.HOUR_MS
+DAY_MS = 24 * threads.HOUR_MS
 OPEN, STALE = 2_000, 400
 
 
 @pytest.fixture(scope="module")
 def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
     """The sweeper, with many timers."""
-    timers = crowd.open_timers(OPEN, stale=STALE, now_ms=now_ms())
-    crowd.put(connect(dynamodb), shared_table.name, timers)
+    timers = threads.open_timers(OPEN, stale=STALE, now_ms=now_ms())
+    threads.put(connect(dynamodb), shared_table.name, timers)
     with loaded("stale_sweeper.sweep", shared_table.name) as module:
         yield module
 
@@ -210,7 +210,7 @@ class TestComparing:
         """All timers in one window, so that all issues are asked about at once; and no long waits."""
         monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 1_000)
         monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0.02)
-        monkeypatch.setattr("timer_core.github.pauses._OUTAGE_S", 0.01)
+        monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
 
     @pytest.mark.usefixtures("one_question")
     @pytest.mark.parametrize("failure", ["too much", "time-out"])
@@ -271,7 +271,7 @@ class TestComparing:
             return carry_out()
 
         github.faults.append(faults.Fault(take_long, "/graphql"))
-        monkeypatch.setattr("timer_core.github.transport.urllib3.Timeout", _hasty)
+        monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _hasty)
         assert later(team, DAILY)["missed"] == 14
 
 

@@ -30,11 +30,11 @@ from timer_core.domain.errors import (
 )
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
+from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
-from timer_core.store.facts import FactStore
+from timer_core.services.offline import OfflineActions
+from timer_core.store.events import EventStore
 from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
-from timer_core.store.offline import OfflineStore
 from timer_core.store.queries import Filters, Position
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -61,7 +61,7 @@ class Span:
     stopped_by: str | None = None
     changed: int = 0
     # What made it what it is, and what people asked of it in vain.
-    events: list["Event"] = field(default_factory=list, repr=False)
+    events: list["Happening"] = field(default_factory=list, repr=False)
 
     @property
     def start(self) -> int:
@@ -81,7 +81,7 @@ class Span:
             for since, until in self.stretches
         )
 
-    def apply(self, event: "Event", action: str) -> None:
+    def apply(self, event: "Happening", action: str) -> None:
         """Do what the state allows, and nothing else."""
         before = len(self.stretches), self.status
         self._apply(action, max(event.at, self.changed), event.by)
@@ -127,7 +127,7 @@ def face(timer: Timer, now: int) -> tuple[object, ...]:
 
 
 @dataclass
-class Event:
+class Happening:
     """Something that happened on a desk: on GitHub, or by hand (which counts after it)."""
 
     at: int
@@ -152,7 +152,7 @@ class Desk:
     # Everything before this is settled: no delivery changes it.
     settled: int = 0
     base: Span | None = None
-    events: list[Event] = field(default_factory=list)
+    events: list[Happening] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
 
     def work_out(self) -> list[Span]:
@@ -174,7 +174,7 @@ class Desk:
 
     def by_hand(self, action: str, at: int, number: int, ulid: str = "") -> None:
         latest = max((event.order for event in self.events if event.by_hand), default=0)
-        self.events.append(Event(at, True, number, action, "manual", ulid, max(at, latest)))
+        self.events.append(Happening(at, True, number, action, "manual", ulid, max(at, latest)))
         names = [span.ulid for span in self.spans]
         self.spans = self.work_out()
         for span, name in zip(self.spans, names, strict=False):
@@ -210,7 +210,7 @@ class Finished:
     paused: int
     source: str
     stopped_by: str
-    # Up to when a correction settles the desks it was on.
+    # Up to when a correction locks the desks it was on.
     settled: int = 0
 
     def face(self) -> tuple[object, ...]:
@@ -285,11 +285,11 @@ class TimerMachine(RuleBasedStateMachine):
         super().__init__()
         number = next(_numbers)
         self.store = TimerStore(self.table)
-        self.facts = FactStore(self.table, self.store)
-        self.offline = OfflineStore(self.table, self.store)
+        self.event_store = EventStore(self.table, self.store)
+        self.offline = OfflineActions(self.table, self.store)
         self.people = [Person(2 * number), Person(2 * number + 1)]
         self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
-        self.log: dict[str, list[Fact]] = {issue.key: [] for issue in self.issues}
+        self.log: dict[str, list[Event]] = {issue.key: [] for issue in self.issues}
         self.true_now = T0 + 200
         self.now = self.true_now
         self.number = 0
@@ -474,7 +474,7 @@ class TimerMachine(RuleBasedStateMachine):
             timer: Timer = getattr(self.store, action)(
                 person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at
             )
-            return self.offline.bring_in_line(timer, now_ms=self.now)
+            return self.offline.rederive(timer, now_ms=self.now)
 
         place = person.desk_of(ulid)
         if at < (place[2].changed if place else person.finished[ulid].end):
@@ -486,7 +486,7 @@ class TimerMachine(RuleBasedStateMachine):
         spelled = person.words[ulid].issue
         answer = ask()
         assert answer.ulid == ulid
-        self.tell_offline(person, desk, span, Event(at, True, self.next(), action, "manual"), spelled)
+        self.tell_offline(person, desk, span, Happening(at, True, self.next(), action, "manual"), spelled)
         return None
 
     @rule(data=st.data(), ago=st.integers(0, 90) | st.integers(0, 3_600_000))
@@ -525,13 +525,13 @@ class TimerMachine(RuleBasedStateMachine):
         person.desks[issue.key] = desk
         if created:
             person.learn(timer.ulid, Words(issue, issue.owner))
-        event = Event(at, True, self.next(), "start", "manual", timer.ulid if created else "")
+        event = Happening(at, True, self.next(), "start", "manual", timer.ulid if created else "")
         self.tell_offline(person, desk, desk.open, event, spelled)
         assert timer.ulid in {span.ulid for span in desk.spans}
         return None
 
     def tell_offline(
-        self, person: Person, desk: Desk, span: Span | None, event: Event, spelled: Issue | None
+        self, person: Person, desk: Desk, span: Span | None, event: Happening, spelled: Issue | None
     ) -> None:
         earlier = [event for other in desk.spans if other is not span for event in other.events]
         event.order = max([event.at, *(event.order for event in earlier if event.by_hand)])
@@ -735,7 +735,7 @@ class TimerMachine(RuleBasedStateMachine):
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
         """GitHub's times are whole seconds; here, no two things happen in the same one."""
         issue = data.draw(st.sampled_from(self.issues), "issue")
-        taken = {fact.at_ms for fact in self.log[issue.key]}
+        taken = {event.at_ms for event in self.log[issue.key]}
         at = self.true_now // SECOND * SECOND - late * SECOND
         while at in taken:
             at -= SECOND
@@ -746,29 +746,29 @@ class TimerMachine(RuleBasedStateMachine):
             users = frozenset(
                 data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
             )
-        fact = Fact(f"delivery{self.next():04d}", kind, at, users)
-        self.log[issue.key].append(fact)
+        event = Event(f"delivery{self.next():04d}", kind, at, users)
+        self.log[issue.key].append(event)
         for person in self.people:
-            if not fact.concerns(person.user_id):
+            if not event.concerns(person.user_id):
                 # What it tells is in the log, and concerns only them.
                 continue
             desk = person.desks.setdefault(issue.key, Desk(issue))
             person.settle(issue.key, 0)
             if at > desk.settled:
                 action = {"assigned": "start", "reopened": "start", "unassigned": "pause"}.get(kind, "stop")
-                desk.events.append(Event(at, False, self.next(), action, kind, order=at))
+                desk.events.append(Happening(at, False, self.next(), action, kind, order=at))
         self.repeatable = None
-        self.deliver(fact, issue)
+        self.deliver(event, issue)
 
     @precondition(lambda self: any(self.log.values()))
     @rule(data=st.data())
     def a_delivery_comes_again(self, data: st.DataObject) -> None:
         issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
-        fact = data.draw(st.sampled_from(self.log[issue.key]), "fact")
-        assert self.facts.apply(fact, issue, now_ms=self.now) == []
+        event = data.draw(st.sampled_from(self.log[issue.key]), "event")
+        assert self.event_store.apply(event, issue, now_ms=self.now) == []
 
-    def deliver(self, fact: Fact, issue: Issue) -> None:
-        self.facts.apply(fact, issue, now_ms=self.now)
+    def deliver(self, event: Event, issue: Issue) -> None:
+        self.event_store.apply(event, issue, now_ms=self.now)
         for person in self.people:
             desk = person.desks.get(issue.key)
             if desk is not None:

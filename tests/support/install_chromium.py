@@ -1,7 +1,7 @@
 """Installs Chromium, which the tests of pages drive, where the machine has none.
 
 ``python -m tests.support.install_chromium`` does it ahead of the tests, which do not install one themselves:
-that may take the system's package manager. Taken is, in this order:
+that may take the system's package manager. Handled is, in this order:
 
 - the one that the environment variable ``CHROMIUM`` names, or that is on ``PATH``: Chromium or Chrome,
 - Debian's package, for root on Debian: it brings the libraries along that Chromium needs. The one without

@@ -16,8 +16,8 @@ from moto import mock_aws
 from tests.support.gateway import Context, request_event
 from tests.support.handlers import loaded
 from timer_core.clock import now_ms
-from timer_core.github.client import GitHub
-from timer_core.github.credentials import CredentialParameter
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
 from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore

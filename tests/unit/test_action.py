@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.composite_action import ACTION, METADATA, Run, run_action
-from timer_core.github.signature import is_signed
+from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
 # With what a signature depends on and JSON does not: bytes beyond ASCII, spaces, the end of the line.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.github.commands import MAX_LOG_MS, Command, parse
+from timer_core.github.webhooks.commands import MAX_LOG_MS, Command, parse
 
 MINUTE = 60_000
 

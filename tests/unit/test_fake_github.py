@@ -20,7 +20,7 @@ import urllib3
 from tests.support.fake_github import Drop, FakeGitHub, faults
 from tests.support.fake_github.model import App
 from tests.support.install_github_schema import webhook_payloads
-from timer_core.github.signature import is_signed
+from timer_core.github.webhooks.signature import is_signed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REPO = "octo-org/hello-world"

@@ -19,10 +19,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from timer_core.github import transport
-from timer_core.github.client import GitHub
-from timer_core.github.credentials import App, CredentialParameter, Token
-from timer_core.github.errors import (
+from timer_core.github.api import transport
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.credentials import App, CredentialParameter, Token
+from timer_core.github.api.errors import (
     GitHubError,
     InvalidCredential,
     NoCredential,
@@ -31,8 +31,8 @@ from timer_core.github.errors import (
     Refused,
     Unavailable,
 )
-from timer_core.github.graphql import Answer, GraphQLError
-from timer_core.github.transport import Response
+from timer_core.github.api.graphql import Answer, GraphQLError
+from timer_core.github.api.transport import Response
 
 TOKEN = "github_pat_11ABCDE0123456789"
 APP_ID = "Iv23liABCDEF"
@@ -310,8 +310,8 @@ class TestCredential:
     def test_only_an_app_needs_cryptography(self) -> None:
         program = (
             "import sys\n"
-            "from timer_core.github.client import GitHub\n"
-            "from timer_core.github.credentials import CredentialParameter\n"
+            "from timer_core.github.api.client import GitHub\n"
+            "from timer_core.github.api.credentials import CredentialParameter\n"
             "GitHub(CredentialParameter(''))\n"
             "sys.exit(bool({'jwt', 'cryptography'} & set(sys.modules)))"
         )

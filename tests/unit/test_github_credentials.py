@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from timer_core.github.credentials import App, CredentialParameter, Token
-from timer_core.github.errors import InvalidCredential, Unavailable
+from timer_core.github.api.credentials import App, CredentialParameter, Token
+from timer_core.github.api.errors import InvalidCredential, Unavailable
 
 NAME = "/issue-timer/github"
 SECRET = "github_pat_11ABCDE0123456789"

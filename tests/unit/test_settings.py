@@ -60,5 +60,5 @@ def test_capitals_do_not_count_in_logins_labels_and_statuses(monkeypatch: pytest
         monkeypatch, ADMIN_LOGINS="Boss,#583231", START_LABELS="Bug", START_STATUSES="Doing, In Review"
     )
     assert settings.admins == {"boss", "#583231"}
-    assert settings.vocabulary.start_labels == {"bug"}
-    assert settings.vocabulary.start_statuses == {"doing", "in review"}
+    assert settings.triggers.start_labels == {"bug"}
+    assert settings.triggers.start_statuses == {"doing", "in review"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.github.signature import is_signed, sign
+from timer_core.github.webhooks.signature import is_signed, sign
 
 # The example of GitHub's documentation, "Validating webhook deliveries".
 SECRET = "It's a Secret to Everybody"

@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 from timer_core.clock import now_ms
 from timer_core.settings import settings
-from timer_core.store.leaving import LeavingStore
+from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.migration import migrate
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
@@ -43,13 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
         return _revoke(people, user_id, options.id)
     if options.command == "sign-out":
         return _sign_out(people, user_id)
-    return _erase(LeavingStore(table, track_unregistered=settings().track_unregistered), user_id)
+    return _erase(AccountDeletionStore(table, track_unregistered=settings().track_unregistered), user_id)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m timer_core.admin", description="Manage Issue Timer.")
     topics = parser.add_subparsers(required=True)
-    migration = topics.add_parser("migrate", help="write what has an older shape anew, after an upgrade")
+    migration = topics.add_parser("migrate", help="migrate open timers to the current schema version")
     migration.set_defaults(command="migrate")
     token = topics.add_parser("token", help="API tokens")
     commands = token.add_subparsers(dest="command", required=True)
@@ -139,7 +139,7 @@ def _sign_out(people: PeopleStore, user_id: int) -> int:
     return 0
 
 
-def _erase(leaving: LeavingStore, user_id: int) -> int:
+def _erase(leaving: AccountDeletionStore, user_id: int) -> int:
     leaving.delete_all(user_id, now_ms=now_ms(), has_time=lambda: True)
     print(f"User {user_id} is deleted; the hourly sweep looks once more for what was written meanwhile.")
     return 0

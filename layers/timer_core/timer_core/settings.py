@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from timer_core.github.vocabulary import Vocabulary
+from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 _HOUR_MS = 3_600_000
 
@@ -24,7 +24,7 @@ class Settings:
         Whether GitHub's events time people who never signed in.
     stale_after_ms
         For how long a timer may be open.
-    vocabulary
+    triggers
         The names of things on GitHub.
     github_credential, oauth_credential
         The names of the SSM parameters that may hold a credential for GitHub's API, and what people sign in
@@ -52,7 +52,7 @@ class Settings:
     exclusive: bool
     track_unregistered: bool
     stale_after_ms: int
-    vocabulary: Vocabulary
+    triggers: TriggerConfig
     github_credential: str
     oauth_credential: str
     github_url: str
@@ -83,7 +83,7 @@ class Settings:
             exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
-            vocabulary=Vocabulary(
+            triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
                 command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),
                 status_field=os.environ.get("STATUS_FIELD", "Status"),

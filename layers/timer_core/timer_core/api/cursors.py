@@ -9,7 +9,7 @@ import binascii
 import re
 
 from timer_core.domain.errors import InvalidInput
-from timer_core.store.queries import Place, Position
+from timer_core.store.queries import OpenTimersCursor, Position
 
 _CURSOR = re.compile(r"([np])([0-9]{1,15})\.([0-7][0-9A-HJKMNP-TV-Z]{25})")
 _PLACE = re.compile(r"([0-9]{1,2})(?: (user#[0-9]{1,19}) (timer#[0-9A-HJKMNP-TV-Z]{26}) ([0-9]{1,15}))?")
@@ -33,7 +33,7 @@ def decode_cursor(cursor: str) -> Position:
     return Position(int(match[2]), match[3], match[1] == "p")
 
 
-def encode_place(place: Place) -> str:
+def encode_open_timers_cursor(place: OpenTimersCursor) -> str:
     """Return the cursor of a place in the list of all open timers."""
     shard, key = place
     if key is None:
@@ -41,13 +41,13 @@ def encode_place(place: Place) -> str:
     return _encode(f"{shard} {key['pk']['S']} {key['sk']['S']} {key['open_since_ms']['N']}")
 
 
-def decode_place(cursor: str) -> Place:
+def decode_open_timers_cursor(cursor: str) -> OpenTimersCursor:
     """Return the place of a cursor.
 
     Raises
     ------
     InvalidInput
-        If it was not made by `encode_place`.
+        If it was not made by `encode_open_timers_cursor`.
     """
     match = _decode(cursor, _PLACE)
     shard = int(match[1])

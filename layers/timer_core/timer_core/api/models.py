@@ -131,7 +131,7 @@ class TimeLog(BaseModel):
 
 
 def _shown(kind: str) -> str:
-    """Return what people see of a kind of fact: ``comment`` for ``comment.start``."""
+    """Return what people see of a kind of event: ``comment`` for ``comment.start``."""
     return kind.partition(".")[0]
 
 

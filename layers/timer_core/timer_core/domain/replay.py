@@ -1,8 +1,8 @@
 """What GitHub tells about an issue, and the timers that follow from it.
 
 GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
-whatever state it finds: it is a fact with a time, and the timers of a person on an issue are a
-function of the facts and of what people did by hand, both in order of time. A fact that comes
+whatever state it finds: it is a event with a time, and the timers of a person on an issue are a
+function of the events and of what people did by hand, both in order of time. A event that comes
 late is put where it belongs and what follows is derived again; one that comes twice changes
 nothing.
 """
@@ -19,21 +19,21 @@ from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a kind of fact does to the timer of a person whom it concerns.
+    """What a kind of event does to the timer of a person whom it concerns.
 
     Attributes
     ----------
     action
         What it asks for.
     resumes
-        For a start that finds a paused timer: the kinds of fact whose pause it ends, or `ANY_PAUSE`.
+        For a start that finds a paused timer: the kinds of event whose pause it ends, or `ANY_PAUSE`.
     """
 
     action: Action
     resumes: frozenset[str] = frozenset()
 
     def ends_pause_by(self, by: str | None) -> bool:
-        """Whether a start ends a pause that this kind of fact (or person) began."""
+        """Whether a start ends a pause that this kind of event (or person) began."""
         return self.resumes is ANY_PAUSE or by in self.resumes
 
 
@@ -43,7 +43,7 @@ ANY_PAUSE = frozenset({"*"})
 TOLERANCE_MS = 5_000
 
 
-# The kinds of fact in the order in which they count when they bear the same time. To add one,
+# The kinds of event in the order in which they count when they bear the same time. To add one,
 # add it here and say in github/events.py which delivery it comes from. People see what stands
 # before the dot.
 EFFECTS: dict[str, Effect] = {
@@ -69,7 +69,7 @@ _RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Event:
     """One thing that happened to an issue on GitHub.
 
     Attributes
@@ -84,9 +84,9 @@ class Fact:
         The ids of the people concerned; None if that is everybody with an open timer.
     title
         The issue's title then; empty if that was not told.
-    heard_ms
+    received_ms
         When we were told; by GitHub's timeline, when that was read.
-    made_up
+    backfilled
         Whether GitHub's timeline told of it, because no delivery had.
     """
 
@@ -95,34 +95,36 @@ class Fact:
     at_ms: int
     users: frozenset[int] | None = None
     title: str = ""
-    heard_ms: int = 0
-    made_up: bool = False
+    received_ms: int = 0
+    backfilled: bool = False
 
     def concerns(self, user_id: int) -> bool:
-        """Whether the fact has an effect on the timers of this person."""
+        """Whether the event has an effect on the timers of this person."""
         return self.users is None or user_id in self.users
 
-    def is_same_event(self, other: "Fact") -> bool:
-        """Whether two facts may tell of one event."""
+    def is_same_event(self, other: "Event") -> bool:
+        """Whether two events may tell of one event."""
         # Of assignees the log has only those who are registered.
         concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
         return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
 
 
-def distinct(facts: Iterable[Fact]) -> list[Fact]:
-    """Return facts without the deliveries of what had been made up for before they came.
+def distinct(events: Iterable[Event]) -> list[Event]:
+    """Return events without the deliveries of what had been made up for before they came.
 
     What was made up for has its place among the others by the timeline, and a delivery, whose time is
     that of the issue's last change, may have another one.
     """
-    told = list(facts)
+    told = list(events)
     pairs = [
         (abs(late.at_ms - known.at_ms), late.delivery, known.delivery)
         for known in told
-        if known.made_up
+        if known.backfilled
         for late in told
         # What happened after the timeline was read is something else.
-        if not late.made_up and late.at_ms <= known.heard_ms <= late.heard_ms and late.is_same_event(known)
+        if not late.backfilled
+        and late.at_ms <= known.received_ms <= late.received_ms
+        and late.is_same_event(known)
     ]
     paired: set[str] = set()
     repeated: set[str] = set()
@@ -130,15 +132,15 @@ def distinct(facts: Iterable[Fact]) -> list[Fact]:
         if not {late, known} & paired:
             paired |= {late, known}
             repeated.add(late)
-    return [fact for fact in told if fact.delivery not in repeated]
+    return [event for event in told if event.delivery not in repeated]
 
 
 class _Order(NamedTuple):
     """Where something stands in time.
 
     GitHub's times are whole seconds. Its delivery GUIDs carry a finer time where they are
-    version 1 UUIDs (RFC 9562, section 5.1); where not, the kind of fact and the GUID decide.
-    What was done by hand in the same millisecond counts after the facts.
+    version 1 UUIDs (RFC 9562, section 5.1); where not, the kind of event and the GUID decide.
+    What was done by hand in the same millisecond counts after the events.
     """
 
     at_ms: int
@@ -150,7 +152,7 @@ class _Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A fact or a transition by hand, in its place."""
+    """A event or a transition by hand, in its place."""
 
     order: _Order
     transition: Transition
@@ -191,38 +193,38 @@ def replay(
     issue: Issue,
     user_id: int,
     now_ms: int,
-    since: Fact | None,
-    facts: Iterable[Fact],
+    since: Event | None,
+    events: Iterable[Event],
     timers: Iterable[Timer],
-    settled_ms: int,
-    taken: Set[str],
+    locked_until_ms: int,
+    used_ulids: Set[str],
 ) -> Outcome:
-    """Derive a person's timers on an issue again, from the place of a fact in time onwards.
+    """Derive a person's timers on an issue again, from the place of a event in time onwards.
 
     Parameters
     ----------
     issue
         The issue by its present name, which the timers get that are derived.
     since
-        The fact that came; timers that ended before it stay as they are. None derives them all.
-    facts
-        All known facts about the issue, under any of its names, ``since`` among them.
+        The event that came; timers that ended before it stay as they are. None derives them all.
+    events
+        All known events about the issue, under any of its names, ``since`` among them.
     timers
         The person's timers on the issue that events may change (not the corrected ones).
-    settled_ms
+    locked_until_ms
         Nothing up to this time is derived again, because people corrected it by hand or because
-        its facts are no longer kept.
-    taken
+        its events are no longer kept.
+    used_ulids
         The ULIDs of all that the person has on the issue, which no other timer may be named by.
     """
     # By their ends, because one that was moved here from another issue may have begun long before.
     ordered = sorted(
-        (timer for timer in timers if timer.end_ms is None or timer.end_ms > settled_ms),
+        (timer for timer in timers if timer.end_ms is None or timer.end_ms > locked_until_ms),
         key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
     )
     first = 0
     if since is not None:
-        place = _order_of_fact(since)
+        place = _order_of_event(since)
         first = sum(_ended_before(timer, place) for timer in ordered)
     cut = [index for index, timer in enumerate(ordered) if timer.snapshot]
     if cut:
@@ -230,7 +232,7 @@ def replay(
         first = max(first, cut[-1])
     affected = ordered[first:]
 
-    floor = _Order(settled_ms, True, 0, 0, "")
+    floor = _Order(locked_until_ms, True, 0, 0, "")
     current = None
     if affected and affected[0].snapshot:
         current = _restore(affected[0], affected[0].snapshot, issue)
@@ -249,13 +251,13 @@ def replay(
         steps += own
     known = {step.transition.cause for step in steps if step.effect is not None}
     steps += [
-        _fact_step(fact)
-        for fact in facts
-        if fact.concerns(user_id) and fact.delivery not in known and _order_of_fact(fact) > floor
+        _event_step(event)
+        for event in events
+        if event.concerns(user_id) and event.delivery not in known and _order_of_event(event) > floor
     ]
     steps.sort(key=lambda step: step.order)
 
-    named, vanished = _name(_fold(steps, current, issue, user_id, now_ms), affected, taken)
+    named, vanished = _match_existing(_fold(steps, current, issue, user_id, now_ms), affected, used_ulids)
     return Outcome(
         changed=tuple(new for new, old in named if new != old),
         vanished=tuple(vanished),
@@ -263,8 +265,8 @@ def replay(
     )
 
 
-def _order_of_fact(fact: Fact) -> _Order:
-    return _order(fact.at_ms, fact.kind, fact.delivery)
+def _order_of_event(event: Event) -> _Order:
+    return _order(event.at_ms, event.kind, event.delivery)
 
 
 def _order(at_ms: int, kind: str, delivery: str) -> _Order:
@@ -272,7 +274,7 @@ def _order(at_ms: int, kind: str, delivery: str) -> _Order:
 
 
 def uuid_time(delivery: str) -> int:
-    """Return the time in a delivery's GUID (units of 100 ns), which orders facts of one second; or 0.
+    """Return the time in a delivery's GUID (units of 100 ns), which orders events of one second; or 0.
 
     As in RFC 9562, section 5.1: only a version 1 UUID has one.
     """
@@ -284,10 +286,10 @@ def uuid_time(delivery: str) -> int:
     return guid.time if guid.version == 1 else 0
 
 
-def _fact_step(fact: Fact) -> _Step:
-    effect = EFFECTS[fact.kind]
-    transition = Transition(fact.at_ms, effect.action, fact.kind, fact.delivery)
-    return _Step(_order_of_fact(fact), transition, effect)
+def _event_step(event: Event) -> _Step:
+    effect = EFFECTS[event.kind]
+    transition = Transition(event.at_ms, effect.action, event.kind, event.delivery)
+    return _Step(_order_of_event(event), transition, effect)
 
 
 def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> list[_Step]:
@@ -309,7 +311,7 @@ def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> lis
             steps.append(_Step(order, asked, None, began))
         else:
             order = _order(transition.at_ms, transition.by, transition.cause)
-            # As a fact it may now do another thing than it did then.
+            # As a event it may now do another thing than it did then.
             asked = replace(transition, action=effect.action)
             steps.append(_Step(order, asked, effect))
     return steps
@@ -385,12 +387,12 @@ def _apply(timer: Timer, step: _Step) -> Timer:
             return timer.resume(at_ms, by, cause)
         case Action.START, Status.PAUSED if step.resumes(timer):
             return timer.resume(at_ms, by, cause)
-    # Facts that change nothing are in the log; what was done by hand is only here.
+    # Events that change nothing are in the log; what was done by hand is only here.
     return timer.note(step.transition) if step.effect is None else timer
 
 
-def _name(
-    derived: Sequence[Timer], affected: Sequence[Timer], taken: Set[str]
+def _match_existing(
+    derived: Sequence[Timer], affected: Sequence[Timer], used_ulids: Set[str]
 ) -> tuple[list[tuple[Timer, Timer | None]], list[Timer]]:
     """Match the derived timers with those that exist, so that ids people have seen stay."""
     existing = {timer.ulid: timer for timer in affected}
@@ -401,17 +403,17 @@ def _name(
             (old for old in existing.values() if _covers_start(timer, old)), None
         )
         if old is None:
-            named.append((_with_free_name(timer, taken), None))
+            named.append((_with_unused_ulid(timer, used_ulids), None))
             continue
         existing.pop(old.ulid, None)
         named.append((_keep(timer, old), old))
     return named, list(existing.values())
 
 
-def _with_free_name(timer: Timer, taken: Set[str]) -> Timer:
-    """Give a new timer another name if an earlier one, which began with the same fact once, kept it."""
+def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
+    """Give a new timer another name if an earlier one, which began with the same event once, kept it."""
     ulid = timer.ulid
-    while ulid in taken:
+    while ulid in used_ulids:
         ulid = derived_ulid(timer.start_ms, ulid)
     return replace(timer, ulid=ulid)
 
@@ -437,5 +439,5 @@ def _keep(timer: Timer, old: Timer) -> Timer:
         organization=organization,
         description=old.description,
         version=old.version,
-        later=old.later,
+        unknown_attributes=old.unknown_attributes,
     )

@@ -83,15 +83,15 @@ class Timer:
         When the last transition happened; the next cannot be earlier.
     paused_by, stopped_by, source
         What paused, stopped and started the timer, as in `Transition.by`.
-    settled_ms
+    locked_until_ms
         What happened on GitHub up to then changes the timers of its owner on its issue no more,
         because a correction by hand or the sweeper has settled it.
     history
         The transitions since ``snapshot``, or since the start if there is none.
     version
         Counts the writes to the timer.
-    later
-        What a later version of the program keeps with the timer, as it is stored.
+    unknown_attributes
+        Stored attributes that a later version of the program added; kept as they are.
     """
 
     user_id: int
@@ -109,11 +109,11 @@ class Timer:
     paused_by: str | None = None
     end_ms: int | None = None
     stopped_by: str | None = None
-    settled_ms: int | None = None
+    locked_until_ms: int | None = None
     snapshot: Snapshot | None = None
     history: tuple[Transition, ...] = field(default=(), repr=False)
     version: int = 1
-    later: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def start(
@@ -355,7 +355,7 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
         raise InvalidInput("end_time", "Must not be before start_time.")
 
 
-def asked_ms(at_ms: int, now_ms: int) -> int:
+def requested_ms(at_ms: int, now_ms: int) -> int:
     """Return when something was asked for, by a client that says so; never later than ``now_ms``.
 
     Raises

@@ -1,1 +1,1 @@
-"""What GitHub sends, read and reduced; the standard library only, for the receiver's cold start."""
+"""GitHub: reading its webhooks (`webhooks`) and asking its API (`api`)."""

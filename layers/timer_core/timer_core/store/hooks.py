@@ -14,7 +14,7 @@ _NOTED_FOR_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListCheckpoint:
     """Where in the list of a webhook's deliveries a run broke off; the newest are first.
 
     Attributes
@@ -42,13 +42,13 @@ class KnownHook:
         Where it is in GitHub's REST API.
     repaired_ms
         Up to when its failed deliveries were redelivered; None if they never were.
-    place
+    checkpoint
         Where in the list of those since then to go on; None to begin.
     """
 
     path: str
     repaired_ms: int | None = None
-    place: Place | None = None
+    checkpoint: ListCheckpoint | None = None
 
 
 class HookStore:
@@ -76,12 +76,12 @@ class HookStore:
         fields = (HookItem.list_page, HookItem.list_sent_id, HookItem.list_until_ms)
         self._update(path, [HookItem.repaired_ms.set(until_ms), *(one.remove() for one in fields)])
 
-    def broken_off(self, path: str, place: Place) -> None:
+    def broken_off(self, path: str, checkpoint: ListCheckpoint) -> None:
         """Note where to go on in the list of a webhook's deliveries."""
         actions = [
-            HookItem.list_page.set(place.page),
-            HookItem.list_sent_id.set(place.sent_id),
-            HookItem.list_until_ms.set(place.until_ms),
+            HookItem.list_page.set(checkpoint.page),
+            HookItem.list_sent_id.set(checkpoint.sent_id),
+            HookItem.list_until_ms.set(checkpoint.until_ms),
         ]
         self._update(path, actions)
 
@@ -100,8 +100,8 @@ class HookStore:
 
 
 def _known(item: HookItem) -> KnownHook:
-    place = None
+    checkpoint = None
     if item.list_page is not None:
-        place = Place(item.list_page, int(item.list_until_ms), int(item.list_sent_id))
+        checkpoint = ListCheckpoint(item.list_page, int(item.list_until_ms), int(item.list_sent_id))
     repaired_ms = None if item.repaired_ms is None else int(item.repaired_ms)
-    return KnownHook(item.sk.removeprefix("hook#"), repaired_ms, place)
+    return KnownHook(item.sk.removeprefix("hook#"), repaired_ms, checkpoint)

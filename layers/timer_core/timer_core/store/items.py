@@ -26,24 +26,23 @@ from timer_core.store.table import RawItem
 # writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
 OPEN_SHARDS = 8
 
-# How long facts are kept. GitHub redelivers for three days, and a message can spend 14 days in
+# How long events are kept. GitHub redelivers for three days, and a message can spend 14 days in
 # the queue and 14 more in the dead-letter queue.
-FACT_DAYS = 31
-# Facts older than this are not derived again: some of those they came with may have expired.
-SETTLED_AFTER_MS = (FACT_DAYS - 1) * 86_400_000
+EVENT_DAYS = 31
+# Events older than this are not derived again: some of those they came with may have expired.
+LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
 # How long a place without an open timer is kept. What was told of the issue goes before it: TTL deletes
 # within a few days, and in any order.
-EMPTY_SLOT_DAYS = FACT_DAYS + 7
+EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
 
-# The shape that timers are written in (docs/decisions/0009-upgrades.md). Those without one have 1.
-# 2: open timers on an issue have ``open_repo``.
-TIMER_SHAPE = 2
+# The schema version that timers are written in (docs/decisions/0009-upgrades.md).
+TIMER_SCHEMA_VERSION = 1
 
-FOCUS_SK = "focus"
+RUN_LOCK_SK = "run-lock"
 PROFILE_SK = "profile"
 GITHUB_PK = "github"
-LEAVERS_PK = "leavers"
+PENDING_DELETIONS_PK = "pending-deletions"
 
 
 class TimerItem(Model):
@@ -51,14 +50,14 @@ class TimerItem(Model):
 
     ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped
     timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
-    pauses), so that correcting its start or end needs no read. ``causes`` has what was asked in
-    ``history`` and why, where a condition can look for it. ``shape`` is `TIMER_SHAPE` of whoever wrote
-    it as a whole last.
+    pauses), so that correcting its start or end needs no read. ``causes`` holds action and cause
+    of each entry of ``history``, so that a condition can test for it. ``schema_version`` is the
+    `TIMER_SCHEMA_VERSION` of the last writer of the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    shape = NumberAttribute(null=True)
+    schema_version = NumberAttribute(null=True)
     status = UnicodeAttribute()
     start_ms = NumberAttribute()
     created_ms = NumberAttribute()
@@ -78,7 +77,7 @@ class TimerItem(Model):
     repo_key = UnicodeAttribute(null=True)
     organization = UnicodeAttribute(null=True)
     description = UnicodeAttribute(null=True)
-    settled_ms = NumberAttribute(null=True)
+    locked_until_ms = NumberAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
     open_repo = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
@@ -100,7 +99,7 @@ class SlotItem(Model):
 
     ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
     one; ``ulids`` names all of their timers on it that events may have to change. Events up to
-    ``settled_ms`` change none of them, because an open timer was moved away or here by hand then.
+    ``locked_until_ms`` change none of them, because an open timer was moved away or here by hand then.
     ``moved`` has the moves of the issue (their deliveries) that took the timers along. Only a place
     without an open timer expires by TTL: what happened before it was left is settled by then.
     """
@@ -109,7 +108,7 @@ class SlotItem(Model):
     sk = UnicodeAttribute(range_key=True)
     open_ulid = UnicodeAttribute(null=True)
     ulids = UnicodeSetAttribute(null=True)
-    settled_ms = NumberAttribute(null=True)
+    locked_until_ms = NumberAttribute(null=True)
     moved = UnicodeSetAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -125,25 +124,26 @@ class IdempotencyItem(Model):
     expires_at = NumberAttribute()
 
 
-class FocusItem(Model):
-    """``user#<id>`` / ``focus``: how often one of a person's exclusive timers began to run.
+class RunLockItem(Model):
+    """``user#<id>`` / ``run-lock``: how often one of a person's exclusive timers began to run.
 
     What makes a timer run counts on from what it read, so that two timers cannot begin at once.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    taken = NumberAttribute()
+    version = NumberAttribute()
 
 
 class ProfileItem(Model):
     """``user#<id>`` / ``profile``: a registered person, or what says that one has left.
 
     Sessions from before ``signed_out_ms`` are over, and so are those in ``ended`` (each with the time
-    from which it need not be remembered). Who has asked to be deleted, at ``leaving_ms``, is not timed; once
-    all else is deleted that stays, and expires by TTL unless people are timed who never signed in. Who comes
-    back is not timed by what happened up to ``left_ms``, when they asked. ``tokens_made`` counts the tokens
-    that they ever made, so that two cannot be the fiftieth.
+    from which it need not be remembered). A person who has requested deletion, at
+    ``deletion_requested_ms``, is not timed; the profile outlives all other items of theirs and expires by TTL
+    unless people who never signed in are timed. After they sign in again, events up to
+    ``events_ignored_until_ms`` (the time of that request) do not count. ``tokens_made`` counts all tokens
+    ever made, so that of two concurrent requests only one can make the last token allowed.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -153,19 +153,19 @@ class ProfileItem(Model):
     avatar_url = UnicodeAttribute(null=True)
     created_ms = NumberAttribute()
     signed_out_ms = NumberAttribute(null=True)
-    leaving_ms = NumberAttribute(null=True)
-    left_ms = NumberAttribute(null=True)
+    deletion_requested_ms = NumberAttribute(null=True)
+    events_ignored_until_ms = NumberAttribute(null=True)
     ended = UnicodeSetAttribute(null=True)
     tokens_made = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 
-class LeaverItem(Model):
-    """``leavers`` / ``user#<id>``: who has asked to be deleted, until nothing of them can come any more."""
+class PendingDeletionItem(Model):
+    """``pending-deletions`` / ``user#<id>``: a requested account deletion, until no data can reappear."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    asked_ms = NumberAttribute()
+    requested_ms = NumberAttribute()
 
 
 class TokenItem(Model):
@@ -297,7 +297,7 @@ def timer_item(timer: Timer) -> RawItem:
     item = TimerItem(
         pk=user_pk(timer.user_id),
         sk=timer_sk(timer.ulid),
-        shape=TIMER_SHAPE,
+        schema_version=TIMER_SCHEMA_VERSION,
         status=timer.status.value,
         start_ms=timer.start_ms,
         created_ms=timer.created_ms,
@@ -311,7 +311,7 @@ def timer_item(timer: Timer) -> RawItem:
         stopped_by=timer.stopped_by,
         organization=timer.organization,
         description=timer.description or None,
-        settled_ms=timer.settled_ms,
+        locked_until_ms=timer.locked_until_ms,
         history=[encode_transition(transition) for transition in timer.history],
         causes={cause_of(transition) for transition in timer.history} or None,
         snapshot=_encode_snapshot(timer.snapshot),
@@ -328,7 +328,7 @@ def timer_item(timer: Timer) -> RawItem:
         item.paused_ms = timer.paused_ms
         item.latest_start_ms = timer.end_ms - timer.paused_ms
         item.earliest_end_ms = timer.start_ms + timer.paused_ms
-    return {**timer.later, **raw(item)}
+    return {**timer.unknown_attributes, **raw(item)}
 
 
 def to_timer(item: RawItem) -> Timer:
@@ -350,11 +350,11 @@ def to_timer(item: RawItem) -> Timer:
         paused_by=row.paused_by,
         end_ms=_int(row.end_ms),
         stopped_by=row.stopped_by,
-        settled_ms=_int(row.settled_ms),
+        locked_until_ms=_int(row.locked_until_ms),
         snapshot=_decode_snapshot(row.snapshot),
         history=tuple(_decode_transition(entry) for entry in row.history),
         version=int(row.version),
-        later={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
+        unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
     )
 
 
@@ -366,29 +366,29 @@ def to_issue(item: RawItem) -> Issue | None:
     return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title)
 
 
-def tombstone(pk: str, sk: str, now_ms: int, settled_ms: int | None) -> RawItem:
+def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:
     """Return what a deleted timer leaves behind: up to when its time is settled, nothing more."""
     item: RawItem = {
         "pk": {"S": pk},
         "sk": {"S": sk},
         "deleted_ms": {"N": str(now_ms)},
-        "expires_at": {"N": str(expiry(now_ms, FACT_DAYS))},
+        "expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))},
     }
-    if settled_ms is not None:
-        item["settled_ms"] = {"N": str(settled_ms)}
+    if locked_until_ms is not None:
+        item["locked_until_ms"] = {"N": str(locked_until_ms)}
     return item
 
 
-def settled_until(item: RawItem) -> int:
+def locked_until(item: RawItem) -> int:
     """Return up to when the time of an ended or deleted timer is settled.
 
     Of a corrected one that is where it ended before or after the correction, whichever is later.
     """
-    settled_ms = int(item["settled_ms"]["N"]) if "settled_ms" in item else 0
+    locked_until_ms = int(item["locked_until_ms"]["N"]) if "locked_until_ms" in item else 0
     if "deleted_ms" in item:
-        return settled_ms
+        return locked_until_ms
     timer = to_timer(item)
-    return max(settled_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
+    return max(locked_until_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
 
 
 def as_read(attribute: Attribute[Any], value: object) -> Condition:

@@ -62,7 +62,7 @@ class Person:
         When the credentials end (seconds since the epoch); None if they do not.
     can_write
         Whether they may change anything.
-    is_leaving
+    is_being_deleted
         Whether the person has asked to be deleted, and is not yet.
     """
 
@@ -70,7 +70,7 @@ class Person:
     login: str
     expires_at: int | None = None
     can_write: bool = True
-    is_leaving: bool = False
+    is_being_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Profile:
 
     Attributes
     ----------
-    signed_out_ms, left_ms
+    signed_out_ms, events_ignored_until_ms
         When they signed out everywhere, and when they asked to be deleted, last; None if they never did.
     ended
         The ids of the sessions that they ended, each with the time until which that is remembered.
@@ -93,7 +93,7 @@ class Profile:
     avatar_url: str
     created_ms: int
     signed_out_ms: int | None
-    left_ms: int | None
+    events_ignored_until_ms: int | None
     ended: dict[str, int]
     tokens_made: int
 
@@ -149,7 +149,7 @@ class PeopleStore:
             ProfileItem.login.set(login),
             ProfileItem.created_ms.set(ProfileItem.created_ms | now_ms),
             # Who signs in again has thought better of leaving.
-            ProfileItem.leaving_ms.remove(),
+            ProfileItem.deletion_requested_ms.remove(),
             ProfileItem.expires_at.remove(),
         ]
         if name is not None:
@@ -209,7 +209,9 @@ class PeopleStore:
             avatar_url=row.avatar_url or "",
             created_ms=int(row.created_ms),
             signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
-            left_ms=None if row.left_ms is None else int(row.left_ms),
+            events_ignored_until_ms=None
+            if row.events_ignored_until_ms is None
+            else int(row.events_ignored_until_ms),
             ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
             tokens_made=int(row.tokens_made or 0),
         )
@@ -222,15 +224,17 @@ class PeopleStore:
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
         """Return those of up to 100 people who are registered, each with when that began (milliseconds)."""
         return {
-            user_id: _begun_ms(item) for user_id, item in self._profiles(user_ids) if "leaving_ms" not in item
+            user_id: _begun_ms(item)
+            for user_id, item in self._profiles(user_ids)
+            if "deletion_requested_ms" not in item
         }
 
     def left(self, user_ids: Iterable[int]) -> dict[int, int | None]:
         """Return those of up to 100 people who ever left, each with when they came back; None: not yet."""
         return {
-            user_id: None if "leaving_ms" in item else _begun_ms(item)
+            user_id: None if "deletion_requested_ms" in item else _begun_ms(item)
             for user_id, item in self._profiles(user_ids)
-            if "leaving_ms" in item or "left_ms" in item
+            if "deletion_requested_ms" in item or "events_ignored_until_ms" in item
         }
 
     def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
@@ -252,14 +256,14 @@ class PeopleStore:
             raise Unauthorized("You are not registered any more: sign in again.")
         ended = {entry.partition(" ")[0] for entry in row.ended or ()}
         begun_ms = int(row.created_ms)
-        if row.leaving_ms is None:
+        if row.deletion_requested_ms is None:
             # Who left and came back has not brought the sessions of before along; until then they let
             # them ask again.
-            begun_ms = max(begun_ms, int(row.left_ms or 0))
+            begun_ms = max(begun_ms, int(row.events_ignored_until_ms or 0))
         is_earlier = signed_in_ms < begun_ms
         if session_id in ended or is_earlier or signed_in_ms <= (row.signed_out_ms or 0):
             raise Unauthorized("The session is over: sign in again.")
-        return Person(user_id, row.login, is_leaving=row.leaving_ms is not None)
+        return Person(user_id, row.login, is_being_deleted=row.deletion_requested_ms is not None)
 
     def end_session(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
         """End a session, which would have gone on until some time at the longest."""
@@ -338,7 +342,7 @@ class PeopleStore:
         pk = user_pk(user_id)
         for _ in attempts(_ATTEMPTS):
             profile = self._table.get(pk, PROFILE_SK)
-            if profile is None or "created_ms" not in profile or "leaving_ms" in profile:
+            if profile is None or "created_ms" not in profile or "deletion_requested_ms" in profile:
                 raise Unauthorized("You are not registered any more: sign in again.")
             signed_out_ms = int(profile["signed_out_ms"]["N"]) if "signed_out_ms" in profile else None
             if signed_out_ms is not None and signed_in_ms <= signed_out_ms:
@@ -349,7 +353,7 @@ class PeopleStore:
             # A token says whether it is an admin's by its login, so that has to be the present one.
             unchanged = (
                 (ProfileItem.login == login)
-                & ProfileItem.leaving_ms.does_not_exist()
+                & ProfileItem.deletion_requested_ms.does_not_exist()
                 & as_read(ProfileItem.signed_out_ms, signed_out_ms)
                 & _made_so_far(profile)
             )
@@ -460,9 +464,11 @@ def is_token(text: str) -> bool:
 
 
 def _begun_ms(profile: RawItem) -> int:
-    left_ms = int(profile["left_ms"]["N"]) if "left_ms" in profile else 0
+    events_ignored_until_ms = (
+        int(profile["events_ignored_until_ms"]["N"]) if "events_ignored_until_ms" in profile else 0
+    )
     # The profile of who came back while they were being deleted is the one of before.
-    return max(int(profile["created_ms"]["N"]), left_ms)
+    return max(int(profile["created_ms"]["N"]), events_ignored_until_ms)
 
 
 def _made_so_far(profile: RawItem | None) -> Condition:

@@ -69,7 +69,7 @@ class Page:
 
 
 # Where a page of all open timers begins: a shard, and the key before it.
-Place: TypeAlias = tuple[int, RawItem | None]
+OpenTimersCursor: TypeAlias = tuple[int, RawItem | None]
 
 
 class OpenTimer(NamedTuple):
@@ -217,9 +217,11 @@ class TimerQueries:
                 issue=to_issue(item),
             )
 
-    def open_page(self, place: Place | None = None) -> tuple[list[Timer], Place | None]:
-        """Return some of all open timers, and the place after them; None if these are the last."""
-        after: Place | None = (0, None) if place is None else place
+    def open_page(
+        self, cursor: OpenTimersCursor | None = None
+    ) -> tuple[list[Timer], OpenTimersCursor | None]:
+        """Return some of all open timers, and the cursor after them; None if these are the last."""
+        after: OpenTimersCursor | None = (0, None) if cursor is None else cursor
         keys: list[tuple[str, str]] = []
         while after is not None and len(keys) < _OPEN_PAGE:
             shard, key = after

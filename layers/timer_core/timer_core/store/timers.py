@@ -19,10 +19,10 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
 from timer_core.store.items import (
-    FOCUS_SK,
+    RUN_LOCK_SK,
     TimerItem,
     key_sk,
-    settled_until,
+    locked_until,
     timer_sk,
     to_timer,
     tombstone,
@@ -42,7 +42,7 @@ from timer_core.store.writes import (
     put_changed,
     put_new,
     remember_answer,
-    take_focus,
+    take_run_lock,
     take_slot,
 )
 
@@ -326,7 +326,7 @@ class TimerStore(TimerQueries):
                 return None
             if not timer.is_open:
                 return None
-            stopped = replace(timer.expire(limit_ms, now_ms, by), settled_ms=now_ms)
+            stopped = replace(timer.expire(limit_ms, now_ms, by), locked_until_ms=now_ms)
             if self._close(stopped, now_ms):
                 return replace(stopped, version=stopped.version + 1)
         raise TooMuchContention("The timer could not be stopped: others kept changing it.")
@@ -405,7 +405,7 @@ class TimerStore(TimerQueries):
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
         at_ms = timer.changed_ms
-        focus, others = self._focus_and_others(timer, written)
+        focus, others = self._run_lock_and_others(timer, written)
         later = [other for other in others if other.changed_ms > at_ms]
         if later:
             successor = min(later, key=lambda other: other.changed_ms)
@@ -415,15 +415,15 @@ class TimerStore(TimerQueries):
 
     def _pauses(self, timer: Timer, at_ms: int) -> list[Write]:
         """Return the writes that pause the person's other running timers."""
-        focus, others = self._focus_and_others(timer)
+        focus, others = self._run_lock_and_others(timer)
         return [focus, *self._pause_all(others, timer.ulid, at_ms)]
 
-    def _focus_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
+    def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
         """Return the write that takes the focus, and the person's other running timers but those spared.
 
         The focus is read first: who begins to run after that makes the write be refused.
         """
-        focus = take_focus(timer.user_id, self._table.get(user_pk(timer.user_id), FOCUS_SK))
+        focus = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
             user_pk(timer.user_id),
             index="open-by-user",
@@ -486,9 +486,9 @@ class TimerStore(TimerQueries):
             writes = [put_changed(moved)]
             if (timer.issue and timer.issue.key) != (issue.key if issue else None):
                 if timer.issue is not None:
-                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, settles=True))
+                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
                 if issue is not None:
-                    writes.append(take_slot(issue, timer.user_id, timer.ulid, settled_ms=now_ms))
+                    writes.append(take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms))
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
@@ -518,8 +518,8 @@ class TimerStore(TimerQueries):
                 # By this very request, whose answer was lost.
                 return
             timer = existing(item)
-            settled_ms = now_ms if timer.is_open else settled_until(item or {})
-            grave = tombstone(pk, sk, now_ms, settled_ms)
+            locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
+            grave = tombstone(pk, sk, now_ms, locked_until_ms)
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=grave)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))

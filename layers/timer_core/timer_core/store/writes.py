@@ -12,9 +12,9 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
-    FOCUS_SK,
-    FocusItem,
+    RUN_LOCK_SK,
     IdempotencyItem,
+    RunLockItem,
     SlotItem,
     TimerItem,
     cause_of,
@@ -81,30 +81,30 @@ def _put(timer: Timer, condition: Condition) -> Write:
     return Write("Put", pk, sk, condition, item=timer_item(timer))
 
 
-def take_slot(issue: Issue, user_id: int, ulid: str, settled_ms: int | None = None) -> Write:
+def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> Write:
     """Return the write that makes a timer the open one of a person on an issue."""
     actions: list[UpdateAction] = [
         SlotItem.open_ulid.set(ulid),
         SlotItem.ulids.add({ulid}),
         SlotItem.expires_at.remove(),
     ]
-    if settled_ms is not None:
-        actions.append(SlotItem.settled_ms.set(settled_ms))
+    if locked_until_ms is not None:
+        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
     vacant = SlotItem.open_ulid.does_not_exist()
     return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
 
 
-def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, settles: bool = False) -> Write:
+def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool = False) -> Write:
     """Return the write after which a person has no open timer on an issue.
 
-    With ``settles``, events up to now change none of their timers on it any more.
+    With ``locks``, events up to now change none of their timers on it any more.
     """
     actions: list[UpdateAction] = [
         SlotItem.open_ulid.remove(),
         SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS)),
     ]
-    if settles:
-        actions.append(SlotItem.settled_ms.set(now_ms))
+    if locks:
+        actions.append(SlotItem.locked_until_ms.set(now_ms))
     return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
 
 
@@ -171,11 +171,11 @@ def remember_answer(
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
 
 
-def take_focus(user_id: int, read: RawItem | None) -> Write:
+def take_run_lock(user_id: int, read: RawItem | None) -> Write:
     """Return the write of whoever makes a timer run; it is refused if another did since the read."""
-    taken = int(read["taken"]["N"]) if read else 0
-    as_read = FocusItem.taken == taken if read else FocusItem.pk.does_not_exist()
-    return Write("Update", user_pk(user_id), FOCUS_SK, as_read, [FocusItem.taken.set(taken + 1)])
+    version = int(read["version"]["N"]) if read else 0
+    as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
+    return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
 
 
 def correct(user_id: int, ulid: str, patch: Patch) -> Write:
@@ -212,7 +212,7 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
         # What the sweeper settled stays so.
-        actions.append(TimerItem.settled_ms.set(TimerItem.settled_ms | end))
+        actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
 

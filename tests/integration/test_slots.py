@@ -9,8 +9,8 @@ import pytest
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Fact
-from timer_core.store.facts import FactStore
+from timer_core.domain.replay import Event
+from timer_core.store.events import EventStore
 from timer_core.store.queries import Filters
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
@@ -35,7 +35,7 @@ class Desk:
         self.number = next(_numbers)
         self.table = table
         self.store = TimerStore(table)
-        self.facts = FactStore(table, self.store)
+        self.event_store = EventStore(table, self.store)
         self.now = T0
         self.here, self.there = (Issue("octo-org", name, self.number) for name in ("here", "there"))
 
@@ -66,8 +66,8 @@ class Desk:
         self.now += 1_000
         users = None if kind == "closed" else frozenset({self.number})
         at_ms = self.now - late_ms
-        fact = Fact(delivery or f"{kind} {at_ms}", kind, at_ms, users)
-        self.facts.apply(fact, self.here, now_ms=self.now)
+        event = Event(delivery or f"{kind} {at_ms}", kind, at_ms, users)
+        self.event_store.apply(event, self.here, now_ms=self.now)
 
     def timers(self) -> list[Timer]:
         """Return the person's timers, oldest first."""
@@ -125,7 +125,7 @@ def test_an_issue_that_moves_leaves_its_places(desk: Desk, is_open: bool) -> Non
     if not is_open:
         desk.hear("closed")
     desk.now += DAY
-    desk.facts.move_issue(Move(f"move-{desk.number}", desk.here, desk.there, desk.now), now_ms=desk.now)
+    desk.event_store.move_issue(Move(f"move-{desk.number}", desk.here, desk.there, desk.now), now_ms=desk.now)
     assert desk.kept_ms(desk.here) == KEPT_DAYS * DAY
     assert desk.kept_ms(desk.there) == (None if is_open else KEPT_DAYS * DAY)
 

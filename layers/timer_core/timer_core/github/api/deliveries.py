@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from timer_core.clock import ms_of
-from timer_core.github.client import GitHub
+from timer_core.github.api.client import GitHub
 
 _PAGE = 100
 
@@ -52,7 +52,7 @@ def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, page: 
     Parameters
     ----------
     hook
-        The webhook's path in the REST API, as in `timer_core.github.messages.Hook`.
+        The webhook's path in the REST API, as in `timer_core.github.webhooks.messages.Hook`.
     owner
         Who owns it; None for the App's own.
     page

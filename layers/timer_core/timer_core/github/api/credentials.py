@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from timer_core.clients import CLIENT_CONFIG
-from timer_core.github.errors import InvalidCredential, Unavailable
+from timer_core.github.api.errors import InvalidCredential, Unavailable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from timer_core.clock import iso, ms_of
-from timer_core.github.client import GitHub
-from timer_core.github.errors import Refused
-from timer_core.github.issues import ITEM_TYPES, Ask, ask_issues, issue_fields, state_of
-from timer_core.github.messages import CardEvent
-from timer_core.github.timeline import IssueState
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.errors import Refused
+from timer_core.github.api.issues import ITEM_TYPES, Ask, ask_issues, issue_fields, state_of
+from timer_core.github.api.timeline import IssueState
+from timer_core.github.webhooks.messages import CardEvent
 
 
 @dataclass(frozen=True, slots=True)

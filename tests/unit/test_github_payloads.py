@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timer_core.domain.replay import EFFECTS
-from timer_core.github.events import (
+from timer_core.github.webhooks.messages import (
+    CardEvent,
+    CommentEvent,
+    Hook,
+    IssueEvent,
+    Message,
+    MoveEvent,
+    QueuedEvent,
+    from_json,
+    to_json,
+)
+from timer_core.github.webhooks.payloads import (
     READERS,
     REDELIVERY_WINDOW,
     Ignored,
@@ -21,24 +32,13 @@ from timer_core.github.events import (
     hook_of,
     read,
 )
-from timer_core.github.messages import (
-    CardEvent,
-    CommentEvent,
-    Event,
-    Hook,
-    IssueEvent,
-    Message,
-    MoveEvent,
-    from_json,
-    to_json,
-)
-from timer_core.github.vocabulary import Vocabulary
+from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-VOCABULARY = Vocabulary(
+VOCABULARY = TriggerConfig(
     start_labels=frozenset({"bug"}),
     command_prefix="/timer",
     status_field="Status",
@@ -58,19 +58,19 @@ def ms(time: str) -> int:
 
 def deliver_all(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
-) -> tuple[Event, ...] | Ignored:
+) -> tuple[QueuedEvent, ...] | Ignored:
     return read(
         name.partition(".")[0],
         payload(name) if body is None else body,
         delivery=GUID,
         received_ms=ms(received),
-        vocabulary=VOCABULARY,
+        triggers=VOCABULARY,
     )
 
 
 def deliver(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
-) -> Event | Ignored:
+) -> QueuedEvent | Ignored:
     """Deliver what holds one event."""
     found = deliver_all(name, body, received)
     if isinstance(found, Ignored):
@@ -128,7 +128,7 @@ def test_what_changes_no_timer_is_ignored(name: str) -> None:
 def test_an_unknown_event_is_ignored_whatever_its_action(name: str) -> None:
     body = payload("issues.assigned")
     body["action"] = "assigned" if name != "issues" else "invented"
-    found = read(name, body, delivery=GUID, received_ms=0, vocabulary=VOCABULARY)
+    found = read(name, body, delivery=GUID, received_ms=0, triggers=VOCABULARY)
     assert found == Ignored("not_handled")
 
 
@@ -370,12 +370,12 @@ class TestLabels:
         )
 
     def test_while_another_start_label_is_left_its_removal_changes_nothing(self) -> None:
-        vocabulary = replace(VOCABULARY, start_labels=frozenset({"bug", "urgent"}))
+        triggers = replace(VOCABULARY, start_labels=frozenset({"bug", "urgent"}))
         body = payload("issues.unlabeled")
 
-        def deliver_with(*labels: str) -> tuple[Event, ...] | Ignored:
+        def deliver_with(*labels: str) -> tuple[QueuedEvent, ...] | Ignored:
             body["issue"]["labels"] = [{"name": label} for label in labels]
-            return read("issues", body, delivery=GUID, received_ms=0, vocabulary=vocabulary)
+            return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
         # Itself does not count, should GitHub still name it.
@@ -457,7 +457,7 @@ class TestMoves:
             origin="octo-org/octo-repo",
             target="Codertocat/Hello-World",
             at_ms=ms("2019-10-25T22:46:30Z"),
-            heard_ms=ms(received),
+            received_ms=ms(received),
             numbers=(1, 1),
         )
 

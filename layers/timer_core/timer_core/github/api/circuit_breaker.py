@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from timer_core.github.errors import QueryFailed, RateLimited, Unavailable
+from timer_core.github.api.errors import QueryFailed, RateLimited, Unavailable
 
 _OUTAGE_S = 10.0
 _LONGEST_OUTAGE_S = 60.0
@@ -11,7 +11,7 @@ _LONGEST_OUTAGE_S = 60.0
 _EVERYBODY = "*"
 
 
-class Pauses:
+class CircuitBreaker:
     """Remembers Unavailable, for as long as it says.
 
     A rate limit is that of one account's installation ("Rate limits for the REST API"). That a query failed

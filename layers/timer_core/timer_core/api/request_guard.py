@@ -18,10 +18,10 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 
 # What is left to do for those who have asked to be deleted.
-_WHILE_LEAVING = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
+_ALLOWED_DURING_DELETION = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
-class Door:
+class RequestGuard:
     """Lets callers in: knows who they are, how much they have changed, and renews their sessions.
 
     Parameters
@@ -63,7 +63,7 @@ class Door:
             cookies=requests.cookies(event),
             own_origin=requests.origin(event),
         )
-        if caller.person.is_leaving and (method, event["rawPath"]) not in _WHILE_LEAVING:
+        if caller.person.is_being_deleted and (method, event["rawPath"]) not in _ALLOWED_DURING_DELETION:
             raise Unauthorized("You have asked to be deleted. If you have changed your mind, sign in again.")
         if method not in SAFE_METHODS:
             self.count(caller, now_ms=now_ms)

@@ -3,9 +3,9 @@
 import pytest
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact
+from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer
-from timer_core.store.facts import FactStore
+from timer_core.store.events import EventStore
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
@@ -24,7 +24,7 @@ class Desk:
 
     def __init__(self, table: Table, *, exclusive: bool = False) -> None:
         self.store = TimerStore(table, exclusive=exclusive)
-        self.facts = FactStore(table, self.store)
+        self.event_store = EventStore(table, self.store)
 
     def start(
         self, minute: float, issue: Issue = ISSUE, key: Idempotency | None = None
@@ -39,7 +39,9 @@ class Desk:
 
     def hear(self, kind: str, minute: float, *, heard: float, issue: Issue = ISSUE) -> list[Timer]:
         users = None if kind in ("closed", "deleted") else frozenset({ANN})
-        return self.facts.apply(Fact(f"{kind} {minute}", kind, at(minute), users), issue, now_ms=at(heard))
+        return self.event_store.apply(
+            Event(f"{kind} {minute}", kind, at(minute), users), issue, now_ms=at(heard)
+        )
 
     def spans(self, until: float = 60, issue: Issue = ISSUE) -> list[tuple[float, float | None, float]]:
         """Return start, end and active time of the timers on an issue, in minutes."""
@@ -135,12 +137,12 @@ def test_with_exclusive_timers_a_late_event_does_not_take_the_time_of_a_later_ti
 
 def test_a_fact_of_a_later_version_is_refused_and_blocks_nothing(desk: Desk) -> None:
     with pytest.raises(ValueError, match="invented"):
-        desk.facts.apply(Fact("x", "invented", at(0), frozenset({ANN})), ISSUE, now_ms=at(0))
+        desk.event_store.apply(Event("x", "invented", at(0), frozenset({ANN})), ISSUE, now_ms=at(0))
     desk.hear("assigned", 1, heard=1)
     assert desk.spans() == [(1, None, 59)]
 
 
-def test_late_facts_are_taken_after_more_timers_than_one_read_returns(desk: Desk) -> None:
+def test_late_events_are_taken_after_more_timers_than_one_read_returns(desk: Desk) -> None:
     for number in range(105):
         timer, _ = desk.start(number)
         desk.act("stop", timer, number + 0.5)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-# The kind of an event that is no fact about a timer but time to add.
+# The kind of an event that is no event about a timer but time to add.
 LOG = "comment.log"
 # The path of the webhook that a GitHub App has.
 APP_HOOK = "/app/hook"
@@ -21,16 +21,16 @@ class IssueEvent:
         What the same event has in common when it is told again: GitHub's GUID of the delivery; for
         a command, the comment.
     kind
-        A kind of fact, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
+        A kind of event, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
     at_ms
         When it counts from (milliseconds since the epoch).
     users
         The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
-    duration_ms, told_ms
+    duration_ms, commented_ms
         The time to add, if somebody logs some, and when GitHub says that they did.
     title
         The issue's title; empty if the delivery does not say.
-    read_ms
+    fetched_ms
         When GitHub's timeline was read that told of it, because no delivery had; 0 if one did.
     """
 
@@ -41,9 +41,9 @@ class IssueEvent:
     at_ms: int
     users: tuple[int, ...] | None = None
     duration_ms: int = 0
-    told_ms: int = 0
+    commented_ms: int = 0
     title: str = ""
-    read_ms: int = 0
+    fetched_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class MoveEvent:
         The repositories' full names before and after.
     numbers
         The issue's number before and after; None if all issues of the repository keep theirs.
-    heard_ms
+    received_ms
         When the delivery was received.
     """
 
@@ -89,7 +89,7 @@ class MoveEvent:
     origin: str
     target: str
     at_ms: int
-    heard_ms: int
+    received_ms: int
     numbers: tuple[int, int] | None = None
 
 
@@ -113,7 +113,7 @@ class CommentEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerEvent:
+class ReplyEvent:
     """The answer to a comment with commands, ready to be sent to GitHub.
 
     Attributes
@@ -133,26 +133,26 @@ class AnswerEvent:
     text: str = ""
 
 
-Event: TypeAlias = IssueEvent | CardEvent | MoveEvent | CommentEvent | AnswerEvent
+QueuedEvent: TypeAlias = IssueEvent | CardEvent | MoveEvent | CommentEvent | ReplyEvent
 
-_TYPES: dict[str, type[Event]] = {
+_TYPES: dict[str, type[QueuedEvent]] = {
     "issue": IssueEvent,
     "card": CardEvent,
     "move": MoveEvent,
     "comment": CommentEvent,
-    "answer": AnswerEvent,
+    "answer": ReplyEvent,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
-def group_of(event: Event) -> str:
+def group_of(event: QueuedEvent) -> str:
     """Return what the events have in common that are processed one after the other."""
     match event:
         case CardEvent():
             return event.content
         case MoveEvent():
             return f"{event.origin}#{event.numbers[0] if event.numbers else ''}".lower()
-        case AnswerEvent():
+        case ReplyEvent():
             return f"comment-{event.comment}"
         case IssueEvent() | CommentEvent():
             return f"{event.repo}#{event.number}".lower()
@@ -175,7 +175,7 @@ class Hook:
 class Message:
     """A delivery in the queue: its events in their order, and the webhook if GitHub named one."""
 
-    events: tuple[Event, ...]
+    events: tuple[QueuedEvent, ...]
     hook: Hook | None = None
 
     @property
@@ -185,7 +185,7 @@ class Message:
         return self.events[-1].delivery if self.events else ""
 
 
-def to_json(events: Sequence[Event], hook: Hook | None = None) -> str:
+def to_json(events: Sequence[QueuedEvent], hook: Hook | None = None) -> str:
     """Return the text that goes into the queue."""
     message = {
         "events": [{"type": _NAMES[type(event)], **asdict(event)} for event in events],
@@ -207,7 +207,7 @@ def from_json(text: str) -> Message:
     return Message(tuple(map(_event, loaded["events"])), None if hook is None else Hook(hook))
 
 
-def _event(fields: dict[str, Any]) -> Event:
+def _event(fields: dict[str, Any]) -> QueuedEvent:
     kind = _TYPES[fields.pop("type")]
     tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
     return kind(**fields | tuples)

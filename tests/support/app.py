@@ -22,7 +22,7 @@ from tests.support.browser import ORIGIN, Browser, where
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from timer_core import secrets
-from timer_core.api import door
+from timer_core.api import request_guard
 from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore
@@ -67,7 +67,7 @@ class Seconds:
 
 
 @dataclass
-class House:
+class App:
     """Both functions, warm until told otherwise.
 
     Attributes
@@ -147,7 +147,7 @@ class House:
 
     def session(self, browser: Browser) -> Session:
         """Return what the session in a browser's cookie says."""
-        return door.sessions().read(browser.cookies[SESSION_COOKIE], now_s=self.clock.ms // 1000)
+        return request_guard.sessions().read(browser.cookies[SESSION_COOKIE], now_s=self.clock.ms // 1000)
 
     def timers_of(self, who: Account) -> list[Timer]:
         """Return somebody's timers."""
@@ -163,8 +163,8 @@ class House:
     def cool(self) -> None:
         """Let both functions begin anew: they know nobody any more, nor the keys."""
         for function in (self.auth, self.timelogs):
-            function.door = door.Door(function.table, function.logger)
-        door.sessions.cache_clear()
+            function.guard = request_guard.RequestGuard(function.table, function.logger)
+        request_guard.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:
         """Store the keys that sessions are signed with."""
@@ -186,7 +186,7 @@ class House:
 
 
 @contextmanager
-def open_house(table: Table, github: FakeGitHub, **variables: str) -> Iterator[House]:
+def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
     """Run the functions on a table; the variables are those of template.yaml.
 
     Houses may be opened one in the other: the environment is that of the one that was opened last.
@@ -195,7 +195,7 @@ def open_house(table: Table, github: FakeGitHub, **variables: str) -> Iterator[H
         # Only SSM and Secrets Manager are moto's.
         stack.enter_context(mock_aws(config={"core": {"mock_credentials": False}}))
         client = github.new_oauth_app(f"{ORIGIN}/api/auth/callback/")
-        oauth = f"/house-{next(_numbers)}/oauth"
+        oauth = f"/app-{next(_numbers)}/oauth"
         boto3.client("ssm").put_parameter(
             Name=oauth,
             Value=json.dumps({"client_id": client.client_id, "client_secret": client.client_secret}),
@@ -221,8 +221,8 @@ def open_house(table: Table, github: FakeGitHub, **variables: str) -> Iterator[H
         patch.setattr(auth, "now_ms", clock)
         patch.setattr(timelogs, "now_ms", clock)
         patch.setattr(secrets, "time", seconds)
-        house = House(github, client, table, auth, timelogs, secret["ARN"], oauth, clock, seconds)
-        house.sign_with(KEY)
-        house.cool()
-        yield house
-        door.sessions.cache_clear()
+        app = App(github, client, table, auth, timelogs, secret["ARN"], oauth, clock, seconds)
+        app.sign_with(KEY)
+        app.cool()
+        yield app
+        request_guard.sessions.cache_clear()

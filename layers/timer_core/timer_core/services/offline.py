@@ -8,13 +8,13 @@ comes late (see `timer_core.domain.replay`).
 from timer_core.domain.errors import NotFound, TransitionTooEarly
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Timer
-from timer_core.store.facts import FactStore
+from timer_core.store.events import EventStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency
 
 
-class OfflineStore:
+class OfflineActions:
     """Takes what people did offline.
 
     Parameters
@@ -27,7 +27,7 @@ class OfflineStore:
 
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._timers = timers
-        self._facts = FactStore(table, timers)
+        self._event_store = EventStore(table, timers)
 
     def start(
         self,
@@ -58,8 +58,8 @@ class OfflineStore:
             answered = idempotency and self._timers.answered(user_id, idempotency, now_ms=now_ms)
             if answered:
                 # The one that was answered may not have got as far as that.
-                return self.bring_in_line(answered[0], now_ms=now_ms), answered[1]
-            issue = self._facts.home(issue, at_ms=now_ms)
+                return self.rederive(answered[0], now_ms=now_ms), answered[1]
+            issue = self._event_store.home(issue, at_ms=now_ms)
             already = self._open_since_before(user_id, issue, at_ms=at_ms, now_ms=now_ms)
             if already and idempotency:
                 return self._timers.keep_answer(already, idempotency, now_ms=now_ms)
@@ -74,9 +74,9 @@ class OfflineStore:
             idempotency=idempotency,
             at_ms=at_ms,
         )
-        return self.bring_in_line(timer, now_ms=now_ms), created
+        return self.rederive(timer, now_ms=now_ms), created
 
-    def bring_in_line(self, timer: Timer, *, now_ms: int) -> Timer:
+    def rederive(self, timer: Timer, *, now_ms: int) -> Timer:
         """Return a timer that was changed for a time in the past as it is after what was told since.
 
         If it has become part of the one that is open on the issue, that one is returned.
@@ -90,11 +90,11 @@ class OfflineStore:
         """
         if timer.issue is None:
             return timer
-        self._facts.bring_in_line(timer.issue, since=None, timed=lambda _: [timer.user_id], now_ms=now_ms)
+        self._event_store.rederive(timer.issue, since=None, timed=lambda _: [timer.user_id], now_ms=now_ms)
         try:
             return self._timers.get(timer.user_id, timer.ulid)
         except NotFound:
-            for other in self._facts.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
+            for other in self._event_store.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
                 if other.is_open:
                     return other
             raise
@@ -107,7 +107,7 @@ class OfflineStore:
         TransitionTooEarly
             If none is open.
         """
-        ever = self._facts.timers_of(user_id, home, at_ms=now_ms)
+        ever = self._event_store.timers_of(user_id, home, at_ms=now_ms)
         # Others were corrected to be on another issue.
         known = [timer for timer in ever if timer.issue and timer.issue.key == home.key]
         ended = [timer for timer in known if timer.end_ms is not None and timer.end_ms > at_ms]

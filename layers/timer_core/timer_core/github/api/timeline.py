@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Fact, uuid_time
-from timer_core.github.messages import IssueEvent
-from timer_core.github.vocabulary import Vocabulary
+from timer_core.domain.replay import Event, uuid_time
+from timer_core.github.webhooks.messages import IssueEvent
+from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
@@ -89,20 +89,20 @@ class IssueState:
                 return replace(before, labels=self.labels | {event.label.lower()})
         return before
 
-    def events(self, vocabulary: Vocabulary, *, read_ms: int) -> list[IssueEvent]:
+    def events(self, triggers: TriggerConfig, *, fetched_ms: int) -> list[IssueEvent]:
         """Return the events that GitHub should have delivered, each named by its place in the timeline.
 
-        As `timer_core.github.events` reads them from deliveries.
+        As `timer_core.github.webhooks.payloads` reads them from deliveries.
 
         Parameters
         ----------
-        read_ms
+        fetched_ms
             When GitHub was asked for this state.
         """
         events = []
         state = self
         for entry in reversed(self.timeline):
-            users = _concerned(entry, state, vocabulary)
+            users = _concerned(entry, state, triggers)
             if users is None or users:
                 event = IssueEvent(
                     delivery=entry.node_id,
@@ -112,14 +112,14 @@ class IssueState:
                     at_ms=entry.at_ms,
                     users=users,
                     title=self.issue.title,
-                    read_ms=read_ms,
+                    fetched_ms=fetched_ms,
                 )
                 events.append(event)
             state = state._without(entry)
         return events[::-1]
 
 
-def _concerned(entry: TimelineEvent, state: IssueState, vocabulary: Vocabulary) -> tuple[int, ...] | None:
+def _concerned(entry: TimelineEvent, state: IssueState, triggers: TriggerConfig) -> tuple[int, ...] | None:
     """Return whom an entry concerns: nobody if it changes no timer, None if everybody."""
     assignees = tuple(sorted(state.assignees))
     match entry.kind:
@@ -131,14 +131,14 @@ def _concerned(entry: TimelineEvent, state: IssueState, vocabulary: Vocabulary) 
             return None
         case "reopened":
             return assignees
-        case "labeled" if not state.is_closed and entry.label.lower() in vocabulary.start_labels:
+        case "labeled" if not state.is_closed and entry.label.lower() in triggers.start_labels:
             return assignees
-        case "unlabeled" if entry.label.lower() in vocabulary.start_labels:
-            return () if state.labels & vocabulary.start_labels else assignees
+        case "unlabeled" if entry.label.lower() in triggers.start_labels:
+            return () if state.labels & triggers.start_labels else assignees
     return ()
 
 
-def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEvent]:
+def missing(events: Sequence[IssueEvent], known: Iterable[Event]) -> list[IssueEvent]:
     """Return those events of a timeline that nobody told us of, named so that they keep their places.
 
     Parameters
@@ -150,7 +150,7 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
     """
     log = sorted(known, key=lambda fact: (fact.at_ms, uuid_time(fact.delivery)))
     # Each event of the timeline with the fact that tells of it, if there is one: the nearest ones first.
-    told: list[Fact | None] = [None] * len(events)
+    told: list[Event | None] = [None] * len(events)
     pairs = [
         (abs(fact.at_ms - event.at_ms), position, place)
         for position, event in enumerate(events)
@@ -163,7 +163,7 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
             told[position] = log[place]
             taken.add(place)
     found: list[IssueEvent] = []
-    before: Fact | None = None
+    before: Event | None = None
     for position, event in enumerate(events):
         fact = told[position]
         if fact is None:
@@ -178,12 +178,12 @@ def missing(events: Sequence[IssueEvent], known: Iterable[Fact]) -> list[IssueEv
     return found
 
 
-def _fact(event: IssueEvent) -> Fact:
+def _fact(event: IssueEvent) -> Event:
     users = None if event.users is None else frozenset(event.users)
-    return Fact(event.delivery, event.kind, event.at_ms, users)
+    return Event(event.delivery, event.kind, event.at_ms, users)
 
 
-def _place(event: IssueEvent, before: Fact | None, after: tuple[Fact, int] | None) -> str:
+def _place(event: IssueEvent, before: Event | None, after: tuple[Event, int] | None) -> str:
     """Name an event by a version 1 UUID whose time lies between those of its neighbours.
 
     That is how facts of one second are ordered, as GitHub's GUIDs are. ``after`` is the next one that

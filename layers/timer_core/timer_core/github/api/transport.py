@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 
-from timer_core.github.errors import RateLimited, Refused, Unavailable
+from timer_core.github.api.errors import RateLimited, Refused, Unavailable
 
 _HEADERS = {
     "Accept": "application/vnd.github+json",

@@ -3,13 +3,13 @@
 from urllib.parse import urlencode
 
 from timer_core.clock import iso
-from timer_core.github.client import GitHub
-from timer_core.github.messages import AnswerEvent
+from timer_core.github.api.client import GitHub
+from timer_core.github.webhooks.messages import ReplyEvent
 
 _PAGE = 100
 
 
-def send_answer(github: GitHub, answer: AnswerEvent) -> None:
+def send_reply(github: GitHub, answer: ReplyEvent) -> None:
     """Answer a comment; doing it again changes nothing.
 
     Raises

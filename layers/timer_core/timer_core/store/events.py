@@ -1,6 +1,6 @@
 """The log of what GitHub told about an issue, and the timers brought in line with it.
 
-A fact is put into the log first and its effects are derived from the log, never from the
+A event is put into the log first and its effects are derived from the log, never from the
 delivery alone. So whoever is interrupted in between only has to be started again, and the
 order in which deliveries come does not matter (see `timer_core.domain.replay`).
 
@@ -18,21 +18,21 @@ from pynamodb.models import Model
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move, Names
-from timer_core.domain.replay import EFFECTS, Fact, Outcome, distinct, replay
+from timer_core.domain.replay import EFFECTS, Event, Outcome, distinct, replay
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
-    FACT_DAYS,
+    EVENT_DAYS,
+    LOCKED_AFTER_MS,
     PROFILE_SK,
-    SETTLED_AFTER_MS,
     SlotItem,
     TimerItem,
     as_read,
     expiry,
     issue_pk,
+    locked_until,
     raw,
     repo_pk,
-    settled_until,
     timer_sk,
     to_timer,
     tombstone,
@@ -52,8 +52,8 @@ _MOST_TIMERS = 60
 _MOST_NAMES = 50
 
 
-class FactItem(Model):
-    """``issue#<owner/repo#n>`` / ``fact#<delivery>``: what GitHub told; expires by TTL."""
+class EventItem(Model):
+    """``issue#<owner/repo#n>`` / ``event#<delivery>``: what GitHub told; expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -61,8 +61,8 @@ class FactItem(Model):
     at_ms = NumberAttribute()
     users = UnicodeSetAttribute(null=True)
     title = UnicodeAttribute(null=True)
-    heard_ms = NumberAttribute(null=True)
-    made_up = BooleanAttribute(null=True)
+    received_ms = NumberAttribute(null=True)
+    backfilled = BooleanAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -89,7 +89,7 @@ class _Slot:
     user_id: int
     open_ulid: str | None = None
     ulids: frozenset[str] = frozenset()
-    settled_ms: int = 0
+    locked_until_ms: int = 0
     moved: frozenset[str] = frozenset()
 
 
@@ -98,12 +98,12 @@ class _Page:
     """What is kept under one name of an issue."""
 
     issue: Issue
-    facts: list[Fact] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     slots: dict[int, _Slot] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
 
 
-class _Family:
+class _IssueHistory:
     """What is kept under all names of an issue: the one asked for, those before it and those after."""
 
     def __init__(self, pages: dict[str, _Page]) -> None:
@@ -115,13 +115,13 @@ class _Family:
         """The keys of all names."""
         return self._pages.keys()
 
-    def facts(self, home: Issue) -> list[Fact]:
+    def events(self, home: Issue) -> list[Event]:
         """Return all that was told of the issue that bears a name now, each event once."""
         return distinct(
-            fact
+            event
             for page in self._pages.values()
-            for fact in page.facts
-            if self.names.home(page.issue, fact.at_ms).key == home.key
+            for event in page.events
+            if self.names.home(page.issue, event.at_ms).key == home.key
         )
 
     def slot(self, issue: Issue, user_id: int) -> _Slot:
@@ -166,12 +166,12 @@ class _Family:
 
     def concerned(self) -> set[int]:
         """Return everybody whom something is about: they have timers, or are about to."""
-        facts = (fact for page in self._pages.values() for fact in page.facts)
-        return self.timed().union(*(fact.users or () for fact in facts))
+        events = (event for page in self._pages.values() for event in page.events)
+        return self.timed().union(*(event.users or () for event in events))
 
 
-class FactStore:
-    """Takes facts in and changes timers accordingly.
+class EventStore:
+    """Takes events in and changes timers accordingly.
 
     Parameters
     ----------
@@ -185,8 +185,8 @@ class FactStore:
         self._table = table
         self._timers = timers
 
-    def apply(self, fact: Fact, issue: Issue, *, now_ms: int) -> list[Timer]:
-        """Put a fact into the log and bring the timers in line with it.
+    def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
+        """Put a event into the log and bring the timers in line with it.
 
         Doing it again, also after it broke off, ends with the same timers.
 
@@ -198,19 +198,19 @@ class FactStore:
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; the fact is in the log, and trying again is safe.
+            If others kept changing the timers; the event is in the log, and trying again is safe.
         """
-        if fact.kind not in EFFECTS:
+        if event.kind not in EFFECTS:
             # Not even logged: a later version may know it, and the dead-letter queue keeps it.
-            raise ValueError(f"Unknown kind of fact: {fact.kind}")
-        fact, is_new = self._log(fact, issue, now_ms)
+            raise ValueError(f"Unknown kind of event: {event.kind}")
+        event, is_new = self._log(event, issue, now_ms)
         family = self._read(issue)
-        home = family.names.home(issue, fact.at_ms)
-        concerned = family.timed() if fact.users is None else fact.users
-        new = fact.delivery if is_new else None
+        home = family.names.home(issue, event.at_ms)
+        concerned = family.timed() if event.users is None else event.users
+        new = event.delivery if is_new else None
         changed: list[Timer] = []
         for user_id in sorted(concerned):
-            changed += self._bring_in_line(user_id, fact, home, family, now_ms, new=new)
+            changed += self._rederive(user_id, event, home, family, now_ms, new=new)
         return changed
 
     def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
@@ -243,17 +243,17 @@ class FactStore:
         numbers = {int(item["number"]["N"]) for item in open_items}
         return [timer for number in sorted(numbers) for timer in self._follow(move.of(number), now_ms)]
 
-    def bring_in_line(
+    def rederive(
         self,
         issue: Issue,
         *,
-        since: Fact | None,
+        since: Event | None,
         timed: Callable[[set[int]], Iterable[int]],
         now_ms: int,
     ) -> list[Timer]:
-        """Derive timers on an issue again from a fact's place on, and return those that changed.
+        """Derive timers on an issue again from a event's place on, and return those that changed.
 
-        For what was logged by somebody who broke off then. Without a fact all are derived. ``timed``
+        For what was logged by somebody who broke off then. Without a event all are derived. ``timed``
         returns who is timed of those whom something is about.
 
         Raises
@@ -266,7 +266,7 @@ class FactStore:
         return [
             timer
             for user_id in sorted(timed(family.concerned()))
-            for timer in self._bring_in_line(user_id, since, home, family, now_ms)
+            for timer in self._rederive(user_id, since, home, family, now_ms)
         ]
 
     def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
@@ -281,11 +281,11 @@ class FactStore:
         """Return the present name of the issue that bore a name at some time."""
         return self._read(issue).names.home(issue, at_ms)
 
-    def known(self, issue: Issue, *, at_ms: int) -> tuple[Issue, list[Fact]]:
+    def known(self, issue: Issue, *, at_ms: int) -> tuple[Issue, list[Event]]:
         """Return the present name of the issue that bore a name at some time, and what was told of it."""
         family = self._read(issue)
         home = family.names.home(issue, at_ms)
-        return home, family.facts(home)
+        return home, family.events(home)
 
     def _follow(self, move: Move, now_ms: int) -> list[Timer]:
         family = self._read(move.origin)
@@ -293,24 +293,24 @@ class FactStore:
         return [
             timer
             for user_id in sorted(family.concerned())
-            for timer in self._bring_in_line(user_id, None, home, family, now_ms)
+            for timer in self._rederive(user_id, None, home, family, now_ms)
         ]
 
-    def _log(self, fact: Fact, issue: Issue, now_ms: int) -> tuple[Fact, bool]:
-        """Put the fact; return it as it was put when the delivery first came, and whether that is now."""
-        item = FactItem(
+    def _log(self, event: Event, issue: Issue, now_ms: int) -> tuple[Event, bool]:
+        """Put the event; return it as it was put when the delivery first came, and whether that is now."""
+        item = EventItem(
             pk=issue_pk(issue),
-            sk=f"fact#{fact.delivery}",
-            kind=fact.kind,
-            at_ms=fact.at_ms,
-            users=None if fact.users is None else {str(user) for user in fact.users},
-            title=fact.title or None,
-            heard_ms=fact.heard_ms,
-            made_up=fact.made_up or None,
-            expires_at=expiry(now_ms, FACT_DAYS),
+            sk=f"event#{event.delivery}",
+            kind=event.kind,
+            at_ms=event.at_ms,
+            users=None if event.users is None else {str(user) for user in event.users},
+            title=event.title or None,
+            received_ms=event.received_ms,
+            backfilled=event.backfilled or None,
+            expires_at=expiry(now_ms, EVENT_DAYS),
         )
         logged = self._put_once(item)
-        return (fact, True) if logged is None else (_to_fact(logged), False)
+        return (event, True) if logged is None else (_to_event(logged), False)
 
     def _log_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
         """Put both ends of a move and return it, or as it was put when the delivery first came."""
@@ -323,22 +323,22 @@ class FactStore:
                 target=_name(move.target),
                 at_ms=move.at_ms,
                 until_ms=move.until_ms,
-                expires_at=expiry(now_ms, FACT_DAYS),
+                expires_at=expiry(now_ms, EVENT_DAYS),
             )
             logged = self._put_once(item)
             move = move if logged is None else _to_move(logged)
         return move
 
-    def _put_once(self, item: FactItem | MoveItem) -> RawItem | None:
+    def _put_once(self, item: EventItem | MoveItem) -> RawItem | None:
         """Put an item, or return the one that is there."""
-        absent = FactItem.pk.does_not_exist()
+        absent = EventItem.pk.does_not_exist()
         try:
             self._table.write(Write("Put", item.pk, item.sk, absent, item=raw(item)))
         except ConditionFailed as failed:
             return failed.item
         return None
 
-    def _read(self, issue: Issue) -> _Family:
+    def _read(self, issue: Issue) -> _IssueHistory:
         """Return what is kept under all names of an issue."""
         pages: dict[str, _Page] = {}
         pending = [issue]
@@ -347,17 +347,17 @@ class FactStore:
             if name.key not in pages:
                 page = pages[name.key] = self._page(name)
                 pending += [end for move in page.moves for end in (move.origin, move.target)]
-        return _Family(pages)
+        return _IssueHistory(pages)
 
     def _page(self, issue: Issue) -> _Page:
         page = _Page(issue)
         for item in self._table.query_all(issue_pk(issue)):
             kind, _, _ = item["sk"]["S"].partition("#")
-            if kind == "fact":
-                fact = _to_fact(item)
+            if kind == "event":
+                event = _to_event(item)
                 # What a later version logged, before it was rolled back, waits for its return.
-                if fact.kind in EFFECTS:
-                    page.facts.append(fact)
+                if event.kind in EFFECTS:
+                    page.events.append(event)
             elif kind == "user":
                 slot = _to_slot(item, issue)
                 page.slots[slot.user_id] = slot
@@ -367,12 +367,12 @@ class FactStore:
         page.moves += [_to_move(item).of(issue.number) for item in of_repo]
         return page
 
-    def _bring_in_line(
+    def _rederive(
         self,
         user_id: int,
-        since: Fact | None,
+        since: Event | None,
         home: Issue,
-        family: _Family,
+        family: _IssueHistory,
         now_ms: int,
         *,
         new: str | None = None,
@@ -384,7 +384,7 @@ class FactStore:
                 if self._has_left(user_id):
                     return []
                 # The name was left and taken again: what is in the slot is of the issue before.
-                self._bring_in_line(user_id, None, family.names.destination(leaving), family, now_ms)
+                self._rederive(user_id, None, family.names.destination(leaving), family, now_ms)
                 family = self._read(home)
                 continue
             slots = [family.slot(home, user_id), *family.left(home, user_id)]
@@ -409,14 +409,14 @@ class FactStore:
 
     def _has_left(self, user_id: int) -> bool:
         profile = self._table.get(user_pk(user_id), PROFILE_SK)
-        return profile is not None and "leaving_ms" in profile
+        return profile is not None and "deletion_requested_ms" in profile
 
     def _replay(
         self,
         slots: Sequence[_Slot],
-        since: Fact | None,
+        since: Event | None,
         home: Issue,
-        family: _Family,
+        family: _IssueHistory,
         now_ms: int,
         new: str | None,
     ) -> Outcome | None:
@@ -425,29 +425,32 @@ class FactStore:
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         # ULIDs sort by time: these are the latest.
         ulids = sorted(known)[-_MOST_TIMERS:]
-        settled_ms = max(now_ms - SETTLED_AFTER_MS, *(slot.settled_ms for slot in slots))
-        facts = family.facts(home)
+        locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
+        events = family.events(home)
         keys = list(_keys(user_id, ulids))
-        if keys or any(fact.concerns(user_id) and fact.delivery != new for fact in facts):
+        if keys or any(event.concerns(user_id) and event.delivery != new for event in events):
             # There is something from before, when the person may have left and come back.
             keys.append((user_pk(user_id), PROFILE_SK))
-        timers, taken = [], set()
+        timers, used_ulids = [], set()
         for item in self._table.get_many(keys):
             if item["sk"]["S"] == PROFILE_SK:
-                if "leaving_ms" in item:
+                if "deletion_requested_ms" in item:
                     return None
-                settled_ms = max(settled_ms, int(item["left_ms"]["N"]) if "left_ms" in item else 0)
+                locked_until_ms = max(
+                    locked_until_ms,
+                    int(item["events_ignored_until_ms"]["N"]) if "events_ignored_until_ms" in item else 0,
+                )
                 continue
-            if "deleted_ms" not in item or "settled_ms" in item:
-                taken.add(item["sk"]["S"].removeprefix("timer#"))
-            if "settled_ms" in item:
-                settled_ms = max(settled_ms, settled_until(item))
+            if "deleted_ms" not in item or "locked_until_ms" in item:
+                used_ulids.add(item["sk"]["S"].removeprefix("timer#"))
+            if "locked_until_ms" in item:
+                locked_until_ms = max(locked_until_ms, locked_until(item))
             elif item.get("issue_key", {}).get("S") in family.keys:
                 timers.append(to_timer(item))
         if len(known) > len(ulids) and timers:
             # What came before the oldest that was read cannot be derived again.
-            settled_ms = max(settled_ms, min(timer.start_ms for timer in timers))
-        titles = ((fact.at_ms, fact.title) for fact in facts if fact.title)
+            locked_until_ms = max(locked_until_ms, min(timer.start_ms for timer in timers))
+        titles = ((event.at_ms, event.title) for event in events if event.title)
         _, title = max(titles, default=(0, home.title))
         return replay(
             issue=replace(home, title=title),
@@ -455,14 +458,14 @@ class FactStore:
             now_ms=now_ms,
             # A slot that is left brings timers along, which what was told of this name concerns.
             since=since if len(slots) == 1 else None,
-            facts=facts,
+            events=events,
             timers=timers,
-            settled_ms=settled_ms,
-            taken=taken,
+            locked_until_ms=locked_until_ms,
+            used_ulids=used_ulids,
         )
 
     def _writes(
-        self, slots: Sequence[_Slot], outcome: Outcome, home: Issue, family: _Family, now_ms: int
+        self, slots: Sequence[_Slot], outcome: Outcome, home: Issue, family: _IssueHistory, now_ms: int
     ) -> list[Write]:
         written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
         writes: list[Write] = []
@@ -472,7 +475,7 @@ class FactStore:
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
             # Its time is another timer's now, so nothing is settled.
-            grave = tombstone(pk, sk, now_ms, settled_ms=None)
+            grave = tombstone(pk, sk, now_ms, locked_until_ms=None)
             writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=grave))
         own, *left = slots
         actions: list[UpdateAction] = []
@@ -485,9 +488,9 @@ class FactStore:
         new = {timer.ulid for timer in outcome.changed}.union(*(slot.ulids for slot in left)) - own.ulids
         if new:
             actions.append(SlotItem.ulids.add(new))
-        settled_ms = max(slot.settled_ms for slot in slots)
-        if settled_ms > own.settled_ms:
-            actions.append(SlotItem.settled_ms.set(settled_ms))
+        locked_until_ms = max(slot.locked_until_ms for slot in slots)
+        if locked_until_ms > own.locked_until_ms:
+            actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
         arrived = family.followed(own, home) - own.moved
         if arrived:
             actions.append(SlotItem.moved.add(arrived))
@@ -500,7 +503,7 @@ class FactStore:
             leave = [
                 SlotItem.open_ulid.remove(),
                 SlotItem.ulids.remove(),
-                SlotItem.settled_ms.remove(),
+                SlotItem.locked_until_ms.remove(),
                 empty,
             ]
             writes.append(_slot_write(slot, [*leave, SlotItem.moved.add(family.followed(slot, home))]))
@@ -509,23 +512,23 @@ class FactStore:
 
 def _put_derived(timer: Timer) -> Write:
     """Return the write of a timer that is not there, or had become part of another one."""
-    vanished = TimerItem.deleted_ms.exists() & TimerItem.settled_ms.does_not_exist()
+    vanished = TimerItem.deleted_ms.exists() & TimerItem.locked_until_ms.does_not_exist()
     new = put_new(replace(timer, version=1))
     return replace(new, condition=TimerItem.pk.does_not_exist() | vanished)
 
 
-def _to_fact(item: RawItem) -> Fact:
-    """Return the fact of an item."""
-    row = FactItem.from_raw_data(item)
+def _to_event(item: RawItem) -> Event:
+    """Return the event of an item."""
+    row = EventItem.from_raw_data(item)
     users = frozenset(int(user) for user in row.users) if row.users else None
-    return Fact(
-        delivery=row.sk.removeprefix("fact#"),
+    return Event(
+        delivery=row.sk.removeprefix("event#"),
         kind=row.kind,
         at_ms=int(row.at_ms),
         users=users,
         title=row.title or "",
-        heard_ms=int(row.heard_ms or 0),
-        made_up=bool(row.made_up),
+        received_ms=int(row.received_ms or 0),
+        backfilled=bool(row.backfilled),
     )
 
 
@@ -565,6 +568,6 @@ def _to_slot(item: RawItem, issue: Issue) -> _Slot:
         user_id=int(row.sk.removeprefix("user#")),
         open_ulid=row.open_ulid,
         ulids=frozenset(row.ulids or ()),
-        settled_ms=int(row.settled_ms or 0),
+        locked_until_ms=int(row.locked_until_ms or 0),
         moved=frozenset(row.moved or ()),
     )

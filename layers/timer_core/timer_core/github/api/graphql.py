@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from timer_core.github.errors import QueryFailed, Refused, Unavailable
-from timer_core.github.transport import Response, rate_limited
+from timer_core.github.api.errors import QueryFailed, Refused, Unavailable
+from timer_core.github.api.transport import Response, rate_limited
 
 # What is asked for is not there, or not for us.
 _LASTING = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})

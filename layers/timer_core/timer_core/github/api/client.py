@@ -6,12 +6,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
-from timer_core.github.credentials import App, CredentialParameter, Token
-from timer_core.github.errors import InvalidCredential, NoCredential, Refused
-from timer_core.github.graphql import Answer, read_answer
-from timer_core.github.installations import Installations
-from timer_core.github.pauses import Pauses
-from timer_core.github.transport import READ_S, Response, Transport
+from timer_core.github.api.circuit_breaker import CircuitBreaker
+from timer_core.github.api.credentials import App, CredentialParameter, Token
+from timer_core.github.api.errors import InvalidCredential, NoCredential, Refused
+from timer_core.github.api.graphql import Answer, read_answer
+from timer_core.github.api.installations import Installations
+from timer_core.github.api.transport import READ_S, Response, Transport
 
 _REDIRECTS = frozenset(
     {
@@ -177,7 +177,7 @@ class _TokenAccess:
 
     def __init__(self, credential: Token, now_s: Callable[[], float]) -> None:
         self.credential = credential
-        self._pauses = Pauses(now_s)
+        self._pauses = CircuitBreaker(now_s)
 
     def ask(self, ask: Callable[[str], T], _owner: str | None) -> T:
         with self._pauses.kept(""):
@@ -190,7 +190,7 @@ class _AppAccess:
     def __init__(self, credential: App, transport: Transport, now_s: Callable[[], float]) -> None:
         self.credential = credential
         self._installations = Installations(credential, transport, now_s)
-        self._pauses = Pauses(now_s)
+        self._pauses = CircuitBreaker(now_s)
 
     def ask(self, ask: Callable[[str], T], owner: str | None) -> T:
         if owner is None:

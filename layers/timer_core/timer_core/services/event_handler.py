@@ -7,10 +7,10 @@ from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Fact
+from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
-from timer_core.github.messages import LOG, IssueEvent, MoveEvent
-from timer_core.store.facts import FactStore
+from timer_core.github.webhooks.messages import LOG, IssueEvent, MoveEvent
+from timer_core.store.events import EventStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
@@ -19,7 +19,7 @@ _BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Handled:
     """What an event did.
 
     Attributes
@@ -38,7 +38,7 @@ class Taken:
     unregistered: int = 0
 
 
-class Intake:
+class EventHandler:
     """Brings the timers in line with what happened on GitHub; taking it in again changes nothing.
 
     Parameters
@@ -48,14 +48,14 @@ class Intake:
     """
 
     def __init__(
-        self, facts: FactStore, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+        self, event_store: EventStore, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
     ) -> None:
-        self._facts = facts
+        self._event_store = event_store
         self._timers = timers
         self._people = people
         self._track_unregistered = track_unregistered
 
-    def take(self, event: IssueEvent, *, now_ms: int) -> Taken:
+    def take(self, event: IssueEvent, *, now_ms: int) -> Handled:
         """Take in what happened to an issue.
 
         Raises
@@ -66,29 +66,29 @@ class Intake:
         try:
             issue = Issue.of(event.repo, event.number)
         except InvalidInput:
-            return Taken(reason="not_an_issue")
+            return Handled(reason="not_an_issue")
         since = self._timed_since(event.users or ())
         users = None if event.users is None else frozenset(_timed_at(event.at_ms, since))
         unregistered = len(frozenset(event.users or ()) - since.keys())
         if users is not None and not users:
             reason = "before_registration" if since else "user_not_registered"
-            return Taken(reason=reason, unregistered=unregistered)
+            return Handled(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
             logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
-            return Taken(tuple(timer for timer in logged if timer), unregistered=unregistered)
-        fact = Fact(
+            return Handled(tuple(timer for timer in logged if timer), unregistered=unregistered)
+        issue_event = Event(
             delivery=event.delivery,
             kind=event.kind,
             at_ms=event.at_ms,
             users=users,
             title=event.title,
-            heard_ms=event.read_ms or now_ms,
-            made_up=event.read_ms > 0,
+            received_ms=event.fetched_ms or now_ms,
+            backfilled=event.fetched_ms > 0,
         )
-        changed = self._facts.apply(fact, issue, now_ms=now_ms)
-        return Taken(tuple(changed), unregistered=unregistered)
+        changed = self._event_store.apply(issue_event, issue, now_ms=now_ms)
+        return Handled(tuple(changed), unregistered=unregistered)
 
-    def finish(self, first: IssueEvent, *, now_ms: int) -> Taken:
+    def finish(self, first: IssueEvent, *, now_ms: int) -> Handled:
         """Finish what was begun by those who took in this event of an issue, or a later one, and broke off.
 
         Raises
@@ -96,13 +96,13 @@ class Intake:
         TooMuchContention
             If others kept changing the timers; trying again is safe.
         """
-        changed = self._facts.bring_in_line(
+        changed = self._event_store.rederive(
             Issue.of(first.repo, first.number),
-            since=Fact("", first.kind, first.at_ms),
+            since=Event("", first.kind, first.at_ms),
             timed=self.timed,
             now_ms=now_ms,
         )
-        return Taken(tuple(changed))
+        return Handled(tuple(changed))
 
     def timed(self, users: Iterable[int]) -> set[int]:
         """Return those of any number of people who are timed now."""
@@ -126,7 +126,7 @@ class Intake:
         left = self._people.left(users)
         return {user_id: back_ms for user_id in users if (back_ms := left.get(user_id, 0)) is not None}
 
-    def move(self, event: MoveEvent, *, now_ms: int) -> Taken:
+    def move(self, event: MoveEvent, *, now_ms: int) -> Handled:
         """Let the timers follow an issue, or all issues of a repository.
 
         Raises
@@ -143,22 +143,22 @@ class Intake:
                 event.at_ms,
             )
         except InvalidInput:
-            return Taken(reason="not_an_issue")
+            return Handled(reason="not_an_issue")
         if event.numbers:
-            return Taken(tuple(self._facts.move_issue(move, now_ms=now_ms)))
+            return Handled(tuple(self._event_store.move_issue(move, now_ms=now_ms)))
         # The name may be taken again, and what happened just before may be told later.
-        move = replace(move, until_ms=event.heard_ms)
-        return Taken(tuple(self._facts.move_repository(move, now_ms=now_ms)))
+        move = replace(move, until_ms=event.received_ms)
+        return Handled(tuple(self._event_store.move_repository(move, now_ms=now_ms)))
 
     def _log_time(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
         timer = finished(
             user_id=user_id,
-            ulid=derived_ulid(event.told_ms, str(user_id), event.delivery),
+            ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=replace(self._facts.home(issue, at_ms=event.at_ms), title=event.title),
+            issue=replace(self._event_store.home(issue, at_ms=event.at_ms), title=event.title),
             by=event.kind,
         )
         try:

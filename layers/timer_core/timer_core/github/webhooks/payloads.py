@@ -1,6 +1,6 @@
 """GitHub's deliveries, reduced to the events in them that concern timers.
 
-To handle another event of an issue: add a reader to `READERS`, and the kind of fact that it
+To handle another event of an issue: add a reader to `READERS`, and the kind of event that it
 makes to `timer_core.domain.replay.EFFECTS`.
 """
 
@@ -12,9 +12,17 @@ from typing import Any, TypeAlias
 from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.github.commands import parse
-from timer_core.github.messages import APP_HOOK, CardEvent, CommentEvent, Event, Hook, IssueEvent, MoveEvent
-from timer_core.github.vocabulary import Vocabulary
+from timer_core.github.webhooks.commands import parse
+from timer_core.github.webhooks.messages import (
+    APP_HOOK,
+    CardEvent,
+    CommentEvent,
+    Hook,
+    IssueEvent,
+    MoveEvent,
+    QueuedEvent,
+)
+from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
@@ -49,7 +57,7 @@ class _Delivery:
 
     guid: str
     received_ms: int
-    vocabulary: Vocabulary
+    triggers: TriggerConfig
 
 
 def read(
@@ -58,8 +66,8 @@ def read(
     *,
     delivery: str,
     received_ms: int,
-    vocabulary: Vocabulary,
-) -> tuple[Event, ...] | Ignored:
+    triggers: TriggerConfig,
+) -> tuple[QueuedEvent, ...] | Ignored:
     """Reduce a delivery to the events in it, in their order: a comment may hold several commands.
 
     Parameters
@@ -81,7 +89,7 @@ def read(
     reader = READERS.get(f"{name}.{payload.get('action')}")
     if reader is None:
         return Ignored("not_handled")
-    return reader(payload, _Delivery(delivery, received_ms, vocabulary))
+    return reader(payload, _Delivery(delivery, received_ms, triggers))
 
 
 def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
@@ -127,39 +135,39 @@ def _told_ms(text: str) -> int:
         raise MalformedDelivery(f"Not a time: {text!r}.") from error
 
 
-def _assigned(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _is_closed(payload):
         return Ignored("issue_closed")
     return _to_assignee("assigned", payload, delivery)
 
 
-def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     return _to_assignee("unassigned", payload, delivery)
 
 
-def _to_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _to_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     assignee = _user(payload.get("assignee"))
     if assignee is None:
         return Ignored("bot")
     return (_event(kind, payload, delivery, _text(payload, "issue", "updated_at"), (assignee,)),)
 
 
-def _closed(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+def _closed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     closed_at = _at(payload, ("issue", "closed_at"))
     happened = _text(payload, "issue", "closed_at" if closed_at else "updated_at")
     return (_event("closed", payload, delivery, happened),)
 
 
-def _deleted(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+def _deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     # A deleted issue keeps the time of its last change, which can be long ago.
     return (_event("deleted", payload, delivery, None),)
 
 
-def _reopened(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _reopened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     return _to_assignees("reopened", payload, delivery)
 
 
-def _labeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _labeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if not _is_start_label(payload, delivery):
         return Ignored("other_label")
     if _is_closed(payload):
@@ -167,7 +175,7 @@ def _labeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignor
     return _to_assignees("labeled", payload, delivery)
 
 
-def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if not _is_start_label(payload, delivery):
         return Ignored("other_label")
     if _has_start_label(payload, delivery):
@@ -175,7 +183,7 @@ def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
     return _to_assignees("unlabeled", payload, delivery)
 
 
-def _to_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _to_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     assignees = _at(payload, ("issue", "assignees")) or []
     if not isinstance(assignees, list):
         raise MalformedDelivery("issue.assignees is not a list.")
@@ -186,19 +194,19 @@ def _to_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Eve
     return (_event(kind, payload, delivery, happened, tuple(sorted(users))),)
 
 
-def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _at(payload, ("issue", "pull_request")):
         return Ignored("pull_request")
     author = _user(_at(payload, ("comment", "user")))
     if author is None:
         return Ignored("bot")
-    commands, mistakes = parse(_text(payload, "comment", "body"), delivery.vocabulary.command_prefix)
+    commands, mistakes = parse(_text(payload, "comment", "body"), delivery.triggers.command_prefix)
     if not commands and not mistakes:
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
-    at_ms, told_ms = counts_from(created, delivery.received_ms), _told_ms(created)
-    events: list[Event] = [
+    at_ms, commented_ms = counts_from(created, delivery.received_ms), _told_ms(created)
+    events: list[QueuedEvent] = [
         IssueEvent(
             # A comment may be told of by several webhooks and workflows.
             delivery=_numbered(f"comment-{comment}", number),
@@ -209,7 +217,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
             at_ms=at_ms + number,
             users=(author,),
             duration_ms=command.duration_ms,
-            told_ms=told_ms if command.duration_ms else 0,
+            commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
@@ -226,12 +234,12 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ign
     return (*events, answer)
 
 
-def _transferred(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     target = _place(_at(payload, ("changes",)), "new_repository", "new_issue")
     return (_move(payload, delivery, _issue(payload), target),)
 
 
-def _opened(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     """Read how the new repository tells of an issue that was transferred to it."""
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
@@ -245,26 +253,28 @@ def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -
         origin=origin.full_name,
         target=target.full_name,
         at_ms=counts_from(_text(payload, "issue", "updated_at"), delivery.received_ms),
-        heard_ms=delivery.received_ms,
+        received_ms=delivery.received_ms,
         numbers=(origin.number, target.number),
     )
 
 
-def _repository_renamed(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+def _repository_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     owner, _, _ = _text(payload, "repository", "full_name").partition("/")
     return _repository_moved(
         payload, delivery, owner, _text(payload, "changes", "repository", "name", "from")
     )
 
 
-def _repository_transferred(payload: Payload, delivery: _Delivery) -> tuple[Event, ...]:
+def _repository_transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     _, _, name = _text(payload, "repository", "full_name").partition("/")
     before = _at(payload, ("changes", "owner", "from"))
     kind = "organization" if _at(before, ("organization",)) else "user"
     return _repository_moved(payload, delivery, _text(before, kind, "login"), name)
 
 
-def _repository_moved(payload: Payload, delivery: _Delivery, owner: str, name: str) -> tuple[Event, ...]:
+def _repository_moved(
+    payload: Payload, delivery: _Delivery, owner: str, name: str
+) -> tuple[QueuedEvent, ...]:
     target = _text(payload, "repository", "full_name")
     for full_name in (origin := f"{owner}/{name}", target):
         _checked(full_name, 1)
@@ -274,12 +284,12 @@ def _repository_moved(payload: Payload, delivery: _Delivery, owner: str, name: s
             origin=origin,
             target=target,
             at_ms=counts_from(_text(payload, "repository", "updated_at"), delivery.received_ms),
-            heard_ms=delivery.received_ms,
+            received_ms=delivery.received_ms,
         ),
     )
 
 
-def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | Ignored:
+def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     item = payload.get("projects_v2_item") or payload.get("project_v2_item")
     if _text(item, "content_type") != "Issue":
         return Ignored("not_an_issue")
@@ -287,7 +297,7 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | I
     if not change or _at(change, ("field_type",)) != "single_select":
         return Ignored("other_field")
     name = _at(change, ("field_name",))
-    if name is not None and name != delivery.vocabulary.status_field:
+    if name is not None and name != delivery.triggers.status_field:
         return Ignored("other_field")
     status = None
     if "to" in change:
@@ -304,7 +314,7 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[Event, ...] | I
     return (event,)
 
 
-_Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[Event, ...] | Ignored]
+_Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[QueuedEvent, ...] | Ignored]
 
 READERS: dict[str, _Reader] = {
     "issues.assigned": _assigned,
@@ -347,7 +357,7 @@ def _is_closed(payload: Payload) -> bool:
 
 
 def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    return _text(payload, "label", "name").lower() in delivery.vocabulary.start_labels
+    return _text(payload, "label", "name").lower() in delivery.triggers.start_labels
 
 
 def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
@@ -356,7 +366,7 @@ def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
     if not isinstance(labels, list):
         raise MalformedDelivery("issue.labels is not a list.")
     left = {_text(label, "name").lower() for label in labels} - {_text(payload, "label", "name").lower()}
-    return not left.isdisjoint(delivery.vocabulary.start_labels)
+    return not left.isdisjoint(delivery.triggers.start_labels)
 
 
 def _issue(payload: Payload) -> Issue:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class TriggerConfig:
     """The names that a deployment gives to things.
 
     Attributes
@@ -26,7 +26,7 @@ class Vocabulary:
     stop_statuses: frozenset[str]
 
     def kind_of_status(self, status: str) -> str:
-        """Return the kind of fact that a card with this status makes."""
+        """Return the kind of event that a card with this status makes."""
         if status.lower() in self.start_statuses:
             return "project.start"
         return "project.stop" if status.lower() in self.stop_statuses else "project.pause"

@@ -10,9 +10,9 @@ from datetime import datetime
 from http import HTTPStatus
 from threading import RLock
 
-from timer_core.github.credentials import App
-from timer_core.github.errors import InvalidCredential, NoCredential, Refused
-from timer_core.github.transport import Transport
+from timer_core.github.api.credentials import App
+from timer_core.github.api.errors import InvalidCredential, NoCredential, Refused
+from timer_core.github.api.transport import Transport
 
 # GitHub takes no JWT that is good for more than ten minutes from now; its clock may differ from ours.
 _JWT_BACKDATED_S = 60

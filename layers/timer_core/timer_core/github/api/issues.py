@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from timer_core.clock import iso, ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.github.client import GitHub
-from timer_core.github.timeline import IssueState, TimelineEvent
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.timeline import IssueState, TimelineEvent
 
 # What a question about issues costs is counted in nodes: with 100 entries, 100 labels and 20 assignees each,
 # these are 11,000 of the 500,000 that one query may ask for ("Rate limits and query limits for the GraphQL
@@ -146,7 +146,7 @@ def _entry(node: Mapping[str, Any]) -> TimelineEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class IssueLocation:
     """What became of an issue that is not where it was.
 
     Attributes
@@ -158,7 +158,7 @@ class Whereabouts:
     issue: Issue | None
 
 
-def ask_whereabouts(github: GitHub, issue: Issue) -> Whereabouts | None:
+def ask_locations(github: GitHub, issue: Issue) -> IssueLocation | None:
     """Ask what became of an issue; None if GitHub does not tell, because it is out of our reach.
 
     As in GitHub's REST API, "Get an issue": 301 if it was transferred, 410 if it was deleted.
@@ -171,13 +171,13 @@ def ask_whereabouts(github: GitHub, issue: Issue) -> Whereabouts | None:
     path = f"/repos/{issue.full_name}/issues/{issue.number}"
     answer = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))
     if answer.status == 410:
-        return Whereabouts(None)
-    return None if answer.status == 404 else _whereabouts(answer.data)
+        return IssueLocation(None)
+    return None if answer.status == 404 else _location(answer.data)
 
 
-def _whereabouts(data: Mapping[str, Any]) -> Whereabouts | None:
+def _location(data: Mapping[str, Any]) -> IssueLocation | None:
     _, _, full_name = str(data["repository_url"]).rpartition("/repos/")
     try:
-        return Whereabouts(Issue.of(full_name, data["number"]))
+        return IssueLocation(Issue.of(full_name, data["number"]))
     except InvalidInput:
         return None

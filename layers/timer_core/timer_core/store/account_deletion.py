@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
-    FOCUS_SK,
-    LEAVERS_PK,
+    PENDING_DELETIONS_PK,
     PROFILE_SK,
-    LeaverItem,
+    RUN_LOCK_SK,
+    PendingDeletionItem,
     ProfileItem,
     SlotItem,
     UserTokenItem,
@@ -38,12 +38,12 @@ class DeletedTimer:
 
     ulid: str
     deleted_ms: int
-    settled_ms: int | None
+    locked_until_ms: int | None
     kept_until_s: int
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Slot:
     """A person's place on an issue.
 
     Attributes
@@ -52,7 +52,7 @@ class Place:
         The issue, as ``owner/repo#n`` in lower case.
     ulids
         Their timers there that events may still change.
-    settled_ms
+    locked_until_ms
         Up to when events change none of them; None if all may.
     moved
         GitHub's deliveries that told of the issue's moves.
@@ -62,7 +62,7 @@ class Place:
 
     issue_key: str
     ulids: list[str]
-    settled_ms: int | None
+    locked_until_ms: int | None
     moved: list[str]
     kept_until_s: int | None
 
@@ -86,11 +86,11 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaver:
+class PendingDeletion:
     """Somebody who has asked to be deleted, and when (milliseconds since the epoch)."""
 
     user_id: int
-    asked_ms: int
+    requested_ms: int
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Stored:
 
     Attributes
     ----------
-    places
+    slots
         On the issues of this page's timers.
     runs
         How often a timer began to run that pauses the others, which all pages say; None if none did.
@@ -109,14 +109,14 @@ class Stored:
 
     timers: list[Timer] = field(default_factory=list)
     deleted: list[DeletedTimer] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
     runs: int | None = None
     after: str | None = None
 
 
-class LeavingStore:
+class AccountDeletionStore:
     """What the table holds of a person.
 
     Parameters
@@ -134,9 +134,10 @@ class LeavingStore:
         pk = user_pk(user_id)
         start = None if after is None else _key(pk, after)
         items, _, last = self._table.query(pk, limit=page_size, start=start)
-        focus = self._table.get(pk, FOCUS_SK)
+        run_lock = self._table.get(pk, RUN_LOCK_SK)
         page = Stored(
-            runs=None if focus is None else _number(focus, "taken"), after=last["sk"]["S"] if last else None
+            runs=None if run_lock is None else _number(run_lock, "version"),
+            after=last["sk"]["S"] if last else None,
         )
         for item in items:
             kind, _, name = item["sk"]["S"].partition("#")
@@ -145,7 +146,7 @@ class LeavingStore:
                     DeletedTimer(
                         name,
                         _number(item, "deleted_ms"),
-                        _number(item, "settled_ms") if "settled_ms" in item else None,
+                        _number(item, "locked_until_ms") if "locked_until_ms" in item else None,
                         _number(item, "expires_at"),
                     )
                 )
@@ -158,15 +159,13 @@ class LeavingStore:
             elif kind == "writes":
                 minute_ms = int(name) * MINUTE_MS
                 page.changes.append(Changes(minute_ms, _number(item, "changes"), _number(item, "expires_at")))
-        page.places = self._places(
-            pk, sorted({issue_pk(timer.issue) for timer in page.timers if timer.issue})
-        )
+        page.slots = self._slots(pk, sorted({issue_pk(timer.issue) for timer in page.timers if timer.issue}))
         return page
 
-    def _places(self, pk: str, issue_pks: Sequence[str]) -> list[Place]:
+    def _slots(self, pk: str, issue_pks: Sequence[str]) -> list[Slot]:
         pages = (issue_pks[first : first + _BATCH] for first in range(0, len(issue_pks), _BATCH))
         return [
-            _to_place(item)
+            _to_slot(item)
             for page in pages
             for item in self._table.get_many((issue_pk, pk) for issue_pk in page)
         ]
@@ -178,59 +177,71 @@ class LeavingStore:
         no time for. The profile goes last; what stays of it says that they have left.
         """
         pk = user_pk(user_id)
-        leaving = [ProfileItem.leaving_ms.set(now_ms), ProfileItem.left_ms.set(now_ms)]
-        leaver = LeaverItem(pk=LEAVERS_PK, sk=pk, asked_ms=now_ms)
+        leaving = [
+            ProfileItem.deletion_requested_ms.set(now_ms),
+            ProfileItem.events_ignored_until_ms.set(now_ms),
+        ]
+        pending = PendingDeletionItem(pk=PENDING_DELETIONS_PK, sk=pk, requested_ms=now_ms)
         self._table.transact(
             [
                 Write("Update", pk, PROFILE_SK, actions=leaving),
-                Write("Put", leaver.pk, leaver.sk, item=raw(leaver)),
+                Write("Put", pending.pk, pending.sk, item=raw(pending)),
             ]
         )
-        return self._delete_all(pk, asked_ms=now_ms, now_ms=now_ms, goes_on=has_time)
+        return self._delete_all(pk, requested_ms=now_ms, now_ms=now_ms, goes_on=has_time)
 
-    def leavers(self) -> Iterator[Leaver]:
+    def pending_deletions(self) -> Iterator[PendingDeletion]:
         """Yield those who have asked to be deleted and are to be looked at again."""
-        for item in self._table.query_all(LEAVERS_PK):
-            yield Leaver(int(item["sk"]["S"].removeprefix("user#")), _number(item, "asked_ms"))
+        for item in self._table.query_all(PENDING_DELETIONS_PK):
+            yield PendingDeletion(int(item["sk"]["S"].removeprefix("user#")), _number(item, "requested_ms"))
 
-    def finish(self, leaver: Leaver, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
+    def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete what is left of somebody who has asked to be deleted, and return whether that is all.
 
         What broke off is gone on with, and what was written by functions that did not know yet is deleted
         too. It is done for good once none of these can be left.
         """
-        pk = user_pk(leaver.user_id)
+        pk = user_pk(pending.user_id)
 
-        def is_leaving() -> bool:
+        def is_being_deleted() -> bool:
             # Who has signed in again meanwhile has begun anew.
             profile = self._table.get(pk, PROFILE_SK)
-            return profile is None or "leaving_ms" in profile
+            return profile is None or "deletion_requested_ms" in profile
 
-        if is_leaving():
+        if is_being_deleted():
             is_all = self._delete_all(
-                pk, asked_ms=leaver.asked_ms, now_ms=now_ms, goes_on=lambda: has_time() and is_leaving()
+                pk,
+                requested_ms=pending.requested_ms,
+                now_ms=now_ms,
+                goes_on=lambda: has_time() and is_being_deleted(),
             )
-            if not is_all or now_ms < leaver.asked_ms + _NEWS_TRAVELS_MS:
+            if not is_all or now_ms < pending.requested_ms + _NEWS_TRAVELS_MS:
                 return is_all
         # Who has asked once more since is looked at once more.
         with contextlib.suppress(ConditionFailed):
-            unchanged = LeaverItem.asked_ms == leaver.asked_ms
-            self._table.write(Write("Delete", LEAVERS_PK, pk, unchanged))
+            unchanged = PendingDeletionItem.requested_ms == pending.requested_ms
+            self._table.write(Write("Delete", PENDING_DELETIONS_PK, pk, unchanged))
         return True
 
-    def _delete_all(self, pk: str, *, asked_ms: int, now_ms: int, goes_on: Callable[[], bool]) -> bool:
+    def _delete_all(self, pk: str, *, requested_ms: int, now_ms: int, goes_on: Callable[[], bool]) -> bool:
         with ThreadPoolExecutor(_THREADS) as pool:
             for page in self._pages(pk):
                 list(pool.map(self._delete, page))
                 if not goes_on():
                     return False
-        left = {**_key(pk, PROFILE_SK), "leaving_ms": {"N": str(asked_ms)}, "left_ms": {"N": str(asked_ms)}}
+        left = {
+            **_key(pk, PROFILE_SK),
+            "deletion_requested_ms": {"N": str(requested_ms)},
+            "events_ignored_until_ms": {"N": str(requested_ms)},
+        }
         if not self._track_unregistered:
             # Until nothing is left that names them, for nothing new is written that does.
             left["expires_at"] = {"N": str(expiry(now_ms, EMPTY_SLOT_DAYS))}
         # Who has signed in again meanwhile has begun anew.
         with contextlib.suppress(ConditionFailed):
-            self._table.write(Write("Put", pk, PROFILE_SK, ProfileItem.leaving_ms.exists(), item=left))
+            self._table.write(
+                Write("Put", pk, PROFILE_SK, ProfileItem.deletion_requested_ms.exists(), item=left)
+            )
         return True
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
@@ -255,12 +266,12 @@ class LeavingStore:
         self._table.write(Write("Delete", pk, sk))
 
 
-def _to_place(item: RawItem) -> Place:
+def _to_slot(item: RawItem) -> Slot:
     row = SlotItem.from_raw_data(item)
-    return Place(
+    return Slot(
         issue_key=row.pk.removeprefix("issue#"),
         ulids=sorted(row.ulids or ()),
-        settled_ms=None if row.settled_ms is None else int(row.settled_ms),
+        locked_until_ms=None if row.locked_until_ms is None else int(row.locked_until_ms),
         moved=sorted(row.moved or ()),
         kept_until_s=None if row.expires_at is None else int(row.expires_at),
     )

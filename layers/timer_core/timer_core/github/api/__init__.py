@@ -1,0 +1,1 @@
+"""Requests to GitHub's REST and GraphQL APIs."""

@@ -1,0 +1,1 @@
+"""Use cases: what the functions do with timers, above the store and below HTTP and queues."""
