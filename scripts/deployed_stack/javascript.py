@@ -5,8 +5,8 @@ from pathlib import Path
 
 import rjsmin
 
-# Other sites and the pages load these: each is served as one file with all modules that it imports. That saves
-# round trips and compresses better; CloudFront does not compress files of less than 1,000 bytes at all.
+# Scripts of other sites and pages: each is served as one file with all modules that it imports. That saves
+# round trips and compresses better; CloudFront does not compress files of less than 1,000 bytes.
 BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.js", "embed.js"})
 
 # As rjsmin writes them.
