@@ -68,12 +68,12 @@ def test_errors_are_shown_beside_their_fields_before_anything_is_sent(sheet: Tim
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
     sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
     sheet.save()
-    expect(sheet.mistake("Issue")).to_have_text(re.compile("That is no issue on GitHub"))
-    expect(sheet.mistake("End")).to_have_text("The end is before the start.")
+    expect(sheet.error("Issue")).to_have_text(re.compile("This is not an issue on GitHub"))
+    expect(sheet.error("End")).to_have_text("The end is before the start.")
     expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
     sheet.fill(Issue="", Start="")
     sheet.save()
-    expect(sheet.mistake("Issue")).to_be_hidden()
+    expect(sheet.error("Issue")).to_be_hidden()
     expect(sheet.dialog.get_by_label("Start")).to_be_focused()
     sheet.page.keyboard.press("Escape")
     expect(sheet.dialog).to_be_hidden()
@@ -97,9 +97,9 @@ def test_errors_from_the_server_are_shown_beside_their_fields(
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
     sheet.fill(End=f"{days_ago(1)}T14:10")
     sheet.save()
-    expect(sheet.mistake("End")).to_have_text("Must not be before start_time.")
+    expect(sheet.error("End")).to_have_text("Must not be before start_time.")
     # In English, whatever the language of the page.
-    expect(sheet.mistake("End")).to_have_attribute("lang", "en")
+    expect(sheet.error("End")).to_have_attribute("lang", "en")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_focused()
 
 

@@ -67,7 +67,7 @@ class Timesheet:
         """Press the form's Save button."""
         self.dialog.get_by_role("button", name="Save").click()
 
-    def mistake(self, label: str) -> Locator:
+    def error(self, label: str) -> Locator:
         """Return the description of a form field that screen readers announce."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
