@@ -13,7 +13,8 @@ const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
 const OTHER_TAB_MS = 2_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
-/** @import { Action, Answer, ApiTimer, Events, Issue, State, TabMessage, Timer } from "./widget/types.d.ts" */
+/** @import { Action, Answer, ApiTimer, Events, Issue } from "./widget/types.d.ts" */
+/** @import { State, TabMessage, Timer } from "./widget/types.d.ts" */
 
 /**
  * A user's open timers, in step with the server and with the other tabs; docs/widget.md describes its use.
@@ -102,11 +103,13 @@ export class TimerManager extends EventTarget {
     if (this.#connection) return;
     this.#connection = new AbortController();
     const { signal } = this.#connection;
-    /** @type {(target: EventTarget, type: string, listener: (event: any) => void) => void} */
+    /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
     const on = (target, type, listener) => target.addEventListener(type, listener, { signal, passive: true });
     on(document, "visibilitychange", () => this.#onVisible());
     on(window, "online", () => this.#onVisible());
-    on(window, "pageshow", ({ persisted }) => persisted && this.#onVisible());
+    on(window, "pageshow", (event) => {
+      if (/** @type {PageTransitionEvent} */ (event).persisted) this.#onVisible();
+    });
     for (const type of ["pointerdown", "keydown"]) {
       on(document, type, () => this.#poller.noteActivity() && this.refresh());
     }
@@ -207,7 +210,11 @@ export class TimerManager extends EventTarget {
     this.#emit("transition", transition);
   }
 
-  /** @param {Action} action @param {Action[]} reverted itself, and those that depend on it @param {string} message */
+  /**
+   * @param {Action} action
+   * @param {Action[]} reverted itself, and those that depend on it
+   * @param {string} message
+   */
   #revert({ kind, timer: id }, reverted, message) {
     const timer = this.state.timers.find((one) => one.id === id);
     for (const { key } of reverted) this.#drop(key);
@@ -366,7 +373,9 @@ export class TimerManager extends EventTarget {
     return this.#clock.hasJumped;
   }
 
-  /** Treat earlier answers as stale, and send nothing, until the server has confirmed the user and the time. */
+  /**
+   * Treat earlier answers as stale, and send nothing, until the server has confirmed the user and the time.
+   */
   #invalidate() {
     this.#isInDoubt = true;
     this.#changedAt = performance.now();
@@ -412,7 +421,10 @@ export class TimerManager extends EventTarget {
     this.#show({ isConnected: !this.#sender.mustWait });
   }
 
-  /** @param {ApiError} error @returns {boolean} whether it is an answer all the same: the session has expired */
+  /**
+   * @param {ApiError} error
+   * @returns {boolean} whether it is an answer all the same: the session has expired
+   */
   #showFailure({ status }) {
     if (status === 401) return this.#leave();
     this.#show({ isConnected: false, isBusy: status > 0 });

@@ -1,4 +1,5 @@
-// A wall clock is adjusted by less than this all the time. More means that it was set, or that the machine slept.
+// A wall clock is adjusted by less than this all the time. More means that it was set, or that the machine
+// slept.
 const MAX_DRIFT_MS = 2_000;
 /** The most that the estimates of the server's time differ between two tabs. */
 export const MAX_SKEW_MS = 1_000;
@@ -7,8 +8,8 @@ export const MAX_SKEW_MS = 1_000;
  * The server's time, whatever this machine's clock says: derived from the server's answers, and continued by
  * `performance.now()`, which cannot be set.
  *
- * Each answer was made between two moments here and states, with some precision, the time there. These are bounds
- * of the difference of both clocks; further answers narrow them.
+ * Each answer was made between two moments here and states, with some precision, the time there. These are
+ * bounds of the difference of both clocks; further answers narrow them.
  */
 export class ServerClock {
   /** By how many milliseconds this machine's clock went ahead of `performance.now()` since `settle`. */
@@ -46,7 +47,11 @@ export class ServerClock {
     return this.#latest;
   }
 
-  /** Measure `jump`. @returns {boolean} whether this machine slept, or its clock was set, since the last call */
+  /**
+   * Measure `jump`.
+   *
+   * @returns {boolean} whether this machine slept, or its clock was set, since the last call
+   */
   check() {
     const jump = wallAhead() - this.#wall;
     this.#wall += jump;

@@ -2,7 +2,10 @@ import { storage } from "./storage.js";
 
 /** @import { Action } from "./types.d.ts" */
 
-/** A user's actions without an answer, in order. Each has its own key, so that tabs do not overwrite each other's. */
+/**
+ * A user's actions without an answer, in order. Each has its own key, so that tabs do not overwrite each
+ * other's.
+ */
 export class Outbox {
   #prefix;
 
@@ -27,8 +30,8 @@ export class Outbox {
   }
 
   /**
-   * Run a task in one tab at a time. Pages without HTTPS have no locks: there, two tabs may send the same action,
-   * which its Idempotency-Key has the server do once.
+   * Run a task in one tab at a time. Pages without HTTPS have no locks: there, two tabs may send the same
+   * action, which its Idempotency-Key has the server do once.
    *
    * @param {() => Promise<void>} task
    */

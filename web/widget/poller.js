@@ -22,7 +22,11 @@ export class Poller {
     this.#poll = poll;
   }
 
-  /** Note that the user is there, or that a timer changed. @returns {boolean} whether polling had slowed down */
+  /**
+   * Note that the user is there, or that a timer changed.
+   *
+   * @returns {boolean} whether polling had slowed down
+   */
   noteActivity() {
     const wasSlow = this.#interval > POLL_MS;
     this.#activeAt = performance.now();
@@ -49,7 +53,8 @@ export class Poller {
 }
 
 /**
- * Return how long to wait before a retry: at random, so that clients that failed together do not retry together.
+ * Return how long to wait before a retry: at random, so that clients that failed together do not retry
+ * together.
  *
  * @param {number} ms
  * @param {number} [retryAfter] seconds that the server asked to wait

@@ -124,7 +124,7 @@ export class Sender {
     this.#failures = this.#serverErrors = 0;
     const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);
     for (const one of reverted) outbox.remove(one);
-    this.#host.revert(action, reverted, message);
+    if (this.#outbox === outbox) this.#host.revert(action, reverted, message);
   }
 
   /** @param {ApiError} error */

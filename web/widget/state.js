@@ -14,7 +14,8 @@ export class TimerState {
   pending = new Map();
   // The keys of timers that were started here, by the id that the server assigned.
   #keys = new Map();
-  // A pause at the time of one of this tab's actions is its consequence. A year of actions takes less than 1 MB.
+  // A pause at the time of one of this tab's actions is its consequence. A year of actions takes less than 1
+  // MB.
   #ownTimes = new Set();
   #lastTime = 0;
 

@@ -1,4 +1,5 @@
-// JSON in the browser's storage for this site. Where that is forbidden or full, the page keeps it while it is open.
+// JSON in the browser's storage for this site. Where that is forbidden or full, the page keeps it while it is
+// open.
 
 /** @type {Map<string, string>} */
 const fallback = new Map();
@@ -15,7 +16,7 @@ function local() {
 export const storage = {
   /**
    * @param {string} key
-   * @returns {any} null if there is nothing, or it is not JSON
+   * @returns {any} what `set` has stored under the key; null if there is nothing, or it is not JSON
    */
   get(key) {
     try {
@@ -27,7 +28,7 @@ export const storage = {
 
   /**
    * @param {string} key
-   * @param {any} value anything that JSON can represent
+   * @param {unknown} value anything that JSON can represent
    */
   set(key, value) {
     const text = JSON.stringify(value);

@@ -71,7 +71,9 @@ a.title:hover { color: var(--_link); text-decoration: underline; }
 }
 .running .state { color: var(--_running); }
 .running .state::before { background: currentcolor; }
-@media (prefers-reduced-motion: no-preference) { .running .state::before { animation: pulse 2s ease-in-out 2; } }
+@media (prefers-reduced-motion: no-preference) {
+  .running .state::before { animation: pulse 2s ease-in-out 2; }
+}
 @keyframes pulse { 50% { opacity: 0.35; } }
 .clock { margin-inline-end: 0.5rem; font-size: 1.625em; line-height: 1.25; }
 li:not(.running) .clock { color: var(--_faint); }

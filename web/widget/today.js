@@ -35,7 +35,12 @@ export class Today {
     return this.#total && this.#total.seconds + secondsSince(this.#total.at, now) * running;
   }
 
-  /** Fix the seconds so far, before another number of timers runs. @param {number} now @param {number} running */
+  /**
+   * Fix the seconds so far, before another number of timers runs.
+   *
+   * @param {number} now
+   * @param {number} running
+   */
   fix(now, running) {
     const total = this.#total;
     if (!total) return;
@@ -43,7 +48,10 @@ export class Today {
     total.at = Math.max(now, total.at);
   }
 
-  /** @param {number} now @returns {boolean} whether to ask: a day has begun, or the last request has failed */
+  /**
+   * @param {number} now
+   * @returns {boolean} whether to ask: a day has begun, or the last request has failed
+   */
   isDue(now) {
     return startOfDay(now) !== this.since || performance.now() >= this.#retryAt;
   }

@@ -34,7 +34,9 @@ export interface State {
   phase: "loading" | "signed-out" | "ready";
   /** Whether the server answers, and not with an error of its own. */
   isConnected: boolean;
-  /** While `isConnected` is false: whether it answered with an error or asked to wait, rather than not at all. */
+  /**
+   * While `isConnected` is false: whether it answered with an error or asked to wait, rather than not at all.
+   */
   isBusy: boolean;
   /** While `phase` is `signed-out`: whether a session has expired. */
   isExpired: boolean;
@@ -79,7 +81,7 @@ export interface Transition {
 /** The answer to a request, with the times of `performance.now()` between which the server made it. */
 export interface Answer {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: each path has another body, which docs/openapi.json describes.
+  // biome-ignore lint/suspicious/noExplicitAny: docs/openapi.json describes the bodies.
   body: any;
   headers: Headers;
   sent: number;
@@ -132,7 +134,9 @@ export interface Total {
   at: number;
 }
 
-/** Messages between tabs; `user` is the sender's, as far as it knows. Pages send `here` when they are loaded. */
+/**
+ * Messages between tabs; `user` is the sender's, as far as it knows. Pages send `here` when they are loaded.
+ */
 export type TabMessage = { user?: number | null } & (
   | { type: "signed-out" }
   | { type: "here" }
