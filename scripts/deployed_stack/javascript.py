@@ -7,7 +7,7 @@ import rjsmin
 
 # Scripts of other sites and pages: each is served as one file with all modules that it imports. That saves
 # round trips and compresses better; CloudFront does not compress files of less than 1,000 bytes.
-BUNDLES = frozenset({"issue-timer.js", "timer-manager.js"})
+BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.js", "embed.js"})
 
 # As rjsmin writes them.
 _IMPORT = re.compile(r'import(?:\{[\w$,]+\}from)?"([^"]+)";')

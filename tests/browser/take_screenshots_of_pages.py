@@ -87,7 +87,7 @@ def test_pages(
     take("history")
     page.get_by_role("button", name="Edit").nth(1).click()
     take("edit")
-    tokens(page)
+    create_tokens(page)
     scroll_to("body")
     take("tokens")
     page.goto("/embed.html")
@@ -97,11 +97,11 @@ def test_pages(
     take("embed")
 
 
-def tokens(page: Page) -> None:
+def create_tokens(page: Page) -> None:
     page.goto("/account.html")
-    for name, may in (("Editor plugin", "read and write"), ("Weekly report", "read")):
+    for name, scope in (("Editor plugin", "read and write"), ("Weekly report", "read only")):
         page.get_by_label("Name").fill(name)
-        page.get_by_label("May").select_option(may)
-        page.get_by_role("button", name="Make token").click()
-        expect(page.get_by_text(f"{name} is made.")).to_be_visible()
+        page.get_by_label("Access").select_option(scope)
+        page.get_by_role("button", name="Create token").click()
+        expect(page.get_by_text(f"Token {name} created.")).to_be_visible()
     page.evaluate("document.activeElement.blur()")

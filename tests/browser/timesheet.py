@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
@@ -29,7 +29,7 @@ class Timesheet:
         self.total = page.locator("#total")
         self.filter = page.get_by_role("search", name="Filter")
         self.dialog = page.get_by_role("dialog")
-        self.no_entries = page.get_by_text("Nothing was timed here.")
+        self.no_entries = page.get_by_text("No entries.")
 
     def entry(self, text: str) -> Locator:
         """Return the entries that contain a text."""
@@ -51,6 +51,13 @@ class Timesheet:
         """Return the issues of the entries, in order."""
         return self.entries.locator(".issue").all_text_contents()
 
+    def stored_timers(self, query: str = "") -> list[dict[str, Any]]:
+        """Return the timers that the API lists, newest first."""
+        timers: list[dict[str, Any]] = self.page.evaluate(
+            "(query) => fetch(`/api/timelogs/${query}`).then((answer) => answer.json())", query
+        )["results"]
+        return timers
+
     def fill(self, **fields: str) -> None:
         """Fill fields of the entry form, by their labels."""
         for label, value in fields.items():
@@ -60,7 +67,7 @@ class Timesheet:
         """Press the form's Save button."""
         self.dialog.get_by_role("button", name="Save").click()
 
-    def mistake(self, label: str) -> Locator:
+    def error(self, label: str) -> Locator:
         """Return the description of a form field that screen readers announce."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
