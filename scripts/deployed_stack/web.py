@@ -14,9 +14,9 @@ from deployed_stack.stack import DeployedStack
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# No build step renames changed files, so browsers revalidate their copies each time, mostly with a 304: a
-# page never mixes files of two versions. CloudFront answers from its own copy until the invalidation, or for
-# an hour at most.
+# Changed files keep their names, so browsers revalidate their copies each time, mostly with a 304: a page
+# never mixes files of two versions. CloudFront answers from its own copy until the invalidation, or for an
+# hour at most.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
 # Yesterday's picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
