@@ -556,7 +556,7 @@ class TestLeaving:
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
         # And that the sweep has to look at them once more, until it has.
-        assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending_deletions", f"user#{ann.id}")
+        assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         left = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
         assert left == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
@@ -574,11 +574,11 @@ class TestLeaving:
         assert sorted(item["pk"]["S"] for item in left) == [
             f"issue#{repo}#1",
             f"issue#{repo}#2",
-            "pending_deletions",
+            "pending-deletions",
             f"user#{ann.id}",
         ]
         latest = app.clock.ms // 1000 + 38 * DAY
-        kept = [item for item in left if item["pk"]["S"] != "pending_deletions"]
+        kept = [item for item in left if item["pk"]["S"] != "pending-deletions"]
         assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
     def test_there_may_be_any_number_of_timers(self, app: App) -> None:
@@ -840,7 +840,7 @@ class TestLeaving:
         timer = again("POST", START, {}).json()["id"]
         _sweep(app, after=60)
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
-        assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending_deletions"] == []
+        assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending-deletions"] == []
 
     def test_nor_of_who_comes_back_while_it_sweeps(self, app: App) -> None:
         browser, ann = app.signed_in()
