@@ -275,7 +275,7 @@ class TestTokens:
 
     def test_nobody_has_more_than_fifty(self, app: App) -> None:
         browser, ann = app.signed_in()
-        caller = app.auth.door.authenticator.authenticate(
+        caller = app.auth.guard.authenticator.authenticate(
             {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=app.clock.ms
         )
         for _ in range(49):
@@ -550,7 +550,7 @@ class TestLeaving:
         # What GitHub told about the issue, by which other people's timers are derived; TTL deletes it.
         left = _but_for_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(left, key=lambda item: item["pk"]["S"])
-        assert (event["pk"]["S"], event["sk"]["S"][:5]) == (f"issue#{issue.key}", "event#")
+        assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
         assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
         # And that they have left, until that is gone.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
@@ -881,12 +881,12 @@ class TestLeaving:
     def test_to_ask_twice_at_once_is_no_error(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = dict(browser.cookies)
-        warm = app.auth.door
+        warm = app.auth.guard
         browser("GET", ME)
         app.cool()
         browser("DELETE", ME)
         # Another instance of the function, which still knows the session.
-        app.auth.door, browser.cookies = warm, kept
+        app.auth.guard, browser.cookies = warm, kept
         assert browser("DELETE", ME).status == 204
 
 

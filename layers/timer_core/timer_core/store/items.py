@@ -32,9 +32,8 @@ LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
 # expired items within a few days, in any order.
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
-# The schema version of timers written by this release (docs/decisions/0009-upgrades.md); an item without one
-# has version 1. 2: open timers on an issue have ``open_repo``.
-TIMER_SCHEMA_VERSION = 2
+# The schema version of timers written by this release (docs/decisions/0009-upgrades.md).
+TIMER_SCHEMA_VERSION = 1
 
 
 class TimerItem(Model):
