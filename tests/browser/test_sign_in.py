@@ -285,5 +285,5 @@ def test_everything_can_be_read_on_a_narrow_screen(
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()
     assert_nothing_is_cut_off()
     page.goto("/api/auth/login/?origin=https://a-web-site-with-a-long-name.example.com")
-    expect(page.get_by_role("heading")).to_have_text("Not from this web site")
+    expect(page.get_by_role("heading")).to_have_text("Web site not allowed")
     assert_nothing_is_cut_off()
