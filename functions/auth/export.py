@@ -130,7 +130,7 @@ class Slot(BaseModel):
 
 
 class KeyedRequest(BaseModel):
-    """A request with an Idempotency-Key; only hashes of both are stored."""
+    """A request with an Idempotency-Key. Only hashes of the key and the request are stored."""
 
     timer: Annotated[str, Field(description="The timer in its response.")]
     created: Annotated[bool, Field(description="Whether it created the timer.")]

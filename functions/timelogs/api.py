@@ -221,7 +221,7 @@ def pause_timer(
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
     """Stop counting time until the timer is resumed."""
-    return _change(timers.pause, _own(timer_id), request, idempotency_key)
+    return _change(timers.pause, _own_timer(timer_id), request, idempotency_key)
 
 
 @app.post(
@@ -237,7 +237,7 @@ def resume_timer(
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
     """Count time again after a pause."""
-    return _change(timers.resume, _own(timer_id), request, idempotency_key)
+    return _change(timers.resume, _own_timer(timer_id), request, idempotency_key)
 
 
 @app.post(
@@ -253,7 +253,7 @@ def stop_timer(
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
     """Stop the timer permanently; its duration is its active time."""
-    return _change(timers.stop, _anybodys(timer_id), request, idempotency_key)
+    return _change(timers.stop, _any_timer(timer_id), request, idempotency_key)
 
 
 @app.get(
@@ -312,7 +312,7 @@ def get_totals(
 )
 def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
-    timer = timers.get(*_anybodys(timer_id))
+    timer = timers.get(*_any_timer(timer_id))
     tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
     return _response(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
@@ -341,7 +341,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*_own(timer_id), patch, now_ms=now)
+    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
     return _response(HTTPStatus.OK, TimeLog.of(timer, now))
 
 
@@ -354,22 +354,22 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
 )
 def delete_timer(timer_id: str) -> Response[str]:
     """Delete a timer permanently, open or stopped."""
-    timers.delete(*_own(timer_id), now_ms=now_ms())
+    timers.delete(*_own_timer(timer_id), now_ms=now_ms())
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 @app.get(
     "/api/admin/timers/",
     summary="For admins: list everybody's open timers",
-    operation_id="list_everybodys",
+    operation_id="list_open_timers",
     responses=responses(200, 400, 401, 403),
     tags=["operation"],
 )
-def list_everybodys(
+def list_open_timers(
     cursor: Annotated[str | None, Query(description="from a page's next", max_length=200)] = None,
 ) -> Response[OpenTimerPage]:
     """Return a page of all open timers, in no particular order."""
-    requests.refuse_unknown_parameters(app.current_event, list_everybodys)
+    requests.refuse_unknown_parameters(app.current_event, list_open_timers)
     _require_admin(_caller())
     now = now_ms()
     page, after = timers.open_page(None if cursor is None else decode_cursor(cursor, OpenTimersCursor.parse))
@@ -443,7 +443,7 @@ def _caller() -> Caller:
     return caller
 
 
-def _own(timer_id: str) -> tuple[int, str]:
+def _own_timer(timer_id: str) -> tuple[int, str]:
     """Return the owner and ULID of one of the caller's timers.
 
     Raises
@@ -462,12 +462,12 @@ def _own(timer_id: str) -> tuple[int, str]:
     return parsed
 
 
-def _anybodys(timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer: for an admin of any, else as `_own`."""
+def _any_timer(timer_id: str) -> tuple[int, str]:
+    """Return the owner and ULID of a timer: for an admin of any, else as `_own_timer`."""
     parsed = parse_timer_id(timer_id)
     if parsed is not None and _caller().is_admin:
         return parsed
-    return _own(timer_id)
+    return _own_timer(timer_id)
 
 
 def _change(

@@ -1,13 +1,17 @@
 """The checked-in OpenAPI document, the routes of the code and those of the template agree."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 from local_stack.http_api import routes_of
 from release.openapi_document import openapi_document
+from tests.integration.conftest import Api
 from tests.support.template import translated
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -16,6 +20,22 @@ _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
 def test_the_checked_in_document_is_what_the_routes_generate() -> None:
     """If this fails, run `make openapi`."""
     assert _DOCUMENT.read_text() == openapi_document()
+
+
+def test_the_api_serves_the_checked_in_document(api: Api) -> None:
+    assert api.nobody("GET", "/api/openapi.json").body == _DOCUMENT.read_text()
+
+
+def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functions() -> None:
+    program = (
+        "import sys; from timelogs import api\n"
+        "print(api._specification.cache_info().currsize, *sorted({'auth', 'webhook'} & sys.modules.keys()))"
+    )
+    environment = os.environ | {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.split() == ["0"]
 
 
 @cache

@@ -10,17 +10,17 @@ from timer_core.api.problems import CONTENT_TYPE
 _DESCRIPTIONS = {
     200: "Done",
     201: "Created",
-    202: "Accepted; deletion continues in the background, or when the request is repeated",
+    202: "Accepted; deletion continues in the background, sooner if the request is repeated",
     204: "Deleted",
     304: "Not modified (elapsed time is ignored)",
     400: "The request is not valid, or the timer's state does not allow it",
     401: "Credentials are missing or invalid",
-    403: "Forbidden, at least with these credentials",
+    403: "Forbidden",
     404: "Not found",
     413: "The body is too large",
     415: "The body is not JSON",
     429: "Too many changes; try again later",
-    500: "Internal error; the response has the request id of the log",
+    500: "Internal error, logged under the request_id of the response",
 }
 
 
