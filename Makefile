@@ -148,10 +148,11 @@ test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
 
 .PHONY: lint
-lint: $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
+lint: $(venv) $(sam) $(checkov) ## Check style, types, the lock files and template.yaml
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/python -m release.requirements
 	.venv-sam/bin/sam validate --lint --region us-east-1
 	.venv-sam/bin/cfn-lint template.yaml
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -195,7 +196,6 @@ for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,
 
 .PHONY: requirements
 requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
-	.venv/bin/python -m pip install --quiet uv
 	cd requirements && compile() { ../.venv/bin/uv pip compile --quiet --upgrade --universal \
 			--generate-hashes --no-strip-extras --python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
 		compile layer.in --output-file ../layers/timer_core/requirements.txt \

@@ -24,8 +24,6 @@ _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
 _TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _MAKE = re.compile(r"(?:^|[\s`(;])make (?P<words>(?:[A-Z_]+=\S+ )*[a-z][a-z-]*)")
-_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
-_WANTED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:==(?P<version>\S+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,32 +125,6 @@ def check_openapi(root: Path) -> Iterator[str]:
         yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
 
 
-def check_requirements(root: Path) -> Iterator[str]:
-    """Each file of requirements/ is compiled, and packages that run in Lambda are locked with hashes."""
-    for wanted in sorted((root / "requirements").glob("*.in")):
-        locked = _compiled(root, wanted.stem)
-        if not locked.exists():
-            yield f"{wanted.name} is not compiled: make requirements"
-            continue
-        text = locked.read_text()
-        pins = {_normal(pin["name"]): pin["version"] for pin in _PIN.finditer(text)}
-        # A comment at the end names the packages that Lambda's runtime has.
-        in_runtime = {_normal(line[2:]) for line in text.splitlines() if line.startswith("# ")}
-        for line in wanted.read_text().splitlines():
-            match = _WANTED.match(line)
-            if match is None:
-                continue
-            name, pinned = _normal(match["name"]), pins.get(_normal(match["name"]))
-            is_wanted = pinned is not None and match["version"] in {None, pinned}
-            if not is_wanted and name not in in_runtime:
-                yield f"{locked.relative_to(root)} does not have {line}: make requirements"
-        if "layers" in locked.relative_to(root).parts:
-            for line in text.replace("\\\n", " ").splitlines():
-                pin = _PIN.match(line)
-                if pin and "--hash=" not in line:
-                    yield f"{locked.relative_to(root)} has no hash of {pin['name']}: make requirements"
-
-
 def check_licence(root: Path) -> Iterator[str]:
     """LICENSE is the licence that the packages name."""
     named = _toml(root / "pyproject.toml")["project"]["license"]
@@ -192,7 +164,6 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
         "the release": lambda: check_release(root),
         "the changelog": lambda: check_changelog(root, today),
         "the API": lambda: check_openapi(root),
-        "the requirements": lambda: check_requirements(root),
         "the licence": lambda: check_licence(root),
         "the documents": lambda: check_docs(root),
     }
@@ -216,12 +187,6 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
-def _compiled(root: Path, name: str) -> Path:
-    own = root / "requirements" / f"{name}.txt"
-    layer = {"layer": "timer_core"}.get(name, name)
-    return own if own.exists() else root / "layers" / layer / "requirements.txt"
-
-
 def _released(root: Path) -> list[Release]:
     """Return the sections of the changelog but [Unreleased], newest first."""
     return [release for release in changelog(root) if release.version != "Unreleased"]
@@ -234,11 +199,6 @@ def _version(root: Path) -> str:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
-
-
-def _normal(name: str) -> str:
-    """Return a package's name as PyPI compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _toml(path: Path) -> dict[str, Any]:

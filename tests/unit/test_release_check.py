@@ -18,9 +18,7 @@ ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 12, 1)
 
 
-@pytest.mark.parametrize(
-    "check", [checks.check_versions, checks.check_requirements, checks.check_licence, checks.check_docs]
-)
+@pytest.mark.parametrize("check", [checks.check_versions, checks.check_licence, checks.check_docs])
 def test_this_tree_is_in_order(check: Callable[[Path], Any]) -> None:
     assert list(check(ROOT)) == []
 
@@ -158,29 +156,6 @@ class TestDocuments:
     def test_links_and_commands(self, root: Path, text: str, complaint: str | None) -> None:
         write(root, "README.md", text)
         assert list(checks.check_docs(root)) == ([] if complaint is None else [complaint])
-
-
-@pytest.mark.parametrize(
-    ("wanted", "locked", "complaint"),
-    [
-        ("pydantic", "pydantic==2.1 \\\n    --hash=sha256:0", None),
-        ("-r other.in\n# why\npydantic[email]\n", "pydantic==2.1 --hash=sha256:0", None),
-        ("boto3", "# The following packages were excluded from the output:\n# boto3", None),
-        ("Python_ULID", "python-ulid==2 --hash=sha256:0", None),
-        ("pydantic\nboto3", "pydantic==2.1 --hash=sha256:0", "does not have boto3"),
-        ("pydantic==2.2", "pydantic==2.1 --hash=sha256:0", "does not have pydantic==2.2"),
-        ("pydantic", "pydantic==2.1", "has no hash of pydantic"),
-        ("a\nb", "a==1 \\\n    --hash=sha256:0 \\\n    --hash=sha256:1\nb==1\n", "has no hash of b"),
-        ("pydantic", None, "layer.in is not compiled"),
-    ],
-)
-def test_requirements(tmp_path: Path, wanted: str, locked: str | None, complaint: str | None) -> None:
-    write(tmp_path, "requirements/layer.in", wanted)
-    if locked is not None:
-        write(tmp_path, "layers/timer_core/requirements.txt", locked)
-    complaints = list(checks.check_requirements(tmp_path))
-    assert len(complaints) == (complaint is not None)
-    assert all(complaint in found for found in complaints if complaint)
 
 
 @pytest.fixture(scope="module")
