@@ -148,10 +148,12 @@ test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
 
 .PHONY: lint
-lint: $(venv) $(sam) $(checkov) ## Check style, types, the lock files and template.yaml
+lint: $(venv) $(sam) $(checkov) ## Check style, types, spelling, the lock files and template.yaml
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/codespell
+	.venv/bin/shellcheck .ci/run
 	.venv/bin/python -m release.requirements
 	.venv-sam/bin/sam validate --lint --region us-east-1
 	.venv-sam/bin/cfn-lint template.yaml
@@ -218,7 +220,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
