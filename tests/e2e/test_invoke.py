@@ -88,7 +88,7 @@ def test_stale_sweeper(site: Site) -> None:
 
 def test_a_function_sees_what_lambda_has_and_nothing_of_this_checkout() -> None:
     def imports(module: str) -> bool:
-        command = [LAMBDA_PYTHON, "-c", f"import {module}"]
+        command = (LAMBDA_PYTHON, "-c", f"import {module}")
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     assert imports("boto3")

@@ -7,8 +7,8 @@ import pytest
 import tree_sitter_javascript
 from tree_sitter import Language, Parser
 
+from deployed_stack.paths import ROOT
 from deployed_stack.web import served
-from local_stack.paths import ROOT
 
 PARSER = Parser(Language(tree_sitter_javascript.language()))
 # In them every character counts.
