@@ -1,4 +1,4 @@
-"""The checks of a release; each yields its complaints as sentences."""
+"""The checks of a release. Each yields its complaints as sentences."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import yaml
 from release.openapi_changes import breaking_changes
 
 _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
-# https://semver.org. A release has no suffix; between releases, the version is the next one and ".dev0".
+# https://semver.org. A release has no suffix; between releases the version is the next one with ".dev0".
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
@@ -36,7 +36,7 @@ class Release:
 
 
 def changelog(root: Path) -> list[Release]:
-    """Return the sections of CHANGELOG.md, newest first, `[Unreleased]` among them."""
+    """Return the sections of CHANGELOG.md, newest first, including `[Unreleased]`."""
     text = (root / "CHANGELOG.md").read_text()
     found = list(_RELEASE.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
@@ -54,7 +54,7 @@ def check_tree(root: Path) -> Iterator[str]:
 
 
 def check_versions(root: Path) -> Iterator[str]:
-    """Every place names the same version."""
+    """All files name the same version."""
     core = root / "layers" / "timer_core"
     init = (core / "timer_core" / "__init__.py").read_text()
     named = re.search(r'^__version__ = "(.*)"$', init, re.MULTILINE)
@@ -83,7 +83,7 @@ def check_release(root: Path) -> Iterator[str]:
 
 
 def check_changelog(root: Path, today: date) -> Iterator[str]:
-    """Sections are in order, dated and not empty; nothing is left under [Unreleased]."""
+    """Sections are in order, dated and not empty, and [Unreleased] is empty."""
     unreleased, *releases = changelog(root)
     if unreleased.version != "Unreleased":
         yield "CHANGELOG.md: the first section is not [Unreleased]."
@@ -104,13 +104,13 @@ def check_changelog(root: Path, today: date) -> Iterator[str]:
 
 
 def check_openapi(root: Path) -> Iterator[str]:
-    """docs/openapi.json is what the code serves, and a change that breaks clients has a new major version."""
+    """docs/openapi.json matches the code, and only a new major version breaks clients."""
     written = (root / "docs" / "openapi.json").read_text()
     os.environ |= {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
     from timelogs import api, specification
 
     if specification.document(api.app) != written:
-        yield "docs/openapi.json is not what the code serves: make openapi"
+        yield "docs/openapi.json does not match the code: make openapi"
     releases = [release.version for release in _released(root)]
     if len(releases) < 2:
         return
@@ -126,7 +126,7 @@ def check_openapi(root: Path) -> Iterator[str]:
 
 
 def check_licence(root: Path) -> Iterator[str]:
-    """LICENSE is the licence that the packages name."""
+    """LICENSE contains the licence that the packages name."""
     named = _toml(root / "pyproject.toml")["project"]["license"]
     licence = root / "LICENSE"
     if named != "Apache-2.0":
@@ -136,7 +136,7 @@ def check_licence(root: Path) -> Iterator[str]:
 
 
 def check_docs(root: Path) -> Iterator[str]:
-    """Links in documents have targets, and the `make` commands that documents name exist."""
+    """Links in Markdown files have targets, and the `make` commands in them exist."""
     targets = {match["name"] for match in _TARGET.finditer((root / "Makefile").read_text())}
     for path in _documents(root):
         name, text = path.relative_to(root), path.read_text()
@@ -157,7 +157,7 @@ def check_docs(root: Path) -> Iterator[str]:
 
 
 def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
-    """Return all checks by what they are about."""
+    """Return all checks by subject."""
     return {
         "the working tree": lambda: check_tree(root),
         "the versions": lambda: check_versions(root),
@@ -170,7 +170,7 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
 
 
 class _TemplateLoader(yaml.SafeLoader):
-    """Reads a CloudFormation template; its intrinsic functions do not matter here."""
+    """Reads a CloudFormation template and ignores intrinsic functions."""
 
 
 _TemplateLoader.add_multi_constructor("!", lambda *_: None)
@@ -182,13 +182,13 @@ def _documents(root: Path) -> list[Path]:
 
 
 def _anchors(page: Path) -> set[str]:
-    """Return the names that GitHub gives the headings of a document."""
+    """Return the anchors that GitHub generates for the headings of a Markdown file."""
     headings = (match["text"].lower() for match in _HEADING.finditer(page.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
 def _released(root: Path) -> list[Release]:
-    """Return the sections of the changelog but [Unreleased], newest first."""
+    """Return the sections of the changelog except [Unreleased], newest first."""
     return [release for release in changelog(root) if release.version != "Unreleased"]
 
 
