@@ -340,7 +340,9 @@ class TestTokens:
             assert browser("GET", ME).status == 200
             assert browser(method, path, body).status == 401, path
         assert [token.token_id for token in app.people.tokens(ann.id)] == [made]
-        assert app.people.profile(ann.id).signed_out_ms == app.clock.ms - 4_000
+        profile = app.people.profile(ann.id)
+        assert profile is not None
+        assert profile.signed_out_ms == app.clock.ms - 4_000
 
     @pytest.mark.parametrize(("method", "path"), WRITES)
     def test_a_token_to_read_with_changes_nothing(self, app: App, method: str, path: str) -> None:
@@ -370,7 +372,12 @@ class TestExport:
         (one,) = exported.pop("timers")
         (place,) = exported.pop("slots")
         changes = exported.pop("changes")
-        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": [], "tokens_made": 1}
+        nothing: dict[str, Any] = {
+            "signed_out_everywhere": None,
+            "left": None,
+            "ended_sessions": [],
+            "tokens_made": 1,
+        }
         assert exported == {
             "profile": browser("GET", ME).json() | nothing,
             "tokens": browser("GET", TOKENS).json()["results"],
@@ -886,7 +893,8 @@ class TestLeaving:
         app.cool()
         browser("DELETE", ME)
         # Another instance of the function, which still knows the session.
-        app.auth.guard, browser.cookies = warm, kept
+        vars(app.auth).update(guard=warm)
+        browser.cookies = kept
         assert browser("DELETE", ME).status == 204
 
 
@@ -1218,7 +1226,7 @@ def _hear(
 
 
 def _all_items(app: App) -> list[RawItem]:
-    items: list[RawItem] = app.table.connection.client.scan(TableName=app.table.name)["Items"]
+    items: list[RawItem] = app.table.connection.dispatch("Scan", {"TableName": app.table.name})["Items"]
     return items
 
 
