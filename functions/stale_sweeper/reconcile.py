@@ -31,7 +31,8 @@ from timer_core.github.webhooks.messages import IssueEvent, MoveEvent
 from timer_core.github.webhooks.trigger_config import TriggerConfig
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
-from timer_core.store.items import LOCKED_AFTER_MS, OPEN_SHARDS
+from timer_core.store.items import LOCKED_AFTER_MS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 

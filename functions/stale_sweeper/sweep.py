@@ -28,7 +28,7 @@ from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.table import Table

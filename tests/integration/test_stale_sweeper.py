@@ -15,7 +15,7 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import PendingDeletion
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table

@@ -22,7 +22,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
 from timer_core.github.api.transport import READ_S
 from timer_core.store.health import HealthStore
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table

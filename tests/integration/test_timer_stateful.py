@@ -34,7 +34,7 @@ from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.offline import OfflineActions
 from timer_core.store.events import EventStore
-from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
+from timer_core.store.keys import OPEN_SHARDS, issue_pk, user_pk
 from timer_core.store.queries import Filters, Position
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore

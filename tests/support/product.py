@@ -19,7 +19,7 @@ from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
 from timer_core.store.timers import TimerStore

@@ -8,17 +8,24 @@ from dataclasses import dataclass, field
 from timer_core.domain.timers import Timer
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
-    PENDING_DELETIONS_PK,
-    PROFILE_SK,
-    RUN_LOCK_SK,
     PendingDeletionItem,
     ProfileItem,
     SlotItem,
     UserTokenItem,
     expiry,
-    issue_pk,
     raw,
     to_timer,
+)
+from timer_core.store.keys import (
+    PENDING_DELETIONS_PK,
+    PROFILE_SK,
+    RUN_LOCK_SK,
+    TOKEN_SK,
+    USER_TOKENS,
+    issue_pk,
+    kind_of,
+    name_of,
+    user_id_of,
     user_pk,
 )
 from timer_core.store.limits import MINUTE_MS
@@ -140,7 +147,7 @@ class AccountDeletionStore:
             after=last["sk"]["S"] if last else None,
         )
         for item in items:
-            kind, _, name = item["sk"]["S"].partition("#")
+            kind, name = kind_of(item["sk"]["S"]), name_of(item["sk"]["S"])
             if kind == "timer" and "deleted_ms" in item:
                 page.deleted.append(
                     DeletedTimer(
@@ -193,7 +200,7 @@ class AccountDeletionStore:
     def pending_deletions(self) -> Iterator[PendingDeletion]:
         """Yield those who have asked to be deleted and are to be looked at again."""
         for item in self._table.query_all(PENDING_DELETIONS_PK):
-            yield PendingDeletion(int(item["sk"]["S"].removeprefix("user#")), _number(item, "requested_ms"))
+            yield PendingDeletion(user_id_of(item["sk"]["S"]), _number(item, "requested_ms"))
 
     def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete what is left of somebody who has asked to be deleted, and return whether that is all.
@@ -246,7 +253,7 @@ class AccountDeletionStore:
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
         """Yield what is in a person's partition but the profile, tokens first."""
-        for condition in (UserTokenItem.sk.startswith("token#"), None):
+        for condition in (UserTokenItem.sk.startswith(USER_TOKENS), None):
             start: RawItem | None = None
             while True:
                 items, _, start = self._table.query(pk, condition, limit=_PAGE, start=start)
@@ -257,8 +264,8 @@ class AccountDeletionStore:
     def _delete(self, item: RawItem) -> None:
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if "token_hash" in item:
-            self._table.write(Write("Delete", item["token_hash"]["S"], "token"))
-        if sk.startswith("timer#") and "number" in item:
+            self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))
+        if kind_of(sk) == "timer" and "number" in item:
             issue = to_timer(item).issue
             if issue is not None:
                 self._table.write(Write("Delete", issue_pk(issue), pk))
@@ -269,7 +276,7 @@ class AccountDeletionStore:
 def _to_slot(item: RawItem) -> Slot:
     row = SlotItem.from_raw_data(item)
     return Slot(
-        issue_key=row.pk.removeprefix("issue#"),
+        issue_key=name_of(row.pk),
         ulids=sorted(row.ulids or ()),
         locked_until_ms=None if row.locked_until_ms is None else int(row.locked_until_ms),
         moved=sorted(row.moved or ()),

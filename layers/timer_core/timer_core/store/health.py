@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
-from timer_core.store.items import GITHUB_PK, OPEN_SHARDS, DayItem, GitHubItem, TimerItem, expiry
+from timer_core.store.items import DayItem, GitHubItem, TimerItem, expiry
+from timer_core.store.keys import (
+    DAYS,
+    DELIVERIES_PK,
+    GITHUB_PK,
+    GITHUB_STATUS_SK,
+    OPEN_SHARDS,
+    day_sk,
+    name_of,
+    open_timers_pk,
+)
 from timer_core.store.table import RawItem, Table, Write
 
-_PK = "deliveries"
 _KEPT_DAYS = 35
-_STATUS_SK = "status"
 _NOTED_FOR_MS = 3_600_000
 
 # What needs GitHub's API: to tell which issue a project's card is of, to answer to comments, to have
@@ -64,12 +72,12 @@ class HealthStore:
         for names, change in ((able, GitHubItem.cannot.delete), (news.keys() - able, GitHubItem.cannot.add)):
             if names:
                 actions = [GitHubItem.credential.set(credential), change(set(names))]
-                self._table.write(Write("Update", GITHUB_PK, _STATUS_SK, actions=actions))
+                self._table.write(Write("Update", GITHUB_PK, GITHUB_STATUS_SK, actions=actions))
         self._noted |= {capability: (credential, done, now_ms) for capability, done in news.items()}
 
     def count_deliveries(self, *, processed: int, failed: int, now_ms: int) -> None:
         """Add to today's numbers."""
-        day = DayItem(pk=_PK, sk=_day(now_ms))
+        day = DayItem(pk=DELIVERIES_PK, sk=_day(now_ms))
         self._table.write(
             Write(
                 "Update",
@@ -94,14 +102,13 @@ class HealthStore:
 
     def days(self) -> list[tuple[str, int, int]]:
         """Return of each day that is kept its date, and how many deliveries were processed and failed."""
-        items = self._table.query_all(_PK, DayItem.sk.startswith("day#"))
+        items = self._table.query_all(DELIVERIES_PK, DayItem.sk.startswith(DAYS))
         return [
-            (item["sk"]["S"].removeprefix("day#"), _sum([item], "processed"), _sum([item], "failed"))
-            for item in items
+            (name_of(item["sk"]["S"]), _sum([item], "processed"), _sum([item], "failed")) for item in items
         ]
 
     def _github(self) -> tuple[str | None, tuple[Capability, ...]]:
-        item = self._table.get(GITHUB_PK, _STATUS_SK)
+        item = self._table.get(GITHUB_PK, GITHUB_STATUS_SK)
         if item is None:
             return None, get_args(Capability)
         row = GitHubItem.from_raw_data(item)
@@ -114,7 +121,7 @@ class HealthStore:
         total, start = 0, None
         while True:
             _, count, start = self._table.query(
-                f"open#{shard}", condition, index="open-timers", start=start, count=True
+                open_timers_pk(shard), condition, index="open-timers", start=start, count=True
             )
             total += count
             if start is None:
@@ -122,13 +129,13 @@ class HealthStore:
 
     def _success_rate(self, now_ms: int) -> float | None:
         yesterday = _day(now_ms - timedelta(days=1) // timedelta(milliseconds=1))
-        items, _, _ = self._table.query(_PK, DayItem.sk >= yesterday)
+        items, _, _ = self._table.query(DELIVERIES_PK, DayItem.sk >= yesterday)
         processed, failed = _sum(items, "processed"), _sum(items, "failed")
         return processed / (processed + failed) if processed + failed else None
 
 
 def _day(now_ms: int) -> str:
-    return f"day#{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
+    return day_sk(f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}")
 
 
 def _sum(items: list[RawItem], name: str) -> int:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.update import Action as UpdateAction
 
-from timer_core.store.items import GITHUB_PK, HookItem, expiry
+from timer_core.store.items import HookItem, expiry
+from timer_core.store.keys import GITHUB_PK, HOOKS, hook_sk, name_of
 from timer_core.store.table import ConditionFailed, Table, Write
 
 # A webhook that has been silent for this long is forgotten.
@@ -63,12 +64,12 @@ class HookStore:
         if self._noted_ms.get(path, -_NOTED_FOR_MS) > now_ms - _NOTED_FOR_MS:
             return
         actions = [HookItem.expires_at.set(expiry(now_ms, _KEPT_DAYS))]
-        self._table.write(Write("Update", GITHUB_PK, f"hook#{path}", actions=actions))
+        self._table.write(Write("Update", GITHUB_PK, hook_sk(path), actions=actions))
         self._noted_ms[path] = now_ms
 
     def known(self) -> list[KnownHook]:
         """Return all webhooks."""
-        items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith("hook#"))
+        items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith(HOOKS))
         return [_known(HookItem.from_raw_data(item)) for item in items]
 
     def repaired(self, path: str, until_ms: int) -> None:
@@ -88,7 +89,7 @@ class HookStore:
     def _update(self, path: str, actions: Sequence[UpdateAction]) -> None:
         try:
             self._table.write(
-                Write("Update", GITHUB_PK, f"hook#{path}", HookItem.expires_at.exists(), actions)
+                Write("Update", GITHUB_PK, hook_sk(path), HookItem.expires_at.exists(), actions)
             )
         except ConditionFailed:
             # Forgotten meanwhile.
@@ -96,7 +97,7 @@ class HookStore:
 
     def forget(self, path: str) -> None:
         """Forget a webhook that is no more."""
-        self._table.write(Write("Delete", GITHUB_PK, f"hook#{path}"))
+        self._table.write(Write("Delete", GITHUB_PK, hook_sk(path)))
 
 
 def _known(item: HookItem) -> KnownHook:
@@ -104,4 +105,4 @@ def _known(item: HookItem) -> KnownHook:
     if item.list_page is not None:
         checkpoint = ListCheckpoint(item.list_page, int(item.list_until_ms), int(item.list_sent_id))
     repaired_ms = None if item.repaired_ms is None else int(item.repaired_ms)
-    return KnownHook(item.sk.removeprefix("hook#"), repaired_ms, checkpoint)
+    return KnownHook(name_of(item.sk), repaired_ms, checkpoint)

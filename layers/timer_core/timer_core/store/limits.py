@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooManyRequests
-from timer_core.store.items import WritesItem, expiry, user_pk
+from timer_core.store.items import WritesItem, expiry
+from timer_core.store.keys import user_pk, writes_sk
 from timer_core.store.table import ConditionFailed, Table, Write
 
 MINUTE_MS = 60_000
@@ -74,7 +75,7 @@ class WriteLimit:
         actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:
-            item = self._table.write(Write("Update", user_pk(user_id), f"writes#{minute}", below, actions))
+            item = self._table.write(Write("Update", user_pk(user_id), writes_sk(minute), below, actions))
         except ConditionFailed:
             return self._per_minute + 1
         return int(item["changes"]["N"])

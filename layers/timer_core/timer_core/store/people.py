@@ -10,7 +10,6 @@ import string
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Literal, TypeAlias
 from zlib import crc32
 
@@ -18,16 +17,18 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from timer_core.domain.errors import Forbidden, InvalidInput, TooMuchContention, Unauthorized
-from timer_core.store.items import (
+from timer_core.store.items import ProfileItem, StateItem, TokenItem, UserTokenItem, as_read, expiry, raw
+from timer_core.store.keys import (
     PROFILE_SK,
-    ProfileItem,
-    StateItem,
-    TokenItem,
-    UserTokenItem,
-    as_read,
-    expiry,
-    raw,
+    STATE_SK,
+    TOKEN_SK,
+    USER_TOKENS,
+    name_of,
+    state_pk,
+    token_pk,
+    user_id_of,
     user_pk,
+    user_token_sk,
 )
 from timer_core.store.table import (
     ConditionFailed,
@@ -190,7 +191,7 @@ class PeopleStore:
                     Write(
                         "Update",
                         token.token_hash,
-                        "token",
+                        TOKEN_SK,
                         TokenItem.pk.exists(),
                         [TokenItem.login.set(login)],
                     )
@@ -239,7 +240,7 @@ class PeopleStore:
 
     def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
         for item in self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids)):
-            yield int(item["pk"]["S"].removeprefix("user#")), item
+            yield user_id_of(item["pk"]["S"]), item
 
     # ------------------------------------------------------------------ sessions
 
@@ -293,13 +294,11 @@ class PeopleStore:
         """End all sessions of a person, revoke all of their tokens, and return how many these were."""
         self.end_all_sessions(user_id, now_ms=now_ms)
         rows = self._token_rows(user_id)
-        return sum(self.revoke_token(user_id, row.sk.removeprefix("token#")) for row in rows)
+        return sum(self.revoke_token(user_id, name_of(row.sk)) for row in rows)
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
         """Note that a sign-in has come back, and return False if it has before."""
-        item = StateItem(
-            pk=f"state#{sha256(state.encode()).hexdigest()}", sk="used", expires_at=expiry(now_ms, 1)
-        )
+        item = StateItem(pk=state_pk(state), sk=STATE_SK, expires_at=expiry(now_ms, 1))
         try:
             self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))
         except ConditionFailed:
@@ -370,11 +369,11 @@ class PeopleStore:
         by_hash = {
             item["pk"]["S"]: TokenItem.from_raw_data(item)
             for first in range(0, len(rows), 100)
-            for item in self._table.get_many((row.token_hash, "token") for row in rows[first : first + 100])
+            for item in self._table.get_many((row.token_hash, TOKEN_SK) for row in rows[first : first + 100])
         }
         tokens = [
             Token(
-                row.sk.removeprefix("token#"),
+                name_of(row.sk),
                 row.name,
                 int(row.created_ms),
                 None if row.expires_at is None else int(row.expires_at),
@@ -386,12 +385,12 @@ class PeopleStore:
         return sorted(tokens, key=lambda token: (token.created_ms, token.token_id))
 
     def _token_rows(self, user_id: int) -> list[UserTokenItem]:
-        items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith("token#"))
+        items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith(USER_TOKENS))
         return [UserTokenItem.from_raw_data(item) for item in items]
 
     def revoke_token(self, user_id: int, token_id: str) -> bool:
         """Delete a token and return whether there was one."""
-        pk, sk = user_pk(user_id), f"token#{token_id}"
+        pk, sk = user_pk(user_id), user_token_sk(token_id)
         item = self._table.get(pk, sk)
         if item is None:
             return False
@@ -399,7 +398,7 @@ class PeopleStore:
             self._table.transact(
                 [
                     Write("Delete", pk, sk, UserTokenItem.pk.exists()),
-                    Write("Delete", item["token_hash"]["S"], "token"),
+                    Write("Delete", item["token_hash"]["S"], TOKEN_SK),
                 ]
             )
         except TransactionRefused:
@@ -416,7 +415,7 @@ class PeopleStore:
         """
         if not is_token(text):
             raise Unauthorized("The token is not one of ours.")
-        item: RawItem | None = self._table.get(_token_pk(text), "token")
+        item: RawItem | None = self._table.get(token_pk(text), TOKEN_SK)
         if item is None:
             raise Unauthorized("The token is unknown or was revoked.")
         row = TokenItem.from_raw_data(item)
@@ -436,7 +435,7 @@ class PeopleStore:
         # A token that was revoked meanwhile stays so.
         with contextlib.suppress(ConditionFailed):
             self._table.write(
-                Write("Update", pk, "token", TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])
+                Write("Update", pk, TOKEN_SK, TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])
             )
 
 
@@ -479,8 +478,8 @@ def _made_so_far(profile: RawItem | None) -> Condition:
 
 def _token_writes(user_id: int, login: str, token: Token, text: str) -> list[Write]:
     by_hash = TokenItem(
-        pk=_token_pk(text),
-        sk="token",
+        pk=token_pk(text),
+        sk=TOKEN_SK,
         user_id=user_id,
         login=login,
         token_id=token.token_id,
@@ -491,7 +490,7 @@ def _token_writes(user_id: int, login: str, token: Token, text: str) -> list[Wri
     )
     by_user = UserTokenItem(
         pk=user_pk(user_id),
-        sk=f"token#{token.token_id}",
+        sk=user_token_sk(token.token_id),
         token_hash=by_hash.pk,
         name=token.name,
         scope=token.scope,
@@ -513,7 +512,3 @@ def _checksum(body: str) -> str:
         value, digit = divmod(value, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
     return digits
-
-
-def _token_pk(text: str) -> str:
-    return f"token#{sha256(text.encode()).hexdigest()}"

@@ -2,23 +2,11 @@
 
 from dataclasses import dataclass
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action as UpdateAction
-from pynamodb.models import Model
 
+from timer_core.store.items import ProgressItem
+from timer_core.store.keys import SWEEPER_PK, SWEEPER_PROGRESS_SK
 from timer_core.store.table import Table, Write
-
-_PK = "sweeper"
-_SK = "progress"
-
-
-class ProgressItem(Model):
-    """``sweeper`` / ``progress``: what is left of a sweep."""
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    compared_ms = NumberAttribute(null=True)
-    stale_left = BooleanAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class ProgressStore:
 
     def read(self) -> Progress:
         """Return what the last run left."""
-        item = self._table.get(_PK, _SK)
+        item = self._table.get(SWEEPER_PK, SWEEPER_PROGRESS_SK)
         if item is None:
             return Progress()
         row = ProgressItem.from_raw_data(item)
@@ -63,4 +51,4 @@ class ProgressStore:
         self._update(ProgressItem.stale_left.set(left))
 
     def _update(self, action: UpdateAction) -> None:
-        self._table.write(Write("Update", _PK, _SK, actions=[action]))
+        self._table.write(Write("Update", SWEEPER_PK, SWEEPER_PROGRESS_SK, actions=[action]))

@@ -13,7 +13,8 @@ from pynamodb.expressions.operand import Path
 from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.store.items import OPEN_SHARDS, TimerItem, timer_sk, to_issue, to_timer, user_pk
+from timer_core.store.items import TimerItem, to_issue, to_timer
+from timer_core.store.keys import OPEN_SHARDS, name_of, open_timers_pk, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
@@ -149,7 +150,7 @@ class TimerQueries:
         here = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
         stop = None
         if start is not None:
-            stop = Position(int(start[sort_key]["N"]), start["sk"]["S"].removeprefix("timer#"), backwards)
+            stop = Position(int(start[sort_key]["N"]), name_of(start["sk"]["S"]), backwards)
         onwards = here[-1] if len(found) > page_size else stop
         # From a page without timers, the way back leads from the last one that was looked at.
         first = here[0] if here else stop
@@ -207,12 +208,12 @@ class TimerQueries:
         since = TimerItem.open_since_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
         pages = self._table.query_all(
-            f"open#{shard}", started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
+            open_timers_pk(shard), started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
         )
         for item in pages:
             yield OpenTimer(
-                user_id=int(item["pk"]["S"].removeprefix("user#")),
-                ulid=item["sk"]["S"].removeprefix("timer#"),
+                user_id=user_id_of(item["pk"]["S"]),
+                ulid=name_of(item["sk"]["S"]),
                 since_ms=int(item["open_since_ms"]["N"]),
                 issue=to_issue(item),
             )
@@ -226,7 +227,9 @@ class TimerQueries:
         while after is not None and len(keys) < _OPEN_PAGE:
             shard, key = after
             most = _OPEN_PAGE - len(keys)
-            items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=most, start=key)
+            items, _, last = self._table.query(
+                open_timers_pk(shard), index="open-timers", limit=most, start=key
+            )
             keys += [(item["pk"]["S"], item["sk"]["S"]) for item in items]
             if last is not None:
                 after = (shard, last)
