@@ -14,8 +14,6 @@ from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stale_sweeper.reconcile import Reconciler, Reconciliation
-from stale_sweeper.redeliver import Redeliverer, Redelivery
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.github.api.client import GitHub
@@ -23,6 +21,8 @@ from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError
 from timer_core.observability import make_logger, make_metrics
 from timer_core.services.event_handler import EventHandler
+from timer_core.services.reconciliation import Reconciler, Reconciliation
+from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.events import EventStore

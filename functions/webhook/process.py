@@ -21,7 +21,7 @@ from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError, InvalidCredential, NoCredential, Refused, Unavailable
 from timer_core.github.api.replies import send_reply
-from timer_core.github.webhooks.messages import (
+from timer_core.github.messages import (
     CardEvent,
     CommentEvent,
     IssueEvent,
@@ -32,6 +32,7 @@ from timer_core.github.webhooks.messages import (
     from_json,
 )
 from timer_core.observability import make_logger, make_metrics
+from timer_core.services.command_replies import answer_to
 from timer_core.services.event_handler import EventHandler, Handled
 from timer_core.settings import settings
 from timer_core.store.events import EventStore
@@ -40,7 +41,6 @@ from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
-from webhook.answers import answer_to
 from webhook.queue import send
 
 # What fails waits this long, and twice as long each time. What waits for GitHub waits an hour at most,

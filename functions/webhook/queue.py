@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from timer_core.github.webhooks.messages import Hook, QueuedEvent, group_of, to_json
+from timer_core.github.messages import Hook, QueuedEvent, group_of, to_json
 
 
 def send(

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from timer_core.api.problems import HttpError, response
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
-from timer_core.github.webhooks.messages import Hook, QueuedEvent
+from timer_core.github.messages import Hook, QueuedEvent
 from timer_core.github.webhooks.payloads import Ignored, MalformedDelivery, hook_of, read
 from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import count_requests, make_logger, make_metrics

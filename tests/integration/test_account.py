@@ -33,7 +33,7 @@ from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import finished
-from timer_core.github.webhooks.messages import IssueEvent
+from timer_core.github.messages import IssueEvent
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
 from timer_core.store.items import (

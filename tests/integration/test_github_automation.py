@@ -19,7 +19,7 @@ from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import Event
 from timer_core.github.api.errors import Unavailable
-from timer_core.github.webhooks.messages import ReplyEvent, from_json
+from timer_core.github.messages import ReplyEvent, from_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -965,7 +965,7 @@ class TestEdges:
         assert team.spans(eve) == []
 
     def test_a_burst_is_redelivered_in_the_end(self, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+        monkeypatch.setattr("timer_core.services.redelivery._MOST", 3)
         team.deliver()
         for _ in range(8):
             team.github.assign(team.new_issue(), team.ann)

@@ -32,7 +32,7 @@ def team(github: FakeGitHub, running: Product) -> Team:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timer_core.github.api.deliveries._PAGE", 2)
+    monkeypatch.setattr("timer_core.github.api.delivery_attempts._PAGE", 2)
 
 
 def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
@@ -126,7 +126,7 @@ class TestLongLists:
     def test_a_run_that_has_sent_enough_again_leaves_the_rest_to_the_next(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+        monkeypatch.setattr("timer_core.services.redelivery._MOST", 3)
         fail_some(team, 5)
         assert [redeliver(team)["redelivered"] for _ in range(3)] == [3, 2, 0]
         assert timers(team) == 5

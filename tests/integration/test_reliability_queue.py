@@ -23,7 +23,7 @@ from tests.support.handlers import loaded
 from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
-from timer_core.github.webhooks.messages import IssueEvent, from_json
+from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.webhooks.signature import sign
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table

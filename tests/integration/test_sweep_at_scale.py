@@ -100,8 +100,8 @@ class TestComparing:
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 4)
-        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0)
+        monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 4)
+        monkeypatch.setattr("timer_core.services.reconciliation._MOMENT_S", 0)
 
     @pytest.fixture
     def running(self, github: FakeGitHub, table: Table) -> Iterator[Product]:
@@ -208,8 +208,8 @@ class TestComparing:
     @pytest.fixture
     def one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """All timers in one window, so that all issues are asked about at once; and no long waits."""
-        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 1_000)
-        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0.02)
+        monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
+        monkeypatch.setattr("timer_core.services.reconciliation._MOMENT_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
 
     @pytest.mark.usefixtures("one_question")

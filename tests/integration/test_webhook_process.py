@@ -17,7 +17,7 @@ from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters

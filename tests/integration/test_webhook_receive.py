@@ -20,7 +20,7 @@ from tests.support.gateway import Answer, Context, request_event
 from tests.support.handlers import loaded
 from timer_core import secrets, settings
 from timer_core.clock import now_ms
-from timer_core.github.webhooks.messages import IssueEvent, from_json
+from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.webhooks.signature import sign
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timer_core.domain.replay import EFFECTS
-from timer_core.github.webhooks.messages import (
+from timer_core.github.messages import (
     CardEvent,
     CommentEvent,
     Hook,
@@ -23,6 +23,7 @@ from timer_core.github.webhooks.messages import (
     from_json,
     to_json,
 )
+from timer_core.github.trigger_config import TriggerConfig
 from timer_core.github.webhooks.payloads import (
     READERS,
     REDELIVERY_WINDOW,
@@ -32,7 +33,6 @@ from timer_core.github.webhooks.payloads import (
     hook_of,
     read,
 )
-from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067

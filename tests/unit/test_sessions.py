@@ -22,6 +22,7 @@ from timer_core.api.sessions import (
     is_session,
 )
 from timer_core.domain.errors import Unauthorized
+from timer_core.secrets import RotatingSecret
 
 NOW = 1_800_000_000
 OLD, NEW = "o" * 64, "n" * 64
@@ -29,8 +30,8 @@ ANN = 21031067
 
 
 @dataclass
-class Keys:
-    """Two keys, and those that are found when they are read again."""
+class Keys(RotatingSecret):
+    """Two keys, and those that replace them at the next refresh."""
 
     current: str = OLD
     previous: str = ""

@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from timer_core.domain.errors import Unauthorized
+from timer_core.secrets import RotatingSecret
 
 # How long a session works without being renewed, and how long it can be renewed.
 LIFE_S = 3_600
@@ -21,22 +22,6 @@ SIGN_IN_S = 600
 # The prefix has browsers take them only with Secure, for this host and from it (RFC 6265bis, 4.1.3.2).
 SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
-
-
-class Keys(Protocol):
-    """The keys that sessions are signed with: the current one and, for rotation, the previous."""
-
-    def get(self) -> tuple[str, ...]:
-        """Return the keys, those that are not there empty."""
-        ...
-
-    def signing(self, now_s: int) -> str:
-        """Return the one to sign with, which everybody accepts by now."""
-        ...
-
-    def refresh(self) -> bool:
-        """Read them again unless that was just done, and return whether they changed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +69,7 @@ class Sessions:
         anybody noticing.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: RotatingSecret) -> None:
         self._keys = keys
 
     def begin(self, user_id: int, login: str, *, now_ms: int, origin: str = "") -> tuple[Session, str]:

@@ -9,7 +9,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
-from timer_core.github.webhooks.messages import LOG, IssueEvent, MoveEvent
+from timer_core.github.messages import LOG, IssueEvent, MoveEvent
 from timer_core.store.events import EventStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore

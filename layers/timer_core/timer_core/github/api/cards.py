@@ -8,7 +8,7 @@ from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import Refused
 from timer_core.github.api.issues import ITEM_TYPES, Ask, ask_issues, issue_fields, state_of
 from timer_core.github.api.timeline import IssueState
-from timer_core.github.webhooks.messages import CardEvent
+from timer_core.github.messages import CardEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from timer_core.clock import iso
 from timer_core.github.api.client import GitHub
-from timer_core.github.webhooks.messages import ReplyEvent
+from timer_core.github.messages import ReplyEvent
 
 _PAGE = 100
 

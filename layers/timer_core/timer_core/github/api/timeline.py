@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Event, uuid_time
-from timer_core.github.webhooks.messages import IssueEvent
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.messages import IssueEvent
+from timer_core.github.trigger_config import TriggerConfig
 
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000

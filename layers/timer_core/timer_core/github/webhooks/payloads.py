@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.github.webhooks.commands import parse
-from timer_core.github.webhooks.messages import (
+from timer_core.github.messages import (
     APP_HOOK,
     CardEvent,
     CommentEvent,
@@ -22,7 +21,8 @@ from timer_core.github.webhooks.messages import (
     MoveEvent,
     QueuedEvent,
 )
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.trigger_config import TriggerConfig
+from timer_core.github.webhooks.commands import parse
 
 # GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from timer_core.domain.replay import EFFECTS
 from timer_core.domain.timers import Action, Timer
-from timer_core.github.webhooks.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
+from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # Contents of a reaction (GitHub's REST API, "Create reaction for an issue comment").
 DONE, NOT_DONE = "+1", "confused"

@@ -27,8 +27,8 @@ from timer_core.github.api.errors import (
 )
 from timer_core.github.api.issues import ISSUES_PER_QUESTION, Ask, ask_issues, ask_locations
 from timer_core.github.api.timeline import IssueState, missing
-from timer_core.github.webhooks.messages import IssueEvent, MoveEvent
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.messages import IssueEvent, MoveEvent
+from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
 from timer_core.store.items import LOCKED_AFTER_MS

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from aws_lambda_powertools import Logger
 
 from timer_core.github.api.client import GitHub
-from timer_core.github.api.deliveries import Attempt, Page, attempts, redeliver
+from timer_core.github.api.delivery_attempts import Attempt, Page, attempts, redeliver
 from timer_core.github.api.errors import GitHubError, NoCredential, Refused
-from timer_core.github.webhooks.messages import APP_HOOK
+from timer_core.github.messages import APP_HOOK
 from timer_core.github.webhooks.payloads import READERS, REDELIVERY_WINDOW
 from timer_core.store.hooks import HookStore, KnownHook, ListCheckpoint
 

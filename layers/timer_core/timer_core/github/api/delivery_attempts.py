@@ -52,7 +52,7 @@ def attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, page: 
     Parameters
     ----------
     hook
-        The webhook's path in the REST API, as in `timer_core.github.webhooks.messages.Hook`.
+        The webhook's path in the REST API, as in `timer_core.github.messages.Hook`.
     owner
         Who owns it; None for the App's own.
     page
