@@ -7,10 +7,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from timer_core.api.auth import Caller
-from timer_core.api.models import Seconds, Time, TimeIn, TimeLog, printable, to_time
+from timer_core.api.models import Time, TimeIn, TimeLog, printable, to_time
 from timer_core.api.sessions import Session
 from timer_core.domain.ids import timer_id
-from timer_core.domain.timers import Snapshot, Status, Timer
+from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import Stored
 from timer_core.store.people import Profile, Scope, Token
 
@@ -129,35 +129,12 @@ class Entry(BaseModel):
     ]
 
 
-class Before(BaseModel):
-    """A timer as it was before the first entry of a history that was cut."""
-
-    at: Time
-    status: Status
-    active_duration: Seconds
-    last_pause_time: Time | None
-    paused_by: str | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
-        """Show a snapshot."""
-        running_ms = snapshot.at_ms if snapshot.status is Status.RUNNING else 0
-        return cls(
-            at=to_time(snapshot.at_ms),
-            status=snapshot.status,
-            active_duration=(snapshot.clock_ms + running_ms) / 1000,
-            last_pause_time=_time(snapshot.last_pause_ms),
-            paused_by=snapshot.paused_by,
-        )
-
-
 class TimerExported(TimeLog):
     """A timer with its history, and what else is kept with it."""
 
     paused_by: Annotated[str | None, Field(description="What paused it, while it is paused.")]
     changed: Annotated[Time, Field(description="When the last transition happened.")]
     settled: Annotated[Time | None, Field(description="Up to when events change it no more.")]
-    before: Annotated[Before | None, Field(description="If the history was cut: what it was before.")]
     history: list[Entry]
 
     @classmethod
@@ -173,7 +150,6 @@ class TimerExported(TimeLog):
             paused_by=timer.paused_by,
             changed=to_time(timer.changed_ms),
             settled=_time(timer.locked_until_ms),
-            before=Before.of(timer.snapshot) if timer.snapshot else None,
             history=history,
         )
 

@@ -277,10 +277,9 @@ def get_totals(
 ) -> Response[TimeTotals]:
     """Return the active time in a range; what runs counts until now.
 
-    CircuitBreaker count where they were. Of a timer with more than 60 transitions the first ones are known in
-    sum only, and that time is spread evenly; so is what pauses that a correction left outside took away.
-    Timers that started more than 366 days before the range are not counted. Ranges longer than a week
-    are limited like changes.
+    Pauses count where they were. If a correction left pauses outside of a timer's start and end, its active
+    time is spread evenly. Timers that started more than 366 days before the range are not counted. Ranges
+    longer than a week are limited like changes.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()

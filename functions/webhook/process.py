@@ -34,8 +34,8 @@ from timer_core.github.messages import (
 from timer_core.observability import make_logger, make_metrics
 from timer_core.services.command_replies import answer_to
 from timer_core.services.event_handler import EventHandler, Handled
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.settings import settings
-from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -58,9 +58,9 @@ tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-event_store = EventStore(table, timers)
+issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
-    event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+    issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
 )
 health = HealthStore(table)
 hooks = HookStore(table)
@@ -266,7 +266,7 @@ def _queue_reply(comment: CommentEvent, commands: Sequence[IssueEvent]) -> dict[
     """Queue the answer to a comment by itself: what is told of the issue after it need not wait."""
     is_registered = event_handler.was_timed(comment.author, at_ms=comment.at_ms)
     issue = Issue.of(comment.repo, comment.number)
-    own = event_store.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
+    own = issue_timers.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_registered else []
     answer = answer_to(comment, commands, own, is_registered=is_registered)
     send(_sqs(), settings().delivery_queue_url, [answer], delivery=f"comment-{comment.comment}-answer")
     return {"outcome": "answer_queued", "reaction": answer.reaction}

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.keys import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -81,7 +81,7 @@ def stored_timers(store: TimerStore, user_id: int) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shuffled_and_tripled_they_end_like_the_right_order_once(table: Table, seed: int) -> None:
     store = TimerStore(table)
-    event_store = EventStore(table, store)
+    issue_timers = IssueTimers(table, store)
     deliveries = happenings(seed)
     queue = deliveries * 3
     random.Random(seed).shuffle(queue)
@@ -91,7 +91,7 @@ def test_shuffled_and_tripled_they_end_like_the_right_order_once(table: Table, s
         event, issue = delivery
         for _ in range(5):
             try:
-                event_store.apply(event, issue, now_ms=NOW)
+                issue_timers.apply(event, issue, now_ms=NOW)
             except TooMuchContention:
                 continue
             return

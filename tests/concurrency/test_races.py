@@ -16,7 +16,8 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Status, Timer
+from timer_core.domain.state import Action, Status
+from timer_core.domain.timers import Timer
 from timer_core.store.keys import issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table

@@ -35,7 +35,7 @@ from timer_core.domain.moves import Move
 from timer_core.domain.timers import finished
 from timer_core.github.messages import IssueEvent
 from timer_core.services.event_handler import EventHandler
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import (
     IdempotencyItem,
     ProfileItem,
@@ -90,7 +90,6 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "description": (TimerExported, ["description"]),
             "locked_until_ms": (TimerExported, ["settled"]),
             "history": (TimerExported, ["history"]),
-            "snapshot": (TimerExported, ["before"]),
             "deleted_ms": (DeletedTimer, ["deleted", "settled"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
@@ -641,8 +640,8 @@ class TestLeaving:
         _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
         browser("DELETE", ME)
         before = _keys(app.items(str(ann.id)))
-        event_store = EventStore(app.table, app.timers)
-        event_store.move_issue(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        issue_timers = IssueTimers(app.table, app.timers)
+        issue_timers.move_issue(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
         _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
         assert _keys(app.items(str(ann.id))) == before
         assert [timer.issue for timer in app.timers_of(bob)] == [elsewhere]
@@ -653,7 +652,7 @@ class TestLeaving:
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
         _hear(app, "assigned", issue, ann)
         move = Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms, app.clock.ms)
-        EventStore(app.table, app.timers).move_repository(move, now_ms=app.clock.ms)
+        IssueTimers(app.table, app.timers).move_repository(move, now_ms=app.clock.ms)
         app.clock.advance(60)
         commented_ms = app.clock.ms
         _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
@@ -668,8 +667,8 @@ class TestLeaving:
         issue, elsewhere = (Issue("octo-org", repo, ann.id) for repo in ("left", "elsewhere"))
         _hear(app, "assigned", issue, ann)
         browser("DELETE", ME)
-        event_store = EventStore(app.table, app.timers)
-        event_store.move_issue(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        issue_timers = IssueTimers(app.table, app.timers)
+        issue_timers.move_issue(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
         _hear(app, "closed", elsewhere)
         assert app.timers_of(ann) == []
 
@@ -1203,8 +1202,8 @@ def _hear(
     track_unregistered: bool = False,
 ) -> None:
     """Take in what happened to an issue on GitHub, by default now; to all people on it if nobody is named."""
-    event_store = EventStore(app.table, app.timers)
-    event_handler = EventHandler(event_store, app.timers, app.people, track_unregistered=track_unregistered)
+    issue_timers = IssueTimers(app.table, app.timers)
+    event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
     app.clock.advance(1)
     event = IssueEvent(
         delivery=delivery or f"delivery-{next(_numbers)}",

@@ -20,10 +20,11 @@ from tests.support.network import (
 )
 from tests.support.table import empty_table
 from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
-from timer_core.domain.timers import Status, Timer, finished
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, finished
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.keys import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -43,7 +44,7 @@ class Bench:
     """A store, its network, and what it holds before and after something is asked of it."""
 
     store: TimerStore
-    event_store: EventStore
+    issue_timers: IssueTimers
     network: Network
     table: Table
     waits: list[float]
@@ -63,7 +64,7 @@ def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("time.sleep", waits.append)
     store = TimerStore(shared_table)
     network = Network(shared_table.connection)
-    yield Bench(store, EventStore(shared_table, store), network, shared_table, waits)
+    yield Bench(store, IssueTimers(shared_table, store), network, shared_table, waits)
     network.close()
     empty_table(connect(dynamodb), shared_table.name)
 
@@ -151,7 +152,7 @@ def move(bench: Bench, _issue: Issue | None, ulid: str) -> object:
 def deliver(bench: Bench, issue: Issue | None, _ulid: str) -> object:
     assert issue is not None
     event = Event("d", "closed", T0 + 2 * MINUTE)
-    return bench.event_store.apply(event, issue, now_ms=T0 + 2 * MINUTE)
+    return bench.issue_timers.apply(event, issue, now_ms=T0 + 2 * MINUTE)
 
 
 def is_started(bench: Bench, timers: list[Timer], answer: object) -> bool:
@@ -271,7 +272,7 @@ class TestAnotherRequestInBetween:
                 store.start(user_id=ANN, now_ms=T0 + 4 * MINUTE, issue=issue)
             elif what == "deliver":
                 event = Event(f"d{issue.number}", "assigned", T0 + 4 * MINUTE, frozenset({ANN}))
-                EventStore(table, store).apply(event, issue, now_ms=T0 + 4 * MINUTE)
+                IssueTimers(table, store).apply(event, issue, now_ms=T0 + 4 * MINUTE)
             else:
                 ulid = started[9 if what == "resume-the-paused" else issue.number]
                 store.resume(ANN, ulid, now_ms=T0 + 4 * MINUTE, by="manual", cause=f"r{issue.number}")

@@ -17,11 +17,12 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
     TransitionTooEarly,
 )
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
-from timer_core.domain.timers import Status, Timer
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency
@@ -43,7 +44,7 @@ def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
 class GitHub:
     """What GitHub tells about an issue of Ann's alone, some minutes before the present."""
 
-    event_store: EventStore
+    issue_timers: IssueTimers
     issue: Issue
     user_id: int
     clock: Clock
@@ -52,7 +53,7 @@ class GitHub:
         at_ms = (self.clock.ms - round(minutes_ago * MINUTE * 1000)) // 1000 * 1000
         users = None if kind == "closed" else frozenset({self.user_id})
         event = Event(f"{kind}-{self.issue.number}-{minutes_ago}", kind, at_ms, users)
-        self.event_store.apply(event, self.issue, now_ms=self.clock.ms)
+        self.issue_timers.apply(event, self.issue, now_ms=self.clock.ms)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def github(api: Api, clock: Clock, shared_table: Table) -> GitHub:
     # The clock stands on a whole second, as GitHub's times do.
     clock.ms = clock.ms // 1000 * 1000
     issue = Issue("octocat", "Hello-World", 1000 + next(_numbers))
-    return GitHub(EventStore(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
+    return GitHub(IssueTimers(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
 
 
 class TestWhenItWasAsked:
@@ -291,7 +292,7 @@ class TestWhatGitHubToldMeanwhile:
             raise TooMuchContention("The timers of an issue kept changing.")
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventStore, "rederive", break_off)
+            patch.setattr(IssueTimers, "rederive", break_off)
             problem(start_at(api, at_ms, github.issue.number, **headers), 429)
         timer = start_at(api, at_ms, github.issue.number, **headers).json()
         assert (timer["status"], timer["duration"]) == ("stopped", 10 * MINUTE)
@@ -338,7 +339,7 @@ class TestFormerNames:
     def moved(self, github: GitHub) -> Issue:
         target = Issue("octocat", "Elsewhere", github.issue.number)
         move = Move(f"move-{target.number}", github.issue, target, github.clock.ms - 50 * MINUTE * 1000)
-        github.event_store.move_issue(move, now_ms=github.clock.ms)
+        github.issue_timers.move_issue(move, now_ms=github.clock.ms)
         return target
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
@@ -369,7 +370,7 @@ class TestFormerNames:
         self, api: Api, github: GitHub, moved: Issue
     ) -> None:
         event = Event("elsewhere", "assigned", github.clock.ms - 40 * MINUTE * 1000, frozenset({api.ann_id}))
-        github.event_store.apply(event, moved, now_ms=github.clock.ms)
+        github.issue_timers.apply(event, moved, now_ms=github.clock.ms)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
         present_ms, github.clock.ms = github.clock.ms, github.clock.ms - 30 * MINUTE * 1000
         former = start(api.ann, github.issue.number)

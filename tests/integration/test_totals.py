@@ -182,7 +182,7 @@ def test_what_is_too_much_to_read_is_said_to_be_incomplete(
 def test_timers_that_are_large_do_not_make_them_incomplete(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
-    """A read of DynamoDB ends at 1 MB, which is six of these, or some 170 of the longest histories."""
+    """A read of DynamoDB ends at 1 MB, which is six of these, or some 28 of the longest histories."""
     store, user_id, t0 = TimerStore(shared_table), new_person().user_id, 1_700_000_000_000
     for number in range(80):
         at_ms = t0 + number

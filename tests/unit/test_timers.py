@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Status, Timer, check_span, finished
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, check_span, finished
 
 ISSUE = Issue("octocat", "Hello-World", 7)
 T0 = 1_763_900_000_000
@@ -207,51 +208,6 @@ class TestExpire:
         assert ended.end_ms is not None
         assert timer.start_ms <= ended.end_ms <= now
         assert 0 <= ended.paused_ms <= watch.paused_ms
-
-    @given(worked(), st.integers(1, 10**9), st.integers(1, 5))
-    def test_counts_the_same_from_a_history_that_was_cut(
-        self, work: tuple[Timer, Stopwatch, int], limit: int, keep: int
-    ) -> None:
-        timer, watch, now = work
-        ended = timer.compacted(min(keep, len(timer.history))).expire(limit, now, "sweeper")
-        assert ended.clock_ms == min(watch.active_ms, limit)
-        assert ended.paused_ms >= 0
-
-
-class TestCompacted:
-    @given(worked(), st.data())
-    def test_changes_nothing_but_the_history(
-        self, work: tuple[Timer, Stopwatch, int], data: st.DataObject
-    ) -> None:
-        timer, watch, now = work
-        keep = data.draw(st.integers(0, len(timer.history)))
-        cut = timer.compacted(keep)
-        assert cut.history == timer.history[len(timer.history) - keep :]
-        assert (cut.active_ms(now), cut.paused_ms) == (watch.active_ms, timer.paused_ms)
-
-    @given(worked())
-    def test_of_everything_the_snapshot_is_the_present_state(
-        self, work: tuple[Timer, Stopwatch, int]
-    ) -> None:
-        timer, _, _ = work
-        snapshot = timer.compacted(0).snapshot
-        assert snapshot is not None
-        assert (snapshot.status, snapshot.clock_ms, snapshot.last_pause_ms, snapshot.paused_by) == (
-            timer.status,
-            timer.clock_ms,
-            timer.last_pause_ms,
-            timer.paused_by,
-        )
-
-    @given(worked(), st.data())
-    def test_twice_is_as_good_as_once(self, work: tuple[Timer, Stopwatch, int], data: st.DataObject) -> None:
-        timer, _, _ = work
-        first = data.draw(st.integers(0, len(timer.history)))
-        second = data.draw(st.integers(0, first))
-        assert timer.compacted(first).compacted(second) == timer.compacted(second)
-
-    def test_a_history_that_is_short_enough_stays(self) -> None:
-        assert paused().compacted(2) == paused()
 
 
 class TestFinished:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Status, Timer, finished
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, finished
 from timer_core.domain.totals import Curve, Totals, add_up, time_zone
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -75,16 +76,10 @@ def worked(draw: st.DrawFn) -> tuple[Timer, list[tuple[int, int]], int]:
 
 @st.composite
 def any_timer(draw: st.DrawFn) -> tuple[Timer, int]:
-    """A timer that may be cut, corrected or ended by the sweeper, and the present."""
+    """A timer that may be corrected or ended by the sweeper, and the present."""
     timer, _, now = draw(worked())
-    if draw(st.booleans()) and timer.history and timer.is_open:
-        timer = timer.compacted(draw(st.integers(0, len(timer.history) - 1)))
-        for _ in range(draw(st.integers(0, 2))):
-            now += draw(gaps)
-            paused = timer.status is Status.PAUSED
-            timer = timer.resume(now, "manual") if paused else timer.pause(now, "manual")
     if timer.is_open and draw(st.booleans()):
-        if timer.snapshot is None and draw(st.booleans()):
+        if draw(st.booleans()):
             timer = timer.expire(draw(st.integers(1, 2 * DAY)), now, "sweeper")
         else:
             timer = timer.stop(now, "manual")
@@ -196,17 +191,6 @@ def test_a_range_far_in_the_future_is_empty() -> None:
     end_of_time = ms(datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
     found = totals(started(T0), since=end_of_time - 1, until=end_of_time, zone="Pacific/Apia", now=T0)
     assert found == Totals(0, (), ())
-
-
-def test_what_came_before_a_cut_history_is_spread_over_the_time_before_it() -> None:
-    timer = started(T0)
-    for hour in range(0, 8, 2):
-        timer = timer.pause(T0 + (hour + 1) * HOUR, "manual").resume(T0 + (hour + 2) * HOUR, "manual")
-    cut = timer.compacted(1)
-    # Of the first seven hours four ran; the last pause is known.
-    assert totals(cut, since=T0, until=T0 + 7 * HOUR // 2, now=T0 + 9 * HOUR).active_ms == 2 * HOUR
-    assert totals(cut, since=T0 + 7 * HOUR, until=T0 + 8 * HOUR, now=T0 + 9 * HOUR).active_ms == 0
-    assert totals(cut, since=T0 + 8 * HOUR, until=T0 + 9 * HOUR).active_ms == HOUR
 
 
 def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:

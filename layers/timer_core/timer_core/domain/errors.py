@@ -62,6 +62,24 @@ class TransitionTooEarly(IssueTimerError):
         )
 
 
+class TooManyTransitions(IssueTimerError):
+    """The timer has as many transitions as one may have.
+
+    Parameters
+    ----------
+    action
+        What was asked: ``pause`` or ``resume``.
+    limit
+        How many transitions a timer may have.
+    """
+
+    def __init__(self, action: str, limit: int) -> None:
+        super().__init__(
+            f"Cannot {action} a timer that has {limit} transitions, which is the limit. "
+            "Stop it and start another one."
+        )
+
+
 class NotFound(IssueTimerError):
     """What was named is not there, or was deleted: a timer, or a token."""
 

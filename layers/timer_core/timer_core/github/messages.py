@@ -21,7 +21,7 @@ class IssueEvent:
         What the same event has in common when it is told again: GitHub's GUID of the delivery; for
         a command, the comment.
     kind
-        A kind of event, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
+        A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
     at_ms
         When it counts from (milliseconds since the epoch).
     users
@@ -32,6 +32,8 @@ class IssueEvent:
         The issue's title; empty if the delivery does not say.
     fetched_ms
         When GitHub's timeline was read that told of it, because no delivery had; 0 if one did.
+    order
+        Of an event read from the timeline, as in `timer_core.domain.events.Event`.
     """
 
     delivery: str
@@ -44,6 +46,7 @@ class IssueEvent:
     commented_ms: int = 0
     title: str = ""
     fetched_ms: int = 0
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from timer_core.domain.replay import EFFECTS
-from timer_core.domain.timers import Action, Timer
+from timer_core.domain.events import EFFECTS
+from timer_core.domain.state import Action
+from timer_core.domain.timers import Timer
 from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # Contents of a reaction (GitHub's REST API, "Create reaction for an issue comment").

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.events import TOLERANCE_MS
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import TOLERANCE_MS
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import (
     GitHubError,
@@ -30,7 +30,7 @@ from timer_core.github.api.timeline import IssueState, missing
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.event_handler import EventHandler
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.progress import ProgressStore
@@ -136,7 +136,7 @@ class Reconciler:
         self,
         github: GitHub,
         timers: TimerStore,
-        event_store: EventStore,
+        issue_timers: IssueTimers,
         event_handler: EventHandler,
         progress: ProgressStore,
         triggers: TriggerConfig,
@@ -144,7 +144,7 @@ class Reconciler:
     ) -> None:
         self._github = github
         self._timers = timers
-        self._event_store = event_store
+        self._issue_timers = issue_timers
         self._event_handler = event_handler
         self._progress = progress
         self._triggers = triggers
@@ -348,11 +348,11 @@ class Reconciler:
             self._event_handler.move(_move(issue, state, now_ms, is_transfer=is_transfer), now_ms=now_ms)
         events = state.events(self._triggers, fetched_ms=fetched_ms)
         if events:
-            _, known = self._event_store.known(state.issue, at_ms=now_ms)
-            missed = self._take(missing(events, known), now_ms, dry_run=dry_run)
+            logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
+            missed = self._take(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
                 # Somebody may have logged one of them, and broken off.
-                self._event_handler.finish(events[0], now_ms=now_ms)
+                self._event_handler.finish(state.issue, now_ms=now_ms)
         return _Found(missed=missed, moved=int(has_moved))
 
     def _at_its_new_place(self, ask: Ask) -> IssueState:

@@ -1,7 +1,7 @@
 """GitHub's deliveries, reduced to the events in them that concern timers.
 
 To handle another event of an issue: add a reader to `READERS`, and the kind of event that it
-makes to `timer_core.domain.replay.EFFECTS`.
+makes to `timer_core.domain.events.EFFECTS`.
 """
 
 from collections.abc import Callable, Mapping
