@@ -1,4 +1,4 @@
-"""Conflicts, throttling and lost answers, as DynamoDB on AWS produces them and emulators do not."""
+"""Conflicts, throttling and lost responses, as DynamoDB on AWS produces them and emulators do not."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ from timer_core.store.writes import Idempotency, Patch
 ANN = 21031067
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
 
 @dataclass
 class Bench:
-    """A store, its network, and what it holds before and after something is asked of it."""
+    """A store with its network and its items."""
 
     store: TimerStore
     issue_timers: IssueTimers
@@ -71,7 +71,7 @@ def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -
 
 @dataclass(frozen=True)
 class Request:
-    """Something that is asked of the store, and how one sees that it was done once."""
+    """A request to the store, and a check that it was carried out once."""
 
     name: str
     issue: Issue | None
@@ -259,7 +259,7 @@ class TestEveryRequest:
 
 
 class TestAnotherRequestInBetween:
-    """Between any two calls of a request another one may be carried out as a whole."""
+    """Between any two calls of a request another request may be carried out as a whole."""
 
     @pytest.mark.parametrize("call", range(4))
     @pytest.mark.parametrize("first", ["start", "resume", "deliver"])

@@ -25,7 +25,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -75,7 +75,7 @@ def test_a_forbidden_transition_names_the_state(store: TimerStore) -> None:
             act(ANN, ulid, now_ms=T0 + 2, by="manual", cause="c")
 
 
-def test_a_repeated_request_gets_the_answer_of_the_first(store: TimerStore) -> None:
+def test_a_repeated_request_gets_the_response_to_the_first(store: TimerStore) -> None:
     ulid = start(store)
     for act, cause in ((store.pause, "a"), (store.resume, "b"), (store.stop, "c")):
         first = act(ANN, ulid, now_ms=T0 + 10, by="manual", cause=cause)
@@ -392,7 +392,7 @@ class TestLists:
             (Filters(is_open=True, repo="octocat/other"), []),
         ],
     )
-    def test_what_is_found_rarely_makes_short_pages_that_hold_everything_once(
+    def test_filters_that_match_few_timers_make_short_pages_that_hold_each_timer_once(
         self,
         store: TimerStore,
         monkeypatch: pytest.MonkeyPatch,

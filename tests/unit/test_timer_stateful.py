@@ -1,4 +1,4 @@
-"""Whatever is done to a timer, its durations are the sums over a plain list of stretches of time."""
+"""After any transitions, the durations of a timer are the sums over a plain list of stretches of time."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.changed = start
         self.log = [start]
 
-    # What is asked comes with its time, which may lie before the last change: clocks differ.
+    # A transition may have a time before the last change, because clocks differ.
     times = st.integers(-5, 100_000)
 
     @rule(later=times)
@@ -87,8 +87,8 @@ class TimerMachine(RuleBasedStateMachine):
         self.stretches, self.status, self.end = list(kept), Status.STOPPED, end
 
     @rule(action=st.sampled_from(list(Action)))
-    def something_that_changes_nothing(self, action: Action) -> None:
-        """A transition that was accepted once and is void now is kept, for what may come late."""
+    def a_transition_that_changes_nothing(self, action: Action) -> None:
+        """A manual transition that has no effect any more is kept, because a late event may change that."""
         void = {
             Status.RUNNING: {Action.RESUME, Action.START},
             Status.PAUSED: {Action.PAUSE, Action.START},

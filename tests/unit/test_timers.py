@@ -71,7 +71,7 @@ class TestStart:
     def test_belongs_to_the_owner_of_the_repository(self) -> None:
         assert started().organization == "octocat"
 
-    def test_belongs_to_another_organization_if_told_so(self) -> None:
+    def test_belongs_to_another_organization_if_one_is_given(self) -> None:
         assert started(organization="acme").organization == "acme"
 
     def test_needs_neither_issue_nor_organization(self) -> None:
@@ -113,7 +113,7 @@ class TestTransitions:
             getattr(timer, action)(T0 + 5 * MINUTE, "manual")
         assert str(refused.value) == f"Cannot {action} a timer that is {timer.status}."
 
-    def test_a_history_tells_what_was_done_by_what(self) -> None:
+    def test_a_history_has_the_time_and_cause_of_each_transition(self) -> None:
         timer = started().pause(T0 + 1, "unassigned", "guid-1").stop(T0 + 2, "manual", "request-2")
         assert [(t.at_ms - T0, t.action, t.by, t.cause) for t in timer.history] == [
             (0, "start", "manual", ULID),
@@ -185,7 +185,7 @@ class TestExpire:
         timer = paused().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + MINUTE, MINUTE, 0)
 
-    def test_what_happened_after_the_limit_changes_nothing(self) -> None:
+    def test_transitions_after_the_limit_change_nothing(self) -> None:
         timer = started().pause(T0 + 90 * MINUTE, "manual").resume(T0 + 95 * MINUTE, "manual")
         timer = timer.expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 60 * MINUTE, 60 * MINUTE, 0)
@@ -230,7 +230,7 @@ class TestFinished:
         ("start_ms", "end_ms", "field"),
         [(T0 + 1, T0, "end_time"), (T0, T0 + MINUTE + 1, "end_time"), (T0 + MINUTE + 1, None, "start_time")],
     )
-    def test_times_that_cannot_be_are_refused(self, start_ms: int, end_ms: int | None, field: str) -> None:
+    def test_impossible_times_are_refused(self, start_ms: int, end_ms: int | None, field: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             check_span(start_ms, end_ms, T0 + MINUTE)
         assert refused.value.field == field

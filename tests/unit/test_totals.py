@@ -1,4 +1,4 @@
-"""Active time per day and per issue: where it was worked, and every millisecond of it once."""
+"""Active time per day and per issue: each millisecond counts once, where it was worked."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -95,7 +95,7 @@ def overlap(stretches: list[tuple[int, int]], since: int, until: int) -> int:
 
 
 @given(worked(), st.integers(0, 40 * DAY), st.integers(0, 40 * DAY))
-def test_what_lies_in_a_range_is_what_ran_in_it(
+def test_the_active_time_in_a_range_is_the_time_that_ran_in_it(
     work: tuple[Timer, list[tuple[int, int]], int], since: int, length: int
 ) -> None:
     timer, stretches, now = work
@@ -203,7 +203,7 @@ def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:
     assert totals(earlier, since=T0 + 2 * HOUR, until=T0 + 9 * HOUR).active_ms == 2 * HOUR
 
 
-def test_a_timer_that_was_stopped_in_a_pause_and_ended_later_by_hand_ran_after_it() -> None:
+def test_a_timer_that_was_stopped_in_a_pause_and_whose_end_was_corrected_to_be_later_ran_after_it() -> None:
     timer = started(T0).pause(T0 + HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
     later = corrected(timer, T0, T0 + 4 * HOUR)
     assert totals(later, since=T0 + HOUR, until=T0 + 3 * HOUR, now=T0 + DAY).active_ms == 0
@@ -254,7 +254,7 @@ def test_issues_are_told_apart_whatever_their_spelling_the_longest_first() -> No
         "x\0",
     ],
 )
-def test_what_names_no_time_zone_is_refused(name: str) -> None:
+def test_a_name_of_no_time_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="IANA") as refused:
         time_zone(name)
     assert refused.value.field == "time_zone"

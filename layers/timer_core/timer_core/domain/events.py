@@ -82,8 +82,7 @@ class Event:
     backfilled
         Whether it was read from the issue's timeline because no delivery had arrived.
     order
-        Of a backfilled event: where it belongs among the events of its second, in the unit of
-        `guid_time`.
+        The place of a backfilled event among the events of its second, in the unit of `guid_time`.
     """
 
     delivery: str
@@ -97,7 +96,7 @@ class Event:
 
     @property
     def finer_time(self) -> int | None:
-        """Where the event belongs among those of its second, in the unit of `guid_time`, if known."""
+        """The place of the event among those of its second, in the unit of `guid_time`, if known."""
         return guid_time(self.delivery) if self.order is None else self.order
 
     @property
@@ -116,7 +115,7 @@ class Event:
 
     def may_be(self, other: "Event") -> bool:
         """Whether two events may be one that was both delivered and read from the timeline."""
-        # Of assignees the log has only those who are registered.
+        # The log has only the registered ones of the people concerned.
         concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
         return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
 

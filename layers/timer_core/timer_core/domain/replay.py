@@ -122,27 +122,30 @@ class _Step:
 
 def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
     """Return the transitions in the histories of timers, and the events after the lock point, in order."""
-    logged = {event.delivery: event for event in events}
     steps: list[_Step] = []
     earliest_ms = 0
     for position, timer in enumerate(timers):
         own = [
-            _manual_step(timer, position, index, earliest_ms)
-            if transition.by not in EFFECTS
-            else _locked_step(transition, position, index)
-            if transition.at_ms <= locked_until_ms
-            else _event_step(logged.get(transition.cause) or _event_of(transition))
-            for index, transition in enumerate(timer.history)
+            _history_step(timer, position, index, earliest_ms, locked_until_ms)
+            for index in range(len(timer.history))
         ]
         earliest_ms = max([earliest_ms, *(step.order.at_ms for step in own if step.effect is None)])
         steps += own
-    known = {step.transition.cause for step in steps if step.effect is not None}
-    steps += [
-        _event_step(event)
-        for event in events
-        if event.at_ms > locked_until_ms and event.delivery not in known
-    ]
-    return sorted(steps, key=lambda step: step.order)
+    # A logged event has its stored order, which a history does not have.
+    by_cause = {step.transition.cause: step for step in steps if step.effect is not None}
+    by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
+    manual = [step for step in steps if step.effect is None]
+    return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
+
+
+def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, locked_until_ms: int) -> _Step:
+    """Return the step of the ``index``-th transition in the history of a timer."""
+    transition = timer.history[index]
+    if transition.by not in EFFECTS:
+        return _manual_step(timer, position, index, earliest_ms)
+    if transition.at_ms <= locked_until_ms:
+        return _locked_step(transition, position, index)
+    return _event_step(Event(transition.cause, transition.by, transition.at_ms))
 
 
 def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _Step:
@@ -173,10 +176,6 @@ def _event_step(event: Event) -> _Step:
     effect = EFFECTS[event.kind]
     transition = Transition(at_ms, effect.action, event.kind, delivery)
     return _Step(_Order(at_ms, False, finer_time, rank, delivery), transition, effect)
-
-
-def _event_of(transition: Transition) -> Event:
-    return Event(transition.cause, transition.by, transition.at_ms)
 
 
 # ---------------------------------------------------------------------- the fold

@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """What a request or an event asks of a timer."""
+    """The action that a request or an event asks for."""
 
     START = "start"
     PAUSE = "pause"
@@ -50,11 +50,11 @@ class Transition:
     at_ms
         When it counts from.
     action
-        What was asked.
+        The action.
     by
-        What asked for it: ``manual``, a GitHub event such as ``assigned``, ``sweeper``...
+        Its cause: ``manual``, a GitHub event such as ``assigned``, ``sweeper``...
     cause
-        The id of that cause: the GUID of a delivery, the hash of an ``Idempotency-Key``; for a
+        The id of the cause: the GUID of a delivery, the hash of an ``Idempotency-Key``; for a
         manual start the ULID that the timer was given.
     """
 
@@ -66,7 +66,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the next transition of a timer depends on.
+    """The part of a timer that decides what its next transition does.
 
     Attributes
     ----------
@@ -118,9 +118,9 @@ class State:
 
 
 def states(history: Iterable[Transition]) -> Iterator[State]:
-    """Yield the state after each transition of a history, without those that changed nothing.
+    """Yield the state after each transition of a history that changed it.
 
-    Such as a second pause, which is kept because an event that arrives late may change what it did.
+    Others, such as a second pause, are in the history because a late event may give them an effect.
     """
     state: State | None = None
     for transition in history:

@@ -35,7 +35,7 @@ class Timer:
     clock_ms, changed_ms, last_pause_ms
         As in `State`.
     paused_by, stopped_by, source
-        What paused, stopped and started the timer, as in `Transition.by`.
+        The causes of its pause, stop and start, as in `Transition.by`.
     locked_until_ms
         Events up to this time no longer change the timers of its owner on its issue, because of a
         manual correction or the sweeper.
@@ -104,7 +104,7 @@ class Timer:
 
     @property
     def state(self) -> State:
-        """What the next transition depends on."""
+        """The part that decides what the next transition does."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
 
     @property

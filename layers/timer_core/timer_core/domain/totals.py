@@ -4,12 +4,14 @@ Each timer has a curve: how much of its active time it had by a moment, in whole
 between two moments is the difference of two of its points, so that any split of a range adds up.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from timer_core.domain.errors import InvalidInput
@@ -84,35 +86,42 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     """
     until_ms = min(until_ms, now_ms)
     calendar = _days(since_ms, until_ms, zone) if since_ms < until_ms else []
-    beginnings = [begins_ms for begins_ms, _ in calendar]
-    by_day = dict.fromkeys((day for _, day in calendar), 0)
+    by_day: Counter[date] = Counter()
     by_issue: dict[str, IssueTotal] = {}
     for timer in timers:
-        curve = Curve(timer, now_ms)
-        first, last = max(since_ms, curve.start_ms), min(until_ms, curve.end_ms)
-        if first >= last:
-            continue
-        begin = before = curve.active_until(first)
-        day = bisect_right(beginnings, first)
-        while day < len(beginnings) and beginnings[day] < last:
-            reached = curve.active_until(beginnings[day])
-            by_day[calendar[day - 1][1]] += reached - before
-            before = reached
-            day += 1
-        end = curve.active_until(last)
-        by_day[calendar[day - 1][1]] += end - before
-        if end > begin:
+        on_days = _by_day(Curve(timer, now_ms), since_ms, until_ms, calendar)
+        by_day.update(on_days)
+        active_ms = sum(on_days.values())
+        if active_ms:
             key = _key(timer.issue)
             known = by_issue.get(key) or IssueTotal(timer.issue, 0, 0)
-            by_issue[key] = IssueTotal(
-                _with_title(known.issue, timer.issue), known.active_ms + end - begin, known.timers + 1
-            )
+            issue = _with_title(known.issue, timer.issue)
+            by_issue[key] = IssueTotal(issue, known.active_ms + active_ms, known.timers + 1)
     issues = sorted(by_issue.values(), key=lambda total: (-total.active_ms, _key(total.issue)))
     return Totals(
         active_ms=sum(total.active_ms for total in issues),
-        days=tuple((day, active_ms) for day, active_ms in by_day.items() if active_ms),
+        days=tuple((day, by_day[day]) for _, day in calendar if by_day[day]),
         issues=tuple(issues),
     )
+
+
+def _by_day(
+    curve: Curve, since_ms: int, until_ms: int, calendar: Sequence[tuple[int, date]]
+) -> dict[date, int]:
+    """Return the active time of a timer in a range on each day of a calendar."""
+    first_ms, last_ms = max(since_ms, curve.start_ms), min(until_ms, curve.end_ms)
+    if first_ms >= last_ms:
+        return {}
+    first = bisect_right(calendar, first_ms, key=_begins_ms)
+    last = bisect_left(calendar, last_ms, key=_begins_ms)
+    cuts = [first_ms, *map(_begins_ms, calendar[first:last]), last_ms]
+    days = [day for _, day in calendar[first - 1 : last]]
+    reached = pairwise(map(curve.active_until, cuts))
+    return {day: after - before for day, (before, after) in zip(days, reached, strict=True)}
+
+
+def _begins_ms(entry: tuple[int, date]) -> int:
+    return entry[0]
 
 
 def _key(issue: Issue | None) -> str:

@@ -1,6 +1,6 @@
 """Reading the timers that a replay starts from, and writing the ones that it results in."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from timer_core.store.keys import PROFILE_SK, name_of, timer_sk, user_pk
 from timer_core.store.slots import Slot, update_slot
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
-from timer_core.store.writes import put_changed, put_new
+from timer_core.store.writes import put_changed, put_new, set_or_remove
 
 if TYPE_CHECKING:
     from pynamodb.expressions.update import Action as UpdateAction
@@ -49,6 +49,19 @@ class Derivable:
     timers: list[Timer]
     locked_until_ms: int
     used_ulids: set[str]
+
+    def lock(self, until_ms: int) -> None:
+        """Lock the time up to a moment, if it is not locked yet."""
+        self.locked_until_ms = max(self.locked_until_ms, until_ms)
+
+    def add(self, item: RawItem, issue_keys: Set[str]) -> None:
+        """Add the item of a timer, which may be deleted, corrected, or on another issue now."""
+        if "deleted_ms" not in item or "locked_until_ms" in item:
+            self.used_ulids.add(name_of(item["sk"]["S"]))
+        if "locked_until_ms" in item:
+            self.lock(locked_until(item))
+        elif item.get("issue_key", {}).get("S") in issue_keys:
+            self.timers.append(to_timer(item))
 
 
 class DerivedTimers:
@@ -98,24 +111,24 @@ class DerivedTimers:
         user_id = slots[0].user_id
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         keys = list(_keys(user_id, _latest(known)))
-        # Somebody whom only a new event concerns was timed a moment ago. Everybody else may have requested
-        # deletion since, or have come back.
-        if keys or new is None or any(one.concerns(user_id) and one.delivery != new for one in events):
+        mine = [one for one in events if one.concerns(user_id)]
+        is_first = new is not None and not keys and all(one.delivery == new for one in mine)
+        if not is_first:
+            # They may have requested deletion since, or have come back. Somebody whom only the new event
+            # concerns was timed a moment ago.
             keys.append((user_pk(user_id), PROFILE_SK))
         locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
         found = Derivable([], locked_until_ms, set())
         for item in self._table.get_many(keys):
             if item["sk"]["S"] != PROFILE_SK:
-                _sort_in(item, found, history)
+                found.add(item, history.keys)
             elif "deletion_requested_ms" in item:
                 return None
             elif "events_ignored_until_ms" in item:
-                ignored_until_ms = int(item["events_ignored_until_ms"]["N"])
-                found.locked_until_ms = max(found.locked_until_ms, ignored_until_ms)
+                found.lock(int(item["events_ignored_until_ms"]["N"]))
         if len(known) > _MOST_TIMERS and found.timers:
             # Timers from before the oldest that was read cannot be derived again.
-            oldest_ms = min(timer.start_ms for timer in found.timers)
-            found.locked_until_ms = max(found.locked_until_ms, oldest_ms)
+            found.lock(min(timer.start_ms for timer in found.timers))
         return found
 
     def write(
@@ -152,37 +165,12 @@ class DerivedTimers:
         return writes
 
 
-def _sort_in(item: RawItem, found: Derivable, history: IssueHistory) -> None:
-    """Add the item of a timer to those that were found."""
-    if "deleted_ms" not in item or "locked_until_ms" in item:
-        found.used_ulids.add(name_of(item["sk"]["S"]))
-    if "locked_until_ms" in item:
-        found.locked_until_ms = max(found.locked_until_ms, locked_until(item))
-    elif item.get("issue_key", {}).get("S") in history.keys:
-        found.timers.append(to_timer(item))
-
-
 def _slot_writes(
     slots: Sequence[Slot], outcome: Outcome, home: Issue, history: IssueHistory, now_ms: int
 ) -> list[Write]:
     own, *others = slots
     expires = SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS))
-    actions: list[UpdateAction] = []
-    if outcome.open_ulid != own.open_ulid:
-        actions.append(
-            SlotItem.open_ulid.remove()
-            if outcome.open_ulid is None
-            else SlotItem.open_ulid.set(outcome.open_ulid)
-        )
-    new = {timer.ulid for timer in outcome.changed}.union(*(slot.ulids for slot in others)) - own.ulids
-    if new:
-        actions.append(SlotItem.ulids.add(new))
-    locked_until_ms = max(slot.locked_until_ms for slot in slots)
-    if locked_until_ms > own.locked_until_ms:
-        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
-    followed = history.moves_to(home, own) - own.moved
-    if followed:
-        actions.append(SlotItem.moved.add(followed))
+    actions = _own_slot_actions(own, others, outcome, history.moves_to(home, own))
     writes: list[Write] = []
     if actions:
         actions.append(expires if outcome.open_ulid is None else SlotItem.expires_at.remove())
@@ -193,6 +181,24 @@ def _slot_writes(
         moved = SlotItem.moved.add(history.moves_to(home, slot))
         writes.append(update_slot(slot, [*emptied, expires, moved]))
     return writes
+
+
+def _own_slot_actions(
+    own: Slot, others: Sequence[Slot], outcome: Outcome, followed: set[str]
+) -> list["UpdateAction"]:
+    """Return the changes of the slot under the present name, which takes the timers of others over."""
+    actions: list[UpdateAction] = []
+    if outcome.open_ulid != own.open_ulid:
+        actions.append(set_or_remove(SlotItem.open_ulid, outcome.open_ulid))
+    new = {timer.ulid for timer in outcome.changed}.union(*(slot.ulids for slot in others)) - own.ulids
+    if new:
+        actions.append(SlotItem.ulids.add(new))
+    locked_until_ms = max((slot.locked_until_ms for slot in others), default=0)
+    if locked_until_ms > own.locked_until_ms:
+        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
+    if followed - own.moved:
+        actions.append(SlotItem.moved.add(followed - own.moved))
+    return actions
 
 
 def _put_derived(timer: Timer) -> Write:

@@ -45,8 +45,8 @@ _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# What is left of throttling when the client has tried again a few times (AWS, "Error handling with
-# DynamoDB"): the one who asked may do so again, later.
+# Throttling that outlasts the few retries of the client (AWS, "Error handling with DynamoDB"): the caller may
+# try again later.
 _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 

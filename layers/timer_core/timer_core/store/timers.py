@@ -1,6 +1,6 @@
-"""Changing timers.
+"""Changes of timers by requests and by the sweeper.
 
-A transition is one conditional update with no read before it; starting and stopping are
+A pause or a resume is one conditional update without a read; starts and stops are
 transactions, because they also take or free the person's slot on the issue.
 """
 
@@ -44,12 +44,12 @@ from timer_core.store.writes import (
     take_run_lock,
 )
 
-# A transaction takes 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
+# A transaction has at most 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
 _MOST_PAUSES = 90
 
 
 class TimerStore(TimerQueries):
-    """Reads the timers in the table, and changes them.
+    """Reads and changes the timers in the table.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
             run since goes on, and the new one is paused from then on.
 
         Returns
@@ -178,7 +178,7 @@ class TimerStore(TimerQueries):
         return self.keep_answer(already, idempotency, now_ms=timer.created_ms)[0]
 
     def answered(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
-        """Return what a start with the same key was answered with, as `start` does, if there was one.
+        """Return the response to an earlier start with the same key, as `start` does, if there was one.
 
         Raises
         ------
@@ -191,12 +191,12 @@ class TimerStore(TimerQueries):
         return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
 
     def keep_answer(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
-        """Answer a start with a timer that is open already, and repetitions with the same one.
+        """Keep an open timer as the response to a start and its repetitions.
 
         Returns
         -------
         tuple[Timer, bool]
-            The timer that the first start with the key was answered with, as `start` does.
+            The response to the first start with the key, as `start` does.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class TimerStore(TimerQueries):
         return timer, False
 
     def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
-        """Put a finished timer and return it, or the one that the same key made before.
+        """Put a finished timer and return it, or the one that an earlier request with the key created.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class TimerStore(TimerQueries):
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
-                # Nobody else has this id: it was written, and the answer was lost.
+                # Nobody else has this id: it was written, and the response was lost.
                 return self.get(timer.user_id, timer.ulid)
             return self._repeated(timer.user_id, by_key, idempotency)
         return timer
@@ -259,7 +259,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now.
+            The requested time, if it is in the past.
 
         Raises
         ------
@@ -269,6 +269,8 @@ class TimerStore(TimerQueries):
             If it is not running.
         TransitionTooEarly
             If it has changed after ``at_ms``.
+        TooManyTransitions
+            If it can only be stopped.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
         return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
@@ -283,7 +285,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
             run since goes on, and this one is paused again from then on.
 
         Raises
@@ -294,6 +296,8 @@ class TimerStore(TimerQueries):
             If it is not paused.
         TransitionTooEarly
             If it has changed after ``at_ms``.
+        TooManyTransitions
+            If it can only be stopped.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
         if self._exclusive and at_ms is not None:
@@ -310,7 +314,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now.
+            The requested time, if it is in the past.
 
         Raises
         ------
@@ -362,26 +366,25 @@ class TimerStore(TimerQueries):
         return replace(stopped, version=stopped.version + 1)
 
     def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
-        """Pause or resume a timer, ``exactly`` when asked or else at its last change, if that is later."""
-        asked = transition
+        """Pause or resume a timer: ``exactly`` when requested, or at its last change if that is later."""
 
         def attempt() -> Timer:
-            nonlocal asked
-            write = pause_or_resume(user_id, ulid, asked)
+            nonlocal transition
+            write = pause_or_resume(user_id, ulid, transition)
             try:
-                if not self._exclusive or asked.action is not Action.RESUME:
+                if not self._exclusive or transition.action is not Action.RESUME:
                     return to_timer(self._table.write(write))
-                self.write_all([write, *self._pauses(self.get(user_id, ulid), asked.at_ms)])
+                self.write_all([write, *self._pauses(self.get(user_id, ulid), transition.at_ms)])
                 return self.get(user_id, ulid)
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             except TransactionRefused:
                 timer = self.get(user_id, ulid)
-            if _was_done(timer, asked):
+            if _was_done(timer, transition):
                 return timer
-            timer.check_request(asked.action, asked.at_ms if exactly else None)
+            timer.check_request(transition.action, transition.at_ms if exactly else None)
             # Another machine's clock may be ahead of ours: time does not go back.
-            asked = replace(asked, at_ms=max(asked.at_ms, timer.changed_ms))
+            transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
             raise Conflict
 
         message = f"The timer could not {transition.action}: others kept changing it."
@@ -404,7 +407,7 @@ class TimerStore(TimerQueries):
     def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
         """Make a timer that runs since some time the person's only running one, if timers are exclusive.
 
-        Those ``written`` in the same transaction (their ULIDs) are left out.
+        Timers that are ``written`` in the same transaction (their ULIDs) are not paused.
 
         Returns
         -------
@@ -415,31 +418,33 @@ class TimerStore(TimerQueries):
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
         at_ms = timer.changed_ms
-        focus, others = self._run_lock_and_others(timer, written)
+        run_lock, others = self._run_lock_and_others(timer, written)
         later = [other for other in others if other.changed_ms > at_ms]
         if later:
             successor = min(later, key=lambda other: other.changed_ms)
             timer = timer.pause(successor.changed_ms, "exclusive", successor.ulid)
         earlier = [other for other in others if other.changed_ms <= at_ms]
-        return timer, [focus, *self._pause_all(earlier, timer.ulid, at_ms)]
+        return timer, [run_lock, *self._pause_all(earlier, timer.ulid, at_ms)]
 
     def _pauses(self, timer: Timer, at_ms: int) -> list[Write]:
         """Return the writes that pause the person's other running timers."""
-        focus, others = self._run_lock_and_others(timer)
-        return [focus, *self._pause_all(others, timer.ulid, at_ms)]
+        run_lock, others = self._run_lock_and_others(timer)
+        return [run_lock, *self._pause_all(others, timer.ulid, at_ms)]
 
     def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
-        """Return the write that takes the focus, and the person's other running timers but those spared.
+        """Return the write of the run lock, and the person's other running timers but those spared.
 
-        The focus is read first: who begins to run after that makes the write be refused.
+        The run lock is read first, so that the write fails if another timer begins to run after that.
         """
-        focus = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
+        run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
             user_pk(timer.user_id),
             index="open-by-user",
             filter_condition=TimerItem.status == Status.RUNNING.value,
         )
-        return focus, [other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}]
+        return run_lock, [
+            other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}
+        ]
 
     def _pause_all(self, others: Sequence[Timer], ulid: str, at_ms: int) -> list[Write]:
         paused = [other.pause(at_ms, "exclusive", ulid) for other in others]
@@ -464,46 +469,44 @@ class TimerStore(TimerQueries):
         OtherTimerOpen
             If an open timer is to move to an issue on which the person has another.
         """
-        wanted = patch
 
         def attempt() -> Timer:
-            nonlocal wanted
+            nonlocal patch
             try:
-                return to_timer(self._table.write(correct(user_id, ulid, wanted)))
+                return to_timer(self._table.write(correct(user_id, ulid, patch)))
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             if timer.is_open:
-                if wanted.corrects_time:
+                if patch.corrects_time:
                     raise TransitionNotAllowed("correct the times of", timer.status)
-                return self._move(timer, wanted, now_ms)
-            titled = _titled(wanted, timer)
-            if titled == wanted:
-                check_span(wanted.start_ms or timer.start_ms, wanted.end_ms or timer.end_ms, now_ms)
-                field = "end_time" if wanted.end_ms is not None else "start_time"
+                return self._move(timer, patch, now_ms)
+            titled = _titled(patch, timer)
+            if titled == patch:
+                check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
+                field = "end_time" if patch.end_ms is not None else "start_time"
                 pauses = f"{timer.paused_ms / 1000:.3f} seconds"
                 raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
-            wanted = titled
+            patch = titled
             raise Conflict
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
     def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
-        """Move an open timer to another issue, slot and all."""
-        current = timer
+        """Move an open timer to another issue, with its slot."""
 
         def attempt() -> Timer:
-            nonlocal current
-            if not current.is_open:
-                return self.patch(current.user_id, current.ulid, patch, now_ms=now_ms)
-            moved, writes = _moved(current, patch, now_ms)
+            nonlocal timer
+            if not timer.is_open:
+                return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
+            moved, writes = _moved(timer, patch, now_ms)
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
                 for item in refused.failed.values():
                     other = item.get("open_ulid") if item else None
-                    if other and other["S"] != current.ulid:
-                        raise OtherTimerOpen(timer_id(current.user_id, other["S"])) from None
-                current = self.get(current.user_id, current.ulid)
+                    if other and other["S"] != timer.ulid:
+                        raise OtherTimerOpen(timer_id(timer.user_id, other["S"])) from None
+                timer = self.get(timer.user_id, timer.ulid)
                 raise
             return replace(moved, version=moved.version + 1)
 

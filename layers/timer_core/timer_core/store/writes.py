@@ -86,8 +86,8 @@ def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
         TimerItem.status.set(after.status.value),
         TimerItem.clock_ms.set(TimerItem.clock_ms + after.clock_ms),
         TimerItem.changed_ms.set(after.changed_ms),
-        _set_or_remove(TimerItem.last_pause_ms, after.last_pause_ms),
-        _set_or_remove(TimerItem.paused_by, after.paused_by),
+        set_or_remove(TimerItem.last_pause_ms, after.last_pause_ms),
+        set_or_remove(TimerItem.paused_by, after.paused_by),
     ]
     condition = (
         (TimerItem.status == before.value)
@@ -143,27 +143,14 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
     """Return the write of a patch, whose issue has a title only if the timer is to keep that."""
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
-    if patch.description is not None:
-        actions.append(_set_or_remove(TimerItem.description, patch.description or None))
     organization = patch.organization
+    if patch.description is not None:
+        actions.append(set_or_remove(TimerItem.description, patch.description or None))
     if patch.issue is not None:
         (issue,) = patch.issue
         organization = organization or (issue.owner if issue else None)
-        actions += [
-            _set_or_remove(TimerItem.owner, issue.owner if issue else None),
-            _set_or_remove(TimerItem.repo, issue.repo if issue else None),
-            _set_or_remove(TimerItem.number, issue.number if issue else None),
-            _set_or_remove(TimerItem.issue_key, issue.key if issue else None),
-            _set_or_remove(TimerItem.repo_key, issue.full_name.lower() if issue else None),
-        ]
-        # An open timer's slot has to move with it, which needs to know where it is.
-        condition &= TimerItem.status == Status.STOPPED.value
-        if issue and issue.title:
-            condition &= TimerItem.issue_key == issue.key
-        else:
-            actions.append(TimerItem.title.remove())
-            if issue:
-                condition &= TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
+        actions += _issue_actions(issue)
+        condition &= _issue_condition(issue)
     if organization is not None:
         actions.append(TimerItem.organization.set(organization))
     if patch.corrects_time:
@@ -175,6 +162,30 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
         # A lock by the sweeper stays.
         actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
+
+
+def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
+    actions = [
+        set_or_remove(TimerItem.owner, issue and issue.owner),
+        set_or_remove(TimerItem.repo, issue and issue.repo),
+        set_or_remove(TimerItem.number, issue and issue.number),
+        set_or_remove(TimerItem.issue_key, issue and issue.key),
+        set_or_remove(TimerItem.repo_key, issue and issue.full_name.lower()),
+    ]
+    return actions if issue and issue.title else [*actions, TimerItem.title.remove()]
+
+
+def _issue_condition(issue: Issue | None) -> Condition:
+    """Return the condition that a timer is stopped, and that its title stays exactly if the issue has one."""
+    # The slot of an open timer has to move with it, which takes a read of the timer.
+    condition: Condition = TimerItem.status == Status.STOPPED.value
+    if issue is not None:
+        condition &= (
+            TimerItem.issue_key == issue.key
+            if issue.title
+            else TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
+        )
+    return condition
 
 
 def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
@@ -209,5 +220,6 @@ def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction
     return actions
 
 
-def _set_or_remove(attribute: Attribute[Any], value: object) -> UpdateAction:
+def set_or_remove(attribute: Attribute[Any], value: object) -> UpdateAction:
+    """Return the update action that sets an attribute, or removes it if the value is None."""
     return attribute.remove() if value is None else attribute.set(value)
