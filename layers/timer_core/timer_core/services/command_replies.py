@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import MAX_TRANSITIONS, Timer
 from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # Contents of a reaction (GitHub's REST API, "Create reaction for an issue comment").
@@ -40,9 +41,20 @@ def answer_to(
             logged.append(f"Logged {_duration(command.duration_ms)}.")
             continue
         action = EFFECTS[command.kind].action
-        if action in _IN_VAIN and command.delivery not in done:
+        if command.delivery in done:
+            continue
+        if _is_beyond_limit(action, timers):
+            trouble.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
+        elif action in _IN_VAIN:
             trouble.append(_IN_VAIN[action])
     return _answer(comment, NOT_DONE if trouble else DONE, [*logged, *trouble])
+
+
+def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
+    """Whether a command had no effect because a timer can only be stopped."""
+    # A start command resumes a paused timer.
+    action = Action.RESUME if action is Action.START else action
+    return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)
 
 
 def _answer(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:
