@@ -1007,7 +1007,8 @@ class TestEdges:
         issue_timers, at = team.product.processor.issue_timers, team.t0
         old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
         move = Move("move", old, new, at + 10 * MINUTE)
-        put, done = issue_timers._put_once, []
+        log, done = issue_timers._log, []
+        put = log._put_once
 
         def killed_after_the_first(item: Any) -> Any:
             if done:
@@ -1015,10 +1016,10 @@ class TestEdges:
             done.append(item)
             return put(item)
 
-        issue_timers._put_once = killed_after_the_first
+        log._put_once = killed_after_the_first
         with pytest.raises(Killed):
             issue_timers.move_issue(move, now_ms=now_ms())
-        issue_timers._put_once = put
+        log._put_once = put
         ann = frozenset({team.ann.id})
         issue_timers.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
         issue_timers.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from pynamodb.connection import Connection
-from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 
 from tests.support.connection import REGION, connect
 from tests.support.gateway import Context
