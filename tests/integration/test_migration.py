@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 from pynamodb.connection import Connection
-from timer_core.github.messages import IssueEvent, to_json
 
 from tests.support.connection import REGION, connect
 from tests.support.gateway import Context
@@ -23,6 +22,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.state import Action, Status
 from timer_core.domain.timers import Timer
+from timer_core.github.messages import IssueEvent, to_json
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import TIMER_SCHEMA_VERSION, issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate

@@ -4,7 +4,6 @@ Every kind of item has a class here that names its attributes. Its first line gi
 `timer_core.store.keys` makes.
 """
 
-from hashlib import sha256
 from typing import Any
 
 from pynamodb.attributes import (
@@ -280,11 +279,6 @@ class ProgressItem(Model):
     sk = UnicodeAttribute(range_key=True)
     compared_ms = NumberAttribute(null=True)
     stale_left = BooleanAttribute(null=True)
-
-
-def digest(*parts: str) -> str:
-    """Return 128 bits of the SHA-256 of some texts in hexadecimal: a short name of a long or secret text."""
-    return sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def raw(item: Model) -> RawItem:

@@ -24,7 +24,7 @@ GITHUB_STATUS_SK = "status"
 SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 
-# Prefixes that a query selects by.
+# Prefixes by which a query selects one kind of items.
 USER_TOKENS = "token#"
 DAYS = "day#"
 HOOKS = "hook#"

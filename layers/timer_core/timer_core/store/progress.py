@@ -1,4 +1,4 @@
-"""What a run of the sweeper had no time for, so that the next one goes on from there."""
+"""Where a sweep that ran out of time stopped, so that the next one continues there."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from timer_core.store.table import Table, Write
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the sweeper came.
+    """The progress of an unfinished sweep.
 
     Attributes
     ----------
     compared_ms
-        The open timers that started before this are compared with their issues, the others not yet. None
+        Open timers that started before this time were compared with their issues, the others were not. None
         if no comparison is unfinished.
     stale_left
-        Whether there were more stale timers than there was time for; they are still in the index.
+        Whether the time was too short for all stale timers; the rest are still in the index.
     """
 
     compared_ms: int | None = None
@@ -33,7 +33,7 @@ class ProgressStore:
         self._table = table
 
     def read(self) -> Progress:
-        """Return what the last run left."""
+        """Return the progress of the last sweep."""
         item = self._table.get(SWEEPER_PK, SWEEPER_PROGRESS_SK)
         if item is None:
             return Progress()
@@ -42,12 +42,12 @@ class ProgressStore:
         return Progress(compared_ms, bool(row.stale_left))
 
     def note_compared(self, compared_ms: int | None) -> None:
-        """Note up to when open timers are compared; None when all of them are."""
+        """Store up to which start open timers were compared; None if all of them were."""
         item = ProgressItem.compared_ms
         self._update(item.remove() if compared_ms is None else item.set(compared_ms))
 
     def note_stale(self, *, left: bool) -> None:
-        """Note whether stale timers are left."""
+        """Store whether stale timers are left."""
         self._update(ProgressItem.stale_left.set(left))
 
     def _update(self, action: UpdateAction) -> None:

@@ -335,20 +335,14 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
 
 
 def _retry(call: Callable[[], T], passing: type[Exception], message: str) -> T:
-    """Call until no passing error is raised."""
-    for _ in attempts(_ATTEMPTS):
-        with contextlib.suppress(passing):
-            return call()
-    raise TooMuchContention(message)
-
-
-def attempts(most: int) -> Iterator[int]:
-    """Count attempts, and wait before each but the first: with full jitter, as AWS advises."""
-    for attempt in range(most):
+    """Call until no passing error is raised, after waits with full jitter, as AWS advises."""
+    for attempt in range(_ATTEMPTS):
         if attempt:
             longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
             time.sleep(random.uniform(0, longest_s))  # noqa: S311 - not for secrets
-        yield attempt
+        with contextlib.suppress(passing):
+            return call()
+    raise TooMuchContention(message)
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
