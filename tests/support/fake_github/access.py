@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from local_stack.oauth_flow import OAuthFlow
 from tests.support.fake_github.messages import ApiError
 from tests.support.fake_github.projects import Projects
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.messages import Request
     from tests.support.fake_github.model import Account, App, Installation
-    from tests.support.fake_github.sign_in import Grant, Manifest
+    from tests.support.fake_github.sign_in import Manifest
 
 INSTALLATION_TOKEN_LASTS_S = 3600
 JWT_MAY_LAST_S = 600
@@ -69,18 +70,20 @@ class Viewer:
 
 
 class Access(Projects):
-    """The credentials that GitHub knows.
+    """The credentials that GitHub accepts.
 
     Attributes
     ----------
     tokens
         People's tokens.
     installation_tokens
-        Those of Apps. Forgetting one is what revoking it is.
+        Apps' tokens; removing one revokes it.
     signed_in
-        Who sits at the browser that comes to the pages.
-    grants, manifests
-        What is yet to be redeemed, by its code.
+        The user of the browser that opens the pages.
+    oauth
+        The codes of people who authorized an App.
+    manifests
+        The Apps to register, by their codes.
     """
 
     def reset(self) -> None:
@@ -89,7 +92,7 @@ class Access(Projects):
             self.tokens: dict[str, Token] = {}
             self.installation_tokens: dict[str, InstallationToken] = {}
             self.signed_in = self.maintainer
-            self.grants: dict[str, Grant] = {}
+            self.oauth: OAuthFlow[Account] = OAuthFlow(lambda: self.now)
             self.manifests: dict[str, Manifest] = {}
 
     def new_token(

@@ -231,7 +231,7 @@ class FieldValue(Thing):
 
 @dataclass(eq=False, repr=False)
 class App(Thing):
-    """A GitHub App; ``private_key`` is PEM, and who has it can be the App."""
+    """A GitHub App; ``private_key`` is PEM, and authenticates the App."""
 
     id: int
     node_id: str
@@ -246,6 +246,7 @@ class App(Thing):
     permissions: dict[str, str]
     events: tuple[str, ...]
     callback_urls: tuple[str, ...] = ()
+    allows_any_path_below: ClassVar = False
     installations: list[Installation] = field(default_factory=list)
 
     @property
@@ -255,12 +256,13 @@ class App(Thing):
 
 @dataclass(eq=False)
 class OAuthApp:
-    """An App that only signs people in."""
+    """An App that can only sign people in."""
 
     name: str
     client_id: str
     client_secret: str
     callback_urls: tuple[str, ...]
+    allows_any_path_below: ClassVar = True
 
 
 @dataclass(eq=False, repr=False)
