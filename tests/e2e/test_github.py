@@ -105,7 +105,7 @@ def test_every_example_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_example_is_answered_and_makes_these_timers(site: Site, name: str) -> None:
+def test_an_example_gets_its_response_and_makes_its_timers(site: Site, name: str) -> None:
     row = TABLE[name]
     mark = f"-{next(_numbers)}"
     begin = datetime.now(UTC) - timedelta(milliseconds=1)
@@ -271,7 +271,7 @@ def team(
 
 
 @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
-def test_a_card_that_moves_starts_pauses_resumes_and_stops(team: Team, old_payloads: bool) -> None:
+def test_a_moved_card_starts_pauses_resumes_and_stops(team: Team, old_payloads: bool) -> None:
     issue = team.new_issue(team.ann, team.bob)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     for minute, status, state in [
@@ -290,7 +290,7 @@ def test_a_card_that_moves_starts_pauses_resumes_and_stops(team: Team, old_paylo
     assert timer["duration"] == 20 * 60
 
 
-def test_a_card_counts_in_its_place_although_it_is_told_last(team: Team) -> None:
+def test_a_late_card_event_counts_at_its_own_time(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     team.lose()
@@ -317,27 +317,27 @@ class TestCommands:
             [one.body.partition("\n")[0] for one in later],
         )
 
-    def test_what_is_done_gets_a_reaction(self, team: Team) -> None:
+    def test_a_successful_command_gets_a_reaction(self, team: Team) -> None:
         comment = self.say(team, "On it.\n/timer start")
         assert self.answer(comment) == (["+1"], [])
         assert team.timers(comment.issue) == ["0-: comment running"]
 
-    def test_time_that_is_logged_is_confirmed(self, team: Team) -> None:
+    def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
         assert self.answer(comment) == (["+1"], ["Logged 1h 30m."])
         assert team.timers(comment.issue) == ["-90-0: comment stopped by comment"]
 
-    def test_what_cannot_be_done_is_explained(self, team: Team) -> None:
+    def test_a_command_without_effect_is_explained(self, team: Team) -> None:
         comment = self.say(team, "/timer pause")
         assert self.answer(comment) == (
             ["confused"],
-            ["There was no running timer of yours on this issue to pause."],
+            ["You had no running timer on this issue to pause."],
         )
         assert team.timers(comment.issue) == []
 
 
 class TestRepair:
-    def test_what_did_not_get_through_is_sent_again(self, team: Team) -> None:
+    def test_a_failed_delivery_is_redelivered(self, team: Team) -> None:
         issue = team.new_issue()
         # A webhook is known once something came from it.
         team.github.assign(issue, team.ann)
@@ -356,14 +356,14 @@ class TestRepair:
             "given_up": 0,
             "unreachable": 0,
             "complete": True,
-            "trouble": "",
+            "error": "",
         }
         team.site.process_everything()
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         again = {one.delivery: one.status_code for one in failed[0].hook.attempts if one.redelivery}
         assert again == dict.fromkeys(failed, 202)
 
-    def test_what_was_never_sent_is_found_out(self, team: Team) -> None:
+    def test_an_event_that_was_never_delivered_is_backfilled(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.process()
@@ -372,11 +372,11 @@ class TestRepair:
         team.at(20)
         team.github.close(issue)
         team.lose()
-        assert team.sweep()["reconcile"]["missed"] == 2
+        assert team.sweep()["reconcile"]["backfilled"] == 2
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         assert team.timers(issue, team.bob) == ["10-20: assigned stopped by closed"]
 
-    def test_an_issue_that_was_transferred_in_silence_is_found(self, team: Team) -> None:
+    def test_an_issue_whose_transfer_was_not_delivered_is_found(self, team: Team) -> None:
         issue, other = team.new_issue(), team.github.new_repository(f"{team.name}/other")
         team.github.assign(issue, team.ann)
         team.process()
@@ -390,7 +390,7 @@ class TestRepair:
         assert team.timers(moved) == ["0-20: assigned stopped by closed"]
 
 
-def test_what_github_does_not_answer_at_first_is_done_later_and_keeps_nobody_waiting(team: Team) -> None:
+def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     team.lose()
@@ -413,7 +413,7 @@ def test_what_github_does_not_answer_at_first_is_done_later_and_keeps_nobody_wai
     assert team.asked("/graphql") == asked + 2
 
 
-def test_the_health_says_that_everything_can_be_done(team: Team) -> None:
+def test_health_reports_that_everything_is_possible(team: Team) -> None:
     issue = team.new_issue()
     team.github.move_card(team.github.add_card(team.github.new_project(team.name), issue), "Todo")
     team.github.comment(issue, team.ann, "/timer start")
@@ -423,7 +423,7 @@ def test_the_health_says_that_everything_can_be_done(team: Team) -> None:
 
 
 @pytest.mark.parametrize("team", ["app"], indirect=True)
-def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
+def test_an_app_queries_replies_and_repairs_as_itself(team: Team) -> None:
     issue = team.new_issue(team.ann)
 
     team.at(10)
@@ -443,7 +443,7 @@ def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
     team.github.close(issue)
     team.lose()
     summary = team.sweep()
-    assert (summary["redelivery"]["redelivered"], summary["reconcile"]["missed"]) == (1, 1)
+    assert (summary["redelivery"]["redelivered"], summary["reconcile"]["backfilled"]) == (1, 1)
     team.site.process_everything()
     assert team.timers(issue) == ["10-30: project stopped by closed"]
     assert team.timers(issue, team.bob)[-1] == "20-30: assigned stopped by closed"

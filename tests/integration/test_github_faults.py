@@ -341,7 +341,7 @@ def undisturbed(github: FakeGitHub, running: Product, story: Story) -> tuple[Cal
 # What an App asks for more than with a token has no effect on anybody.
 @pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("story", STORIES, ids=str)
-def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
+def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
     github: FakeGitHub, running: Product, story: Story
 ) -> None:
     """That is before the next side effect, too: what lies in between leaves no trace."""
@@ -371,7 +371,7 @@ FAULTS: list[Callable[[], faults.Fault]] = [
 @pytest.mark.parametrize(
     "story", [story for story in STORIES if story.prepare not in WITHOUT_GITHUB], ids=str
 )
-def test_what_github_could_not_do_is_done_the_next_time(
+def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     github: FakeGitHub, running: Product, story: Story
 ) -> None:
     _, expected = undisturbed(github, running, story)

@@ -347,7 +347,7 @@ class Post:
         """Let the sweeper repair, process what is delivered again, and return what was made up for."""
         summary = self.team.product.sweep()
         for repair in ("redelivery", "reconcile"):
-            assert summary[repair]["trouble"] == ""
+            assert summary[repair]["error"] == ""
         assert summary["reconcile"]["failed"] == 0
         found = self.told.reconcile()
         self.process()
@@ -377,9 +377,7 @@ def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]
     ]
 
 
-def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_once(
-    running: Product, github: FakeGitHub
-) -> None:
+def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
     """What vanished is made up for as far back as the open timers reach.
 
     That is, what GitHub remembers of an issue since just before the earliest start of the timers that
@@ -416,9 +414,7 @@ def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_onc
     assert tally["made up for"] > 30
 
 
-def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_late(
-    running: Product, github: FakeGitHub
-) -> None:
+def test_a_late_event_splits_a_merged_timer_again(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     acts = ["assignment", "state", "transfer", "state"]
     history = Board(team).act_out(Step(60, 0, act, 0) for act in acts)
@@ -434,7 +430,7 @@ def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_l
     ]
 
 
-def test_what_is_redelivered_was_made_up_for_already(running: Product, github: FakeGitHub) -> None:
+def test_a_redelivery_of_a_backfilled_event_changes_nothing(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     steps = [Step(0, 0, "assignment", 0), Step(1, 0, "assignment", 1), Step(0, 0, "assignment", 1)]
     first, assigned, _unassigned_at_once = Board(team).act_out(steps)
@@ -447,7 +443,7 @@ def test_what_is_redelivered_was_made_up_for_already(running: Product, github: F
     assert timers(team, team.people[1].id) == [(assigned.place, 1, None, "paused", 0)]
 
 
-def test_what_vanished_is_not_taken_for_the_same_a_moment_later(running: Product, github: FakeGitHub) -> None:
+def test_an_event_a_moment_later_is_not_mistaken_for_a_lost_one(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     history = Board(team).act_out(Step(2, 0, "assignment", 0) for _ in range(4))
     assigned, _unassigned, _assigned_again, unassigned_again = history

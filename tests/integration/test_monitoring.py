@@ -142,12 +142,12 @@ def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
     return published(output.getvalue())
 
 
-def test_the_functions_publish_whatever_is_watched_and_drawn(of_ours: set[Metric]) -> None:
+def test_the_functions_publish_every_metric_of_alarms_and_dashboard(of_ours: set[Metric]) -> None:
     wanted = drawn().union(*(watched_by(alarm) for alarm in ALARMS.values()))
     assert {metric for metric in wanted if metric.namespace == NAMESPACE} - of_ours == set()
 
 
-def test_what_is_drawn_of_each_route_is_published_of_each_route(of_ours: set[Metric]) -> None:
+def test_every_metric_of_a_route_on_the_dashboard_is_published(of_ours: set[Metric]) -> None:
     of_routes = {
         (metric.name, frozenset(name for name, _ in metric.dimensions))
         for metric in of_ours
@@ -163,13 +163,13 @@ def test_what_is_drawn_of_each_route_is_published_of_each_route(of_ours: set[Met
                 assert (name, frozenset(dimensions)) in of_routes
 
 
-def test_routes_are_as_few_as_the_template_has(of_ours: set[Metric]) -> None:
+def test_metrics_have_only_the_templates_routes(of_ours: set[Metric]) -> None:
     routes = {route for metric in of_ours if (route := dict(metric.dimensions).get("route"))}
     assert routes == {"GET /api/timelogs", "POST /api/timelogs/start"}
 
 
 @pytest.mark.parametrize("metric", sorted(drawn().union(*map(watched_by, ALARMS.values())), key=str), ids=str)
-def test_what_aws_publishes_is_of_a_resource_of_the_stack(metric: Metric) -> None:
+def test_metrics_of_aws_name_resources_of_the_stack(metric: Metric) -> None:
     if metric.namespace == NAMESPACE:
         return
     kinds, names = OF_AWS[metric.namespace]
@@ -185,14 +185,14 @@ def test_what_aws_publishes_is_of_a_resource_of_the_stack(metric: Metric) -> Non
 
 @pytest.mark.parametrize("name", ALARMS)
 class TestAlarms:
-    def test_each_tells_whoever_is_to_be_told(self, name: str) -> None:
+    def test_each_alarm_notifies_the_topic(self, name: str) -> None:
         own = f"arn:aws:sns:us-east-1:{ACCOUNT}:own"
         told = template(AlarmEmail="ops@example.com", AlarmTopicArn=own).value(ALARMS[name])
         assert [action.rpartition(":")[2] for action in told["AlarmActions"]] == ["AlarmTopic", "own"]
         assert told["OKActions"] == told["AlarmActions"]
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
-    def test_each_is_within_what_cloudwatch_takes(self, name: str) -> None:
+    def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
         """PutMetricAlarm: a day of periods at most, or a week of periods of an hour and more."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
@@ -215,6 +215,6 @@ class TestAlarms:
             assert f"**{heading}.**" in section
 
 
-def test_the_runbook_explains_no_alarm_that_is_not_there() -> None:
+def test_the_runbook_explains_existing_alarms_only() -> None:
     headings = re.findall(r"^## (\w+Alarm)$", RUNBOOK.read_text(), flags=re.MULTILINE)
     assert sorted(headings) == sorted(ALARMS)

@@ -163,7 +163,7 @@ def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
 
 
 @pytest.mark.parametrize("accident", [killed_before, killed_after])
-def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once(
+def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue: Queue, shared_table: Table, accident: Any
 ) -> None:
     user_id, first = 5_000 + next(_numbers), 1000 * next(_numbers)
@@ -197,9 +197,7 @@ def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once
     ],
     ids=["throttled", "conflicts", "internal-errors", "no-throughput"],
 )
-def test_while_dynamodb_fails_deliveries_wait_and_are_processed_afterwards(
-    queue: Queue, shared_table: Table, fault: Any
-) -> None:
+def test_deliveries_wait_while_dynamodb_fails(queue: Queue, shared_table: Table, fault: Any) -> None:
     user_id, number = 6_000 + next(_numbers), 1000 * next(_numbers)
     events = of_issue(number, user_id)
     queue.put(*events)
@@ -217,7 +215,7 @@ def test_while_dynamodb_fails_deliveries_wait_and_are_processed_afterwards(
     assert queue.dead() == []
 
 
-def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shared_table: Table) -> None:
+def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table: Table) -> None:
     user_id, number = 7_000 + next(_numbers), 1000 * next(_numbers)
     for body in (POISON, "not even JSON"):
         group = f"poison-{next(_numbers)}"
@@ -234,7 +232,7 @@ def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shar
 
 
 @pytest.mark.parametrize("position", [0, 2, 6])
-def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
+def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
     """Because it takes longer than there is time, or more memory."""
@@ -262,9 +260,7 @@ def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
 
 
 class TestShortOfTime:
-    def test_what_is_done_is_deleted_and_the_rest_is_done_in_another_batch(
-        self, queue: Queue, shared_table: Table
-    ) -> None:
+    def test_the_rest_of_a_batch_waits_for_another_one(self, queue: Queue, shared_table: Table) -> None:
         user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         # It is looked at before each message.
@@ -274,7 +270,9 @@ class TestShortOfTime:
         assert queue.poll() == 4
         assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
-    def test_nothing_is_given_up_without_a_try(self, queue: Queue, shared_table: Table) -> None:
+    def test_no_message_becomes_a_dead_letter_without_an_attempt(
+        self, queue: Queue, shared_table: Table
+    ) -> None:
         user_id, number = 9_600 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         for _ in range(9):
@@ -285,9 +283,7 @@ class TestShortOfTime:
         assert (queue.left(), queue.dead()) == (0, [])
 
 
-def test_killed_ten_times_with_one_batch_all_of_it_is_kept_and_can_be_put_back(
-    queue: Queue, shared_table: Table
-) -> None:
+def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, shared_table: Table) -> None:
     user_id, number = 8_000 + next(_numbers), 1000 * next(_numbers)
     queue.put(*of_issue(number, user_id))
     network = Network(queue.process.table.connection)
@@ -340,7 +336,7 @@ class TestReceive:
         return answer
 
     @pytest.mark.parametrize(
-        "trouble",
+        "failure",
         [
             refusal("InternalFailure", 500),
             refusal("ServiceUnavailable", 503),
@@ -350,16 +346,16 @@ class TestReceive:
         ],
         ids=["internal-error", "unavailable", "throttled", "connect-time-out", "read-time-out"],
     )
-    def test_github_sees_a_failure_and_a_redelivery_is_taken_once(
-        self, receive: ModuleType, queue: Queue, trouble: Any
+    def test_github_sees_a_failure_and_a_redelivery_is_queued_once(
+        self, receive: ModuleType, queue: Queue, failure: Any
     ) -> None:
         sent = []
 
         def fail(request: object, **_: object) -> AWSResponse:
             sent.append(request)
-            if isinstance(trouble, Exception):
-                raise trouble
-            return trouble("SendMessage", lambda: None)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure("SendMessage", lambda: None)
 
         receive.sqs.meta.events.register_first("before-send.sqs", fail)
         try:
@@ -378,9 +374,7 @@ class TestReceive:
         assert event.delivery == "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 
     @pytest.mark.usefixtures("receive")
-    def test_in_a_storm_of_cold_starts_each_reads_the_secret_once_and_each_delivery_is_queued_once(
-        self, queue: Queue
-    ) -> None:
+    def test_many_cold_starts_fetch_the_secret_once_and_queue_each_delivery_once(self, queue: Queue) -> None:
         reads: list[object] = []
         with ExitStack() as stack:
             arn = boto3.client("secretsmanager", region_name=REGION).describe_secret(SecretId="webhook")[

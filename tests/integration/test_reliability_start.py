@@ -17,7 +17,7 @@ from timer_core.store.table import Table
 COLD_STARTS = 8
 
 
-def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
+def test_many_cold_starts_make_one_timer_and_answer_every_request(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
     token = PeopleStore(shared_table).mint_token(new_person(), name="test", now_ms=now_ms())[1]
@@ -36,7 +36,7 @@ def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
 
 
 class TestSessionKey:
-    def test_without_it_tokens_work_and_sessions_are_told_that_it_is_our_fault(self, app: App) -> None:
+    def test_without_the_session_key_tokens_work_and_sessions_get_a_server_error(self, app: App) -> None:
         browser, _ = app.signed_in()
         program = app.caller(app.token(browser))
         client = boto3.client("secretsmanager")
@@ -54,7 +54,7 @@ class TestSessionKey:
         # Nobody had to begin anew or to sign in again.
         assert browser("GET", "/api/timelogs/").status == 200
 
-    def test_who_has_read_it_goes_on_with_it(self, app: App) -> None:
+    def test_a_cached_session_key_is_used_further(self, app: App) -> None:
         browser, _ = app.signed_in()
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)

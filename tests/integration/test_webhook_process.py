@@ -163,14 +163,14 @@ def another_desk(table: Table, new_person: Callable[[], Person], **variables: st
 
 
 class TestActions:
-    def test_assigning_starts_the_assignees_timer_when_it_happened(self, desk: Desk) -> None:
+    def test_assigning_starts_the_assignees_timer_at_the_events_time(self, desk: Desk) -> None:
         assert desk.process(desk.event("assigned", 1, desk.ann)) == []
         assert desk.spans(desk.ann) == [(1, None, "running", 59)]
         assert desk.timers(desk.bob) == []
         timer = desk.only(desk.ann)
         assert (timer.source, timer.organization, timer.issue) == ("assigned", "octocat", desk.issue)
 
-    def test_unassigning_pauses_that_persons_timer_only(self, desk: Desk) -> None:
+    def test_unassigning_pauses_only_the_unassigned_users_timer(self, desk: Desk) -> None:
         desk.process(desk.event("assigned", 1, desk.ann), desk.event("assigned", 2, desk.bob))
         desk.process(desk.event("unassigned", 5, desk.ann))
         assert desk.spans(desk.ann) == [(1, None, "paused", 4)]
@@ -212,20 +212,18 @@ class TestActions:
         desk.process(shouted)
         assert desk.spans(desk.ann) == [(1, 2, "stopped", 1)]
 
-    def test_pausing_what_is_not_there_does_nothing(self, desk: Desk) -> None:
+    def test_unassigning_without_a_timer_changes_nothing(self, desk: Desk) -> None:
         assert desk.process(desk.event("unassigned", 1, desk.ann), desk.event("closed", 2)) == []
         assert desk.timers(desk.ann) == []
 
 
 class TestWho:
-    def test_nobody_is_timed_without_having_registered(
-        self, desk: Desk, new_person: Callable[[], Person]
-    ) -> None:
+    def test_unregistered_users_are_not_tracked(self, desk: Desk, new_person: Callable[[], Person]) -> None:
         stranger = new_person().user_id
         assert desk.process(desk.event("assigned", 1, stranger)) == []
         assert desk.timers(stranger) == []
 
-    def test_who_registers_later_is_timed_from_then_on_only(
+    def test_a_user_is_tracked_from_registration_on(
         self, desk: Desk, new_person: Callable[[], Person]
     ) -> None:
         stranger = new_person()
@@ -236,14 +234,14 @@ class TestWho:
         )
         assert desk.spans(stranger.user_id) == [(3, None, "running", 57)]
 
-    def test_the_registered_among_the_assignees_are_timed(
+    def test_only_the_registered_assignees_are_tracked(
         self, desk: Desk, new_person: Callable[[], Person]
     ) -> None:
         stranger = new_person().user_id
         desk.process(desk.event("reopened", 1, stranger, desk.ann))
         assert (len(desk.timers(desk.ann)), desk.timers(stranger)) == (1, [])
 
-    def test_a_deployment_may_track_everybody(
+    def test_a_deployment_may_track_unregistered_users(
         self, shared_table: Table, new_person: Callable[[], Person]
     ) -> None:
         with another_desk(shared_table, new_person, TRACK_UNREGISTERED="true") as desk:
@@ -261,7 +259,7 @@ class TestFailures:
     def test_a_batch_that_fails_as_a_whole_is_reported_and_not_raised(self, desk: Desk) -> None:
         assert desk.process("no event", "[]") == ["0", "1"]
 
-    def test_what_comes_after_a_failure_in_its_group_does_not_wait(self, desk: Desk) -> None:
+    def test_messages_after_a_failed_one_of_their_group_do_not_wait(self, desk: Desk) -> None:
         broken = replace(desk.event("assigned", 1, desk.ann), kind="invented")
         later = desk.event("assigned", 2, desk.ann)
         assert desk.process(broken, later) == ["0"]
@@ -271,7 +269,7 @@ class TestFailures:
         desk.process("no event")
         assert desk.process(desk.event("assigned", 1, desk.ann)) == []
 
-    def test_it_waits_twice_as_long_each_time_up_to_two_minutes(self, desk: Desk) -> None:
+    def test_the_wait_doubles_each_time_up_to_two_minutes(self, desk: Desk) -> None:
         seconds = desk.module._sqs().seconds
         seconds.clear()
         for receives in (1, 2, 3, 9):
@@ -279,7 +277,9 @@ class TestFailures:
         for wait, longest in zip(seconds, (30, 60, 120, 120), strict=True):
             assert longest // 2 <= wait <= longest
 
-    def test_the_health_counts_both(self, table: Table, new_person: Callable[[], Person]) -> None:
+    def test_health_counts_processed_and_failed_deliveries(
+        self, table: Table, new_person: Callable[[], Person]
+    ) -> None:
         with another_desk(table, new_person) as desk:
             desk.process(
                 desk.event("assigned", 1, desk.ann),
@@ -291,7 +291,7 @@ class TestFailures:
         health = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=24 * 60 * MINUTE)
         assert (health.webhook_success_rate, health.open_timers) == (0.75, 1)
 
-    def test_a_repository_that_cannot_be_is_left_out(self, desk: Desk) -> None:
+    def test_an_invalid_repository_name_is_ignored(self, desk: Desk) -> None:
         assert desk.process(replace(desk.event("assigned", 1, desk.ann), repo="no repository")) == []
         assert desk.timers(desk.ann) == []
 
@@ -340,7 +340,7 @@ class TestOrder:
 
     @_ON_A_TABLE
     @given(history=histories(), data=st.data())
-    def test_shuffled_and_repeated_deliveries_end_like_the_right_order_once(
+    def test_shuffled_and_repeated_deliveries_give_the_same_timers(
         self, desk: Desk, history: list[tuple[str, int, frozenset[str]]], data: st.DataObject
     ) -> None:
         right, in_order, shuffled, events = self.both_ways(desk, history)
@@ -353,7 +353,7 @@ class TestOrder:
 
     @_ON_A_TABLE
     @given(history=histories(), data=st.data())
-    def test_delivering_everything_again_changes_nothing(
+    def test_redelivering_everything_changes_nothing(
         self, desk: Desk, history: list[tuple[str, int, frozenset[str]]], data: st.DataObject
     ) -> None:
         desk, events, _, _ = self.both_ways(desk, history)
@@ -364,7 +364,7 @@ class TestOrder:
 
     @_ON_A_TABLE
     @given(history=histories(), data=st.data())
-    def test_an_issue_has_one_open_timer_of_a_person_at_most(
+    def test_a_user_has_at_most_one_open_timer_on_an_issue(
         self, desk: Desk, history: list[tuple[str, int, frozenset[str]]], data: st.DataObject
     ) -> None:
         desk, events, _, _ = self.both_ways(desk, history)
@@ -378,14 +378,14 @@ class TestOrder:
 
 
 class TestByHand:
-    def test_a_pause_by_hand_outlasts_being_assigned_again(self, desk: Desk) -> None:
+    def test_a_manual_pause_survives_another_assignment(self, desk: Desk) -> None:
         desk.process(desk.event("assigned", 1, desk.ann))
         ulid = desk.only(desk.ann).ulid
         desk.store.pause(desk.ann, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
         desk.process(desk.event("unassigned", 20, desk.ann), desk.event("assigned", 30, desk.ann))
         assert desk.spans(desk.ann) == [(1, None, "paused", 9)]
 
-    def test_a_late_close_stops_before_what_was_done_by_hand_since(self, desk: Desk) -> None:
+    def test_a_late_close_stops_before_later_manual_transitions(self, desk: Desk) -> None:
         desk.process(desk.event("assigned", 1, desk.ann))
         ulid = desk.only(desk.ann).ulid
         desk.store.pause(desk.ann, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="a")
@@ -393,13 +393,13 @@ class TestByHand:
         assert desk.spans(desk.ann) == [(1, 10, "stopped", 9)]
         assert desk.only(desk.ann).ulid == ulid
 
-    def test_a_timer_started_by_hand_is_stopped_by_a_close(self, desk: Desk) -> None:
+    def test_a_close_stops_a_manually_started_timer(self, desk: Desk) -> None:
         timer, _ = desk.store.start(user_id=desk.ann, now_ms=T0 + MINUTE, issue=desk.issue)
         desk.process(desk.event("closed", 10))
         assert desk.spans(desk.ann) == [(1, 10, "stopped", 9)]
         assert desk.only(desk.ann).ulid == timer.ulid
 
-    def test_being_assigned_keeps_the_timer_that_is_open(self, desk: Desk) -> None:
+    def test_an_assignment_keeps_the_open_timer(self, desk: Desk) -> None:
         timer, _ = desk.store.start(
             user_id=desk.ann, now_ms=T0 + MINUTE, issue=desk.issue, description="mine"
         )
@@ -407,7 +407,7 @@ class TestByHand:
         assert (desk.only(desk.ann).ulid, desk.only(desk.ann).description) == (timer.ulid, "mine")
         assert desk.spans(desk.ann) == [(1, None, "running", 59)]
 
-    def test_what_was_stopped_by_hand_starts_with_the_next_assignment(self, desk: Desk) -> None:
+    def test_the_next_assignment_starts_a_timer_after_a_manual_stop(self, desk: Desk) -> None:
         desk.process(desk.event("assigned", 1, desk.ann))
         desk.store.stop(desk.ann, desk.only(desk.ann).ulid, now_ms=T0 + 5 * MINUTE, by="manual", cause="a")
         desk.process(desk.event("unassigned", 6, desk.ann), desk.event("assigned", 7, desk.ann))
@@ -436,7 +436,7 @@ class TestSettled:
         desk.process(assigned, desk.event("reopened", 5, desk.ann))
         assert desk.timers(desk.ann) == []
 
-    def test_a_corrected_time_stays(self, desk: Desk) -> None:
+    def test_a_corrected_timer_is_not_derived_anew(self, desk: Desk) -> None:
         events = self.settle(desk)
         ulid = desk.only(desk.ann).ulid
         desk.store.patch(desk.ann, ulid, Patch(end_ms=T0 + 8 * MINUTE), now_ms=now_ms())
@@ -453,14 +453,14 @@ class TestSettled:
         (moved,) = desk.timers(desk.ann, other)
         assert moved.status == "running"
 
-    def test_a_description_settles_nothing(self, desk: Desk) -> None:
+    def test_a_description_does_not_lock_a_timer(self, desk: Desk) -> None:
         desk.process(desk.event("assigned", 1, desk.ann))
         desk.store.patch(desk.ann, desk.only(desk.ann).ulid, Patch(description="x"), now_ms=now_ms())
         desk.process(desk.event("closed", 5))
         assert desk.spans(desk.ann) == [(1, 5, "stopped", 4)]
         assert desk.only(desk.ann).description == "x"
 
-    def test_what_the_sweeper_ended_stays_ended(self, desk: Desk) -> None:
+    def test_a_timer_that_the_sweeper_stopped_stays_stopped(self, desk: Desk) -> None:
         events = [desk.event("assigned", 1, desk.ann), desk.event("unassigned", 20, desk.ann)]
         desk.process(events[0])
         ulid = desk.only(desk.ann).ulid
@@ -468,7 +468,7 @@ class TestSettled:
         desk.process(*events, desk.event("reopened", 30, desk.ann))
         assert desk.spans(desk.ann) == [(1, 10, "stopped", 9)]
 
-    def test_what_happens_after_a_correction_counts_again(self, desk: Desk) -> None:
+    def test_events_after_a_correction_count(self, desk: Desk) -> None:
         self.settle(desk)
         ulid = desk.only(desk.ann).ulid
         desk.store.patch(desk.ann, ulid, Patch(end_ms=T0 + 8 * MINUTE), now_ms=T0 + 15 * MINUTE)
@@ -477,7 +477,7 @@ class TestSettled:
 
 
 class TestExclusive:
-    def test_being_assigned_one_issue_pauses_the_other(
+    def test_an_assignment_pauses_the_users_other_timer(
         self, shared_table: Table, new_person: Callable[[], Person]
     ) -> None:
         with another_desk(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as desk:
@@ -489,7 +489,7 @@ class TestExclusive:
             (running,) = desk.timers(desk.ann, other)
             assert running.status == "running"
 
-    def test_another_persons_timer_runs_on(
+    def test_another_users_timer_keeps_running(
         self, shared_table: Table, new_person: Callable[[], Person]
     ) -> None:
         with another_desk(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as desk:
@@ -499,7 +499,7 @@ class TestExclusive:
             assert desk.spans(desk.ann) == [(1, None, "running", 59)]
 
 
-def test_what_nobody_is_timed_for_is_logged_with_its_delivery(
+def test_an_ignored_event_is_logged_with_its_delivery(
     desk: Desk, caplog: pytest.LogCaptureFixture, new_person: Callable[[], Person]
 ) -> None:
     with caplog.at_level("INFO"):
@@ -508,7 +508,7 @@ def test_what_nobody_is_timed_for_is_logged_with_its_delivery(
     assert (vars(logged)["outcome"], vars(logged)["reason"]) == ("ignored", "user_not_registered")
 
 
-def test_who_was_registered_afterwards_only_is_told_from_who_never_was(
+def test_the_log_distinguishes_late_from_missing_registration(
     desk: Desk, caplog: pytest.LogCaptureFixture, new_person: Callable[[], Person]
 ) -> None:
     late = new_person()
@@ -528,17 +528,17 @@ class TestLog:
         assert desk.process(self.log(desk, 90)) == []
         assert desk.spans(desk.ann) == [(-40, 50, "stopped", 90)]
 
-    def test_it_is_logged_once_however_often_it_is_delivered(self, desk: Desk) -> None:
+    def test_time_is_logged_once_for_repeated_deliveries(self, desk: Desk) -> None:
         event = self.log(desk, 10)
         assert desk.process(event) == []
         assert desk.process(event) == []
         assert len(desk.timers(desk.ann)) == 1
 
-    def test_it_runs_beside_the_timer_that_is_open(self, desk: Desk) -> None:
+    def test_logged_time_does_not_change_the_open_timer(self, desk: Desk) -> None:
         assert desk.process(desk.event("assigned", 0, desk.ann), self.log(desk, 10)) == []
         assert [status for _, _, status, _ in desk.spans(desk.ann)] == ["running", "stopped"]
 
-    def test_what_its_author_deleted_does_not_come_back(self, desk: Desk) -> None:
+    def test_deleted_logged_time_does_not_come_back(self, desk: Desk) -> None:
         event = self.log(desk, 10)
         desk.process(event)
         desk.store.delete(desk.ann, desk.only(desk.ann).ulid, now_ms=now_ms())
