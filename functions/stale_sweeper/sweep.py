@@ -202,24 +202,27 @@ def _repair(
     except GitHubError:
         logger.exception("The GitHub credential could not be read")
         return
-    has_credential = credential in {"token", "app"}
-    allowed: dict[Capability, bool] = {}
-    if not has_credential:
-        logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
-    if options.redeliver:
-        if has_credential:
+    if credential in {"token", "app"}:
+        if options.redeliver:
             summary.redelivery = _redeliver(options, has_time)
-        if summary.redelivery is None or summary.redelivery.error:
-            allowed["redelivery"] = False
-        elif summary.redelivery.listed:
-            allowed["redelivery"] = True
-    if options.stop_closed:
-        if has_credential:
+            summary.complete &= summary.redelivery.complete
+        if options.stop_closed:
             summary.reconcile = _reconcile(options, progress, has_time)
-        allowed["reconcile"] = summary.reconcile is not None and not summary.reconcile.error
-    for repair in (summary.redelivery, summary.reconcile):
-        summary.complete &= repair is None or repair.complete
-    health.note_github(credential, allowed, now_ms=now_ms())
+            summary.complete &= summary.reconcile.complete
+    else:
+        logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
+    health.note_github(credential, _allowed(options, summary), now_ms=now_ms())
+
+
+def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
+    """Return which of the requested repairs GitHub allows; without a webhook, redelivery is left out."""
+    allowed: dict[Capability, bool] = {}
+    redelivery, reconciliation = summary.redelivery, summary.reconcile
+    if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):
+        allowed["redelivery"] = redelivery is not None and not redelivery.error
+    if options.stop_closed:
+        allowed["reconcile"] = reconciliation is not None and not reconciliation.error
+    return allowed
 
 
 def _redeliver(options: Options, has_time: Callable[[float], bool]) -> Redelivery:

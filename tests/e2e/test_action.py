@@ -1,4 +1,4 @@
-"""The GitHub Action against the deployed stack: what a workflow forwards becomes timers."""
+"""The GitHub Action against the deployed stack: forwarded events become timers."""
 
 import json
 from datetime import UTC, datetime

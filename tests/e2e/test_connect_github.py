@@ -32,7 +32,7 @@ def registry() -> Iterator[GitHub]:
 
 @pytest.fixture(autouse=True)
 def forget_the_connection(site: Site) -> Iterator[None]:
-    """Leave the stack as it was: other tests sign with its own secret, and expect no credential."""
+    """Restore the stack: other tests sign with its own secret, and expect no credential."""
     secretsmanager, secret = site.stack.aws.client("secretsmanager"), site.stack.outputs["WebhookSecretArn"]
     before = secretsmanager.get_secret_value(SecretId=secret)["SecretString"]
     yield
@@ -46,7 +46,7 @@ def command(site: Site, *arguments: str) -> list[str]:
 
 
 def run(site: Site, *arguments: str, stdin: str = "") -> str:
-    """Run the tool as from a shell script, and return what it printed."""
+    """Run the tool as from a shell script, and return its output."""
     tool = subprocess.run(
         command(site, *arguments), input=stdin, text=True, check=True, stdout=subprocess.PIPE, timeout=60
     )
@@ -127,7 +127,7 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["app"], "GitHub cannot reach this machine"),
         (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
@@ -136,8 +136,8 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
         (["oauth", "--client-id", "Ov23li"], "are single words"),
     ],
 )
-def test_a_missing_input_is_explained(site: Site, arguments: list[str], told: str) -> None:
+def test_a_missing_input_is_explained(site: Site, arguments: list[str], message: str) -> None:
     tool = subprocess.run(command(site, *arguments), input="", text=True, capture_output=True, check=False)
     assert tool.returncode != 0
-    assert told in tool.stderr
+    assert message in tool.stderr
     assert "Traceback" not in tool.stderr

@@ -1,4 +1,4 @@
-"""GitHub's deliveries, signed and posted over HTTP, and the timers that come of them."""
+"""GitHub's deliveries, signed and posted over HTTP, and the resulting timers."""
 
 import random
 import uuid
@@ -123,7 +123,7 @@ def test_a_delivery_that_is_not_from_github_is_refused(
 
 
 def test_shuffled_and_tripled_deliveries_give_the_same_timers(site: Site) -> None:
-    """Four true histories, each sent in order about one issue and in disorder about another."""
+    """Four real histories, each sent in order about one issue and shuffled about another."""
     rng = random.Random(7)
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
     histories = []

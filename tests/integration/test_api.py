@@ -924,7 +924,7 @@ class TestHealth:
             # Nobody has looked for a credential.
             "github": {
                 "credential": None,
-                "cannot": ["project_cards", "answers", "redelivery", "reconcile"],
+                "cannot": ["project_cards", "replies", "redelivery", "reconcile"],
             },
         }
 

@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub: a browser, GitHub and this machine speak HTTP; AWS is moto's."""
+"""Connecting a stack with GitHub over HTTP: a browser, GitHub and this machine; AWS is moto's."""
 
 import http.client
 import json
@@ -43,7 +43,7 @@ FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack of which only the parameters, the outputs and what these name are there."""
+    """A stack with only its parameters, its outputs, and the resources that these name."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
     parameters: dict[str, str] = {}  # noqa: RUF012
@@ -95,7 +95,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 class Registering:
-    """A registration that is under way, seen from the browser."""
+    """A registration in progress, seen from the browser."""
 
     def __init__(self, registration: AppRegistration, run: Future[None]) -> None:
         self.page, self.complete, self._run = registration.url, registration.complete, run
@@ -106,11 +106,11 @@ class Registering:
         return Form(response)
 
     def come_back(self) -> Response:
-        """Do what a person does, until the browser is back from GitHub."""
+        """Act like a person until the browser returns from GitHub."""
         return come_back_from_github(self.page)
 
     def end(self) -> None:
-        """Wait for the tool to end, with its error if it has one."""
+        """Wait for the end of the tool, and raise its error, if any."""
         self._run.result(timeout=30)
 
     @property
@@ -271,7 +271,7 @@ def test_the_page_loads_nothing_from_other_hosts(registering: Registering) -> No
     assert not {"script", "link", "img", "style", "iframe"} & set(registering.open().tags)
 
 
-# ---------------------------------------------------------------- who may take part
+# ---------------------------------------------------------------- access
 
 
 @pytest.mark.parametrize(
@@ -317,11 +317,11 @@ def test_an_unused_connection_does_not_block_the_registration(registering: Regis
 
 def test_a_repeated_request_gets_the_same_response(registering: Registering) -> None:
     code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
-    # GitHub gives the App for a code once.
+    # A code is valid once.
     assert registering.complete(code) == registering.complete(code)
 
 
-# ---------------------------------------------------------------- what can go wrong
+# ---------------------------------------------------------------- failures
 
 
 def test_an_unknown_code_ends_the_registration(
@@ -417,14 +417,14 @@ def test_a_token_that_github_accepts_is_stored(
 
 
 @pytest.mark.parametrize(
-    ("expires", "told"), [("2027-01-31 12:00:00 UTC", "until 2027-01-31"), (None, "does not expire")]
+    ("expires", "message"), [("2027-01-31 12:00:00 UTC", "until 2027-01-31"), (None, "does not expire")]
 )
 def test_the_expiry_of_a_token_is_printed(
-    stack: Stack, github: GitHub, expires: str | None, told: str, capsys: pytest.CaptureFixture[str]
+    stack: Stack, github: GitHub, expires: str | None, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.token_expires = expires
     connect.use_token(stack, api_url=github.url, token=TOKEN)
-    assert told in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("token", ["github_pat_wrong", "", "two words", "line\nbreak", "tok\u00e9n"])
@@ -441,7 +441,7 @@ def test_a_token_replaces_an_app(stack: Stack, github: GitHub) -> None:
     assert stack.credential() == Token(TOKEN)
 
 
-# ---------------------------------------------------------------- what people sign in with
+# ---------------------------------------------------------------- the OAuth client
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What happens on GitHub, from the webhook to the timers, with a fake GitHub that answers."""
+"""From events on GitHub to timers, with a fake GitHub."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,23 +45,23 @@ class Team:
         return self.github.new_issue(repository)
 
     def at(self, minute: float) -> None:
-        """Let it be some minutes after the beginning."""
+        """Set GitHub's clock to some minutes after the beginning."""
         self.github.now = (self.t0 + minute * MINUTE) / 1000
 
     def happened(self) -> list[Delivery]:
-        """Return what there is to deliver, which is not delivered otherwise."""
+        """Return the pending deliveries, which are then not delivered otherwise."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
     def deliver(self, *, backwards: bool = False) -> None:
-        """Deliver all that has happened, and process it."""
+        """Deliver and process all pending events."""
         deliveries = self.happened()
         for delivery in reversed(deliveries) if backwards else deliveries:
             assert self.github.send(delivery) in (200, 202)
         self.product.process()
 
     def spans(self, who: Account, now: float = 60) -> list[tuple[str, float, float | None, str, float]]:
-        """Return of each timer its issue, start, end, state and active minutes up to ``now``."""
+        """Return each timer's issue, start, end, state and active minutes up to ``now``."""
         return [
             (
                 f"{timer.issue.repo}#{timer.issue.number}" if timer.issue else "",
@@ -195,14 +195,14 @@ class TestCards:
         assert team.spans(team.ann) == [("app#1", 0, None, "paused", 10)]
 
 
-class TestAnswers:
+class TestReplies:
     def say(self, team: Team, text: str, issue: Issue | None = None, who: Account | None = None) -> Comment:
         comment = team.github.comment(issue or team.new_issue(), who or team.ann, text)
         team.deliver()
         return comment
 
     def answers(self, comment: Comment) -> tuple[list[str], list[str]]:
-        """Return the reactions, and what was written after the comment."""
+        """Return the reactions, and the comments after the comment."""
         thread = comment.issue.comments
         later = [one.body.partition("\n")[0] for one in thread[thread.index(comment) + 1 :]]
         return [reaction.content for reaction in comment.reactions], later
@@ -315,7 +315,7 @@ class TestAnswers:
         assert len(comment.issue.comments) == 2
 
     def test_a_comment_that_is_delivered_twice_logs_its_time_once(self, team: Team) -> None:
-        """As when a webhook and a workflow both tell of it, under other names."""
+        """A webhook and a workflow both deliver it, with different GUIDs."""
         issue = team.new_issue()
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
         team.happened()
@@ -599,7 +599,7 @@ class TestRepair:
                 team.at(minute)
                 team.github.unlabel(issue, label)
             _, last = team.happened()
-            # Of neither is anything heard but from GitHub's timeline.
+            # Both are only in GitHub's timeline.
             team.github.now = now_ms() / 1000
             assert running.sweep(redeliver=False)["reconcile"]["backfilled"] == 1
             assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
@@ -634,7 +634,7 @@ class TestRepair:
         team.github.requests.clear()
         assert self.reconcile(team)["backfilled"] == 2
         assert [span[2] for span in team.spans(team.ann)] == [20, 20]
-        # The second page is only asked for where there is one.
+        # The second page is requested only if there is one.
         asked = [sorted(request.body["variables"]) for request in team.github.requests]
         assert [sum(name.startswith("x") for name in variables) for variables in asked] == [2, 1]
 
@@ -663,7 +663,7 @@ class TestRepair:
     ) -> None:
         clock = Clock(team.t0 + 30 * MINUTE)
         monkeypatch.setattr(team.product.sweeper, "now_ms", clock)
-        # GitHub is asked about another owner's issues first, which takes a while.
+        # Another owner's issues are fetched first, which takes a while.
         first = team.github.new_issue(team.github.new_repository(f"{team.name}-first/app"))
         TimerStore(team.product.table).start(
             user_id=team.bob.id,
@@ -671,11 +671,11 @@ class TestRepair:
             issue=Named.of(first.repository.full_name, first.number),
         )
 
-        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        def answer_slowly(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
             clock.advance(20 * 60)
             return carry_out()
 
-        team.github.faults.append(faults.Fault(take_long, "/graphql"))
+        team.github.faults.append(faults.Fault(answer_slowly, "/graphql"))
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -741,7 +741,7 @@ class TestRepair:
         assert [request.path for request in team.github.requests] == ["/graphql"] * 3
 
 
-class TestTrouble:
+class TestFailures:
     @pytest.mark.parametrize(
         "fault",
         [
@@ -756,7 +756,7 @@ class TestTrouble:
     def test_a_request_that_github_cannot_serve_is_retried_and_done_once(
         self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
     ) -> None:
-        # Anew, because after a rate limit nothing is asked for a while.
+        # Restarted, because after a rate limit no request is sent for a while.
         with product(shared_table, github.url) as running:
             running.give_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -807,7 +807,7 @@ class TestTrouble:
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
-            # What the comment commands is done all the same.
+            # The comment's command is carried out nevertheless.
             assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_replied")
             assert running.queue.put_off == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
@@ -819,7 +819,7 @@ class TestTrouble:
             )
             report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
             assert report.github_credential == "none"
-            assert set(report.github_cannot) == {"project_cards", "answers", "redelivery", "reconcile"}
+            assert set(report.github_cannot) == {"project_cards", "replies", "redelivery", "reconcile"}
 
     def test_health_shows_a_refusal_until_it_is_over(self, github: FakeGitHub, table: Table) -> None:
         with product(table, github.url) as running:
@@ -829,7 +829,7 @@ class TestTrouble:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             store = HealthStore(table)
-            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("answers",)
+            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("replies",)
             team.github.tokens[TOKEN] = token
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
@@ -837,14 +837,14 @@ class TestTrouble:
             assert (report.github_credential, report.github_cannot) == ("token", ())
 
     def refused(self, github: FakeGitHub, running: Product) -> Team:
-        """Return a team to one of whose comments GitHub did not let us answer."""
+        """Return a team after GitHub refused our reply to a comment."""
         team = make_team(github, running)
         token = team.github.tokens.pop(TOKEN)
         team.github.comment(team.new_issue(), team.ann, "/timer start")
         team.deliver()
         running.queue.put_off.clear()
         team.github.tokens[TOKEN] = token
-        assert cannot(running) == ("answers",)
+        assert cannot(running) == ("replies",)
         return team
 
     @pytest.mark.parametrize("status", [404, 410, 422])
@@ -858,7 +858,7 @@ class TestTrouble:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             assert running.queue.put_off == []
-            assert cannot(running) == ("answers",)
+            assert cannot(running) == ("replies",)
 
     def test_a_queued_reply_does_not_change_health(
         self, github: FakeGitHub, table: Table, monkeypatch: pytest.MonkeyPatch
@@ -871,7 +871,7 @@ class TestTrouble:
                 team.github.send(delivery)
             monkeypatch.setattr(running.queue, "send_message", lambda **_: None)
             assert running.process() == []
-            assert cannot(running) == ("answers",)
+            assert cannot(running) == ("replies",)
 
     def test_an_unreachable_card_is_given_up_and_does_not_change_health(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
@@ -900,7 +900,7 @@ class TestTrouble:
     def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
         report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
         assert report.github_credential is None
-        assert report.github_cannot == ("project_cards", "answers", "redelivery", "reconcile")
+        assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile")
 
 
 def cannot(running: Product) -> tuple[str, ...]:

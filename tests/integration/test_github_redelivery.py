@@ -1,4 +1,4 @@
-"""What failed is sent again: all of it, however long the list is and whatever GitHub refuses."""
+"""Redelivery of all failed deliveries, for long lists and if GitHub refuses some."""
 
 import logging
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
-    """Let an assignment a minute fail, each on an issue of its own."""
+    """Fail the delivery of one assignment a minute, each of its own issue."""
     repository = team.github.new_repository(f"{team.name}/{repo}")
     for minute in range(many):
         team.at(60 * minute)
@@ -50,7 +50,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
 
 
 def redeliver(team: Team, looks: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, if need be with so many looks at the clock, and process what comes."""
+    """Run the sweeper, optionally with a number of looks at the clock, and process the redeliveries."""
     if looks is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:
@@ -101,7 +101,7 @@ class TestLongLists:
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # What was made since the first run is in the next list, from its newest on.
+        # Deliveries since the first run are in the next list, which starts at the newest.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1
@@ -145,7 +145,7 @@ def test_redelivery_leaves_time_for_reconciliation(team: Team) -> None:
 
 
 class _SlowContext(Context):
-    """An invocation of which soon four tenths are over."""
+    """An invocation with soon four tenths of its time used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class TestRefusals:
 
 
 class TestApp:
-    """With the credential of an App, which has a webhook of its own."""
+    """With the credential of an App, which has its own webhook."""
 
     @pytest.fixture
     def team(self, github: FakeGitHub, running: Product) -> Team:
@@ -257,6 +257,6 @@ class TestToken:
         fail_some(team, 1)
         team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
         assert "redelivery" in (redeliver(team) and cannot(team))
-        # It is forgotten.
+        # The webhook is forgotten.
         assert redeliver(team)["listed"] == 0
         assert "redelivery" in cannot(team)

@@ -1,4 +1,4 @@
-"""What template.yaml watches is what the functions publish, and what docs/runbook.md explains."""
+"""Alarms and dashboard of template.yaml use published metrics, and docs/runbook.md explains them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 DAY = 86_400
 ALARMS = template().of_type("AWS::CloudWatch::Alarm")
-# What AWS publishes by itself, with the type of resource that each dimension names: "Monitoring" in the
+# Metrics of AWS, with the type of resource that each dimension names: "Monitoring" in the
 # documentation of each service.
 OF_AWS: dict[str, tuple[dict[str, str], set[str]]] = {
     "AWS/SQS": (
@@ -54,7 +54,7 @@ class Metric(NamedTuple):
 
 
 def published(output: str) -> set[Metric]:
-    """Return the metrics that CloudWatch makes of what functions printed (its embedded metric format)."""
+    """Return the metrics in the output of functions (CloudWatch's embedded metric format)."""
     found = set()
     for line in output.splitlines():
         if not line.startswith('{"_aws"'):
@@ -109,7 +109,7 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="module")
 def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
-    """The metrics of functions to which about everything happens that can."""
+    """The metrics of functions that met about every situation."""
     with redirect_stdout(StringIO()) as output, pytest.MonkeyPatch.context() as patch:
         token = PeopleStore(shared_table).mint_token(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
         with loaded("timelogs.api", shared_table.name, STACK_NAME=STACK, WRITES_PER_MINUTE="1") as timelogs:
@@ -187,9 +187,9 @@ def test_metrics_of_aws_name_resources_of_the_stack(metric: Metric) -> None:
 class TestAlarms:
     def test_each_alarm_notifies_the_topic(self, name: str) -> None:
         own = f"arn:aws:sns:us-east-1:{ACCOUNT}:own"
-        told = template(AlarmEmail="ops@example.com", AlarmTopicArn=own).value(ALARMS[name])
-        assert [action.rpartition(":")[2] for action in told["AlarmActions"]] == ["AlarmTopic", "own"]
-        assert told["OKActions"] == told["AlarmActions"]
+        alarm = template(AlarmEmail="ops@example.com", AlarmTopicArn=own).value(ALARMS[name])
+        assert [action.rpartition(":")[2] for action in alarm["AlarmActions"]] == ["AlarmTopic", "own"]
+        assert alarm["OKActions"] == alarm["AlarmActions"]
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
     def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:

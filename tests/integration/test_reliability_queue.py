@@ -1,4 +1,4 @@
-"""Between GitHub and the timers: whatever fails, every delivery is processed, or kept where it is found."""
+"""Whatever fails, every delivery is processed, or kept as a dead letter."""
 
 import json
 import random
@@ -33,7 +33,7 @@ from webhook.queue import send
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far in the future, so that no back end deletes the tests' items as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 SECRET = "It's a Secret to Everybody"
@@ -48,7 +48,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Queue:
-    """The queue and its dead letters as template.yaml has them, and Lambda's poller in front of them."""
+    """The queue and its dead letters of template.yaml, with Lambda's poller."""
 
     sqs: "SQSClient"
     url: str
@@ -60,7 +60,7 @@ class Queue:
             send(self.sqs, self.url, [event], delivery=event.delivery)
 
     def poll(self, context: Context | None = None) -> int:
-        """Hand a batch over and delete what succeeded, as an event source mapping does; return its size.
+        """Process a batch like an event source mapping, delete what succeeded, and return its size.
 
         What failed is there again at once.
         """
@@ -84,7 +84,7 @@ class Queue:
             answer = self.process.handler({"Records": records}, context or Context())
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         except Killed:
-            # No answer: all of it is delivered again when the visibility time-out is over.
+            # No response: the whole batch is delivered again after the visibility time-out.
             failed = set(handles)
         for message_id, handle in handles.items():
             if message_id in failed:
@@ -98,7 +98,7 @@ class Queue:
         return len(received)
 
     def left(self) -> int:
-        """Return how many messages are not deleted."""
+        """Return the number of messages that are not deleted."""
         found = self.sqs.get_queue_attributes(
             QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
         )
@@ -130,8 +130,8 @@ def queue(shared_table: Table) -> Iterator[Queue]:
 
 
 def of_issue(number: int, user_id: int) -> list[IssueEvent]:
-    """Return what is told of an issue: two spells of work, of 6 and of 8 minutes."""
-    told: Sequence[tuple[str, int, bool]] = [
+    """Return the events of an issue with two timers, of 6 and of 8 minutes."""
+    events: Sequence[tuple[str, int, bool]] = [
         ("assigned", 1, True),
         ("unassigned", 3, True),
         ("assigned", 5, True),
@@ -148,7 +148,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
             at_ms=T0 + minute * MINUTE,
             users=(user_id,) if own else None,
         )
-        for kind, minute, own in told
+        for kind, minute, own in events
     ]
 
 
@@ -172,7 +172,7 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # Each time a little further. Ten times in a row would be what dead letters are for.
+        # A little further each time. After ten times in a row a message is a dead letter.
         for calls in (1, 4, 9, 15, 22, 30, 40):
             network.faults = {len(network.requests) + calls: accident}
             queue.poll()
@@ -235,7 +235,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
 def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
-    """Because it takes longer than there is time, or more memory."""
+    """It needs more time or memory than there is."""
     user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
     events = of_issue(number, user_id)
     (poison, *_) = of_issue(number + 1, poison_id)
@@ -259,11 +259,11 @@ def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     assert [from_json(body).delivery for body in queue.dead()] == [poison.delivery]
 
 
-class TestShortOfTime:
+class TestLittleTime:
     def test_the_rest_of_a_batch_waits_for_another_one(self, queue: Queue, shared_table: Table) -> None:
         user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
-        # It is looked at before each message.
+        # The remaining time is read before each message.
         assert queue.poll(HurriedContext(looks=2)) == 6
         assert queue.left() == 4
         assert worked(shared_table, user_id) == {number: [("paused", 2)]}
@@ -309,7 +309,7 @@ def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, 
 
 
 class TestReceive:
-    """What GitHub is told when the queue does not take a delivery."""
+    """Responses to GitHub if the queue does not accept a delivery."""
 
     @pytest.fixture
     def receive(self, queue: Queue) -> Iterator[ModuleType]:
@@ -365,7 +365,7 @@ class TestReceive:
         assert answer["statusCode"] == 503
         assert answer["headers"]["content-type"] == "application/problem+json"
         assert json.loads(answer["body"])["detail"] == "The delivery could not be queued."
-        # Each takes up to two seconds, and GitHub waits for ten.
+        # Each attempt takes up to two seconds, and GitHub waits for ten.
         assert 1 <= len(sent) <= 3
 
         assert [self.deliver(receive)["statusCode"] for _ in range(2)] == [202, 202]

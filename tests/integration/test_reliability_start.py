@@ -1,4 +1,4 @@
-"""Functions that have just begun, many of them at once, and without what they need to begin."""
+"""Cold starts: many at once, and without the session key."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class TestSessionKey:
             assert app.secret_arn not in answer.body
         finally:
             client.restore_secret(SecretId=app.secret_arn)
-        # Nobody had to begin anew or to sign in again.
+        # Nobody had to repeat a request or to sign in again.
         assert browser("GET", "/api/timelogs/").status == 200
 
     def test_a_cached_session_key_is_used_further(self, app: App) -> None:

@@ -1,4 +1,4 @@
-"""Ending forgotten timers, on Amazon's DynamoDB Local."""
+"""Stopping stale timers, on Amazon's DynamoDB Local."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def module(shared_table: Table) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
-    """The sweeper on a table in which nothing is open."""
+    """The sweeper on a table without open timers."""
     now = now_ms()
     monkeypatch.setattr(module, "now_ms", lambda: now)
     store = TimerStore(shared_table)
@@ -291,7 +291,7 @@ def test_a_timer_that_cannot_be_stopped_does_not_block_others(
 
 
 def damage(dynamodb: str, table: Table, timer: Timer, history: list[Any]) -> list[Any]:
-    """Put another history into the item of a timer and return what was there."""
+    """Replace the history in a timer's item, and return the previous one."""
     answer = connect(dynamodb).update_item(
         TableName=table.name,
         Key={"pk": {"S": f"user#{timer.user_id}"}, "sk": {"S": f"timer#{timer.ulid}"}},

@@ -1,4 +1,4 @@
-"""Sweeps that are too much for one run, on Amazon's DynamoDB Local."""
+"""Sweeps that do not fit into one run, on Amazon's DynamoDB Local."""
 
 import time
 import tracemalloc
@@ -93,8 +93,8 @@ HOURLY = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume
 DAILY = HOURLY | {"stop_closed": True}
 
 
-class TestComparing:
-    """With a window of four timers, so that few are many."""
+class TestReconciliation:
+    """With a window of four timers, so that few timers need several windows."""
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ class TestComparing:
 
     @pytest.fixture
     def team(self, github: FakeGitHub, running: Product) -> Team:
-        """A team with 14 timers whose issues were closed, which nobody told us."""
+        """A team with 14 timers whose issues were closed without a delivery."""
         team = new_team(github, running, size=1, t0=ago(120))
         github.new_repository(f"{team.name}/app")
         issues = [start(team, "app", second) for second in range(14)]
@@ -170,7 +170,7 @@ class TestComparing:
         github.faults += [ANSWERED, fault]
         limited = sweep(team, DAILY)
         assert (limited["backfilled"], limited["complete"]) == (4, False)
-        # It is still reached, and these issues have nothing to do with it.
+        # The rate limit still applies, and these issues are not its reason.
         assert sweep(team, HOURLY)["backfilled"] == 0
         assert later(team, HOURLY)["backfilled"] == 10
 
@@ -205,7 +205,7 @@ class TestComparing:
 
     @pytest.fixture
     def one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All timers in one window, so that all issues are asked about at once; and no long waits."""
+        """All timers in one window, so that one query fetches all issues; and no long waits."""
         monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
         monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
@@ -264,16 +264,16 @@ class TestComparing:
     def test_queries_about_many_issues_have_a_longer_time_out(
         self, team: Team, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        def answer_slowly(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
             time.sleep((READ_S + 0.2) / HASTE)
             return carry_out()
 
-        github.faults.append(faults.Fault(take_long, "/graphql"))
+        github.faults.append(faults.Fault(answer_slowly, "/graphql"))
         monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _hasty)
         assert later(team, DAILY)["backfilled"] == 14
 
 
-# By how many times GitHub is waited for less.
+# The factor by which time-outs are shortened.
 HASTE = 10
 
 
@@ -303,7 +303,7 @@ FAILURES = {
 
 
 def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
-    """Return faults of queries about issues, by whose numbers they fail."""
+    """Return faults of queries about issues, by the numbers of the issues."""
 
     def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
         variables = request.members["variables"].items()
@@ -313,19 +313,19 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# Stands for a request that nothing happens to.
+# Stands for a request without a fault.
 ANSWERED = faults.Fault(lambda _request, carry_out: carry_out())
 
 
 def later(team: Team, options: dict[str, bool]) -> Any:
-    """Run the sweeper in another process, which does not know how GitHub was."""
+    """Run the sweeper in another process, which does not remember GitHub's failures."""
     with product(team.product.table, team.github.url) as running:
         running.give_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
 
 
 def start(team: Team, repo: str, second: float) -> Issue:
-    """Let the person start a timer on a new issue."""
+    """Start a timer of the person on a new issue."""
     (ann,) = team.people
     repository = team.github.repository(f"{team.name}/{repo}")
     assert repository is not None
@@ -337,13 +337,13 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], looks: int | None = None) -> Any:
-    """Run the sweeper, if need be with a look at the clock at its start and before each question."""
+    """Run the sweeper, optionally with a number of looks at the clock: at its start and before each query."""
     context = Context() if looks is None else HurriedContext(looks)
     return team.product.sweeper.handler(options, context)["reconcile"]
 
 
 def asked(team: Team) -> Counter[int]:
-    """Return how often GitHub was asked about each issue."""
+    """Return the number of queries about each issue."""
     questions = [request.body["variables"] for request in team.github.requests]
     return Counter(
         number for variables in questions for name, number in variables.items() if name.startswith("x")

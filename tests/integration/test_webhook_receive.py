@@ -30,7 +30,7 @@ PATH = "/api/github-timer-webhook/"
 
 
 def payload(name: str) -> dict[str, Any]:
-    """Return an example of a delivery, as if it happened just now."""
+    """Return an example of a delivery with the present time."""
     loaded_body: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     if "issue" in loaded_body:
         loaded_body["issue"]["updated_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -39,7 +39,7 @@ def payload(name: str) -> dict[str, Any]:
 
 @dataclass
 class Seconds:
-    """The clock by which secrets get old."""
+    """The clock of the cached secret."""
 
     now: float = 1000.0
 
@@ -387,7 +387,7 @@ class TestUnavailable:
         assert receiver.deliver().status == 202
 
     def test_a_wrong_signature_gets_503_while_the_secret_cannot_be_fetched(self, receiver: Receiver) -> None:
-        """The secret may have been rotated, and GitHub's next attempt be good."""
+        """The secret may have been rotated, and GitHub's next attempt may be valid."""
         assert receiver.deliver(guid="1").status == 202
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)

@@ -1,4 +1,4 @@
-"""The GitHub Action, run as a runner runs it, against a server on this machine."""
+"""The GitHub Action, started like on a runner, against a server on this machine."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from tests.support.composite_action import ACTION, METADATA, Run, run_action
 from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
-# With what a signature depends on and JSON does not: bytes beyond ASCII, spaces, the end of the line.
+# Contains what matters for a signature and not for JSON: bytes beyond ASCII, spaces, the final newline.
 BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
 
 _specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 ACCEPTED = Answer(202, {"status": "accepted", "delivery": "…"})
 UNAVAILABLE = Answer(503, {"detail": "The delivery could not be queued."})
-# The connection ends without an answer, or the answer does not come while the test lasts.
+# The connection is closed without a response, or no response arrives during the test.
 HANG_UP = Answer(0, {})
 SILENCE = Answer(-1, {})
 
@@ -44,7 +44,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers of a list one after the other, and the last one ever after."""
+    """Gives the answers of a list one after the other, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def do_GET(self) -> None:
-        """What some redirects, when followed, make of a POST."""
+        """Some clients repeat a POST as a GET when they follow a redirect."""
         self.do_POST()
 
     def log_message(self, *_: object) -> None:
@@ -102,7 +102,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
-    """Runs the action for an event of an issue."""
+    """Run the action for an event of an issue."""
 
     def run(event: str = "issues", **options: Any) -> Run:
         return run_action(tmp_path, event, BODY, **{"url": server.url, "secret": SECRET, **options})
@@ -111,7 +111,7 @@ def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
 
 
 class Patience:
-    """Waits for nothing, and remembers what it was asked to wait for (seconds)."""
+    """Records the requested waits (seconds) without waiting."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -159,9 +159,9 @@ def test_a_name_under_localhost_resolves_to_this_machine(run: Callable[..., Run]
     )
 
 
-@pytest.mark.parametrize("trouble", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
-def test_temporary_failures_are_retried_with_the_same_delivery(server: Server, trouble: Answer) -> None:
-    server.answers = [trouble, trouble, ACCEPTED]
+@pytest.mark.parametrize("failure", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
+def test_temporary_failures_are_retried_with_the_same_delivery(server: Server, failure: Answer) -> None:
+    server.answers = [failure, failure, ACCEPTED]
     patience = Patience()
     assert patience.send(server.url) == ACCEPTED.members
     assert len(server.received) == 3

@@ -1,4 +1,4 @@
-"""The demo that signs people in on the local stack, over HTTP; and that nothing like it is deployed."""
+"""The local stack's stand-in for GitHub, over HTTP; and that nothing like it is deployed."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ def github() -> Iterator[DemoGitHub]:
 
 
 def question(github: DemoGitHub, **changes: str) -> dict[str, str]:
-    """What the product asks for, as the query of GitHub's page."""
+    """Return the product's query for GitHub's page."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     return {
         "client_id": github.client_id,
@@ -51,7 +51,7 @@ def ask(github: DemoGitHub, **changes: str) -> Response:
 
 
 class Page(HTMLParser):
-    """What a browser sees of a page."""
+    """A page as a browser parses it."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def choose(github: DemoGitHub, login: str, **changes: str) -> Response:
 
 
 def sent_back(response: Response) -> dict[str, str]:
-    """Return the query that a browser is sent back to the product with."""
+    """Return the query of the redirect to the product."""
     assert response.status == 302
     location = response.headers["Location"]
     assert location.startswith(f"{CALLBACK}?")
@@ -97,7 +97,7 @@ def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
     } | changes
     url = f"{github.url}/login/oauth/access_token"
     response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
-    # GitHub answers errors so, too.
+    # GitHub's errors have this status too.
     assert response.status == 200
     answer: dict[str, str] = json.loads(response.body)
     return answer
@@ -150,7 +150,7 @@ def test_the_requested_scope_is_granted(github: DemoGitHub) -> None:
     assert (answer["scope"], answer["token_type"]) == ("read:org", "bearer")
 
 
-# ---------------------------------------------------------------- what it refuses, as GitHub does
+# ---------------------------------------------------------------- refusals, as at GitHub
 
 
 def test_a_code_is_valid_once(github: DemoGitHub) -> None:
@@ -213,7 +213,7 @@ def test_an_unknown_token_is_refused(github: DemoGitHub, path: str) -> None:
     assert request("GET", github.url + path, headers=headers).status == 401
 
 
-# ---------------------------------------------------------------- what else could come to it
+# ---------------------------------------------------------------- attacks
 
 
 def test_another_sites_name_for_this_machine_is_refused(github: DemoGitHub) -> None:
@@ -256,15 +256,15 @@ def test_credentials_are_new_each_time_and_differ_from_githubs(github: DemoGitHu
         assert is_demo(json.dumps({"client_id": client_id, "client_secret": "s"})) is expected
 
 
-# ---------------------------------------------------------------- what is deployed
+# ---------------------------------------------------------------- the deployed product
 
 
 def test_the_deployed_code_does_not_mention_the_demo() -> None:
     files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
     for folder in ("functions", "layers"):
         files += [file for file in (ROOT / folder).rglob("*") if file.is_file() and file.suffix != ".pyc"]
-    told = [str(file) for file in files if "demo" in file.read_text(errors="replace").lower()]
-    assert told == []
+    mentions = [str(file) for file in files if "demo" in file.read_text(errors="replace").lower()]
+    assert mentions == []
 
 
 @pytest.mark.parametrize("parameter", ["GitHubUrl", "GitHubApiUrl"])
@@ -287,7 +287,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     ],
 )
 def test_signing_in_needs_tls_except_on_this_machine(parameter: str, url: str, is_allowed: bool) -> None:
-    # CloudFormation matches all of the value.
+    # CloudFormation matches the whole value.
     assert bool(re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], url)) is is_allowed
 
 

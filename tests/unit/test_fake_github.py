@@ -1,4 +1,4 @@
-"""The fake GitHub of the tests does what GitHub's documentation says."""
+"""The fake GitHub of the tests behaves as GitHub documents."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def github(running: FakeGitHub) -> FakeGitHub:
 
 @dataclass
 class Caller:
-    """Speaks to the fake with a credential."""
+    """Sends requests to the fake with a credential."""
 
     url: str
     credential: str
@@ -84,7 +84,7 @@ class Inbox:
 
 
 def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
-    """Return what there was to deliver, and to which kind of hook."""
+    """Return the pending deliveries, with the kinds of their hooks."""
     return [(one.event, one.action, one.hook.target_type) for one in github.outbox]
 
 
@@ -106,15 +106,15 @@ def registry(url: str) -> jsonschema_rs.Registry:
 
 
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
-    """Leave out a card's former or new value that is null.
+    """Remove a card's previous or new value if it is null.
 
     GitHub's description allows null for them, and in the same breath none of its forms is null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
         return payload
-    told = {name: member for name, member in value.items() if member is not None}
-    return {**payload, "changes": {"field_value": told}}
+    changes = {name: member for name, member in value.items() if member is not None}
+    return {**payload, "changes": {"field_value": changes}}
 
 
 def test_every_payload_matches_githubs_schema(github: FakeGitHub) -> None:
@@ -256,7 +256,7 @@ def test_a_delivery_can_be_redelivered_unchanged_for_three_days(github: FakeGitH
 
 def test_deliveries_can_be_sent_immediately(github: FakeGitHub, call: Caller) -> None:
     def receive(headers: Mapping[str, str], _: bytes) -> int:
-        # As the product does, which asks while GitHub waits for its answer.
+        # As the product does: it sends requests while GitHub waits for its response.
         return call("GET", f"/repos/{REPO}/issues/1").status if headers["X-GitHub-Event"] == "issues" else 200
 
     hook = github.add_hook(REPO, receive, auto=True)
@@ -344,9 +344,9 @@ def test_a_transferred_issue_redirects_to_its_new_location(github: FakeGitHub, c
     found = call("GET", urlsplit(moved.headers["location"]).path).json()
     assert found["html_url"] == "https://github.com/octo-org/other/issues/2"
     assert error_types(ask(call)) == [("NOT_FOUND", ["repository", "issue"])]
-    told = ask(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"]["issue"]
-    assert told["labels"]["nodes"] == []
-    assert told["assignees"]["nodes"][0]["login"] == "ann"
+    found = ask(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"]["issue"]
+    assert found["labels"]["nodes"] == []
+    assert found["assignees"]["nodes"][0]["login"] == "ann"
     assert new.timeline[-1].typename == "TransferredEvent"
     old, opened = github.outbox[-2:]
     assert old.payload["changes"]["new_issue"]["number"] == 2
@@ -393,9 +393,9 @@ def test_an_app_comments_as_a_bot_and_hooks_receive_it(github: FakeGitHub, call:
     github.add_hook(REPO, Inbox())
     as_app = replace(call, credential=token)
     assert as_app("POST", f"/repos/{REPO}/issues/1/comments", {"body": "Logged."}).status == 201
-    told = github.outbox[-1]
-    assert (told.event, told.action) == ("issue_comment", "created")
-    assert (told.payload["comment"]["user"]["type"], told.payload["sender"]["login"]) == (
+    delivery = github.outbox[-1]
+    assert (delivery.event, delivery.action) == ("issue_comment", "created")
+    assert (delivery.payload["comment"]["user"]["type"], delivery.payload["sender"]["login"]) == (
         "Bot",
         "issue-timer[bot]",
     )
@@ -482,8 +482,8 @@ def test_an_app_authenticates_and_gets_a_token_for_an_owner(github: FakeGitHub, 
     github.new_issue(REPO)
     github.new_issue("stranger/secret")
     as_app = replace(call, credential=jwt.encode(claims(github.app), github.app.private_key, "RS256"))
-    (told,) = as_app("GET", "/app/installations").json()
-    assert (told["id"], told["account"]["login"]) == (installation.id, "octo-org")
+    (listed,) = as_app("GET", "/app/installations").json()
+    assert (listed["id"], listed["account"]["login"]) == (installation.id, "octo-org")
     made = as_app("POST", f"/app/installations/{installation.id}/access_tokens")
     assert made.status == 201
     lasts = datetime.fromisoformat(made.json()["expires_at"]) - datetime.now(UTC)
@@ -604,13 +604,13 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 class Browser:
-    """Goes to GitHub's page, and where the page's form leads."""
+    """Opens GitHub's page, and submits its form."""
 
     def __init__(self, call: Caller) -> None:
         self._call = call
 
     def authorize(self, asked: Mapping[str, str], *, approve: bool = True) -> dict[str, str]:
-        """Return what the redirection back to the site says."""
+        """Return the query of the redirect to the site."""
         answer = self._call("GET", f"/login/oauth/authorize?{urlencode(asked)}")
         if answer.status == 200:
             assert "<form" in answer.data.decode()

@@ -1,4 +1,4 @@
-"""Asking GitHub, with a server in its place that speaks HTTP and checks who asks."""
+"""The client of GitHub's API, with an HTTP server in GitHub's place that checks credentials."""
 
 import json
 import socket
@@ -41,7 +41,7 @@ QUERY = "query($id: ID!) { node(id: $id) { id } }"
 
 
 class Clock:
-    """The present of both sides; it moves only when told to."""
+    """The clock of both sides, which only the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 1_800_000_000.25
@@ -51,7 +51,7 @@ class Clock:
 
 
 class Reply(NamedTuple):
-    """What the server answers; the body as JSON unless it is bytes."""
+    """A response of the server; the body is JSON unless it is bytes."""
 
     status: int = 200
     body: Any = b""
@@ -59,7 +59,7 @@ class Reply(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A request that the server got."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -75,7 +75,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Server:
-    """GitHub's API as far as the client must know it: an App's endpoints, and replies that a test sets."""
+    """GitHub's API for the client: an App's endpoints, and responses that a test sets."""
 
     public_key: rsa.RSAPublicKey
     clock: Clock
@@ -89,7 +89,7 @@ class Server:
     released: threading.Event = field(default_factory=threading.Event)
 
     def reply(self, path: str, *replies: Reply | Callable[[Seen], Reply]) -> None:
-        """Answer requests for a path with these, the last one from then on."""
+        """Answer requests for a path with these responses, and then repeat the last one."""
         self.replies[path] = list(replies)
 
     def paths(self) -> list[str]:
@@ -136,7 +136,7 @@ class Server:
 
 
 def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) -> bool:
-    """Check as GitHub says that it does, "Generating a JSON Web Token (JWT) for a GitHub App"."""
+    """Check a JWT like GitHub ("Generating a JSON Web Token (JWT) for a GitHub App")."""
     try:
         claims = jwt.decode(
             token,
@@ -152,7 +152,7 @@ def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) ->
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # One write for an answer; the second of two waits for an acknowledgement.
+    # One write for a response; a second one would wait for an acknowledgement.
     wbufsize = -1
     github: ClassVar[Server]
 
@@ -220,7 +220,7 @@ class Credential(CredentialParameter):
 
 @pytest.fixture
 def github(server: Server, clock: Clock) -> GitHub:
-    """GitHub, asked with a personal access token."""
+    """A client with a personal access token."""
     return GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock)
 
 
@@ -231,7 +231,7 @@ def app(private_key: rsa.RSAPrivateKey) -> App:
 
 @pytest.fixture
 def app_github(server: Server, clock: Clock, app: App) -> GitHub:
-    """GitHub, asked as an App that is installed for one account."""
+    """A client with an App that is installed for one account."""
     server.installed["Octocat"] = 77
     return GitHub(Credential(app), api_url=server.url, now_s=clock)
 

@@ -20,7 +20,7 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE K
 
 
 class ParameterStore:
-    """moto's SSM, which can be put out of reach, with the parameter and the present."""
+    """moto's SSM, which can be made unreachable, with the parameter and the clock."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -48,14 +48,14 @@ def client() -> Iterator[Any]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        # The SDK's own attempts are not what is tested here.
+        # The SDK's retries are not tested here.
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         yield boto3.client("ssm")
 
 
 @pytest.fixture
 def ssm(client: Any) -> Iterator[ParameterStore]:
-    """SSM without the parameter, in reach."""
+    """Reachable, without the parameter."""
     store = ParameterStore(client)
     client.meta.events.register("before-send.ssm.GetParameter", store.before_send)
     yield store

@@ -1,4 +1,4 @@
-"""What each of GitHub's deliveries means for timers."""
+"""The events in each of GitHub's deliveries."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-VOCABULARY = TriggerConfig(
+TRIGGERS = TriggerConfig(
     start_labels=frozenset({"bug"}),
     command_prefix="/timer",
     status_field="Status",
@@ -64,14 +64,14 @@ def deliver_all(
         payload(name) if body is None else body,
         delivery=GUID,
         received_ms=ms(received),
-        triggers=VOCABULARY,
+        triggers=TRIGGERS,
     )
 
 
 def deliver(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
 ) -> QueuedEvent | Ignored:
-    """Deliver what holds one event."""
+    """Read a delivery with one event."""
     found = deliver_all(name, body, received)
     if isinstance(found, Ignored):
         return found
@@ -110,11 +110,11 @@ def test_a_deletion_has_the_time_of_receipt_because_github_sends_none() -> None:
 
 
 def test_every_kind_of_event_has_an_effect() -> None:
-    told = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
-    told -= {"opened", "transferred"}  # moves
-    told |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
-    told |= {VOCABULARY.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
-    assert told == set(EFFECTS)
+    kinds = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
+    kinds -= {"opened", "transferred"}  # moves
+    kinds |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
+    kinds |= {TRIGGERS.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
+    assert kinds == set(EFFECTS)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_an_event_without_effect_is_ignored(name: str) -> None:
 def test_an_unknown_event_is_ignored(name: str) -> None:
     body = payload("issues.assigned")
     body["action"] = "assigned" if name != "issues" else "invented"
-    found = read(name, body, delivery=GUID, received_ms=0, triggers=VOCABULARY)
+    found = read(name, body, delivery=GUID, received_ms=0, triggers=TRIGGERS)
     assert found == Ignored("not_handled")
 
 
-class TestWhom:
+class TestUsers:
     def test_unassigning_concerns_the_unassigned_user_only(self) -> None:
         body = payload("issues.unassigned")
         body["assignee"] = {"login": "octocat", "id": 583231, "type": "User"}
@@ -177,7 +177,7 @@ class TestWhom:
         assert isinstance(deliver("issues.unassigned", body), IssueEvent)
 
 
-class TestWhen:
+class TestTimes:
     HAPPENED = "2026-01-10T12:00:00Z"
 
     @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ class TestLabels:
         )
 
     def test_removing_one_of_two_start_labels_changes_nothing(self) -> None:
-        triggers = replace(VOCABULARY, start_labels=frozenset({"bug", "urgent"}))
+        triggers = replace(TRIGGERS, start_labels=frozenset({"bug", "urgent"}))
         body = payload("issues.unlabeled")
 
         def deliver_with(*labels: str) -> tuple[QueuedEvent, ...] | Ignored:
@@ -376,7 +376,7 @@ class TestLabels:
             return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
-        # Itself does not count, should GitHub still name it.
+        # The removed label does not count, even if the payload still lists it.
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 

@@ -1,4 +1,4 @@
-"""Who signed a delivery."""
+"""Signing and verifying deliveries."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""Credentials, and the access that they give."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JWT_MAY_LAST_S = 600
 
 @dataclass(frozen=True)
 class Token:
-    """What a person's token is good for.
+    """The access of a person's token.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Token:
 
 @dataclass(frozen=True)
 class InstallationToken:
-    """What an App's token is good for, and until when (seconds since the epoch, of the real clock)."""
+    """The access of an App's token, and its expiry (seconds since the epoch, of the real clock)."""
 
     installation: Installation
     expires_at: float
@@ -54,7 +54,7 @@ class InstallationToken:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks; ``account`` is the App's bot if it is an App."""
+    """The sender of a request; ``account`` is the App's bot if it is an App."""
 
     account: Account
     token: Token | InstallationToken
@@ -103,7 +103,7 @@ class Access(Projects):
         scopes: Iterable[str] | None = None,
         prefix: str = "github_pat_",
     ) -> str:
-        """Return a new token of a person, the maintainer if nobody is named.
+        """Return a new token of a person, by default of the maintainer.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Access(Projects):
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
         """Return a token, and when it expires (seconds since the epoch)."""
-        # GitHub's have become this long, with an App's id and dots in them.
+        # GitHub's tokens are this long now, and contain an App's id and dots.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
         expires_at = time.time() + INSTALLATION_TOKEN_LASTS_S
@@ -128,7 +128,7 @@ class Access(Projects):
         return text, expires_at
 
     def viewer(self, request: Request) -> Viewer | None:
-        """Return who asks, None if that is nobody in particular.
+        """Return the sender of a request; None if it has no credential.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class Access(Projects):
         return Viewer(held.installation.app.bot, held)
 
     def calling_app(self, request: Request) -> App:
-        """Return the App that asks ("Generating a JSON Web Token (JWT) for a GitHub App").
+        """Return the App that sent a request ("Generating a JSON Web Token (JWT) for a GitHub App").
 
         Raises
         ------

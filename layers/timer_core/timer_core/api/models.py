@@ -319,7 +319,7 @@ class GitHubReport(BaseModel):
     ]
     cannot: Annotated[
         list[str],
-        Field(description="Of project_cards, answers, redelivery and reconcile."),
+        Field(description="Of project_cards, replies, redelivery and reconcile."),
     ]
 
 

@@ -107,7 +107,7 @@ class QueuedEventHandler:
                 return self._reply_to(event, commands)
             case ReplyEvent():
                 # The commands of the comment were handled: only the reply is given up.
-                return self._with_github("answers", "not_replied", lambda: self._send_reply(event))
+                return self._with_github("replies", "not_replied", lambda: self._send_reply(event))
 
     def _apply(self, event: IssueEvent) -> Outcome:
         handled = self._event_handler.handle(event, now_ms=self._clock())

@@ -15,7 +15,7 @@ _NOTED_FOR_MS = 3_600_000
 
 # What needs GitHub's API: to tell which issue a project's card is of, to answer to comments, to have
 # failed deliveries sent again, and to compare open timers with their issues.
-Capability: TypeAlias = Literal["project_cards", "answers", "redelivery", "reconcile"]
+Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
