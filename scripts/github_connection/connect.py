@@ -85,7 +85,7 @@ def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str
     Raises
     ------
     ToolError
-        If GitHub refuses the key, or the stack has no parameter for it.
+        If GitHub refuses the key.
     """
     if "PRIVATE KEY-----" not in private_key:
         raise ToolError("This is not a private key in PEM, as GitHub offers it for download.")
@@ -100,7 +100,7 @@ def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
     Raises
     ------
     ToolError
-        If GitHub refuses the token, or the stack has no parameter for it.
+        If GitHub refuses the token.
     """
     # The token becomes part of a header.
     if not _WORD.fullmatch(token):
@@ -117,7 +117,7 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
     Raises
     ------
     ToolError
-        If GitHub refuses them, or the stack has no parameter for them.
+        If GitHub refuses them.
     """
     if not (_WORD.fullmatch(client_id) and _WORD.fullmatch(client_secret)):
         raise ToolError("A client id and a client secret are single words.")
@@ -128,13 +128,7 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
 
 def remove_oauth_client(stack: DeployedStack) -> None:
-    """Remove the client secret: nobody can sign in any more, and existing sessions continue.
-
-    Raises
-    ------
-    ToolError
-        If the stack has no parameter for them.
-    """
+    """Remove the client secret: nobody can sign in any more, and existing sessions continue."""
     if remove_credential(stack, oauth_credential_name(stack)):
         print("The client secret is removed; a function may use it for five more minutes.")
         print("GitHub still accepts it: delete it in the App's settings.")
@@ -143,13 +137,7 @@ def remove_oauth_client(stack: DeployedStack) -> None:
 
 
 def remove(stack: DeployedStack) -> None:
-    """Remove the credential for the API; signing in still works.
-
-    Raises
-    ------
-    ToolError
-        If the stack has no parameter for it.
-    """
+    """Remove the credential for the API; signing in still works."""
     if remove_credential(stack, credential_name(stack)):
         print("The credential is removed; a function may use it for five more minutes.")
         print("GitHub still accepts it: delete the token, or the App or its key, there.")

@@ -9,25 +9,13 @@ from deployed_stack.secret_pair import SecretPair
 
 
 def credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the API's credential, which may not exist yet.
-
-    Raises
-    ------
-    ToolError
-        If the stack has no such output.
-    """
-    return _output(stack, "GitHubCredentialName")
+    """Return the name of the parameter for the API's credential, which may not exist yet."""
+    return stack.outputs["GitHubCredentialName"]
 
 
 def oauth_credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the OAuth client's credentials, which may not exist yet.
-
-    Raises
-    ------
-    ToolError
-        If the stack has no such output.
-    """
-    return _output(stack, "OAuthCredentialName")
+    """Return the name of the parameter for the OAuth client's credentials, which may not exist yet."""
+    return stack.outputs["OAuthCredentialName"]
 
 
 def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, str]) -> None:
@@ -65,10 +53,3 @@ def require_no_rotation(stack: DeployedStack) -> None:
 def webhook_secret(stack: DeployedStack) -> SecretPair:
     """Return the secret that GitHub signs deliveries with, and the previous one."""
     return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])
-
-
-def _output(stack: DeployedStack, name: str) -> str:
-    try:
-        return stack.outputs[name]
-    except KeyError:
-        raise ToolError(f"The stack has no output {name}: deploy this version first.") from None

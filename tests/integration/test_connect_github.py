@@ -369,15 +369,6 @@ def test_no_app_is_registered_while_a_rotation_is_unfinished(stack: Stack, githu
     assert stack.webhook_secrets()["previous"] == FIRST_SECRET
 
 
-@pytest.mark.parametrize("output", ["GitHubCredentialName", "OAuthCredentialName"])
-def test_a_stack_without_parameters_is_reported_before_the_registration(
-    stack: Stack, github: GitHub, output: str
-) -> None:
-    del stack.outputs[output]
-    with pytest.raises(ToolError, match="no output"), started(stack, github):
-        pass
-
-
 # ---------------------------------------------------------------- an App that exists
 
 

@@ -1,4 +1,10 @@
-/** What the widget says, in English; other languages have a file of the same shape beside this one. */
+/** @import { Strings } from "./types.d.ts" */
+
+/**
+ * The widget's texts in English; each other language has a module like strings.de.js.
+ *
+ * @type {Strings}
+ */
 const en = {
   widget: "Issue Timer",
   today: "Today",
@@ -15,15 +21,17 @@ const en = {
   loading: "Loading your timers…",
   none: "No timer is running.",
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
-  signedOut: "Sign in to see and steer your timers.",
-  expired: "Your session is over. Sign in to go on.",
-  kept: (count) => (count === 1 ? "What you did is kept until then." : `${count} changes are kept until then.`),
+  signedOut: "Sign in to view and control your timers.",
+  expired: "Your session has expired. Sign in to continue.",
+  kept: (count) =>
+    count === 1 ? "Your change is kept until then." : `Your ${count} changes are kept until then.`,
   signIn: "Sign in with GitHub",
   signOut: "Sign out",
   offline: "No connection.",
   busy: "The server is busy.",
   again: "Trying again…",
-  waiting: (count) => (count === 1 ? "One change waits to be sent." : `${count} changes wait to be sent.`),
+  waiting: (count) =>
+    count === 1 ? "One change is waiting to be sent." : `${count} changes are waiting to be sent.`,
   tryNow: "Try now",
   unsent: "not sent yet",
   sources: {
@@ -45,26 +53,27 @@ const en = {
     resume: (name) => `${name} was resumed elsewhere.`,
     stop: (name) => `${name} was stopped elsewhere.`,
   },
-  already: (name) => `${name} is running already.`,
+  already: (name) => `${name} is already running.`,
   problems: {
-    refused: "Taken back:",
-    waiting: "It is kept, and sent as soon as possible.",
-    popup: "The browser did not open the window for signing in. Please allow it, and try again.",
+    refused: "Reverted:",
+    waiting: "Your change is kept and will be sent as soon as possible.",
+    popup: "The browser blocked the sign-in window. Allow pop-ups for this site and try again.",
     failed: "That did not work:",
   },
   mistakes: {
-    empty: "Which issue? Paste its address, or type owner/repo#1.",
-    form: "That is no issue on GitHub. Paste its address, or type owner/repo#1.",
-    pull: "That is a pull request. Timers are for issues.",
-    number: "There is no issue of this number.",
+    empty: "Which issue? Paste its address or type owner/repo#1.",
+    form: "This is not an issue on GitHub. Paste its address or type owner/repo#1.",
+    pull: "This is a pull request. Timers are for issues.",
+    number: "There is no issue with this number.",
   },
 };
 
+/** @type {Record<string, () => {default: Strings} | Promise<{default: Strings}>>} */
 const languages = { en: () => ({ default: en }), de: () => import("./strings.de.js") };
 
 /**
  * @param {string} language as in `lang` (BCP 47)
- * @returns {Promise<{language: string, strings: typeof en}>} those of the language or, without, English
+ * @returns {Promise<{language: string, strings: Strings}>} those of the language or, without, English
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");
