@@ -1201,7 +1201,7 @@ def _hear(
         at_ms=at_ms or app.clock.ms,
         users=tuple(user.id for user in users) or None,
     )
-    event_handler.take(event, now_ms=app.clock.ms)
+    event_handler.handle(event, now_ms=app.clock.ms)
 
 
 def _all_items(app: App) -> list[RawItem]:

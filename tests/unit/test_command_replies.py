@@ -5,7 +5,7 @@ import pytest
 from timer_core.domain import timers as timers_module
 from timer_core.domain.timers import Timer
 from timer_core.github.messages import CommentEvent, IssueEvent
-from timer_core.services.command_replies import answer_to
+from timer_core.services.command_replies import reply_to
 
 T0 = 1_763_900_000_000
 COMMENT = CommentEvent("d", "octocat/Hello-World", 7, T0, comment=5, author=1)
@@ -14,7 +14,7 @@ COMMENT = CommentEvent("d", "octocat/Hello-World", 7, T0, comment=5, author=1)
 def reply(kind: str, timer: Timer) -> tuple[str, str]:
     """Return the reaction and the text to a command that had no effect on a timer."""
     command = IssueEvent("comment-5.1", kind, "octocat/Hello-World", 7, T0, (1,))
-    answer = answer_to(COMMENT, [command], [timer], is_registered=True)
+    answer = reply_to(COMMENT, [command], [timer], is_tracked=True)
     return answer.reaction, answer.text
 
 

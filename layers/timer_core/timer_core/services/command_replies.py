@@ -1,4 +1,4 @@
-"""What to answer to a comment with commands."""
+"""Compose the reply to a comment with commands."""
 
 from collections.abc import Sequence
 
@@ -8,46 +8,48 @@ from timer_core.domain.state import Action
 from timer_core.domain.timers import MAX_TRANSITIONS, Timer
 from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
-# Contents of a reaction (GitHub's REST API, "Create reaction for an issue comment").
+# The content of a reaction (GitHub's REST API, "Create reaction for an issue comment").
 DONE, NOT_DONE = "+1", "confused"
 
-_NOT_REGISTERED = "Only people who have signed in to Issue Timer are timed."
-_IN_VAIN = {
-    Action.PAUSE: "There was no running timer of yours on this issue to pause.",
-    Action.RESUME: "There was no paused timer of yours on this issue to resume.",
-    Action.STOP: "There was no open timer of yours on this issue to stop.",
+_NOT_TRACKED = "Your time is tracked only after you have signed in to Issue Timer."
+_NO_TIMER = {
+    Action.PAUSE: "You had no running timer on this issue to pause.",
+    Action.RESUME: "You had no paused timer on this issue to resume.",
+    Action.STOP: "You had no open timer on this issue to stop.",
 }
 
 
-def answer_to(
-    comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_registered: bool
+def reply_to(
+    comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_tracked: bool
 ) -> ReplyEvent:
-    """Return the answer to a comment: a reaction, and a text only about mistakes and time that was logged.
+    """Return the reply: a reaction, and a text only about mistakes and logged time.
 
     Parameters
     ----------
     commands
-        The commands in the comment, which have been taken in.
+        The commands in the comment, which have been handled.
     timers
-        The author's timers on the issue since then: what a command did is in their histories.
+        The author's timers on the issue since the comment; their histories show what a command did.
+    is_tracked
+        Whether the author's time is tracked.
     """
-    if not is_registered:
-        return _answer(comment, NOT_DONE, [_NOT_REGISTERED])
-    done = {transition.cause for timer in timers for transition in timer.history}
-    trouble = list(dict.fromkeys(comment.mistakes))
+    if not is_tracked:
+        return _reply(comment, NOT_DONE, [_NOT_TRACKED])
+    effective = {transition.cause for timer in timers for transition in timer.history}
+    mistakes = list(dict.fromkeys(comment.mistakes))
     logged = []
     for command in commands:
         if command.kind == LOG:
             logged.append(f"Logged {_duration(command.duration_ms)}.")
             continue
         action = EFFECTS[command.kind].action
-        if command.delivery in done:
+        if command.delivery in effective:
             continue
         if _is_beyond_limit(action, timers):
-            trouble.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
-        elif action in _IN_VAIN:
-            trouble.append(_IN_VAIN[action])
-    return _answer(comment, NOT_DONE if trouble else DONE, [*logged, *trouble])
+            mistakes.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
+        elif action in _NO_TIMER:
+            mistakes.append(_NO_TIMER[action])
+    return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *mistakes])
 
 
 def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
@@ -57,7 +59,7 @@ def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
     return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)
 
 
-def _answer(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:
+def _reply(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:
     return ReplyEvent(
         delivery=comment.delivery,
         repo=comment.repo,
