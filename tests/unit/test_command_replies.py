@@ -47,5 +47,5 @@ def test_a_start_command_that_finds_a_full_timer_running_is_fine(
 def test_below_the_limit_a_command_without_effect_names_the_reason(running: Timer) -> None:
     assert reply("comment.resume", running) == (
         "confused",
-        "There was no paused timer of yours on this issue to resume.",
+        "You had no paused timer on this issue to resume.",
     )
