@@ -111,9 +111,7 @@ class DerivedTimers:
         user_id = slots[0].user_id
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         keys = list(_keys(user_id, _latest(known)))
-        mine = [one for one in events if one.concerns(user_id)]
-        is_first = new is not None and not keys and all(one.delivery == new for one in mine)
-        if not is_first:
+        if keys or not _is_first(new, events, user_id):
             # They may have requested deletion since, or have come back. Somebody whom only the new event
             # concerns was timed a moment ago.
             keys.append((user_pk(user_id), PROFILE_SK))
@@ -163,6 +161,11 @@ class DerivedTimers:
             item = tombstone(pk, sk, now_ms, locked_until_ms=None)
             writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=item))
         return writes
+
+
+def _is_first(new: str | None, events: Iterable[Event], user_id: int) -> bool:
+    """Whether an event that has just been logged is the only one that concerns a person."""
+    return new is not None and all(one.delivery == new for one in events if one.concerns(user_id))
 
 
 def _slot_writes(
