@@ -189,7 +189,7 @@ class Redeliverer:
             self._hooks.repaired(hook.path, checkpoint.until_ms)
         elif checkpoint.page:
             # Without a page the next run starts at the newest, where it sees the redeliveries of this one.
-            self._hooks.broken_off(hook.path, checkpoint)
+            self._hooks.save_checkpoint(hook.path, checkpoint)
 
     def _redeliver(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1

@@ -1,12 +1,12 @@
 """Stop the timers that were open for too long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.queries import OpenTimer
 from timer_core.store.timers import TimerStore
 
 
@@ -34,10 +34,7 @@ class StaleTimers:
 
 @dataclass(frozen=True, slots=True)
 class StaleTimerStopper:
-    """Stops stale timers, the oldest of each shard of the index first.
-
-    Each shard has a thread, which reads it page by page, so that memory stays constant.
-    """
+    """Stops stale timers, with a thread for each segment of the index of open timers, the oldest first."""
 
     timers: TimerStore
     logger: Logger
@@ -45,23 +42,30 @@ class StaleTimerStopper:
     def run(self, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> StaleTimers:
         """Stop the timers that were open for longer than a limit; ``dry_run`` only counts."""
 
-        def stop(shard: int) -> StaleTimers:
-            return self._stop(shard, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
+        def stop(segment: Iterable[OpenTimer]) -> StaleTimers:
+            return self._stop(segment, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
 
-        with ThreadPoolExecutor(OPEN_SHARDS) as pool:
-            shards = list(pool.map(stop, range(OPEN_SHARDS)))
+        segments = self.timers.open_timer_segments(before_ms=now_ms - limit_ms)
+        with ThreadPoolExecutor(len(segments)) as pool:
+            results = list(pool.map(stop, segments))
         return StaleTimers(
-            found=sum(shard.found for shard in shards),
-            stopped=sum(shard.stopped for shard in shards),
-            failed=sum(shard.failed for shard in shards),
-            complete=all(shard.complete for shard in shards),
+            found=sum(result.found for result in results),
+            stopped=sum(result.stopped for result in results),
+            failed=sum(result.failed for result in results),
+            complete=all(result.complete for result in results),
         )
 
     def _stop(
-        self, shard: int, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool
+        self,
+        stale: Iterable[OpenTimer],
+        *,
+        limit_ms: int,
+        now_ms: int,
+        has_time: Callable[[], bool],
+        dry_run: bool,
     ) -> StaleTimers:
         result = StaleTimers()
-        for timer in self.timers.open_timers(shard, before_ms=now_ms - limit_ms):
+        for timer in stale:
             if not has_time():
                 result.complete = False
                 break
