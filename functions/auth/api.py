@@ -218,13 +218,13 @@ def list_tokens() -> Response[models.TokenList]:
 
 @app.post(
     "/api/auth/tokens/",
-    summary="Make an API token",
+    summary="Create an API token",
     operation_id="make_token",
     responses=responses(201, 400, 401, 403, 413, 415, model=models.TokenMade),
     tags=["account"],
 )
 def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[models.TokenMade]:
-    """Make a token and return its text, which is not shown again."""
+    """Create a token and return its text, which is not shown again."""
     session = _current_session()
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)

@@ -68,7 +68,7 @@ class ProfileExported(Me):
         Time | None, Field(description="When the deletion of an earlier account was requested, if it was.")
     ]
     ended_sessions: list[EndedSession]
-    tokens_made: Annotated[int, Field(description="The number of API tokens ever made on the page.")]
+    tokens_made: Annotated[int, Field(description="The number of API tokens ever created on the page.")]
 
     @classmethod
     def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":

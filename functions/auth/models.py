@@ -71,7 +71,7 @@ class SignOutRequest(_Request):
 
 
 class TokenRequest(_Request):
-    """A token to make."""
+    """A token to create."""
 
     name: Annotated[
         str,

@@ -44,7 +44,7 @@ class Outcome:
     unregistered
         The number of the event's users who are not tracked.
     is_refused
-        Whether GitHub refused what the event needs.
+        Whether GitHub refused a request for the event.
     """
 
     name: str
@@ -155,7 +155,7 @@ class QueuedEventHandler:
         return Outcome("replied", {"reaction": reply.reaction})
 
     def _with_github(self, capability: Capability, given_up: str, act: Callable[[], Outcome]) -> Outcome:
-        """Do what needs GitHub's API, and record whether we are able to.
+        """Send requests to GitHub's API, and record whether it accepts them.
 
         A refused request is given up, because a retry does not help. A request that fails for now, or because
         the credential has expired, raises its error, and the message is retried.
@@ -176,7 +176,7 @@ class QueuedEventHandler:
             credential = self.github.credential_kind()
             self._health.note_github(credential, {capability: is_able}, now_ms=self._clock())
         except Exception:
-            self._logger.exception("It could not be recorded what GitHub's API allows")
+            self._logger.exception("The possible uses of GitHub's API could not be recorded")
 
 
 def _outcome(handled: Handled, **details: str) -> Outcome:
@@ -191,5 +191,5 @@ def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:
 
 
 def _concerns_one_object(error: GitHubError) -> bool:
-    """Whether the object is gone or locked, which does not tell what GitHub allows otherwise."""
+    """Whether the object is gone or locked, which says nothing about other requests."""
     return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())

@@ -34,10 +34,7 @@ class StaleTimers:
 
 @dataclass(frozen=True, slots=True)
 class StaleTimerStopper:
-    """Stops stale timers, the oldest of each segment of the index first.
-
-    Each segment has a thread, which reads it page by page, so that memory stays constant.
-    """
+    """Stops stale timers, with a thread for each segment of the index of open timers, the oldest first."""
 
     timers: TimerStore
     logger: Logger
@@ -45,8 +42,8 @@ class StaleTimerStopper:
     def run(self, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> StaleTimers:
         """Stop the timers that were open for longer than a limit; ``dry_run`` only counts."""
 
-        def stop(stale: Iterable[OpenTimer]) -> StaleTimers:
-            return self._stop(stale, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
+        def stop(segment: Iterable[OpenTimer]) -> StaleTimers:
+            return self._stop(segment, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
 
         segments = self.timers.open_timer_segments(before_ms=now_ms - limit_ms)
         with ThreadPoolExecutor(len(segments)) as pool:
