@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import pytest
@@ -132,7 +133,7 @@ def test_killed_at_any_moment_and_delivered_again_the_timers_are_those_of_an_und
     for call in range(calls):
         for fault in (killed_before, killed_after):
             slots = Slots(shared_table, scenario)
-            kill(network, call, fault, lambda slots=slots: slots.deliver(scenario.delivery))
+            kill(network, call, fault, partial(slots.deliver, scenario.delivery))
             slots.deliver(scenario.delivery)
             assert slots.state() == undisturbed.state(), (call, fault)
             again = slots.state()
