@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from deployed_stack.sign_in import CALLBACK_PATH
 from local_stack import LocalStack, free_port
@@ -103,11 +103,12 @@ class Complaints:
         self._provoked: list[str] = []
 
     def listen(self, context: BrowserContext) -> None:
-        context.on(
-            "console",
-            lambda said: said.type == "error" and self._heard.append(f"{said.text} {said.location['url']}"),
-        )
+        context.on("console", self._hear)
         context.on("weberror", lambda error: self._heard.append(str(error.error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._heard.append(f"{message.text} {message.location['url']}")
 
     def provoke(self, pattern: str) -> None:
         """Let a test provoke complaints in which a regular expression is found."""

@@ -150,8 +150,8 @@ class Board:
                     return "" if is_closed else "card.started", assignees
                 return "card.done" if status == "Done" else "card.put back", None
             case _:
-                others = [one for one in self.repositories if one is not issue.repository]
-                self.issues[step.issue] = self.github.transfer(issue, others[step.choice % 2])
+                targets = [one for one in self.repositories if one is not issue.repository]
+                self.issues[step.issue] = self.github.transfer(issue, targets[step.choice % 2])
                 return "transferred", None
 
 

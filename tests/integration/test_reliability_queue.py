@@ -20,7 +20,16 @@ from moto import mock_aws
 from tests.support.connection import REGION
 from tests.support.gateway import Context, HurriedContext, request_event
 from tests.support.handlers import loaded
-from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
+from tests.support.network import (
+    Fault,
+    Killed,
+    Network,
+    conflict,
+    killed_after,
+    killed_before,
+    refusal,
+    throttled,
+)
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import IssueEvent, from_json
@@ -32,6 +41,7 @@ from webhook.queue import send
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 # Far in the future, so that no back end deletes the tests' items as expired (TTL).
 T0 = 4_000_000_000_000
@@ -115,13 +125,13 @@ def queue(shared_table: Table) -> Iterator[Queue]:
     most = template["Resources"]["DeliveryQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     with mock_aws():
         sqs = boto3.client("sqs", region_name=REGION)
-        fifo = {"FifoQueue": "true"}
+        fifo: dict[QueueAttributeNameType, str] = {"FifoQueue": "true"}
         dead_url = sqs.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
-        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={**fifo, "RedrivePolicy": redrive})[
+        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes=fifo | {"RedrivePolicy": redrive})[
             "QueueUrl"
         ]
         variables = {"TRACK_UNREGISTERED": "true", "MAX_RECEIVES": str(most)}
@@ -242,6 +252,7 @@ def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue.put(*events[:position], poison, *events[position:])
 
     def kill(request: AWSPreparedRequest, **_: object) -> None:
+        assert isinstance(request.body, bytes)
         if str(poison_id).encode() in request.body:
             raise Killed
 
@@ -347,7 +358,7 @@ class TestReceive:
         ids=["internal-error", "unavailable", "throttled", "connect-time-out", "read-time-out"],
     )
     def test_github_sees_a_failure_and_a_redelivery_is_queued_once(
-        self, receive: ModuleType, queue: Queue, failure: Any
+        self, receive: ModuleType, queue: Queue, failure: Exception | Fault
     ) -> None:
         sent = []
 
@@ -355,7 +366,7 @@ class TestReceive:
             sent.append(request)
             if isinstance(failure, Exception):
                 raise failure
-            return failure("SendMessage", lambda: None)
+            return failure("SendMessage", lambda: pytest.fail("The request was sent."))
 
         receive.sqs.meta.events.register_first("before-send.sqs", fail)
         try:

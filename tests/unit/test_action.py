@@ -376,7 +376,7 @@ def test_a_secret_in_a_response_is_not_logged(
 def test_a_response_cannot_inject_workflow_commands(run: Callable[..., Run], server: Server) -> None:
     server.answers = [Answer(400, {"detail": "100%\r\n::error::yes\n##[error]yes\u2028::error::yes"})]
     log = run().log
-    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' "\n")
+    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' + "\n")
 
 
 def test_the_message_of_a_workflow_command_is_escaped() -> None:
