@@ -26,7 +26,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import finished
 from timer_core.domain.tokens import new_token
-from timer_core.github.webhooks.messages import IssueEvent
+from timer_core.github.messages import IssueEvent
 from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
@@ -1214,7 +1214,7 @@ def _hear(
         at_ms=at_ms or app.clock.ms,
         users=tuple(user.id for user in users) or None,
     )
-    event_handler.take(event, now_ms=app.clock.ms)
+    event_handler.handle(event, now_ms=app.clock.ms)
 
 
 def _all_items(app: App) -> list[RawItem]:

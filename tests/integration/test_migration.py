@@ -22,7 +22,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import Event
 from timer_core.domain.timers import Action, Status, Timer
-from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 from timer_core.store.events import EventStore
 from timer_core.store.items import TIMER_SCHEMA_VERSION
 from timer_core.store.keys import issue_pk, timer_sk, user_pk

@@ -350,7 +350,7 @@ class GitHubReport(BaseModel):
     ]
     cannot: Annotated[
         list[str],
-        Field(description="Missing capabilities: of project_cards, answers, redelivery and reconcile."),
+        Field(description="Missing capabilities: of project_cards, replies, redelivery and reconcile."),
     ]
 
 

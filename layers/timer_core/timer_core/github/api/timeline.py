@@ -1,6 +1,6 @@
-"""An issue as GitHub remembers it: its present state, and what led to it.
+"""An issue's present state and its timeline.
 
-From both follows what was so at any moment before, and what we should have been told.
+Both together give the state at any earlier moment, and the events that GitHub should have delivered.
 """
 
 import uuid
@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Event, uuid_time
-from timer_core.github.webhooks.messages import IssueEvent
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.messages import IssueEvent
+from timer_core.github.trigger_config import TriggerConfig
 
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
@@ -20,17 +20,17 @@ _UUID_UNITS_PER_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """An entry of an issue's timeline.
+    """An event of an issue's timeline.
 
     Attributes
     ----------
     node_id
-        Its id in GitHub's GraphQL API.
+        The event's id in GitHub's GraphQL API.
     kind
         ``assigned``, ``unassigned``, ``closed``, ``reopened``, ``labeled``, ``unlabeled`` or
         ``transferred``.
     user
-        Who was assigned or unassigned; None if that is no person, or nobody was.
+        The id of the user who was assigned or unassigned; None for a bot and for other kinds of events.
     label
         The name of the label that was added or removed.
     """
@@ -44,16 +44,16 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """An issue as it is, and its timeline since some moment.
+    """An issue's present state, and its timeline since some moment.
 
     Attributes
     ----------
     assignees
-        The ids of those who are assigned now.
+        The ids of the users who are assigned now.
     labels
-        The labels that it has now, in lower case.
+        The names of its present labels, in lower case.
     timeline
-        All that happened since, in order.
+        The events since then, in order.
     """
 
     issue: Issue
@@ -63,7 +63,7 @@ class IssueState:
     timeline: tuple[TimelineEvent, ...] = ()
 
     def at(self, moment_ms: int) -> "IssueState":
-        """Return the issue as it was at a moment that the timeline reaches back to."""
+        """Return the state at a moment that the timeline covers."""
         before = self
         for event in reversed(self.timeline):
             if event.at_ms > moment_ms:
@@ -71,7 +71,7 @@ class IssueState:
         return before
 
     def _without(self, event: TimelineEvent) -> "IssueState":
-        """Return the issue as it was before the last event of its timeline."""
+        """Return the state before the last event of the timeline."""
         before = replace(self, timeline=self.timeline[:-1])
         user = frozenset(() if event.user is None else (event.user,))
         match event.kind:
