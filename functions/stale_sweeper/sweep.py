@@ -19,12 +19,12 @@ from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError
 from timer_core.observability import make_logger, make_metrics
 from timer_core.services.event_handler import EventHandler
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.reconciliation import Reconciler, Reconciliation
 from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
-from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -38,9 +38,9 @@ tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-event_store = EventStore(table, timers)
+issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
-    event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+    issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
 )
 account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
@@ -54,7 +54,7 @@ github = GitHub(
 redeliverer = Redeliverer(github, HookStore(table), logger)
 stale_timer_stopper = StaleTimerStopper(timers, logger)
 reconciler = Reconciler(
-    github, timers, event_store, event_handler, progress_store, settings().triggers, logger
+    github, timers, issue_timers, event_handler, progress_store, settings().triggers, logger
 )
 
 _HOUR_MS = 3_600_000

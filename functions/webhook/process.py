@@ -19,9 +19,9 @@ from timer_core.github.api.errors import GitHubError, Unavailable
 from timer_core.github.messages import Message, QueuedEvent, ReplyEvent, from_json
 from timer_core.observability import make_logger, make_metrics
 from timer_core.services.event_handler import EventHandler
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.queued_events import QueuedEventHandler
 from timer_core.settings import settings
-from timer_core.store.events import EventStore
 from timer_core.store.health import HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -53,12 +53,12 @@ def _queue_reply(reply: ReplyEvent) -> None:
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-event_store = EventStore(table, timers)
+issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)
 queued_events = QueuedEventHandler(
-    EventHandler(event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered),
-    event_store,
+    EventHandler(issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered),
+    issue_timers,
     GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url),
     settings().triggers,
     health,

@@ -15,9 +15,9 @@ from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import SECRET, Product, ago, product
 from timer_core.clock import now_ms
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
 from timer_core.github.api.errors import Unavailable
 from timer_core.github.messages import ReplyEvent, from_json
 from timer_core.store.health import HealthStore
@@ -1002,10 +1002,11 @@ class TestEdges:
         assert sum(span[4] for span in team.spans(team.ann)) == 21
 
     def test_an_interrupted_move_loses_nothing(self, team: Team) -> None:
-        event_store, at = team.product.processor.event_store, team.t0
+        issue_timers, at = team.product.processor.issue_timers, team.t0
         old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
         move = Move("move", old, new, at + 10 * MINUTE)
-        put = event_store._put_once
+        log = issue_timers._log
+        put = log._put_once
         done: list[Any] = []
 
         def killed_after_the_first(item: Any) -> Any:
@@ -1014,12 +1015,12 @@ class TestEdges:
             done.append(item)
             return put(item)
 
-        event_store._put_once = killed_after_the_first
+        log._put_once = killed_after_the_first
         with pytest.raises(Killed):
-            event_store.move_issue(move, now_ms=now_ms())
-        event_store._put_once = put
+            issue_timers.move_issue(move, now_ms=now_ms())
+        log._put_once = put
         ann = frozenset({team.ann.id})
-        event_store.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
-        event_store.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
-        event_store.move_issue(move, now_ms=now_ms())
+        issue_timers.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
+        issue_timers.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
+        issue_timers.move_issue(move, now_ms=now_ms())
         assert team.spans(team.ann) == [("b#2", 0, None, "paused", 20)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.domain.replay import EFFECTS
+from timer_core.domain.events import EFFECTS
 from timer_core.github.messages import (
     CardEvent,
     CommentEvent,

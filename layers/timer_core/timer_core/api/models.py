@@ -19,7 +19,8 @@ from pydantic import (
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
-from timer_core.domain.timers import Status, Timer
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer
 
 if TYPE_CHECKING:
     from timer_core.domain.totals import Totals

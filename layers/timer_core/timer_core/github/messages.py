@@ -21,7 +21,7 @@ class IssueEvent:
         Identifies the event when it is delivered again: GitHub's GUID of the delivery; for a command, the
         comment's id.
     kind
-        A kind of event, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
+        A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
     at_ms
         The time of the event (milliseconds since the epoch).
     users
@@ -32,6 +32,8 @@ class IssueEvent:
         The issue's title; empty if the delivery does not contain it.
     fetched_ms
         When the event was backfilled from GitHub's timeline; 0 if a webhook delivered it.
+    order
+        Of a backfilled event, as in `timer_core.domain.events.Event`.
     """
 
     delivery: str
@@ -44,6 +46,7 @@ class IssueEvent:
     commented_ms: int = 0
     title: str = ""
     fetched_ms: int = 0
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

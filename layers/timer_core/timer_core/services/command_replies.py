@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from timer_core.domain.replay import EFFECTS
-from timer_core.domain.timers import Action, Timer
+from timer_core.domain.errors import TooManyTransitions
+from timer_core.domain.events import EFFECTS
+from timer_core.domain.state import Action
+from timer_core.domain.timers import MAX_TRANSITIONS, Timer
 from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # The content of a reaction (GitHub's REST API, "Create reaction for an issue comment").
@@ -41,9 +43,20 @@ def reply_to(
             logged.append(f"Logged {_duration(command.duration_ms)}.")
             continue
         action = EFFECTS[command.kind].action
-        if action in _NO_TIMER and command.delivery not in effective:
+        if command.delivery in effective:
+            continue
+        if _is_beyond_limit(action, timers):
+            mistakes.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
+        elif action in _NO_TIMER:
             mistakes.append(_NO_TIMER[action])
     return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *mistakes])
+
+
+def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
+    """Whether a command had no effect because a timer can only be stopped."""
+    # A start command resumes a paused timer.
+    action = Action.RESUME if action is Action.START else action
+    return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)
 
 
 def _reply(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.events import Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
 from timer_core.github.messages import LOG, IssueEvent, MoveEvent
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
@@ -50,9 +50,9 @@ class EventHandler:
     """
 
     def __init__(
-        self, event_store: EventStore, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+        self, issue_timers: IssueTimers, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
     ) -> None:
-        self._event_store = event_store
+        self._issue_timers = issue_timers
         self._timers = timers
         self._people = people
         self._track_unregistered = track_unregistered
@@ -86,26 +86,22 @@ class EventHandler:
             title=event.title,
             received_ms=event.fetched_ms or now_ms,
             backfilled=event.fetched_ms > 0,
+            order=event.order,
         )
-        changed = self._event_store.apply(issue_event, issue, now_ms=now_ms)
+        changed = self._issue_timers.apply(issue_event, issue, now_ms=now_ms)
         return Handled(tuple(changed), unregistered=unregistered)
 
-    def rederive(self, first: IssueEvent, *, now_ms: int) -> Handled:
-        """Derive an issue's timers anew from this event on.
+    def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
+        """Derive an issue's timers anew.
 
-        A process may have stored this event, or a later one, and failed before it changed the timers.
+        A process may have stored an event and failed before it changed the timers.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        changed = self._event_store.rederive(
-            Issue.of(first.repo, first.number),
-            since=Event("", first.kind, first.at_ms),
-            timed=self.tracked,
-            now_ms=now_ms,
-        )
+        changed = self._issue_timers.rederive(issue, of=self.tracked, now_ms=now_ms)
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
@@ -149,10 +145,10 @@ class EventHandler:
         except InvalidInput:
             return Handled(reason="not_an_issue")
         if event.numbers:
-            return Handled(tuple(self._event_store.move_issue(move, now_ms=now_ms)))
+            return Handled(tuple(self._issue_timers.move_issue(move, now_ms=now_ms)))
         # Another repository may get the old name later, and events from before the move may still arrive.
         move = replace(move, until_ms=event.received_ms)
-        return Handled(tuple(self._event_store.move_repository(move, now_ms=now_ms)))
+        return Handled(tuple(self._issue_timers.move_repository(move, now_ms=now_ms)))
 
     def _log_time(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         """Add a finished timer that ends at the event's time; a repeated event has the same timer id."""
@@ -162,7 +158,7 @@ class EventHandler:
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=replace(self._event_store.home(issue, at_ms=event.at_ms), title=event.title),
+            issue=replace(self._issue_timers.home(issue, at_ms=event.at_ms), title=event.title),
             by=event.kind,
         )
         try:

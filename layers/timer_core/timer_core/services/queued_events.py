@@ -24,7 +24,7 @@ from timer_core.github.messages import (
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.command_replies import reply_to
 from timer_core.services.event_handler import EventHandler, Handled
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.health import Capability, HealthStore
 
 # The object of the request no longer exists.
@@ -67,7 +67,7 @@ class QueuedEventHandler:
     def __init__(
         self,
         event_handler: EventHandler,
-        event_store: EventStore,
+        issue_timers: IssueTimers,
         github: GitHub,
         triggers: TriggerConfig,
         health: HealthStore,
@@ -77,7 +77,7 @@ class QueuedEventHandler:
         logger: Logger,
     ) -> None:
         self._event_handler = event_handler
-        self._event_store = event_store
+        self._issue_timers = issue_timers
         self.github = github
         self._triggers = triggers
         self._health = health
@@ -143,7 +143,9 @@ class QueuedEventHandler:
         """Queue the reply to a comment, so that the issue's next events need not wait for GitHub."""
         is_tracked = self._event_handler.was_tracked(comment.author, at_ms=comment.at_ms)
         issue = Issue.of(comment.repo, comment.number)
-        timers = self._event_store.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_tracked else []
+        timers = (
+            self._issue_timers.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_tracked else []
+        )
         reply = reply_to(comment, commands, timers, is_tracked=is_tracked)
         self._queue_reply(reply)
         return Outcome("reply_queued", {"reaction": reply.reaction})

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.events import TOLERANCE_MS
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import TOLERANCE_MS
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import (
     GitHubError,
@@ -29,7 +29,7 @@ from timer_core.github.api.timeline import IssueState, missing
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.event_handler import EventHandler
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
@@ -137,7 +137,7 @@ class Reconciler:
         self,
         github: GitHub,
         timers: TimerStore,
-        event_store: EventStore,
+        issue_timers: IssueTimers,
         event_handler: EventHandler,
         progress: ProgressStore,
         triggers: TriggerConfig,
@@ -145,7 +145,7 @@ class Reconciler:
     ) -> None:
         self._github = github
         self._timers = timers
-        self._event_store = event_store
+        self._issue_timers = issue_timers
         self._event_handler = event_handler
         self._progress = progress
         self._triggers = triggers
@@ -353,11 +353,11 @@ class Reconciler:
         backfilled = 0
         events = state.events(self._triggers, fetched_ms=fetched_ms)
         if events:
-            _, known = self._event_store.known(state.issue, at_ms=now_ms)
-            backfilled = self._backfill(missing(events, known), now_ms, dry_run=dry_run)
+            logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
+            backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
                 # Another process may have stored one of the events and stopped before it changed the timers.
-                self._event_handler.rederive(events[0], now_ms=now_ms)
+                self._event_handler.rederive(state.issue, now_ms=now_ms)
         return _Compared(backfilled=backfilled, moved=int(has_moved))
 
     def _backfill(self, events: Sequence[IssueEvent], now_ms: int, *, dry_run: bool) -> int:

@@ -5,7 +5,7 @@ To handle another event:
 1. Write a reader: a function that returns the events in a payload, or `Ignored` with the reason. `_text` and
    `_number` read the payload's members, and raise `MalformedDelivery` for what GitHub would not send.
 2. Add the reader to `READERS`, under the event's name and action.
-3. If the event is of a new kind, add the kind and its effect to `timer_core.domain.replay.EFFECTS`.
+3. If the event is of a new kind, add the kind and its effect to `timer_core.domain.events.EFFECTS`.
 4. Subscribe to it: `EVENTS` in scripts/github_connection/registration.py, and docs/github.md.
 """
 
