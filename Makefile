@@ -15,7 +15,7 @@ SHELL        := bash
 .DEFAULT_GOAL := help
 # The environments are independent of each other, and pip keeps one core busy at most.
 MAKEFLAGS    += --jobs=3
-# Keep the SAM CLI from sending usage data.
+# So that nothing of the SAM CLI leaves the machine.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -30,8 +30,8 @@ on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 .PHONY: help
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
-	@echo; echo 'The targets from send to deploy-web use the local stack at PORT, or a stack in AWS: STACK=<its name>;'
-	@echo 'invoke and invoke-env use the local stack only.'
+	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>;'
+	@echo 'invoke and invoke-env on the local stack only.'
 
 .PHONY: install
 install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) ## Install everything into .venv* and node_modules, as the other targets do when they need it
@@ -241,9 +241,9 @@ clean: ## Remove environments, builds, and the local stack with its data
 
 # ------------------------------------------------------------------ environments
 
-# given: an option's value, quoted for the shell. required: the same, or an error. option: a tool's flag with it.
-# Options count on the command line only, because every shell has a USER, and after `make run` a URL. An empty option
-# is an error: in STACK=$NAME with an empty NAME, ignoring it would select the local stack.
+# The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
+# Options count on the command line only: every shell has a USER, and after `make run` also a URL. An empty one
+# is a mistake, such as STACK=$NAME without that NAME: left out it would mean something else.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))

@@ -16,10 +16,10 @@ def measure() -> str:
     on = stage()
     timers = threads.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []
-    stored = 0
+    there = 0
     for size in _SIZES:
-        threads.put(on.database, on.table_name, islice(timers, size - stored))
-        stored = size
+        threads.put(on.database, on.table_name, islice(timers, size - there))
+        there = size
         rounds = [operations(on) for _ in range(_ROUNDS)]
         found.append({of[0].name: list(of) for of in zip(*rounds, strict=True)})
     columns = " | ".join(f"{size:,} timers" for size in _SIZES)

@@ -39,10 +39,10 @@ def measure() -> str:
             for number in range(max(_PEOPLE))
         ]
         timers = threads.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
-        stored = 0
+        there = 0
         for size in _SIZES:
-            threads.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - stored))
-            stored = size
+            threads.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
+            there = size
             for people in _PEOPLE:
                 # Warm up, so that no function starts during the measurement and no cache is empty.
                 _use_at_once(stack.url, tokens[:people], requests=1)

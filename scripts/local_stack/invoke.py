@@ -89,7 +89,7 @@ class BuiltFunction:
         if sys.platform != "linux":
             raise ToolError("AWS's emulator runs on Linux only; elsewhere, use sam local invoke.")
         if function not in functions_of(stack):
-            raise ToolError(f"There is no function {function!r}. There are {', '.join(functions_of(stack))}.")
+            raise ToolError(f"{function!r} is none of {', '.join(functions_of(stack))}.")
         [self._emulator] = SAM.parents[1].glob(_EMULATORS + _ARCHITECTURES[platform.machine()])
         self._configuration = _configuration(stack, function)
         self._environment = environment_of(stack, function)
