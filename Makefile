@@ -2,7 +2,7 @@
 #
 # Each tool's packages are in an environment of their own, because they pin others differently: .venv has
 # the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda
-# what Lambda's runtime has.
+# what Lambda's runtime has, .venv-node Node, which installs the JavaScript tools into node_modules.
 
 PYTHON ?= python3
 # Where `make run` listens, and where the other targets look for it.
@@ -24,6 +24,7 @@ sam          := .venv-sam/.installed
 ministack    := .venv-ministack/.installed
 checkov      := .venv-checkov/.installed
 lambda       := .venv-lambda/.installed
+javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
 .PHONY: help
@@ -33,7 +34,7 @@ help: ## List the targets
 	@echo 'invoke and invoke-env on the local stack only.'
 
 .PHONY: install
-install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) ## Install everything into .venv*, as the other targets do when they need it
+install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) ## Install everything into .venv* and node_modules, as the other targets do when they need it
 
 # ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
@@ -138,7 +139,7 @@ deploy-web: $(venv) ## Upload what changed of the page
 # ------------------------------------------------------------------ quality
 
 .PHONY: test
-test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
+test: unit-js $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 	.venv/bin/python -m tests.support.install_dynamodb_local
 	.venv/bin/python -m tests.support.install_github_schema
 	.venv/bin/python -m tests.support.install_chromium
@@ -148,7 +149,7 @@ test: $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
 
 .PHONY: lint
-lint: $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
+lint: lint-js $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -156,10 +157,24 @@ lint: $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
 	.venv-sam/bin/cfn-lint template.yaml
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
+.PHONY: lint-js
+lint-js: $(javascript) ## Check style and types of web/ and its tests
+	$(biome) check
+	$(tsc) --project .
+	$(tsc) --project tests/javascript
+
+.PHONY: unit-js
+unit-js: $(javascript) ## Run the JavaScript tests that need no browser
+	.venv-node/bin/node --test 'tests/javascript/*.test.js'
+
 .PHONY: format
-format: $(venv) ## Put the code into the project's style
+format: $(venv) $(javascript) ## Put the code into the project's style
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+	$(biome) check --write
+
+biome = .venv-node/bin/node node_modules/@biomejs/biome/bin/biome
+tsc   = .venv-node/bin/node node_modules/typescript/bin/tsc
 
 .PHONY: screenshots
 screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots
@@ -206,7 +221,8 @@ requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
 		compile sam.in --output-file sam.txt && \
 		compile lambda.in --output-file lambda.txt && \
 		compile checkov.in --output-file checkov.txt && \
-		compile ministack.in --output-file ministack.txt
+		compile ministack.in --output-file ministack.txt && \
+		compile node.in --output-file node.txt
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 along.
 in-lambda-runtime := boto3 botocore jmespath python-dateutil s3transfer six urllib3
@@ -218,7 +234,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .aws-sam .local .mypy_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
@@ -264,3 +280,11 @@ endef
 
 .venv-checkov/.installed: requirements/checkov.txt
 	$(call install-venv,.venv-checkov,checkov,$<)
+
+.venv-node/.installed: requirements/node.txt
+	$(call install-venv,.venv-node,Node,$<)
+
+node_modules/.installed: .venv-node/.installed package.json package-lock.json .npmrc
+	@echo 'Installing the JavaScript tools into node_modules'
+	@.venv-node/bin/npm ci --silent --no-progress
+	@touch $@

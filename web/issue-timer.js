@@ -159,7 +159,10 @@ export class IssueTimerElement extends HTMLElement {
     this.#cards = new Map(cards);
     const items = cards.map(([, { item }]) => item);
     // Moving an element takes the focus from it.
-    if (items.length !== parts.list.children.length || items.some((item, i) => item !== parts.list.children[i])) {
+    if (
+      items.length !== parts.list.children.length ||
+      items.some((item, i) => item !== parts.list.children[i])
+    ) {
       parts.list.replaceChildren(...items);
     }
     this.#showTime();
@@ -182,7 +185,9 @@ export class IssueTimerElement extends HTMLElement {
   #steer(key, action) {
     const timer = this.manager.state.timers.find((one) => one.key === key);
     if (!timer) return;
-    this.#notify(this.#strings.did[action](nameOf(timer, this.#strings), clockTime(this.manager.active(timer))));
+    this.#notify(
+      this.#strings.did[action](nameOf(timer, this.#strings), clockTime(this.manager.active(timer))),
+    );
     this.manager[action](timer.id);
   }
 
@@ -283,7 +288,13 @@ class Card {
       t.sources[timer.source],
       timer.is_pending && !isConnected && t.unsent,
     ];
-    set(this.#rest, details.filter(Boolean).map((one) => ` · ${one}`).join(""));
+    set(
+      this.#rest,
+      details
+        .filter(Boolean)
+        .map((one) => ` · ${one}`)
+        .join(""),
+    );
     this.#clock.ariaLabel = name;
     for (const [element, action] of [
       [this.#toggle, isRunning ? "pause" : "resume"],
@@ -301,7 +312,9 @@ class Card {
 }
 
 function nameOf(timer, t) {
-  return timer.github_repo ? `${timer.github_repo}#${timer.github_issue_number}` : timer.description || t.noIssue;
+  return timer.github_repo
+    ? `${timer.github_repo}#${timer.github_issue_number}`
+    : timer.description || t.noIssue;
 }
 
 /** @returns {string} HH:MM:SS */

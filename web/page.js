@@ -114,7 +114,8 @@ function tellWidget() {
 function fillForm() {
   const { period, repo, issue } = filter;
   const [from, to] = selectedDays(filter, now());
-  for (const [name, value] of Object.entries({ period, repo, issue, from, to })) form.elements[name].value = value;
+  for (const [name, value] of Object.entries({ period, repo, issue, from, to }))
+    form.elements[name].value = value;
   showDays();
   byId("reset").hidden = !writeFilter(filter);
 }

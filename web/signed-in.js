@@ -1,16 +1,17 @@
-// The last page of a sign-in in a popup: it hands the session to the page that opened it, if that is of the
-// web site that asked for it. The browser sees to this, and gives it to no other.
+// The last page of a sign-in in a popup: it posts the session to the page that opened it. The browser delivers
+// the message only if that page is of the origin that asked for the session.
 
-const page = document.getElementById("signed-in");
-const { session, expires, origin } = page.dataset;
-page.removeAttribute("data-session");
+const main = /** @type {HTMLElement} */ (document.getElementById("signed-in"));
+const { session, expires, origin } = main.dataset;
+main.removeAttribute("data-session");
 
 if (window.opener) {
   const message = { type: "issue-timer:session", session, expires: Number(expires) * 1000 };
   window.opener.postMessage(message, origin);
   window.close();
 } else {
-  page.querySelector("h1").textContent = "Not signed in";
-  page.querySelector("p").textContent =
-    "The page that opened this window is gone. Close this one, and sign in there again.";
+  const [heading, explanation] = main.children;
+  heading.textContent = "Not signed in";
+  explanation.textContent =
+    "The page that opened this window is gone. Close this window and sign in there again.";
 }

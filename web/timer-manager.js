@@ -251,11 +251,12 @@ export class TimerManager extends EventTarget {
     if (this.#listeners) this.#sendTimer = setTimeout(() => this.#send(), wait);
   }
 
-  async #sendOne(action, outbox) {
+  async #sendOne(stored, outbox) {
+    const action = { ...stored };
     // It was a wrong clock that said when it was done, and the server would refuse it.
     if (action.at > this.now + APART_MS) {
-      outbox.remove(action);
-      action = { ...action, at: Math.round(this.now) };
+      outbox.remove(stored);
+      action.at = Math.round(this.now);
       outbox.put(action);
     }
     const { key, kind, timer, issue, at } = action;
@@ -380,7 +381,8 @@ export class TimerManager extends EventTarget {
     }
     // A browser's data may have been cleared.
     const kept = this.#outbox.actions.map(({ key }) => key);
-    for (const { key, tab: of } of this.#actions.values()) if (of === tab && !kept.includes(key)) this.#drop(key);
+    for (const { key, tab: of } of this.#actions.values())
+      if (of === tab && !kept.includes(key)) this.#drop(key);
     this.#showAnswered();
     this.#send();
     const isDue = this.#todayFailures && performance.now() >= this.#todayAgain;
@@ -449,7 +451,8 @@ export class TimerManager extends EventTarget {
       this.#lastAt = Math.max(this.#lastAt, Date.parse(timer.last_pause_time ?? timer.start_time));
       if (timer.status !== "running") return { ...timer, as_of: 0 };
       // Of a running timer, the parts that have passed end at the present.
-      const as_of = Date.parse(timer.start_time) + Math.round((timer.paused_duration + timer.active_duration) * 1_000);
+      const as_of =
+        Date.parse(timer.start_time) + Math.round((timer.paused_duration + timer.active_duration) * 1_000);
       this.#clock.hear(as_of, 1, answer);
       return { ...timer, as_of };
     });
@@ -464,7 +467,9 @@ export class TimerManager extends EventTarget {
   #schedulePoll(extra = 0) {
     clearTimeout(this.#pollTimer);
     if (!this.#listeners || document.hidden || this.state.phase === "signed-out") return;
-    const wait = this.#failures ? jittered(POLL_MS * 2 ** (this.#failures - 1), this.#retryAfter) : this.#pace();
+    const wait = this.#failures
+      ? jittered(POLL_MS * 2 ** (this.#failures - 1), this.#retryAfter)
+      : this.#pace();
     this.#pollTimer = setTimeout(() => this.refresh(), wait + extra);
   }
 
@@ -553,8 +558,12 @@ export class TimerManager extends EventTarget {
 
   #show(change = {}) {
     // What has passed counts at the pace at which it did.
-    if (this.#today) this.#today = { ...this.#today, seconds: this.today, at: Math.max(this.now, this.#today.at) };
-    const known = (this.#known ?? []).map((timer) => ({ key: this.#keys.get(timer.id) ?? timer.id, ...timer }));
+    if (this.#today)
+      this.#today = { ...this.#today, seconds: this.today, at: Math.max(this.now, this.#today.at) };
+    const known = (this.#known ?? []).map((timer) => ({
+      key: this.#keys.get(timer.id) ?? timer.id,
+      ...timer,
+    }));
     const actions = [...this.#actions.values()].sort((one, other) => one.at - other.at);
     this.state = {
       ...this.state,
@@ -574,7 +583,8 @@ export class TimerManager extends EventTarget {
 
 /** @returns {Timer[]} the timers as they are when an action is done */
 function after(timers, { key, kind, timer: id, issue, at }) {
-  if (kind === "start") return timers.some((timer) => isOn(timer, issue)) ? timers : [begun(key, issue, at), ...timers];
+  if (kind === "start")
+    return timers.some((timer) => isOn(timer, issue)) ? timers : [begun(key, issue, at), ...timers];
   return timers.flatMap((timer) => {
     if (timer.id !== id) return [timer];
     if (kind === "stop") return [];

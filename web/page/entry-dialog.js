@@ -38,7 +38,13 @@ export async function addEntry(now) {
   // When clocks are put back, an hour before looks like the same time.
   if (field(start) === field(end)) start = new Date(start - HOUR_MS);
   const key = randomName();
-  const shown = { title: text("addTitle"), start: field(start), end: field(end), isAdded: true, hasTimes: true };
+  const shown = {
+    title: text("addTitle"),
+    start: field(start),
+    end: field(end),
+    isAdded: true,
+    hasTimes: true,
+  };
   return ask(shown, now, async (values) => {
     const body = { ...values.issue, description: values.description, start_time: instant(values.start) };
     if (values.by === "duration") body.duration = values.hours * 3600 + values.minutes * 60;

@@ -46,7 +46,9 @@ export class History {
     return () => {
       const isAll = page.next === null;
       const oldest = page.results.at(-1)?.start_time;
-      const kept = isAll ? [] : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
+      const kept = isAll
+        ? []
+        : unlike(page.results, this.#timers).filter((timer) => timer.start_time < oldest);
       const counted = kept.map((timer) => ({ ...timer, active_duration: this.#seconds(timer) }));
       this.#take([...page.results, ...counted], kept.length ? this.#next : page.next);
     };
@@ -119,7 +121,9 @@ export class History {
     byId("load-more").hidden = !this.#next;
     byId("no-entries").hidden = this.#timers.length > 0;
     const count = this.#timers.length;
-    byId("entry-count").textContent = count ? text(this.#next ? "firstEntries" : "allEntries", { count }) : "";
+    byId("entry-count").textContent = count
+      ? text(this.#next ? "firstEntries" : "allEntries", { count })
+      : "";
   }
 
   #groups(timers) {
@@ -132,7 +136,12 @@ export class History {
     return [...groups].map(([day, ofDay]) => {
       const heading = html("h3", { "data-day": day });
       this.#showDay(heading);
-      return html("section", { class: "day" }, heading, html("ul", {}, ...ofDay.map((timer) => this.#entry(timer))));
+      return html(
+        "section",
+        { class: "day" },
+        heading,
+        html("ul", {}, ...ofDay.map((timer) => this.#entry(timer))),
+      );
     });
   }
 
@@ -168,16 +177,13 @@ export class History {
     on("click", edit, () => this.#edit(timer));
     const remove = tool("delete", text("delete"), text("deleteNamed", named));
     on("click", remove, () => this.#delete(timer));
-    const when = end ? showRange(dayOf(start) === dayOf(end) ? "time" : "moment", start, end) : show("time", start);
+    const when = end
+      ? showRange(dayOf(start) === dayOf(end) ? "time" : "moment", start, end)
+      : show("time", start);
     return html(
       "li",
       { class: "entry", id: entryId(timer) },
-      html(
-        "div",
-        { class: "what" },
-        issueLink(timer),
-        timer.description && html("p", {}, timer.description),
-      ),
+      html("div", { class: "what" }, issueLink(timer), timer.description && html("p", {}, timer.description)),
       html(
         "div",
         { class: "when" },

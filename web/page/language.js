@@ -25,9 +25,12 @@ export function text(name, parts) {
 export function translate(root) {
   document.documentElement.lang = locale;
   if (language === "en") return;
-  for (const element of root.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
-  for (const element of root.querySelectorAll("[data-label]")) element.ariaLabel = text(element.dataset.label);
-  for (const element of root.querySelectorAll("[data-hint]")) element.placeholder = text(element.dataset.hint);
+  for (const element of root.querySelectorAll("[data-text]"))
+    element.textContent = text(element.dataset.text);
+  for (const element of root.querySelectorAll("[data-label]"))
+    element.ariaLabel = text(element.dataset.label);
+  for (const element of root.querySelectorAll("[data-hint]"))
+    element.placeholder = text(element.dataset.hint);
   document.title = text(document.documentElement.dataset.title);
 }
 

@@ -92,7 +92,8 @@ export default {
   added: ({ duration }) => `${duration} sind nachgetragen.`,
   saved: "Gespeichert.",
   exporting: ({ count }) => `Export: bisher ${count} Einträge …`,
-  exportedEntries: ({ count }) => (count === 1 ? "1 Eintrag ist exportiert." : `${count} Einträge sind exportiert.`),
+  exportedEntries: ({ count }) =>
+    count === 1 ? "1 Eintrag ist exportiert." : `${count} Einträge sind exportiert.`,
 
   // one entry
   addTitle: "Zeit nachtragen",

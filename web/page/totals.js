@@ -60,7 +60,8 @@ function toBars(times, first, last) {
   const [earliest] = times.keys();
   // Nothing is gained by showing the empty months before the first timer.
   if (days.length > MOST_BARS) days = days.slice(Math.max(0, days.indexOf(earliest) - 6));
-  if (days.length <= MOST_BARS) return days.map((day) => ({ first: day, last: day, seconds: times.get(day) ?? 0 }));
+  if (days.length <= MOST_BARS)
+    return days.map((day) => ({ first: day, last: day, seconds: times.get(day) ?? 0 }));
   const bars = new Map();
   for (const day of days) {
     const week = startOfWeek(day, firstWeekday);
@@ -108,7 +109,13 @@ function chart(bars) {
       rx: 2,
     });
     // All of a bar's place answers to the pointer, not only as much as is coloured.
-    const place = svg("rect", { class: "place", x: `${x(index)}%`, y: 0, width: `${width}%`, height: ABOVE + HEIGHT });
+    const place = svg("rect", {
+      class: "place",
+      x: `${x(index)}%`,
+      y: 0,
+      width: `${width}%`,
+      height: ABOVE + HEIGHT,
+    });
     const read = () => (reading.textContent = `${barName(bar)}: ${showDuration(bar.seconds)}`);
     place.addEventListener("pointerenter", read);
     shown.addEventListener("pointerenter", read);
@@ -137,7 +144,10 @@ function average(bars) {
 /** What a screen reader says of the chart; the table below has it all. */
 function summary(bars) {
   const most = bars.reduce((one, other) => (other.seconds > one.seconds ? other : one));
-  return text("chartSummary", { average: average(bars), most: `${barName(most)}, ${showDuration(most.seconds)}` });
+  return text("chartSummary", {
+    average: average(bars),
+    most: `${barName(most)}, ${showDuration(most.seconds)}`,
+  });
 }
 
 function dayRow({ date, active_duration: seconds }, filter, now) {
@@ -145,7 +155,11 @@ function dayRow({ date, active_duration: seconds }, filter, now) {
   return html(
     "tr",
     {},
-    html("th", { scope: "row" }, html("a", { href: address, "data-filter": "" }, showDay(startOf(date), now))),
+    html(
+      "th",
+      { scope: "row" },
+      html("a", { href: address, "data-filter": "" }, showDay(startOf(date), now)),
+    ),
     html("td", {}, showDuration(seconds)),
   );
 }

@@ -1,5 +1,7 @@
 import { storage } from "./storage.js";
 
+/** @import { Answer, Session } from "./types.d.ts" */
+
 const TIMEOUT_MS = 30_000;
 const RENEW_BEFORE_MS = 45 * 60_000;
 
@@ -12,7 +14,9 @@ export class ApiError extends Error {
    */
   constructor(status, problem = {}, retryAfter = 0) {
     super(problem.errors?.map(({ msg }) => msg).join(" ") || problem.detail || `HTTP ${status}`);
-    Object.assign(this, { status, problem, retryAfter });
+    this.status = status;
+    this.problem = problem;
+    this.retryAfter = retryAfter;
   }
 
   /** Whether the same request may succeed later. */
@@ -45,12 +49,13 @@ export class ApiClient {
    * @param {string} path with its query, or a full URL of the server's, such as a page's `next`
    * @param {object} [body] sent as JSON
    * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
-   * @returns {Promise<import("./types.d.ts").Answer>} also a 304
+   * @returns {Promise<Answer>} also a 304
    * @throws {ApiError}
    */
   async request(method, path, body, { headers = {}, signal } = {}) {
     const url = new URL(path, this.server);
-    const session = this.isEmbedded && url.origin === this.server && storage.get(this.sessionKey);
+    /** @type {?Session} */
+    const session = this.isEmbedded && url.origin === this.server ? storage.get(this.sessionKey) : null;
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const sent = performance.now();
     let response, text;
@@ -81,7 +86,7 @@ export class ApiClient {
       }
       throw new ApiError(response.status, answer, retryAfter(response.headers));
     }
-    if (session) this.#renew(session, Date.parse(response.headers.get("Date")));
+    if (session) this.#renew(session, dateOf(response.headers));
     return { status: response.status, body: answer, headers: response.headers, sent, received };
   }
 
@@ -111,7 +116,12 @@ export class ApiClient {
     storage.remove(this.sessionKey);
   }
 
-  /** Have a session go on that is older than a quarter of an hour, by the server's clock. */
+  /**
+   * Have a session go on that is older than a quarter of an hour, by the server's clock.
+   *
+   * @param {Session} session
+   * @param {number} now
+   */
   async #renew({ token, expires }, now) {
     if (this.#isRenewing || !(expires - now < RENEW_BEFORE_MS)) return;
     this.#isRenewing = true;
@@ -129,13 +139,25 @@ export class ApiClient {
   }
 }
 
-/** @returns {number} seconds; the header has them, or a date (RFC 9110, section 10.2.3) */
+/**
+ * @param {Headers} headers
+ * @returns {number} milliseconds since the epoch, NaN without the header
+ */
+export function dateOf(headers) {
+  return Date.parse(headers.get("Date") ?? "");
+}
+
+/**
+ * @param {Headers} headers
+ * @returns {number} seconds; the header has them, or a date (RFC 9110, section 10.2.3)
+ */
 function retryAfter(headers) {
-  const value = headers.get("Retry-After");
-  const seconds = Number(value) || (Date.parse(value) - Date.parse(headers.get("Date"))) / 1_000;
+  const value = headers.get("Retry-After") ?? "";
+  const seconds = Number(value) || (Date.parse(value) - dateOf(headers)) / 1_000;
   return Math.min(Math.max(0, seconds || 0), 3_600);
 }
 
+/** @param {string} text */
 function parse(text) {
   try {
     return text ? JSON.parse(text) : undefined;

@@ -46,7 +46,11 @@ export class ServerClock {
     return this.#wall - before;
   }
 
-  /** Believe that time passed while this machine slept, until the server says. */
+  /**
+   * Count time that passed while this machine slept, until the server's next answer.
+   *
+   * @param {number} ms
+   */
   advance(ms) {
     this.#least += ms;
     this.#most += ms;

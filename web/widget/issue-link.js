@@ -13,24 +13,29 @@ const MAX_NUMBER = 2 ** 31 - 1;
  * Read what somebody types or pastes to name an issue: its address, also that of its pane on a project's
  * board, `owner/name#1`, `owner/name 1` or, if the repository is known, the number alone.
  *
- * @param {string} text
+ * @param {string} input
  * @param {string} [repo] the repository that a number alone means
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
-export function parseIssue(text, repo) {
-  text = text.trim();
+export function parseIssue(input, repo) {
+  const text = input.trim();
   if (!text) return { mistake: "empty" };
   const address = ADDRESS.exec(text);
   if (address?.[2] === "pull") return { mistake: "pull" };
-  const short = SHORT.exec(onBoard(text) ?? (repo && NUMBER.test(text) ? `${repo} ${NUMBER.exec(text)[1]}` : text));
-  if (!address && !short) return { mistake: "form" };
-  const [name, digits] = address ? [address[1], address[3]] : [short[1], short[2]];
-  const number = Number(digits);
+  const [, digits] = NUMBER.exec(text) ?? [];
+  const short = SHORT.exec(onBoard(text) ?? (repo && digits ? `${repo} ${digits}` : text));
+  const found = address ?? short;
+  if (!found) return { mistake: "form" };
+  const name = found[1];
+  const number = Number(found.at(-1));
   if (number < 1 || number > MAX_NUMBER) return { mistake: "number" };
   return { github_repo: name, github_issue_number: number };
 }
 
-/** @returns {string | undefined} the issue whose pane is open: `issue=owner|name|1` in the address of a board */
+/**
+ * @param {string} text
+ * @returns {string | undefined} the issue whose pane is open: `issue=owner|name|1` in the address of a board
+ */
 function onBoard(text) {
   if (!/^https:\/\/github\.com\/\S+\/projects\/\d+/.test(text)) return undefined;
   return new URL(text).searchParams.get("issue")?.replace("|", "/").replace("|", "#");

@@ -29,11 +29,14 @@ export class Outbox {
   /**
    * Do something in one tab at a time. A browser has no locks on pages without HTTPS; there, two tabs may send
    * the same, and its Idempotency-Key has it happen once.
+   *
+   * @param {() => Promise<void>} task
    */
   async alone(task) {
     await (navigator.locks?.request(this.#prefix, task) ?? task());
   }
 
+  /** @param {Action} action */
   #keyOf({ at, key }) {
     return `${this.#prefix}${at}:${key}`;
   }

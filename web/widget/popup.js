@@ -11,6 +11,7 @@ export function sessionOfPopup(server, signal) {
   const popup = open(`${server}/api/auth/login/?${query}`, "issue-timer-sign-in", "width=480,height=680");
   return new Promise((resolve, reject) => {
     if (!popup) return reject(Object.assign(new Error("popup"), { isBlocked: true }));
+    /** @param {MessageEvent} event */
     const hear = ({ origin, source, data }) => {
       if (origin !== server || source !== popup || data?.type !== "issue-timer:session") return;
       removeEventListener("message", hear);

@@ -1,8 +1,10 @@
 // What the browser keeps for this site or, where that is forbidden or there is no room, the page for as long as
 // it is open.
 
+/** @type {Map<string, string>} */
 const fallback = new Map();
 
+/** @returns {?Storage} null where a browser's settings forbid it */
 function kept() {
   try {
     return localStorage;
@@ -12,19 +14,26 @@ function kept() {
 }
 
 export const storage = {
-  /** @returns {any} null if there is nothing, or nothing that can be read */
+  /**
+   * @param {string} key
+   * @returns {any} null if there is nothing, or nothing that can be read
+   */
   get(key) {
     try {
-      return JSON.parse(kept()?.getItem(key) ?? fallback.get(key) ?? null);
+      return JSON.parse(kept()?.getItem(key) ?? fallback.get(key) ?? "null");
     } catch {
       return null;
     }
   },
 
+  /**
+   * @param {string} key
+   * @param {any} value anything that JSON can represent
+   */
   set(key, value) {
     const text = JSON.stringify(value);
     try {
-      kept().setItem(key, text);
+      /** @type {Storage} */ (kept()).setItem(key, text);
     } catch {
       // What was there before would win.
       storage.remove(key);
@@ -32,12 +41,16 @@ export const storage = {
     }
   },
 
+  /** @param {string} key */
   remove(key) {
     kept()?.removeItem(key);
     fallback.delete(key);
   },
 
-  /** @returns {string[]} in order */
+  /**
+   * @param {string} prefix
+   * @returns {string[]} sorted
+   */
   keys(prefix) {
     return [...Object.keys(kept() ?? {}), ...fallback.keys()].filter((key) => key.startsWith(prefix)).sort();
   },

@@ -1,4 +1,8 @@
-/** Was das Widget sagt, auf Deutsch. */
+/**
+ * The widget's texts in German.
+ *
+ * @type {import("./types.d.ts").Strings}
+ */
 export default {
   widget: "Issue Timer",
   today: "Heute",
@@ -18,7 +22,9 @@ export default {
   signedOut: "Melde dich an, um deine Timer zu sehen und zu steuern.",
   expired: "Deine Sitzung ist abgelaufen. Melde dich an, um weiterzumachen.",
   kept: (count) =>
-    count === 1 ? "Was du getan hast, bleibt bis dahin erhalten." : `${count} Änderungen bleiben bis dahin erhalten.`,
+    count === 1
+      ? "Was du getan hast, bleibt bis dahin erhalten."
+      : `${count} Änderungen bleiben bis dahin erhalten.`,
   signIn: "Mit GitHub anmelden",
   signOut: "Abmelden",
   offline: "Keine Verbindung.",
@@ -51,7 +57,8 @@ export default {
   problems: {
     refused: "Rückgängig gemacht:",
     waiting: "Es ist gemerkt und wird so bald wie möglich gesendet.",
-    popup: "Der Browser hat das Fenster zum Anmelden nicht geöffnet. Bitte erlaube es, und versuche es noch einmal.",
+    popup:
+      "Der Browser hat das Fenster zum Anmelden nicht geöffnet. Bitte erlaube es, und versuche es noch einmal.",
     failed: "Das hat nicht geklappt:",
   },
   mistakes: {

@@ -1,4 +1,10 @@
-/** What the widget says, in English; other languages have a file of the same shape beside this one. */
+/** @import { Strings } from "./types.d.ts" */
+
+/**
+ * The widget's texts in English; each other language has a module like strings.de.js.
+ *
+ * @type {Strings}
+ */
 const en = {
   widget: "Issue Timer",
   today: "Today",
@@ -17,7 +23,8 @@ const en = {
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
   signedOut: "Sign in to see and steer your timers.",
   expired: "Your session is over. Sign in to go on.",
-  kept: (count) => (count === 1 ? "What you did is kept until then." : `${count} changes are kept until then.`),
+  kept: (count) =>
+    count === 1 ? "What you did is kept until then." : `${count} changes are kept until then.`,
   signIn: "Sign in with GitHub",
   signOut: "Sign out",
   offline: "No connection.",
@@ -60,11 +67,12 @@ const en = {
   },
 };
 
+/** @type {Record<string, () => {default: Strings} | Promise<{default: Strings}>>} */
 const languages = { en: () => ({ default: en }), de: () => import("./strings.de.js") };
 
 /**
  * @param {string} language as in `lang` (BCP 47)
- * @returns {Promise<{language: string, strings: typeof en}>} those of the language or, without, English
+ * @returns {Promise<{language: string, strings: Strings}>} those of the language or, without, English
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");

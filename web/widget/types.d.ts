@@ -1,4 +1,4 @@
-// What the modules hand to each other. No page loads this file: it is for people and their editors.
+// Types that the modules share. No page loads this file: the type checker and editors read it.
 
 /** An open timer as the API shows it (`TimeLog` in docs/openapi.json), with what was done here already done. */
 export interface Timer {
@@ -62,6 +62,7 @@ export interface Action {
 /** The answer to a request, with the times of `performance.now()` between which the server made it. */
 export interface Answer {
   status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: each path has another body, which docs/openapi.json describes.
   body: any;
   headers: Headers;
   sent: number;
@@ -83,5 +84,56 @@ export interface Events {
    * `refused`: the action was taken back, `message` is the server's. `waiting`: it will be sent later.
    * `popup`: the browser did not open one. `failed`: signing out did not work.
    */
-  problem: { code: "refused" | "waiting" | "popup" | "failed"; message?: string; action?: Kind; timer?: Timer };
+  problem: {
+    code: "refused" | "waiting" | "popup" | "failed";
+    message?: string;
+    action?: Kind;
+    timer?: Timer;
+  };
+}
+
+/** A session of an embedded widget, as the browser stores it. */
+export interface Session {
+  token: string;
+  /** Milliseconds since the epoch, by the server's clock. */
+  expires: number;
+}
+
+/** The widget's texts in one language. */
+export interface Strings {
+  widget: string;
+  today: string;
+  issue: string;
+  placeholder: string;
+  start: string;
+  pause: string;
+  resume: string;
+  stop: string;
+  running: string;
+  paused: string;
+  since: (time: string) => string;
+  noIssue: string;
+  loading: string;
+  none: string;
+  noneHint: string;
+  signedOut: string;
+  expired: string;
+  kept: (count: number) => string;
+  signIn: string;
+  signOut: string;
+  offline: string;
+  busy: string;
+  again: string;
+  waiting: (count: number) => string;
+  tryNow: string;
+  unsent: string;
+  /** By a timer's `source`; nothing is shown of others. */
+  sources: Record<string, string>;
+  /** Confirmations of actions on this page; `time` is the timer's. */
+  did: Record<Kind, (name: string, time: string) => string>;
+  /** Actions in another tab, or on GitHub. */
+  elsewhere: Record<Kind, (name: string) => string>;
+  already: (name: string) => string;
+  problems: Record<Events["problem"]["code"], string>;
+  mistakes: Record<"empty" | "form" | "pull" | "number", string>;
 }
