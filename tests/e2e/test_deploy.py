@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from deployed_stack import DeployedStack
 from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT, SAM
-from local_stack import MiniStack, free_port
+from local_stack import MiniStack
 from local_stack.cdn import local_url
 
 # e_machine in the header of an ELF file, by the name of a wheel's platform.
@@ -35,32 +35,48 @@ def run(*command: str | Path, umask: int = 0o022, **environment: str) -> None:
     )
 
 
+def deploy(environment: Mapping[str, str]) -> str:
+    return subprocess.run(
+        [sys.executable, "scripts/deploy.py", "--stage", "dev"],
+        cwd=ROOT,
+        env={**environment, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def printed(ministack: MiniStack) -> str:
+    """The output of the first deployment to an account."""
+    return deploy(ministack.environment)
+
+
 # ---------------------------------------------------------------- packages
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """What two people build from the same sources, in folders and with permissions of their own."""
-    built = []
-    for name, umask in [("ann", 0o022), ("bob", 0o077)]:
-        home = tmp_path_factory.mktemp(name)
-        shutil.copy(ROOT / "template.yaml", home)
-        for sources in ("functions", "layers"):
-            shutil.copytree(ROOT / sources, home / sources)
-        template, build = home / "template.yaml", home / "build"
-        run(SAM, "build", "--template-file", template, "--build-dir", build, umask=umask)
-        pack_build(build, home / "packages")
-        built.append(home / "packages")
-    return built
+def packages(printed: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The deployed packages, and those of the same sources in another folder, with other permissions."""
+    assert printed
+    home = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(ROOT / "template.yaml", home)
+    for sources in ("functions", "layers"):
+        shutil.copytree(ROOT / sources, home / sources)
+    template, build = home / "template.yaml", home / "build"
+    run(SAM, "build", "--template-file", template, "--build-dir", build, umask=0o077)
+    pack_build(build, home / "packages")
+    return [ROOT / ".aws-sam/packages", home / "packages"]
 
 
 def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
-    ann, bob = (
+    ours, theirs = (
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in packages
     )
-    assert len(ann) == 8
-    assert ann == bob
+    assert len(ours) == 8
+    assert ours == theirs
 
 
 def test_everything_can_be_read_by_the_user_that_lambda_runs_it_as(packages: list[Path]) -> None:
@@ -89,20 +105,21 @@ def test_functions_that_somebody_waits_for_do_without_cryptography(packages: lis
     assert template.count("Ref: BackgroundLayer") == 2
 
 
-@pytest.mark.parametrize(("platform", "python"), [("aarch64", "3.12"), ("x86_64", "3.14")])
+@pytest.mark.parametrize(
+    ("layer", "platform", "python"),
+    [("BackgroundLayer", "aarch64", "3.12"), ("TimerCoreLayer", "x86_64", "3.14")],
+)
 def test_compiled_modules_are_for_the_architecture_and_the_runtime(
-    platform: str, python: str, tmp_path: Path
+    layer: str, platform: str, python: str, tmp_path: Path
 ) -> None:
-    for layer in ("TimerCoreLayer", "BackgroundLayer"):
-        target = f"ARTIFACTS_DIR={tmp_path / layer}"
-        environment = {"LAYER_PLATFORM": platform, "LAYER_PYTHON": python}
-        run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target, **environment)
-        modules = list((tmp_path / layer).rglob("*.so"))
-        machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
-        assert machines == {MACHINES[platform]}
-        # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
-        pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
-        assert pythons == {python.replace(".", "")}
+    environment = {"LAYER_PLATFORM": platform, "LAYER_PYTHON": python}
+    run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", f"ARTIFACTS_DIR={tmp_path}", **environment)
+    modules = list(tmp_path.rglob("*.so"))
+    machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
+    assert machines == {MACHINES[platform]}
+    # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
+    pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
+    assert pythons == {python.replace(".", "")}
 
 
 def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
@@ -115,10 +132,21 @@ def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None
 
 
 def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from local_stack import build; "
-        "build._BUILDS = pathlib.Path(sys.argv[1]); print(build.build())"
-    )
+    code = """
+import pathlib, sys, time
+from local_stack import build
+
+def sam(_command, *arguments):
+    folder = pathlib.Path(arguments[-1])
+    folder.mkdir()
+    (folder / "template.yaml").touch()
+    deadline = time.monotonic() + 30
+    while len(list(folder.parents[1].iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)  # until the other process builds, too
+
+build.run_sam, build._BUILDS = sam, pathlib.Path(sys.argv[1])
+print(build.build())
+"""
     command = [sys.executable, "-c", code, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     templates = {process.communicate()[0].strip() for process in both}
@@ -131,47 +159,28 @@ def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Pat
 # ---------------------------------------------------------------- make deploy
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
-    """An AWS account that nothing was ever deployed to."""
-    with MiniStack(free_port(), tmp_path_factory.mktemp("account")) as emulator:
-        yield emulator
+def test_one_command_deploys_a_stack_and_its_page_to_an_account(ministack: MiniStack, printed: str) -> None:
+    stack = DeployedStack(ministack.session, "issue-timer-dev")
+    assert f"Issue Timer is at {stack.url}\n" in printed
+    assert stack.outputs["WebhookUrl"] in printed
+    assert "make github-app STACK=issue-timer-dev" in printed
 
-
-def deploy(environment: Mapping[str, str]) -> str:
-    return subprocess.run(
-        [sys.executable, "scripts/deploy.py", "--stage", "dev"],
-        cwd=ROOT,
-        env={**environment, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-
-
-def test_one_command_brings_a_stack_and_its_page_to_an_account(emulator: MiniStack) -> None:
-    said = deploy(emulator.environment)
-    stack = DeployedStack(emulator.session, "issue-timer-dev")
-    assert f"Issue Timer is at {stack.url}\n" in said
-    assert stack.outputs["WebhookUrl"] in said
-    assert "make github-app STACK=issue-timer-dev" in said
-
-    functions = emulator.session.client("lambda")
+    functions = ministack.session.client("lambda")
     for name in ("TimelogsFunction", "StaleSweeperFunction"):
         deployed = functions.get_function_configuration(FunctionName=stack.resources[name])
         assert (deployed["Architectures"], deployed["Runtime"]) == (["arm64"], "python3.13")
         package = (ROOT / ".aws-sam/packages" / f"{name}.zip").read_bytes()
         assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
 
-    objects = emulator.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
+    objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
     # Only TLS, as in AWS.
-    answer = request("GET", local_url(stack.url, emulator.port))
+    answer = request("GET", local_url(stack.url, ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
-def test_deploying_the_same_again_changes_nothing(emulator: MiniStack) -> None:
-    before = DeployedStack(emulator.session, "issue-timer-dev").resources
-    assert "web/: 0 uploaded, 0 deleted" in deploy(emulator.environment)
-    assert DeployedStack(emulator.session, "issue-timer-dev").resources == before
+@pytest.mark.usefixtures("printed")
+def test_deploying_the_same_again_changes_nothing(ministack: MiniStack) -> None:
+    before = DeployedStack(ministack.session, "issue-timer-dev").resources
+    assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
+    assert DeployedStack(ministack.session, "issue-timer-dev").resources == before

@@ -15,7 +15,7 @@ import pytest
 
 from deployed_stack.http_client import Response, request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
-from local_stack import LocalStack, MiniStack, free_port
+from local_stack import LocalStack, free_port
 from tests.e2e.conftest import restart
 from timer_core.api.sessions import SESSION_COOKIE
 
@@ -23,15 +23,44 @@ OPERATE = Path(__file__).parents[2] / "scripts/operate.py"
 EMBEDDING = ["https://tracker.example", "https://wiki.example"]
 
 
+class Machine:
+    """A machine on which `make run` is started and stopped, with the state that it keeps."""
+
+    def __init__(self, state: Path) -> None:
+        self.port, self.state = free_port(), state
+        self.stack = self.new_stack()
+
+    def new_stack(self) -> LocalStack:
+        parameters = {"AllowedOrigins": ",".join(EMBEDDING)}
+        return LocalStack(self.port, self.state, parameters=parameters, with_demo_github=True)
+
+    def restart(self) -> LocalStack:
+        """Stop the stack, which keeps its state, and start it again."""
+        self.stack.stop()
+        self.stack = self.new_stack()
+        self.stack.start()
+        return self.stack
+
+    def store(self, **credentials: Mapping[str, str]) -> None:
+        """Store these credentials of the stack, and no others."""
+        ssm = self.stack.aws.client("ssm")
+        ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
+        for name, content in credentials.items():
+            ssm.put_parameter(Name=f"/issue-timer/{name}", Value=json.dumps(content), Type="SecureString")
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(
-        free_port(),
-        tmp_path_factory.mktemp("stack"),
-        parameters={"AllowedOrigins": ",".join(EMBEDDING)},
-        with_demo_github=True,
-    ) as stack:
-        yield stack
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("stack"))
+    machine.stack.start()
+    yield machine
+    machine.stack.stop()
+
+
+@pytest.fixture
+def stack(machine: Machine) -> LocalStack:
+    """The stack as it was started first, or last."""
+    return machine.stack
 
 
 class Browser:
@@ -144,61 +173,6 @@ def test_a_browser_keeps_the_cookies_without_tls(stack: LocalStack) -> None:
         assert "HttpOnly" in cookie.split("; ")
 
 
-# ---------------------------------------------------------------- starting again
-
-
-class Machine:
-    """Where `make run` is started and stopped, and keeps its state."""
-
-    def __init__(self, state: Path) -> None:
-        self.port, self.state = free_port(), state
-
-    def run(self) -> LocalStack:
-        return LocalStack(self.port, self.state, with_demo_github=True)
-
-    def keep(self, **credentials: Mapping[str, str]) -> None:
-        """Store these credentials of the stack while it does not run, and no others."""
-        with MiniStack(self.port, self.state) as emulator:
-            ssm = emulator.session.client("ssm")
-            ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
-            for name, content in credentials.items():
-                ssm.put_parameter(Name=f"/issue-timer/{name}", Value=json.dumps(content), Type="SecureString")
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return Machine(tmp_path_factory.mktemp("stack"))
-
-
-def test_the_demo_is_where_it_was_when_the_stack_starts_again(machine: Machine) -> None:
-    with machine.run() as first:
-        browser = Browser(first)
-        browser.sign_in("octocat")
-        before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
-    with machine.run():
-        after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
-        assert urlsplit(after).netloc == urlsplit(before).netloc
-        # Nobody has to sign in anew.
-        assert browser.me()["login"] == "octocat"
-        assert browser.sign_in("Codertocat").status == 302
-
-
-def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
-    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
-    machine.keep(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
-    with machine.run() as stack:
-        assert stack.demo_github is None
-        assert request("GET", stack.url + LOGIN_PATH).status == 503
-
-
-def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
-    machine.keep(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
-    with machine.run() as stack:
-        assert stack.demo_github is None
-        location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
-        assert location.startswith("https://github.com/login/oauth/authorize?client_id=Ov23liAAAAAAAAAAAAAA&")
-
-
 # ---------------------------------------------------------------- pages of other sites
 
 
@@ -241,3 +215,34 @@ def test_pages_of_other_sites_may_not(stack: LocalStack, origin: str) -> None:
 def test_the_callback_is_the_one_that_connecting_tells_github(stack: LocalStack) -> None:
     location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
     assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location
+
+
+# ---------------------------------------------------------------- starting again, with other credentials
+
+
+def test_the_demo_keeps_its_address_when_the_stack_starts_again(machine: Machine) -> None:
+    browser = Browser(machine.stack)
+    browser.sign_in("octocat")
+    before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+    machine.restart()
+    after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+    assert urlsplit(after).netloc == urlsplit(before).netloc
+    # Nobody has to sign in anew.
+    assert browser.me()["login"] == "octocat"
+    assert browser.sign_in("Codertocat").status == 302
+
+
+def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
+    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
+    machine.store(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
+    stack = machine.restart()
+    assert stack.demo_github is None
+    assert request("GET", stack.url + LOGIN_PATH).status == 503
+
+
+def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
+    machine.store(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
+    stack = machine.restart()
+    assert stack.demo_github is None
+    location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
+    assert location.startswith("https://github.com/login/oauth/authorize?client_id=Ov23liAAAAAAAAAAAAAA&")
