@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import create_loader
 from hypothesis import settings
 from pynamodb.connection import Connection
 from xdist.scheduler import LoadGroupScheduling
@@ -37,7 +38,7 @@ _ORDER = ["browser", "e2e", "integration", "concurrency", "unit"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put long tests first, and all tests of one deployed stack on the same worker.
 
-    The stack calls the fake GitHub of the worker that deployed it, and tests change its credentials and secrets.
+    The stack calls the fake GitHub of the worker that deployed it, and tests change its credentials.
     """
     tests = Path(__file__).parent
     for item in items:
@@ -71,18 +72,10 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _models_of_aws_are_read_once() -> Iterator[None]:
-    """Every botocore session, and so every cold start that a test imitates, parses megabytes of JSON anew."""
-    files: dict[str, Any] = {}
-    load = JSONFileLoader.load_file
-
-    def load_once(loader: JSONFileLoader, path: str) -> Any:
-        if path not in files:
-            files[path] = load(loader, path)
-        return files[path]
-
+def _share_botocore_loader() -> Iterator[None]:
+    """Parse AWS's service models once, not for each botocore session, of which every cold start has some."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", load_once)
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
         yield
 
 

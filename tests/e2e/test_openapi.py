@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from tests.e2e.conftest import Site
+from tests.support.examples import examples
 
 _DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 _OPERATIONS = [
@@ -63,23 +64,22 @@ def test_the_api_keeps_to_its_description(site: Site, path: str, method: str, mo
     api_id = site.stack.resources["HttpApi"]
     base_url = f"{site.stack.endpoint_url}/_aws/execute-api/{api_id}/$default"
     credentials = {"Authorization": f"Token {site.ann}"}
-    statuses: set[int] = set()
 
     # A schema cannot say that of end and duration exactly one is needed, and the like.
     excluded: list[CheckFunction] = [positive_data_acceptance]
     if method == "get":
         # What breaks the schema may be valid in a query: a list of one is written like its element.
         excluded.append(negative_data_rejection)
-    # In half of the examples, what chance does not find: the name of a timer, a good signature.
-    help_with_timer = st.sampled_from([None, None, None, *_LIVES]) if "{timer_id}" in path else st.none()
-    help_with_signature = st.none() | st.sampled_from(_EVENTS) if path == WEBHOOK_PATH else st.none()
+    # In half of the examples and the first one, what chance does not find: a timer's id, a valid signature.
+    help_with_timer = st.sampled_from([*_LIVES, None, None, None]) if "{timer_id}" in path else st.none()
+    help_with_signature = st.sampled_from(_EVENTS) | st.none() if path == WEBHOOK_PATH else st.none()
 
     @given(
         case=schema[path][method].as_strategy(generation_mode=mode),
         life=help_with_timer,
         event=help_with_signature,
     )
-    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(0.15), deadline=None, suppress_health_check=list(HealthCheck))
     def holds(case: schemathesis.Case, life: list[str] | None, event: str | None) -> None:
         if life is not None:
             case.path_parameters["timer_id"] = _timer(site, life)
@@ -88,7 +88,6 @@ def test_the_api_keeps_to_its_description(site: Site, path: str, method: str, mo
         response = case.call(
             base_url=base_url, headers=credentials, auth=_signed(site, event) if event else None
         )
-        statuses.add(response.status_code)
         if response.status_code in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             # The emulator gives it a content type all the same, and no content is not JSON.
             assert response.content == b""
@@ -96,7 +95,3 @@ def test_the_api_keeps_to_its_description(site: Site, path: str, method: str, mo
         case.validate_response(response, headers=credentials, excluded_checks=[*excluded, *helped])
 
     holds()
-    if "{timer_id}" in path:
-        assert statuses > {404}, statuses
-    if path == WEBHOOK_PATH:
-        assert statuses > {401}, statuses

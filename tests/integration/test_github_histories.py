@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Issue
 from tests.support.fake_github.webhooks import Delivery
@@ -328,7 +329,6 @@ class Post:
             else:
                 self.vanished.add(event)
         positions = data.draw(st.permutations(range(len(letters))))
-        self.is_late = positions != sorted(positions)
         self.letters = [letters[position] for position in positions]
         self.batches = data.draw(st.lists(st.booleans(), min_size=len(letters), max_size=len(letters)))
 
@@ -343,18 +343,17 @@ class Post:
         assert self.team.product.process() == []
         self.team.product.queue.wait()
 
-    def sweep(self) -> set[Event]:
-        """Let the sweeper repair, process what is delivered again, and return what was made up for."""
+    def sweep(self) -> None:
+        """Let the sweeper repair, and process what is delivered again."""
         summary = self.team.product.sweep()
         for repair in ("redelivery", "reconcile"):
             assert summary[repair]["trouble"] == ""
         assert summary["reconcile"]["failed"] == 0
-        found = self.told.reconcile()
+        self.told.reconcile()
         self.process()
         for event in self.failed:
             self.told.tell(event)
         self.failed = []
-        return found
 
     def check(self) -> None:
         expected = defaultdict(list)
@@ -387,9 +386,8 @@ def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_onc
     unknown as if it had not happened, and so does a transfer if nobody has an open timer under the old
     name. The moves of cards do not vanish here: GitHub does not remember them.
     """
-    tally = Counter[str]()
 
-    @settings(max_examples=500)
+    @settings(max_examples=examples(1.5))
     @given(HISTORIES, st.data())
     def run(steps: list[Step], data: st.DataObject) -> None:
         team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
@@ -398,22 +396,13 @@ def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_onc
         post.bring()
         post.check()
         team.at(NOW_S)
-        found = post.sweep()
+        post.sweep()
         if post.vanished:
             # What one sweep found out lets the next one ask further back.
-            found |= post.sweep()
+            post.sweep()
         post.check()
-        tally["timed"] += bool(post.told.timers())
-        tally["late"] += post.is_late
-        tally["vanished"] += bool(post.vanished)
-        tally["made up for"] += bool(found & post.vanished)
 
     run()
-    # Most have timers to compare, and enough of them what each promise is about.
-    assert tally["timed"] > 300
-    assert tally["late"] > 200
-    assert tally["vanished"] > 100
-    assert tally["made up for"] > 30
 
 
 def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_late(
