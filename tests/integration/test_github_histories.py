@@ -263,10 +263,9 @@ class Told:
             place = self.moves[place]
         return place
 
-    def reconcile(self) -> set[Event]:
-        """Find out what GitHub remembers since an issue's open timers started, and return it."""
+    def reconcile(self) -> None:
+        """Find out what GitHub remembers since an issue's open timers started."""
         open_timers = [span for span in self.timers() if span.end is None]
-        found = set()
         for issue in {span.issue for span in open_timers}:
             mine = [event for event in self.history if event.issue == issue]
             since = min(span.start for span in open_timers if span.issue == issue) - MARGIN_S
@@ -277,8 +276,6 @@ class Told:
             for event in mine:
                 if event not in self.names and event.kind in REMEMBERED and event.at >= since:
                     self.names[event] = present
-                    found.add(event)
-        return found
 
 
 # ---------------------------------------------------------------------- what becomes of the deliveries
