@@ -115,7 +115,7 @@ redrive: $(venv) ## Queue the deliveries again that failed for good
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
 
 .PHONY: migrate
-migrate: $(venv) ## After an upgrade: write the timers anew that have an older shape, while the stack runs
+migrate: $(venv) ## After an upgrade: migrate open timers to the current schema version, while the stack runs
 	@.venv/bin/python scripts/operate.py $(on-stack) migrate
 
 .PHONY: github-app

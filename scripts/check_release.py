@@ -1,4 +1,4 @@
-"""``make release-check``: whether what is committed can be released as the version it names."""
+"""``make release-check``: check that the commit can be released as the version that it names."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from release.checks import changelog, checks
 
 
 def main() -> int:
-    """Print what is wrong, or how to go on; return the exit status."""
+    """Print the complaints or the next step; return the exit status."""
     root = Path(__file__).parents[1]
     failed = 0
     for name, check in checks(root, datetime.now(UTC).date()).items():

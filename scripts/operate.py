@@ -23,7 +23,7 @@ def main() -> int:
     sweep.add_argument("--dry-run", action="store_true", help="count only")
     commands.add_parser("dead-letters", help="print the deliveries that failed for good")
     commands.add_parser("redrive", help="queue the deliveries again that failed for good")
-    commands.add_parser("migrate", help="write the timers anew that have an older shape")
+    commands.add_parser("migrate", help="migrate open timers to the current schema version")
     options = parser.parse_args()
     stack = chosen_stack(options)
     if options.command == "secret":

@@ -1,351 +1,254 @@
-import { isOn, TimerManager } from "./timer-manager.js";
+import { TimerManager } from "./timer-manager.js";
+import { Card, clockTime, issueName } from "./widget/card.js";
+import { h, setText } from "./widget/dom.js";
 import { parseIssue } from "./widget/issue-link.js";
+import { isOn } from "./widget/state.js";
 import { stringsFor } from "./widget/strings.js";
-import styles from "./widget/styles.js";
-// What those import in turn, so that the browser asks for everything at once.
-import "./widget/api-client.js";
-import "./widget/clock.js";
-import "./widget/outbox.js";
-import "./widget/storage.js";
+import { styles } from "./widget/styles.js";
+import { createView } from "./widget/view.js";
+
+/** @import { Events, State, Strings } from "./widget/types.d.ts" */
+/** @import { View } from "./widget/view.js" */
 
 const NOTICE_MS = 8_000;
 
-/** Shows a person's open timers, and steers them. docs/widget.md describes attributes, events and styles. */
+/** Shows and controls a user's open timers. docs/widget.md describes attributes, events and styles. */
 export class IssueTimerElement extends HTMLElement {
   static observedAttributes = ["lang", "issue", "compact"];
 
-  /** Talks to the server; null until the element is in a page. @readonly @type {?TimerManager} */
+  /** Talks to the server; null until the element is in a page. @type {?TimerManager} */
   manager = null;
 
   #root = this.attachShadow({ mode: "open" });
-  #asked = "";
-  #language = "en";
-  #strings = null;
-  #parts = null;
+  /** @type {?View} */
+  #view = null;
+  // The language that was requested last: the strings of an earlier one may arrive after its.
+  #requested = "";
+  /** @type {Map<string, Card>} */
   #cards = new Map();
   #noticeTimer = 0;
-  #listening = null;
+  /** @type {?AbortController} */
+  #connection = null;
 
   connectedCallback() {
     this.#root.adoptedStyleSheets = [styles];
-    this.manager ??= new TimerManager({ server: this.getAttribute("server") ?? undefined });
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    const on = (type, listener) => this.manager.addEventListener(type, listener, { signal });
+    const manager = (this.manager ??= new TimerManager({ server: this.getAttribute("server") ?? undefined }));
+    this.#connection = new AbortController();
+    const { signal } = this.#connection;
+    /** @param {string} type @param {(event: CustomEvent) => void} listener */
+    const on = (type, listener) =>
+      manager.addEventListener(type, /** @type {EventListener} */ (listener), { signal });
     on("change", () => this.#show());
     on("tick", () => this.#showTime());
-    on("transition", ({ detail }) => this.#tell(detail));
-    on("problem", ({ detail }) => this.#complain(detail));
-    this.manager.connect();
-    this.#speak();
+    on("transition", ({ detail }) => this.#onTransition(detail));
+    on("problem", ({ detail }) => this.#showError(detail));
+    manager.connect();
+    this.#localize();
   }
 
   disconnectedCallback() {
     clearTimeout(this.#noticeTimer);
-    this.#listening.abort();
-    this.manager.disconnect();
+    this.#connection?.abort();
+    this.manager?.disconnect();
   }
 
+  /** @param {string} name */
   attributeChangedCallback(name) {
-    if (!this.#parts) return;
-    if (name === "lang") this.#speak();
-    else if (name === "issue") this.#parts.input.value = this.getAttribute("issue") ?? "";
+    if (!this.#view) return;
+    if (name === "lang") this.#localize();
+    else if (name === "issue") this.#view.input.value = this.getAttribute("issue") ?? "";
     else this.#show();
   }
 
-  /** Say everything in the language of the element, of its page, or of the browser. */
-  async #speak() {
-    const { lang } = this.closest("[lang]:not([lang=''])") ?? { lang: navigator.language };
-    this.#asked = lang;
-    const { language, strings } = await stringsFor(lang);
-    if (this.#asked !== lang) return;
-    [this.#language, this.#strings] = [language, strings];
-    this.#build();
+  /** Build the view in the language of the element, of its page, or of the browser. */
+  async #localize() {
+    const element = /** @type {?HTMLElement} */ (this.closest("[lang]:not([lang=''])"));
+    const requested = element?.lang ?? navigator.language;
+    this.#requested = requested;
+    const { language, strings } = await stringsFor(requested);
+    const { manager } = this;
+    if (this.#requested !== requested || !manager) return;
+    this.#cards.clear();
+    this.#view = createView(language, strings, {
+      issue: this.#view?.input.value ?? this.getAttribute("issue") ?? "",
+      isEmbedded: manager.api.isEmbedded,
+      onSignIn: () => manager.signIn(),
+      onSignOut: () => manager.signOut(),
+      onRetry: () => manager.refresh(),
+      onInput: () => this.#showMistake(),
+      onSubmit: (event) => this.#submit(event),
+    });
+    this.#root.replaceChildren(this.#view.section);
     this.#show();
   }
 
-  // ---------------------------------------------------------------- what there is
-
-  #build() {
-    const t = this.#strings;
-    const value = this.#parts?.input.value ?? this.getAttribute("issue") ?? "";
-    this.#cards.clear();
-    const parts = (this.#parts = {
-      today: h("span", { role: "timer", ariaLive: "off", ariaLabel: t.today, part: "today" }),
-      signOut: button("plain", t.signOut, () => this.manager.signOut()),
-      why: h("p"),
-      signIn: button("primary", t.signIn, () => this.manager.signIn()),
-      trouble: h("span"),
-      tryNow: button("", t.tryNow, () => this.manager.refresh()),
-      list: h("ul", { part: "timers", role: "list" }),
-      loading: h("p", { part: "loading" }, t.loading),
-      none: h("p", { part: "empty" }, t.none, h("span", {}, t.noneHint)),
-      input: h("input", {
-        id: "issue",
-        part: "input",
-        autocomplete: "off",
-        spellcheck: false,
-        placeholder: t.placeholder,
-        value,
-        oninput: () => this.#mark(),
-      }),
-      mistake: h("p", { id: "mistake", part: "mistake", hidden: true }),
-      notice: h("p", { part: "notice", role: "status" }),
-      // What appears together with its place is not read out.
-      spoken: h("p", { className: "spoken", ariaLive: "polite" }),
-    });
-    parts.input.setAttribute("aria-describedby", "mistake");
-    parts.bar = h(
-      "div",
-      { part: "bar" },
-      h("span", {}, t.today, parts.today),
-      this.manager.api.isEmbedded ? parts.signOut : "",
-    );
-    parts.gate = h("div", { part: "sign-in" }, parts.why, parts.signIn);
-    parts.banner = h("div", { part: "banner" }, parts.trouble, parts.tryNow);
-    parts.form = h(
-      "form",
-      { part: "form", noValidate: true, onsubmit: (event) => this.#submit(event) },
-      h("label", { htmlFor: "issue" }, t.issue, parts.input),
-      h("button", { part: "button primary" }, t.start),
-      parts.mistake,
-    );
-    this.#root.replaceChildren(
-      h(
-        "section",
-        { part: "widget", lang: this.#language, ariaLabel: t.widget },
-        parts.bar,
-        parts.gate,
-        parts.loading,
-        parts.banner,
-        parts.list,
-        parts.none,
-        parts.form,
-        parts.notice,
-        parts.spoken,
-      ),
-    );
-  }
+  // ---------------------------------------------------------------- showing
 
   #show() {
-    if (!this.#parts) return;
-    const { phase, isConnected, isExpired, timers, waiting } = this.manager.state;
-    const parts = this.#parts;
-    const t = this.#strings;
+    const view = this.#view;
+    if (!view || !this.manager) return;
+    const { state } = this.manager;
     const focused = this.#root.activeElement;
-    const place = [...parts.list.children].findIndex((item) => item.contains(focused));
-    const isReady = phase === "ready";
-    const isCompact = this.hasAttribute("compact");
-
-    parts.bar.hidden = !isReady || isCompact;
-    parts.gate.hidden = phase !== "signed-out";
-    parts.why.textContent = isExpired ? `${t.expired} ${waiting ? t.kept(waiting) : ""}` : t.signedOut;
-    parts.loading.hidden = phase !== "loading" || !isConnected;
-    parts.banner.hidden = isConnected;
-    parts.trouble.textContent = this.#trouble(waiting ? t.waiting(waiting) : t.again);
-    // Of what waits, the notice has told.
-    const trouble = isConnected || waiting ? "" : parts.trouble.textContent;
-    set(parts.spoken, isExpired ? parts.why.textContent : trouble);
-    parts.list.hidden = timers.length === 0 || phase === "signed-out";
-    parts.none.hidden = !isReady || timers.length > 0 || isCompact;
-    parts.form.hidden = !isReady || (isCompact && timers.length > 0);
-
-    const cards = timers.map((timer) => {
-      const { key } = timer;
-      const card = this.#cards.get(key) ?? new Card((action) => this.#steer(key, action));
-      card.show(timer, t, { language: this.#language, now: this.manager.now, isConnected });
-      return [key, card];
-    });
-    this.#cards = new Map(cards);
-    const items = cards.map(([, { item }]) => item);
-    // Moving an element takes the focus from it.
-    if (
-      items.length !== parts.list.children.length ||
-      items.some((item, i) => item !== parts.list.children[i])
-    ) {
-      parts.list.replaceChildren(...items);
-    }
+    const place = [...view.list.children].findIndex((item) => item.contains(focused));
+    showPhase(view, state, this.hasAttribute("compact"));
+    showConnection(view, state);
+    this.#showTimers(view, state);
     this.#showTime();
-    // What had the focus was moved or has gone. Nothing that a second Enter would press is to have it then.
-    for (const one of [focused, items[place] ?? items.at(-1), parts.input, parts.signIn]) {
-      if (focused && !this.#root.activeElement) one?.focus();
+    // The focused element was moved or removed. A second Enter must not press another button.
+    const items = [...view.list.children];
+    for (const one of [focused, items[place] ?? items.at(-1), view.input, view.signIn]) {
+      if (focused && !this.#root.activeElement && one instanceof HTMLElement) one.focus();
+    }
+  }
+
+  /** @param {View} view @param {State} state */
+  #showTimers({ list, language, strings }, { timers, isConnected }) {
+    const context = { language, now: this.manager?.now ?? 0, isConnected };
+    const former = this.#cards;
+    this.#cards = new Map();
+    for (const timer of timers) {
+      const { key } = timer;
+      const card = former.get(key) ?? new Card((action) => this.#act(key, action));
+      card.show(timer, strings, context);
+      this.#cards.set(key, card);
+    }
+    const items = [...this.#cards.values()].map(({ item }) => item);
+    // Elements lose the focus when they are moved.
+    if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
+      list.replaceChildren(...items);
     }
   }
 
   #showTime() {
-    if (!this.#parts) return;
-    const { timers } = this.manager.state;
-    for (const timer of timers) this.#cards.get(timer.key)?.showTime(this.manager.active(timer));
-    const { today } = this.manager;
-    this.#parts.today.textContent = today === null ? "–" : clockTime(today);
+    const { manager } = this;
+    if (!this.#view || !manager) return;
+    for (const timer of manager.state.timers) this.#cards.get(timer.key)?.showTime(manager.active(timer));
+    this.#view.today.textContent = manager.today === null ? "–" : clockTime(manager.today);
   }
 
-  // ---------------------------------------------------------------- what is done
+  // ---------------------------------------------------------------- actions
 
-  #steer(key, action) {
-    const timer = this.manager.state.timers.find((one) => one.key === key);
-    if (!timer) return;
-    this.#notify(
-      this.#strings.did[action](nameOf(timer, this.#strings), clockTime(this.manager.active(timer))),
-    );
-    this.manager[action](timer.id);
+  /** @param {string} key @param {"pause" | "resume" | "stop"} action */
+  #act(key, action) {
+    const { manager } = this;
+    const timer = manager?.state.timers.find((one) => one.key === key);
+    if (!this.#view || !manager || !timer) return;
+    const { strings } = this.#view;
+    this.#notify(strings.did[action](issueName(timer, strings), clockTime(manager.active(timer))));
+    manager[action](timer.id);
   }
 
+  /** @param {SubmitEvent} event */
   #submit(event) {
     event.preventDefault();
-    const { mistake, ...issue } = parseIssue(this.#parts.input.value, this.getAttribute("repo"));
-    this.#mark(mistake);
-    if (mistake) return this.#parts.input.focus();
-    this.#parts.input.value = "";
-    const open = this.manager.state.timers.find((timer) => isOn(timer, issue));
-    if (open?.status === "paused") return this.#steer(open.key, "resume");
+    const { manager } = this;
+    if (!this.#view || !manager) return;
+    const { input, strings } = this.#view;
+    const issue = parseIssue(input.value, this.getAttribute("repo"));
+    if ("mistake" in issue) {
+      this.#showMistake(strings.mistakes[issue.mistake]);
+      return input.focus();
+    }
+    this.#showMistake();
+    input.value = "";
+    const open = manager.state.timers.find((timer) => isOn(timer, issue));
+    if (open?.status === "paused") return this.#act(open.key, "resume");
     const name = `${issue.github_repo}#${issue.github_issue_number}`;
-    if (open) return this.#notify(this.#strings.already(name));
-    this.#notify(this.#strings.did.start(name));
-    this.manager.start(issue);
+    if (open) return this.#notify(strings.already(name));
+    this.#notify(strings.did.start(name));
+    manager.start(issue);
   }
 
-  #mark(mistake) {
-    const { input, mistake: place } = this.#parts;
-    input.ariaInvalid = Boolean(mistake);
-    place.hidden = !mistake;
-    place.textContent = mistake ? this.#strings.mistakes[mistake] : "";
+  /** @param {string} [text] */
+  #showMistake(text = "") {
+    if (!this.#view) return;
+    const { input, mistake } = this.#view;
+    input.ariaInvalid = String(Boolean(text));
+    mistake.hidden = !text;
+    mistake.textContent = text;
   }
 
-  // ---------------------------------------------------------------- what is told
+  // ---------------------------------------------------------------- events
 
-  /** Tell the page. */
-  #announce(name, detail) {
+  /** Dispatch an event to the page. @param {string} name @param {object} detail */
+  #dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(`issue-timer:${name}`, { bubbles: true, composed: true, detail }));
   }
 
-  #tell({ action, timer, isOwn }) {
-    this.#announce(action, { timer, isOwn });
-    if (!isOwn && this.#strings) this.#notify(this.#strings.elsewhere[action](nameOf(timer, this.#strings)));
+  /** @param {Events["transition"]} transition */
+  #onTransition({ action, timer, isOwn }) {
+    this.#dispatch(action, { timer, isOwn });
+    if (isOwn || !this.#view) return;
+    const { strings } = this.#view;
+    this.#notify(strings.elsewhere[action](issueName(timer, strings)));
   }
 
-  #complain(detail) {
-    this.#announce("problem", detail);
-    const { code, message } = detail;
-    if (!this.#strings) return;
-    const t = this.#strings;
-    if (code === "waiting") return this.#notify(this.#trouble(t.problems.waiting));
-    // The server speaks English.
-    const reason = message ? h("span", { lang: "en" }, message) : code === "failed" ? t.offline : "";
-    this.#notify([t.problems[code], " ", reason], true);
+  /** @param {Events["problem"]} problem */
+  #showError(problem) {
+    this.#dispatch("problem", problem);
+    if (!this.#view || !this.manager) return;
+    const { code, message } = problem;
+    const { strings } = this.#view;
+    const text = strings.problems[code];
+    if (code === "waiting") return this.#notify(`${connectionTrouble(this.manager.state, strings)} ${text}`);
+    // The server's messages are in English.
+    const reason = message ? h("span", { lang: "en" }, message) : code === "failed" ? strings.offline : "";
+    this.#notify([text, " ", reason], true);
   }
 
-  /** @returns {string} why something has to wait, and what is done about it */
-  #trouble(rest) {
-    return `${this.manager.state.isBusy ? this.#strings.busy : this.#strings.offline} ${rest}`;
-  }
-
-  #notify(text, isProblem = false) {
-    const { notice } = this.#parts;
+  /** @param {string | (string | Node)[]} content */
+  #notify(content, isProblem = false) {
+    if (!this.#view) return;
+    const { notice } = this.#view;
     clearTimeout(this.#noticeTimer);
-    notice.replaceChildren(...[text].flat());
+    notice.replaceChildren(...[content].flat());
     notice.classList.toggle("problem", isProblem);
-    // A problem stays until something else is to be said.
+    // A problem stays until the next notice.
     if (!isProblem) this.#noticeTimer = setTimeout(() => (notice.textContent = ""), NOTICE_MS);
   }
 }
 
-/** A timer's place in the list. */
-class Card {
-  #name = h("bdi");
-  #link = h("a", { part: "title" });
-  #state = h("span", { part: "state" });
-  #rest = h("span");
-  #clock = h("span", { part: "clock", role: "timer", ariaLive: "off" });
-  #toggle;
-  #stop;
-
-  /** @param {(action: "pause" | "resume" | "stop") => void} steer */
-  constructor(steer) {
-    this.#toggle = button("", "", () => steer(this.#toggle.classList.contains("pause") ? "pause" : "resume"));
-    this.#stop = button("", "", () => steer("stop"));
-    this.#link.append(this.#name);
-    this.item = h(
-      "li",
-      { tabIndex: -1 },
-      h("div", { className: "what" }, this.#link, h("div", { part: "details" }, this.#state, this.#rest)),
-      h("div", { className: "steer" }, this.#clock, this.#toggle, this.#stop),
-    );
-  }
-
-  show(timer, t, { language, now, isConnected }) {
-    const isRunning = timer.status === "running";
-    const name = nameOf(timer, t);
-    this.item.part = this.item.className = `timer ${timer.status}`;
-    set(this.#name, timer.github_issue_title || name);
-    if (timer.github_issue_url) this.#link.href = timer.github_issue_url;
-    else this.#link.removeAttribute("href");
-    set(this.#state, isRunning ? t.running : t.paused);
-    const details = [
-      // What keeps its own direction in a line of the other (Unicode's FSI and PDI).
-      timer.github_issue_title && `\u2068${name}\u2069`,
-      t.since(shortTime(timer.start_time, language, now)),
-      t.sources[timer.source],
-      timer.is_pending && !isConnected && t.unsent,
-    ];
-    set(
-      this.#rest,
-      details
-        .filter(Boolean)
-        .map((one) => ` · ${one}`)
-        .join(""),
-    );
-    this.#clock.ariaLabel = name;
-    for (const [element, action] of [
-      [this.#toggle, isRunning ? "pause" : "resume"],
-      [this.#stop, "stop"],
-    ]) {
-      element.part = element.className = `button ${action}`;
-      set(element, t[action]);
-      element.ariaLabel = `${t[action]} ${name}`;
-    }
-  }
-
-  showTime(seconds) {
-    set(this.#clock, clockTime(seconds));
-  }
+/**
+ * Show what the phase of the manager has on the screen.
+ *
+ * @param {View} view
+ * @param {State} state
+ * @param {boolean} isCompact
+ */
+function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isCompact) {
+  const { strings } = view;
+  const isReady = phase === "ready";
+  const hasTimers = timers.length > 0;
+  view.bar.hidden = !isReady || isCompact;
+  view.gate.hidden = phase !== "signed-out";
+  const kept = waiting ? strings.kept(waiting) : "";
+  view.reason.textContent = isExpired ? `${strings.expired} ${kept}` : strings.signedOut;
+  view.loading.hidden = phase !== "loading" || !isConnected;
+  view.list.hidden = !hasTimers || phase === "signed-out";
+  view.none.hidden = !isReady || hasTimers || isCompact;
+  view.form.hidden = !isReady || (isCompact && hasTimers);
 }
 
-function nameOf(timer, t) {
-  return timer.github_repo
-    ? `${timer.github_repo}#${timer.github_issue_number}`
-    : timer.description || t.noIssue;
+/**
+ * Show that the server cannot be reached, and what happens then.
+ *
+ * @param {View} view
+ * @param {State} state
+ */
+function showConnection({ strings, banner, trouble, spoken, reason }, state) {
+  const { isConnected, isExpired, waiting } = state;
+  const remedy = waiting ? strings.waiting(waiting) : strings.again;
+  banner.hidden = isConnected;
+  trouble.textContent = `${connectionTrouble(state, strings)} ${remedy}`;
+  // The notice has reported pending actions.
+  const text = isConnected || waiting ? "" : trouble.textContent;
+  setText(spoken, (isExpired && reason.textContent) || text);
 }
 
-/** @returns {string} HH:MM:SS */
-function clockTime(seconds) {
-  return [seconds / 3600, (seconds / 60) % 60, seconds % 60]
-    .map((part) => String(Math.floor(part)).padStart(2, "0"))
-    .join(":");
+/** @param {State} state @param {Strings} strings */
+function connectionTrouble({ isBusy }, strings) {
+  return isBusy ? strings.busy : strings.offline;
 }
 
-function shortTime(time, language, now) {
-  const date = new Date(time);
-  const isToday = date.toDateString() === new Date(now).toDateString();
-  const day = isToday ? {} : { month: "short", day: "numeric" };
-  return date.toLocaleString(language, { ...day, hour: "numeric", minute: "2-digit" });
-}
-
-/** Change a text if it is another: what did not change is not to be read out or painted again. */
-function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function button(part, text, onclick) {
-  return h("button", { type: "button", part: `button ${part}`, onclick }, text);
-}
-
-/** Make an element; the names of a part are its classes, too. */
-function h(name, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  if (properties.part) element.className = properties.part;
-  element.append(...children);
-  return element;
-}
-
-customElements.define("issue-timer", IssueTimerElement);
+// A page may load this module from two addresses.
+if (!customElements.get("issue-timer")) customElements.define("issue-timer", IssueTimerElement);

@@ -1,7 +1,6 @@
 """Putting web/ where CloudFront serves it from."""
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import rjsmin
-
+from deployed_stack.javascript import BUNDLES, bundled, minified
 from deployed_stack.stack import DeployedStack
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
 # A picture of yesterday does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
-# A style sheet that a script has as a text, and what says nothing in it or no more than one space does.
-_STYLE_SHEET = re.compile(r"(?<=replaceSync\(`)[^`]*")
-_SPARE = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
 
 
 @dataclass(frozen=True)
@@ -109,16 +104,10 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
 
 
 def served(path: Path) -> bytes:
-    """Return what is served of a file: scripts without comments and spare white space, all else as it is."""
-    if path.suffix == ".js":
-        # It takes template literals within others apart; a test sees to it that there are none it spoils.
-        text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
-        return _STYLE_SHEET.sub(_squeezed, text).encode()
-    return path.read_bytes()
-
-
-def _squeezed(style_sheet: re.Match[str]) -> str:
-    return _SPARE.sub(lambda spare: spare[1] or spare[2] or spare[3] or " ", style_sheet[0])
+    """Return a file as it is served: scripts are minified, and those of `BUNDLES` include their imports."""
+    if path.suffix != ".js":
+        return path.read_bytes()
+    return (bundled(path) if path.name in BUNDLES else minified(path)).encode()
 
 
 def _files(folder: Path) -> dict[str, Path]:

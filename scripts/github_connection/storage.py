@@ -9,25 +9,13 @@ from deployed_stack.secret_pair import SecretPair
 
 
 def credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the API's credential, which need not exist.
-
-    Raises
-    ------
-    ToolError
-        The stack was deployed by a version without one.
-    """
-    return _output(stack, "GitHubCredentialName")
+    """Return the name of the parameter for the API's credential, which need not exist."""
+    return stack.outputs["GitHubCredentialName"]
 
 
 def oauth_credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the credentials of signing in, which need not exist.
-
-    Raises
-    ------
-    ToolError
-        The stack was deployed by a version without one.
-    """
-    return _output(stack, "OAuthCredentialName")
+    """Return the name of the parameter for the credentials of signing in, which need not exist."""
+    return stack.outputs["OAuthCredentialName"]
 
 
 def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, str]) -> None:
@@ -65,10 +53,3 @@ def require_no_rotation(stack: DeployedStack) -> None:
 def webhook_secret(stack: DeployedStack) -> SecretPair:
     """Return the secret that GitHub's deliveries are signed with, and the one before it."""
     return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])
-
-
-def _output(stack: DeployedStack, name: str) -> str:
-    try:
-        return stack.outputs[name]
-    except KeyError:
-        raise ToolError("The stack is of an older version: deploy it anew first.") from None

@@ -1,11 +1,10 @@
-"""The checks of a release; each returns what is wrong as sentences."""
+"""The checks of a release; each yields its complaints as sentences."""
 
 import json
 import os
 import re
 import subprocess
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ import yaml
 from release.openapi_changes import breaking_changes
 
 _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
-# https://semver.org: releases have no suffix here.
+# https://semver.org. A release has no suffix; between releases, the version is the next one and ".dev0".
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
@@ -57,37 +56,45 @@ def check_tree(root: Path) -> Iterator[str]:
 
 
 def check_versions(root: Path) -> Iterator[str]:
-    """Every place names the same version, one of the form 1.2.3."""
+    """Every place names the same version."""
     core = root / "layers" / "timer_core"
     init = (core / "timer_core" / "__init__.py").read_text()
     named = re.search(r'^__version__ = "(.*)"$', init, re.MULTILINE)
     template = yaml.load((root / "template.yaml").read_text(), Loader=_TemplateLoader)  # noqa: S506
     found = {
-        "pyproject.toml": _toml(root / "pyproject.toml")["project"]["version"],
+        "pyproject.toml": _version(root),
         "layers/timer_core/pyproject.toml": _toml(core / "pyproject.toml")["project"]["version"],
         "timer_core.__version__": named[1] if named else None,
         "template.yaml (Metadata)": template.get("Metadata", {}).get("IssueTimer", {}).get("Version"),
         "docs/openapi.json": json.loads((root / "docs" / "openapi.json").read_text())["info"]["version"],
-        "CHANGELOG.md": next((r.version for r in changelog(root) if r.version != "Unreleased"), None),
     }
     if len(set(found.values())) > 1:
         yield "The versions differ: " + ", ".join(f"{place} {version}" for place, version in found.items())
-    version = found["pyproject.toml"]
+
+
+def check_release(root: Path) -> Iterator[str]:
+    """Compare the version with the newest release in the changelog."""
+    version = _version(root)
+    newest = next(iter(_released(root)), None)
     if not _VERSION.fullmatch(version):
-        yield f"{version} is no version of the form 1.2.3."
+        yield f"{version} is not the version of a release, such as 1.2.3."
+    elif newest is None:
+        yield f"CHANGELOG.md: there is no section for {version}."
+    elif newest.version != version:
+        yield f"The version is {version}, and the newest release in CHANGELOG.md is {newest.version}."
 
 
 def check_changelog(root: Path, today: date) -> Iterator[str]:
-    """Sections are in order, dated and not empty, and nothing is left unreleased."""
+    """Sections are in order, dated and not empty; nothing is left under [Unreleased]."""
     unreleased, *releases = changelog(root)
     if unreleased.version != "Unreleased":
         yield "CHANGELOG.md: the first section is not [Unreleased]."
         return
     if unreleased.text:
-        yield "CHANGELOG.md: what is under [Unreleased] belongs under a version."
+        yield "CHANGELOG.md: the entries under [Unreleased] belong under a version."
     for release in releases:
         if not re.search(r"^- .", release.text, re.MULTILINE):
-            yield f"CHANGELOG.md: {release.version} says nothing."
+            yield f"CHANGELOG.md: {release.version} has no entries."
         try:
             if date.fromisoformat(release.date or "") > today:
                 yield f"CHANGELOG.md: {release.version} is dated in the future."
@@ -99,14 +106,14 @@ def check_changelog(root: Path, today: date) -> Iterator[str]:
 
 
 def check_openapi(root: Path) -> Iterator[str]:
-    """docs/openapi.json is what the code serves; what breaks clients has a new major version."""
+    """docs/openapi.json is what the code serves, and a change that breaks clients has a new major version."""
     written = (root / "docs" / "openapi.json").read_text()
     os.environ |= {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
     from timelogs import api, specification
 
     if specification.document(api.app) != written:
         yield "docs/openapi.json is not what the code serves: make openapi"
-    releases = [release.version for release in changelog(root) if release.version != "Unreleased"]
+    releases = [release.version for release in _released(root)]
     if len(releases) < 2:
         return
     current, former = releases[:2]
@@ -120,22 +127,8 @@ def check_openapi(root: Path) -> Iterator[str]:
         yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
 
 
-def check_upgrades(root: Path) -> Iterator[str]:
-    """One can try to upgrade from the release before this one."""
-    releases = [release.version for release in changelog(root) if release.version != "Unreleased"]
-    for former in releases[1:2]:
-        archive = root / "tests" / "releases" / f"timer_core-{former}.zip"
-        if not archive.exists():
-            yield f"There is no tests/releases/{archive.name}: the README.md there says how it is made."
-            continue
-        with zipfile.ZipFile(archive) as packed:
-            init = packed.read("timer_core/__init__.py").decode()
-        if f'__version__ = "{former}"' not in init:
-            yield f"tests/releases/{archive.name} holds another version."
-
-
 def check_requirements(root: Path) -> Iterator[str]:
-    """Each file of requirements/ is compiled, and what runs in Lambda is locked with hashes."""
+    """Each file of requirements/ is compiled, and packages that run in Lambda are locked with hashes."""
     for wanted in sorted((root / "requirements").glob("*.in")):
         locked = _compiled(root, wanted.stem)
         if not locked.exists():
@@ -143,15 +136,15 @@ def check_requirements(root: Path) -> Iterator[str]:
             continue
         text = locked.read_text()
         pins = {_normal(pin["name"]): pin["version"] for pin in _PIN.finditer(text)}
-        # What Lambda's runtime brings along is named in a comment at the end.
-        brought = {_normal(line[2:]) for line in text.splitlines() if line.startswith("# ")}
+        # A comment at the end names the packages that Lambda's runtime has.
+        in_runtime = {_normal(line[2:]) for line in text.splitlines() if line.startswith("# ")}
         for line in wanted.read_text().splitlines():
             match = _WANTED.match(line)
             if match is None:
                 continue
             name, pinned = _normal(match["name"]), pins.get(_normal(match["name"]))
             is_wanted = pinned is not None and match["version"] in {None, pinned}
-            if not is_wanted and name not in brought:
+            if not is_wanted and name not in in_runtime:
                 yield f"{locked.relative_to(root)} does not have {line}: make requirements"
         if "layers" in locked.relative_to(root).parts:
             for line in text.replace("\\\n", " ").splitlines():
@@ -171,7 +164,7 @@ def check_licence(root: Path) -> Iterator[str]:
 
 
 def check_docs(root: Path) -> Iterator[str]:
-    """Links in documents lead somewhere, and the commands of make that they name exist."""
+    """Links in documents have targets, and the `make` commands that documents name exist."""
     targets = {match["name"] for match in _TARGET.finditer((root / "Makefile").read_text())}
     for path in _documents(root):
         name, text = path.relative_to(root), path.read_text()
@@ -196,9 +189,9 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
     return {
         "the working tree": lambda: check_tree(root),
         "the versions": lambda: check_versions(root),
+        "the release": lambda: check_release(root),
         "the changelog": lambda: check_changelog(root, today),
         "the API": lambda: check_openapi(root),
-        "the upgrades": lambda: check_upgrades(root),
         "the requirements": lambda: check_requirements(root),
         "the licence": lambda: check_licence(root),
         "the documents": lambda: check_docs(root),
@@ -206,7 +199,7 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
 
 
 class _TemplateLoader(yaml.SafeLoader):
-    """Reads a template of CloudFormation, whose functions do not matter here."""
+    """Reads a CloudFormation template; its intrinsic functions do not matter here."""
 
 
 _TemplateLoader.add_multi_constructor("!", lambda *_: None)
@@ -227,6 +220,16 @@ def _compiled(root: Path, name: str) -> Path:
     own = root / "requirements" / f"{name}.txt"
     layer = {"layer": "timer_core"}.get(name, name)
     return own if own.exists() else root / "layers" / layer / "requirements.txt"
+
+
+def _released(root: Path) -> list[Release]:
+    """Return the sections of the changelog but [Unreleased], newest first."""
+    return [release for release in changelog(root) if release.version != "Unreleased"]
+
+
+def _version(root: Path) -> str:
+    version: str = _toml(root / "pyproject.toml")["project"]["version"]
+    return version
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deployed_stack.sign_in import CALLBACK_PATH
 from local_stack import LocalStack, free_port
+from tests.browser.seed import finished_timer, put_timers
+from tests.browser.timesheet import Timesheet, open_timesheet
 from tests.browser.widget import Widget, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -195,6 +197,21 @@ def ann(github: FakeGitHub) -> Account:
 def ann_page(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Page:
     """The page with Ann signed in."""
     return sign_in(open_page(), ann)
+
+
+@pytest.fixture
+def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
+    """Ann's Time page, with entries on three days."""
+    put_timers(
+        site,
+        [
+            finished_timer(ann, 1, "09:00", 90, 7, description="Say hello"),
+            finished_timer(ann, 1, "14:00", 20, 8),
+            finished_timer(ann, 2, "10:00", 45, None, description="Planning"),
+            finished_timer(ann, 40, "10:00", 30, 7, repo="octocat/spoon-knife"),
+        ],
+    )
+    return open_timesheet(open_page, sign_in, ann)
 
 
 class NewWidget(Protocol):

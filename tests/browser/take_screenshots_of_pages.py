@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.past import REPO, put, worked
+from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
 from tests.browser.widget import Widget
 
@@ -50,16 +50,16 @@ def test_pages(
     ann = github.new_user(NAMES[scheme, width])
     chance = random.Random(width)
     starts = ("08:30", "10:15", "13:00", "15:45")
-    put(
+    put_timers(
         site,
         [
-            titled(worked(ann, ago, start, chance.randint(20, 100), chance.choice([*TITLES])))
+            titled(finished_timer(ann, ago, start, chance.randint(20, 100), chance.choice([*TITLES])))
             for ago in range(1, 30)
             if ago % 7 < 5
             for start in chance.sample(starts, chance.randint(2, 4))
         ],
     )
-    put(site, [worked(ann, 1, "17:40", 25, None, description="Planning the next week")])
+    put_timers(site, [finished_timer(ann, 1, "17:40", 25, None, description="Planning the next week")])
     size = {"width": width, "height": 1000 if width > 1000 else 780}
     sheet = open_timesheet(open_page, sign_in, ann, color_scheme=scheme, viewport=size)
     page = sheet.page
@@ -87,7 +87,7 @@ def test_pages(
     take("history")
     page.get_by_role("button", name="Edit").nth(1).click()
     take("edit")
-    tokens(page)
+    create_tokens(page)
     scroll_to("body")
     take("tokens")
     page.goto("/embed.html")
@@ -97,11 +97,11 @@ def test_pages(
     take("embed")
 
 
-def tokens(page: Page) -> None:
+def create_tokens(page: Page) -> None:
     page.goto("/account.html")
-    for name, may in (("Editor plugin", "read and write"), ("Weekly report", "read")):
+    for name, scope in (("Editor plugin", "read and write"), ("Weekly report", "read only")):
         page.get_by_label("Name").fill(name)
-        page.get_by_label("May").select_option(may)
-        page.get_by_role("button", name="Make token").click()
-        expect(page.get_by_text(f"{name} is made.")).to_be_visible()
+        page.get_by_label("Access").select_option(scope)
+        page.get_by_role("button", name="Create token").click()
+        expect(page.get_by_text(f"Token {name} created.")).to_be_visible()
     page.evaluate("document.activeElement.blur()")

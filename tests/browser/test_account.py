@@ -1,4 +1,4 @@
-"""Tokens, one's own data, and leaving, on the page."""
+"""The Account page: tokens, the export and the deletion of the account."""
 
 import json
 from pathlib import Path
@@ -14,41 +14,41 @@ from tests.support.fake_github.model import Account
 
 @pytest.fixture
 def account_page(ann_page: Page) -> Page:
-    """The page of Ann's tokens and of her account."""
+    """Ann's Account page."""
     ann_page.get_by_role("link", name="Account").click()
     expect(ann_page.get_by_role("region", name="Account")).to_be_visible()
     return ann_page
 
 
-def make_token(page: Page, name: str, may: str = "read", last_day: str = "") -> str:
+def create_token(page: Page, name: str, scope: str = "read only", valid_until: str = "") -> str:
     page.get_by_label("Name").fill(name)
-    page.get_by_label("May").select_option(may)
-    page.get_by_label("Last day").fill(last_day)
-    page.get_by_role("button", name="Make token").click()
-    expect(page.get_by_role("status")).to_have_text(f"{name} is made.")
+    page.get_by_label("Access").select_option(scope)
+    page.get_by_label("Valid until").fill(valid_until)
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_role("status")).to_have_text(f"Token {name} created.")
     return page.get_by_label("Your new token").input_value()
 
 
-def test_a_token_made_on_the_page_works_without_a_browser(
+def test_a_token_created_on_the_page_authenticates_requests(
     account_page: Page, site: Site, ann: Account
 ) -> None:
-    token = make_token(account_page, "editor", "read and write")
+    token = create_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
     (timer,) = site.get("/api/timelogs/", token)["results"]
     assert timer["user"] == ann.id
 
 
-def test_a_token_that_may_read_may_not_write(account_page: Page, site: Site) -> None:
-    token = make_token(account_page, "report", "read")
+def test_a_read_only_token_cannot_write(account_page: Page, site: Site) -> None:
+    token = create_token(account_page, "report")
     assert site.get("/api/timelogs/", token)["results"] == []
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 403
 
 
-def test_a_token_is_shown_once_and_its_name_afterwards(account_page: Page) -> None:
-    token = make_token(account_page, "report", last_day="2099-12-31")
+def test_a_token_is_shown_only_once(account_page: Page) -> None:
+    token = create_token(account_page, "report", valid_until="2099-12-31")
     item = account_page.get_by_role("region", name="API tokens").get_by_role("listitem")
     expect(item).to_contain_text("report")
-    expect(item).to_contain_text("may read · ")
+    expect(item).to_contain_text("read only · ")
     expect(item).to_contain_text("expires Dec 31, 2099 · never used")
     account_page.reload()
     expect(item).to_contain_text("report")
@@ -58,28 +58,28 @@ def test_a_token_is_shown_once_and_its_name_afterwards(account_page: Page) -> No
 
 def test_a_token_can_be_copied(account_page: Page) -> None:
     account_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    token = make_token(account_page, "report")
+    token = create_token(account_page, "report")
     account_page.get_by_role("button", name="Copy").click()
     expect(account_page.get_by_role("status")).to_have_text("Copied.")
     assert account_page.evaluate("navigator.clipboard.readText()") == token
 
 
-def test_a_mistake_in_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
+def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
     complaints.provoke(r"status of 400 .*/api/auth/tokens/$")
     account_page.get_by_label("Name").fill("report")
-    account_page.get_by_label("Last day").fill("2001-01-01")
-    account_page.get_by_role("button", name="Make token").click()
+    account_page.get_by_label("Valid until").fill("2001-01-01")
+    account_page.get_by_role("button", name="Create token").click()
     expect(account_page.get_by_role("status")).to_have_text("Must lie in the future.")
 
 
-def test_a_revoked_token_works_no_more(account_page: Page, site: Site) -> None:
-    token = make_token(account_page, "report")
+def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
+    token = create_token(account_page, "report")
     assert site.send("GET", "/api/timelogs/", token=token).status == 200
     account_page.get_by_role("button", name="Revoke report").click()
     account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
-    # One that runs may know the token for another minute.
+    # A running function may have the token in its cache for another minute.
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
 
@@ -92,8 +92,10 @@ def download(page: Page, folder: Path) -> Any:
     return json.loads(file.read_text())
 
 
-def test_one_takes_along_what_is_stored(account_page: Page, site: Site, ann: Account, tmp_path: Path) -> None:
-    token = make_token(account_page, "editor", "read and write")
+def test_the_export_contains_all_stored_data_but_no_token(
+    account_page: Page, site: Site, ann: Account, tmp_path: Path
+) -> None:
+    token = create_token(account_page, "editor", "read and write")
     timer = json.loads(site.send("POST", "/api/timelogs/start/", token=token).body)
     exported = download(account_page, tmp_path)
     assert exported.keys() >= {"profile", "tokens", "timers", "slots", "changes"}
@@ -103,7 +105,7 @@ def test_one_takes_along_what_is_stored(account_page: Page, site: Site, ann: Acc
     assert token not in json.dumps(exported)
 
 
-def test_the_export_has_the_timers_of_all_pages(account_page: Page, site: Site, tmp_path: Path) -> None:
+def test_the_export_joins_all_pages(account_page: Page, site: Site, tmp_path: Path) -> None:
     def answer(route: Route) -> None:
         cursor = int(route.request.url.partition("cursor=")[2] or 0)
         following = f"{site.url}/api/auth/me/export/?cursor={cursor + 1}" if cursor < 2 else None
@@ -114,10 +116,10 @@ def test_the_export_has_the_timers_of_all_pages(account_page: Page, site: Site, 
     assert download(account_page, tmp_path)["timers"] == [{"id": 0}, {"id": 1}, {"id": 2}]
 
 
-def test_an_account_is_deleted_only_when_that_is_confirmed(
+def test_an_account_is_deleted_after_confirmation(
     account_page: Page, sign_in: SignIn, site: Site, ann: Account
 ) -> None:
-    token = make_token(account_page, "editor", "read and write")
+    token = create_token(account_page, "editor", "read and write")
     assert site.send("POST", "/api/timelogs/start/", token=token).status == 201
     account_page.get_by_role("button", name="Delete account").click()
     expect(account_page.get_by_role("button", name="Cancel")).to_be_focused()
@@ -128,9 +130,11 @@ def test_an_account_is_deleted_only_when_that_is_confirmed(
 
     account_page.get_by_role("button", name="Delete account").click()
     account_page.get_by_role("button", name="Delete everything").click()
-    expect(account_page.get_by_role("status")).to_have_text("Everything is deleted.")
+    expect(account_page.get_by_role("status")).to_have_text(
+        "Your account and all its data have been deleted."
+    )
     assert account_page.context.cookies() == []
-    # What stays says that they have left.
+    # Only the marker of the deletion is left.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
         {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
     ]
@@ -141,7 +145,7 @@ def test_an_account_is_deleted_only_when_that_is_confirmed(
     expect(account_page.get_by_role("button", name="Revoke editor")).to_have_count(0)
 
 
-def test_the_keyboard_is_enough(account_page: Page) -> None:
+def test_the_account_page_is_usable_by_keyboard(account_page: Page) -> None:
     def tab_to(role: Any, name: str) -> None:
         target = account_page.get_by_role(role, name=name, exact=True)
         for _ in range(20):
@@ -161,7 +165,7 @@ def test_the_keyboard_is_enough(account_page: Page) -> None:
     account_page.keyboard.press("Enter")
     tab_to("button", "Revoke")
     account_page.keyboard.press("Enter")
-    expect(account_page.get_by_role("status")).to_have_text("report is revoked.")
+    expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_label("Name")).to_be_focused()
     tab_to("button", "Sign out everywhere")
     account_page.keyboard.press("Space")

@@ -1,4 +1,4 @@
-"""Signing in on somebody else's web site: in a popup, without cookies of another site."""
+"""Signing in on another site: in a popup, without third-party cookies."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.fake_github.model import Account
 
 
 def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:
-    """Open the popup of a page that is of one origin, and may claim to be of another."""
+    """Open the popup of a page of an origin, which may claim another."""
     page.goto(f"{origin}/?{urlencode({'stack': site.url, 'as': claiming or origin})}")
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Sign in").click()
@@ -21,7 +21,7 @@ def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = No
 
 
 def authorize(popup: Page, github: FakeGitHub, account: Account) -> None:
-    """Press the button, after which the popup closes by itself."""
+    """Press the button, which closes the popup."""
     github.signed_in = account
     button = popup.get_by_role("button", name="Authorize")
     with popup.expect_event("close"):
@@ -32,7 +32,7 @@ def call(page: Page, method: str, path: str, session: str) -> Any:
     return page.evaluate("args => call(...args)", [method, path, session])
 
 
-def test_the_popup_hands_a_session_to_the_page_that_opened_it(
+def test_the_popup_posts_the_session_to_the_page_that_opened_it(
     open_page: OpenPage, site: Site, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     page = open_page()
@@ -62,7 +62,7 @@ def test_the_page_renews_its_session(
     assert call(page, "GET", "/api/timelogs/", renewed["body"]["session"])["status"] == 200
 
 
-def test_the_page_may_not_manage_the_account(
+def test_the_session_of_another_site_cannot_manage_the_account(
     open_page: OpenPage,
     site: Site,
     github: FakeGitHub,
@@ -98,7 +98,7 @@ def test_a_page_that_claims_an_allowed_origin_gets_no_session(
     complaints.provoke(r"Failed to execute 'postMessage'")
     page = open_page()
     authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
-    # A message that was sent before would have come before.
+    # The popup's message would have arrived before this one.
     page.evaluate("new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })")
     assert [message["data"] for message in page.evaluate("messages")] == ["own"]
 
@@ -120,7 +120,7 @@ def test_a_page_of_another_origin_cannot_call_the_api(
     )
 
 
-def test_a_window_that_nobody_opened_keeps_the_session_to_itself(
+def test_a_window_without_an_opener_posts_the_session_to_nobody(
     open_page: OpenPage, github: FakeGitHub, other_sites: OtherSites, ann: Account
 ) -> None:
     github.signed_in = ann

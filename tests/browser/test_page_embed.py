@@ -1,4 +1,4 @@
-"""The page that shows how to put the widget into another page."""
+"""The Embed page."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 def snippet(page: Page) -> str:
-    """Return the lines that are shown, once they are."""
+    """Wait for the snippet and return it."""
     shown = page.get_by_role("region", name="HTML")
     expect(shown).not_to_be_empty()
     return shown.inner_text()
 
 
-def test_the_snippet_has_the_options_that_are_chosen(ann_page: Page, site: Site) -> None:
+def test_the_snippet_contains_the_selected_options(ann_page: Page, site: Site) -> None:
     ann_page.get_by_role("link", name="Embed").click()
     script = f'<script type="module" src="{site.url}/issue-timer.js"></script>\n'
     assert snippet(ann_page) == f"{script}<issue-timer></issue-timer>"
     ann_page.get_by_label("Colours").select_option("Dark")
     ann_page.get_by_label("Language").select_option("Deutsch")
-    ann_page.get_by_label("Repository that a number alone means").fill('octo-org/"hello"')
+    ann_page.get_by_label("Repository for numbers without one").fill('octo-org/"hello"')
     ann_page.get_by_label("Compact").check()
     options = 'theme="dark" lang="de" repo="octo-org/&quot;hello&quot;" compact'
     assert snippet(ann_page) == f"{script}<issue-timer {options}></issue-timer>"
 
 
-def test_the_preview_is_the_widget_with_these_options(ann_page: Page) -> None:
+def test_the_preview_is_the_widget_with_the_selected_options(ann_page: Page) -> None:
     ann_page.goto("/embed.html")
     preview = ann_page.get_by_role("region", name="Preview").locator("issue-timer")
     expect(preview.get_by_role("button", name="Start")).to_be_visible()
     ann_page.get_by_label("Language").select_option("Deutsch")
     expect(preview.get_by_role("button", name="Starten")).to_be_visible()
-    ann_page.get_by_label("Issue to begin with").fill("octo-org/hello-world#7")
+    ann_page.get_by_label("Initial issue").fill("octo-org/hello-world#7")
     expect(preview.get_by_label("Issue", exact=True)).to_have_value("octo-org/hello-world#7")
-    ann_page.get_by_label("Language").select_option("That of the page")
+    ann_page.get_by_label("Language").select_option("Same as the page")
     expect(preview.get_by_role("button", name="Start", exact=True)).to_be_visible()
     ann_page.get_by_label("Colours").select_option("Dark")
     assert preview.evaluate("element => getComputedStyle(element).colorScheme") == "dark"
@@ -54,8 +54,8 @@ def test_the_snippet_can_be_copied(ann_page: Page) -> None:
     assert ann_page.evaluate("navigator.clipboard.readText()") == snippet(ann_page)
 
 
-def test_who_is_not_signed_in_gets_the_snippet_too(open_page: OpenPage, site: Site) -> None:
+def test_the_snippet_is_shown_to_signed_out_visitors(open_page: OpenPage, site: Site) -> None:
     page = open_page()
     page.goto("/embed.html")
-    expect(page.get_by_role("region", name="Preview")).to_contain_text("Sign in to see it")
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("Sign in to see the widget")
     assert f"{site.url}/issue-timer.js" in snippet(page)

@@ -1,4 +1,4 @@
-"""How much time it was: in sum, per day and per issue."""
+"""The totals of the Time page: the sum, by day and by issue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.past import REPO, day, put, worked
+from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
-    """Ann's page; one of her timers went on over midnight."""
-    put(
+    """Ann's Time page; one of her timers ran over midnight."""
+    put_timers(
         site,
         [
-            worked(ann, 2, "22:30", 150, 7),
-            worked(ann, 3, "09:00", 240, 8),
-            worked(ann, 3, "14:00", 30, 7),
-            worked(ann, 200, "14:00", 60, 9),
+            finished_timer(ann, 2, "22:30", 150, 7),
+            finished_timer(ann, 3, "09:00", 240, 8),
+            finished_timer(ann, 3, "14:00", 30, 7),
+            finished_timer(ann, 200, "14:00", 60, 9),
         ],
     )
     return open_timesheet(open_page, sign_in, ann)
 
 
 def rows(sheet: Timesheet, table: str) -> list[list[str]]:
-    """Return what the cells of a table say."""
+    """Return the texts of a table's cells."""
     cells = (
         "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText.replaceAll('\\u00a0', ' ')))"
     )
@@ -43,22 +43,22 @@ def rows(sheet: Timesheet, table: str) -> list[list[str]]:
     return found
 
 
-def test_time_is_added_up_by_day_and_parted_at_midnight(sheet: Timesheet) -> None:
+def test_totals_by_day_split_timers_at_midnight(sheet: Timesheet) -> None:
     expect(sheet.total).to_have_text("7h")
     sheet.page.get_by_text("Days as a table").click()
     assert [time for _, time in rows(sheet, "Time per day")] == ["1h", "1h 30m", "4h 30m"]
 
 
-def test_time_is_added_up_by_issue_the_longest_first(sheet: Timesheet) -> None:
+def test_totals_by_issue_are_sorted_by_time(sheet: Timesheet) -> None:
     assert rows(sheet, "Time per issue") == [[f"{REPO}#8", "1", "4h"], [f"{REPO}#7", "2", "3h"]]
 
 
-def test_the_chart_says_in_words_what_it_shows(sheet: Timesheet) -> None:
-    date = day(3)
+def test_the_chart_has_a_description(sheet: Timesheet) -> None:
+    date = days_ago(3)
     chart = sheet.page.get_by_role("img", name=f"{date:%a} {date.day} {date:%b}, 4h\u00a030m")
     expect(chart).to_be_visible()
     expect(chart).to_have_accessible_name(re.compile("2h.20m a day on average, on 3 days"))
-    # The days without time have no bar.
+    # Bars of days without time have no height.
     bars = chart.locator(".bar")
     heights = bars.evaluate_all("bars => bars.map((bar) => bar.height.baseVal.value)")
     assert len(heights) == 30
@@ -66,21 +66,21 @@ def test_the_chart_says_in_words_what_it_shows(sheet: Timesheet) -> None:
     assert heights[-4] == pytest.approx(3 * heights[-3]) == pytest.approx(4.5 * heights[-2])
 
 
-def test_who_points_at_a_day_is_told_its_time(sheet: Timesheet) -> None:
+def test_pointing_at_a_day_shows_its_time(sheet: Timesheet) -> None:
     sheet.page.locator(".plot g").nth(-4).hover()
     expect(sheet.page.locator(".reading")).to_have_text(re.compile("4h.30m$"))
 
 
-def test_a_day_in_the_table_leads_to_its_entries(sheet: Timesheet) -> None:
+def test_a_day_in_the_table_links_to_its_entries(sheet: Timesheet) -> None:
     sheet.page.get_by_text("Days as a table").click()
     sheet.page.get_by_role("table", name="Time per day").get_by_role("link").last.click()
     expect(sheet.entries).to_have_count(2)
     expect(sheet.total).to_have_text("4h\u00a030m")
-    assert sheet.page.url.endswith(f"/?from={day(3)}&to={day(3)}")
+    assert sheet.page.url.endswith(f"/?from={days_ago(3)}&to={days_ago(3)}")
     expect(sheet.page.get_by_role("heading", name="Entries")).to_be_focused()
 
 
-def test_a_filter_is_of_the_totals_too(sheet: Timesheet) -> None:
+def test_the_filter_applies_to_the_totals(sheet: Timesheet) -> None:
     sheet.choose("Last 30 days", Repository=REPO, Issue_number="7")
     expect(sheet.total).to_have_text("3h")
     assert rows(sheet, "Time per issue") == [[f"{REPO}#7", "2", "3h"]]
@@ -89,28 +89,28 @@ def test_a_filter_is_of_the_totals_too(sheet: Timesheet) -> None:
 def test_a_long_period_is_charted_by_week(sheet: Timesheet) -> None:
     sheet.choose("All time")
     expect(sheet.total).to_have_text("8h")
-    expect(sheet.page.get_by_text("Of 365 days at most")).to_be_visible()
+    expect(sheet.page.get_by_text("Totals cover at most 365 days")).to_be_visible()
     expect(sheet.page.get_by_role("img", name="a week on average")).to_be_visible()
     assert 28 <= sheet.page.locator(".plot .bar").count() <= 31
 
 
-def test_days_to_come_have_no_time(sheet: Timesheet) -> None:
-    sheet.choose("From … to …", From=day(-10).isoformat(), To=day(-12).isoformat())
+def test_future_days_have_no_time(sheet: Timesheet) -> None:
+    sheet.choose("Custom range", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
     expect(sheet.total).to_have_text("0m")
     expect(sheet.no_entries).to_be_visible()
 
 
-def test_many_issues_are_shown_on_request(
+def test_more_than_six_issues_are_shown_on_request(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
-    put(site, [worked(ann, 1, f"{8 + i:02}:00", 50 - i, i + 1) for i in range(9)])
+    put_timers(site, [finished_timer(ann, 1, f"{8 + i:02}:00", 50 - i, i + 1) for i in range(9)])
     sheet = open_timesheet(open_page, sign_in, ann)
     issues = sheet.page.get_by_role("table", name="Time per issue").locator("tbody").get_by_role("row")
     expect(issues).to_have_count(6)
     sheet.page.get_by_role("button", name="Show all 9 issues").click()
     expect(issues).to_have_count(9)
     expect(issues.nth(6).get_by_role("link")).to_be_focused()
-    # Also after all of it was asked for again.
+    # They stay after a refresh.
     sheet.page.evaluate("""async () => {
         await fetch("/api/timelogs/start/", { method: "POST" });
         await document.querySelector("issue-timer").manager.refresh();

@@ -1,4 +1,4 @@
-"""Signing in with GitHub and out again, as people do it."""
+"""Signing in with GitHub and signing out."""
 
 import re
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
-from tests.browser.held import Held
-from tests.browser.past import REPO, put, worked
+from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
 
-def test_one_comes_back_to_where_one_was_and_is_known(
+def test_signing_in_returns_to_the_same_address(
     open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account
 ) -> None:
     page = open_page()
@@ -29,13 +29,13 @@ def test_one_comes_back_to_where_one_was_and_is_known(
     expect(page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
 
 
-def test_the_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(ann_page: Page) -> None:
+def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(ann_page: Page) -> None:
     (cookie,) = ann_page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
     assert ann_page.evaluate("document.cookie") == ""
 
 
-def test_who_says_no_at_github_is_told_so_and_can_begin_again(
+def test_signing_in_can_be_repeated_after_it_was_denied_at_github(
     open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(r"status of 403 .*/api/auth/callback/")
@@ -48,9 +48,7 @@ def test_who_says_no_at_github_is_told_so_and_can_begin_again(
     sign_in(page, ann)
 
 
-def test_who_signs_out_is_nobody_until_they_sign_in_again(
-    ann_page: Page, sign_in: SignIn, ann: Account
-) -> None:
+def test_signing_out_ends_the_session(ann_page: Page, sign_in: SignIn, ann: Account) -> None:
     ann_page.get_by_role("button", name="Sign out", exact=True).click()
     expect(ann_page.locator("#status")).to_have_text("You are signed out.")
     assert ann_page.context.cookies() == []
@@ -59,9 +57,7 @@ def test_who_signs_out_is_nobody_until_they_sign_in_again(
     sign_in(ann_page, ann)
 
 
-def test_who_signs_out_in_one_tab_is_gone_from_the_others_at_once(
-    ann_page: Page, complaints: Complaints
-) -> None:
+def test_signing_out_in_one_tab_signs_out_the_others_at_once(ann_page: Page, complaints: Complaints) -> None:
     complaints.provoke("status of 401 ")
     other = ann_page.context.new_page()
     other.goto("/")
@@ -79,10 +75,10 @@ def test_who_signs_out_in_one_tab_is_gone_from_the_others_at_once(
 
 
 @pytest.mark.parametrize("address", ["/", "/account.html", "/embed.html"])
-def test_who_signs_in_in_one_tab_is_who_the_others_are_of(
+def test_signing_in_as_another_user_switches_all_tabs(
     ann_page: Page, github: FakeGitHub, site: Site, ann: Account, address: str
 ) -> None:
-    put(site, [worked(ann, 1)])
+    put_timers(site, [finished_timer(ann, 1)])
     ann_page.goto(address)
     expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
     bob = sign_in_as_bob_in_another_tab(ann_page, github)
@@ -91,7 +87,7 @@ def test_who_signs_in_in_one_tab_is_who_the_others_are_of(
     expect(ann_page.get_by_text(f"{REPO}#7")).to_have_count(0)
 
 
-def test_what_one_was_entering_is_not_saved_as_somebody_else(
+def test_an_open_form_is_not_saved_as_another_user(
     ann_page: Page, github: FakeGitHub, complaints: Complaints
 ) -> None:
     complaints.provoke("status of 401 ")
@@ -99,36 +95,34 @@ def test_what_one_was_entering_is_not_saved_as_somebody_else(
     ann_page.get_by_label("Description").fill("Secret")
     ann_page.context.clear_cookies()
     ann_page.get_by_role("button", name="Save").click()
-    expect(ann_page.get_by_role("alert").filter(has_text="sign in again, in another tab")).to_be_visible()
+    expect(ann_page.get_by_role("alert").filter(has_text="Sign in again in another tab")).to_be_visible()
     bob = sign_in_as_bob_in_another_tab(ann_page, github)
     expect(ann_page.get_by_text(f"Signed in as {bob.login}")).to_be_visible(timeout=5_000)
     expect(ann_page.get_by_role("dialog")).to_be_hidden()
 
 
-def test_a_tab_that_slept_takes_nothing_from_who_has_signed_in_meanwhile(
-    ann_widget: Widget, github: FakeGitHub
-) -> None:
-    # As a tab does that sleeps, it hears nothing.
+def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, github: FakeGitHub) -> None:
+    # A tab that sleeps receives no messages.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.disconnect()")
     page = ann_widget.page.context.new_page()
     bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
     page.goto("/")
     page.get_by_role("button", name="Add time").click()
     page.get_by_label("Description").fill("Half of it")
-    held = Held(ann_widget.page, "**/api/timelogs/?*")
+    blocked = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
-    held.first()
-    # It is another day by now.
+    blocked.first()
+    # Midnight has passed.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.loadToday()")
     with ann_widget.page.expect_response("**/api/auth/me/"):
-        held.first().continue_()
+        blocked.first().continue_()
     page.wait_for_timeout(1000)
     expect(page.get_by_label("Description")).to_have_value("Half of it", timeout=1000)
     expect(page.get_by_text(f"Signed in as {bob.login}")).to_be_visible()
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
-    """Have Bob sign in in the same browser, to the page that has no widget."""
+    """Sign Bob in, in the same browser, on the Account page, which has no widget."""
     bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
     other = page.context.new_page()
     other.goto("/api/auth/login/?next=/account.html")
@@ -141,7 +135,7 @@ def press_try_again(page: Page) -> None:
     page.get_by_role("button", name="Try again").click()
 
 
-def have_a_network_again(page: Page) -> None:
+def reconnect(page: Page) -> None:
     page.context.set_offline(True)
     page.context.set_offline(False)
 
@@ -150,8 +144,8 @@ def wait(page: Page) -> None:
     page.clock.fast_forward("10:00")
 
 
-@pytest.mark.parametrize("do", [press_try_again, have_a_network_again, wait])
-def test_a_page_that_does_not_hear_who_is_there_asks_again(
+@pytest.mark.parametrize("do", [press_try_again, reconnect, wait])
+def test_a_page_retries_until_it_knows_its_user(
     ann_page: Page, ann: Account, complaints: Complaints, do: Callable[[Page], None]
 ) -> None:
     complaints.provoke("status of 503 .*/api/auth/me/$")
@@ -164,13 +158,13 @@ def test_a_page_that_does_not_hear_who_is_there_asks_again(
         else:
             route.continue_()
 
-    # The widget of a page that is shown may ask, too.
+    # A visible page's widget may send the same request.
     ann_page.goto("about:blank")
     ann_page.route("**/api/auth/me/", answer)
     ann_page.clock.install()
     ann_page.goto("/")
-    expect(ann_page.locator("#status")).to_have_text("The server answered 503.")
-    expect(ann_page.get_by_text("It goes on trying by itself.")).to_be_visible()
+    expect(ann_page.locator("#status")).to_have_text("The server responded with status 503.")
+    expect(ann_page.get_by_text("It retries automatically.")).to_be_visible()
     ann_page.clock.fast_forward("09:30")
     assert len(asked) == 1
     do(ann_page)
@@ -179,9 +173,7 @@ def test_a_page_that_does_not_hear_who_is_there_asks_again(
     expect(ann_page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
-def test_a_page_asks_more_and_more_rarely_who_is_there(
-    ann_page: Page, ann: Account, complaints: Complaints
-) -> None:
+def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, complaints: Complaints) -> None:
     complaints.provoke(OFFLINE)
     asked = []
 
@@ -194,14 +186,14 @@ def test_a_page_asks_more_and_more_rarely_who_is_there(
     ann_page.clock.install()
     ann_page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     ann_page.goto("/")
-    status, failed = ann_page.locator("#status"), "There is no connection to the server."
+    status, failed = ann_page.locator("#status"), "No connection to the server."
     for count, seconds in enumerate([2, 4, 8, 16, 32, 60, 60], start=1):
         expect(status).to_have_text(failed)
         assert len(asked) == count
-        # A quarter more or less.
+        # Each wait varies by a quarter.
         ann_page.clock.run_for(seconds * 740)
         assert len(asked) == count
-        # Once it says so again, it waits again.
+        # The message appears again before the next wait.
         status.evaluate("(status) => { status.textContent = '' }")
         ann_page.clock.run_for(seconds * 520)
     expect(status).to_have_text(failed)
@@ -210,7 +202,7 @@ def test_a_page_asks_more_and_more_rarely_who_is_there(
     expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
 
 
-def test_who_turns_out_not_to_be_signed_in_may_do_so(
+def test_a_page_asks_to_sign_in_after_retries(
     open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
 ) -> None:
     complaints.provoke(OFFLINE)
@@ -231,24 +223,24 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
     complaints.provoke(r"status of 401 .*/api/auth/tokens/$")
     other = sign_in(open_page(), ann)
     for page in (ann_page, other):
-        # What the page asks for by itself is answered before the session ends.
+        # The page's own requests are answered before the session ends.
         page.goto("/account.html", wait_until="networkidle")
     ann_page.get_by_role("button", name="Sign out everywhere").click()
     expect(ann_page.get_by_role("status")).to_have_text("You are signed out on all devices.")
-    # One that runs may know the other session for another minute.
+    # A running function may have the other session in its cache for another minute.
     site.restart("AuthFunction")
     other.get_by_label("Name").fill("backup")
-    other.get_by_role("button", name="Make token").click()
-    expect(other.get_by_role("status")).to_have_text("The session is over: sign in again.")
+    other.get_by_role("button", name="Create token").click()
+    expect(other.get_by_role("status")).to_have_text("Your session has expired. Sign in again.")
     expect(other.get_by_role("link", name="Sign in with GitHub")).to_be_focused()
     other.reload()
     expect(other.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
 
 
-def test_the_form_of_another_site_acts_for_nobody(
+def test_a_form_of_another_site_is_not_authenticated(
     ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, complaints: Complaints
 ) -> None:
-    # It becomes the page that is shown, for which Chromium wants an icon.
+    # The answer becomes the page, for which Chromium requests an icon.
     complaints.provoke(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
     for origin in (other_sites.stranger, other_sites.wiki):
         ann_page.goto(origin)
@@ -268,22 +260,22 @@ def test_the_form_of_another_site_acts_for_nobody(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_can_be_read_on_a_narrow_screen(
+def test_account_and_sign_in_pages_fit_a_narrow_screen(
     open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints, scheme: str
 ) -> None:
     complaints.provoke(r"status of 403 .*/api/auth/login/")
     page = open_page(color_scheme=scheme, viewport={"width": 320, "height": 640})
 
-    def assert_nothing_is_cut_off() -> None:
+    def assert_it_fits() -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 320
 
-    assert_nothing_is_cut_off()
+    assert_it_fits()
     sign_in(page, ann)
     page.goto("/account.html")
     page.get_by_label("Name").fill("a-token-with-a-long-name-and-no-place-to-break-" * 2)
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()
-    assert_nothing_is_cut_off()
+    assert_it_fits()
     page.goto("/api/auth/login/?origin=https://a-web-site-with-a-long-name.example.com")
     expect(page.get_by_role("heading")).to_have_text("Not from this web site")
-    assert_nothing_is_cut_off()
+    assert_it_fits()

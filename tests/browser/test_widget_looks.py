@@ -1,4 +1,4 @@
-"""How the widget looks and sounds: to everybody, in every language and on every screen."""
+"""The widget's looks and accessibility, in every language and on every screen."""
 
 import os
 import re
@@ -20,7 +20,7 @@ SCREENSHOTS = ROOT / "docs/screenshots"
 
 
 def begun(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
-    """Return what starts a timer that has run for some minutes."""
+    """Return the request that starts a timer some minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=minutes)
     return {"github_repo": repo, "github_issue_number": number, "at": at.isoformat()}
 
@@ -59,7 +59,7 @@ def show(
             complaints.provoke(r"status of 400 .*/pause/$")
             widget.page.route("**/pause/", refuse)
             widget.button("Pause").click()
-            expect(widget.notice).to_contain_text("Handled back")
+            expect(widget.notice).to_contain_text("Reverted")
         if state == "mistake":
             widget.start("hello")
         if state == "offline":
@@ -99,7 +99,7 @@ def take_screenshots(page: Page, name: str) -> None:
 
 
 def clipped(element: Locator) -> bool:
-    """Whether something in the widget is wider than its place."""
+    """Whether an element of the widget overflows."""
     found: bool = element.evaluate(
         "(element) => [...element.shadowRoot.querySelectorAll('*')]"
         ".some((one) => !one.matches('input') && one.clientWidth && one.scrollWidth > one.clientWidth + 1)"
@@ -108,7 +108,7 @@ def clipped(element: Locator) -> bool:
 
 
 @pytest.mark.parametrize("state", ["several", "mistake"])
-def test_it_reads_from_right_to_left_where_the_page_does(show: Callable[..., Widget], state: str) -> None:
+def test_the_widget_follows_a_page_from_right_to_left(show: Callable[..., Widget], state: str) -> None:
     widget = show(state, viewport={"width": 320, "height": 640})
     widget.page.evaluate("document.documentElement.dir = 'rtl'")
     assert widget.page.evaluate("document.documentElement.scrollWidth") == 320
@@ -125,8 +125,8 @@ def test_it_reads_from_right_to_left_where_the_page_does(show: Callable[..., Wid
 
 
 @pytest.mark.parametrize(("preference", "longest"), [("no-preference", 5), ("reduce", 0)])
-def test_what_moves_stops_soon(show: Callable[..., Widget], preference: str, longest: int) -> None:
-    # WCAG 2.2.2: nothing has to offer a way to stop it that stops within five seconds.
+def test_animations_end_in_five_seconds(show: Callable[..., Widget], preference: str, longest: int) -> None:
+    # WCAG 2.2.2: an animation of up to five seconds needs no control to stop it.
     seconds = show("running", reduced_motion=preference).page.evaluate("""() => {
         const state = document.querySelector("issue-timer").shadowRoot.querySelector(".running .state");
         const style = getComputedStyle(state, "::before");
@@ -136,7 +136,7 @@ def test_what_moves_stops_soon(show: Callable[..., Widget], preference: str, lon
     assert seconds <= longest
 
 
-def test_it_speaks_the_language_of_the_page_or_its_own(ann_widget: Widget) -> None:
+def test_the_language_is_the_elements_or_the_pages(ann_widget: Widget) -> None:
     page = ann_widget.page
     expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
     page.evaluate("document.querySelector('issue-timer').lang = 'de-AT'")
@@ -145,7 +145,7 @@ def test_it_speaks_the_language_of_the_page_or_its_own(ann_widget: Widget) -> No
     ann_widget.element.get_by_role("button", name="Starten").click()
     expect(ann_widget.element.get_by_text("Das ist kein Issue auf GitHub.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de-AT")
-    # A language that it does not speak.
+    # A language without strings.
     page.evaluate("document.querySelector('issue-timer').lang = 'tlh'")
     expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
@@ -161,9 +161,7 @@ def test_it_speaks_the_language_of_the_page_or_its_own(ann_widget: Widget) -> No
         ("constructor", "Running", "en"),
     ],
 )
-def test_a_language_that_is_written_wrongly_hides_no_timers(
-    ann_widget: Widget, lang: str, text: str, tag: str
-) -> None:
+def test_an_invalid_language_tag_hides_no_timers(ann_widget: Widget, lang: str, text: str, tag: str) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
     ann_widget.page.evaluate("(lang) => { document.querySelector('issue-timer').lang = lang }", lang)
@@ -171,19 +169,21 @@ def test_a_language_that_is_written_wrongly_hides_no_timers(
     ann_widget.expect_state(text)
 
 
-def test_german_says_all_that_english_does(ann_widget: Widget) -> None:
-    shapes = ann_widget.page.evaluate("""async () => {
-        const members = (value) => Object.keys(value).sort().map((key) => [key, shape(value[key])]);
-        const shape = (value) => typeof value === "object" ? members(value) : typeof value;
-        const { stringsFor } = await import("/widget/strings.js");
-        return [shape((await stringsFor("en")).strings), shape((await stringsFor("de")).strings)];
+def test_a_second_load_of_the_module_changes_nothing(ann_widget: Widget) -> None:
+    ann_widget.start(f"{REPO}#7")
+    ann_widget.expect_sent()
+    # As on a page whose parts load the widget from different addresses.
+    is_another = ann_widget.page.evaluate("""async () => {
+        const { IssueTimerElement } = await import("/issue-timer.js?again");
+        return IssueTimerElement !== customElements.get("issue-timer");
     }""")
-    assert shapes[0] == shapes[1]
+    assert is_another
+    ann_widget.expect_state("Running")
 
 
-def test_german_is_not_loaded_for_others(ann_widget: Widget) -> None:
+def test_german_is_loaded_only_on_demand(ann_widget: Widget) -> None:
     loaded = ann_widget.page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
-    assert any(name.endswith("/widget/strings.js") for name in loaded)
+    assert any(name.endswith("/issue-timer.js") for name in loaded)
     assert not any("strings.de.js" in name for name in loaded)
 
 
@@ -196,7 +196,7 @@ def test_a_theme_can_be_chosen(show: Callable[..., Widget], theme: str, scheme: 
     assert violations(widget.page, "issue-timer") == []
 
 
-def test_a_page_styles_it_by_properties_and_parts(ann_widget: Widget) -> None:
+def test_a_page_can_style_the_widget_by_properties_and_parts(ann_widget: Widget) -> None:
     ann_widget.page.evaluate("""() => {
         const sheet = new CSSStyleSheet();
         sheet.replaceSync(`issue-timer { --issue-timer-primary: rgb(1, 2, 3) }
@@ -208,13 +208,13 @@ def test_a_page_styles_it_by_properties_and_parts(ann_widget: Widget) -> None:
     expect(ann_widget.issue).to_have_css("border-top-width", "4px")
 
 
-def test_a_page_styles_the_buttons_of_a_timer_by_what_they_do(show: Callable[..., Widget]) -> None:
+def test_a_page_can_style_buttons_by_action(show: Callable[..., Widget]) -> None:
     parts = show("several").timers.get_by_role("button").evaluate_all("all => all.map(one => one.part.value)")
     paused, running = ["button resume", "button stop"], ["button pause", "button stop"]
     assert parts == [*running, *running, *paused]
 
 
-def test_the_style_sheet_says_the_same_as_it_is_served(ann_widget: Widget) -> None:
+def test_the_served_style_sheet_has_the_rules_of_the_original(ann_widget: Widget) -> None:
     script = (ROOT / "web/widget/styles.js").read_text(encoding="utf-8")
     written = re.search(r"replaceSync\(`([^`]*)`", script)
     assert written
@@ -233,7 +233,7 @@ def test_the_style_sheet_says_the_same_as_it_is_served(ann_widget: Widget) -> No
     assert of_served == of_written
 
 
-def test_compact_it_shows_what_runs_and_nothing_else(show: Callable[..., Widget]) -> None:
+def test_a_compact_widget_shows_only_the_timers(show: Callable[..., Widget]) -> None:
     widget = show("running", viewport={"width": 320, "height": 480})
     widget.element.evaluate("(element) => element.setAttribute('compact', '')")
     expect(widget.issue).to_be_hidden()
@@ -246,7 +246,7 @@ def test_compact_it_shows_what_runs_and_nothing_else(show: Callable[..., Widget]
     assert violations(widget.page, "main") == []
 
 
-def test_what_happens_is_said_politely_and_seconds_are_not(ann_widget_with_clock: Widget) -> None:
+def test_notices_are_announced_politely_and_seconds_are_not(ann_widget_with_clock: Widget) -> None:
     ann_widget = ann_widget_with_clock
     expect(ann_widget.notice).to_have_count(1)
     ann_widget.start(f"{REPO}#7")

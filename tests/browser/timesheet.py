@@ -1,12 +1,12 @@
-"""The page of somebody's time, as they see and use it."""
+"""The Time page as a person sees and uses it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.past import ZONE
+from tests.browser.seed import ZONE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage, SignIn
     from tests.support.fake_github.model import Account
 
-# Where the times of `past` are said.
+# The browser is where the times of `seed` are given.
 IN_BERLIN = {"timezone_id": ZONE.key, "locale": "en-GB"}
 
 
 class Timesheet:
-    """The history and the totals of who is signed in."""
+    """Entries and totals of the person who is signed in."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -29,14 +29,14 @@ class Timesheet:
         self.total = page.locator("#total")
         self.filter = page.get_by_role("search", name="Filter")
         self.dialog = page.get_by_role("dialog")
-        self.no_entries = page.get_by_text("Nothing was timed here.")
+        self.no_entries = page.get_by_text("No entries.")
 
     def entry(self, text: str) -> Locator:
-        """Return the entry that a text is in."""
+        """Return the entries that contain a text."""
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
-        """Have the history be of a period and, by the fields' labels, less."""
+        """Apply a filter: a period and, by their labels, other fields."""
         self.filter.get_by_label("Period").select_option(period)
         for label, value in fields.items():
             self.filter.get_by_label(label.replace("_", " "), exact=True).fill(value)
@@ -44,24 +44,31 @@ class Timesheet:
         self.expect_ready()
 
     def expect_ready(self) -> None:
-        """Wait until what was asked for is shown."""
+        """Wait until entries and totals are loaded."""
         expect(self.page.locator("#results")).to_have_attribute("aria-busy", "false")
 
     def issues(self) -> list[str]:
-        """Return what the entries are about, in order."""
+        """Return the issues of the entries, in order."""
         return self.entries.locator(".issue").all_text_contents()
 
+    def stored_timers(self, query: str = "") -> list[dict[str, Any]]:
+        """Return the timers that the API lists, newest first."""
+        timers: list[dict[str, Any]] = self.page.evaluate(
+            "(query) => fetch(`/api/timelogs/${query}`).then((answer) => answer.json())", query
+        )["results"]
+        return timers
+
     def fill(self, **fields: str) -> None:
-        """Fill fields of the form for an entry, by their labels."""
+        """Fill fields of the entry form, by their labels."""
         for label, value in fields.items():
             self.dialog.get_by_label(label, exact=True).fill(value)
 
     def save(self) -> None:
-        """Press the form's button."""
+        """Press the form's Save button."""
         self.dialog.get_by_role("button", name="Save").click()
 
-    def mistake(self, label: str) -> Locator:
-        """Return what a screen reader says beside a field of the form."""
+    def error(self, label: str) -> Locator:
+        """Return the description of a form field that screen readers announce."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
         return self.page.locator(f"#{described_by}")
@@ -70,7 +77,7 @@ class Timesheet:
 def open_timesheet(
     open_page: OpenPage, sign_in: SignIn, person: Account, address: str = "/", **options: object
 ) -> Timesheet:
-    """Open the page in a browser of its own, as somebody."""
+    """Sign a person in, in a new browser, and open the page."""
     page = sign_in(open_page(**IN_BERLIN | options), person)
     if address != "/":
         page.goto(address)

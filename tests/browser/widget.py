@@ -1,4 +1,4 @@
-"""The widget as somebody sees and steers it."""
+"""The widget as users see and control it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 REPO = "octo-org/hello-world"
-# What Chromium complains of then, or when a test aborts a request.
+# Chromium's error without a connection, or when a test aborts a request.
 OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
 
 
 def noon_zone() -> str:
-    """Return a time zone in which it is between noon and one: its day neither begins nor ends in a test."""
+    """Return a time zone where it is between noon and one, so that no day ends in a test."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
@@ -50,7 +50,7 @@ class Widget:
         return other
 
     def button(self, name: str) -> Locator:
-        """Return the button that begins with a word, of the only timer that has one."""
+        """Return the only button whose name begins with a word."""
         return self.element.get_by_role("button", name=re.compile(f"^{name}"))
 
     def clock(self, number: int = 7) -> Locator:
@@ -58,15 +58,15 @@ class Widget:
         return self.element.get_by_role("timer", name=f"{REPO}#{number}", exact=True)
 
     def seconds(self, number: int = 7) -> int:
-        """Return what the clock of an issue's timer shows."""
+        """Return the seconds on the clock of an issue's timer."""
         return seconds_of(self.clock(number).inner_text())
 
     def today(self) -> int:
-        """Return the seconds that are shown for today."""
+        """Return the seconds shown for today."""
         return seconds_of(self.element.get_by_role("timer", name="Today").inner_text())
 
     def start(self, issue: str) -> None:
-        """Start a timer as people do."""
+        """Start a timer with the form."""
         self.issue.fill(issue)
         self.issue.press("Enter")
 
@@ -77,20 +77,16 @@ class Widget:
         ).to_contain_text(state)
 
     def expect_sent(self) -> None:
-        """Wait until the server has answered everything that was done."""
+        """Wait until the server has answered all actions."""
         manager = "document.querySelector('issue-timer').manager"
         assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
 
     def ask(self) -> None:
-        """Have the widget ask the server now, and wait until it is answered."""
+        """Have the widget poll the server now."""
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
 
-    def become(self, other: Widget) -> None:
-        """Have whoever another browser is signed in as be so here, as if they had done it in another tab."""
-        self.page.context.add_cookies(other.page.context.cookies())
-
-    def kept(self) -> Any:
-        """Return the actions that this browser keeps until the server has answered, of everybody."""
+    def pending(self) -> Any:
+        """Return the pending actions that this browser stores, of all users."""
         return self.page.evaluate(
             """() => Object.keys(localStorage)
                 .filter((key) => key.startsWith("issue-timer:outbox:"))
@@ -98,7 +94,7 @@ class Widget:
         )
 
     def sign_in(self, github: FakeGitHub, account: Account) -> None:
-        """Sign in with the widget's button and GitHub's, on a page of the stack's own."""
+        """Sign in with the widget's button and GitHub's, on a page of the stack."""
         github.signed_in = account
         self.sign_in_button.click()
         self.page.get_by_role("button", name="Authorize").click()
@@ -109,7 +105,7 @@ class Widget:
         expect(self.issue).to_be_visible()
 
     def hide(self, *, hidden: bool = True) -> None:
-        """Have the browser say that the page is not visible any more, or is again."""
+        """Hide or show the page."""
         self.page.evaluate(
             """(hidden) => {
                 Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -119,23 +115,23 @@ class Widget:
         )
 
     def stop_clock(self) -> None:
-        """Have the clock that a test has installed run only when it says so."""
+        """Stop the clock that a test has installed."""
         now: float = self.page.evaluate("Date.now()")
         self.page.clock.pause_at(datetime.fromtimestamp(now / 1000 + 1, UTC))
 
     def listen(self) -> None:
-        """Keep what the element tells its page from now on, for `heard`."""
+        """Record the element's events for `events`."""
         self.page.evaluate("""() => {
-            window.heard = [];
+            window.recorded = [];
             for (const name of ["start", "pause", "resume", "stop", "problem"]) {
-                const hear = ({ type, detail }) => heard.push({ type, ...detail });
-                addEventListener(`issue-timer:${name}`, hear);
+                const record = ({ type, detail }) => recorded.push({ type, ...detail });
+                addEventListener(`issue-timer:${name}`, record);
             }
         }""")
 
-    def heard(self) -> Any:
-        """Return what the element has told its page, in order."""
-        return self.page.evaluate("heard")
+    def events(self) -> Any:
+        """Return the recorded events, in order."""
+        return self.page.evaluate("recorded")
 
 
 def seconds_of(clock: str) -> int:

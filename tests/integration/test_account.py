@@ -275,7 +275,7 @@ class TestTokens:
 
     def test_nobody_has_more_than_fifty(self, app: App) -> None:
         browser, ann = app.signed_in()
-        caller = app.auth.door.authenticator.authenticate(
+        caller = app.auth.guard.authenticator.authenticate(
             {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=app.clock.ms
         )
         for _ in range(49):
@@ -550,13 +550,13 @@ class TestLeaving:
         # What GitHub told about the issue, by which other people's timers are derived; TTL deletes it.
         left = _but_for_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(left, key=lambda item: item["pk"]["S"])
-        assert (event["pk"]["S"], event["sk"]["S"][:5]) == (f"issue#{issue.key}", "event#")
+        assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
         assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
         # And that they have left, until that is gone.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
         # And that the sweep has to look at them once more, until it has.
-        assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending_deletions", f"user#{ann.id}")
+        assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         left = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
         assert left == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
@@ -574,11 +574,11 @@ class TestLeaving:
         assert sorted(item["pk"]["S"] for item in left) == [
             f"issue#{repo}#1",
             f"issue#{repo}#2",
-            "pending_deletions",
+            "pending-deletions",
             f"user#{ann.id}",
         ]
         latest = app.clock.ms // 1000 + 38 * DAY
-        kept = [item for item in left if item["pk"]["S"] != "pending_deletions"]
+        kept = [item for item in left if item["pk"]["S"] != "pending-deletions"]
         assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
     def test_there_may_be_any_number_of_timers(self, app: App) -> None:
@@ -840,7 +840,7 @@ class TestLeaving:
         timer = again("POST", START, {}).json()["id"]
         _sweep(app, after=60)
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
-        assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending_deletions"] == []
+        assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending-deletions"] == []
 
     def test_nor_of_who_comes_back_while_it_sweeps(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -881,12 +881,12 @@ class TestLeaving:
     def test_to_ask_twice_at_once_is_no_error(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = dict(browser.cookies)
-        warm = app.auth.door
+        warm = app.auth.guard
         browser("GET", ME)
         app.cool()
         browser("DELETE", ME)
         # Another instance of the function, which still knows the session.
-        app.auth.door, browser.cookies = warm, kept
+        app.auth.guard, browser.cookies = warm, kept
         assert browser("DELETE", ME).status == 204
 
 

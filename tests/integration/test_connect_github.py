@@ -371,15 +371,6 @@ def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: St
     assert stack.webhook_secrets()["previous"] == FIRST_SECRET
 
 
-@pytest.mark.parametrize("output", ["GitHubCredentialName", "OAuthCredentialName"])
-def test_a_stack_without_a_place_for_what_the_app_has_is_told_before_there_is_an_app(
-    stack: Stack, github: GitHub, output: str
-) -> None:
-    del stack.outputs[output]
-    with pytest.raises(ToolError, match="older version"), started(stack, github):
-        pass
-
-
 # ---------------------------------------------------------------- an App that exists
 
 

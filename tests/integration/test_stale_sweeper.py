@@ -112,7 +112,7 @@ def test_a_timer_that_was_left_paused_ends_with_its_pause(sweeper: Sweeper) -> N
 def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
     sweeper: Sweeper, shared_table: Table, dry_run: bool
 ) -> None:
-    people, leaving = PeopleStore(shared_table), sweeper.module.leaving
+    people, leaving = PeopleStore(shared_table), sweeper.module.account_deletion
     people.register(ANN, "ann", now_ms=sweeper.now_ms)
     people.mint_token(Person(ANN, "ann"), name="kept", now_ms=sweeper.now_ms)
     leaving.delete_all(ANN, now_ms=sweeper.now_ms, has_time=lambda: False)
@@ -127,7 +127,7 @@ def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
 def test_one_who_cannot_be_deleted_keeps_nobody_else_and_is_tried_again(
     sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leaving = sweeper.module.leaving
+    leaving = sweeper.module.account_deletion
     for user_id in (ANN, ANN + 1):
         leaving.delete_all(user_id, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
     finish = leaving.finish
@@ -156,13 +156,13 @@ def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_
         raise ConnectionError
         yield
 
-    monkeypatch.setattr(sweeper.module.leaving, "pending_deletions", fail)
+    monkeypatch.setattr(sweeper.module.account_deletion, "pending_deletions", fail)
     assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1, "complete": False}
     assert '"SweepFailures":[0.0,1.0]' in capsys.readouterr().out
 
 
 def test_without_time_who_is_leaving_is_left_for_the_next_run(sweeper: Sweeper) -> None:
-    leaving = sweeper.module.leaving
+    leaving = sweeper.module.account_deletion
     leaving.delete_all(ANN, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
     assert not sweeper.run({"stop_stale": False}, Context(remaining_ms=0))["complete"]
     assert len(list(leaving.pending_deletions())) == 1

@@ -40,7 +40,7 @@ class Desk:
                 events=self.events.values(),
                 timers=timers.values(),
                 locked_until_ms=0,
-                taken=timers.keys(),
+                used_ulids=timers.keys(),
             )
             for timer in outcome.vanished:
                 del timers[timer.ulid]
@@ -324,7 +324,7 @@ def test_what_was_settled_by_hand_is_not_derived_again() -> None:
         events=[Event("a", "assigned", T0, frozenset({ANN}))],
         timers=[],
         locked_until_ms=T0 + 1,
-        taken=frozenset(),
+        used_ulids=frozenset(),
     )
     assert outcome.changed == ()
 
@@ -345,7 +345,7 @@ def test_a_history_that_was_cut_still_takes_late_facts_after_the_cut() -> None:
             events=[event],
             timers=[t],
             locked_until_ms=0,
-            taken={t.ulid},
+            used_ulids={t.ulid},
         )
         for t in (timer, cut)
     ]

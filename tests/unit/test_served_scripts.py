@@ -1,37 +1,99 @@
-"""What is served of a script does what the script does: nothing but comments and white space is left out."""
+"""Served scripts lack comments, white space and, in bundles, imports; all else is as it was written."""
 
 import re
 from pathlib import Path
 
 import pytest
 import tree_sitter_javascript
-from tree_sitter import Language, Parser
+from tree_sitter import Language, Node, Parser
 
+from deployed_stack.javascript import BUNDLES
 from deployed_stack.web import served
 from local_stack.paths import ROOT
 
+WEB = ROOT / "web"
 PARSER = Parser(Language(tree_sitter_javascript.language()))
-# In them every character counts.
+# Compared as a whole: their white space matters.
 WHOLE = {"string", "template_string", "regex"}
-# A browser's test compares what it says (tests/browser/test_widget_looks.py).
+# A browser compares its rules in tests/browser/test_widget_looks.py.
 STYLE_SHEET = re.compile(rb"(?<=replaceSync\(`)[^`]*")
-SCRIPTS = sorted((ROOT / "web").rglob("*.js"))
+SCRIPTS = sorted(script for script in WEB.rglob("*.js") if script.name not in BUNDLES)
 
 
-def tokens(script: bytes) -> list[bytes | None]:
-    tree = PARSER.parse(script)
+def statements(script: bytes) -> list[Node]:
+    tree = PARSER.parse(STYLE_SHEET.sub(b"", script))
     assert not tree.root_node.has_error
-    found, nodes = [], [tree.root_node]
-    while nodes:
-        node = nodes.pop()
+    return [node for node in tree.root_node.children if node.type != "comment"]
+
+
+def tokens(nodes: list[Node]) -> list[bytes | None]:
+    found, left = [], nodes[::-1]
+    while left:
+        node = left.pop()
         if node.type in WHOLE or not node.children:
             found.append(node.text)
         else:
-            nodes += [child for child in reversed(node.children) if child.type != "comment"]
+            left += [child for child in reversed(node.children) if child.type != "comment"]
     return found
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_what_is_served_is_what_was_written(script: Path) -> None:
-    before, after = (STYLE_SHEET.sub(b"", text) for text in (script.read_bytes(), served(script)))
-    assert tokens(after) == tokens(before)
+def test_a_served_script_has_all_tokens_of_the_original(script: Path) -> None:
+    assert tokens(statements(served(script))) == tokens(statements(script.read_bytes()))
+
+
+def imported(module: Path) -> list[Path]:
+    """Return the modules that a module imports statically."""
+    sources = [node.child_by_field_name("source") for node in statements(module.read_bytes())]
+    names = [source.text.decode().strip('"') for source in sources if source and source.text]
+    return [(module.parent / name).resolve() for name in names]
+
+
+def modules(entry: Path) -> list[Path]:
+    """Return a module and all that it imports, in the order in which a browser evaluates them."""
+    found: list[Path] = []
+
+    def visit(module: Path) -> None:
+        if module not in visited:
+            visited.add(module)
+            for other in imported(module):
+                visit(other)
+            found.append(module)
+
+    visited: set[Path] = set()
+    visit(entry)
+    return found
+
+
+def bundled_tokens(entry: Path, module: Path) -> list[bytes | None]:
+    """Return the tokens that a bundle should have of a module."""
+    found: list[bytes | None] = []
+    for node in statements(module.read_bytes()):
+        if node.type == "import_statement":
+            continue
+        is_export = node.type == "export_statement"
+        found += tokens([node])[1:] if is_export and module != entry else tokens([node])
+    folder = module.parent.relative_to(WEB).as_posix()
+    prefix = b"" if folder == "." else folder.encode() + b"/"
+    return [
+        token.replace(b'"./', b'"./' + prefix) if before == [b"import", b"("] and token else token
+        for *before, token in zip([None, None, *found], [None, *found], found, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLES))
+def test_a_bundle_has_all_tokens_of_its_modules(name: str) -> None:
+    entry = WEB / name
+    expected = [token for module in modules(entry) for token in bundled_tokens(entry, module)]
+    assert tokens(statements(served(entry))) == expected
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLES))
+def test_the_modules_of_a_bundle_have_different_top_level_names(name: str) -> None:
+    names = []
+    for statement in statements(served(WEB / name)):
+        declaration = statement.child_by_field_name("declaration") or statement
+        parts = [part for part in declaration.children if part.type == "variable_declarator"] or [declaration]
+        names += [found.text for part in parts if (found := part.child_by_field_name("name"))]
+    assert len(names) > 20
+    assert sorted(names) == sorted(set(names))

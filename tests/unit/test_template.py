@@ -23,12 +23,19 @@ def test_production_keeps_what_cannot_be_made_again(policy: str) -> None:
     assert {dev.value(dev.resources[name][policy]) for name in KEPT} == {"Delete"}
 
 
-def test_policies_are_those_that_the_transform_knows() -> None:
-    """AWS::LanguageExtensions refuses RetainExceptOnCreate (cfn-language-discussion, issue 139)."""
-    for stage in ("prod", "dev"):
-        source = template(Stage=stage)
-        policies = {source.value(one.get("DeletionPolicy", "Delete")) for one in source.resources.values()}
-        assert policies <= {"Retain", "Delete"}
+def test_it_needs_no_transform_but_sams() -> None:
+    """CloudFormation itself takes conditions in deletion policies (SAM's pull request 3317)."""
+    source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
+    assert source["Transform"] == "AWS::Serverless-2016-10-31"
+
+
+def test_the_contents_comment_lists_the_sections_of_the_resources_in_order() -> None:
+    text = TEMPLATE.read_text()
+    contents = text[text.index("#   Resources\n") : text.index("#   Outputs\n")]
+    listed = re.findall(r"^#     (\S.*?)  ", contents, flags=re.MULTILINE)
+    headings = re.findall(r"^  # -{64} (.*)$", text, flags=re.MULTILINE)
+    assert len(headings) > 10
+    assert listed == headings
 
 
 def test_a_second_region_of_the_account_has_names_of_its_own() -> None:

@@ -1,45 +1,79 @@
-// Calendar days, as texts like "2026-11-24". They are the person's own: the instants between which one lies
-// depend on the time zone of the browser.
+// Calendar days, as strings such as "2026-11-24", in the browser's time zone.
 
+/** @import { Day } from "./types.d.ts" */
+
+/**
+ * @param {number} number
+ * @param {number} [length]
+ */
 const pad = (number, length = 2) => String(number).padStart(length, "0");
 
-/** Return the time zone of the browser, by its IANA name; one may travel while a page is open. */
+/** Return the browser's time zone as an IANA name. It may change while a page is open. */
 export function timeZone() {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** Return the day of an instant. */
+/**
+ * Return the day of an instant.
+ *
+ * @param {Date} instant
+ * @returns {Day}
+ */
 export function dayOf(instant) {
   return `${pad(instant.getFullYear(), 4)}-${pad(instant.getMonth() + 1)}-${pad(instant.getDate())}`;
 }
 
-/** Return the instant at which a day begins: mostly at midnight, but some change the clock just then. */
+/**
+ * Return the instant at which a day begins: midnight, or later where clocks are put forward at midnight.
+ *
+ * @param {Day} day
+ */
 export function startOf(day) {
   const [year, month, date] = day.split("-").map(Number);
   return new Date(year, month - 1, date);
 }
 
-/** Return the day so many days later. */
+/**
+ * Return the day that many days later.
+ *
+ * @param {Day} day
+ * @param {number} count
+ * @returns {Day}
+ */
 export function addDays(day, count) {
   const date = new Date(`${day}T00:00Z`);
   date.setUTCDate(date.getUTCDate() + count);
   return date.toISOString().slice(0, 10);
 }
 
-/** Return all days from one to another, both among them. */
+/**
+ * Return all days from the first to the last, both included.
+ *
+ * @param {Day} first
+ * @param {Day} last
+ */
 export function daysBetween(first, last) {
   const days = [];
   for (let day = first; day <= last; day = addDays(day, 1)) days.push(day);
   return days;
 }
 
-/** Return the first day of a day's week, where weeks begin with the weekday 1 (Monday) to 7. */
+/**
+ * Return the first day of a day's week.
+ *
+ * @param {Day} day
+ * @param {number} firstWeekday on which weeks begin, 1 (Monday) to 7
+ */
 export function startOfWeek(day, firstWeekday) {
   const weekday = new Date(`${day}T00:00Z`).getUTCDay();
   return addDays(day, -((weekday - firstWeekday + 7) % 7));
 }
 
-/** Return an instant as a field of type datetime-local has it. */
-export function toField(instant) {
+/**
+ * Return an instant as the value of an input of type datetime-local.
+ *
+ * @param {Date} instant
+ */
+export function toInputValue(instant) {
   return `${dayOf(instant)}T${pad(instant.getHours())}:${pad(instant.getMinutes())}:${pad(instant.getSeconds())}`;
 }

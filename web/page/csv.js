@@ -1,7 +1,10 @@
-// Timers as a file for spreadsheets: RFC 4180, and times both exact and as a spreadsheet reads them.
+// Timers as a CSV file (RFC 4180); docs/page.md describes the columns.
 
-import { toField } from "./calendar.js";
+import { toInputValue } from "./calendar.js";
 
+/** @import { Timer } from "./types.d.ts" */
+
+/** @type {Record<string, (timer: Timer) => string | number | null>} */
 const COLUMNS = {
   id: (timer) => timer.id,
   status: (timer) => timer.status,
@@ -14,35 +17,46 @@ const COLUMNS = {
   source: (timer) => timer.source,
   start_utc: (timer) => timer.start_time,
   end_utc: (timer) => timer.end_time,
-  start_local: (timer) => local(timer.start_time),
-  end_local: (timer) => local(timer.end_time),
+  start_local: (timer) => localTime(timer.start_time),
+  end_local: (timer) => localTime(timer.end_time),
   active_seconds: (timer) => timer.active_duration,
-  active_time: (timer) => clock(timer.active_duration),
+  active_time: (timer) => hoursMinutesSeconds(timer.active_duration),
   paused_seconds: (timer) => timer.paused_duration,
 };
 
-// Where a spreadsheet would take what follows for a formula, and run it (OWASP, "CSV Injection"): where a text begins,
-// and where a cell does for one that parts lines at semicolons, as Excel does in many languages, or at tabs.
+// The places at which a spreadsheet would evaluate a formula (OWASP, "CSV Injection"): the start of a text, and the
+// start of a cell in programs that split lines at semicolons (Excel in many languages) or tabs.
 const FORMULAS = /(?<=^|[;\t\r\n])(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/gu;
 
-/** Return timers as the text of a CSV file, with a byte order mark, without which Excel does not read UTF-8. */
+/**
+ * Return timers as the text of a CSV file.
+ *
+ * @param {Timer[]} timers
+ */
 export function toCsv(timers) {
   const rows = timers.map((timer) => Object.values(COLUMNS).map((value) => field(value(timer))));
-  return `\ufeff${[Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\r\n`).join("")}`;
+  const lines = [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\r\n`);
+  // Excel recognizes UTF-8 by the byte order mark.
+  return `\ufeff${lines.join("")}`;
 }
 
+/** @param {string | number | null} value */
 function field(value) {
-  let text = String(value ?? "");
-  if (typeof value === "string") text = text.replaceAll(FORMULAS, "'");
+  const text = typeof value === "string" ? value.replaceAll(FORMULAS, "'") : String(value ?? "");
   return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** In the browser's time zone, in the form that spreadsheets of all languages take for a time. */
-function local(time) {
-  return time && toField(new Date(time)).replace("T", " ");
+/**
+ * Return a time in the browser's time zone, in the form that spreadsheets of all languages read as a time.
+ *
+ * @param {string | null} time
+ */
+function localTime(time) {
+  return time && toInputValue(new Date(time)).replace("T", " ");
 }
 
-function clock(seconds) {
+/** @param {number} seconds */
+function hoursMinutesSeconds(seconds) {
   const whole = Math.floor(seconds);
   const [hours, ...rest] = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
   return [hours, ...rest.map((part) => String(part).padStart(2, "0"))].join(":");

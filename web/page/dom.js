@@ -1,84 +1,106 @@
-// Small things that all of the pages need of a document.
+// Helpers to find, build and change elements, in addition to the widget's. They know nothing of the pages.
 
-import { text } from "./language.js";
+import { h, setText } from "../widget/dom.js";
 
-const NOTICE_MS = 8_000;
-
-export const byId = (id) => document.getElementById(id);
-
-/** Make an element with attributes (null and false leave one out) and children (falsy ones are left out). */
-export function html(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
-}
-
-/** Make an element of SVG, likewise. */
-export function svg(name, attributes = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
-}
-
-function filled(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter(Boolean));
+/**
+ * Return the element with an id.
+ *
+ * @template {HTMLElement} [E=HTMLElement]
+ * @param {string} id
+ * @param {new () => E} type the class it has to be of
+ * @returns {E}
+ * @throws {TypeError} if there is no such element
+ */
+export function byId(id, type = /** @type {new () => E} */ (HTMLElement)) {
+  const element = document.getElementById(id);
+  if (!(element instanceof type)) throw new TypeError(`There is no ${type.name} #${id}.`);
   return element;
 }
 
-/** Make a copy of one of the page's symbols, which say nothing to a screen reader. */
+/**
+ * Return the element that a selector matches first within another.
+ *
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @returns {HTMLElement}
+ * @throws {TypeError} if there is none
+ */
+export function find(root, selector) {
+  const element = root.querySelector(selector);
+  if (!(element instanceof HTMLElement)) throw new TypeError(`There is no ${selector}.`);
+  return element;
+}
+
+/**
+ * Return a form's control, or its group of radio buttons, by name.
+ *
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ * @returns {HTMLInputElement}
+ */
+export function control(form, name) {
+  // All controls have the properties of an input that the pages use: value, required, max and ariaInvalid.
+  return /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+}
+
+/**
+ * Return the values of a form by the names of its controls.
+ *
+ * @param {HTMLFormElement} form without file inputs
+ * @returns {Record<string, string>}
+ */
+export function formValues(form) {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+}
+
+/**
+ * Make an SVG element. Unlike HTML elements, its properties cannot be assigned.
+ *
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, string | number>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {SVGElementTagNameMap[Name]}
+ */
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Make a copy of a symbol in icons.svg, hidden from screen readers.
+ *
+ * @param {string} name
+ */
 export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `icons.svg#${name}` }));
 }
 
-let fading = 0;
-
-/** Tell what happened, for a while, to those who see the page and those who hear it. */
-export function say(message) {
-  warn(message);
-  fading = setTimeout(() => warn(""), NOTICE_MS);
-}
-
-/** Tell what went wrong, until the next thing is done. */
-export function warn(message, lang) {
-  clearTimeout(fading);
-  put(byId("status"), message, lang);
-}
-
-/** Put a text into an element, in the page's language or in another. */
-export function put(element, message, lang) {
-  // What did not change is not to be read out or painted again.
-  if (element.textContent !== message) element.textContent = message;
+/**
+ * Set a message and the language it is in.
+ *
+ * @param {HTMLElement} element
+ * @param {string} message
+ * @param {string} [lang] if it differs from the page's
+ */
+export function setMessage(element, message, lang) {
+  setText(element, message);
   if (lang) element.lang = lang;
   else element.removeAttribute("lang");
 }
 
-/** Let the person have a text as a file. */
+/**
+ * Offer a text as a download.
+ *
+ * @param {string} name
+ * @param {string} type its media type
+ * @param {string} content
+ */
 export function download(name, type, content) {
-  const link = html("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
+  const link = h("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
   link.click();
-  // Not at once: not every browser has read it by now.
+  // Some browsers read it only after the click was handled.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-/** Ask a question, and return whether the answer is yes. */
-export function confirmed(title, explanation, yes) {
-  const dialog = html(
-    "dialog",
-    { class: "question", "aria-labelledby": "question-title", "aria-describedby": "question-text" },
-    html("h2", { id: "question-title" }, title),
-    html("p", { id: "question-text" }, explanation),
-    html(
-      "form",
-      { method: "dialog", class: "buttons" },
-      html("button", { value: "no", autofocus: true }, text("cancel")),
-      html("button", { value: "yes", class: "danger" }, yes),
-    ),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "yes");
-    });
-  });
 }

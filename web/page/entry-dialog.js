@@ -1,19 +1,33 @@
-// The form in which an entry is corrected, or added by hand.
+// The dialog with the form of an entry.
 
+import { ApiError } from "../widget/api-client.js";
 import { parseIssue } from "../widget/issue-link.js";
-import { randomName } from "../widget/storage.js";
-import { call } from "./api.js";
-import { addDays, dayOf, toField } from "./calendar.js";
-import { byId, put } from "./dom.js";
-import { issueName } from "./issue.js";
-import { mistakes as issueMistakes, showDuration, text } from "./language.js";
+import { messageOf, statusOf } from "./api.js";
+import { addDays, dayOf } from "./calendar.js";
+import { byId, control, formValues, setMessage } from "./dom.js";
+import { checkEntry } from "./entry-checks.js";
+import { formats, text } from "./language.js";
 
-const HOUR_MS = 3_600_000;
+/** @import { Issue } from "../widget/types.d.ts" */
+/** @import { EntryValues, FieldErrors, Timer } from "./types.d.ts" */
 
-const dialog = byId("entry-dialog");
-const form = byId("entry-form");
-const fields = form.elements;
-// Which field a mistake is shown at that the API finds in one of its own.
+/**
+ * @typedef {object} Shown what the form contains at first
+ * @property {string} title
+ * @property {string} [issue]
+ * @property {string} [description]
+ * @property {string} [start]
+ * @property {string} [end]
+ * @property {boolean} hasTimes whether start and end can be edited
+ * @property {number} [paused] seconds of the timer's pauses
+ * @property {Timer} [timer] the timer that is edited; none for a new entry
+ *
+ * @typedef {(field: string) => boolean} IsChanged whether a field differs from what it contained at first
+ * @typedef {(values: EntryValues, issue: Issue | null, isChanged: IsChanged) => Promise<Timer | null>} Save
+ */
+
+const FIELDS = /** @type {const} */ (["issue", "description", "start", "end"]);
+/** The form's field for a field of the API. @type {Record<string, string>} */
 const FIELD_OF = {
   github_issue_url: "issue",
   github_repo: "issue",
@@ -24,182 +38,136 @@ const FIELD_OF = {
   duration: "hours",
 };
 
-let saving = null;
+const dialog = byId("entry-dialog", HTMLDialogElement);
+const form = byId("entry-form", HTMLFormElement);
 
 /**
- * Let the person add finished time, and return the new timer, or null if they do not.
+ * What the open dialog was opened with, and how it ends.
  *
- * `now` is called for the present, here and in `editEntry`.
+ * @type {{
+ *   now: () => Date, shown: Shown, isChanged: IsChanged, save: Save, isBusy: boolean,
+ *   resolve: (timer: Timer | null) => void, reject: (error: unknown) => void,
+ * } | null}
  */
-export async function addEntry(now) {
-  const field = (instant) => toField(instant).slice(0, 16);
-  const end = now();
-  let start = new Date(end - HOUR_MS);
-  // When clocks are put back, an hour before looks like the same time.
-  if (field(start) === field(end)) start = new Date(start - HOUR_MS);
-  const key = randomName();
-  const shown = {
-    title: text("addTitle"),
-    start: field(start),
-    end: field(end),
-    isAdded: true,
-    hasTimes: true,
-  };
-  return ask(shown, now, async (values) => {
-    const body = { ...values.issue, description: values.description, start_time: instant(values.start) };
-    if (values.by === "duration") body.duration = values.hours * 3600 + values.minutes * 60;
-    else body.end_time = instant(values.end);
-    // What reached the server without our hearing of it is not added twice.
-    const headers = { "Idempotency-Key": key };
-    return (await call("POST", "/api/timelogs/", body, { headers })).body;
-  });
-}
+let current = null;
 
-/** Let the person correct a timer, and return it as it is then, or null if they leave it as it is. */
-export async function editEntry(timer, now) {
-  const isStopped = timer.status === "stopped";
-  const shown = {
-    title: text("editTitle"),
-    issue: timer.github_repo ? issueName(timer) : "",
-    description: timer.description,
-    start: isStopped ? toField(new Date(timer.start_time)) : "",
-    end: isStopped ? toField(new Date(timer.end_time)) : "",
-    hasTimes: isStopped,
-    paused: isStopped ? timer.paused_duration : 0,
-    corrects: timer,
-  };
-  return ask(shown, now, async (values, isChanged) => {
-    const body = {};
-    if (values.issueText !== shown.issue) Object.assign(body, values.issue ?? { github_issue_url: null });
-    if (isChanged("description")) body.description = values.description;
-    // A field does not say milliseconds, nor which of two hours it means when clocks are put back.
-    if (isChanged("start")) body.start_time = instant(values.start);
-    if (isChanged("end")) body.end_time = instant(values.end);
-    if (!Object.keys(body).length) return null;
-    return (await call("PATCH", `/api/timelogs/${timer.id}/`, body)).body;
-  });
-}
-
-function ask(shown, now, save) {
+/**
+ * Open the dialog. It closes when the entry is saved, or when the person cancels.
+ *
+ * @param {Shown} shown
+ * @param {() => Date} now
+ * @param {Save} save is called with checked values
+ * @returns {Promise<Timer | null>} what `save` returns; null if the person cancels
+ */
+export function openEntryDialog(shown, now, save) {
   form.reset();
-  complain({});
-  byId("entry-title").textContent = shown.title;
+  showErrors({});
+  /** @type {Record<string, string>} */
   const before = {};
-  for (const name of ["issue", "description", "start", "end"]) {
-    fields[name].value = shown[name] ?? "";
-    // Fields write some values in their own way.
-    before[name] = fields[name].value;
+  for (const name of FIELDS) {
+    control(form, name).value = shown[name] ?? "";
+    // An input may normalize its value.
+    before[name] = control(form, name).value;
   }
+  const isNew = !shown.timer;
+  byId("entry-title").textContent = shown.title;
   byId("entry-times").hidden = !shown.hasTimes;
-  byId("entry-by").hidden = !shown.isAdded;
+  byId("entry-by").hidden = !isNew;
   byId("entry-open").hidden = shown.hasTimes;
   byId("entry-paused").hidden = !shown.paused;
-  byId("entry-paused").textContent = text("entryPaused", { duration: showDuration(shown.paused ?? 0) });
+  byId("entry-paused").textContent = text("entryPaused", { duration: formats.duration(shown.paused ?? 0) });
   for (const name of ["start", "end"]) {
-    fields[name].required = shown.hasTimes;
-    fields[name].max = `${addDays(dayOf(now()), 1)}T23:59:59`;
+    control(form, name).required = shown.hasTimes;
+    control(form, name).max = `${addDays(dayOf(now()), 1)}T23:59:59`;
   }
   showEndOrDuration();
   form.ariaBusy = "false";
   dialog.showModal();
-  const isChanged = (name) => shown.isAdded || fields[name].value !== before[name];
+  const isChanged = (/** @type {string} */ name) => isNew || control(form, name).value !== before[name];
   return new Promise((resolve, reject) => {
-    saving = { now, save, resolve, reject, isChanged, corrects: shown.corrects, isBusy: false };
+    current = { now, shown, isChanged, save, isBusy: false, resolve, reject };
   });
 }
 
 function showEndOrDuration() {
-  const byDuration = fields.by.value === "duration";
+  const byDuration = control(form, "by").value === "duration";
   byId("entry-end").hidden = byDuration;
   byId("entry-duration").hidden = !byDuration;
-  fields.end.required = !byDuration && !byId("entry-times").hidden;
+  control(form, "end").required = !byDuration && !byId("entry-times").hidden;
 }
 
 byId("entry-by").addEventListener("change", showEndOrDuration);
 
 byId("entry-cancel").addEventListener("click", () => {
-  if (!saving.isBusy) dialog.close();
+  if (!current?.isBusy) dialog.close();
 });
 
 dialog.addEventListener("cancel", (event) => {
-  if (saving.isBusy) event.preventDefault();
+  if (current?.isBusy) event.preventDefault();
 });
 
-// A browser closes a dialog all the same if somebody insists; what is on its way then ends by itself.
+// A second Escape closes a busy dialog all the same; its request then goes on.
 dialog.addEventListener("close", () => {
-  if (!saving.isBusy) saving.resolve(null);
-  saving = null;
+  if (!current?.isBusy) current?.resolve(null);
+  current = null;
 });
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const mine = saving;
-  if (mine.isBusy) return;
-  const values = Object.fromEntries(new FormData(form));
-  const mistakes = find(values, mine);
-  complain(mistakes);
-  if (Object.keys(mistakes).length) return;
+  const mine = current;
+  if (!mine || mine.isBusy) return;
+  const { by, ...values } = formValues(form);
+  const entry = /** @type {EntryValues} */ ({ ...values, by: by === "duration" ? by : "end" });
+  const { isChanged, shown } = mine;
+  const errors = checkEntry(entry, {
+    now: mine.now(),
+    isChanged,
+    hasTimes: shown.hasTimes,
+    timer: shown.timer,
+  });
+  showErrors(errors);
+  if (Object.keys(errors).length) return;
   mine.isBusy = true;
   form.ariaBusy = "true";
   try {
-    const parsed = {
-      ...values,
-      issueText: values.issue.trim(),
-      issue: values.issue.trim() ? parseIssue(values.issue) : null,
-      hours: Number(values.hours),
-      minutes: Number(values.minutes),
-    };
-    const timer = await mine.save(parsed, mine.isChanged);
-    mine.resolve(timer);
-    if (saving === mine) dialog.close();
+    const parsed = parseIssue(entry.issue);
+    mine.resolve(await mine.save(entry, "mistake" in parsed ? null : parsed, isChanged));
+    if (current === mine) dialog.close();
   } catch (error) {
-    if (saving !== mine) return mine.reject(error);
+    if (current !== mine) return mine.reject(error);
     mine.isBusy = false;
     form.ariaBusy = "false";
-    if (error.status === 401) complain({ form: text("sessionOver") });
-    else complain(fromServer(error), error.lang);
+    showServerError(error);
   }
 });
 
-/** Return what is wrong with the values that are new, by the name of the field. */
-function find({ issue, start, end, by, hours, minutes }, { now: present, isChanged, corrects }) {
-  const mistakes = {};
-  const { mistake } = parseIssue(issue);
-  if (isChanged("issue") && mistake && mistake !== "empty") mistakes.issue = issueMistakes[mistake];
-  if (byId("entry-times").hidden) return mistakes;
-  const now = present();
-  const begin = new Date(isChanged("start") ? start : corrects.start_time);
-  const finish = new Date(isChanged("end") ? end : corrects.end_time);
-  if (isChanged("start")) {
-    if (!start) mistakes.start = text("timeNeeded");
-    else if (begin > now) mistakes.start = text("inTheFuture");
+/** @param {unknown} error */
+function showServerError(error) {
+  if (statusOf(error) === 401) return showErrors({ form: text("sessionExpiredWhileEditing") });
+  const { message, lang } = messageOf(error);
+  /** @type {FieldErrors} */
+  const errors = {};
+  for (const { loc, msg } of (error instanceof ApiError && error.problem.errors) || []) {
+    errors[FIELD_OF[loc.at(-1) ?? ""] ?? "form"] = msg;
   }
-  if (by === "duration") {
-    const seconds = Number(hours) * 3600 + Number(minutes) * 60;
-    if (!seconds) mistakes.hours = text("durationNeeded");
-    else if (begin.getTime() + seconds * 1000 > now) mistakes.hours = text("endsInTheFuture");
-  } else if (isChanged("end") && !end) mistakes.end = text("timeNeeded");
-  else if (isChanged("end") && finish > now) mistakes.end = text("inTheFuture");
-  else if (begin > finish) mistakes.end = text("endBeforeStart");
-  return mistakes;
+  showErrors(Object.keys(errors).length ? errors : { form: message }, lang);
 }
 
-function fromServer(error) {
-  const mistakes = {};
-  for (const { loc, msg } of error.problem?.errors ?? []) mistakes[FIELD_OF[loc.at(-1)] ?? "form"] = msg;
-  return Object.keys(mistakes).length ? mistakes : { form: error.message };
-}
-
-/** Show mistakes beneath their fields and go to the first; `form` is about none of them. */
-function complain(mistakes, lang) {
-  for (const place of form.querySelectorAll("[data-mistake]")) {
-    const name = place.dataset.mistake;
-    put(place, mistakes[name] ?? "", lang);
-    if (name in fields) fields[name].ariaInvalid = name in mistakes ? "true" : null;
+/**
+ * Show errors below their fields and focus the first of these.
+ *
+ * @param {FieldErrors} errors
+ * @param {string} [lang] their language, if it differs from the page's
+ */
+function showErrors(errors, lang) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const places = form.querySelectorAll("[data-error]");
+  for (const place of places) {
+    const name = place.dataset.error ?? "";
+    setMessage(place, errors[name] ?? "", lang);
+    if (name in form.elements) control(form, name).ariaInvalid = name in errors ? "true" : null;
   }
-  form.querySelector("[aria-invalid]")?.focus();
-}
-
-function instant(value) {
-  return new Date(value).toISOString();
+  /** @type {HTMLElement | null} */
+  const first = form.querySelector("[aria-invalid]");
+  first?.focus();
 }

@@ -1,13 +1,16 @@
-// What to show of the history, as the page's address says it: ?period=this-week&repo=octocat/hello-world&issue=7
+// The filter of entries and totals, as in the page's address: ?period=this-week&repo=octocat/hello-world&issue=7
 
 import { addDays, dayOf, startOf, startOfWeek, timeZone } from "./calendar.js";
 import { firstWeekday } from "./language.js";
 
-export const DEFAULT_PERIOD = "30-days";
+/** @import { Day, Filter, Timer } from "./types.d.ts" */
 
-// The totals are of 366 days at most, and a day of them may have 25 hours.
+const DEFAULT_PERIOD = "30-days";
+
+// The API adds up at most 366 days, and a day may have 25 hours.
 const MOST_DAYS = 365;
 
+/** @type {Record<string, (today: Day) => [Day, Day]>} */
 const PERIODS = {
   "this-week": (today) => {
     const first = startOfWeek(today, firstWeekday);
@@ -27,37 +30,63 @@ const PERIODS = {
   all: () => ["", ""],
 };
 
-/** Read a filter from an address, leaving out what makes no sense there. */
+/**
+ * Return the filter of an address; invalid parameters are ignored.
+ *
+ * @param {string} search the address's query, as in `location.search`
+ * @returns {Filter}
+ */
 export function readFilter(search) {
-  const given = new URLSearchParams(search);
-  let [from, to] = [given.get("from"), given.get("to")].map((day) => (isDay(day) ? day : ""));
+  const parameters = new URLSearchParams(search);
+  const given = (/** @type {string} */ name) => parameters.get(name) ?? "";
+  let [from, to] = [given("from"), given("to")].map((day) => (isDay(day) ? day : ""));
   if (from && to && to < from) [from, to] = [to, from];
-  const period = Object.hasOwn(PERIODS, given.get("period")) ? given.get("period") : DEFAULT_PERIOD;
+  const period = Object.hasOwn(PERIODS, given("period")) ? given("period") : DEFAULT_PERIOD;
   return {
     period: from || to ? "custom" : period,
     from,
     to,
-    repo: given.get("repo") ?? "",
-    issue: /^[1-9]\d{0,9}$/u.test(given.get("issue")) ? given.get("issue") : "",
+    repo: given("repo"),
+    issue: /^[1-9]\d{0,9}$/u.test(given("issue")) ? given("issue") : "",
   };
 }
 
-/** Return the address's search part that says a filter; empty for the one that the page begins with. */
+/**
+ * Return the address's query for a filter; empty for the default filter.
+ *
+ * @param {Filter} filter
+ */
 export function writeFilter({ period, from, to, repo, issue }) {
-  const shown = { repo, issue };
-  if (period === "custom") Object.assign(shown, { from, to });
-  else if (period !== DEFAULT_PERIOD) shown.period = period;
-  const search = new URLSearchParams(Object.entries(shown).filter(([, value]) => value));
-  // A slash needs no escape in a query (RFC 3986, section 3.4), and is easier to read.
+  const isCustom = period === "custom";
+  const search = query({
+    repo,
+    issue,
+    period: isCustom || period === DEFAULT_PERIOD ? "" : period,
+    from: isCustom ? from : "",
+    to: isCustom ? to : "",
+  });
+  // A slash needs no escape in a query (RFC 3986, section 3.4) and is easier to read.
   return search.size ? `?${String(search).replaceAll("%2F", "/")}` : "";
 }
 
-/** Return the first and the last day that a filter selects, at an instant; "" where there is no limit. */
+/**
+ * Return the first and the last day that a filter selects; "" where it has no limit.
+ *
+ * @param {Filter} filter
+ * @param {Date} now
+ * @returns {[Day, Day]}
+ */
 export function selectedDays(filter, now) {
   return filter.period === "custom" ? [filter.from, filter.to] : PERIODS[filter.period](dayOf(now));
 }
 
-/** Return whether a filter selects a timer. */
+/**
+ * Return whether a filter selects a timer.
+ *
+ * @param {Filter} filter
+ * @param {Timer} timer
+ * @param {Date} now
+ */
 export function selects(filter, timer, now) {
   const [from, to] = selectedDays(filter, now);
   const day = dayOf(new Date(timer.start_time));
@@ -69,16 +98,27 @@ export function selects(filter, timer, now) {
   );
 }
 
-/** Return the days that totals are of, up to today if some of them are over, and whether the filter selects more. */
+/**
+ * Return the days that totals cover: at most 365, and none after today unless all selected days are.
+ *
+ * @param {Filter} filter
+ * @param {Date} now
+ * @returns {{first: Day, last: Day, isCut: boolean}} `isCut`: whether the filter selects earlier days
+ */
 export function totalledDays(filter, now) {
   const [from, to] = selectedDays(filter, now);
   const today = dayOf(now);
-  const last = [from, to && to < today ? to : today].sort().at(-1);
-  const first = [from, addDays(last, 1 - MOST_DAYS)].sort().at(-1);
+  const last = latest(from, to && to < today ? to : today);
+  const first = latest(from, addDays(last, 1 - MOST_DAYS));
   return { first, last, isCut: first !== from };
 }
 
-/** Return the query for the list of timers that a filter selects. */
+/**
+ * Return the API's query for the timers that a filter selects.
+ *
+ * @param {Filter} filter
+ * @param {Date} now
+ */
 export function listQuery(filter, now) {
   const [from, to] = selectedDays(filter, now);
   return query({
@@ -86,11 +126,16 @@ export function listQuery(filter, now) {
     github_issue_number: filter.issue,
     start_time__gte: from && startOf(from).toISOString(),
     start_time__lt: to && startOf(addDays(to, 1)).toISOString(),
-    page_size: 100,
+    page_size: "100",
   });
 }
 
-/** Return the query for the totals of the days that a filter selects. */
+/**
+ * Return the API's query for the totals of the days that a filter selects.
+ *
+ * @param {Filter} filter
+ * @param {Date} now
+ */
 export function totalsQuery(filter, now) {
   const { first, last } = totalledDays(filter, now);
   return query({
@@ -102,22 +147,38 @@ export function totalsQuery(filter, now) {
   });
 }
 
-/** Return whether a text is a day that a calendar has, and the API instants of it, wherever one is. */
-function isDay(given) {
-  if (!/^\d{4}-\d\d-\d\d$/u.test(given) || given < "1970-01-02" || given > "9998-12-31") return false;
-  const date = new Date(`${given}T00:00Z`);
-  // Some browsers take February 31 for a day in March.
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(given);
+/**
+ * Return whether a text is a day of the calendar whose instants the API accepts in every time zone.
+ *
+ * @param {string} text
+ */
+function isDay(text) {
+  if (!/^\d{4}-\d\d-\d\d$/u.test(text) || text < "1970-01-02" || text > "9998-12-31") return false;
+  const date = new Date(`${text}T00:00Z`);
+  // Some browsers read February 31 as a day in March.
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
+/** @param {Record<string, string>} parameters empty ones are omitted */
 function query(parameters) {
   return new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
 }
 
+/**
+ * @param {Day} one
+ * @param {Day} other
+ */
+function latest(one, other) {
+  if (one > other) return one;
+  return other;
+}
+
+/** @param {Day} day */
 function firstOfMonth(day) {
   return `${day.slice(0, 8)}01`;
 }
 
+/** @param {Day} day */
 function lastOfMonth(day) {
   return addDays(firstOfMonth(addDays(firstOfMonth(day), 31)), -1);
 }

@@ -1,17 +1,27 @@
-// How a timer's issue is shown and named.
+// The name and the link of an issue.
 
-import { html } from "./dom.js";
+import { h } from "../widget/dom.js";
 import { text } from "./language.js";
 
-/** Return a short name of the issue of a timer or of a total: octocat/hello-world#7. */
-export function issueName({ github_repo: repo, github_issue_number: number }) {
+/** @import { TimedIssue } from "./types.d.ts" */
+
+/**
+ * Return the short name of an issue, such as octocat/hello-world#7.
+ *
+ * @param {TimedIssue} timed a timer or a total
+ */
+export function issueReference({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}` : text("noIssue");
 }
 
-/** Show the issue of a timer or of a total: its title if it is known, and a link that says which it is. */
+/**
+ * Return an element with a link to an issue: its title, if that is known, and its short name.
+ *
+ * @param {TimedIssue} timed a timer or a total
+ */
 export function issueLink(timed) {
-  if (!timed.github_repo) return html("span", { class: "issue faint" }, text("noIssue"));
+  if (!timed.github_repo) return h("span", { className: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;
-  const link = html("a", { class: "issue", href: timed.github_issue_url }, title || issueName(timed));
-  return title ? html("span", {}, link, " ", html("small", {}, issueName(timed))) : link;
+  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueReference(timed));
+  return title ? h("span", {}, link, " ", h("small", {}, issueReference(timed))) : link;
 }

@@ -5,7 +5,7 @@ import { storage } from "./storage.js";
 const TIMEOUT_MS = 30_000;
 const RENEW_BEFORE_MS = 45 * 60_000;
 
-/** A request that the server refused or, with status 0, did not answer. */
+/** A request that the server refused or, with status 0, that got no answer. */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -26,27 +26,27 @@ export class ApiError extends Error {
 }
 
 /**
- * Sends requests as the person who is signed in: on the server's own pages with their cookie, on other
- * sites' with a session that the sign-in's popup hands over, see docs/security.md.
+ * Sends requests as the user: on the server's own pages with the cookie, on other sites with a session from
+ * the sign-in popup (docs/security.md).
  */
 export class ApiClient {
   #isRenewing = false;
 
-  /** @param {string} [server] Issue Timer's origin; without it, the one that this module was loaded from */
+  /** @param {string} [server] Issue Timer's origin; by default the origin of this module */
   constructor(server = import.meta.url) {
     this.server = new URL(server, location.href).origin;
     this.isEmbedded = this.server !== location.origin;
     this.sessionKey = `issue-timer:session:${this.server}`;
   }
 
-  /** Whether it is worth asking: without a session on another site, the answer is known. */
+  /** Whether a request can succeed: on another site, only with a session. */
   get maySucceed() {
     return !this.isEmbedded || storage.get(this.sessionKey) !== null;
   }
 
   /**
    * @param {string} method
-   * @param {string} path with its query, or a full URL of the server's, such as a page's `next`
+   * @param {string} path with its query, or a URL of the server, such as a page's `next`
    * @param {object} [body] sent as JSON
    * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
    * @returns {Promise<Answer>} also a 304
@@ -68,7 +68,8 @@ export class ApiClient {
           ...headers,
         },
         body: body && JSON.stringify(body),
-        // Otherwise Chromium sends a preflight before each. Answers are no-store: no cache has any.
+        // Chromium sends a preflight before each conditional request otherwise. Answers are no-store, so
+        // never cached.
         cache: "If-None-Match" in headers ? "force-cache" : "default",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
@@ -80,7 +81,7 @@ export class ApiClient {
     const received = performance.now();
     const answer = parse(text);
     if (!response.ok && response.status !== 304) {
-      // Unless somebody has signed in anew, meanwhile.
+      // Keep the session of a sign-in since.
       if (response.status === 401 && session?.token === storage.get(this.sessionKey)?.token) {
         storage.remove(this.sessionKey);
       }
@@ -90,15 +91,15 @@ export class ApiClient {
     return { status: response.status, body: answer, headers: response.headers, sent, received };
   }
 
-  /** Have ready what signing in needs: a browser opens a popup right after a click, and not much later. */
+  /** Load the module for signing in: browsers allow a popup only right after a click. */
   prepareSignIn() {
     if (this.isEmbedded) import("./popup.js").catch(() => {});
   }
 
   /**
-   * Lead to GitHub and back or, on another site, open a popup, and wait until it hands over a session.
+   * Navigate to GitHub and back or, on another site, wait for the session from a popup.
    *
-   * @param {AbortSignal} [signal] ends the waiting
+   * @param {AbortSignal} [signal] ends the wait
    */
   async signIn(signal) {
     if (!this.isEmbedded) {
@@ -110,29 +111,29 @@ export class ApiClient {
     storage.set(this.sessionKey, await sessionOfPopup(this.server, signal));
   }
 
-  /** Sign out, on this device. */
+  /** Sign out on this device. */
   async signOut() {
     await this.request("POST", "/api/auth/logout/");
     storage.remove(this.sessionKey);
   }
 
   /**
-   * Have a session go on that is older than a quarter of an hour, by the server's clock.
+   * Renew a session that expires within 45 minutes.
    *
    * @param {Session} session
-   * @param {number} now
+   * @param {number} now by the server's clock, in milliseconds since the epoch
    */
   async #renew({ token, expires }, now) {
     if (this.#isRenewing || !(expires - now < RENEW_BEFORE_MS)) return;
     this.#isRenewing = true;
     try {
       const { body } = await this.request("POST", "/api/auth/session/");
-      // Somebody may have signed out or in, meanwhile.
+      // A user may have signed out or in since.
       if (storage.get(this.sessionKey)?.token === token) {
         storage.set(this.sessionKey, { token: body.session, expires: Date.parse(body.expires) });
       }
     } catch {
-      // It works for a while longer, and the next answer is another chance.
+      // The session is still valid, and the next request tries again.
     } finally {
       this.#isRenewing = false;
     }
@@ -149,7 +150,7 @@ export function dateOf(headers) {
 
 /**
  * @param {Headers} headers
- * @returns {number} seconds; the header has them, or a date (RFC 9110, section 10.2.3)
+ * @returns {number} seconds, 0 without the header, which has seconds or a date (RFC 9110, section 10.2.3)
  */
 function retryAfter(headers) {
   const value = headers.get("Retry-After") ?? "";

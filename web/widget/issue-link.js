@@ -1,4 +1,4 @@
-// The names that GitHub gives, as timer_core.domain.issues has them.
+// GitHub's rules for names, as in timer_core.domain.issues.
 const OWNER = "[a-z0-9][a-z0-9_-]{0,38}";
 const REPO = "(?!\\.{1,2}(?![a-z0-9._-]))[a-z0-9._-]{1,100}";
 const ADDRESS = new RegExp(
@@ -10,11 +10,11 @@ const NUMBER = /^#?\s*([0-9]{1,12})$/;
 const MAX_NUMBER = 2 ** 31 - 1;
 
 /**
- * Read what somebody types or pastes to name an issue: its address, also that of its pane on a project's
- * board, `owner/name#1`, `owner/name 1` or, if the repository is known, the number alone.
+ * Parse an issue: its address, also that of its pane on a project's board, `owner/name#1`, `owner/name 1` or,
+ * if the repository is known, the number alone.
  *
  * @param {string} input
- * @param {string} [repo] the repository that a number alone means
+ * @param {?string} [repo] the repository of a number alone
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
 export function parseIssue(input, repo) {
@@ -34,7 +34,7 @@ export function parseIssue(input, repo) {
 
 /**
  * @param {string} text
- * @returns {string | undefined} the issue whose pane is open: `issue=owner|name|1` in the address of a board
+ * @returns {string | undefined} the issue of the open pane on a board: `issue=owner|name|1` in its address
  */
 function onBoard(text) {
   if (!/^https:\/\/github\.com\/\S+\/projects\/\d+/.test(text)) return undefined;

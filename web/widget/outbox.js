@@ -2,11 +2,14 @@ import { storage } from "./storage.js";
 
 /** @import { Action } from "./types.d.ts" */
 
-/** One person's actions, in order; each is stored by itself, so that tabs never overwrite each other's. */
+/**
+ * A user's actions without an answer, in order. Each has its own key, so that tabs do not overwrite each
+ * other's.
+ */
 export class Outbox {
   #prefix;
 
-  /** @param {string} name of whom and for which server */
+  /** @param {string} name names the server and the user */
   constructor(name) {
     this.#prefix = `issue-timer:outbox:${name}:`;
   }
@@ -27,8 +30,8 @@ export class Outbox {
   }
 
   /**
-   * Do something in one tab at a time. A browser has no locks on pages without HTTPS; there, two tabs may send
-   * the same, and its Idempotency-Key has it happen once.
+   * Run a task in one tab at a time. Pages without HTTPS have no locks: there, two tabs may send the same
+   * action, which its Idempotency-Key has the server do once.
    *
    * @param {() => Promise<void>} task
    */

@@ -1,10 +1,10 @@
 /**
- * Have somebody sign in in a popup, and wait until it hands over a session: docs/security.md.
+ * Open a popup for signing in, and wait for the session that it posts (docs/security.md).
  *
  * @param {string} server Issue Timer's origin
- * @param {AbortSignal} [signal] ends the waiting
+ * @param {AbortSignal} [signal] ends the wait
  * @returns {Promise<{token: string, expires: number}>} `expires` in milliseconds since the epoch
- * @throws {Error} whose `isBlocked` is true, if the browser does not open one
+ * @throws {Error} with `isBlocked`, if the browser does not open the popup
  */
 export function sessionOfPopup(server, signal) {
   const query = new URLSearchParams({ origin: location.origin });
@@ -12,11 +12,11 @@ export function sessionOfPopup(server, signal) {
   return new Promise((resolve, reject) => {
     if (!popup) return reject(Object.assign(new Error("popup"), { isBlocked: true }));
     /** @param {MessageEvent} event */
-    const hear = ({ origin, source, data }) => {
+    const receive = ({ origin, source, data }) => {
       if (origin !== server || source !== popup || data?.type !== "issue-timer:session") return;
-      removeEventListener("message", hear);
+      removeEventListener("message", receive);
       resolve({ token: data.session, expires: data.expires });
     };
-    addEventListener("message", hear, { signal });
+    addEventListener("message", receive, { signal });
   });
 }

@@ -23,8 +23,8 @@ export default {
   expired: "Deine Sitzung ist abgelaufen. Melde dich an, um weiterzumachen.",
   kept: (count) =>
     count === 1
-      ? "Was du getan hast, bleibt bis dahin erhalten."
-      : `${count} Änderungen bleiben bis dahin erhalten.`,
+      ? "Deine Änderung bleibt bis dahin erhalten."
+      : `Deine ${count} Änderungen bleiben bis dahin erhalten.`,
   signIn: "Mit GitHub anmelden",
   signOut: "Abmelden",
   offline: "Keine Verbindung.",
@@ -56,9 +56,9 @@ export default {
   already: (name) => `${name} läuft bereits.`,
   problems: {
     refused: "Rückgängig gemacht:",
-    waiting: "Es ist gemerkt und wird so bald wie möglich gesendet.",
+    waiting: "Deine Änderung ist gespeichert und wird so bald wie möglich gesendet.",
     popup:
-      "Der Browser hat das Fenster zum Anmelden nicht geöffnet. Bitte erlaube es, und versuche es noch einmal.",
+      "Der Browser hat das Anmeldefenster blockiert. Erlaube Pop-ups für diese Seite, und versuche es noch einmal.",
     failed: "Das hat nicht geklappt:",
   },
   mistakes: {

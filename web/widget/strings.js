@@ -21,16 +21,17 @@ const en = {
   loading: "Loading your timers…",
   none: "No timer is running.",
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
-  signedOut: "Sign in to see and steer your timers.",
-  expired: "Your session is over. Sign in to go on.",
+  signedOut: "Sign in to view and control your timers.",
+  expired: "Your session has expired. Sign in to continue.",
   kept: (count) =>
-    count === 1 ? "What you did is kept until then." : `${count} changes are kept until then.`,
+    count === 1 ? "Your change is kept until then." : `Your ${count} changes are kept until then.`,
   signIn: "Sign in with GitHub",
   signOut: "Sign out",
   offline: "No connection.",
   busy: "The server is busy.",
   again: "Trying again…",
-  waiting: (count) => (count === 1 ? "One change waits to be sent." : `${count} changes wait to be sent.`),
+  waiting: (count) =>
+    count === 1 ? "One change is waiting to be sent." : `${count} changes are waiting to be sent.`,
   tryNow: "Try now",
   unsent: "not sent yet",
   sources: {
@@ -52,18 +53,18 @@ const en = {
     resume: (name) => `${name} was resumed elsewhere.`,
     stop: (name) => `${name} was stopped elsewhere.`,
   },
-  already: (name) => `${name} is running already.`,
+  already: (name) => `${name} is already running.`,
   problems: {
-    refused: "Taken back:",
-    waiting: "It is kept, and sent as soon as possible.",
-    popup: "The browser did not open the window for signing in. Please allow it, and try again.",
+    refused: "Reverted:",
+    waiting: "Your change is kept and will be sent as soon as possible.",
+    popup: "The browser blocked the sign-in window. Allow pop-ups for this site and try again.",
     failed: "That did not work:",
   },
   mistakes: {
-    empty: "Which issue? Paste its address, or type owner/repo#1.",
-    form: "That is no issue on GitHub. Paste its address, or type owner/repo#1.",
-    pull: "That is a pull request. Timers are for issues.",
-    number: "There is no issue of this number.",
+    empty: "Which issue? Paste its address or type owner/repo#1.",
+    form: "This is not an issue on GitHub. Paste its address or type owner/repo#1.",
+    pull: "This is a pull request. Timers are for issues.",
+    number: "There is no issue with this number.",
   },
 };
 

@@ -1,5 +1,7 @@
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
+/** The widget's style sheet. */
+export const styles = new CSSStyleSheet();
+
+styles.replaceSync(`
 :host {
   --_text: var(--issue-timer-text, light-dark(#1f2328, #e6edf3));
   --_faint: var(--issue-timer-faint, light-dark(#59636e, #9198a1));
@@ -36,7 +38,7 @@ section {
 section > ul { padding: 0; background: none; list-style: none; }
 section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_background); }
 
-.bar, .sign-in, .banner, li, .steer, form {
+.bar, .sign-in, .banner, li, .controls, form {
   display: flex;
   flex-wrap: wrap;
   align-items: center;
@@ -69,7 +71,9 @@ a.title:hover { color: var(--_link); text-decoration: underline; }
 }
 .running .state { color: var(--_running); }
 .running .state::before { background: currentcolor; }
-@media (prefers-reduced-motion: no-preference) { .running .state::before { animation: pulse 2s ease-in-out 2; } }
+@media (prefers-reduced-motion: no-preference) {
+  .running .state::before { animation: pulse 2s ease-in-out 2; }
+}
 @keyframes pulse { 50% { opacity: 0.35; } }
 .clock { margin-inline-end: 0.5rem; font-size: 1.625em; line-height: 1.25; }
 li:not(.running) .clock { color: var(--_faint); }
@@ -83,7 +87,7 @@ li:not(.running) .clock { color: var(--_faint); }
 .spoken { position: absolute; clip-path: inset(50%); }
 .notice.problem { color: var(--_danger); background: var(--_background); }
 
-.steer, form { gap: 0.5rem; }
+.controls, form { gap: 0.5rem; }
 form { align-items: end; }
 label { flex: 1 1 10rem; min-width: 0; font-size: 0.875em; font-weight: 600; }
 .mistake { flex-basis: 100%; font-size: 0.875em; color: var(--_danger); }
@@ -122,8 +126,8 @@ button::before {
 li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
-  .steer, .clock { flex-basis: 100%; }
-  .steer button { flex: 1; }
+  .controls, .clock { flex-basis: 100%; }
+  .controls button { flex: 1; }
 }
 :host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
 :host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }
@@ -132,5 +136,3 @@ li:focus-visible { outline-offset: -2px; }
   .state::before { border-color: CanvasText; }
 }
 `);
-
-export default sheet;

@@ -4,4 +4,4 @@
 DynamoDB; ``github`` reads deliveries; ``api`` holds the models and errors of the REST API.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.0.0.dev0"

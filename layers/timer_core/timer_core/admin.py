@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m timer_core.admin", description="Manage Issue Timer.")
     topics = parser.add_subparsers(required=True)
-    migration = topics.add_parser("migrate", help="write what has an older shape anew, after an upgrade")
+    migration = topics.add_parser("migrate", help="migrate open timers to the current schema version")
     migration.set_defaults(command="migrate")
     token = topics.add_parser("token", help="API tokens")
     commands = token.add_subparsers(dest="command", required=True)

@@ -36,14 +36,13 @@ LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
 
-# The schema version that timers are written in (docs/decisions/0009-upgrades.md); 1 if an item has none.
-# 2: open timers on an issue have ``open_repo``.
-TIMER_SCHEMA_VERSION = 2
+# The schema version that timers are written in (docs/decisions/0009-upgrades.md).
+TIMER_SCHEMA_VERSION = 1
 
 RUN_LOCK_SK = "run-lock"
 PROFILE_SK = "profile"
 GITHUB_PK = "github"
-PENDING_DELETIONS_PK = "pending_deletions"
+PENDING_DELETIONS_PK = "pending-deletions"
 
 
 class TimerItem(Model):

@@ -1,13 +1,12 @@
-"""Timers of an older shape, written anew (docs/decisions/0009-upgrades.md)."""
+"""Migration of open timers to the current schema version (docs/decisions/0009-upgrades.md)."""
 
-import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooMuchContention
-from timer_core.store.items import OPEN_SHARDS, TIMER_SCHEMA_VERSION, SlotItem, issue_pk, to_timer, user_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write, attempts
+from timer_core.store.items import OPEN_SHARDS, TIMER_SCHEMA_VERSION, to_timer
+from timer_core.store.table import ConditionFailed, RawItem, Table, attempts
 from timer_core.store.writes import put_changed
 
 _THREADS = 8
@@ -17,14 +16,14 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a migration did.
+    """Result of a migration.
 
     Attributes
     ----------
     seen
-        Timers that were open.
+        The number of open timers.
     written
-        Of these, how many had an older shape and are of the present one now.
+        How many of these had an older schema version and were rewritten.
     """
 
     seen: int
@@ -32,20 +31,20 @@ class Migrated:
 
 
 def migrate(table: Table) -> Migrated:
-    """Give all open timers the present shape, while others read and change them.
+    """Rewrite the open timers that have an older schema version, while others read and change them.
 
-    It may break off anywhere and be done again; what has the shape already is only read.
+    An interrupted migration can be repeated: it only reads timers that are already migrated.
 
     Raises
     ------
     TooMuchContention
-        If others kept changing a timer.
+        If others kept changing a timer. A repetition continues with it.
     """
     seen = written = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         for page in _open_timers(table):
             seen += len(page)
-            written += sum(pool.map(lambda item: _write_anew(table, item), page))
+            written += sum(pool.map(lambda item: _rewrite(table, item), page))
     return Migrated(seen, written)
 
 
@@ -60,26 +59,19 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
                 break
 
 
-def _write_anew(table: Table, item: RawItem | None) -> bool:
-    """Write a timer in the present shape; return False if it needed none."""
+def _rewrite(table: Table, item: RawItem | None) -> bool:
+    """Rewrite an open timer of an older schema version; return whether it was written."""
     for _ in attempts(_ATTEMPTS):
         if item is None or not _is_open(item) or _schema_version(item) >= TIMER_SCHEMA_VERSION:
             return False
-        timer = to_timer(item)
-        if timer.issue is not None:
-            # 0.1.0 takes a place again and lets it expire all the same. Whoever took it since did not.
-            with contextlib.suppress(ConditionFailed):
-                pk, sk = issue_pk(timer.issue), user_pk(timer.user_id)
-                own = SlotItem.open_ulid == timer.ulid
-                table.write(Write("Update", pk, sk, own, [SlotItem.expires_at.remove()]))
         try:
-            table.write(put_changed(timer))
+            table.write(put_changed(to_timer(item)))
         except ConditionFailed as failed:
             item = failed.item
             continue
         return True
     raise TooMuchContention(
-        "Others kept changing a timer; those before it are done, and doing it again is safe."
+        "Others kept changing a timer. The timers before it are migrated; run the migration again."
     )
 
 
@@ -88,4 +80,4 @@ def _is_open(item: RawItem) -> bool:
 
 
 def _schema_version(item: RawItem) -> int:
-    return int(item["schema_version"]["N"]) if "schema_version" in item else 1
+    return int(item["schema_version"]["N"])

@@ -28,7 +28,6 @@ INDEXES = {
     "open-by-user": ("pk", "open_since_ms"),
     "open-timers": ("open_shard", "open_since_ms"),
     "open-by-repo": ("open_repo", "open_since_ms"),
-    "issue-timers": ("issue_key", "start_ms"),
 }
 _TYPES = {
     "pk": "S",
@@ -37,7 +36,6 @@ _TYPES = {
     "open_since_ms": "N",
     "open_shard": "S",
     "open_repo": "S",
-    "issue_key": "S",
 }
 
 # Conflicts with another transaction pass within milliseconds; DynamoDB's clients leave it to

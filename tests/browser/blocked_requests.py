@@ -1,4 +1,4 @@
-"""Requests that do not get through until a test lets them."""
+"""Requests that wait until a test releases them."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 
-class Held:
-    """Holds the requests of a page to some address, from now on."""
+class BlockedRequests:
+    """Blocks a page's requests to an address, from now on."""
 
     def __init__(self, page: Page, url: str | re.Pattern[str], method: str = "") -> None:
         self._page = page
         self._method = method
         self._routes: list[Route] = []
-        self._is_over = False
-        page.route(url, self._hold)
+        self._is_released = False
+        page.route(url, self._block)
 
     def first(self, seconds: float = 10) -> Route:
-        """Return the first request, which a page may send only after it has shown what it is about."""
+        """Wait for the first blocked request and return it."""
         deadline = time.monotonic() + seconds
         while not self._routes:
             assert time.monotonic() < deadline, "Nothing was requested."
             self._page.wait_for_timeout(20)
         return self._routes[0]
 
-    def let_go(self) -> None:
-        """Let all of them get through, and those to come."""
-        self._is_over = True
+    def release(self) -> None:
+        """Send all blocked requests, and block no more."""
+        self._is_released = True
         for route in self._routes:
             route.continue_()
 
-    def _hold(self, route: Route) -> None:
-        if not self._is_over and self._method in ("", route.request.method):
+    def _block(self, route: Route) -> None:
+        if not self._is_released and self._method in ("", route.request.method):
             self._routes.append(route)
         else:
             route.continue_()

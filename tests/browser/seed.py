@@ -1,4 +1,4 @@
-"""Time that somebody has worked, put straight into the table: a thousand requests would take long."""
+"""Finished timers for tests, written directly to the table because a thousand requests take too long."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("Europe/Berlin")
 REPO = "octo-org/hello-world"
-# DynamoDB takes no more in a BatchWriteItem.
+# The most items that DynamoDB accepts in one BatchWriteItem.
 _BATCH = 25
 
 
-def day(ago: int) -> date:
-    """Return the day so many days ago, in Berlin."""
-    return (datetime.now(ZONE) - timedelta(days=ago)).date()
+def days_ago(count: int) -> date:
+    """Return the date that many days ago, in Berlin."""
+    return (datetime.now(ZONE) - timedelta(days=count)).date()
 
 
-def worked(
+def finished_timer(
     person: Account,
     ago: int,
     start: str = "09:00",
@@ -40,9 +40,9 @@ def worked(
     repo: str = REPO,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer that began so many days ago, at a time of day in Berlin."""
-    begin = datetime.combine(day(ago), time.fromisoformat(start), ZONE)
-    start_ms = round(begin.timestamp() * 1000)
+    """Return a stopped timer that started that many days ago, at a time of day in Berlin."""
+    start_at = datetime.combine(days_ago(ago), time.fromisoformat(start), ZONE)
+    start_ms = round(start_at.timestamp() * 1000)
     return finished(
         user_id=person.id,
         ulid=new_ulid(start_ms),
@@ -54,8 +54,8 @@ def worked(
     )
 
 
-def put(site: Site, timers: Sequence[Timer]) -> None:
-    """Put timers into the table."""
+def put_timers(site: Site, timers: Sequence[Timer]) -> None:
+    """Write timers to the table."""
     dynamodb = site.stack.aws.client("dynamodb")
     for first in range(0, len(timers), _BATCH):
         items = [timer_item(timer) for timer in timers[first : first + _BATCH]]

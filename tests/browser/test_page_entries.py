@@ -1,0 +1,299 @@
+"""Editing, deleting and adding entries on the Time page."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.browser.blocked_requests import BlockedRequests
+from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
+from tests.browser.timesheet import Timesheet, open_timesheet
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.e2e.conftest import Site
+    from tests.support.fake_github.model import Account
+
+
+# ------------------------------------------------------------------ editing
+
+
+def test_an_entry_is_edited(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
+    sheet.fill(
+        Issue="https://github.com/octocat/spoon-knife/issues/3",
+        Description="Forks",
+        Start=f"{days_ago(1)}T13:30",
+        End=f"{days_ago(1)}T15:00",
+    )
+    sheet.save()
+    expect(sheet.status).to_have_text("Saved.")
+    entry = sheet.entry("octocat/spoon-knife#3")
+    expect(entry).to_contain_text("Forks")
+    expect(entry).to_contain_text("1h\u00a030m")
+    expect(entry.get_by_role("button", name="Edit")).to_be_focused()
+    expect(sheet.total).to_have_text("3h\u00a045m")
+    sheet.page.reload()
+    expect(entry).to_contain_text(re.compile("13:30.*15:00"))
+
+
+def test_unchanged_fields_keep_their_milliseconds(sheet: Timesheet, ann: Account, site: Site) -> None:
+    put_timers(site, [finished_timer(ann, 3, "09:00:01.234", 10.0017, 9)])
+    sheet.page.reload()
+    before = sheet.stored_timers()
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
+    sheet.fill(Description="Later")
+    sheet.save()
+    expect(sheet.entry("Later")).to_be_visible()
+    after = sheet.stored_timers()
+    changed = [timer for timer in after if timer not in before]
+    assert [timer["description"] for timer in changed] == ["Later"]
+    assert {**changed[0], "description": ""} in before
+
+
+def test_an_entry_is_removed_from_its_issue(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Issue="")
+    sheet.save()
+    expect(sheet.entry("No issue")).to_have_count(2)
+    assert [timer["github_repo"] for timer in sheet.stored_timers()].count(None) == 2
+
+
+def test_errors_are_shown_beside_their_fields_before_anything_is_sent(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
+    sheet.save()
+    expect(sheet.error("Issue")).to_have_text(re.compile("This is not an issue on GitHub"))
+    expect(sheet.error("End")).to_have_text("The end is before the start.")
+    expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
+    sheet.fill(Issue="", Start="")
+    sheet.save()
+    expect(sheet.error("Issue")).to_be_hidden()
+    expect(sheet.dialog.get_by_label("Start")).to_be_focused()
+    sheet.page.keyboard.press("Escape")
+    expect(sheet.dialog).to_be_hidden()
+    assert f"{REPO}#8" in sheet.issues()
+
+
+def test_errors_from_the_server_are_shown_beside_their_fields(
+    sheet: Timesheet, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 400 .*/api/timelogs/")
+    # Its start was edited elsewhere in the meantime.
+    (timer,) = sheet.stored_timers("?github_issue_number=8")
+    sheet.page.evaluate(
+        """([id, start_time]) => fetch(`/api/timelogs/${id}/`, {
+            method: "PATCH",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ start_time }),
+        })""",
+        [timer["id"], datetime.combine(days_ago(1), time(14, 15), ZONE).isoformat()],
+    )
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(End=f"{days_ago(1)}T14:10")
+    sheet.save()
+    expect(sheet.error("End")).to_have_text("Must not be before start_time.")
+    # In English, whatever the language of the page.
+    expect(sheet.error("End")).to_have_attribute("lang", "en")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_be_focused()
+
+
+def test_an_entry_during_a_clock_change_is_edited(sheet: Timesheet, ann: Account, site: Site) -> None:
+    # From 02:50 to 02:10 in Berlin: clocks were put back from 03:00 to 02:00.
+    ago = (days_ago(0) - date(2026, 10, 25)).days
+    put_timers(site, [finished_timer(ann, ago, "02:50", 20, 12)])
+    sheet.page.goto("/?from=2026-10-25&to=2026-10-25")
+    sheet.page.get_by_role("button", name="Edit").click()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value(re.compile("T02:50"))
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value(re.compile("T02:10"))
+    sheet.fill(Description="At night")
+    sheet.save()
+    entry = sheet.entry("At night")
+    expect(entry).to_contain_text("20m")
+    # The end was not changed: it is the second 02:10 of that day.
+    entry.get_by_role("button", name="Edit").click()
+    sheet.fill(Start="2026-10-25T02:40")
+    sheet.save()
+    expect(entry).to_contain_text("30m")
+    (timer,) = sheet.stored_timers("?github_issue_number=12")
+    assert timer["end_time"] == "2026-10-25T01:10:00.000Z"
+
+
+def test_an_edited_entry_disappears_if_the_filter_no_longer_selects_it(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
+    sheet = open_timesheet(open_page, sign_in, ann, f"/?repo={REPO.upper()}")
+    sheet.page.get_by_role("button", name="Load more").click()
+    expect(sheet.entries).to_have_count(110)
+    sheet.entries.last.get_by_role("button", name="Edit").click()
+    sheet.fill(Issue="octocat/spoon-knife#7")
+    sheet.save()
+    expect(sheet.status).to_have_text("Saved.")
+    expect(sheet.entries).to_have_count(109)
+    expect(sheet.entries.last.get_by_role("button", name="Edit")).to_be_focused()
+    sheet.expect_ready()
+    expect(sheet.entries).to_have_count(109)
+
+
+# ------------------------------------------------------------------ deleting
+
+
+def test_an_entry_is_deleted_after_confirmation(sheet: Timesheet) -> None:
+    delete = sheet.page.get_by_role("button", name=f"Delete {REPO}#8")
+    delete.click()
+    expect(sheet.dialog).to_contain_text(f"20m on {REPO}#8")
+    sheet.dialog.get_by_role("button", name="Cancel").click()
+    expect(sheet.dialog).to_be_hidden()
+    expect(delete).to_be_focused()
+    delete.click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "No issue"]
+    expect(sheet.entries.first.get_by_role("button", name="Edit")).to_be_focused()
+    expect(sheet.total).to_have_text("2h\u00a015m")
+    assert f"{REPO}#8" not in json.dumps(sheet.stored_timers())
+
+
+def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
+    sheet: Timesheet, complaints: Complaints
+) -> None:
+    complaints.provoke(r"status of 404 .*/api/timelogs/[^?/]+/$")
+    (timer,) = sheet.stored_timers("?github_issue_number=8")
+    sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
+    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "No issue"]
+    expect(sheet.total).to_have_text("2h\u00a015m")
+
+
+def test_deleting_the_last_entry_of_a_day_removes_the_day(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.dialog.get_by_role("button", name="Delete").click()
+    expect(sheet.days).to_have_count(1)
+
+
+def test_a_late_deletion_does_not_change_the_entries_of_another_filter(sheet: Timesheet) -> None:
+    blocked = BlockedRequests(sheet.page, re.compile(r"/api/timelogs/[^?/]+/$"), "DELETE")
+    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
+        sheet.dialog.get_by_role("button", name="Delete").click()
+    sheet.choose("All time", Issue_number="7")
+    # The refresh that follows would restore the entries.
+    BlockedRequests(sheet.page, "**/api/timelogs/?*")
+    blocked.first().continue_()
+    expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
+    assert sheet.issues() == [f"{REPO}#7", "octocat/spoon-knife#7"]
+
+
+# ------------------------------------------------------------------ adding
+
+
+def test_time_is_added_with_an_end(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(
+        Issue="octocat/spoon-knife#5",
+        Description="Review",
+        Start=f"{days_ago(1)}T11:00",
+        End=f"{days_ago(1)}T12:15",
+    )
+    sheet.save()
+    expect(sheet.status).to_have_text("1h\u00a015m added.")
+    expect(sheet.entry("octocat/spoon-knife#5")).to_contain_text("Review")
+    assert sheet.issues() == [f"{REPO}#8", "octocat/spoon-knife#5", f"{REPO}#7", "No issue"]
+    expect(sheet.total).to_have_text("3h\u00a050m")
+
+
+def test_an_hour_is_proposed_also_when_clocks_are_put_back(sheet: Timesheet) -> None:
+    # The second 02:30 of that night in Berlin.
+    sheet.page.evaluate("""async () => {
+        const { addEntry } = await import("/page/edit-entry.js");
+        addEntry(() => new Date("2026-10-25T01:30Z"));
+    }""")
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value("2026-10-25T01:30")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value("2026-10-25T02:30")
+
+
+def test_time_is_added_with_a_duration_by_keyboard(sheet: Timesheet) -> None:
+    keyboard = sheet.page.keyboard
+    sheet.page.get_by_role("button", name="Add time").focus()
+    keyboard.press("Enter")
+    keyboard.type("octocat/spoon-knife#6")
+    sheet.dialog.get_by_label("Start", exact=True).fill(f"{days_ago(2)}T16:00")
+    sheet.dialog.get_by_role("radio", name="End time").focus()
+    keyboard.press("ArrowRight")
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_be_hidden()
+    keyboard.press("Tab")
+    keyboard.type("2")
+    keyboard.press("Tab")
+    keyboard.type("5")
+    keyboard.press("Enter")
+    expect(sheet.entry("octocat/spoon-knife#6")).to_contain_text("2h\u00a05m")
+    expect(sheet.page.get_by_role("button", name="Add time")).to_be_focused()
+
+
+def test_time_is_not_added_twice_when_the_answer_is_lost(sheet: Timesheet) -> None:
+    sheet.page.evaluate("""() => {
+        const real = fetch;
+        window.fetch = async (address, options) => {
+            const answer = await real(address, options);
+            if (options.method !== "POST") return answer;
+            window.fetch = real;
+            throw new TypeError("The connection broke before the answer was there.");
+        };
+    }""")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
+    sheet.save()
+    expect(sheet.dialog.get_by_role("alert")).to_have_text("No connection to the server.")
+    sheet.save()
+    expect(sheet.entry("octocat/spoon-knife#5")).to_have_count(1)
+    assert [timer["github_repo"] for timer in sheet.stored_timers()].count("octocat/spoon-knife") == 2
+
+
+def test_the_form_stays_open_while_it_is_saved(sheet: Timesheet) -> None:
+    blocked = BlockedRequests(sheet.page, "**/api/timelogs/")
+    sheet.page.get_by_role("button", name="Add time").click()
+    with sheet.page.expect_request("**/api/timelogs/"):
+        sheet.save()
+    sheet.page.keyboard.press("Escape")
+    sheet.dialog.get_by_role("button", name="Cancel").click()
+    expect(sheet.dialog).to_be_visible()
+    blocked.first().continue_()
+    expect(sheet.dialog).to_be_hidden()
+    expect(sheet.status).to_have_text("1h added.")
+
+
+def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet) -> None:
+    blocked = BlockedRequests(sheet.page, "**/api/timelogs/")
+    sheet.page.get_by_role("button", name="Add time").click()
+    with sheet.page.expect_request("**/api/timelogs/"):
+        sheet.save()
+    # A browser closes the dialog when Escape is pressed twice.
+    sheet.page.evaluate("document.querySelector('dialog').close()")
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(Description="Still there")
+    blocked.first().continue_()
+    expect(sheet.entries).to_have_count(4)
+    expect(sheet.dialog.get_by_label("Description")).to_have_value("Still there")
+    sheet.save()
+    expect(sheet.entry("Still there")).to_be_visible()
+
+
+def test_an_open_form_survives_an_expired_session(sheet: Timesheet, complaints: Complaints) -> None:
+    complaints.provoke("status of 401 ")
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
+    cookies = sheet.page.context.cookies()
+    sheet.page.context.clear_cookies()
+    sheet.save()
+    expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("Sign in again in another tab"))
+    sheet.page.context.add_cookies(cookies)
+    sheet.save()
+    expect(sheet.entry("octocat/spoon-knife#5")).to_be_visible()

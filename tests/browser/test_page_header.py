@@ -1,0 +1,31 @@
+"""The header of the pages, which is part of the first paint."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.blocked_requests import BlockedRequests
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import OpenPage
+
+
+@pytest.mark.parametrize(
+    ("address", "current"), [("/", "Time"), ("/account.html", "Account"), ("/embed.html", "Embed")]
+)
+def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: str, current: str) -> None:
+    page = open_page()
+    modules = BlockedRequests(page, re.compile(r"/(?!page-header)[^/]*\.js$"))
+    page.goto(address, wait_until="commit")
+    header = page.get_by_role("banner")
+    expect(header.get_by_role("link")).to_have_text(["Issue Timer", "Time", "Account", "Embed"])
+    expect(header.get_by_role("link", name=current, exact=True)).to_have_attribute("aria-current", "page")
+    before = header.bounding_box()
+    modules.first()
+    modules.release()
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
+    assert header.bounding_box() == before

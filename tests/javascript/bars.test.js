@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { averageOf, longestOf, scaleOf, toBars } from "../../web/page/bars.js";
+
+const MONDAY = 1;
+
+/** @param {number[]} seconds */
+function barsOf(...seconds) {
+  return seconds.map((each, index) => ({
+    first: `2026-11-0${index + 1}`,
+    last: `2026-11-0${index + 1}`,
+    seconds: each,
+  }));
+}
+
+test("each day is a bar, also one without time", () => {
+  const times = new Map([["2026-11-24", 60]]);
+  assert.deepEqual(toBars(times, "2026-11-23", "2026-11-24", MONDAY), [
+    { first: "2026-11-23", last: "2026-11-23", seconds: 0 },
+    { first: "2026-11-24", last: "2026-11-24", seconds: 60 },
+  ]);
+});
+
+test("more than 62 days begin shortly before the first day with time", () => {
+  const times = new Map([["2026-11-20", 60]]);
+  const bars = toBars(times, "2025-11-26", "2026-11-25", MONDAY);
+  assert.deepEqual([bars[0].first, bars.at(-1)?.first, bars.length], ["2026-11-14", "2026-11-25", 12]);
+});
+
+test("62 days are bars of a day, and 63 of a week", () => {
+  const times = new Map([["2026-01-01", 60]]);
+  assert.equal(toBars(times, "2026-01-01", "2026-03-03", MONDAY).length, 62);
+  // The 1st is a Thursday, so that weeks begin on the 29th of December.
+  const weeks = toBars(times, "2026-01-01", "2026-03-04", MONDAY);
+  assert.deepEqual([weeks.length, weeks[0].first, weeks[0].last], [10, "2025-12-29", "2026-01-04"]);
+  assert.equal(weeks.at(-1)?.last, "2026-03-04");
+});
+
+test("a week is the sum of its days", () => {
+  const times = new Map([
+    ["2026-01-01", 60],
+    ["2026-01-04", 30],
+    ["2026-01-05", 7],
+  ]);
+  const weeks = toBars(times, "2026-01-01", "2026-04-30", MONDAY);
+  assert.deepEqual([weeks[0].seconds, weeks[1].seconds, weeks[2].seconds], [90, 7, 0]);
+});
+
+test("the average is of bars with time only", () => {
+  assert.deepEqual(averageOf(barsOf(0, 3600, 0, 1800)), { count: 2, seconds: 2700 });
+});
+
+test("the longest bar is the first of equal ones", () => {
+  assert.equal(longestOf(barsOf(0, 5, 7, 7)).first, "2026-11-03");
+});
+
+for (const [most, step, top] of [
+  [1, 900, 900],
+  [2700, 900, 2700],
+  [2701, 1800, 3600],
+  [8 * 3600, 4 * 3600, 8 * 3600],
+  [24 * 3600, 8 * 3600, 24 * 3600],
+  [10_000 * 3600, 640 * 3600, 10_240 * 3600],
+]) {
+  test(`a longest bar of ${most} s has a scale to ${top} s in steps of ${step} s`, () => {
+    assert.deepEqual(scaleOf(barsOf(0, most)), { step, top });
+  });
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { toCsv } from "../../web/page/csv.js";
+import { stoppedTimer } from "./support/timers.js";
+
+before(() => {
+  process.env.TZ = "Europe/Berlin";
+});
+
+/**
+ * Return the text of the description's field.
+ *
+ * @param {string} description
+ */
+function descriptionField(description) {
+  const csv = toCsv([stoppedTimer({ description })]);
+  return csv.slice(csv.indexOf("/issues/7,") + "/issues/7,".length, csv.indexOf(",manual,"));
+}
+
+test("lines end with CRLF, after a byte order mark and the names of the columns", () => {
+  const csv = toCsv([stoppedTimer(), stoppedTimer()]);
+  assert.ok(
+    csv.startsWith("\ufeffid,status,organization,repository,issue,issue_title,issue_url,description,"),
+  );
+  assert.equal(csv.split("\r\n").length, 4);
+  assert.ok(csv.endsWith("\r\n"));
+});
+
+test("a timer is one line with all columns", () => {
+  const timer = stoppedTimer({
+    start_time: "2026-11-24T22:30:00.250Z",
+    end_time: "2026-11-25T00:00:30.500Z",
+    active_duration: 5430.25,
+    paused_duration: 12.5,
+    github_issue_title: "Say hello",
+  });
+  const [, line] = toCsv([timer]).split("\r\n");
+  assert.equal(
+    line,
+    "1-01,stopped,octo-org,octo-org/hello-world,7,Say hello," +
+      "https://github.com/octo-org/hello-world/issues/7,,manual,2026-11-24T22:30:00.250Z," +
+      "2026-11-25T00:00:30.500Z,2026-11-24 23:30:00,2026-11-25 01:00:30,5430.25,1:30:30,12.5",
+  );
+});
+
+test("missing values are empty", () => {
+  const timer = stoppedTimer({
+    organization: null,
+    github_repo: null,
+    github_issue_number: null,
+    github_issue_url: null,
+    end_time: null,
+    active_duration: 0,
+  });
+  const [, line] = toCsv([timer]).split("\r\n");
+  assert.equal(line, "1-01,stopped,,,,,,,manual,2026-11-24T09:00:00.000Z,,2026-11-24 10:00:00,,0,0:00:00,0");
+});
+
+test("a field with a quote, a comma or a line break is quoted", () => {
+  assert.equal(descriptionField('a "b", c'), '"a ""b"", c"');
+  assert.equal(descriptionField("a,b"), '"a,b"');
+  assert.equal(descriptionField("zwölf\nZeilen; und Ende"), '"zwölf\nZeilen; und Ende"');
+  assert.equal(descriptionField("a; b"), "a; b");
+});
+
+for (const [text, field] of [
+  ["+1", "'+1"],
+  ["-1", "'-1"],
+  ["@SUM(A1)", "'@SUM(A1)"],
+  ["＝1+1", "'＝1+1"],
+  ['=HYPERLINK("https://evil.example";"x")', `"'=HYPERLINK(""https://evil.example"";""x"")"`],
+  // Excel splits lines at semicolons where the comma is the decimal separator, in spite of quotes; others do at tabs.
+  ['x;=HYPERLINK("https://evil.example")', `"x;'=HYPERLINK(""https://evil.example"")"`],
+  ['x;"=1+1', `"x;'""=1+1"`],
+  ["x; +1", "x;' +1"],
+  ["x\t@SUM(A1)", "x\t'@SUM(A1)"],
+  ["zwölf\n-1\r\n=2", "\"zwölf\n'-1\r\n'=2\""],
+  ["\t=1", "'\t'=1"],
+]) {
+  test(`${JSON.stringify(text)} is no formula in a spreadsheet`, () => {
+    assert.equal(descriptionField(text), field);
+  });
+}
+
+test("a sign within a text is left alone", () => {
+  assert.equal(descriptionField("a=b"), "a=b");
+  assert.equal(descriptionField("a -1"), "a -1");
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { Formats, firstWeekdayOf } from "../../web/page/formats.js";
+import { german } from "../../web/page/strings.de.js";
+import { english } from "../../web/page/strings.en.js";
+
+/** @import { Text } from "../../web/page/types.d.ts" */
+
+beforeEach(() => {
+  process.env.TZ = "Europe/Berlin";
+});
+
+/**
+ * @param {string} locale
+ * @param {Record<string, Text>} [texts]
+ */
+function formatsIn(locale, texts = english) {
+  return new Formats(locale, (name, parts) => {
+    const text = texts[name];
+    return typeof text === "function" ? text(parts) : text;
+  });
+}
+
+for (const [seconds, inEnglish, inGerman] of /** @type {const} */ ([
+  [0, "0m", "0 min"],
+  [0.4, "1s", "1 s"],
+  [59.9, "59s", "59 s"],
+  [60, "1m", "1 min"],
+  [3599, "59m", "59 min"],
+  [3600, "1h", "1 h"],
+  [5430, "1h 30m", "1 h 30 min"],
+  [360_000, "100h", "100 h"],
+])) {
+  test(`${seconds} s are "${inEnglish}" and, in German, "${inGerman}"`, () => {
+    assert.equal(formatsIn("en-GB").duration(seconds), inEnglish.replaceAll(" ", "\u00a0"));
+    assert.equal(formatsIn("de", german).duration(seconds), inGerman.replaceAll(" ", "\u00a0"));
+  });
+}
+
+test("a day is written in the language, with its year if that is not the present one", () => {
+  const day = new Date("2026-11-24T00:00:00+01:00");
+  const [thisYear, nextYear] = [new Date("2026-12-31T12:00Z"), new Date("2027-01-01T12:00Z")];
+  assert.equal(formatsIn("en-GB").day(day, thisYear), "Tuesday 24 November");
+  assert.equal(formatsIn("en-US").day(day, thisYear), "Tuesday, November 24");
+  assert.equal(formatsIn("de-AT").day(day, thisYear), "Dienstag, 24. November");
+  assert.match(formatsIn("en-GB").day(day, nextYear), /^Tuesday,? 24 November 2026$/u);
+});
+
+test("a range does not repeat what both ends share", () => {
+  const [start, end] = [new Date("2026-11-24T08:00:00Z"), new Date("2026-11-24T09:30:00Z")];
+  assert.equal(formatsIn("en-GB").range("time", start, end), "09:00–10:30");
+  assert.match(
+    formatsIn("en-GB").range("shortDay", start, new Date("2026-11-26T09:30:00Z")),
+    /^24\s?–\s?26 Nov$/u,
+  );
+});
+
+test("times follow the browser into another time zone", () => {
+  const formats = formatsIn("en-GB");
+  const instant = new Date("2026-11-24T08:00:00Z");
+  assert.equal(formats.date("time", instant), "09:00");
+  process.env.TZ = "Asia/Kolkata";
+  formats.followTimeZone();
+  assert.equal(formats.date("time", instant), "13:30");
+});
+
+test("weeks begin as in the region", () => {
+  assert.deepEqual(["de", "en-GB", "en-US", "ar-EG"].map(firstWeekdayOf), [1, 1, 7, 6]);
+});

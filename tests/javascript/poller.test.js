@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { jittered, Poller } from "../../web/widget/poller.js";
+import { FakeBrowser } from "./support/browser.js";
+
+/** @type {FakeBrowser} */
+let browser;
+/** @type {Poller} */
+let poller;
+let polls = 0;
+
+beforeEach(() => {
+  browser = new FakeBrowser();
+  polls = 0;
+  poller = new Poller(() => {
+    polls += 1;
+  });
+  poller.noteActivity();
+});
+
+afterEach(() => browser.close());
+
+/** @param {number} ms @param {number} [extra] */
+async function expectPollAfter(ms, extra) {
+  polls = 0;
+  poller.schedule(extra);
+  await browser.pass(ms - 100);
+  assert.equal(polls, 0);
+  await browser.pass(200);
+  assert.equal(polls, 1);
+}
+
+test("an active user's timers are polled every 15 seconds", () => expectPollAfter(15_000));
+
+test("another tab's poll delays this tab's", () => expectPollAfter(17_000, 2_000));
+
+test("only the last schedule counts, until it is stopped", async () => {
+  poller.schedule();
+  await expectPollAfter(15_000);
+  poller.schedule();
+  poller.stop();
+  await browser.pass(60_000);
+  assert.equal(polls, 1);
+});
+
+for (const [idle, interval] of [
+  [599_000, 15_000],
+  [600_000, 30_000],
+  [3_600_000, 60_000],
+]) {
+  test(`after ${idle / 1_000} idle seconds, polls are ${interval / 1_000} seconds apart`, async () => {
+    await browser.pass(idle);
+    await expectPollAfter(interval);
+  });
+}
+
+for (const [failures, wait] of [
+  [1, 15_000],
+  [2, 30_000],
+  [3, 60_000],
+  [9, 60_000],
+]) {
+  test(`after ${failures} failures, the wait is ${wait / 1_000} seconds`, async () => {
+    poller.failures = failures;
+    await expectPollAfter(wait);
+  });
+}
+
+test("activity ends the slow pace", async () => {
+  assert.equal(poller.noteActivity(), false);
+  await browser.pass(600_000);
+  assert.equal(poller.noteActivity(), true);
+  await expectPollAfter(15_000);
+});
+
+test("a server that asks to wait is polled no sooner", async () => {
+  poller.failures = 1;
+  poller.retryAfter = 120;
+  await expectPollAfter(120_000);
+});
+
+test("waits differ by a quarter at most, and never fall below what the server asked", () => {
+  Math.random = () => 0;
+  assert.deepEqual([jittered(10_000), jittered(10_000, 9)], [7_500, 9_000]);
+  Math.random = () => 1;
+  assert.equal(jittered(10_000), 12_500);
+});

@@ -1,0 +1,129 @@
+// The parts of a browser that the widget's modules without a view need, with clocks that tests control.
+
+import { mock } from "node:test";
+
+export const ORIGIN = "https://timer.example.com";
+export const EPOCH = Date.UTC(2026, 10, 24, 12);
+
+class MemoryStorage {
+  /** @param {string} key */
+  getItem(key) {
+    return Object.hasOwn(this, key) ? Reflect.get(this, key) : null;
+  }
+
+  /** @param {string} key @param {string} value */
+  setItem(key, value) {
+    Reflect.set(this, key, value);
+  }
+
+  /** @param {string} key */
+  removeItem(key) {
+    Reflect.deleteProperty(this, key);
+  }
+}
+
+/** Delivers messages to the other channels of the same name, as soon as the sender has finished. */
+class FakeBroadcastChannel {
+  /** @type {Set<FakeBroadcastChannel>} */
+  static open = new Set();
+  /** @type {((event: {data: unknown}) => void) | null} */
+  onmessage = null;
+
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    FakeBroadcastChannel.open.add(this);
+  }
+
+  /** @param {unknown} message */
+  postMessage(message) {
+    const data = structuredClone(message);
+    for (const other of FakeBroadcastChannel.open) {
+      if (other !== this && other.name === this.name) queueMicrotask(() => other.onmessage?.({ data }));
+    }
+  }
+
+  close() {
+    FakeBroadcastChannel.open.delete(this);
+  }
+}
+
+/** @param {object} target @param {string} name @param {unknown} value */
+function define(target, name, value) {
+  Object.defineProperty(target, name, { value, configurable: true, writable: true });
+}
+
+/** A page of Issue Timer's own, and both clocks of its machine. */
+export class FakeBrowser {
+  #monotonic = 1_000;
+  #wall = EPOCH;
+  document = Object.assign(new EventTarget(), { hidden: false });
+  window = new EventTarget();
+  storage = new MemoryStorage();
+
+  constructor() {
+    define(globalThis, "document", this.document);
+    define(globalThis, "window", this.window);
+    define(globalThis, "location", new URL(ORIGIN));
+    define(globalThis, "localStorage", this.storage);
+    define(globalThis, "BroadcastChannel", FakeBroadcastChannel);
+    // As on a page without HTTPS; a real browser's tests have them.
+    define(navigator, "locks", undefined);
+    mock.timers.enable({ apis: ["setTimeout"] });
+    mock.method(performance, "now", () => this.#monotonic);
+    mock.method(Date, "now", () => this.#wall);
+    mock.method(Math, "random", () => 0.5);
+  }
+
+  /** Undo everything. */
+  close() {
+    FakeBroadcastChannel.open.clear();
+    mock.timers.reset();
+    mock.restoreAll();
+  }
+
+  /** The time that has passed, in milliseconds. */
+  get monotonic() {
+    return this.#monotonic;
+  }
+
+  /** Have both clocks advance, and timers run. @param {number} ms */
+  async pass(ms) {
+    const longest = ms > 60_000 ? 1_000 : 100;
+    for (let left = ms; left > 0; left -= longest) {
+      const step = Math.min(left, longest);
+      this.#monotonic += step;
+      this.#wall += step;
+      mock.timers.tick(step);
+      await flush();
+    }
+  }
+
+  /** Set the machine's clock, as somebody does or as it is after sleep. @param {number} ms by how much */
+  setClock(ms) {
+    this.#wall += ms;
+  }
+
+  /** @param {boolean} hidden */
+  setHidden(hidden) {
+    this.document.hidden = hidden;
+    this.document.dispatchEvent(new Event("visibilitychange"));
+  }
+
+  /** Open a channel as another tab does. */
+  openTab() {
+    return new FakeBroadcastChannel(`issue-timer:${ORIGIN}`);
+  }
+
+  /** The stored actions of all users. @returns {import("../../../web/widget/types.d.ts").Action[]} */
+  get stored() {
+    return Object.entries(this.storage)
+      .filter(([key]) => key.startsWith("issue-timer:outbox:"))
+      .map(([, value]) => JSON.parse(value));
+  }
+}
+
+/** Let everything happen that needs no time. */
+export async function flush() {
+  for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}

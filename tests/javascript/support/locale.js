@@ -1,0 +1,12 @@
+// The browser settings that page modules read when they are loaded.
+
+/**
+ * Set the languages and the time zone of the browser. Call it before importing modules of the page.
+ *
+ * @param {string[]} languages most preferred first
+ * @param {string} [timeZone]
+ */
+export function setLocale(languages, timeZone = "Europe/Berlin") {
+  Object.defineProperty(navigator, "languages", { value: languages, configurable: true });
+  process.env.TZ = timeZone;
+}

@@ -1,0 +1,128 @@
+// A server that has what the widget needs of the API, and answers as tests want it to.
+
+import { mock } from "node:test";
+import { EPOCH } from "./browser.js";
+
+/** @typedef {{method: string, path: string, body: any, headers: Headers}} Call */
+/** @typedef {(call: Call) => Response | Promise<Response> | undefined} Handler */
+
+/** @typedef {import("./browser.js").FakeBrowser} FakeBrowser */
+
+export class FakeServer {
+  #browser;
+  #nextId = 1;
+  /** @type {Map<string, any>} */
+  #results = new Map();
+  user = 1;
+  /** @type {any[]} */
+  timers = [];
+  /** @type {Call[]} */
+  calls = [];
+  /** Answers instead of the server unless it returns undefined. @type {Handler} */
+  intercept = () => undefined;
+
+  /** @param {FakeBrowser} browser */
+  constructor(browser) {
+    this.#browser = browser;
+    mock.method(globalThis, "fetch", (/** @type {URL} */ url, /** @type {RequestInit} */ options) =>
+      this.#fetch(url, options),
+    );
+  }
+
+  /** The server's time, which no machine's clock changes. */
+  get now() {
+    return EPOCH + this.#browser.monotonic;
+  }
+
+  /** Start a timer as another device does. @param {number} number the issue's @returns {any} */
+  start(number, at = this.now) {
+    const timer = {
+      id: `timer-${this.#nextId++}`,
+      user: this.user,
+      status: "running",
+      github_repo: "octo-org/hello-world",
+      github_issue_number: number,
+      github_issue_url: null,
+      description: "",
+      source: "manual",
+      start_time: new Date(at).toISOString(),
+      last_pause_time: null,
+      runs: [at],
+    };
+    this.timers.unshift(timer);
+    return timer;
+  }
+
+  /** Pause, resume or stop a timer. @param {any} timer @param {string} kind */
+  change(timer, kind, at = this.now) {
+    const isRunning = timer.runs.length % 2 === 1;
+    if (kind === "resume" ? !isRunning : isRunning) timer.runs.push(at);
+    if (kind === "pause") timer.last_pause_time = new Date(at).toISOString();
+    timer.status = { pause: "paused", resume: "running", stop: "stopped" }[kind];
+    if (kind === "stop") this.timers = this.timers.filter((other) => other !== timer);
+  }
+
+  /** The calls of a method. @param {string} method */
+  sent(method) {
+    return this.calls.filter((call) => call.method === method);
+  }
+
+  /** @param {any} timer */
+  #shown({ runs, ...timer }) {
+    let active = 0;
+    for (let i = 0; i < runs.length; i += 2) active += (runs[i + 1] ?? this.now) - runs[i];
+    const end = runs.length % 2 === 0 && timer.status === "stopped" ? runs.at(-1) : this.now;
+    return { ...timer, active_duration: active / 1000, paused_duration: (end - runs[0] - active) / 1000 };
+  }
+
+  /** @param {number} status @param {any} [body] @param {Record<string, string>} [headers] */
+  answer(status, body, headers = {}) {
+    const text = body === undefined ? null : JSON.stringify(body);
+    return new Response(text, { status, headers: { Date: new Date(this.now).toUTCString(), ...headers } });
+  }
+
+  /** @param {URL} url @param {RequestInit} options */
+  async #fetch(url, { method = "GET", body, headers }) {
+    const call = {
+      method,
+      path: url.pathname + url.search,
+      body: body ? JSON.parse(String(body)) : undefined,
+      headers: new Headers(headers),
+    };
+    this.calls.push(call);
+    return (await this.intercept(call)) ?? this.handle(call);
+  }
+
+  /** @param {Call} call */
+  handle({ method, path, body, headers }) {
+    if (path === "/api/auth/me/") return this.answer(200, { id: this.user });
+    if (path === "/api/auth/logout/") return this.answer(204);
+    if (path.startsWith("/api/timelogs/totals/")) {
+      return this.answer(200, { active_duration: 600, until: new Date(this.now).toISOString() });
+    }
+    if (method === "GET") return this.#list(headers);
+    const key = `${headers.get("Idempotency-Key")}`;
+    if (!this.#results.has(key)) this.#results.set(key, this.#act(path, body));
+    const timer = this.#results.get(key);
+    return timer ? this.answer(200, this.#shown(timer)) : this.answer(403, { detail: "Not yours." });
+  }
+
+  /** @param {Headers} headers */
+  #list(headers) {
+    const own = this.timers.filter(({ user }) => user === this.user);
+    const tag = JSON.stringify([this.user, own.map(({ id, status }) => [id, status])]);
+    const etag = `"${Buffer.from(tag).toString("base64")}"`;
+    if (headers.get("If-None-Match") === etag) return this.answer(304);
+    return this.answer(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });
+  }
+
+  /** @param {string} path @param {any} body */
+  #act(path, body) {
+    const at = Date.parse(body.at);
+    const [, kindOrId, kind] = path.match(/timelogs\/([^/]+)\/(?:(\w+)\/)?$/) ?? [];
+    if (kindOrId === "start") return this.start(body.github_issue_number, at);
+    const timer = this.timers.find(({ id, user }) => id === kindOrId && user === this.user);
+    if (timer) this.change(timer, `${kind}`, at);
+    return timer;
+  }
+}

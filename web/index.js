@@ -1,0 +1,217 @@
+// The Time page: the widget, the totals and the entries.
+
+import { IssueTimerElement } from "./issue-timer.js";
+import { pages } from "./page/api.js";
+import { dayOf, timeZone } from "./page/calendar.js";
+import { toCsv } from "./page/csv.js";
+import { byId, download } from "./page/dom.js";
+import { addEntry, editEntry } from "./page/edit-entry.js";
+import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
+import { onFilter, showFilter } from "./page/filter-form.js";
+import { History } from "./page/history.js";
+import { formats, text } from "./page/language.js";
+import { clearNotice, notify } from "./page/notices.js";
+import { onAction, openPage, showError } from "./page/session.js";
+import { getTotals, showSum, showTotals } from "./page/totals.js";
+
+/** @import { Filter, Timer } from "./page/types.d.ts" */
+
+// One action may change several timers, each of which the widget announces.
+const SETTLING_MS = 300;
+// The age at which the page is loaded again while a timer runs, and after a failure.
+const STALE_MS = 180_000;
+const RETRY_AFTER_MS = 30_000;
+
+const widget = new IssueTimerElement();
+let filter = readFilter(location.search);
+let loading = new AbortController();
+let isLoading = false;
+let hasFailed = false;
+// The performance.now() of the last request, and the day and time zone that it was for.
+let requestedAt = 0;
+let today = "";
+let sum = 0;
+
+/** Return the present by the server's clock, which the widget knows: the machine's may be wrong by a day. */
+const now = () => new Date(widget.manager?.now ?? Date.now());
+
+const history = new History({ now, edit, changed });
+
+/**
+ * Run an action that loads something, and abort the one before.
+ *
+ * @param {(signal: AbortSignal) => Promise<void>} action
+ */
+async function runLatest(action) {
+  loading.abort();
+  loading = new AbortController();
+  const { signal } = loading;
+  requestedAt = performance.now();
+  byId("results").ariaBusy = "true";
+  try {
+    await action(signal);
+    if (hasFailed) clearNotice();
+    hasFailed = false;
+  } catch (error) {
+    if (signal.aborted) return;
+    hasFailed = true;
+    showError(error);
+  } finally {
+    if (!signal.aborted) byId("results").ariaBusy = "false";
+  }
+}
+
+/**
+ * Load totals along with entries, and show both at once: running time is added to both.
+ *
+ * @param {Promise<() => void>} entries
+ * @param {AbortSignal} signal
+ */
+async function show(entries, signal) {
+  const [showEntries, totals] = await Promise.all([entries, getTotals(filter, now(), signal)]);
+  sum = totals.active_duration;
+  showEntries();
+  history.showDayTotals(showTotals(totals, filter, now()));
+}
+
+/** Load what the filter selects. */
+function load() {
+  formats.followTimeZone();
+  today = localDay();
+  showFilter(filter, now());
+  isLoading = true;
+  return runLatest(async (signal) => {
+    await show(history.load(filter, signal), signal);
+    isLoading = false;
+  });
+}
+
+function localDay() {
+  return `${dayOf(now())} ${timeZone()}`;
+}
+
+/** Load what has changed, and keep the entries of later pages. */
+function refresh() {
+  if (isLoading) return load();
+  return runLatest((signal) => show(history.refresh(signal), signal));
+}
+
+/** Refresh a visible page that is stale, or that could not be loaded. */
+function refreshIfStale() {
+  const age = performance.now() - requestedAt;
+  if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
+}
+
+/** Update running time in the entries and the sum. */
+function showRunning() {
+  const { manager } = widget;
+  if (!manager) return;
+  const gained = history.showRunning(manager.state.timers, (timer) => manager.active(timer));
+  const [, last] = selectedDays(filter, now());
+  if (!last || dayOf(now()) <= last) showSum(sum + gained);
+}
+
+/** Refresh the page and the widget after a change made here. */
+function changed() {
+  refreshWidget();
+  return refresh();
+}
+
+function refreshWidget() {
+  widget.manager?.refresh();
+  // Today's time includes timers that are not open.
+  widget.manager?.loadToday();
+}
+
+// ------------------------------------------------------------------ the filter
+
+/**
+ * Apply a filter, as a new entry of the browser's history.
+ *
+ * @param {Filter} selected
+ */
+function applyFilter(selected) {
+  filter = selected;
+  const address = writeFilter(filter);
+  if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
+  return load();
+}
+
+onFilter(applyFilter);
+
+byId("days").addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  applyFilter(readFilter(link.search));
+  byId("entries-title").focus();
+});
+
+addEventListener("popstate", () => {
+  filter = readFilter(location.search);
+  load();
+});
+
+// ------------------------------------------------------------------ entries
+
+onAction("click", byId("add"), async () => {
+  const timer = await addEntry(now);
+  if (!timer) return;
+  refreshWidget();
+  await load();
+  notify(text("added", { duration: formats.duration(timer.duration ?? 0) }));
+});
+
+/** @param {Timer} timer */
+async function edit(timer) {
+  const edited = await editEntry(timer, now);
+  if (!edited) return;
+  history.replace(edited);
+  notify(text("saved"));
+  await changed();
+}
+
+onAction("click", byId("export"), async () => {
+  const timers = [];
+  for await (const page of pages(`/api/timelogs/?${listQuery(filter, now())}`)) {
+    timers.push(...page.results);
+    if (page.next) notify(text("exporting", { count: timers.length }));
+  }
+  const [from, to] = selectedDays(filter, now());
+  const name = ["issue-timer", from, to || dayOf(now())].filter(Boolean).join("-");
+  download(`${name}.csv`, "text/csv;charset=utf-8", toCsv(timers));
+  notify(text("exportedEntries", { count: timers.length }));
+});
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let settling;
+for (const action of ["start", "pause", "resume", "stop"]) {
+  widget.addEventListener(`issue-timer:${action}`, () => {
+    clearTimeout(settling);
+    settling = setTimeout(refresh, SETTLING_MS);
+  });
+}
+
+// ------------------------------------------------------------------ the session
+
+addEventListener("signed-out", () => {
+  loading.abort();
+  byId("widget").replaceChildren();
+  history.clear();
+});
+
+openPage(async () => {
+  byId("widget").append(widget);
+  const { manager } = widget;
+  manager?.addEventListener("tick", () => {
+    if (!isLoading) showRunning();
+    refreshIfStale();
+  });
+  manager?.addEventListener("change", () => {
+    // It is past midnight, the time zone has changed, or the server has corrected the clock.
+    if (widget.isConnected && localDay() !== today) load();
+    else if (hasFailed) refreshIfStale();
+  });
+  document.addEventListener("visibilitychange", refreshIfStale);
+  await load();
+});

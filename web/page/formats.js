@@ -1,0 +1,106 @@
+// Dates, times and durations in a language.
+
+/** @import { Parts } from "./types.d.ts" */
+
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const DATE_FORMATS = {
+  day: { weekday: "short", day: "numeric", month: "short" },
+  longDay: { weekday: "long", day: "numeric", month: "long" },
+  longDayWithYear: { dateStyle: "full" },
+  date: { dateStyle: "medium" },
+  shortDay: { day: "numeric", month: "short" },
+  weekday: { weekday: "short" },
+  time: { timeStyle: "short" },
+  moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
+};
+
+/** Formats instants in the browser's time zone, and durations. */
+export class Formats {
+  #locale;
+  #text;
+  /** @type {Record<string, Intl.DateTimeFormat>} */
+  #dates = {};
+
+  /**
+   * @param {string} locale
+   * @param {(name: "hoursAndMinutes" | "onlyHours" | "onlyMinutes" | "onlySeconds", parts: Parts) => string} text
+   *   returns a duration's text
+   */
+  constructor(locale, text) {
+    this.#locale = locale;
+    this.#text = text;
+    this.followTimeZone();
+  }
+
+  /** Use the time zone that the browser is in now. */
+  followTimeZone() {
+    for (const [name, options] of Object.entries(DATE_FORMATS)) {
+      this.#dates[name] = new Intl.DateTimeFormat(this.#locale, options);
+    }
+  }
+
+  /**
+   * Format an instant.
+   *
+   * @param {string} format a key of `DATE_FORMATS`
+   * @param {Date} instant
+   */
+  date(format, instant) {
+    return this.#dates[format].format(instant);
+  }
+
+  /**
+   * Format two instants as one range, without repeating what they have in common.
+   *
+   * @param {string} format a key of `DATE_FORMATS`
+   * @param {Date} start
+   * @param {Date} end
+   */
+  range(format, start, end) {
+    return this.#dates[format].formatRange(start, end);
+  }
+
+  /**
+   * Format a day, with its year if that is not the current one.
+   *
+   * @param {Date} start the instant at which the day begins
+   * @param {Date} now
+   */
+  day(start, now) {
+    return this.date(start.getFullYear() === now.getFullYear() ? "longDay" : "longDayWithYear", start);
+  }
+
+  /**
+   * Format a duration in hours and minutes, below a minute in seconds, without a place for a line break.
+   *
+   * @param {number} duration in seconds
+   */
+  duration(duration) {
+    const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
+    const parts = { hours, minutes, seconds: Math.max(1, seconds) };
+    return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");
+  }
+}
+
+/**
+ * @param {number} duration
+ * @param {number} hours
+ * @param {number} minutes
+ */
+function durationText(duration, hours, minutes) {
+  if (hours) return minutes ? "hoursAndMinutes" : "onlyHours";
+  return duration > 0 && !minutes ? "onlySeconds" : "onlyMinutes";
+}
+
+/**
+ * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday where the browser (Firefox) does not know.
+ *
+ * @param {string} tag a locale
+ * @returns {number}
+ */
+export function firstWeekdayOf(tag) {
+  /** @type {Intl.Locale & {getWeekInfo?: () => {firstDay: number}, weekInfo?: {firstDay: number}}} */
+  const locale = new Intl.Locale(tag);
+  // Chromium had a property before there was a method.
+  return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
+}

@@ -1,0 +1,69 @@
+// The status message at the foot of a page, and questions that need an answer.
+
+import { h } from "../widget/dom.js";
+import { byId, setMessage } from "./dom.js";
+import { text } from "./language.js";
+
+const FADE_MS = 8_000;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let fading;
+
+/**
+ * Show a message for some seconds; screen readers announce it.
+ *
+ * @param {string} message
+ */
+export function notify(message) {
+  warn(message);
+  fading = setTimeout(clearNotice, FADE_MS);
+}
+
+/**
+ * Show a message until the next one, or until `clearNotice`.
+ *
+ * @param {string} message
+ * @param {string} [lang] its language, if it differs from the page's
+ */
+export function warn(message, lang) {
+  clearTimeout(fading);
+  setMessage(byId("status"), message, lang);
+}
+
+/** Remove the message. */
+export function clearNotice() {
+  warn("");
+}
+
+/**
+ * Ask a question in a dialog.
+ *
+ * @param {string} title
+ * @param {string} explanation
+ * @param {string} yes the label of the button that confirms
+ * @returns {Promise<boolean>} whether it was confirmed
+ */
+export function confirm(title, explanation, yes) {
+  const dialog = h(
+    "dialog",
+    { className: "question" },
+    h("h2", { id: "question-title" }, title),
+    h("p", { id: "question-text" }, explanation),
+    h(
+      "form",
+      { method: "dialog", className: "buttons" },
+      h("button", { value: "no", autofocus: true }, text("cancel")),
+      h("button", { value: "yes", className: "danger" }, yes),
+    ),
+  );
+  dialog.setAttribute("aria-labelledby", "question-title");
+  dialog.setAttribute("aria-describedby", "question-text");
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}

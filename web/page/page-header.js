@@ -1,0 +1,24 @@
+// The header of every page. A classic script in the <head>, so that the element exists before <body> is parsed: the
+// header is part of the first paint, and nothing moves when the modules arrive. Texts are translated with the page's.
+
+/** Brand, navigation and signed-in user. The attribute `current` names the page that is shown. */
+class PageHeader extends HTMLElement {
+  connectedCallback() {
+    this.innerHTML = `
+      <header>
+        <a class="brand" href="./"><svg class="logo" aria-hidden="true"><use href="icons.svg#logo"/></svg>Issue Timer</a>
+        <nav aria-label="Pages" data-label="navLabel">
+          <a href="./" data-page="time" data-text="navTime">Time</a>
+          <a href="account.html" data-page="account" data-text="navAccount">Account</a>
+          <a href="embed.html" data-page="embed" data-text="navEmbed">Embed</a>
+        </nav>
+        <div id="user" hidden>
+          <p><span data-text="signedInAs">Signed in as</span> <strong></strong></p>
+          <button id="sign-out" type="button" data-text="signOut">Sign out</button>
+        </div>
+      </header>`;
+    this.querySelector(`[data-page="${this.getAttribute("current")}"]`)?.setAttribute("aria-current", "page");
+  }
+}
+
+customElements.define("page-header", PageHeader);

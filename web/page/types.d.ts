@@ -1,0 +1,102 @@
+// The API's answers that the pages read (docs/openapi.json), and the types that page modules share. No page loads this file.
+
+/** A calendar day in the browser's time zone, such as "2026-11-24"; "" where a filter has no limit. */
+export type Day = string;
+
+/** A text of the page, or a function that fills in its placeholders. */
+export type Text = string | ((parts: Parts) => string);
+export type Parts = Record<string, string | number>;
+
+/** `TimeLog` of the API. Durations are in seconds, times in ISO 8601. */
+export interface Timer {
+  id: string;
+  status: "running" | "paused" | "stopped";
+  organization: string | null;
+  start_time: string;
+  end_time: string | null;
+  duration: number | null;
+  active_duration: number;
+  paused_duration: number;
+  github_issue_url: string | null;
+  github_issue_number: number | null;
+  github_repo: string | null;
+  github_issue_title: string | null;
+  description: string;
+  source: string;
+  stopped_by: string | null;
+}
+
+/** `TimeLogPage` of the API. */
+export interface TimerPage {
+  next: string | null;
+  results: Timer[];
+}
+
+/** What names an issue in timers and totals. */
+export type TimedIssue = Pick<
+  Timer,
+  "github_repo" | "github_issue_number" | "github_issue_url" | "github_issue_title"
+>;
+
+/** `IssueTotal` of the API. */
+export interface IssueTotal extends TimedIssue {
+  active_duration: number;
+  timers: number;
+}
+
+/** `TimeTotals` of the API; days ascend. */
+export interface Totals {
+  active_duration: number;
+  days: { date: Day; active_duration: number }[];
+  issues: IssueTotal[];
+  /** False if there are more timers than one request adds up. */
+  complete: boolean;
+}
+
+/** `TokenShown` of the API. */
+export interface Token {
+  id: string;
+  name: string;
+  scope: "read" | "write";
+  created: string;
+  expires: string | null;
+  last_used: string | null;
+}
+
+/** `Me` of the API. */
+export interface Profile {
+  id: number;
+  login: string;
+  name: string;
+}
+
+/** The selection that the page's address names: see "Addresses" in docs/page.md. */
+export interface Filter {
+  period: string;
+  from: Day;
+  to: Day;
+  repo: string;
+  /** An issue number in digits, or "". */
+  issue: string;
+}
+
+/** A bar of the chart: a day, or the days of a week. */
+export interface Bar {
+  first: Day;
+  last: Day;
+  seconds: number;
+}
+
+/** Error messages by the name of the entry form's field; `form` is for an error of no single field. */
+export type FieldErrors = Record<string, string>;
+
+/** What the entry form contains, as strings of its fields. */
+export interface EntryValues {
+  issue: string;
+  description: string;
+  start: string;
+  end: string;
+  by: "end" | "duration";
+  hours: string;
+  minutes: string;
+}

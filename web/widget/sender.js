@@ -1,0 +1,147 @@
+import { MAX_SKEW_MS } from "./clock.js";
+import { jittered } from "./poller.js";
+
+/** @import { Action, SenderHost } from "./types.d.ts" */
+/** @import { ApiClient, ApiError } from "./api-client.js" */
+/** @import { Outbox } from "./outbox.js" */
+
+// How often to send what the server answers with status 500, which may be the fault of this action alone.
+const MAX_TRIES = 6;
+
+/** Sends a user's actions in order, each until it is answered. */
+export class Sender {
+  #api;
+  #host;
+  /** @type {?Outbox} */
+  #outbox = null;
+  #failures = 0;
+  #serverErrors = 0;
+  // The earliest time for the next try, by performance.now(): the server asked to wait.
+  #notBefore = 0;
+  #isSending = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {Pick<ApiClient, "request">} api
+   * @param {SenderHost} host
+   */
+  constructor(api, host) {
+    this.#api = api;
+    this.#host = host;
+  }
+
+  /** Whether the server has asked to wait. */
+  get mustWait() {
+    return this.#notBefore > performance.now();
+  }
+
+  /** Send the actions of another user from now on. @param {?Outbox} outbox */
+  setOutbox(outbox) {
+    this.#outbox = outbox;
+    clearTimeout(this.#timer);
+    this.#reset();
+  }
+
+  /** Note that the server answers, and that another tab may have sent everything. */
+  noteAnswer() {
+    if (!this.#outbox?.actions.length) this.#reset();
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+  }
+
+  async send() {
+    clearTimeout(this.#timer);
+    const outbox = this.#outbox;
+    if (this.#isSending || !outbox?.actions.length) return;
+    if (!this.#host.canSend()) return this.#host.refresh();
+    const wait = this.#notBefore - performance.now();
+    if (wait > 0) return this.#sendIn(wait);
+    let hasSent = false;
+    this.#isSending = true;
+    try {
+      await outbox.alone(async () => {
+        while (this.#host.canSend() && this.#outbox === outbox) {
+          const [next] = outbox.actions;
+          if (!next) break;
+          await this.#sendOne(next, outbox);
+          hasSent = true;
+        }
+      });
+    } catch (error) {
+      if (this.#outbox === outbox) this.#retryLater(/** @type {ApiError} */ (error));
+      return;
+    } finally {
+      this.#isSending = false;
+    }
+    // A start may have paused another timer.
+    if (hasSent) this.#host.refresh();
+  }
+
+  /** @param {Action} stored @param {Outbox} outbox */
+  async #sendOne(stored, outbox) {
+    const action = { ...stored };
+    // This machine's clock was wrong then: the server refuses times in the future.
+    if (action.at > this.#host.now() + MAX_SKEW_MS) {
+      outbox.remove(stored);
+      action.at = Math.round(this.#host.now());
+      outbox.put(action);
+    }
+    const { key, kind, timer, issue, at } = action;
+    const path = issue ? "start" : `${timer}/${kind}`;
+    const body = { ...issue, at: new Date(at).toISOString() };
+    const headers = { "Idempotency-Key": key };
+    let answer;
+    try {
+      answer = await this.#api.request("POST", `/api/timelogs/${path}/`, body, { headers });
+    } catch (error) {
+      return this.#handle(/** @type {ApiError} */ (error), action, outbox);
+    }
+    this.#failures = this.#serverErrors = 0;
+    for (const later of outbox.actions) {
+      if (later.timer === key) outbox.put({ ...later, timer: answer.body.id });
+    }
+    outbox.remove(action);
+    if (this.#outbox === outbox) this.#host.confirm(action, answer);
+  }
+
+  /**
+   * Revert an action that the server refused, and those that depend on it.
+   *
+   * @param {ApiError} error
+   * @param {Action} action
+   * @param {Outbox} outbox
+   * @throws {ApiError} if the action has to wait
+   */
+  async #handle(error, action, outbox) {
+    const { status, isTemporary, message } = error;
+    if (status === 500) this.#serverErrors += 1;
+    if (status === 401 || (isTemporary && this.#serverErrors < MAX_TRIES)) throw error;
+    // Perhaps another user has signed in, and the action is not theirs.
+    if (status === 403 && !((await this.#host.checkUser()) && this.#outbox === outbox)) return;
+    this.#failures = this.#serverErrors = 0;
+    const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);
+    for (const one of reverted) outbox.remove(one);
+    if (this.#outbox === outbox) this.#host.revert(action, reverted, message);
+  }
+
+  /** @param {ApiError} error */
+  #retryLater(error) {
+    const { retryAfter } = error;
+    this.#failures += 1;
+    this.#notBefore = performance.now() + retryAfter * 1_000;
+    this.#sendIn(jittered(1_000 * 2 ** this.#failures, retryAfter));
+    this.#host.wait(error, this.#failures === 1);
+  }
+
+  /** @param {number} wait */
+  #sendIn(wait) {
+    this.#timer = setTimeout(() => this.send(), wait);
+  }
+
+  #reset() {
+    this.#failures = this.#serverErrors = this.#notBefore = 0;
+  }
+}

@@ -1,0 +1,166 @@
+import { MAX_SKEW_MS } from "./clock.js";
+
+/** @import { Action, ApiTimer, Issue, Timer, Transition } from "./types.d.ts" */
+
+/** A user's open timers: those of the server's last answer, with the pending actions of all tabs applied. */
+export class TimerState {
+  /** The timers of the server's last answer, newest first. @type {?ApiTimer[]} */
+  confirmed = null;
+  /** When that answer was received, by the server's clock. */
+  confirmedAt = 0;
+  /** The entity tag of that answer. */
+  etag = "";
+  /** The actions without an answer, by key. @type {Map<string, Action>} */
+  pending = new Map();
+  // The keys of timers that were started here, by the id that the server assigned.
+  #keys = new Map();
+  // A pause at the time of one of this tab's actions is its consequence. A year of actions takes less than 1
+  // MB.
+  #ownTimes = new Set();
+  #lastTime = 0;
+
+  /** Forget the timers. @param {Action[]} pending those of the next user */
+  reset(pending) {
+    this.confirmed = null;
+    this.etag = "";
+    this.pending = new Map(pending.map((action) => [action.key, action]));
+  }
+
+  /** The open timers, as they are shown. @returns {Timer[]} */
+  get timers() {
+    const timers = (this.confirmed ?? []).map((timer) => ({
+      key: this.#keys.get(timer.id) ?? timer.id,
+      ...timer,
+    }));
+    return [...this.pending.values()].sort((one, other) => one.at - other.at).reduce(apply, timers);
+  }
+
+  /**
+   * Return the time of a new action, which is later than all others: also where another tab's clock is ahead.
+   *
+   * @param {number} now
+   */
+  timeAt(now) {
+    // Without pending actions, a clock that was wrong once does not delay the next action.
+    const last = this.pending.size ? this.#lastTime : Math.min(this.#lastTime, now + MAX_SKEW_MS);
+    return (this.#lastTime = Math.max(Math.round(now), last + 1));
+  }
+
+  /** Have later actions follow a time. @param {number} time */
+  noteTime(time) {
+    this.#lastTime = Math.max(this.#lastTime, time);
+  }
+
+  /** Apply an action of this tab or of another one. @param {Action} action */
+  add(action) {
+    this.pending.set(action.key, action);
+    this.noteTime(action.at);
+  }
+
+  /**
+   * Replace the timers by those of an answer.
+   *
+   * @param {ApiTimer[]} timers
+   * @param {number} at
+   * @param {string} etag
+   * @returns {Transition[]} what has changed on GitHub, on another device or in another tab
+   */
+  adopt(timers, at, etag) {
+    const former = this.confirmed;
+    this.confirmed = timers;
+    this.confirmedAt = at;
+    this.etag = etag;
+    // The confirmations of pending actions report their transitions.
+    if (!former || this.pending.size) return [];
+    /** @type {Transition[]} */
+    const transitions = [];
+    for (const timer of timers) {
+      const before = former.find(({ id }) => id === timer.id)?.status;
+      if (before === timer.status) continue;
+      const action = !before ? "start" : timer.status === "paused" ? "pause" : "resume";
+      const isOwn = action === "pause" && this.#ownTimes.has(Date.parse(timer.last_pause_time ?? ""));
+      transitions.push({ action, timer, isOwn });
+    }
+    for (const timer of former) {
+      if (!timers.some(({ id }) => id === timer.id))
+        transitions.push({ action: "stop", timer, isOwn: false });
+    }
+    return transitions;
+  }
+
+  /**
+   * Replace a pending action by its result.
+   *
+   * @param {Action} action
+   * @param {ApiTimer} timer the server's answer
+   * @param {number} at
+   * @param {boolean} isOwn whether the action is this tab's
+   * @returns {Transition}
+   */
+  confirm({ key, kind, timer: id, at: time }, timer, at, isOwn) {
+    if (isOwn) this.#ownTimes.add(time);
+    this.pending.delete(key);
+    if (kind === "start") {
+      this.#keys.set(timer.id, key);
+      for (const later of this.pending.values()) if (later.timer === key) later.timer = timer.id;
+    }
+    const before = this.confirmed ?? [];
+    const place = before.findIndex((one) => one.id === timer.id);
+    this.confirmed = before.filter((one) => one.id !== timer.id && one.id !== id);
+    if (timer.status !== "stopped") this.confirmed.splice(Math.max(0, place), 0, timer);
+    this.confirmedAt = at;
+    // The tag is that of another list.
+    this.etag = "";
+    return { action: kind, timer, isOwn };
+  }
+}
+
+/** @returns {Timer[]} the timers after an action @param {Timer[]} timers @param {Action} action */
+function apply(timers, { key, kind, timer: id, issue, at }) {
+  if (issue)
+    return timers.some((timer) => isOn(timer, issue)) ? timers : [started(key, issue, at), ...timers];
+  return timers.flatMap((timer) => {
+    if (timer.id !== id) return timer;
+    if (kind === "stop") return [];
+    const { status, active_duration, as_of } = timer;
+    const next = { ...timer, is_pending: true };
+    if (kind === "pause" && status === "running") {
+      next.status = "paused";
+      next.active_duration = active_duration + Math.max(0, at - as_of) / 1_000;
+    }
+    if (kind === "resume" && status === "paused") {
+      next.status = "running";
+      next.as_of = at;
+    }
+    return next;
+  });
+}
+
+/** @returns {Timer} @param {string} key @param {Issue} issue @param {number} at */
+function started(key, issue, at) {
+  return {
+    key,
+    id: key,
+    status: "running",
+    active_duration: 0,
+    as_of: at,
+    is_pending: true,
+    source: "manual",
+    start_time: new Date(at).toISOString(),
+    description: "",
+    ...issue,
+    github_issue_url: `https://github.com/${issue.github_repo}/issues/${issue.github_issue_number}`,
+  };
+}
+
+/**
+ * @param {Timer} timer
+ * @param {Issue} issue
+ * @returns {boolean} whether the timer is on the issue; GitHub ignores the case of names
+ */
+export function isOn(timer, issue) {
+  return (
+    timer.github_issue_number === issue.github_issue_number &&
+    timer.github_repo?.toLowerCase() === issue.github_repo.toLowerCase()
+  );
+}

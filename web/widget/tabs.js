@@ -1,0 +1,49 @@
+import { randomName } from "./storage.js";
+
+/** @import { TabMessage } from "./types.d.ts" */
+
+/** The other tabs that show the same server's timers. */
+export class Tabs {
+  /** @type {?BroadcastChannel} */
+  #channel = null;
+  #name;
+
+  /** @param {string} server Issue Timer's origin */
+  constructor(server) {
+    this.#name = `issue-timer:${server}`;
+  }
+
+  /** Receive messages until `close`. @param {(message: TabMessage) => void} receive */
+  open(receive) {
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }) => receive(data);
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** @param {TabMessage} message */
+  post(message) {
+    this.#channel?.postMessage(message);
+  }
+}
+
+/** Identifies this tab, also after its page was reloaded. */
+export const tab = tabName();
+
+function tabName() {
+  const key = "issue-timer:tab";
+  try {
+    const name = sessionStorage[key] ?? randomName();
+    // Stored only between pages: a duplicate of the tab gets a copy of its storage.
+    const forget = () => sessionStorage.removeItem(key);
+    forget();
+    addEventListener("pageshow", forget);
+    addEventListener("pagehide", () => (sessionStorage[key] ??= name));
+    return name;
+  } catch {
+    return randomName();
+  }
+}

@@ -1,0 +1,90 @@
+/** @import { ApiClient } from "./api-client.js" */
+/** @import { Total } from "./types.d.ts" */
+
+const RETRY_MS = 60_000;
+
+/** The seconds that a user has worked today, in the time zone of this machine. */
+export class Today {
+  #api;
+  /** @type {?Total} */
+  #total = null;
+  /** The beginning of the day that was asked for last. */
+  since = 0;
+  #requests = 0;
+  #failures = 0;
+  #retryAt = Infinity;
+
+  /** @param {Pick<ApiClient, "request">} api */
+  constructor(api) {
+    this.#api = api;
+  }
+
+  /** Forget the total, also one that is on its way. */
+  reset() {
+    this.#total = null;
+    this.#requests += 1;
+  }
+
+  /** Adopt a total that another tab has received. @param {Total} total */
+  adopt(total) {
+    this.#total = total;
+  }
+
+  /** @param {number} now @param {number} running how many timers run @returns {?number} null: unknown */
+  seconds(now, running) {
+    return this.#total && this.#total.seconds + secondsSince(this.#total.at, now) * running;
+  }
+
+  /**
+   * Fix the seconds so far, before another number of timers runs.
+   *
+   * @param {number} now
+   * @param {number} running
+   */
+  fix(now, running) {
+    const total = this.#total;
+    if (!total) return;
+    total.seconds += secondsSince(total.at, now) * running;
+    total.at = Math.max(now, total.at);
+  }
+
+  /**
+   * @param {number} now
+   * @returns {boolean} whether to ask: a day has begun, or the last request has failed
+   */
+  isDue(now) {
+    return startOfDay(now) !== this.since || performance.now() >= this.#retryAt;
+  }
+
+  /**
+   * Ask the server.
+   *
+   * @param {number} now
+   * @returns {Promise<?Total | undefined>} null after a failure, undefined if there is a later request
+   */
+  async load(now) {
+    const request = ++this.#requests;
+    const since = (this.since = startOfDay(now));
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone: timeZone });
+    const total = await this.#api.request("GET", `/api/timelogs/totals/?${query}`).then(
+      ({ body }) => ({ since, seconds: body.active_duration, at: Date.parse(body.until) }),
+      () => null,
+    );
+    if (request !== this.#requests) return undefined;
+    this.#failures = total ? 0 : this.#failures + 1;
+    this.#retryAt = total ? Infinity : performance.now() + this.#failures * RETRY_MS;
+    if (total || this.#total?.since !== since) this.#total = total;
+    return total;
+  }
+}
+
+/** @param {number} now */
+function startOfDay(now) {
+  return new Date(now).setHours(0, 0, 0, 0);
+}
+
+/** @param {number} time @param {number} now @returns {number} */
+export function secondsSince(time, now) {
+  return Math.max(0, now - time) / 1_000;
+}

@@ -1,0 +1,79 @@
+import { button, h } from "./dom.js";
+
+/** @import { Strings } from "./types.d.ts" */
+
+/** @typedef {ReturnType<typeof createView>} View the widget's elements */
+
+/**
+ * Make the elements of the widget in a language.
+ *
+ * @param {string} language
+ * @param {Strings} strings
+ * @param {object} options
+ * @param {string} options.issue the value of the field
+ * @param {boolean} options.isEmbedded whether the page is another site's, and lacks a button for signing out
+ * @param {() => void} options.onSignIn
+ * @param {() => void} options.onSignOut
+ * @param {() => void} options.onRetry
+ * @param {() => void} options.onInput
+ * @param {(event: SubmitEvent) => void} options.onSubmit
+ */
+export function createView(language, strings, options) {
+  const today = h("span", { role: "timer", ariaLive: "off", ariaLabel: strings.today, part: "today" });
+  const signOut = options.isEmbedded ? button("plain", strings.signOut, options.onSignOut) : "";
+  const bar = h("div", { part: "bar" }, h("span", {}, strings.today, today), signOut);
+  const reason = h("p");
+  const signIn = button("primary", strings.signIn, options.onSignIn);
+  const gate = h("div", { part: "sign-in" }, reason, signIn);
+  const loading = h("p", { part: "loading" }, strings.loading);
+  const trouble = h("span");
+  const banner = h("div", { part: "banner" }, trouble, button("", strings.tryNow, options.onRetry));
+  const list = h("ul", { part: "timers", role: "list" });
+  const none = h("p", { part: "empty" }, strings.none, h("span", {}, strings.noneHint));
+  const input = h("input", {
+    id: "issue",
+    part: "input",
+    autocomplete: "off",
+    spellcheck: false,
+    placeholder: strings.placeholder,
+    value: options.issue,
+    oninput: options.onInput,
+  });
+  input.setAttribute("aria-describedby", "mistake");
+  const mistake = h("p", { id: "mistake", part: "mistake", hidden: true });
+  const form = h(
+    "form",
+    { part: "form", noValidate: true, onsubmit: options.onSubmit },
+    h("label", { htmlFor: "issue" }, strings.issue, input),
+    h("button", { part: "button primary" }, strings.start),
+    mistake,
+  );
+  const notice = h("p", { part: "notice", role: "status" });
+  // A live region of its own: screen readers ignore a text that appears together with its region.
+  const spoken = h("p", { className: "spoken", ariaLive: "polite" });
+  const section = h(
+    "section",
+    { part: "widget", lang: language, ariaLabel: strings.widget },
+    ...[bar, gate, loading, banner, list, none, form, notice, spoken],
+  );
+  return {
+    language,
+    strings,
+    section,
+    today,
+    bar,
+    reason,
+    signIn,
+    gate,
+    loading,
+    trouble,
+    banner,
+    list,
+    none,
+    input,
+    mistake,
+    form,
+    notice,
+    spoken,
+  };
+}
