@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: packages for Lambda from any host, and the way to a stack with its page."""
+"""`make build` and `make deploy`: packages for Lambda from any host, and a deployed stack with its page."""
 
 import base64
 import hashlib
@@ -79,13 +79,13 @@ def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
     assert ours == theirs
 
 
-def test_everything_can_be_read_by_the_user_that_lambda_runs_it_as(packages: list[Path]) -> None:
+def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> None:
     for archive in packages[1].glob("*.zip"):
         with zipfile.ZipFile(archive) as packed:
             assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
 
 
-def test_layers_hold_nothing_that_lambda_has_and_no_byte_code(packages: list[Path]) -> None:
+def test_layers_contain_no_byte_code_and_nothing_of_lambdas_runtime(packages: list[Path]) -> None:
     for layer in ("TimerCoreLayer", "BackgroundLayer"):
         names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
         assert names
@@ -93,7 +93,7 @@ def test_layers_hold_nothing_that_lambda_has_and_no_byte_code(packages: list[Pat
         assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
 
 
-def test_functions_that_somebody_waits_for_do_without_cryptography(packages: list[Path]) -> None:
+def test_only_background_functions_have_cryptography(packages: list[Path]) -> None:
     def holds(layer: str, package: str) -> bool:
         names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
         return any(name.startswith(f"python/{package}/") for name in names)
@@ -174,7 +174,7 @@ def test_one_command_deploys_a_stack_and_its_page_to_an_account(ministack: MiniS
 
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
-    # Only TLS, as in AWS.
+    # As in AWS, only over TLS.
     answer = request("GET", local_url(stack.url, ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 

@@ -59,7 +59,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def stack(machine: Machine) -> LocalStack:
-    """The stack as it was started first, or last."""
+    """The running stack."""
     return machine.stack
 
 
@@ -99,7 +99,7 @@ class Browser:
 
 
 @pytest.mark.parametrize(("login", "user_id"), [("Codertocat", 21031067), ("octocat", 583231)])
-def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int) -> None:
+def test_demo_users_can_sign_in(stack: LocalStack, login: str, user_id: int) -> None:
     browser = Browser(stack)
     back = browser.sign_in(login)
     assert (back.status, back.headers["Location"]) == (302, "/")
@@ -107,7 +107,7 @@ def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int
     assert (me["id"], me["login"]) == (user_id, login)
 
 
-def test_a_forged_host_does_not_make_another_site_ours(stack: LocalStack) -> None:
+def test_a_forged_host_header_does_not_make_a_request_same_origin(stack: LocalStack) -> None:
     browser, start = Browser(stack), f"{stack.url}/api/timelogs/start/"
     browser.sign_in("octocat")
     for origin, status in (("https://evil.example", 403), (stack.url, 201)):
@@ -123,7 +123,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
     restart(stack, "AuthFunction")
     after = Browser(stack)
     after.sign_in("octocat")
-    # The function that was not restarted knows the former key only, which signs for six minutes more.
+    # The function that was not restarted knows only the former key, which signs for six more minutes.
     assert key_id(after) == key_id(before)
     assert before.me() == after.me() | {"session": before.me()["session"]}
     for browser in (after, before):
@@ -140,7 +140,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
 
 
 def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str:
-    """Run the tool as `make rotate-session-key` does, and return what it says."""
+    """Run the tool as `make rotate-session-key` does, and return its output."""
     command = [sys.executable, str(OPERATE), "--port", str(stack.emulator.port), "session-key", *options]
     tool = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
@@ -151,20 +151,20 @@ def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str
 
 def key_id(browser: Browser) -> str:
     """Return the name of the key that a browser's session is signed with."""
-    # Over plain HTTP the local stack takes the prefix away.
+    # The local stack removes the prefix, because it has no TLS.
     header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
     return kid
 
 
-def test_who_says_no_is_not_signed_in(stack: LocalStack) -> None:
+def test_declining_at_github_signs_nobody_in(stack: LocalStack) -> None:
     browser = Browser(stack)
     assert "Location" not in browser.sign_in("").headers
     assert browser.me() is None
 
 
-def test_a_browser_keeps_the_cookies_without_tls(stack: LocalStack) -> None:
-    # Not every browser takes "__Host-" and "Secure" over plain HTTP from localhost.
+def test_cookies_of_the_local_stack_need_no_tls(stack: LocalStack) -> None:
+    # Not every browser accepts "__Host-" and "Secure" from localhost over plain HTTP.
     cookies = Browser(stack).sign_in("octocat").headers.get_all("Set-Cookie") or []
     assert len(cookies) == 2
     for cookie in cookies:
@@ -198,7 +198,7 @@ def test_pages_that_embed_the_widget_may_call_the_api(stack: LocalStack, origin:
     )
 
 
-def test_pages_may_read_an_answer_although_it_is_an_error(stack: LocalStack) -> None:
+def test_embedding_pages_may_read_error_responses(stack: LocalStack) -> None:
     answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": EMBEDDING[0]})
     assert answer.status == 401
     assert answer.headers["Access-Control-Allow-Origin"] == EMBEDDING[0]
@@ -206,13 +206,13 @@ def test_pages_may_read_an_answer_although_it_is_an_error(stack: LocalStack) -> 
 
 
 @pytest.mark.parametrize("origin", ["https://attacker.example", "http://tracker.example", "null"])
-def test_pages_of_other_sites_may_not(stack: LocalStack, origin: str) -> None:
+def test_pages_of_other_sites_may_not_call_the_api(stack: LocalStack, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in preflight(stack, origin).headers
     answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": origin})
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_callback_is_the_one_that_connecting_tells_github(stack: LocalStack) -> None:
+def test_sign_in_uses_the_callback_url_that_is_registered_at_github(stack: LocalStack) -> None:
     location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
     assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location
 
@@ -227,7 +227,7 @@ def test_the_demo_keeps_its_address_when_the_stack_starts_again(machine: Machine
     machine.restart()
     after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
     assert urlsplit(after).netloc == urlsplit(before).netloc
-    # Nobody has to sign in anew.
+    # Sessions survive the restart.
     assert browser.me()["login"] == "octocat"
     assert browser.sign_in("Codertocat").status == 302
 
