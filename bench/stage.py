@@ -18,6 +18,7 @@ from tests.support.gateway import Client
 from tests.support.table import create_table
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.tokens import TokenStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,7 +106,7 @@ class Stage:
         people = PeopleStore(self.timelogs.table)
         # What happened before somebody signed in is not timed.
         people.register(person.user_id, person.login, now_ms=0)
-        _, token = people.mint_token(person, name="bench", now_ms=now_ms())
+        _, token = TokenStore(self.timelogs.table).mint(person, name="bench", now_ms=now_ms())
         return person, Client(self.timelogs.handler, token)
 
 

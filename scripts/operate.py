@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 
 from deployed_stack import DeployedStack, session_key
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, chosen_stack
+from timer_core.store.migration import migrate
+from timer_core.store.table import Table
 
 
 def main() -> int:
@@ -41,10 +44,17 @@ def main() -> int:
         for letter in letters:
             print(json.dumps(letter))
     elif options.command == "migrate":
-        print(stack.admin("migrate"), end="")
+        _migrate(stack)
     else:
         print(f"Dead letters on their way back to the queue: {stack.redrive()}")
     return 0
+
+
+def _migrate(stack: DeployedStack) -> None:
+    # The table's client reads region, credentials and endpoint from the environment.
+    os.environ.update(stack.environment)
+    migrated = migrate(Table(stack.table_name))
+    print(f"Open timers: {migrated.seen}, of which migrated: {migrated.written}.")
 
 
 def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:

@@ -1,18 +1,12 @@
-"""``make openapi``: write docs/openapi.json from the routes."""
+"""``make openapi``: write docs/openapi.json, which the API serves, from the routes."""
 
-import os
-from pathlib import Path
-
-# Loading the handler needs what Lambda would set; nothing is called.
-os.environ |= {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
-
-from timelogs import api, specification
+from deployed_stack.paths import ROOT
+from release.openapi_document import openapi_document
 
 
 def main() -> None:
     """Write the file."""
-    document = specification.document(api.app)
-    (Path(__file__).parents[1] / "docs" / "openapi.json").write_text(document)
+    (ROOT / "docs" / "openapi.json").write_text(openapi_document())
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Signing in with GitHub, and what people can do with their account."""
+"""Signing in with GitHub, and the routes of one's own account."""

@@ -1,7 +1,4 @@
-"""GitHub's side of a sign-in: the OAuth web flow with PKCE.
-
-As in GitHub's documentation, "Authorizing OAuth apps", and RFC 7636.
-"""
+"""The OAuth web application flow with PKCE (GitHub's documentation, "Authorizing OAuth apps"; RFC 7636)."""
 
 import base64
 import json
@@ -24,12 +21,12 @@ _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 
 
 class SignInRefused(Exception):
-    """GitHub does not take the code: it was used before, is too old, or somebody else's."""
+    """GitHub refused the code: it was used before, has expired, or belongs to another sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who has signed in, as GitHub knows them."""
+    """The GitHub account of a person who has signed in."""
 
     user_id: int
     login: str
@@ -38,7 +35,7 @@ class Account:
 
 
 class _User(BaseModel):
-    """GitHub's answer to "Get the authenticated user", as far as it is used."""
+    """The used fields of GitHub's response to "Get the authenticated user"."""
 
     id: PositiveInt
     login: Annotated[str, Field(min_length=1)]
@@ -52,14 +49,14 @@ def new_verifier() -> str:
 
 
 class GitHubSignIn:
-    """Leads people to GitHub and asks who came back.
+    """The requests of a sign-in to GitHub.
 
     Parameters
     ----------
     url
-        Where GitHub's pages are.
+        The base URL of GitHub's pages.
     api_url
-        Where its API is.
+        The base URL of its API.
     """
 
     def __init__(self, url: str, api_url: str) -> None:
@@ -70,7 +67,7 @@ class GitHubSignIn:
     def authorize_url(
         self, client: OAuthClient, *, redirect_uri: str, state: str, verifier: str, scope: str
     ) -> str:
-        """Return the address of GitHub's page that asks the person."""
+        """Return the URL of GitHub's page that asks the person for their consent."""
         challenge = base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": client.client_id,
@@ -83,14 +80,14 @@ class GitHubSignIn:
         return f"{self._url}/login/oauth/authorize?{urlencode(query)}"
 
     def token(self, client: OAuthClient, *, code: str, redirect_uri: str, verifier: str) -> str:
-        """Return the access token that a code is good for, once.
+        """Exchange a code for an access token, which works once.
 
         Raises
         ------
         SignInRefused
-            If GitHub does not take the code.
+            If GitHub refuses the code.
         Unavailable
-            If GitHub does not answer.
+            If GitHub does not respond.
         """
         form = {
             "client_id": client.client_id,
@@ -106,34 +103,34 @@ class GitHubSignIn:
         }
         try:
             address, body = f"{self._url}/login/oauth/access_token", urlencode(form)
-            # Lambda freezes a function between its invocations, and a connection may not live as long.
+            # Lambda freezes a function between invocations; a connection may not survive that.
             self._pool.clear()
-            answer = self._pool.request("POST", address, body=body, headers=headers, redirect=False)
-            content = json.loads(answer.data) if answer.status == HTTPStatus.OK else {}
+            response = self._pool.request("POST", address, body=body, headers=headers, redirect=False)
+            content = json.loads(response.data) if response.status == HTTPStatus.OK else {}
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unavailable("GitHub does not answer.") from error
-        if answer.status != HTTPStatus.OK:
-            raise Unavailable(f"GitHub failed ({answer.status}).")
-        # An error is a 200 too.
+            raise Unavailable("GitHub does not respond.") from error
+        if response.status != HTTPStatus.OK:
+            raise Unavailable(f"GitHub responded with status {response.status}.")
+        # GitHub reports errors with status 200, too.
         if not isinstance(content, dict) or not isinstance(content.get("access_token"), str):
             raise SignInRefused(str(content.get("error", "no token")) if isinstance(content, dict) else "")
         token: str = content["access_token"]
         return token
 
     def account(self, token: str) -> Account:
-        """Return whose token it is.
+        """Return the account of an access token.
 
         Raises
         ------
         GitHubError
-            If GitHub does not tell.
+            If GitHub refuses or does not respond.
         """
         user = self._api.send("GET", "/user", token).data
         try:
             known = _User.model_validate(user, strict=True)
         except ValidationError as error:
-            # Without what was wrong: it may be anything.
-            raise Unavailable("GitHub's answer does not say who it is.") from error
+            # Without the validation error, which would quote the response.
+            raise Unavailable("GitHub's response does not name the user.") from error
         return Account(known.id, known.login, known.name or "", known.avatar_url or "")
 
     def is_member(self, token: str, organization: str) -> bool:
@@ -142,7 +139,7 @@ class GitHubSignIn:
         Raises
         ------
         Unavailable
-            If GitHub does not answer.
+            If GitHub does not respond.
         """
         try:
             membership = self._api.send("GET", f"/user/memberships/orgs/{quote(organization)}", token).data

@@ -1,18 +1,14 @@
-"""What the routes of an account take and answer."""
+"""The bodies of the account's routes, except the export (see `auth.export`)."""
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from timer_core.api.auth import Caller
-from timer_core.api.models import Seconds, Time, TimeIn, TimeLog, printable, to_time
+from timer_core.api.models import Time, TimeIn, printable, to_time
 from timer_core.api.sessions import Session
-from timer_core.domain.ids import timer_id
-from timer_core.domain.timers import Snapshot, Status, Timer
-from timer_core.store.account_deletion import Stored
-from timer_core.store.people import Profile, Scope, Token
+from timer_core.domain.tokens import Scope, Token
+from timer_core.store.people import Profile
 
 
 class _Request(BaseModel):
@@ -20,19 +16,19 @@ class _Request(BaseModel):
 
 
 class SessionShown(BaseModel):
-    """The session that a request was made with."""
+    """The session of the request."""
 
     expires: Time
-    origin: Annotated[str, Field(description="The web site that it was given to; empty: our own page.")]
+    origin: Annotated[str, Field(description="The web site it was issued to; empty for our own page.")]
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        """Show a session."""
+        """Return the representation of a session."""
         return cls(expires=to_time(session.expires_s * 1000), origin=session.origin)
 
 
 class Me(BaseModel):
-    """Who makes the request."""
+    """The person who makes the request."""
 
     id: int
     login: str
@@ -45,7 +41,7 @@ class Me(BaseModel):
 
     @classmethod
     def of(cls, caller: Caller, profile: Profile | None) -> Self:
-        """Show a caller; who has a token and was never registered has no profile."""
+        """Return the representation of a caller; a token's owner may have no profile."""
         session = caller.session
         return cls(
             id=caller.user_id,
@@ -60,26 +56,30 @@ class Me(BaseModel):
 
 
 class NewSession(BaseModel):
-    """A session that goes on."""
+    """A renewed session."""
 
-    session: Annotated[str, Field(description="To be sent as Authorization: Bearer.")]
+    session: Annotated[str, Field(description="To send as Authorization: Bearer.")]
     expires: Time
 
 
 class SignOutRequest(_Request):
-    """Which sessions to end."""
+    """The sessions to end."""
 
-    everywhere: Annotated[bool, Field(description="All sessions on all devices, not only this one.")] = False
+    everywhere: Annotated[
+        bool, Field(description="Whether to end all sessions on all devices, not only this one.")
+    ] = False
 
 
 class TokenRequest(_Request):
-    """A token to make."""
+    """A token to create."""
 
     name: Annotated[
-        str, Field(min_length=1, max_length=100, description="What it is for."), AfterValidator(printable)
+        str,
+        Field(min_length=1, max_length=100, description="The purpose of the token."),
+        AfterValidator(printable),
     ]
     scope: Scope = "write"
-    expires: Annotated[TimeIn | None, Field(description="When it ends; it does not without.")] = None
+    expires: Annotated[TimeIn | None, Field(description="When it expires; without, it does not.")] = None
 
 
 class TokenShown(BaseModel):
@@ -90,11 +90,11 @@ class TokenShown(BaseModel):
     scope: Scope
     created: Time
     expires: Time | None
-    last_used: Annotated[Time | None, Field(description="Give or take a day.")]
+    last_used: Annotated[Time | None, Field(description="When it was last used, to within a day.")]
 
     @classmethod
     def of(cls, token: Token) -> Self:
-        """Show a token."""
+        """Return the representation of a token."""
         return cls(
             id=token.token_id,
             name=token.name,
@@ -106,7 +106,7 @@ class TokenShown(BaseModel):
 
 
 class TokenMade(TokenShown):
-    """A new token, with its text, which is shown this once."""
+    """A new token with its text, which is not shown again."""
 
     token: str
 
@@ -115,209 +115,3 @@ class TokenList(BaseModel):
     """A person's tokens."""
 
     results: list[TokenShown]
-
-
-class Entry(BaseModel):
-    """Something that happened to a timer."""
-
-    at: Time
-    action: str
-    by: str
-    cause: Annotated[
-        str,
-        Field(description="What names it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
-    ]
-
-
-class Before(BaseModel):
-    """A timer as it was before the first entry of a history that was cut."""
-
-    at: Time
-    status: Status
-    active_duration: Seconds
-    last_pause_time: Time | None
-    paused_by: str | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
-        """Show a snapshot."""
-        running_ms = snapshot.at_ms if snapshot.status is Status.RUNNING else 0
-        return cls(
-            at=to_time(snapshot.at_ms),
-            status=snapshot.status,
-            active_duration=(snapshot.clock_ms + running_ms) / 1000,
-            last_pause_time=_time(snapshot.last_pause_ms),
-            paused_by=snapshot.paused_by,
-        )
-
-
-class TimerExported(TimeLog):
-    """A timer with its history, and what else is kept with it."""
-
-    paused_by: Annotated[str | None, Field(description="What paused it, while it is paused.")]
-    changed: Annotated[Time, Field(description="When the last transition happened.")]
-    settled: Annotated[Time | None, Field(description="Up to when events change it no more.")]
-    before: Annotated[Before | None, Field(description="If the history was cut: what it was before.")]
-    history: list[Entry]
-
-    @classmethod
-    def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
-        """Show a timer and what happened to it."""
-        shown = dict(TimeLog.of(timer, now_ms))
-        history = [
-            Entry(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
-            for done in timer.history
-        ]
-        return cls.model_construct(
-            **shown,
-            paused_by=timer.paused_by,
-            changed=to_time(timer.changed_ms),
-            settled=_time(timer.locked_until_ms),
-            before=Before.of(timer.snapshot) if timer.snapshot else None,
-            history=history,
-        )
-
-
-class EndedSession(BaseModel):
-    """A session that was ended."""
-
-    id: str
-    kept_until: Time
-
-
-class ProfileExported(Me):
-    """Who makes the request, and what they ended."""
-
-    signed_out_everywhere: Time | None
-    left: Annotated[Time | None, Field(description="When the account was deleted before, if it was.")]
-    ended_sessions: list[EndedSession]
-    tokens_made: Annotated[int, Field(description="How many API tokens were ever made on the page.")]
-
-    @classmethod
-    def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
-        """Show a caller and what they ended."""
-        ended = profile.ended if profile else {}
-        return cls.model_construct(
-            **dict(Me.of(caller, profile)),
-            signed_out_everywhere=_time(profile.signed_out_ms) if profile else None,
-            left=_time(profile.events_ignored_until_ms) if profile else None,
-            ended_sessions=[
-                EndedSession(id=session_id, kept_until=to_time(until_ms))
-                for session_id, until_ms in ended.items()
-            ],
-            tokens_made=profile.tokens_made if profile else 0,
-        )
-
-
-class DeletedTimer(BaseModel):
-    """What is kept of a timer that was deleted."""
-
-    id: str
-    deleted: Time
-    settled: Annotated[Time | None, Field(description="Up to when events bring nothing of it back.")]
-    kept_until: Time
-
-
-class Slot(BaseModel):
-    """A person's slot on an issue."""
-
-    issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
-    timers: Annotated[list[str], Field(description="Those on it that events may still change.")]
-    settled: Annotated[Time | None, Field(description="Up to when events change none of them.")]
-    moves: Annotated[list[str], Field(description="GitHub's deliveries that told of the issue's moves.")]
-    kept_until: Annotated[Time | None, Field(description="null while a timer is open on the issue.")]
-
-
-class KeyedRequest(BaseModel):
-    """A request with an Idempotency-Key, of which only hashes are stored."""
-
-    timer: Annotated[str, Field(description="What it was answered with.")]
-    created: Annotated[bool, Field(description="Whether it made that timer.")]
-    kept_until: Time
-
-
-class Changes(BaseModel):
-    """How much was changed in a minute."""
-
-    minute: Time
-    changes: int
-    kept_until: Time
-
-
-class Export(BaseModel):
-    """All that is stored about a person, in pages."""
-
-    profile: ProfileExported
-    tokens: Annotated[list[TokenShown], Field(description="All of them are on the first page.")]
-    timers: list[TimerExported]
-    deleted_timers: list[DeletedTimer]
-    slots: Annotated[list[Slot], Field(description="On the issues of this page's timers.")]
-    requests: list[KeyedRequest]
-    changes: list[Changes]
-    exclusive_runs: Annotated[
-        int | None, Field(description="How often a timer began to run that pauses the others.")
-    ]
-    next: Annotated[str | None, Field(description="The URL of the next page.")]
-
-    @classmethod
-    def of(
-        cls,
-        caller: Caller,
-        profile: Profile | None,
-        tokens: Sequence[Token],
-        page: Stored,
-        *,
-        now_ms: int,
-        following: str | None,
-    ) -> Self:
-        """Show a page of what is stored."""
-
-        def timer(ulid: str) -> str:
-            return timer_id(caller.user_id, ulid)
-
-        return cls(
-            profile=ProfileExported.with_sessions(caller, profile),
-            tokens=[TokenShown.of(token) for token in tokens],
-            timers=[TimerExported.with_history(one, now_ms) for one in page.timers],
-            deleted_timers=[
-                DeletedTimer(
-                    id=timer(one.ulid),
-                    deleted=to_time(one.deleted_ms),
-                    settled=_time(one.locked_until_ms),
-                    kept_until=to_time(one.kept_until_s * 1000),
-                )
-                for one in page.deleted
-            ],
-            slots=[
-                Slot(
-                    issue=slot.issue_key,
-                    timers=[timer(ulid) for ulid in slot.ulids],
-                    settled=_time(slot.locked_until_ms),
-                    moves=slot.moved,
-                    kept_until=None if slot.kept_until_s is None else to_time(slot.kept_until_s * 1000),
-                )
-                for slot in page.slots
-            ],
-            requests=[
-                KeyedRequest(
-                    timer=timer(one.ulid),
-                    created=one.created,
-                    kept_until=to_time(one.kept_until_s * 1000),
-                )
-                for one in page.requests
-            ],
-            changes=[
-                Changes(
-                    minute=to_time(one.minute_ms),
-                    changes=one.changes,
-                    kept_until=to_time(one.kept_until_s * 1000),
-                )
-                for one in page.changes
-            ],
-            exclusive_runs=page.runs,
-            next=following,
-        )
-
-
-def _time(ms: int | None) -> datetime | None:
-    return None if ms is None else to_time(ms)

@@ -1,6 +1,6 @@
-"""The pages that people see on their way to GitHub and back.
+"""The HTML pages of a sign-in.
 
-Everything they load is a file of our own: the content security policy allows nothing else.
+They load only our own files; the content security policy allows nothing else.
 """
 
 from html import escape
@@ -20,7 +20,7 @@ _HEADERS = {
 
 
 def message(status: HTTPStatus, title: str, text: str) -> Response[str]:
-    """Return a page that says something, and leads back to the beginning."""
+    """Return a page with a message and a link to the home page."""
     return _page(
         status,
         title,
@@ -29,7 +29,7 @@ def message(status: HTTPStatus, title: str, text: str) -> Response[str]:
 
 
 def hand_over(session: str, expires_s: int, origin: str) -> Response[str]:
-    """Return the page of a popup that hands a session to its opener, if that is a page of ``origin``."""
+    """Return the popup's page that passes a session to its opener, if the opener is a page of ``origin``."""
     data = f'data-session="{escape(session)}" data-expires="{expires_s}" data-origin="{escape(origin)}"'
     body = (
         f'<main id="signed-in" {data}><h1>Signed in</h1><p>You can close this window.</p></main>'
@@ -39,7 +39,7 @@ def hand_over(session: str, expires_s: int, origin: str) -> Response[str]:
 
 
 def redirect(location: str) -> Response[str]:
-    """Return a redirect that nobody keeps."""
+    """Return a redirect that is not cached."""
     headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return Response(HTTPStatus.FOUND.value, "text/plain; charset=utf-8", "", headers)
 

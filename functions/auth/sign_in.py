@@ -1,4 +1,4 @@
-"""Signing in: to GitHub, back from it, and into a session."""
+"""The sign-in with GitHub, from the redirect to GitHub to the new session."""
 
 import hmac
 import re
@@ -24,30 +24,33 @@ from timer_core.api.sessions import (
 from timer_core.domain.errors import Unauthorized
 from timer_core.github.api.credentials import OAuthClient, OAuthParameter
 from timer_core.github.api.errors import GitHubError
+from timer_core.services.access import revoke_access
 from timer_core.store.people import PeopleStore
+from timer_core.store.sessions import SessionStore
+from timer_core.store.tokens import TokenStore
 
-# A path of our own page: no scheme, no host, nothing that browsers take for a slash or leave out, and
-# nothing that a header cannot hold.
+# A path of our own page: no scheme, no host, no character that browsers read as a slash or skip, and only
+# characters that are allowed in a header.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A page or a redirect, and the cookies that go with it."""
+class SignInResponse:
+    """A page or a redirect, and the cookies to set."""
 
     response: Response[str]
     cookies: Sequence[str] = ()
 
 
 class SignIn:
-    """The two steps of a sign-in, before GitHub and after it.
+    """The two steps of a sign-in: before GitHub's page and after it.
 
     Parameters
     ----------
     allowed_orgs
-        The organizations whose members may sign in; everybody may if there are none.
+        The organizations whose members may sign in; if empty, everybody may.
     allowed_origins
-        The web sites whose pages may be handed a session.
+        The web sites that sessions may be issued to.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class SignIn:
         credentials: OAuthParameter,
         sessions: Callable[[], Sessions],
         people: PeopleStore,
+        session_store: SessionStore,
+        token_store: TokenStore,
         logger: Logger,
         *,
         allowed_orgs: Sequence[str],
@@ -65,35 +70,37 @@ class SignIn:
         self._credentials = credentials
         self._sessions = sessions
         self._people = people
+        self._session_store = session_store
+        self._token_store = token_store
         self._logger = logger
         self._allowed_orgs = allowed_orgs
         self._allowed_origins = allowed_origins
 
-    def begin(self, own_origin: str, *, next_path: str, origin: str, now_ms: int) -> Reply:
-        """Lead to GitHub.
+    def begin(self, own_origin: str, *, next_path: str, origin: str, now_ms: int) -> SignInResponse:
+        """Redirect to GitHub.
 
         Parameters
         ----------
         next_path
-            Where to go on our own page afterwards.
+            The path on our own page to redirect to after the sign-in.
         origin
-            The web site whose page opened this as a popup; empty if it is our own page.
+            The web site whose page opened the popup; empty for our own page.
         """
         if origin and origin not in self._allowed_origins:
-            return Reply(
+            return SignInResponse(
                 pages.message(
                     HTTPStatus.FORBIDDEN,
-                    "Not from this web site",
+                    "Web site not allowed",
                     f"Issue Timer does not sign people in for {origin}.",
                 )
             )
         client = self._client()
         if client is None:
-            return Reply(
+            return SignInResponse(
                 pages.message(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "Signing in is not possible yet",
-                    "Whoever runs this Issue Timer has not connected it with GitHub so far.",
+                    "The operator of this Issue Timer has not connected it to GitHub yet.",
                 )
             )
         state, verifier = secrets.token_urlsafe(32), new_verifier()
@@ -113,26 +120,26 @@ class SignIn:
             verifier=verifier,
             scope="read:org" if self._allowed_orgs else "",
         )
-        return Reply(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=SIGN_IN_S)])
+        return SignInResponse(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=SIGN_IN_S)])
 
     def finish(
         self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_ms: int
-    ) -> Reply:
-        """Sign in whoever comes back from GitHub."""
+    ) -> SignInResponse:
+        """Complete the sign-in of a person whom GitHub redirected back."""
         try:
             begun = self._begun(query, cookies, now_ms)
         except Unauthorized as error:
-            self._logger.warning("A sign-in was refused", extra={"reason": str(error)})
-            # What is in the cookie may belong to a sign-in that was begun since, and goes on.
-            return Reply(pages.message(HTTPStatus.BAD_REQUEST, "That did not work", str(error)))
+            self._logger.warning("Refused a sign-in", extra={"reason": str(error)})
+            # Keep the cookie: it may belong to a newer sign-in of the same browser.
+            return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", str(error)))
         done = cookie(SIGN_IN_COOKIE, "", max_age_s=0)
         if "code" not in query:
-            text = "GitHub did not sign you in, perhaps because you said no."
-            return Reply(pages.message(HTTPStatus.FORBIDDEN, "Not signed in", text), [done])
+            text = "GitHub did not sign you in, perhaps because you cancelled."
+            return SignInResponse(pages.message(HTTPStatus.FORBIDDEN, "Not signed in", text), [done])
         client = self._client()
         try:
             if client is None:
-                raise SignInRefused("The credentials were taken away meanwhile.")
+                raise SignInRefused("The OAuth credentials were removed meanwhile.")
             token = self._github.token(
                 client,
                 code=query["code"],
@@ -140,59 +147,61 @@ class SignIn:
                 verifier=begun["verifier"],
             )
             account = self._github.account(token)
-            is_welcome = self._is_welcome(token)
+            is_allowed = self._is_allowed(token)
         except SignInRefused as refused:
             self._logger.warning("GitHub refused a sign-in", extra={"reason": str(refused)})
-            text = "GitHub did not confirm it. Please try again."
-            return Reply(pages.message(HTTPStatus.BAD_REQUEST, "That did not work", text), [done])
+            text = "GitHub did not confirm the sign-in. Please try again."
+            return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", text), [done])
         except GitHubError as error:
-            self._logger.warning("GitHub could not be asked who signed in", extra={"reason": str(error)})
-            text = "GitHub does not answer. Please try again in a minute."
-            return Reply(pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not answer", text), [done])
-        if not is_welcome:
-            return Reply(self._turn_away(account, now_ms), [done])
-        return self._welcome(account, begun, done, now_ms)
+            self._logger.warning("GitHub did not say who signed in", extra={"reason": str(error)})
+            text = "GitHub does not respond. Please try again in a minute."
+            return SignInResponse(
+                pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not respond", text), [done]
+            )
+        if not is_allowed:
+            return SignInResponse(self._refuse(account, now_ms), [done])
+        return self._sign_in(account, begun, done, now_ms)
 
     def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_ms: int) -> Mapping[str, str]:
-        """Return what this browser began.
+        """Return the content of the sign-in that this browser began.
 
         Raises
         ------
         Unauthorized
-            If it began nothing, something else, or this is not the first time that it comes back.
+            If the browser began none, or another one, or the sign-in was completed before.
         """
         sealed = cookie_values(cookies, SIGN_IN_COOKIE)
         if len(sealed) != 1:
-            raise Unauthorized("This sign-in was not begun in this browser, or too long ago.")
+            raise Unauthorized("This sign-in did not begin in this browser, or has expired.")
         begun = self._sessions().unseal(sealed[0], now_s=now_ms // 1000)
         state = query.get("state", "")
         if not hmac.compare_digest(state.encode(), begun["state"].encode()):
-            raise Unauthorized("This sign-in was not begun in this browser.")
-        if not self._people.use_state(state, now_ms=now_ms):
-            raise Unauthorized("This sign-in has been used before.")
+            raise Unauthorized("This sign-in did not begin in this browser.")
+        if not self._session_store.use_state(state, now_ms=now_ms):
+            raise Unauthorized("This sign-in was completed before.")
         return begun
 
-    def _is_welcome(self, token: str) -> bool:
+    def _is_allowed(self, token: str) -> bool:
         return not self._allowed_orgs or any(
             self._github.is_member(token, organization) for organization in self._allowed_orgs
         )
 
-    def _turn_away(self, account: Account, now_ms: int) -> Response[str]:
-        """Show the door to who is in none of the organizations, also if they once were."""
-        text = f"{account.login} is in none of the organizations that use this Issue Timer. "
+    def _refuse(self, account: Account, now_ms: int) -> Response[str]:
+        """Refuse an account of no allowed organization, and revoke the access of a former member."""
+        text = f"{account.login} is not a member of an organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
-            self._logger.info("Somebody of no allowed organization was turned away")
+            self._logger.info("Refused an account of no allowed organization")
             text += "Nothing was stored about you."
         else:
-            self._people.shut_out(account.user_id, now_ms=now_ms)
-            self._logger.info("A former member was turned away", extra={"user_id": account.user_id})
+            revoke_access(self._session_store, self._token_store, account.user_id, now_ms=now_ms)
+            self._logger.info("Refused a former member", extra={"user_id": account.user_id})
             text += (
                 "You are signed out everywhere, and your API tokens are revoked. Your account and your "
-                "timers are stored still: whoever runs this Issue Timer can delete them."
+                "timers are still stored; the operator of this Issue Timer can delete them."
             )
-        return pages.message(HTTPStatus.FORBIDDEN, "Not for this account", text)
+        return pages.message(HTTPStatus.FORBIDDEN, "Account not allowed", text)
 
-    def _welcome(self, account: Account, begun: Mapping[str, str], done: str, now_ms: int) -> Reply:
+    def _sign_in(self, account: Account, begun: Mapping[str, str], done: str, now_ms: int) -> SignInResponse:
         self._people.register(
             account.user_id,
             account.login,
@@ -205,14 +214,16 @@ class SignIn:
         )
         self._logger.info("Signed in", extra={"user_id": account.user_id})
         if begun["origin"]:
-            return Reply(pages.hand_over(token, session.expires_s, begun["origin"]), [done])
-        return Reply(pages.redirect(begun["next"]), [done, cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)])
+            return SignInResponse(pages.hand_over(token, session.expires_s, begun["origin"]), [done])
+        return SignInResponse(
+            pages.redirect(begun["next"]), [done, cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
+        )
 
     def _client(self) -> OAuthClient | None:
         try:
             return self._credentials.get()
         except GitHubError as error:
-            self._logger.error("The OAuth credentials cannot be used", extra={"reason": str(error)})
+            self._logger.error("The OAuth credentials are not usable", extra={"reason": str(error)})
             return None
 
 

@@ -4,7 +4,6 @@ The timelines of many issues are asked for in one request. What is in a timeline
 of the issue is taken in as if it had been delivered, with the time at which it happened.
 """
 
-import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -31,7 +30,7 @@ from timer_core.github.webhooks.messages import IssueEvent, MoveEvent
 from timer_core.github.webhooks.trigger_config import TriggerConfig
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
-from timer_core.store.items import LOCKED_AFTER_MS, OPEN_SHARDS
+from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
@@ -187,10 +186,9 @@ class Reconciler:
 
         With the oldest timers first, an issue is asked about since the oldest of its timers.
         """
-        shards = (self._timers.open_timers(shard, from_ms=from_ms) for shard in range(OPEN_SHARDS))
         asks: dict[str, Ask] = {}
         count, last_ms = 0, from_ms
-        for timer in heapq.merge(*shards, key=lambda timer: timer.since_ms):
+        for timer in self._timers.open_timers(from_ms=from_ms):
             if count >= _WINDOW and timer.since_ms > last_ms:
                 yield asks, timer.since_ms
                 asks, count = {}, 0

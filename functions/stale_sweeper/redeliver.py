@@ -178,7 +178,7 @@ class Redeliverer:
             self._hooks.repaired(hook.path, checkpoint.until_ms)
         elif checkpoint.page:
             # Who begins anew sees in the list what was sent again.
-            self._hooks.broken_off(hook.path, checkpoint)
+            self._hooks.save_checkpoint(hook.path, checkpoint)
 
     def _send(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1

@@ -5,7 +5,7 @@ that memory stays flat however many there are. Before the time limit the rest is
 what was ended is no longer in the index, and up to when timers were compared with GitHub is noted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -28,9 +28,9 @@ from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
-from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
@@ -286,8 +286,9 @@ class _Shard:
 def _stop_stale(options: Options, summary: Summary, has_time: Callable[[], bool]) -> bool:
     """End what is stale; return whether there was time for all of it."""
     now = now_ms()
-    with ThreadPoolExecutor(OPEN_SHARDS) as pool:
-        running = [pool.submit(_stop_stale_of, shard, options, has_time, now) for shard in range(OPEN_SHARDS)]
+    segments = timers.open_timer_segments(before_ms=now - options.stale_after_ms)
+    with ThreadPoolExecutor(len(segments)) as pool:
+        running = [pool.submit(_stop_stale_of, segment, options, has_time, now) for segment in segments]
     shards = [shard.result() for shard in running]
     summary.stale = sum(shard.stale for shard in shards)
     summary.stopped = sum(shard.stopped for shard in shards)
@@ -297,9 +298,11 @@ def _stop_stale(options: Options, summary: Summary, has_time: Callable[[], bool]
     return is_done
 
 
-def _stop_stale_of(number: int, options: Options, has_time: Callable[[], bool], now: int) -> _Shard:
+def _stop_stale_of(
+    stale: Iterable[OpenTimer], options: Options, has_time: Callable[[], bool], now: int
+) -> _Shard:
     shard, limit_ms = _Shard(), options.stale_after_ms
-    for timer in timers.open_timers(number, before_ms=now - limit_ms):
+    for timer in stale:
         if not has_time():
             shard.complete = False
             break

@@ -1,8 +1,9 @@
-"""The routes of the REST API: parse, call, answer."""
+"""The routes of the REST API over timers, and of its operation."""
 
 from collections.abc import Callable
 from functools import cache, partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, TypeVar
 from urllib.parse import urlencode
 
@@ -11,25 +12,17 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from timelogs import specification
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.conditional import entity_tag, refuse_unmodified
-from timer_core.api.cursors import (
-    decode_cursor,
-    decode_open_timers_cursor,
-    encode_cursor,
-    encode_open_timers_cursor,
-)
+from timer_core.api.cursors import decode_cursor, encode_cursor
+from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
-    DayTotal,
     DeliveriesOfDay,
-    GitHubReport,
     HealthDetails,
     HealthReport,
-    IssueTotal,
     OpenTimerPage,
     PatchRequest,
     StartRequest,
@@ -39,7 +32,6 @@ from timer_core.api.models import (
     TimeTotals,
     TransitionRequest,
     to_ms,
-    to_time,
 )
 from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
@@ -55,8 +47,8 @@ from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
-from timer_core.store.items import digest
-from timer_core.store.queries import Filters, Page, Position
+from timer_core.store.positions import OpenTimersCursor, Position
+from timer_core.store.queries import Filters, Page
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
@@ -71,12 +63,12 @@ _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TOTALS_MS = 366 * _DAY_MS
-# Longer ranges cost as much as a page of the export.
+# Totals of longer ranges read as much as a page of the export, and count as a write.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
-# What a request may take on its way. Of what was pressed before, GitHub may have told more since.
-_ON_ITS_WAY_MS = 5_000
-# As of the epoch, a running timer shows what it had when it last changed.
-_AT_REST = 0
+# Network allowance; an older `at` is an offline action, so the issue's timers are derived again.
+_NETWORK_MS = 5_000
+# Render at t=0 so that elapsed time does not change the ETag.
+_WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
@@ -92,14 +84,17 @@ _Body = TypeVar("_Body", bound=BaseModel)
 _Key = Annotated[
     str | None,
     Header(
-        alias="idempotency-key", description="Makes it safe to repeat a request", min_length=1, max_length=255
+        alias="idempotency-key",
+        description="Makes repeating the request safe",
+        min_length=1,
+        max_length=255,
     ),
 ]
 _Tags = Annotated[
     str | None,
     Header(
         alias="if-none-match",
-        description="The ETag of an earlier answer: 304 if nothing but the time of what runs has changed",
+        description="The ETag of an earlier response: 304 if only elapsed time has changed since",
     ),
 ]
 _RepoFilter = Annotated[str | None, Query(description="owner/name, in any case", max_length=140)]
@@ -116,21 +111,23 @@ _ID = "/api/timelogs/<timer_id>/"
 )
 def list_timers(
     end_time__isnull: Annotated[
-        bool | None, Query(description="true: only open timers; false: only stopped")
+        bool | None, Query(description="true: only open timers; false: only stopped ones")
     ] = None,
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
-    start_time__gte: Annotated[TimeIn | None, Query(description="started then or later")] = None,
-    start_time__lt: Annotated[TimeIn | None, Query(description="started before")] = None,
+    start_time__gte: Annotated[TimeIn | None, Query(description="started at this time or later")] = None,
+    start_time__lt: Annotated[TimeIn | None, Query(description="started before this time")] = None,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
-    user: Annotated[int | None, Query(ge=1, description="for admins: whose timers, by GitHub id")] = None,
+    user: Annotated[
+        int | None, Query(ge=1, description="for admins: the GitHub id of the person whose timers to list")
+    ] = None,
     if_none_match: _Tags = None,
 ) -> Response[TimeLogPage]:
-    """Return a page of the caller's timers, with absolute links to the pages beside it.
+    """Return a page of the caller's timers, with absolute links to the next and previous page.
 
-    A page may have fewer timers than asked for, also none, and be followed by others all the same: where the
-    filters select few of very many timers, it ends after 10,000 were looked at. The last page has no `next`.
+    A page may have fewer timers than requested, or none, and still be followed by another one: if the filters
+    select few of very many timers, a page ends after reading 10,000. The last page has no `next`.
     """
     requests.refuse_unknown_parameters(app.current_event, list_timers)
     filters = Filters(
@@ -140,20 +137,20 @@ def list_timers(
         start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
     )
-    position = None if cursor is None else decode_cursor(cursor)
+    position = None if cursor is None else decode_cursor(cursor, Position.parse)
     caller = _caller()
     if user not in {None, caller.user_id}:
         _require_admin(caller)
     page = timers.page(user or caller.user_id, filters, page_size=page_size, position=position)
-    tag = entity_tag(_show_page(page, "", _AT_REST), caller.user_id)
+    tag = entity_tag(_show_page(page, "", _WITHOUT_ELAPSED_TIME), caller.user_id)
     refuse_unmodified(tag, if_none_match)
     shown = _show_page(page, requests.origin(app.current_event.raw_event), now_ms())
-    return _answer(HTTPStatus.OK, shown, {"ETag": tag})
+    return _response(HTTPStatus.OK, shown, {"ETag": tag})
 
 
 @app.post(
     "/api/timelogs/",
-    summary="Add finished time by hand",
+    summary="Add a stopped timer by hand",
     operation_id="add",
     responses=responses(201, 400, 401, 403, 413, 415, model=TimeLog),
     tags=["timers"],
@@ -162,7 +159,7 @@ def add_timer(
     request: Annotated[AddRequest, Body()],
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """Add a stopped timer; with an Idempotency-Key, only once."""
+    """Add a stopped timer; repeated with the same Idempotency-Key, only once."""
     now = now_ms()
     start_ms, end_ms = request.span_ms
     timer = finished(
@@ -176,12 +173,12 @@ def add_timer(
         description=request.description,
     )
     added = timers.add(timer, _idempotency(idempotency_key, "add", request))
-    return _answer(HTTPStatus.CREATED, TimeLog.of(added, now), _location(added))
+    return _response(HTTPStatus.CREATED, TimeLog.of(added, now), _location(added))
 
 
 @app.post(
     "/api/timelogs/start/",
-    summary="Start a timer, or get the one already open on the issue",
+    summary="Start a timer, or get the one that is open on the issue",
     operation_id="start",
     responses=responses(200, 201, 400, 401, 403, 413, 415, model=TimeLog),
     tags=["timers"],
@@ -190,7 +187,7 @@ def start_timer(
     request: Annotated[StartRequest | None, Body()] = None,
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """Start a timer now: 201, or 200 with the one that is already open on the issue."""
+    """Start a timer: 201, or 200 with the timer that is already open on the issue."""
     request = request or StartRequest()
     now = now_ms()
     at_ms = _requested_ms(request, now)
@@ -208,7 +205,7 @@ def start_timer(
         idempotency=_idempotency(idempotency_key, "start", request),
     )
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return _answer(status, TimeLog.of(timer, now), _location(timer) if created else None)
+    return _response(status, TimeLog.of(timer, now), _location(timer) if created else None)
 
 
 @app.post(
@@ -223,8 +220,8 @@ def pause_timer(
     request: Annotated[TransitionRequest | None, Body()] = None,
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """Stop counting until the timer is resumed."""
-    return _change(timers.pause, _own(timer_id), request, idempotency_key)
+    """Stop counting time until the timer is resumed."""
+    return _change(timers.pause, _own_timer(timer_id), request, idempotency_key)
 
 
 @app.post(
@@ -239,13 +236,13 @@ def resume_timer(
     request: Annotated[TransitionRequest | None, Body()] = None,
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """Count again after a pause."""
-    return _change(timers.resume, _own(timer_id), request, idempotency_key)
+    """Count time again after a pause."""
+    return _change(timers.resume, _own_timer(timer_id), request, idempotency_key)
 
 
 @app.post(
     _ID + "stop/",
-    summary="Stop an open timer for good",
+    summary="Stop an open timer",
     operation_id="stop",
     responses=responses(200, 400, 401, 403, 404, 413, 415),
     tags=["timers"],
@@ -255,8 +252,8 @@ def stop_timer(
     request: Annotated[TransitionRequest | None, Body()] = None,
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """End the timer; its duration is then its active time."""
-    return _change(timers.stop, _anybodys(timer_id), request, idempotency_key)
+    """Stop the timer permanently; its duration is its active time."""
+    return _change(timers.stop, _any_timer(timer_id), request, idempotency_key)
 
 
 @app.get(
@@ -267,20 +264,24 @@ def stop_timer(
     tags=["timers"],
 )
 def get_totals(
-    since: Annotated[TimeIn | None, Query(description="by default 30 days before until")] = None,
-    until: Annotated[TimeIn | None, Query(description="by default now; at most 366 days after since")] = None,
+    since: Annotated[
+        TimeIn | None, Query(description="the start of the range; by default 30 days before until")
+    ] = None,
+    until: Annotated[
+        TimeIn | None, Query(description="the end of the range; by default now, at most 366 days after since")
+    ] = None,
     time_zone: Annotated[
-        str, Query(description="of the days: an IANA name such as Europe/Berlin", max_length=64)
+        str, Query(description="the time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
     ] = "UTC",
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
-    """Return the active time in a range; what runs counts until now.
+    """Return the active time in a range; running timers count until now.
 
-    CircuitBreaker count where they were. Of a timer with more than 60 transitions the first ones are known in
-    sum only, and that time is spread evenly; so is what pauses that a correction left outside took away.
-    Timers that started more than 366 days before the range are not counted. Ranges longer than a week
-    are limited like changes.
+    Pauses are subtracted where they were. Of a timer with more than 60 transitions only the sum of the first
+    ones is known, and that time is spread evenly; so are pauses that a correction left outside of the timer.
+    Timers that started more than 366 days before the range are not counted. Requests for ranges longer than a
+    week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -293,29 +294,13 @@ def get_totals(
     zone = find_zone(time_zone)
     filters = Filters(repo=github_repo, number=github_issue_number)
     if until_ms - since_ms > _CHEAP_TOTALS_MS:
-        guard.count(_caller(), now_ms=now)
+        guard.count_write(_caller(), now_ms=now)
     found, complete = timers.in_range(_caller().user_id, filters, since_ms=since_ms, until_ms=until_ms)
     totals = add_up(found, since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
-    shown = TimeTotals(
-        since=to_time(since_ms),
-        until=to_time(until_ms),
-        time_zone=time_zone,
-        active_duration=totals.active_ms / 1000,
-        days=[DayTotal(date=day, active_duration=active_ms / 1000) for day, active_ms in totals.days],
-        issues=[
-            IssueTotal(
-                github_repo=total.issue and total.issue.full_name,
-                github_issue_number=total.issue and total.issue.number,
-                github_issue_url=total.issue and total.issue.url,
-                github_issue_title=(total.issue and total.issue.title) or None,
-                active_duration=total.active_ms / 1000,
-                timers=total.timers,
-            )
-            for total in totals.issues
-        ],
-        complete=complete,
+    shown = TimeTotals.of(
+        totals, since_ms=since_ms, until_ms=until_ms, time_zone=time_zone, complete=complete
     )
-    return _answer(HTTPStatus.OK, shown)
+    return _response(HTTPStatus.OK, shown)
 
 
 @app.get(
@@ -326,11 +311,11 @@ def get_totals(
     tags=["timers"],
 )
 def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
-    """Return one of the caller's timers; an admin sees everybody's."""
-    timer = timers.get(*_anybodys(timer_id))
-    tag = entity_tag(TimeLog.of(timer, _AT_REST), _caller().user_id)
+    """Return one of the caller's timers; an admin may get anybody's."""
+    timer = timers.get(*_any_timer(timer_id))
+    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _answer(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
+    return _response(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
 
 
 @app.patch(
@@ -341,13 +326,13 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
-    """Change issue, organization or description and, of a stopped timer, start and end."""
+    """Change the issue, organization or description and, if the timer is stopped, its start and end."""
     now = now_ms()
     start_ms = None if request.start_time is None else to_ms(request.start_time)
     end_ms = None if request.end_time is None else to_ms(request.end_time)
     check_span(start_ms, end_ms, now)
     if not request.model_fields_set:
-        raise HttpError(HTTPStatus.BAD_REQUEST, "There is nothing to correct.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body has no field to correct.")
     unlinks = "github_issue_url" in request.model_fields_set and request.github_issue_url is None
     patch = Patch(
         issue=(request.issue,) if unlinks or request.issue is not None else None,
@@ -356,8 +341,8 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*_own(timer_id), patch, now_ms=now)
-    return _answer(HTTPStatus.OK, TimeLog.of(timer, now))
+    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
+    return _response(HTTPStatus.OK, TimeLog.of(timer, now))
 
 
 @app.delete(
@@ -368,55 +353,55 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer for good, open or not."""
-    timers.delete(*_own(timer_id), now_ms=now_ms())
+    """Delete a timer permanently, open or stopped."""
+    timers.delete(*_own_timer(timer_id), now_ms=now_ms())
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 @app.get(
     "/api/admin/timers/",
     summary="For admins: list everybody's open timers",
-    operation_id="list_everybodys",
+    operation_id="list_open_timers",
     responses=responses(200, 400, 401, 403),
     tags=["operation"],
 )
-def list_everybodys(
+def list_open_timers(
     cursor: Annotated[str | None, Query(description="from a page's next", max_length=200)] = None,
 ) -> Response[OpenTimerPage]:
-    """Return a page of all open timers, in no order that means anything."""
-    requests.refuse_unknown_parameters(app.current_event, list_everybodys)
+    """Return a page of all open timers, in no particular order."""
+    requests.refuse_unknown_parameters(app.current_event, list_open_timers)
     _require_admin(_caller())
     now = now_ms()
-    page, after = timers.open_page(None if cursor is None else decode_open_timers_cursor(cursor))
+    page, after = timers.open_page(None if cursor is None else decode_cursor(cursor, OpenTimersCursor.parse))
     following = None
     if after is not None:
-        own = requests.origin(app.current_event.raw_event)
-        following = f"{own}/api/admin/timers/?cursor={encode_open_timers_cursor(after)}"
+        origin = requests.origin(app.current_event.raw_event)
+        following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
     results = [TimeLog.of(timer, now) for timer in page]
-    return _answer(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
+    return _response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
 
 @app.get(
     "/api/admin/health/",
-    summary="For admins: see how the deployment does, in detail",
+    summary="For admins: get the health of the deployment in detail",
     operation_id="health_details",
     responses=responses(200, 401, 403),
     tags=["operation"],
 )
 def get_health_details() -> Response[HealthDetails]:
-    """Return the deliveries of each day, and the webhooks that they came from."""
+    """Return the number of deliveries of each day, and the webhooks that they came from."""
     _require_admin(_caller())
     days = [
         DeliveriesOfDay(day=day, processed=processed, failed=failed)
         for day, processed, failed in health_store.days()
     ]
     hooks = [hook.path for hook in HookStore(table).known()]
-    return _answer(HTTPStatus.OK, HealthDetails(deliveries=days, webhooks=hooks))
+    return _response(HTTPStatus.OK, HealthDetails(deliveries=days, webhooks=hooks))
 
 
 @app.get(
     "/api/health/",
-    summary="See how the deployment does",
+    summary="Get the health of the deployment",
     description="The figures are up to a minute old.",
     operation_id="health",
     responses=responses(200),
@@ -424,42 +409,33 @@ def get_health_details() -> Response[HealthDetails]:
     security=[],
 )
 def get_health() -> Response[HealthReport]:
-    """Return counts; nothing in them is about a person."""
-    health = _health()
-    report = HealthReport(
-        status="ok",
-        version=__version__,
-        open_timers=health.open_timers,
-        stale_timers=health.stale_timers,
-        webhook_success_rate=health.webhook_success_rate,
-        github=GitHubReport(credential=health.github_credential, cannot=list(health.github_cannot)),
-    )
-    return _answer(HTTPStatus.OK, report)
+    """Return counts without personal data."""
+    return _response(HTTPStatus.OK, HealthReport.of(_health(), __version__))
 
 
 @app.get("/api/openapi.json", include_in_schema=False)
 def get_specification() -> Response[str]:
-    """Return this API's description."""
-    return Response(HTTPStatus.OK.value, "application/json", specification.document(app))
+    """Return the description of the API."""
+    return Response(HTTPStatus.OK.value, "application/json", _specification())
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="timelogs")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (HTTP API, payload format 2.0)."""
+    """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
     now = now_ms()
     try:
         if requests.is_preflight(event):
-            return requests.answer_preflight()
+            return requests.preflight_response()
         requests.normalize(event)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)
-        caller = guard.enter(event, now_ms=now)
+        caller = guard.before_request(event, now_ms=now)
     except Exception as error:
-        return errors.answer(error, event, logger)
+        return errors.error_response(error, event, logger)
     app.context["caller"] = caller
-    return guard.leave(app.resolve(event, context), caller, now_ms=now)
+    return guard.after_request(app.resolve(event, context), caller, now_ms=now)
 
 
 def _caller() -> Caller:
@@ -467,31 +443,31 @@ def _caller() -> Caller:
     return caller
 
 
-def _own(timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer of the caller's.
+def _own_timer(timer_id: str) -> tuple[int, str]:
+    """Return the owner and ULID of one of the caller's timers.
 
     Raises
     ------
     NotYourTimer
-        If it is somebody else's.
+        If it belongs to another person.
     NotFound
-        If nobody has it.
+        If it does not exist.
     """
     parsed = parse_timer_id(timer_id)
     if parsed is None:
         raise NotFound("There is no such timer.")
     if parsed[0] != _caller().user_id:
         timers.get(*parsed)
-        raise NotYourTimer("This timer belongs to somebody else.")
+        raise NotYourTimer("This timer belongs to another person.")
     return parsed
 
 
-def _anybodys(timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer of the caller's, or for an admin of anybody's; else as `_own`."""
+def _any_timer(timer_id: str) -> tuple[int, str]:
+    """Return the owner and ULID of a timer: for an admin of any, else as `_own_timer`."""
     parsed = parse_timer_id(timer_id)
     if parsed is not None and _caller().is_admin:
         return parsed
-    return _own(timer_id)
+    return _own_timer(timer_id)
 
 
 def _change(
@@ -506,21 +482,21 @@ def _change(
     changed = transition(*timer, now_ms=now, by=by, cause=_cause(idempotency_key, request), at_ms=at_ms)
     if _was_offline(at_ms, now):
         changed = _offline().rederive(changed, now_ms=now)
-    return _answer(HTTPStatus.OK, TimeLog.of(changed, now))
+    return _response(HTTPStatus.OK, TimeLog.of(changed, now))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
-    """Return when a change was asked for, if the client says so."""
+    """Return the time of the action (milliseconds since the epoch), if the client gives it."""
     return None if request is None or request.at is None else requested_ms(to_ms(request.at), now)
 
 
 def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
-    return at_ms is not None and at_ms < now - _ON_ITS_WAY_MS
+    return at_ms is not None and at_ms < now - _NETWORK_MS
 
 
 @cache
 def _offline() -> "OfflineActions":
-    # What it takes to derive timers would slow down every cold start.
+    # Imported when needed, because deriving timers takes modules that would slow down every cold start.
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)
@@ -531,7 +507,7 @@ def _require_admin(caller: Caller) -> None:
         raise Forbidden("Only an admin may see other people's timers.")
 
 
-def _answer(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
+def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
     return Response(status.value, "application/json", body, headers=headers)
 
 
@@ -562,10 +538,16 @@ def _idempotency(key: str | None, operation: str, request: StartRequest | AddReq
 
 
 def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
-    """Return what tells a repetition of this request: the client's key, or Lambda's request id."""
+    """Return the text that a repetition of this request has in common: the client's key, or Lambda's id."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id
     return digest(idempotency_key, request.model_dump_json() if request else "")
+
+
+@cache
+def _specification() -> str:
+    """Return docs/openapi.json, which `make openapi` generates; this folder links to it."""
+    return Path(__file__).with_name("openapi.json").read_text()
 
 
 _health_cache: list[tuple[int, Health]] = []

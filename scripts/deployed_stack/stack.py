@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -73,12 +71,12 @@ class DeployedStack:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Environment for a process that is to work on this stack."""
+        """The environment of a process that works on this stack."""
         return os.environ | self.own_variables
 
     @property
     def own_variables(self) -> dict[str, str]:
-        """What of the functions' environment timer_core's command line needs."""
+        """The variables of the functions' environment that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
     def webhook_secret(self) -> str:
@@ -126,26 +124,6 @@ class DeployedStack:
         if count:
             sqs.start_message_move_task(SourceArn=attributes["QueueArn"])
         return count
-
-    def admin(self, *arguments: str, stderr: int | None = None) -> str:
-        """Run timer_core's command line on this stack and return what it printed.
-
-        Parameters
-        ----------
-        arguments
-            As for ``python -m timer_core.admin``.
-        stderr
-            Where its messages for people go, as for ``subprocess.run``; to the terminal by default.
-
-        Raises
-        ------
-        subprocess.CalledProcessError
-            The command failed; its messages say why.
-        """
-        command = [sys.executable, "-m", "timer_core.admin", *arguments]
-        return subprocess.run(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True
-        ).stdout
 
 
 def _delivery_of(letter: "MessageTypeDef") -> str:

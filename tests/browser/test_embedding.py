@@ -83,7 +83,7 @@ def test_a_page_of_another_origin_is_not_signed_in(
     complaints.provoke(r"status of 403 .*/api/auth/login/")
     page = open_page()
     popup = open_popup(page, other_sites.stranger, site)
-    expect(popup.get_by_role("heading")).to_have_text("Not from this web site")
+    expect(popup.get_by_role("heading")).to_have_text("Web site not allowed")
     assert page.evaluate("messages") == []
 
 

@@ -277,5 +277,5 @@ def test_account_and_sign_in_pages_fit_a_narrow_screen(
     expect(page.get_by_role("button", name="Revoke")).to_be_visible()
     assert_it_fits()
     page.goto("/api/auth/login/?origin=https://a-web-site-with-a-long-name.example.com")
-    expect(page.get_by_role("heading")).to_have_text("Not from this web site")
+    expect(page.get_by_role("heading")).to_have_text("Web site not allowed")
     assert_it_fits()

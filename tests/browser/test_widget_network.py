@@ -303,5 +303,5 @@ def test_an_untrusted_site_gets_no_session(
     widget = Widget(page)
     with page.expect_popup() as opened:
         widget.sign_in_button.click()
-    expect(opened.value.get_by_role("heading")).to_have_text("Not from this web site")
+    expect(opened.value.get_by_role("heading")).to_have_text("Web site not allowed")
     expect(widget.sign_in_button).to_be_visible()

@@ -10,7 +10,7 @@ from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Event
 from timer_core.store.events import EventStore
-from timer_core.store.items import issue_pk
+from timer_core.store.keys import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore

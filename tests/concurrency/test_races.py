@@ -17,7 +17,7 @@ from timer_core.domain.errors import (
 )
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer
-from timer_core.store.items import issue_pk, user_pk
+from timer_core.store.keys import issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore

@@ -20,8 +20,9 @@ from tests.support.handlers import Clock, loaded
 from tests.support.permissions import guard, watch
 from tests.support.table import create_table, delete_table
 from timer_core.clock import now_ms
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import Person
 from timer_core.store.table import Table
+from timer_core.store.tokens import TokenStore
 
 _numbers = count(1)
 
@@ -69,7 +70,7 @@ class Api(NamedTuple):
     nobody: Client
     module: ModuleType
     ann_id: int
-    people: PeopleStore
+    tokens: TokenStore
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +81,13 @@ def timelogs(shared_table: Table) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Person]) -> Api:
-    people = PeopleStore(shared_table)
+    tokens = TokenStore(shared_table)
     ann, bob = new_person(), new_person()
     as_ann, as_bob = (
-        Client(timelogs.handler, people.mint_token(person, name="test", now_ms=now_ms())[1])
+        Client(timelogs.handler, tokens.mint(person, name="test", now_ms=now_ms())[1])
         for person in (ann, bob)
     )
-    return Api(as_ann, as_bob, Client(timelogs.handler), timelogs, ann.user_id, people)
+    return Api(as_ann, as_bob, Client(timelogs.handler), timelogs, ann.user_id, tokens)
 
 
 @pytest.fixture

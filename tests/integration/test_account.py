@@ -1,4 +1,4 @@
-"""What people can do with their account, and admins with everybody's timers."""
+"""The routes of one's own account, the write limit, and the routes of admins."""
 
 from __future__ import annotations
 
@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth.models import (
-    Changes,
-    DeletedTimer,
-    Export,
-    KeyedRequest,
-    ProfileExported,
-    Slot,
-    TimerExported,
-    TokenShown,
-)
+from auth.export import Changes, DeletedTimer, Export, KeyedRequest, ProfileExported, Slot, TimerExported
+from auth.models import TokenShown
 from tests.support.app import ADMIN, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
@@ -33,7 +25,9 @@ from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import finished
+from timer_core.domain.tokens import new_token
 from timer_core.github.webhooks.messages import IssueEvent
+from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.store.events import EventStore
 from timer_core.store.items import (
@@ -46,7 +40,8 @@ from timer_core.store.items import (
     UserTokenItem,
     WritesItem,
 )
-from timer_core.store.people import PeopleStore, Person, new_token
+from timer_core.store.people import PeopleStore, Person
+from timer_core.store.tokens import TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +62,8 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
-# What the attributes of each kind of item are in the export, and which of them others say: copies to be found
-# by, sums, and hashes.
+# Of each kind of item: the export's fields for its attributes, and the attributes that other fields already
+# contain (copies for indexes, sums, hashes).
 EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
     TimerItem: (
         {
@@ -88,10 +83,10 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "title": (TimerExported, ["github_issue_title"]),
             "organization": (TimerExported, ["organization"]),
             "description": (TimerExported, ["description"]),
-            "locked_until_ms": (TimerExported, ["settled"]),
+            "locked_until_ms": (TimerExported, ["locked_until"]),
             "history": (TimerExported, ["history"]),
             "snapshot": (TimerExported, ["before"]),
-            "deleted_ms": (DeletedTimer, ["deleted", "settled"]),
+            "deleted_ms": (DeletedTimer, ["deleted", "locked_until"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
         {
@@ -115,11 +110,11 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "avatar_url": (ProfileExported, ["avatar_url"]),
             "created_ms": (ProfileExported, ["created"]),
             "signed_out_ms": (ProfileExported, ["signed_out_everywhere"]),
-            "events_ignored_until_ms": (ProfileExported, ["left"]),
+            "events_ignored_until_ms": (ProfileExported, ["deletion_requested"]),
             "ended": (ProfileExported, ["ended_sessions"]),
             "tokens_made": (ProfileExported, ["tokens_made"]),
         },
-        # Of who has left, and gets no export any more.
+        # Of a deleted account, which has no export.
         {"deletion_requested_ms", "expires_at"},
     ),
     TokenItem: (
@@ -145,7 +140,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
     SlotItem: (
         {
             "ulids": (Slot, ["timers"]),
-            "locked_until_ms": (Slot, ["settled"]),
+            "locked_until_ms": (Slot, ["locked_until"]),
             "moved": (Slot, ["moves"]),
             "expires_at": (Slot, ["kept_until"]),
         },
@@ -168,7 +163,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
 
 
 class TestTokens:
-    def test_a_token_is_shown_once_with_its_text(self, app: App) -> None:
+    def test_the_text_of_a_token_is_shown_once(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.clock.ms = app.clock.ms // 1000 * 1000
         expires = _time(app.clock.ms + DAY * 1000)
@@ -189,21 +184,21 @@ class TestTokens:
         me = app.caller(text)("GET", ME).json()
         assert (me["id"], me["scope"], me["session"]) == (ann.id, "read", None)
 
-    def test_a_token_may_write_and_does_not_end_unless_asked(self, app: App) -> None:
+    def test_by_default_a_token_may_write_and_does_not_expire(self, app: App) -> None:
         browser, _ = app.signed_in()
         shown = browser("POST", TOKENS, {"name": "laptop"}).json()
         assert (shown["scope"], shown["expires"]) == ("write", None)
         app.clock.advance(365 * DAY)
         assert app.caller(shown["token"])("POST", START, {}).status == 201
 
-    def test_of_a_token_only_the_hash_is_stored(self, app: App) -> None:
+    def test_only_the_hash_of_a_token_is_stored(self, app: App) -> None:
         browser, ann = app.signed_in()
         text = app.token(browser)
         everything = json.dumps(app.items(str(ann.id)))
         assert "token#" in everything
         assert text.removeprefix("itt_")[:12] not in json.dumps(_all_items(app))
 
-    def test_when_it_was_used_last_is_known_give_or_take_a_day(self, app: App) -> None:
+    def test_the_last_use_is_stored_to_within_a_day(self, app: App) -> None:
         browser, ann = app.signed_in()
         caller = app.caller(app.token(browser))
         used = []
@@ -211,10 +206,10 @@ class TestTokens:
             app.clock.advance(seconds)
             app.cool()
             caller("GET", ME)
-            used.append(app.people.tokens(ann.id)[0].used_ms)
+            used.append(app.tokens.of(ann.id)[0].used_ms)
         assert [(ms or 0) - (used[0] or 0) for ms in used] == [0, 0, DAY * 1000]
 
-    def test_an_expired_token_is_refused_also_while_it_is_known(self, app: App) -> None:
+    def test_an_expired_token_is_refused_even_if_it_is_cached(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.clock.ms = app.clock.ms // 1000 * 1000
         caller = app.caller(app.token(browser, expires=_time(app.clock.ms + 10_000)))
@@ -232,15 +227,13 @@ class TestTokens:
             ({"name": "x", "scope": "admin"}, "scope"),
             ({"name": "x", "expires": "2020-01-01T00:00:00Z"}, "expires"),
             ({"name": "x", "expires": "tomorrow"}, "expires"),
-            # In UTC it lies in the year 10000, which cannot be shown.
+            # In UTC it is in the year 10000, which has no representation.
             ({"name": "x", "expires": "9999-12-31T23:59:59-23:59"}, "expires"),
             ({"name": "a\x00b"}, "name"),
             ({"name": "x", "user_id": 1}, "user_id"),
         ],
     )
-    def test_a_request_that_makes_no_sense_is_refused(
-        self, app: App, request_body: dict[str, Any], field: str
-    ) -> None:
+    def test_an_invalid_request_is_refused(self, app: App, request_body: dict[str, Any], field: str) -> None:
         browser, _ = app.signed_in()
         answer = browser("POST", TOKENS, request_body)
         assert answer.status == 400, answer
@@ -254,82 +247,82 @@ class TestTokens:
         assert app.caller(made["token"])("GET", TIMERS).status == 401
         assert browser("GET", TOKENS).json()["results"] == []
 
-    def test_a_warm_function_takes_a_revoked_token_for_a_minute_at_most(self, app: App) -> None:
+    def test_a_warm_function_accepts_a_revoked_token_for_at_most_a_minute(self, app: App) -> None:
         browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
         caller = app.caller(made["token"])
         assert (caller("GET", TIMERS).status, caller("GET", ME).status) == (200, 200)
         browser("DELETE", f"{TOKENS}{made['id']}/")
-        # The function that revoked it knows.
+        # The function that revoked it has cleared its cache.
         assert caller("GET", ME).status == 401
         app.clock.advance(59.999)
         assert caller("GET", TIMERS).status == 200
         app.clock.advance(0.001)
         assert caller("GET", TIMERS).status == 401
 
-    def test_what_was_revoked_cannot_be_revoked_again(self, app: App) -> None:
+    def test_a_token_cannot_be_revoked_twice(self, app: App) -> None:
         browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
         browser("DELETE", f"{TOKENS}{made['id']}/")
         assert browser("DELETE", f"{TOKENS}{made['id']}/").status == 404
 
-    def test_nobody_has_more_than_fifty(self, app: App) -> None:
+    def test_a_person_has_at_most_fifty_tokens(self, app: App) -> None:
         browser, ann = app.signed_in()
         caller = app.auth.guard.authenticator.authenticate(
             {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=app.clock.ms
         )
         for _ in range(49):
-            app.people.mint_token(caller.person, name="one of many", now_ms=app.clock.ms)
+            app.tokens.mint(caller.person, name="one of many", now_ms=app.clock.ms)
         app.token(browser)
         refused = browser("POST", TOKENS, {"name": "one too many"})
-        assert (refused.status, refused.json()["detail"][:19]) == (403, "There are 50 tokens")
-        assert len(app.people.tokens(ann.id)) == 50
-        browser("DELETE", f"{TOKENS}{app.people.tokens(ann.id)[0].token_id}/")
+        assert (refused.status, refused.json()["detail"][:18]) == (403, "You have 50 tokens")
+        assert len(app.tokens.of(ann.id)) == 50
+        browser("DELETE", f"{TOKENS}{app.tokens.of(ann.id)[0].token_id}/")
         app.token(browser)
 
-    def test_nor_do_those_who_ask_for_many_at_once(self, app: App) -> None:
+    def test_concurrent_requests_make_at_most_fifty_tokens(self, app: App) -> None:
         _, ann = app.signed_in()
         for _ in range(48):
-            app.people.mint_token(Person(ann.id, ann.login), name="one of many", now_ms=app.clock.ms)
+            app.tokens.mint(Person(ann.id, ann.login), name="one of many", now_ms=app.clock.ms)
         start = threading.Barrier(8)
 
         def ask(number: int) -> bool:
             token, text = new_token(name=str(number), now_ms=app.clock.ms)
             start.wait()
             try:
-                app.people.add_token(ann.id, token, text, signed_in_ms=app.clock.ms)
+                app.tokens.add(ann.id, token, text, signed_in_ms=app.clock.ms)
             except Forbidden:
                 return False
             return True
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(ask, range(8))) == 2
-        assert len(app.people.tokens(ann.id)) == 50
+        assert len(app.tokens.of(ann.id)) == 50
 
-    def test_who_is_signed_out_at_the_same_moment_makes_none(self, app: App) -> None:
+    def test_a_concurrent_sign_out_prevents_a_new_token(self, app: App) -> None:
         browser, ann = app.signed_in()
         token, text = new_token(name="late", now_ms=app.clock.ms)
         network = Network(app.auth.table.connection)
 
         def sign_out(_operation: str, send: Send) -> Any:
-            app.people.shut_out(ann.id, now_ms=app.clock.ms + 1)
+            revoke_access(app.sessions, app.tokens, ann.id, now_ms=app.clock.ms + 1)
             return send()
 
         network.next_writes = [sign_out]
         try:
             signed_in_ms = app.session(browser).signed_in_ms
             with pytest.raises(Unauthorized):
-                PeopleStore(app.auth.table).add_token(ann.id, token, text, signed_in_ms=signed_in_ms)
+                TokenStore(app.auth.table).add(ann.id, token, text, signed_in_ms=signed_in_ms)
         finally:
             network.close()
-        assert app.people.tokens(ann.id) == []
+        assert app.tokens.of(ann.id) == []
 
-    def test_what_was_signed_out_a_moment_ago_revokes_nothing(self, app: App) -> None:
+    def test_a_cached_session_that_has_ended_cannot_change_the_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
         app.clock.advance(1)
-        # By another instance of the function.
-        app.people.end_all_sessions(ann.id, now_ms=app.clock.ms)
+        # Another instance of the function ends the sessions.
+        app.sessions.end_all(ann.id, now_ms=app.clock.ms)
         for method, path, body in (
             ("DELETE", f"{TOKENS}{made}/", None),
             ("POST", TOKENS, {"name": "one more"}),
@@ -339,24 +332,24 @@ class TestTokens:
             app.clock.advance(1)
             assert browser("GET", ME).status == 200
             assert browser(method, path, body).status == 401, path
-        assert [token.token_id for token in app.people.tokens(ann.id)] == [made]
+        assert [token.token_id for token in app.tokens.of(ann.id)] == [made]
         assert app.people.profile(ann.id).signed_out_ms == app.clock.ms - 4_000
 
     @pytest.mark.parametrize(("method", "path"), WRITES)
-    def test_a_token_to_read_with_changes_nothing(self, app: App, method: str, path: str) -> None:
+    def test_a_read_only_token_changes_nothing(self, app: App, method: str, path: str) -> None:
         browser, ann = app.signed_in()
         caller = app.caller(app.token(browser, scope="read"))
         timer = browser("POST", START, {}).json()["id"]
-        # So that its use has been noted.
+        # Write the token's use first.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id))
-        answer = caller(method, path.format(timer_id=timer, token_id=app.people.tokens(ann.id)[0].token_id))
-        assert (answer.status, answer.json()["detail"]) == (403, "This token may only read.")
+        answer = caller(method, path.format(timer_id=timer, token_id=app.tokens.of(ann.id)[0].token_id))
+        assert (answer.status, answer.json()["detail"]) == (403, "This token is read-only.")
         assert app.items(str(ann.id)) == before
 
 
 class TestExport:
-    def test_all_that_is_stored_is_exported(self, app: App) -> None:
+    def test_everything_that_is_stored_is_exported(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.token(browser)
         timer = browser("POST", START, {"github_repo": "octo-org/a", "github_issue_number": 1}).json()["id"]
@@ -368,9 +361,14 @@ class TestExport:
         assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
         exported = answer.json()
         (one,) = exported.pop("timers")
-        (place,) = exported.pop("slots")
+        (slot,) = exported.pop("slots")
         changes = exported.pop("changes")
-        nothing = {"signed_out_everywhere": None, "left": None, "ended_sessions": [], "tokens_made": 1}
+        nothing = {
+            "signed_out_everywhere": None,
+            "deletion_requested": None,
+            "ended_sessions": [],
+            "tokens_made": 1,
+        }
         assert exported == {
             "profile": browser("GET", ME).json() | nothing,
             "tokens": browser("GET", TOKENS).json()["results"],
@@ -379,17 +377,17 @@ class TestExport:
             "exclusive_runs": None,
             "next": None,
         }
-        assert place == {
+        assert slot == {
             "issue": "octo-org/a#1",
             "timers": [timer],
-            "settled": None,
+            "locked_until": None,
             "moves": [],
             "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
-        # Of the export itself perhaps, which is counted while it is made.
+        # The export is counted while it is made, so that it may contain its own count.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
-        stopped = {"paused_by": None, "changed": _time(app.clock.ms), "settled": None, "before": None}
+        stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None, "before": None}
         assert {name: one.pop(name) for name in stopped} == stopped
         assert one == browser("GET", f"{TIMERS}{timer}/").json()
         assert exported["profile"]["id"] == ann.id
@@ -399,10 +397,10 @@ class TestExport:
             (_time(start_ms + 60_000), "pause", "manual"),
             (_time(start_ms + 120_000), "stop", "manual"),
         ]
-        # A start by hand is named by its timer.
+        # The cause of a manual start is the timer's ULID.
         assert history[0]["cause"] == timer.partition("-")[2]
 
-    def test_what_is_kept_of_what_is_over_is_exported_too(self, app: App) -> None:
+    def test_ended_sessions_and_deleted_timers_are_exported(self, app: App) -> None:
         browser, ann = app.signed_in()
         issue = {"github_repo": "octo-org/over", "github_issue_number": ann.id}
         deleted = browser("POST", START, issue).json()["id"]
@@ -422,17 +420,17 @@ class TestExport:
             {
                 "id": deleted,
                 "deleted": _time(app.clock.ms - 1),
-                "settled": _time(app.clock.ms - 1),
+                "locked_until": _time(app.clock.ms - 1),
                 "kept_until": kept_until,
             }
         ]
         assert exported["profile"]["signed_out_everywhere"] == _time(app.clock.ms - 1)
         assert [one["id"] for one in exported["profile"]["ended_sessions"]] == [ended]
         assert [(one["timer"], one["created"]) for one in exported["requests"]] == [(keyed, True)]
-        (place,) = exported["slots"]
-        assert (place["timers"], place["kept_until"]) == ([deleted, keyed], None)
+        (slot,) = exported["slots"]
+        assert (slot["timers"], slot["kept_until"]) == ([deleted, keyed], None)
 
-    def test_of_their_partition_nothing_is_left_out(self, shared_table: Table, github: FakeGitHub) -> None:
+    def test_every_item_of_the_partition_is_exported(self, shared_table: Table, github: FakeGitHub) -> None:
         with open_app(shared_table, github, CONCURRENT_TIMERS="exclusive") as app:
             browser, ann = app.signed_in()
             app.token(browser)
@@ -455,7 +453,7 @@ class TestExport:
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
 
-    def test_what_is_kept_with_a_timer_for_events_that_come_late_is_in_it(self, app: App) -> None:
+    def test_the_stored_state_of_a_timer_is_exported(self, app: App) -> None:
         browser, ann = app.signed_in()
         start_ms = app.clock.ms
         timer, _ = app.timers.start(user_id=ann.id, now_ms=start_ms, issue=Issue("octo-org", "cut", ann.id))
@@ -475,18 +473,16 @@ class TestExport:
         browser("POST", f"{TIMERS}{timer.id}/stop/")
         browser("PATCH", f"{TIMERS}{timer.id}/", {"end_time": _time(start_ms + 90_000)})
         (corrected,) = browser("GET", EXPORT).json()["timers"]
-        assert corrected["settled"] == _time(start_ms + 90_000)
+        assert corrected["locked_until"] == _time(start_ms + 90_000)
 
     @pytest.mark.parametrize("item", EXPORTED, ids=lambda item: item.__name__)
-    def test_each_attribute_that_is_stored_is_in_it_or_said_by_others(self, item: type[Model]) -> None:
+    def test_every_stored_attribute_has_a_field_in_the_export(self, item: type[Model]) -> None:
         shown, derived = EXPORTED[item]
         assert item.get_attributes().keys() - {"pk", "sk"} == shown.keys() | derived
         for model, names in shown.values():
             assert set(names) <= model.model_fields.keys()
 
-    def test_it_counts_like_a_change_because_it_costs_as_much(
-        self, shared_table: Table, github: FakeGitHub
-    ) -> None:
+    def test_an_export_counts_toward_the_write_limit(self, shared_table: Table, github: FakeGitHub) -> None:
         with open_app(shared_table, github, WRITES_PER_MINUTE="5") as app:
             browser, _ = app.signed_in()
             other, _ = app.signed_in()
@@ -494,7 +490,9 @@ class TestExport:
             assert other("GET", EXPORT).status == 200
             assert browser("GET", ME).status == 200
 
-    def test_its_pages_have_every_timer_once(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_timer_is_on_one_page_of_the_export(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(app.auth, "_EXPORT_PAGE", 3)
         browser, ann = app.signed_in()
         token = app.token(browser)
@@ -514,7 +512,7 @@ class TestExport:
         assert [len(page["tokens"]) for page in pages] == [1] + [0] * (len(pages) - 1)
         assert token not in json.dumps(pages)
 
-    def test_nothing_of_anybody_else_is_in_it(self, app: App) -> None:
+    def test_the_export_has_no_data_of_other_people(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         for one in (ann, bob):
@@ -527,13 +525,13 @@ class TestExport:
     @pytest.mark.parametrize(
         "cursor", ["X", "0" * 25, "../profile", "%23", "timer%23", f"timer%23{'0' * 95}"]
     )
-    def test_a_cursor_of_ones_own_making_is_refused(self, app: App, cursor: str) -> None:
+    def test_a_forged_cursor_of_the_export_is_refused(self, app: App, cursor: str) -> None:
         browser, _ = app.signed_in()
         assert browser("GET", f"{EXPORT}?cursor={cursor}").status == 400
 
 
 class TestLeaving:
-    def test_profile_tokens_timers_and_places_are_deleted(self, app: App) -> None:
+    def test_profile_tokens_timers_and_slots_are_deleted(self, app: App) -> None:
         browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
         _hear(app, "assigned", issue, ann)
@@ -547,21 +545,21 @@ class TestLeaving:
         other("POST", "/api/auth/logout/")
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
-        # What GitHub told about the issue, by which other people's timers are derived; TTL deletes it.
+        # The event of the issue stays until it expires: other people's timers are derived from it.
         left = _but_for_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(left, key=lambda item: item["pk"]["S"])
         assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
         assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
-        # And that they have left, until that is gone.
+        # The marker of the deleted account stays until that has expired.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
-        # And that the sweep has to look at them once more, until it has.
+        # The deletion is pending until the sweep has finished it.
         assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         left = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
         assert left == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
 
-    def test_slots_that_timers_left_before_go_when_they_expire(self, app: App) -> None:
+    def test_slots_that_timers_have_left_expire_after_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         issue = {"github_repo": repo, "github_issue_number": 1}
@@ -581,14 +579,14 @@ class TestLeaving:
         kept = [item for item in left if item["pk"]["S"] != "pending-deletions"]
         assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
-    def test_there_may_be_any_number_of_timers(self, app: App) -> None:
+    def test_any_number_of_timers_is_deleted(self, app: App) -> None:
         browser, ann = app.signed_in()
         _add_timers(app, ann, 450)
         assert browser("DELETE", ME).status == 204
         left = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
         assert [item["sk"]["S"] for item in _but_for_counts(left)] == ["profile"]
 
-    def test_nothing_that_was_given_out_before_works_any_more(self, app: App) -> None:
+    def test_credentials_from_before_the_deletion_are_refused(self, app: App) -> None:
         browser, ann = app.signed_in()
         token, kept = app.token(browser), dict(browser.cookies)
         embedded, _ = app.embedded(ann)
@@ -599,7 +597,7 @@ class TestLeaving:
         assert app.caller(token)("GET", TIMERS).status == 401
         assert app.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
 
-    def test_who_comes_back_begins_anew(self, app: App) -> None:
+    def test_signing_in_after_the_deletion_creates_a_new_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         token, kept = app.token(browser), dict(browser.cookies)
         browser("POST", START, {})
@@ -609,13 +607,13 @@ class TestLeaving:
         assert again("GET", ME).json()["created"] == _time(app.clock.ms)
         assert "expires_at" not in (app.table.get(f"user#{ann.id}", "profile") or {})
         assert again("GET", TIMERS).json()["results"] == []
-        # The sessions of before do not come back along.
+        # The sessions from before the deletion stay invalid.
         browser.cookies = kept
         assert browser("GET", ME).status == 401
         assert app.caller(token)("GET", ME).status == 401
 
     @pytest.mark.parametrize("kind", ["assigned", "reopened", "closed"])
-    def test_no_event_times_them_any_more(self, app: App, kind: str) -> None:
+    def test_events_do_not_time_a_deleted_account(self, app: App, kind: str) -> None:
         browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
         _hear(app, "assigned", issue, ann)
@@ -623,7 +621,7 @@ class TestLeaving:
         _hear(app, kind, issue, *(() if kind == "closed" else (ann,)))
         assert app.timers_of(ann) == []
 
-    def test_nor_one_that_had_timed_them_before_and_is_delivered_again(self, app: App) -> None:
+    def test_a_redelivered_event_does_not_time_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
@@ -633,7 +631,7 @@ class TestLeaving:
             browser("DELETE", ME)
         assert (len(app.timers_of(ann)), len(app.timers_of(bob))) == (0, 1)
 
-    def test_nothing_new_names_them_when_their_issue_moves(self, app: App) -> None:
+    def test_a_move_of_the_issue_writes_nothing_about_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
@@ -647,7 +645,7 @@ class TestLeaving:
         assert _keys(app.items(str(ann.id))) == before
         assert [timer.issue for timer in app.timers_of(bob)] == [elsewhere]
 
-    def test_nor_where_the_name_that_it_had_was_taken_again(self, app: App) -> None:
+    def test_a_move_from_a_reused_name_writes_nothing_about_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
@@ -663,7 +661,7 @@ class TestLeaving:
         _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
         assert _keys(app.items(str(ann.id))) == before
 
-    def test_nor_after_their_issue_has_moved(self, app: App) -> None:
+    def test_events_after_a_move_do_not_time_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         issue, elsewhere = (Issue("octo-org", repo, ann.id) for repo in ("left", "elsewhere"))
         _hear(app, "assigned", issue, ann)
@@ -674,7 +672,7 @@ class TestLeaving:
         assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["closed", "reopened", "assigned"])
-    def test_nor_where_a_timer_was_deleted_or_moved_away_from_before(self, app: App, kind: str) -> None:
+    def test_events_on_an_earlier_issue_do_not_time_a_deleted_account(self, app: App, kind: str) -> None:
         browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         for number in (1, 2):
@@ -689,7 +687,7 @@ class TestLeaving:
         assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["assigned", "reopened", "closed"])
-    def test_nor_where_people_are_timed_who_never_signed_in(
+    def test_events_do_not_time_a_deleted_account_even_if_unregistered_people_are_timed(
         self, shared_table: Table, github: FakeGitHub, kind: str
     ) -> None:
         with open_app(shared_table, github, TRACK_UNREGISTERED="true") as app:
@@ -701,12 +699,12 @@ class TestLeaving:
             users = () if kind == "closed" else (ann, stranger)
             _hear(app, kind, issue, *users, track_unregistered=True)
             assert (len(app.timers_of(ann)), len(app.timers_of(stranger))) == (0, 1)
-            # No less would do: without it the next event would time them as one who never signed in.
+            # The marker is kept: without it, the next event would time them as an unregistered person.
             (kept,) = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
             assert kept.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
 
     @pytest.mark.parametrize("track_unregistered", [False, True])
-    def test_who_comes_back_is_timed_from_then_on_and_not_from_before(
+    def test_after_signing_in_again_only_later_events_count(
         self, shared_table: Table, github: FakeGitHub, track_unregistered: bool
     ) -> None:
         tracked = str(track_unregistered).lower()
@@ -721,7 +719,7 @@ class TestLeaving:
             app.clock.advance(DAY)
             app.signed_in(ann)
             app.clock.advance(60)
-            # Told late, of when they were away.
+            # A late event of the time when the account was deleted.
             _hear(app, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
             _hear(app, "unassigned", issue, ann, track_unregistered=track_unregistered)
             assert app.timers_of(ann) == []
@@ -729,7 +727,7 @@ class TestLeaving:
             (timer,) = app.timers_of(ann)
             assert timer.start_ms == app.clock.ms
 
-    def test_who_comes_back_while_it_goes_on_keeps_the_profile(self, app: App) -> None:
+    def test_signing_in_during_the_deletion_keeps_the_profile(self, app: App) -> None:
         browser, ann = app.signed_in()
         _add_timers(app, ann, 1)
         network = Network(app.auth.table.connection)
@@ -739,7 +737,7 @@ class TestLeaving:
             app.people.register(ann.id, ann.login, now_ms=app.clock.ms)
             return send()
 
-        # When the first of what there is is deleted.
+        # At the first delete.
         network.next_writes = [lambda _operation, send: send()] * 2 + [come_back]
         try:
             assert browser("DELETE", ME).status == 204
@@ -747,7 +745,7 @@ class TestLeaving:
             network.close()
         assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_other_peoples_timers_stay(self, app: App) -> None:
+    def test_other_peoples_timers_are_kept(self, app: App) -> None:
         browser, ann = app.signed_in()
         other, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
@@ -761,20 +759,20 @@ class TestLeaving:
         (timer,) = other("GET", TIMERS).json()["results"]
         assert (timer["user"], timer["status"]) == (bob.id, "stopped")
 
-    def test_if_time_runs_out_they_ask_again(self, app: App) -> None:
+    def test_an_unfinished_deletion_can_be_requested_again(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.token(browser)
         _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         answer = browser("DELETE", ME, context=Context(remaining_ms=0))
         assert answer.status == 202
-        # From now on nothing times them, and their tokens are gone; their session lets them ask again.
+        # Events time them no more, and their tokens are deleted; their session may repeat the request.
         assert app.people.registered([ann.id]) == {}
-        assert app.people.tokens(ann.id) == []
+        assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
         assert app.timers_of(ann) == []
         assert app.people.profile(ann.id) is None
 
-    def test_if_time_runs_out_and_they_do_not_the_sweep_goes_on(self, app: App) -> None:
+    def test_the_sweep_continues_an_unfinished_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.token(browser)
         _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
@@ -789,24 +787,23 @@ class TestLeaving:
         ("method", "path"),
         [route for route in ROUTES if route not in {("DELETE", ME), ("POST", "/api/auth/logout/")}],
     )
-    def test_until_then_nothing_else_is_done_for_them(self, app: App, method: str, path: str) -> None:
+    def test_an_account_that_is_being_deleted_may_do_nothing_else(
+        self, app: App, method: str, path: str
+    ) -> None:
         browser, ann = app.signed_in()
         browser("GET", ME)
         browser("DELETE", ME, context=Context(remaining_ms=0))
         if not path.startswith("/api/auth/"):
-            # The function that it was asked for knows without.
+            # The function that handled the deletion has cleared its cache already.
             app.cool()
         before = app.items(str(ann.id))
         target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
-            assert (refused.status, refused.json()["detail"][:32]) == (
-                401,
-                "You have asked to be deleted. If",
-            )
+            assert (refused.status, refused.json()["detail"][:30]) == (401, "Your account is being deleted.")
         assert app.items(str(ann.id)) == before
 
-    def test_who_is_leaving_can_sign_out(self, app: App) -> None:
+    def test_an_account_that_is_being_deleted_may_sign_out(self, app: App) -> None:
         browser, _ = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.cool()
@@ -815,13 +812,13 @@ class TestLeaving:
         browser.cookies = kept
         assert browser("DELETE", ME).status == 401
 
-    def test_what_a_function_writes_that_did_not_know_yet_is_deleted_too(self, app: App) -> None:
+    def test_the_sweep_deletes_what_a_cached_session_wrote(self, app: App) -> None:
         browser, ann = app.signed_in()
         kept = dict(browser.cookies)
         browser("GET", TIMERS)
         browser("DELETE", ME)
         browser.cookies = kept
-        # A function that has seen them within the last minute, and an event that was under way.
+        # A function whose cache has the session, and an event that is being processed.
         issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
         assert browser("POST", START, issue).status == 201
         app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "late", ann.id))
@@ -832,7 +829,7 @@ class TestLeaving:
         left = _but_for_counts(app.items(str(ann.id)))
         assert [(item["pk"]["S"], item["sk"]["S"]) for item in left] == [(f"user#{ann.id}", "profile")]
 
-    def test_nothing_of_who_came_back_before_the_sweep_is_deleted(self, app: App) -> None:
+    def test_the_sweep_deletes_nothing_after_a_new_sign_in(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.clock.advance(60)
@@ -842,7 +839,7 @@ class TestLeaving:
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
         assert [item for item in app.items(str(ann.id)) if item["pk"]["S"] == "pending-deletions"] == []
 
-    def test_nor_of_who_comes_back_while_it_sweeps(self, app: App) -> None:
+    def test_a_sign_in_during_the_sweep_stops_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.clock.advance(60)
@@ -852,18 +849,18 @@ class TestLeaving:
             app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=None)
             return True
 
-        (pending,) = (one for one in app.auth.leaving.pending_deletions() if one.user_id == ann.id)
-        assert not app.auth.leaving.finish(pending, now_ms=app.clock.ms, has_time=come_back)
+        (pending,) = (one for one in app.auth.account_deletion.pending_deletions() if one.user_id == ann.id)
+        assert not app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=come_back)
         assert len(app.timers_of(ann)) == 1
         assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_who_signs_in_again_meanwhile_has_changed_their_mind(self, app: App) -> None:
+    def test_signing_in_again_cancels_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.signed_in(ann)
         assert app.people.registered([ann.id]).keys() == {ann.id}
 
-    def test_and_begins_anew_all_the_same(self, app: App) -> None:
+    def test_after_a_cancelled_deletion_earlier_sessions_and_events_do_not_count(self, app: App) -> None:
         browser, ann = app.signed_in()
         kept, before_ms = dict(browser.cookies), app.clock.ms
         app.clock.advance(60)
@@ -878,14 +875,14 @@ class TestLeaving:
         _hear(app, "assigned", Issue("octo-org", "back", ann.id), ann)
         assert len(app.timers_of(ann)) == 1
 
-    def test_to_ask_twice_at_once_is_no_error(self, app: App) -> None:
+    def test_two_concurrent_deletion_requests_both_succeed(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = dict(browser.cookies)
         warm = app.auth.guard
         browser("GET", ME)
         app.cool()
         browser("DELETE", ME)
-        # Another instance of the function, which still knows the session.
+        # Another instance of the function, whose cache still has the session.
         app.auth.guard, browser.cookies = warm, kept
         assert browser("DELETE", ME).status == 204
 
@@ -893,12 +890,12 @@ class TestLeaving:
 class TestWriteLimit:
     @pytest.fixture
     def strict(self, shared_table: Table, github: FakeGitHub) -> Iterator[App]:
-        """Ten changes a minute, a quarter of a minute after it began."""
+        """An app with a limit of ten changes per minute, 15 seconds into a minute."""
         with open_app(shared_table, github, WRITES_PER_MINUTE="10") as app:
             app.clock.ms = app.clock.ms // 60_000 * 60_000 + 15_000
             yield app
 
-    def test_who_changes_too_much_in_a_minute_has_to_wait_for_the_next(self, strict: App) -> None:
+    def test_changes_beyond_the_limit_are_refused_until_the_next_minute(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         assert [browser("POST", START, {}).status for _ in range(10)] == [201] * 10
         refused = browser("POST", START, {})
@@ -911,7 +908,7 @@ class TestWriteLimit:
         strict.clock.advance(0.001)
         assert browser("POST", START, {}).status == 201
 
-    def test_totals_of_more_than_a_week_are_limited_like_changes(self, strict: App) -> None:
+    def test_totals_of_more_than_a_week_count_toward_the_limit(self, strict: App) -> None:
         browser, _ = strict.signed_in()
 
         def ask(days: float) -> int:
@@ -922,7 +919,7 @@ class TestWriteLimit:
         assert browser("POST", START, {}).status == 429
         assert {ask(days) for days in (7, 1) for _ in range(11)} == {200}
 
-    def test_other_people_do_not_have_to_wait(self, strict: App) -> None:
+    def test_the_limit_is_per_person(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(11):
             browser("POST", START, {})
@@ -930,34 +927,34 @@ class TestWriteLimit:
         assert browser("POST", START, {}).status == 429
         assert other("POST", START, {}).status == 201
 
-    def test_reading_goes_on(self, strict: App) -> None:
+    def test_reads_are_not_limited(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(11):
             browser("POST", START, {})
         assert browser("GET", TIMERS).status == 200
         assert browser("GET", ME).status == 200
 
-    def test_tokens_sessions_and_both_functions_count_together(self, strict: App) -> None:
+    def test_all_credentials_and_functions_share_a_limit(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         caller = strict.caller(strict.token(browser))
         for _ in range(5):
             browser("POST", START, {})
             caller("POST", START, {})
         assert browser("POST", START, {}).status == 429
-        # The other function has counted one change, its own, and finds at the next how many there are.
+        # The other function has counted only its own change; the next count returns the sum.
         browser("POST", TOKENS, {"name": "one"})
         statuses = [browser("POST", TOKENS, {"name": "more"}).status for _ in range(2)]
         assert statuses[-1] == 429
 
-    def test_a_cold_function_lets_one_change_through_at_most(self, strict: App) -> None:
+    def test_a_cold_function_admits_at_most_one_change_beyond_the_limit(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(10):
             browser("POST", START, {})
         strict.cool()
         assert [browser("POST", START, {}).status for _ in range(3)] == [201, 429, 429]
 
-    def test_counting_takes_no_time_until_it_gets_close(self, strict: App) -> None:
-        """The count is held back until the change itself has been sent."""
+    def test_a_change_does_not_wait_for_its_count(self, strict: App) -> None:
+        """The count is blocked until the change has been sent."""
         browser, _ = strict.signed_in()
         network, is_sent, waited = Network(strict.timelogs.table.connection), threading.Event(), []
 
@@ -977,7 +974,7 @@ class TestWriteLimit:
             network.close()
         assert waited == [True] * 8
 
-    def test_close_to_the_limit_it_is_counted_first(self, strict: App) -> None:
+    def test_close_to_the_limit_a_change_is_counted_first(self, strict: App) -> None:
         browser, _ = strict.signed_in()
         for _ in range(8):
             browser("POST", START, {})
@@ -988,7 +985,7 @@ class TestWriteLimit:
             network.close()
         assert network.requests == ["UpdateItem", "PutItem"]
 
-    def test_a_change_that_could_not_be_counted_is_answered_all_the_same(self, strict: App) -> None:
+    def test_a_failed_count_does_not_fail_the_change(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         network = Network(strict.timelogs.table.connection)
         fail = refusal("InternalServerError", 500)
@@ -1001,7 +998,7 @@ class TestWriteLimit:
             network.close()
         assert len(strict.timers_of(ann)) == 1
 
-    def test_what_was_counted_is_forgotten_after_an_hour(self, strict: App) -> None:
+    def test_a_count_expires_after_an_hour(self, strict: App) -> None:
         browser, ann = strict.signed_in()
         browser("POST", START, {})
         (item,) = [item for item in strict.items(str(ann.id)) if item["sk"]["S"].startswith("writes#")]
@@ -1013,12 +1010,12 @@ class TestAdmins:
     def boss(self, app: App) -> Browser:
         return app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))[0]
 
-    def test_who_is_an_admin_is_told_so(self, app: App, boss: Browser) -> None:
+    def test_the_account_says_whether_it_is_an_admins(self, app: App, boss: Browser) -> None:
         browser, _ = app.signed_in()
         assert [who("GET", ME).json()["is_admin"] for who in (boss, browser)] == [True, False]
 
     @pytest.mark.parametrize("form", ["#{id}", "{login}", "{id}", "#{login}", "#{id}0"])
-    def test_admins_are_named_by_login_or_by_id(
+    def test_admins_are_configured_by_login_or_id(
         self, shared_table: Table, github: FakeGitHub, form: str
     ) -> None:
         ann = github.new_user(f"person-{next(_numbers)}-to-name")
@@ -1028,7 +1025,7 @@ class TestAdmins:
             for ask in (browser, app.caller(app.token(browser))):
                 assert ask("GET", ME).json()["is_admin"] is (form in {"#{id}", "{login}"})
 
-    def test_an_admin_by_id_stays_one_under_a_new_login(
+    def test_an_admin_by_id_keeps_the_rights_under_a_new_login(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
         ann = github.new_user(f"person-{next(_numbers)}-of-old")
@@ -1038,7 +1035,7 @@ class TestAdmins:
             browser, _ = app.signed_in(ann)
             assert browser("GET", ME).json()["is_admin"] is True
 
-    def test_an_admin_sees_anybodys_timers(self, app: App, boss: Browser) -> None:
+    def test_an_admin_may_list_anybodys_timers(self, app: App, boss: Browser) -> None:
         browser, ann = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         page = boss("GET", f"{TIMERS}?user={ann.id}").json()
@@ -1050,7 +1047,7 @@ class TestAdmins:
         browser("POST", START, {})
         assert ann.id not in {one["user"] for one in boss("GET", TIMERS).json()["results"]}
 
-    def test_everybody_else_sees_their_own(self, app: App, boss: Browser) -> None:
+    def test_other_people_may_list_only_their_own_timers(self, app: App, boss: Browser) -> None:
         browser, ann = app.signed_in()
         other, _ = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
@@ -1065,7 +1062,7 @@ class TestAdmins:
             assert answer.status == 403, answer
         assert boss("GET", f"{TIMERS}{timer}/").json()["status"] == "running"
 
-    def test_an_admin_stops_anybodys_timer_and_it_says_so(self, app: App, boss: Browser) -> None:
+    def test_an_admin_may_stop_anybodys_timer(self, app: App, boss: Browser) -> None:
         browser, _ = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         assert boss("POST", f"{TIMERS}{timer}/stop/").status == 200
@@ -1075,7 +1072,7 @@ class TestAdmins:
     @pytest.mark.parametrize(
         ("method", "action"), [("POST", "pause/"), ("POST", "resume/"), ("PATCH", ""), ("DELETE", "")]
     )
-    def test_an_admin_does_nothing_else_to_it(
+    def test_an_admin_may_not_change_anybodys_timer_otherwise(
         self, app: App, boss: Browser, method: str, action: str
     ) -> None:
         browser, _ = app.signed_in()
@@ -1085,7 +1082,7 @@ class TestAdmins:
         shown = browser("GET", f"{TIMERS}{timer}/").json()
         assert (shown["status"], shown["description"]) == ("running", "")
 
-    def test_an_admin_sees_everybodys_open_timers(self, app: App, boss: Browser) -> None:
+    def test_an_admin_may_list_everybodys_open_timers(self, app: App, boss: Browser) -> None:
         people = [app.signed_in() for _ in range(3)]
         mine = {browser("POST", START, {}).json()["id"] for browser, _ in people}
         found: list[str] = []
@@ -1098,17 +1095,17 @@ class TestAdmins:
         assert mine <= set(found)
         assert len(found) == len(set(found))
 
-    def test_an_admin_sees_how_the_deployment_does(self, boss: Browser) -> None:
+    def test_an_admin_may_read_the_health_details(self, boss: Browser) -> None:
         assert boss("GET", "/api/admin/health/").json().keys() == {"deliveries", "webhooks"}
 
-    def test_an_admins_token_to_read_with_stops_nothing(self, app: App, boss: Browser) -> None:
+    def test_a_read_only_token_of_an_admin_stops_nothing(self, app: App, boss: Browser) -> None:
         browser, ann = app.signed_in()
         timer = browser("POST", START, {}).json()["id"]
         reader = app.caller(app.token(boss, scope="read"))
         assert reader("GET", f"{TIMERS}?user={ann.id}").status == 200
         assert reader("POST", f"{TIMERS}{timer}/stop/").status == 403
 
-    def test_an_admins_token_follows_a_new_login_when_they_sign_in(self, app: App) -> None:
+    def test_signing_in_updates_the_login_of_an_admins_tokens(self, app: App) -> None:
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         token = app.token(boss)
         assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -1124,10 +1121,10 @@ class TestAdmins:
         app.cool()
         assert app.caller(token)("GET", "/api/admin/health/").status == 200
 
-    def test_nor_does_one_that_was_made_while_the_old_login_was_still_known(self, app: App) -> None:
+    def test_a_token_made_in_a_cached_session_has_the_new_login(self, app: App) -> None:
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         boss("GET", ME)
-        # The function of this browser knows the login of a minute ago.
+        # The cache of this browser's function has the old login.
         app.people.register(account.id, f"renamed-{account.id}", now_ms=app.clock.ms)
         try:
             assert app.caller(app.token(boss))("GET", "/api/admin/health/").status == 403
@@ -1135,8 +1132,8 @@ class TestAdmins:
             app.people.register(account.id, ADMIN, now_ms=app.clock.ms)
 
     @pytest.mark.parametrize("write", [0, 1])
-    def test_nor_one_that_is_made_while_the_login_changes(self, app: App, write: int) -> None:
-        """Before the tokens there are were renamed, and between them and the profile."""
+    def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
+        """Before the existing tokens are updated, and between these updates and that of the profile."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []
@@ -1144,11 +1141,11 @@ class TestAdmins:
 
         def make(_operation: str, send: Send) -> Any:
             token, text = new_token(name="late", now_ms=app.clock.ms)
-            app.people.add_token(account.id, token, text, signed_in_ms=app.clock.ms)
+            app.tokens.add(account.id, token, text, signed_in_ms=app.clock.ms)
             made.append(text)
             return send()
 
-        # The first write finds that the login is another one.
+        # The first write is refused, because the login has changed.
         network.next_writes = [lambda _operation, send: send()] * (1 + write) + [make]
         try:
             people = PeopleStore(app.auth.table)
@@ -1165,7 +1162,7 @@ class TestAdmins:
 
 
 def _add_timers(app: App, who: Account, number: int) -> list[str]:
-    """Give somebody finished timers, and return their ULIDs."""
+    """Write stopped timers of a person, and return their ULIDs."""
     ulids = []
     for back in range(number):
         start_ms = app.clock.ms - (back + 1) * 60_000
@@ -1183,10 +1180,10 @@ def _add_timers(app: App, who: Account, number: int) -> list[str]:
 
 
 def _sweep(app: App, *, after: float) -> None:
-    """Let the sweep see to those who are leaving, some seconds later."""
+    """Finish the pending deletions some seconds later, as the sweep does."""
     app.clock.advance(after)
-    for pending in app.auth.leaving.pending_deletions():
-        assert app.auth.leaving.finish(pending, now_ms=app.clock.ms, has_time=lambda: True)
+    for pending in app.auth.account_deletion.pending_deletions():
+        assert app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=lambda: True)
 
 
 def _in_days(app: App, days: int) -> str:
@@ -1202,7 +1199,7 @@ def _hear(
     delivery: str = "",
     track_unregistered: bool = False,
 ) -> None:
-    """Take in what happened to an issue on GitHub, by default now; to all people on it if nobody is named."""
+    """Apply an event on GitHub, by default now; without people, to everybody with a timer on the issue."""
     event_store = EventStore(app.table, app.timers)
     event_handler = EventHandler(event_store, app.timers, app.people, track_unregistered=track_unregistered)
     app.clock.advance(1)
@@ -1223,7 +1220,7 @@ def _all_items(app: App) -> list[RawItem]:
 
 
 def _but_for_counts(items: list[RawItem]) -> list[RawItem]:
-    """Return items without those of the write limit: the last change is counted while it is made."""
+    """Return items without the write limit's, because the last change is counted while it is made."""
     return [item for item in items if not item["sk"]["S"].startswith("writes#")]
 
 
@@ -1232,7 +1229,7 @@ def _keys(items: list[RawItem]) -> set[tuple[str, str]]:
 
 
 def _without(item: RawItem, user: str) -> RawItem:
-    """Return an item without somebody in its sets."""
+    """Return an item without a person in its sets."""
     return {
         name: {"SS": sorted(set(value["SS"]) - {user})} if "SS" in value else value
         for name, value in item.items()

@@ -15,9 +15,10 @@ from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
 from timer_core.domain.ids import new_ulid
-from timer_core.store.people import PeopleStore, Person
-from timer_core.store.queries import Position
+from timer_core.store.people import Person
+from timer_core.store.positions import Position
 from timer_core.store.table import Table
+from timer_core.store.tokens import TokenStore
 
 ISSUE = "https://github.com/octocat/Hello-World/issues/{}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -48,7 +49,7 @@ def patch(client: Client, timer: dict[str, Any], body: Any) -> Answer:
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:
-    """Check that an answer is a problem (RFC 9457) of this status and return it."""
+    """Check that a response is a problem (RFC 9457) with this status, and return its body."""
     assert answer.status == status, answer.body
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
@@ -70,7 +71,7 @@ def time_of(ms: int) -> str:
 def add(
     client: Client, clock: Clock, ago_s: float, duration: float | None = 60, **body: Any
 ) -> dict[str, Any]:
-    """Add time that began so many seconds ago."""
+    """Add a stopped timer that began some seconds ago."""
     sent = {"start_time": time_of(clock.ms - round(ago_s * 1000)), "duration": duration, **body}
     answer = client("POST", "/api/timelogs/", sent)
     assert answer.status == 201, answer.body
@@ -84,7 +85,7 @@ def ids(answer: Answer) -> list[str]:
 
 
 def target(link: str) -> str:
-    """Return what a client asks for when it follows a link."""
+    """Return the request target of a link."""
     url = urlsplit(link)
     assert (url.scheme, url.netloc) == ("https", "api.example.com")
     return f"{url.path}?{url.query}"
@@ -105,7 +106,7 @@ ROUTES = [
 
 @pytest.mark.parametrize("slash", ["/", ""])
 @pytest.mark.parametrize(("method", "path", "body", "status"), ROUTES)
-def test_every_route_answers_with_and_without_a_trailing_slash(
+def test_every_route_works_with_and_without_a_trailing_slash(
     api: Api, method: str, path: str, body: Any, status: int, slash: str
 ) -> None:
     timer = start(api.ann)
@@ -113,7 +114,7 @@ def test_every_route_answers_with_and_without_a_trailing_slash(
 
 
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_resuming_answers_with_and_without_a_trailing_slash(api: Api, slash: str) -> None:
+def test_resuming_works_with_and_without_a_trailing_slash(api: Api, slash: str) -> None:
     timer = start(api.ann)
     act(api.ann, timer, "pause")
     assert api.ann("POST", f"/api/timelogs/{timer['id']}/resume{slash}").status == 200
@@ -132,7 +133,7 @@ def test_resuming_answers_with_and_without_a_trailing_slash(api: Api, slash: str
         ("GET", "/api/timelogs/{}/../{}/"),
     ],
 )
-def test_what_is_no_route_is_not_found(api: Api, method: str, path: str) -> None:
+def test_an_unknown_route_is_not_found(api: Api, method: str, path: str) -> None:
     timer = start(api.ann)
     problem(api.ann(method, path.replace("{}", timer["id"])), 404)
 
@@ -168,7 +169,7 @@ class TestStart:
             "created": time_of(clock.ms),
         }
 
-    def test_says_where_the_new_timer_is(self, api: Api) -> None:
+    def test_the_response_has_the_location_of_the_new_timer(self, api: Api) -> None:
         answer = api.ann("POST", "/api/timelogs/start/", {})
         assert answer.headers["location"] == f"/api/timelogs/{answer.json()['id']}/"
         assert api.ann("GET", answer.headers["location"]).status == 200
@@ -181,7 +182,9 @@ class TestStart:
             {"github_issue_url": ISSUE.format(7), "github_issue_number": 7},
         ],
     )
-    def test_each_name_of_an_issue_gives_the_others(self, api: Api, body: dict[str, Any]) -> None:
+    def test_an_issue_is_named_by_url_or_by_repository_and_number(
+        self, api: Api, body: dict[str, Any]
+    ) -> None:
         timer = start(api.ann, **body)
         assert timer["github_issue_url"] == ISSUE.format(7)
         assert (timer["github_repo"], timer["github_issue_number"]) == ("octocat/Hello-World", 7)
@@ -191,13 +194,13 @@ class TestStart:
         timer = start(api.ann, 7, organization_url="https://github.com/acme")
         assert timer["organization"] == "acme"
 
-    def test_again_on_the_same_issue_returns_the_open_timer(self, api: Api) -> None:
+    def test_starting_again_on_an_issue_returns_the_open_timer(self, api: Api) -> None:
         timer = start(api.ann, 7)
         again = api.ann("POST", "/api/timelogs/start/", {"github_issue_url": ISSUE.format(7).lower()})
         assert (again.status, again.json()["id"]) == (200, timer["id"])
         assert "location" not in again.headers
 
-    def test_another_person_or_another_issue_gets_another_timer(self, api: Api) -> None:
+    def test_people_and_issues_have_timers_of_their_own(self, api: Api) -> None:
         timers = [start(api.ann, 7), start(api.ann, 8), start(api.bob, 7)]
         assert len({timer["id"] for timer in timers}) == 3
 
@@ -234,7 +237,7 @@ class TestStart:
             ({"end_time": "2026-01-31T09:00:00Z"}, "end_time"),
         ],
     )
-    def test_bad_input_is_refused_by_the_name_of_its_field(
+    def test_invalid_input_is_refused_with_the_name_of_the_field(
         self, api: Api, body: dict[str, Any], field: str
     ) -> None:
         refused = problem(api.ann("POST", "/api/timelogs/start/", body), 400)
@@ -278,7 +281,7 @@ class TestBodies:
             '{"description": "x"}'.encode("utf-16"),
         ],
     )
-    def test_what_is_no_json_object_is_refused_and_starts_nothing(self, api: Api, body: bytes) -> None:
+    def test_a_body_that_is_not_a_json_object_is_refused(self, api: Api, body: bytes) -> None:
         problem(api.ann("POST", "/api/timelogs/start/", body=body), 400)
         assert ids(api.ann("GET", "/api/timelogs/")) == []
 
@@ -287,13 +290,13 @@ class TestBodies:
         assert (answer.status, answer.json()["description"]) == (201, "b")
 
     @pytest.mark.parametrize("body", [b"", b" \n", b"{}"])
-    def test_an_empty_body_is_enough_to_start(self, api: Api, body: bytes) -> None:
+    def test_an_empty_body_starts_a_timer(self, api: Api, body: bytes) -> None:
         assert api.ann("POST", "/api/timelogs/start/", body=body).status == 201
 
     @pytest.mark.parametrize(
         "text", ["é ☕ 漢字 🎉", "<b>&amp;</b>", '"\\', "a\tb\r\nc", "\u2028\ufeff", "x" * 2000]
     )
-    def test_a_text_comes_back_as_it_was_sent(self, api: Api, text: str) -> None:
+    def test_a_text_is_returned_unchanged(self, api: Api, text: str) -> None:
         timer = start(api.ann, description=text)
         assert timer["description"] == get(api.ann, timer)["description"] == text
 
@@ -311,9 +314,7 @@ class TestBodies:
         assert (answer["statusCode"], json.loads(answer["body"])["description"]) == (201, "x")
 
     @pytest.mark.parametrize(("body", "is_base64"), [('{"description": "\ud800"}', False), ("a", True)])
-    def test_a_body_that_the_gateway_could_not_pass_on_is_refused(
-        self, api: Api, body: str, is_base64: bool
-    ) -> None:
+    def test_a_body_with_invalid_encoding_is_refused(self, api: Api, body: str, is_base64: bool) -> None:
         event = request_event(
             "POST", "/api/timelogs/start/", headers={"authorization": f"Token {api.ann.token}"}
         )
@@ -345,7 +346,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
     )
-    def test_json_is_taken_however_its_type_is_spelled(self, api: Api, content_type: str) -> None:
+    def test_json_is_accepted_in_every_spelling_of_its_type(self, api: Api, content_type: str) -> None:
         answer = api.ann("POST", "/api/timelogs/start/", body=b"{}", content_type=content_type)
         assert answer.status == 201
 
@@ -361,7 +362,7 @@ class TestAdd:
         timer = add(api.ann, clock, 3600, duration=12.345)
         assert (timer["duration"], timer["end_time"]) == (12.345, time_of(clock.ms - 3_587_655))
 
-    def test_leaves_the_open_timer_of_the_issue_alone(self, api: Api, clock: Clock) -> None:
+    def test_keeps_the_open_timer_of_the_issue(self, api: Api, clock: Clock) -> None:
         opened = start(api.ann, 7)
         add(api.ann, clock, 60, github_issue_url=ISSUE.format(7), duration=1)
         assert get(api.ann, opened)["status"] == "running"
@@ -385,19 +386,19 @@ class TestAdd:
             ({"start_time": "2026-01-31T09:00:00Z", "duration": "60"}, "duration"),
         ],
     )
-    def test_bad_times_are_refused_by_the_name_of_their_field(
+    def test_invalid_times_are_refused_with_the_name_of_the_field(
         self, api: Api, body: dict[str, Any], field: str
     ) -> None:
         refused = problem(api.ann("POST", "/api/timelogs/", body), 400)
         assert [error["loc"] for error in refused["errors"]] == [["body", field]]
         assert ids(api.ann("GET", "/api/timelogs/")) == []
 
-    def test_a_body_is_needed(self, api: Api) -> None:
+    def test_a_body_is_required(self, api: Api) -> None:
         problem(api.ann("POST", "/api/timelogs/"), 400)
 
 
 class TestTransitions:
-    def test_a_timer_counts_what_was_worked(self, api: Api, clock: Clock) -> None:
+    def test_a_timer_counts_the_time_between_its_pauses(self, api: Api, clock: Clock) -> None:
         timer = start(api.ann, 7)
         clock.advance(10.001)
         assert act(api.ann, timer, "pause").json()["active_duration"] == 10.001
@@ -442,7 +443,7 @@ class TestTransitions:
             (["stop"], "stop", "stopped"),
         ],
     )
-    def test_a_forbidden_transition_names_the_state_and_changes_nothing(
+    def test_an_impossible_transition_is_refused_with_the_state(
         self, api: Api, clock: Clock, before: list[str], action: str, state: str
     ) -> None:
         timer = start(api.ann)
@@ -483,7 +484,7 @@ class TestIdempotencyKey:
         assert len(ids(api.ann("GET", "/api/timelogs/"))) == 1
 
     @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
-    def test_repeating_a_transition_is_not_refused_and_counts_once(
+    def test_a_repeated_transition_succeeds_and_counts_once(
         self, api: Api, clock: Clock, action: str
     ) -> None:
         timer = start(api.ann)
@@ -499,7 +500,7 @@ class TestIdempotencyKey:
             seen.pop("active_duration")
         assert again_seen == first_seen
 
-    def test_a_key_serves_one_request_only(self, api: Api) -> None:
+    def test_a_key_cannot_be_reused_for_another_request(self, api: Api) -> None:
         api.ann("POST", "/api/timelogs/start/", {"description": "a"}, idempotency_key="k")
         problem(api.ann("POST", "/api/timelogs/start/", {"description": "b"}, idempotency_key="k"), 400)
         body = {"start_time": "2026-01-31T09:00:00Z", "duration": 60}
@@ -569,7 +570,7 @@ class TestPatch:
             (50, 40, "end_time"),
         ],
     )
-    def test_times_that_cannot_be_are_refused_and_change_nothing(
+    def test_impossible_times_are_refused(
         self, api: Api, clock: Clock, start_s: float | None, end_s: float | None, field: str
     ) -> None:
         timer = self.stopped(api, clock)
@@ -607,7 +608,7 @@ class TestPatch:
         )
         assert moved["duration"] == timer["duration"]
 
-    def test_a_null_address_takes_a_timer_off_its_issue(self, api: Api) -> None:
+    def test_a_null_url_removes_a_timer_from_its_issue(self, api: Api) -> None:
         timer = start(api.ann, 7)
         freed = patch(api.ann, timer, {"github_issue_url": None}).json()
         assert (freed["github_issue_url"], freed["github_repo"], freed["github_issue_number"]) == (
@@ -647,7 +648,7 @@ class TestPatch:
 
 class TestDelete:
     @pytest.mark.parametrize("before", [[], ["pause"], ["stop"]])
-    def test_a_deleted_timer_is_gone(self, api: Api, before: list[str]) -> None:
+    def test_a_deleted_timer_is_not_found(self, api: Api, before: list[str]) -> None:
         timer = start(api.ann, 7)
         for step in before:
             act(api.ann, timer, step)
@@ -670,7 +671,7 @@ WITH_ID = [
 
 
 @pytest.mark.parametrize(("method", "rest", "body"), WITH_ID)
-class TestWhose:
+class TestOwnership:
     def test_somebody_elses_timer_is_forbidden_and_stays(
         self, api: Api, method: str, rest: str, body: Any
     ) -> None:
@@ -679,12 +680,12 @@ class TestWhose:
         seen = get(api.bob, timer)
         assert (seen["status"], seen["description"]) == ("running", "")
 
-    def test_a_timer_that_nobody_has_is_not_found(self, api: Api, method: str, rest: str, body: Any) -> None:
+    def test_an_unknown_timer_is_not_found(self, api: Api, method: str, rest: str, body: Any) -> None:
         for user_id in (api.ann_id, api.ann_id + 1, 10**18):
             problem(api.ann(method, f"/api/timelogs/{user_id}-{new_ulid(0)}/{rest}", body), 404)
 
     @pytest.mark.parametrize("timer_id", ["x", "0", "-", "1-2", "profile", "1-", "é", "%00", "a" * 2000])
-    def test_what_is_no_id_is_not_found(
+    def test_a_malformed_id_is_not_found(
         self, api: Api, method: str, rest: str, body: Any, timer_id: str
     ) -> None:
         problem(api.ann(method, f"/api/timelogs/{timer_id}/{rest}", body), 404)
@@ -692,7 +693,7 @@ class TestWhose:
 
 class TestCredentials:
     @pytest.mark.parametrize("header", ["Token {}", "Bearer {}", "token {}", "BEARER {}", "Token   {}  "])
-    def test_a_token_opens_under_either_scheme(self, api: Api, header: str) -> None:
+    def test_a_token_is_accepted_with_both_schemes(self, api: Api, header: str) -> None:
         answer = api.nobody("GET", "/api/timelogs/", authorization=header.format(self.token(api)))
         assert answer.status == 200
 
@@ -722,7 +723,7 @@ class TestCredentials:
     @pytest.mark.parametrize(
         ("method", "path", "body", "status"), [route for route in ROUTES if "health" not in route[1]]
     )
-    def test_without_any_nothing_is_done(
+    def test_requests_without_credentials_are_refused(
         self, api: Api, method: str, path: str, body: Any, status: int
     ) -> None:
         del status
@@ -735,7 +736,7 @@ class TestCredentials:
         problem(api.nobody("GET", "/api/timelogs/", authorization=f"Token {self.token(api)[:-1]}"), 401)
 
     def test_a_token_works_until_it_expires(self, api: Api, clock: Clock) -> None:
-        _, text = api.people.mint_token(
+        _, text = api.tokens.mint(
             Person(api.ann_id, "ann"), name="t", now_ms=clock.ms, expires_at=clock.ms // 1000 + 30
         )
         client = Client(api.module.handler, text)
@@ -745,16 +746,16 @@ class TestCredentials:
 
     def test_a_revoked_token_is_refused_within_a_minute(self, api: Api, clock: Clock) -> None:
         assert api.ann("GET", "/api/timelogs/").status == 200
-        (token,) = api.people.tokens(api.ann_id)
-        api.people.revoke_token(api.ann_id, token.token_id)
+        (token,) = api.tokens.of(api.ann_id)
+        api.tokens.revoke(api.ann_id, token.token_id)
         clock.advance(59.999)
         assert api.ann("GET", "/api/timelogs/").status == 200
         clock.advance(0.001)
         problem(api.ann("GET", "/api/timelogs/"), 401)
 
     def test_a_revoked_token_that_was_not_used_is_refused_at_once(self, api: Api) -> None:
-        (token,) = api.people.tokens(api.ann_id)
-        api.people.revoke_token(api.ann_id, token.token_id)
+        (token,) = api.tokens.of(api.ann_id)
+        api.tokens.revoke(api.ann_id, token.token_id)
         problem(api.ann("GET", "/api/timelogs/"), 401)
 
     def token(self, api: Api) -> str:
@@ -770,13 +771,15 @@ class TestList:
         ]
         return [start(api.ann, 9)["id"], *reversed(added)]
 
-    def test_nobody_sees_the_timers_of_others(self, api: Api, clock: Clock) -> None:
+    def test_a_list_has_only_ones_own_timers(self, api: Api, clock: Clock) -> None:
         self.fill(api, clock)
         answer = api.bob("GET", "/api/timelogs/")
         assert answer.json() == {"next": None, "previous": None, "results": []}
 
     @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])
-    def test_its_links_lead_through_all_of_it_and_back(self, api: Api, clock: Clock, page_size: int) -> None:
+    def test_the_links_lead_through_the_whole_list_and_back(
+        self, api: Api, clock: Clock, page_size: int
+    ) -> None:
         expected = self.fill(api, clock)
         answer = api.ann("GET", f"/api/timelogs/?page_size={page_size}")
         assert answer.json()["previous"] is None
@@ -865,11 +868,11 @@ class TestList:
             ("return=1", "return"),
         ],
     )
-    def test_what_it_cannot_select_by_is_refused(self, api: Api, query: str, field: str) -> None:
+    def test_an_invalid_filter_is_refused(self, api: Api, query: str, field: str) -> None:
         refused = problem(api.ann("GET", f"/api/timelogs/?{query}"), 400)
         assert [error["loc"] for error in refused["errors"]] == [["query", field]]
 
-    def test_a_cursor_of_somebody_else_shows_ones_own_timers_only(self, api: Api, clock: Clock) -> None:
+    def test_another_persons_cursor_shows_only_ones_own_timers(self, api: Api, clock: Clock) -> None:
         self.fill(api, clock)
         own = add(api.bob, clock, 5000)
         link = api.ann("GET", "/api/timelogs/?page_size=2").json()["next"]
@@ -878,7 +881,7 @@ class TestList:
     @pytest.mark.parametrize("backwards", [True, False])
     @pytest.mark.parametrize("at_ms", [0, 10**15 - 1])
     @pytest.mark.parametrize("query", ["", "end_time__isnull=true&", "github_issue_number=2&"])
-    def test_a_forged_cursor_shows_ones_own_timers_only(
+    def test_a_forged_cursor_shows_only_ones_own_timers(
         self, api: Api, clock: Clock, backwards: bool, at_ms: int, query: str
     ) -> None:
         own = set(self.fill(api, clock))
@@ -887,7 +890,7 @@ class TestList:
         answer = api.ann("GET", f"/api/timelogs/?{query}cursor={cursor}")
         assert set(ids(answer)) <= own
 
-    def test_a_cursor_outlives_the_timer_it_was_made_of(self, api: Api, clock: Clock) -> None:
+    def test_a_cursor_is_valid_after_its_timer_was_deleted(self, api: Api, clock: Clock) -> None:
         everything = self.fill(api, clock)
         link = api.ann("GET", "/api/timelogs/?page_size=3").json()["next"]
         api.ann("DELETE", f"/api/timelogs/{everything[2]}/")
@@ -901,11 +904,11 @@ class TestList:
 
 
 class TestHealth:
-    def test_counts_without_credentials_and_names_nobody(
+    def test_health_needs_no_credentials_and_has_no_personal_data(
         self, table_name: str, table: Table, new_person: Callable[[], Person]
     ) -> None:
         person = new_person()
-        _, token = PeopleStore(table).mint_token(person, name="test", now_ms=0)
+        _, token = TokenStore(table).mint(person, name="test", now_ms=0)
         with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
             ann, nobody = Client(module.handler, token), Client(module.handler)
             clock = Clock(1_763_900_000_000)
@@ -921,7 +924,7 @@ class TestHealth:
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,
-            # Nobody has looked for a credential.
+            # The credential has not been checked yet.
             "github": {
                 "credential": None,
                 "cannot": ["project_cards", "answers", "redelivery", "reconcile"],
@@ -933,7 +936,7 @@ class TestExclusive:
     def test_starting_or_resuming_one_pauses_the_other(
         self, table_name: str, table: Table, new_person: Callable[[], Person]
     ) -> None:
-        _, token = PeopleStore(table).mint_token(new_person(), name="test", now_ms=0)
+        _, token = TokenStore(table).mint(new_person(), name="test", now_ms=0)
         with loaded("timelogs.api", table_name, CONCURRENT_TIMERS="exclusive") as module:
             ann = Client(module.handler, token)
             first, second = start(ann, 7), start(ann, 8)
@@ -948,7 +951,7 @@ class TestExclusive:
 
 class TestUnexpectedErrors:
     @pytest.mark.parametrize("path", ["/api/timelogs/", "/api/health/"])
-    def test_an_answer_tells_the_request_id_and_no_internals(
+    def test_the_response_has_the_request_id_and_no_internals(
         self, api: Api, dynamodb: str, path: str
     ) -> None:
         assert dynamodb
@@ -962,12 +965,12 @@ class TestUnexpectedErrors:
             "type": "about:blank",
             "title": "Internal Server Error",
             "status": 500,
-            "detail": "Something went wrong on our side.",
+            "detail": "An internal error occurred.",
             "request_id": event["requestContext"]["requestId"],
         }
 
     @pytest.mark.usefixtures("shared_table")
-    def test_the_handler_goes_on_after_one(self) -> None:
+    def test_the_handler_works_after_an_unexpected_error(self) -> None:
         with loaded("timelogs.api", "no-such-table") as module:
             assert Client(module.handler)("GET", "/api/health/").status == 500
             assert Client(module.handler)("GET", "/api/openapi.json").status == 200

@@ -52,7 +52,7 @@ TIMER_ROUTES = [(method, path) for method, path in ROUTES if "{timer_id}" in pat
 
 @pytest.fixture
 def webhook(app: App) -> Iterator[Client]:
-    """The function that takes GitHub's deliveries, and its queue."""
+    """The function that receives GitHub's deliveries, with its queue."""
     secret = boto3.client("secretsmanager").create_secret(
         Name=f"webhook-{now_ms()}", SecretString=json.dumps({"current": WEBHOOK_SECRET, "previous": ""})
     )
@@ -65,29 +65,29 @@ def webhook(app: App) -> Iterator[Client]:
 # ---------------------------------------------------------------------- sessions
 
 
-def test_a_forged_session_is_nobody(app: App) -> None:
+def test_a_forged_session_is_refused(app: App) -> None:
     browser, _ = app.signed_in()
     header, claims = _read(browser.cookies[SESSION_COOKIE])
     name = header["kid"]
     for key, kid in (("f" * 64, name), ("f" * 64, "f" * 16), ("", name), (KEY[:-1], name), (KEY, "")):
         headers = {"kid": kid} if kid else None
-        assert_nobody(app, _sign(claims, key.encode(), headers or {}))
-    assert_somebody(app, _sign(claims, KEY.encode(), {"kid": name}))
+        assert_invalid_session(app, _sign(claims, key.encode(), headers or {}))
+    assert_valid_session(app, _sign(claims, KEY.encode(), {"kid": name}))
 
 
-def test_an_expired_session_is_over(app: App) -> None:
+def test_an_expired_session_is_refused(app: App) -> None:
     browser, _ = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
     _, claims = _read(token)
     app.clock.ms = (claims["iat"] + LIFE_S) * 1000
-    assert_nobody(app, token)
+    assert_invalid_session(app, token)
     claims["exp"] += LIFE_S
     payload = _encode(json.dumps(claims).encode())
     signature = token.rpartition(".")[2]
-    assert_nobody(app, f"{token.partition('.')[0]}.{payload}.{signature}")
+    assert_invalid_session(app, f"{token.partition('.')[0]}.{payload}.{signature}")
 
 
-def test_a_session_of_another_algorithm_is_nobody(app: App) -> None:
+def test_a_session_with_another_algorithm_is_refused(app: App) -> None:
     browser, _ = app.signed_in()
     header, claims = _read(browser.cookies[SESSION_COOKIE])
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -100,10 +100,10 @@ def test_a_session_of_another_algorithm_is_nobody(app: App) -> None:
     kid, payload = {"kid": header["kid"]}, _encode(json.dumps(claims).encode())
     forged = [
         jwt.encode(claims, private, algorithm="RS256", headers=kid),
-        # RS256's public key, taken for HS256's secret one.
+        # The public key of RS256 as the secret of HS256.
         _sign(claims, public, kid),
         _sign(claims, public, {**kid, "alg": "RS256"}),
-        # The right key, and an algorithm that was not agreed upon.
+        # The right key with another algorithm.
         jwt.encode(claims, KEY, algorithm="HS384", headers=kid),
         jwt.encode(claims, KEY, algorithm="HS512", headers=kid),
     ]
@@ -114,10 +114,10 @@ def test_a_session_of_another_algorithm_is_nobody(app: App) -> None:
     without = _encode(json.dumps({"typ": "JWT", **kid}).encode())
     forged += [f"{without}.{payload}.", f"{without}.{payload}.{signature}"]
     for token in forged:
-        assert_nobody(app, token)
+        assert_invalid_session(app, token)
 
 
-def test_a_session_does_not_bring_its_key_along(app: App) -> None:
+def test_a_key_inside_a_session_is_ignored(app: App) -> None:
     browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     key = b"f" * 64
@@ -133,21 +133,21 @@ def test_a_session_does_not_bring_its_key_along(app: App) -> None:
         {"kid": ["f"]},
         {},
     ):
-        assert_nobody(app, _sign(claims, key, header))
+        assert_invalid_session(app, _sign(claims, key, header))
 
 
-def test_a_truncated_session_is_nobody(app: App) -> None:
+def test_a_truncated_session_is_refused(app: App) -> None:
     browser, _ = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
     header, payload, signature = token.split(".")
     for length in range(len(token)):
-        assert_nobody(app, token[:length])
+        assert_invalid_session(app, token[:length])
     for rest in (payload, signature, f"{header}.{payload}", f"{payload}.{signature}"):
-        assert_nobody(app, rest)
-        assert_nobody(app, f".{rest}")
+        assert_invalid_session(app, rest)
+        assert_invalid_session(app, f".{rest}")
 
 
-def test_an_altered_session_is_nobody(app: App) -> None:
+def test_an_altered_session_is_refused(app: App) -> None:
     browser, ann = app.signed_in()
     _, bob = app.signed_in()
     token = browser.cookies[SESSION_COOKIE]
@@ -166,29 +166,29 @@ def test_an_altered_session_is_nobody(app: App) -> None:
     ]
     for change in changes:
         altered = _encode(json.dumps(claims | change).encode())
-        assert_nobody(app, f"{header}.{altered}.{signature}")
+        assert_invalid_session(app, f"{header}.{altered}.{signature}")
     raw = base64.urlsafe_b64decode(signature + "=")
     for position in range(len(raw)):
         flipped = bytearray(raw)
         flipped[position] ^= 1
-        assert_nobody(app, f"{header}.{payload}.{_encode(bytes(flipped))}")
+        assert_invalid_session(app, f"{header}.{payload}.{_encode(bytes(flipped))}")
 
 
-def test_unknown_keys_do_not_make_us_ask_for_ours_each_time(app: App) -> None:
+def test_unknown_keys_do_not_cause_a_read_of_the_keys_each_time(app: App) -> None:
     browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     asked: list[str] = []
     client = request_guard.sessions()._keys._client  # type: ignore[attr-defined]
     client.meta.events.register("before-call.secretsmanager", lambda model, **_: asked.append(model.name))
     for number in range(50):
-        assert_nobody(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
+        assert_invalid_session(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
     assert asked == ["GetSecretValue"]
-    # Nor does that keep anybody out.
+    # Valid sessions are accepted all the same.
     assert browser("GET", ME).status == 200
 
 
-def test_a_session_that_was_ended_stays_so(app: App) -> None:
-    """Neither renewing it nor leaving and coming back brings it to life again."""
+def test_an_ended_session_stays_ended(app: App) -> None:
+    """Neither a renewal nor a deletion and a new sign-in makes it valid again."""
     browser, ann = app.signed_in()
     stolen, _ = app.signed_in(ann)
     app.clock.advance(1_000)
@@ -216,7 +216,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
-    # Nor with a code that was not used before.
+    # Nor is it accepted with a new code.
     app.github.signed_in = ann
     code = _parameters(app.at_github(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
@@ -224,7 +224,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
 
 
 def test_the_state_of_another_browser_is_refused(app: App) -> None:
-    """An attacker has a victim come back with the attacker's sign-in, to have them work in that account."""
+    """An attacker makes a victim complete the attacker's sign-in, to have them work in that account."""
     attacker, victim = app.browser(), app.browser()
     back = app.leave_for_github(attacker, app.new_person())
     victim("GET", LOGIN)
@@ -232,7 +232,7 @@ def test_the_state_of_another_browser_is_refused(app: App) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "code=a", "state=", "code=a&state=", "code=a&state=b", "error=x"])
-def test_a_callback_that_nobody_began_is_refused(app: App, query: str) -> None:
+def test_a_callback_without_a_sign_in_is_refused(app: App, query: str) -> None:
     for browser in (app.browser(), app.browser()):
         assert_refused(browser("GET", f"{CALLBACK}?{query}"), browser)
         browser("GET", LOGIN)
@@ -247,7 +247,7 @@ def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
 
 
 def test_a_second_cookie_is_refused(app: App) -> None:
-    """Another host of the domain puts its own sign-in beside the one that was begun."""
+    """Another host of the domain sets the cookie of its own sign-in in addition."""
     attacker, browser = app.browser(), app.browser()
     planted = app.leave_for_github(attacker, app.new_person())
     back = app.leave_for_github(browser, app.new_person())
@@ -257,7 +257,7 @@ def test_a_second_cookie_is_refused(app: App) -> None:
             assert_refused(browser("GET", target, cookies=cookies), browser)
 
 
-def test_a_sign_in_of_long_ago_is_refused(app: App) -> None:
+def test_an_expired_sign_in_is_refused(app: App) -> None:
     browser = app.browser()
     back = app.leave_for_github(browser, app.new_person())
     app.clock.advance(601)
@@ -265,22 +265,22 @@ def test_a_sign_in_of_long_ago_is_refused(app: App) -> None:
 
 
 def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
-    """State and cookie are the victim's own; only PKCE's verifier tells that the code is not."""
+    """State and cookie are the victim's own; only PKCE's verifier shows that the code is not."""
     attacker, victim = app.browser(), app.browser()
     theirs = app.leave_for_github(attacker, app.new_person())
     back = app.leave_for_github(victim, app.new_person())
     code, state = _parameters(theirs)["code"], _parameters(back)["state"]
     page = victim("GET", f"{CALLBACK}?code={code}&state={quote(state)}")
     assert_refused(page, victim)
-    assert "GitHub did not confirm it" in page.body
+    assert "GitHub did not confirm the sign-in" in page.body
 
 
-def test_a_stolen_code_is_worth_nothing_elsewhere(app: App) -> None:
+def test_a_stolen_code_is_useless_elsewhere(app: App) -> None:
     victim, attacker, ann = app.browser(), app.browser(), app.new_person()
     stolen = _parameters(app.leave_for_github(victim, ann))["code"]
     mine = _parameters(app.leave_for_github(attacker, app.new_person()))["state"]
     assert_refused(attacker("GET", f"{CALLBACK}?code={stolen}&state={quote(mine)}"), attacker)
-    # Nor with our own secret, if that is stolen too.
+    # Nor does our own secret help, if it is stolen, too.
     stolen = _parameters(app.leave_for_github(victim, ann))["code"]
     form = {
         "client_id": app.client.client_id,
@@ -330,13 +330,13 @@ def test_a_stolen_code_is_worth_nothing_elsewhere(app: App) -> None:
         "%2f%2fevil.example",
         "%5cevil.example",
         "/" + "a" * 501,
-        # A header's end and another's beginning.
+        # A line break, which would begin another header.
         "/\r\nSet-Cookie: a=b",
         "/a\r\n\r\n<script>",
         "/a\nLocation: //evil.example",
     ],
 )
-def test_next_leads_nowhere_else(app: App, path: str) -> None:
+def test_next_never_redirects_to_another_site(app: App, path: str) -> None:
     answer = app.sign_in(app.browser(), app.new_person(), f"?next={quote(path, safe='')}")
     assert answer.headers["location"] == "/"
 
@@ -345,7 +345,7 @@ def test_next_leads_nowhere_else(app: App, path: str) -> None:
     "path",
     ["/%2f/evil.example", "/%5cevil.example", "/.//evil.example", "/@evil.example", "/a?next=//evil.example"],
 )
-def test_what_only_looks_like_another_site_stays_on_ours(app: App, path: str) -> None:
+def test_a_path_that_looks_like_another_site_stays_on_ours(app: App, path: str) -> None:
     answer = app.sign_in(app.browser(), app.new_person(), f"?next={quote(path, safe='')}")
     assert answer.headers["location"] == path
     assert urlsplit(where(answer)).netloc == HOST
@@ -370,13 +370,13 @@ def test_what_only_looks_like_another_site_stays_on_ours(app: App, path: str) ->
         "https://example.org",
     ],
 )
-def test_no_other_site_gets_a_popup(app: App, origin: str) -> None:
+def test_a_popup_of_another_site_gets_no_session(app: App, origin: str) -> None:
     browser = app.browser()
     page = browser("GET", f"{LOGIN}?origin={quote(origin, safe='')}")
     assert (page.status, browser.set_cookies) == (403, [])
 
 
-def test_nothing_that_a_page_shows_is_markup(app: App) -> None:
+def test_pages_escape_all_markup(app: App) -> None:
     markup = "\"><script src=//evil.example></script><img onerror=alert(1) '&"
     shown = app.browser()("GET", f"{LOGIN}?origin={quote(markup, safe='')}")
     assert (shown.status, "&quot;&gt;&lt;script" in shown.body) == (403, True)
@@ -393,7 +393,7 @@ def test_nothing_that_a_page_shows_is_markup(app: App) -> None:
         assert "script-src 'self';" in page.headers["content-security-policy"]
 
 
-def test_no_page_goes_into_a_frame(app: App) -> None:
+def test_pages_cannot_be_framed(app: App) -> None:
     popup = app.sign_in(app.browser(), app.new_person(), f"?origin={EMBEDDER}")
     pages = [
         popup,
@@ -406,23 +406,23 @@ def test_no_page_goes_into_a_frame(app: App) -> None:
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-def test_a_forged_host_leads_nobody_astray(app: App) -> None:
-    """Whoever calls API Gateway itself says where they come from as they like."""
+def test_a_forged_host_redirects_nobody(app: App) -> None:
+    """A client that calls API Gateway directly can set the forwarded headers to any value."""
     app.github.signed_in = app.new_person()
     for host in ("evil.example", "timer.example.com.evil.example", "evil.example:443"):
         address = where(app.browser()("GET", LOGIN, x_viewer_host=host))
         answer = urllib3.request("GET", address, redirect=False)
-        # GitHub leads to what was registered, without a code.
+        # GitHub redirects to the registered URL, without a code.
         location = answer.headers["location"]
         assert location.startswith(ORIGIN + CALLBACK)
         assert _parameters(location)["error"] == "redirect_uri_mismatch"
-    # What is no host is not used at all.
+    # A malformed host is ignored.
     for host in ("evil.example/", "evil.example?", "a@evil.example", "evil.example, a", "a\r\nb", "é"):
         asked = _parameters(where(app.browser()("GET", LOGIN, x_viewer_host=host)))
         assert asked["redirect_uri"] == f"https://api.example.com{CALLBACK}"
 
 
-# ---------------------------------------------------------------------- requests that others cause
+# ---------------------------------------------------------------------- cross-site requests
 
 _FORGERIES = {
     "cross-site": {"origin": EVIL, "sec_fetch_site": "cross-site"},
@@ -443,7 +443,7 @@ _FORGERIES = {
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_no_other_site_makes_a_browser_write(app: App, method: str, path: str) -> None:
+def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: str) -> None:
     browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
@@ -452,14 +452,14 @@ def test_no_other_site_makes_a_browser_write(app: App, method: str, path: str) -
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, **headers)
         assert answer.status == 403, (name, answer)
-        # As a form can send it, without asking first.
+        # A form can send this without a preflight.
         answer = browser(method, target, content_type="text/plain", **headers)
         assert answer.status in {403, 415}, (name, answer)
     assert app.items(str(ann.id)) == before
     assert browser("GET", ME).status == 200
 
 
-def test_a_forged_host_does_not_make_another_site_ours(app: App) -> None:
+def test_a_forged_host_does_not_make_another_origin_ours(app: App) -> None:
     """Without `Sec-Fetch-Site`, as from an old browser: that alone would refuse it."""
     browser, ann = app.signed_in()
 
@@ -468,22 +468,22 @@ def test_a_forged_host_does_not_make_another_site_ours(app: App) -> None:
         sent = _through_cloudfront({name.replace("_", "-"): value for name, value in viewer.items()})
         return browser("POST", START, {}, **{name.replace("-", "_"): value for name, value in sent.items()})
 
-    # CloudFront, to whose host the cookie belongs, says what it is.
+    # CloudFront, to whose host the cookie belongs, sets the header itself.
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
     assert app.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
-    # And a page cannot have a browser send the header: CORS does not allow it, nor a cookie with it.
+    # A page cannot make a browser send the header: CORS allows neither the header nor cookies.
     _, cors, _ = template().resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
     assert not {"x-viewer-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
     assert "AllowCredentials" not in cors
 
 
-# ---------------------------------------------------------------------- what is somebody else's
+# ---------------------------------------------------------------------- other people's data
 
 
 @pytest.mark.parametrize(("method", "path"), TIMER_ROUTES)
 @pytest.mark.parametrize("credentials", ["cookie", "token", "embedded"])
-def test_somebody_elses_timer_is_out_of_reach(app: App, method: str, path: str, credentials: str) -> None:
+def test_another_persons_timer_is_out_of_reach(app: App, method: str, path: str, credentials: str) -> None:
     browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
     before = app.items(str(ann.id))
@@ -495,10 +495,10 @@ def test_somebody_elses_timer_is_out_of_reach(app: App, method: str, path: str, 
 
 
 @pytest.mark.parametrize("credentials", ["cookie", "token"])
-def test_somebody_elses_token_is_out_of_reach(app: App, credentials: str) -> None:
+def test_another_persons_token_is_out_of_reach(app: App, credentials: str) -> None:
     browser, ann = app.signed_in()
     token = app.token(browser, name="Ann's own")
-    (kept,) = app.people.tokens(ann.id)
+    (kept,) = app.tokens.of(ann.id)
     ask = _as(app, credentials)
     assert "Ann's own" not in ask("GET", "/api/auth/tokens/").body
     assert ask("DELETE", f"/api/auth/tokens/{kept.token_id}/").status in {403, 404}
@@ -507,14 +507,14 @@ def test_somebody_elses_token_is_out_of_reach(app: App, credentials: str) -> Non
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize("credentials", ["token", "embedded"])
-def test_tokens_and_embedding_sites_do_not_manage_the_account(
+def test_tokens_and_embedding_sites_cannot_manage_the_account(
     app: App, method: str, path: str, credentials: str
 ) -> None:
     browser, ann = app.signed_in()
     ask = _as(app, credentials, ann)
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
     if not path.startswith("/api/auth/"):
-        # Timers are what they are for.
+        # They may manage timers.
         assert ask("POST", START, {}).status == 201
         return
     body = {"name": "x"} if path == "/api/auth/tokens/" else None
@@ -523,12 +523,12 @@ def test_tokens_and_embedding_sites_do_not_manage_the_account(
     answer = ask(method, path.format(token_id=made), body)
     may = path == "/api/auth/session/" and credentials == "embedded"
     assert answer.status == (200 if may else 403)
-    assert made in {token.token_id for token in app.people.tokens(ann.id)}
+    assert made in {token.token_id for token in app.tokens.of(ann.id)}
     assert browser("GET", ME).status == 200
 
 
-def test_the_token_of_a_login_that_was_given_up_is_no_admins(app: App) -> None:
-    """GitHub gives the login to somebody else, who may be the admin now."""
+def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
+    """GitHub gives the login to another account, which may be the admin's now."""
     former, account = app.signed_in(app.new_person(ADMIN))
     token = app.token(former)
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -549,7 +549,7 @@ def test_the_token_of_a_login_that_was_given_up_is_no_admins(app: App) -> None:
 def test_secrets_are_compared_in_constant_time(
     app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
-    """What compares states and signatures is `hmac.compare_digest` alone: with its verdict, theirs turns."""
+    """Only `hmac.compare_digest` compares states and signatures: inverting its result inverts theirs."""
     browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
@@ -600,7 +600,7 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
 # ---------------------------------------------------------------------- smuggling
 
 
-def test_two_authorizations_are_nobody(app: App) -> None:
+def test_two_authorizations_are_refused(app: App) -> None:
     """API Gateway joins headers of one name by commas."""
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
@@ -616,7 +616,7 @@ def test_two_authorizations_are_nobody(app: App) -> None:
             assert browser("GET", TIMERS, authorization=text, cookies=cookies).status == 401, text
 
 
-def test_two_session_cookies_are_nobody(app: App) -> None:
+def test_two_session_cookies_are_refused(app: App) -> None:
     browser, _ = app.signed_in()
     attacker, _ = app.signed_in()
     own, planted = (f"{SESSION_COOKIE}={one.cookies[SESSION_COOKIE]}" for one in (browser, attacker))
@@ -630,18 +630,18 @@ def test_two_session_cookies_are_nobody(app: App) -> None:
         assert browser("GET", ME, cookies=cookies).status == 401, cookies
 
 
-def test_a_cookie_of_a_similar_name_is_no_session(app: App) -> None:
+def test_a_cookie_with_a_similar_name_is_ignored(app: App) -> None:
     browser, _ = app.signed_in()
     session = browser.cookies[SESSION_COOKIE]
     for name in ("issue-timer", "__Secure-issue-timer", SESSION_COOKIE.lower(), f" a{SESSION_COOKIE}"):
         assert browser("GET", ME, cookies=[f"{name}={session}"]).status == 401, name
 
 
-def test_the_header_counts_and_not_the_cookie_beside_it(app: App) -> None:
+def test_a_header_takes_precedence_over_the_cookie(app: App) -> None:
     browser, _ = app.signed_in()
     other, bob = app.signed_in()
     token = app.token(other)
-    # Sent by a program on purpose, so that no forgery is possible; nor does it lend anything to the cookie.
+    # A program sends the header on purpose, so that no forgery is possible; it gives the cookie no rights.
     assert browser("GET", ME, authorization=f"Token {token}").json()["id"] == bob.id
     assert browser("POST", START, {}, authorization=f"Token {token}", origin=EVIL).json()["user"] == bob.id
     for bad in ("Token nothing", "Bearer a.b.c", "Token", "Basic YTpi", "Token  ", "Negotiate"):
@@ -649,7 +649,7 @@ def test_the_header_counts_and_not_the_cookie_beside_it(app: App) -> None:
         assert browser("POST", START, {}, authorization=bad, origin=EVIL).status == 401, bad
 
 
-def test_an_empty_header_does_not_switch_the_check_of_the_origin_off(app: App) -> None:
+def test_an_empty_header_does_not_disable_the_check_of_the_origin(app: App) -> None:
     browser, ann = app.signed_in()
     for empty in (" ", "\t", "  "):
         forged = browser("POST", START, {}, authorization=empty, origin=EVIL, sec_fetch_site="cross-site")
@@ -657,24 +657,24 @@ def test_an_empty_header_does_not_switch_the_check_of_the_origin_off(app: App) -
     assert app.timers_of(ann) == []
 
 
-def test_a_token_is_no_cookie(app: App) -> None:
+def test_a_token_in_a_cookie_is_refused(app: App) -> None:
     browser, _ = app.signed_in()
     token = app.token(browser)
     assert browser("GET", ME, cookies=[f"{SESSION_COOKIE}={token}"]).status == 401
 
 
-def test_what_a_sign_in_keeps_is_no_session_and_the_other_way_round(app: App) -> None:
+def test_sign_in_cookies_and_sessions_are_not_interchangeable(app: App) -> None:
     browser, ann = app.signed_in()
     session = browser.cookies[SESSION_COOKIE]
     begun = app.browser()
     back = app.leave_for_github(begun, ann)
     sealed = begun.cookies[SIGN_IN_COOKIE]
-    assert_nobody(app, sealed)
+    assert_invalid_session(app, sealed)
     assert_refused(begun("GET", back, cookies=[f"{SIGN_IN_COOKIE}={session}"]), begun)
 
 
 @pytest.mark.parametrize("path", [ME, TIMERS])
-def test_an_embedding_sites_session_is_good_there_alone(app: App, path: str) -> None:
+def test_a_session_of_an_embedding_site_is_valid_only_there(app: App, path: str) -> None:
     session, ann = app.embedded()
     ask = app.caller(session, "Bearer")
     assert ask("GET", path, origin=EMBEDDER).status == 200
@@ -684,7 +684,7 @@ def test_an_embedding_sites_session_is_good_there_alone(app: App, path: str) -> 
         {"origin": "null"},
         {"origin": EVIL},
         {"origin": ORIGIN},
-        # Also allowed, and another one.
+        # Another site that is allowed, too.
         {"origin": "https://other.example.org"},
         {"origin": f"{EMBEDDER}, {EVIL}"},
         {"referer": EMBEDDER},
@@ -723,9 +723,9 @@ def test_an_embedding_sites_session_is_good_there_alone(app: App, path: str) -> 
         "/api/auth/ME/",
     ],
 )
-def test_no_spelling_of_a_path_gets_past_the_door(app: App, path: str) -> None:
+def test_no_spelling_of_a_path_bypasses_the_request_guard(app: App, path: str) -> None:
     browser, _ = app.signed_in()
-    # Somebody was here just before.
+    # The function has just served another caller.
     browser("GET", ME)
     browser("GET", TIMERS)
     for method in ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT"):
@@ -733,7 +733,7 @@ def test_no_spelling_of_a_path_gets_past_the_door(app: App, path: str) -> None:
         assert answer.status in {401, 404}, (method, answer)
 
 
-def test_the_webhook_takes_neither_sessions_nor_tokens(app: App, webhook: Client) -> None:
+def test_the_webhook_refuses_sessions_and_tokens(app: App, webhook: Client) -> None:
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for headers in (
@@ -751,7 +751,7 @@ def test_the_webhook_takes_neither_sessions_nor_tokens(app: App, webhook: Client
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_the_api_takes_no_signature_of_a_webhook(app: App, method: str, path: str) -> None:
+def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str) -> None:
     target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
     signature = sign(WEBHOOK_SECRET, b"{}")
     for headers in (
@@ -762,13 +762,13 @@ def test_the_api_takes_no_signature_of_a_webhook(app: App, method: str, path: st
         assert app.browser()(method, target, {}, **headers).status == 401, headers
 
 
-# ---------------------------------------------------------------------- what is left lying about
+# ---------------------------------------------------------------------- secrets in logs and errors
 
 
 def test_no_secret_is_logged(
     app: App, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the most talkative level that a deployment can have, and of the libraries all but AWS's answers."""
+    """At the most verbose log level, and of the libraries everything but AWS's responses."""
     caplog.set_level(logging.DEBUG)
     for name in ("botocore", "boto3"):
         caplog.set_level(logging.INFO, logger=name)
@@ -788,16 +788,16 @@ def test_no_secret_is_logged(
     known |= {text.removeprefix("Bearer ") for text in given if text}
     assert any(text.startswith("gho_") for text in known)
     lines = written.getvalue()
-    for message in ("Signed in", "A sign-in was refused", "GitHub refused a sign-in", "Delivery refused"):
+    for message in ("Signed in", "Refused a sign-in", "GitHub refused a sign-in", "Delivery refused"):
         assert f'"message":"{message}"' in lines
     lines += "".join(capsys.readouterr()) + caplog.text + "".join(str(vars(one)) for one in caplog.records)
     assert [text for text in known if text in lines or quote(text, safe="") in lines] == []
 
 
-def test_no_secret_is_shown_in_an_error(app: App) -> None:
+def test_errors_contain_no_secret(app: App) -> None:
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
-    (kept,) = app.people.tokens(app.session(browser).user_id)
+    (kept,) = app.tokens.of(app.session(browser).user_id)
     browser("DELETE", f"/api/auth/tokens/{kept.token_id}/")
     for text in (token, session[:-5], f"Basic {token}"):
         answer = app.caller(text)("GET", TIMERS)
@@ -816,7 +816,7 @@ def test_the_table_of_attacks_and_these_tests_are_the_same() -> None:
 
 
 def _through_cloudfront(headers: dict[str, str]) -> dict[str, str]:
-    """Return a viewer's headers as the distribution's function passes them on to the API."""
+    """Return a viewer's headers as the distribution's function passes them to the API."""
     config = template().resources["WebDistribution"]["Properties"]["DistributionConfig"]
     (api,) = (one for one in config["CacheBehaviors"] if one["TargetOriginId"] == "api")
     (association,) = api["FunctionAssociations"]
@@ -828,8 +828,8 @@ def _through_cloudfront(headers: dict[str, str]) -> dict[str, str]:
     return headers | {name: headers[source] for name, source in assigned}
 
 
-def assert_nobody(app: App, session: str) -> None:
-    """Check that a session is refused, wherever and however it is sent."""
+def assert_invalid_session(app: App, session: str) -> None:
+    """Check that both functions refuse a session, in a cookie and in a header."""
     browser = app.browser()
     for path in (ME, TIMERS):
         for answer in (
@@ -840,18 +840,18 @@ def assert_nobody(app: App, session: str) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def assert_somebody(app: App, session: str) -> None:
+def assert_valid_session(app: App, session: str) -> None:
     assert app.browser()("GET", ME, cookies=[f"{SESSION_COOKIE}={session}"]).status == 200
 
 
 def assert_refused(page: Answer, browser: Browser) -> None:
-    """Check that a callback ended with a page, and signed nobody in."""
+    """Check that a callback shows a page and signs nobody in."""
     assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
     assert SESSION_COOKIE not in browser.cookies
 
 
 def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
-    """Return what sends requests as somebody, by default as somebody new."""
+    """Return a client with the credentials of a person, by default a new one."""
     browser, who = app.signed_in(who)
     if credentials == "cookie":
         return browser
@@ -863,7 +863,7 @@ def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
 
 
 def _whole_life(app: App) -> set[str]:
-    """Have somebody do all there is to do, in good and in bad, and return the secrets of it."""
+    """Send every kind of request as a person, valid and invalid ones, and return the secrets in them."""
     known: set[str] = set()
     browser, ann = app.browser(), app.new_person()
     asked = _parameters(where(browser("GET", LOGIN)))
@@ -874,7 +874,7 @@ def _whole_life(app: App) -> set[str]:
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
-    # In bad: replayed, of somebody else, not approved, not taken by GitHub.
+    # Invalid ones: replayed, of another browser, cancelled, refused by GitHub.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)
@@ -907,7 +907,7 @@ def _whole_life(app: App) -> set[str]:
 
 @contextmanager
 def _debugging(logger: Logger, stream: io.StringIO) -> Iterator[None]:
-    """Have a function's logger write everything to a stream."""
+    """Make a function's logger write all levels to a stream."""
     handler = logger.registered_handler
     level, before = logger.log_level, handler.setStream(stream)  # type: ignore[attr-defined]
     logger.setLevel("DEBUG")
@@ -930,12 +930,12 @@ def _member(body: Any, name: str) -> str:
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims of a session, as anybody can read them."""
+    """Return the header and the claims of a session, which are not encrypted."""
     return jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
 
 
 def _sign(claims: dict[str, Any], key: bytes, header: dict[str, Any]) -> str:
-    """Return a token signed by HMAC-SHA-256, without a library's scruples."""
+    """Return a token signed by HMAC-SHA-256, without the checks of a library."""
     parts = ({"typ": "JWT", "alg": "HS256", **header}, claims)
     signed = ".".join(_encode(json.dumps(part).encode()) for part in parts)
     return f"{signed}.{_encode(hmac.digest(key, signed.encode(), 'sha256'))}"

@@ -1,4 +1,4 @@
-"""Asking for what has changed only: entity tags and 304 (RFC 9110, section 13.1.2)."""
+"""Conditional requests: entity tags and 304 (RFC 9110, section 13.1.2)."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def url(timer: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("actions", [[], ["pause"], ["pause", "resume"], ["stop"]])
-def test_while_nothing_changes_there_is_nothing_to_send(api: Api, clock: Clock, actions: list[str]) -> None:
+def test_an_unchanged_representation_is_a_304(api: Api, clock: Clock, actions: list[str]) -> None:
     timer = start(api.ann, 7)
     for action in actions:
         clock.advance(60)
@@ -77,18 +77,18 @@ def test_two_people_without_timers_have_different_tags(api: Api) -> None:
     assert ask(api.bob, tag).status == 200
 
 
-def test_what_was_selected_is_in_the_tag(api: Api) -> None:
+def test_the_tag_depends_on_the_filters(api: Api) -> None:
     for number in range(3):
         start(api.ann, number + 1)
     assert tag_of(api.ann, f"{LIST}?page_size=2") != tag_of(api.ann)
     assert tag_of(api.ann, f"{LIST}?github_issue_number=2") != tag_of(api.ann)
-    # The same timers, but links to other pages.
+    # The same timers, but other links.
     assert tag_of(api.ann, f"{LIST}?page_size=2&end_time__isnull=true") != tag_of(
         api.ann, f"{LIST}?page_size=2"
     )
 
 
-def test_the_host_that_was_asked_is_not_in_the_tag(api: Api) -> None:
+def test_the_tag_does_not_depend_on_the_host(api: Api) -> None:
     for number in range(3):
         start(api.ann, number + 1)
     target = f"{LIST}?page_size=2"
@@ -100,22 +100,22 @@ def test_the_host_that_was_asked_is_not_in_the_tag(api: Api) -> None:
 @pytest.mark.parametrize(
     "form", ["{}", " {} ", '"other", {}', '{},W/"x"', "*", " * ", '"a,b" , {}', "strong"]
 )
-def test_any_of_the_tags_will_do_compared_weakly(api: Api, form: str) -> None:
+def test_any_matching_tag_is_enough_compared_weakly(api: Api, form: str) -> None:
     tag = tag_of(api.ann)
     sent = tag.removeprefix("W/") if form == "strong" else form.format(tag)
     assert ask(api.ann, sent).status == 304
 
 
 @pytest.mark.parametrize("sent", ["", '"other"', 'W/"*"', '"*"', "x", "W/", '"', "W/*", "\x00é"])
-def test_other_tags_and_what_is_none_get_the_answer(api: Api, sent: str) -> None:
+def test_other_and_malformed_tags_get_the_representation(api: Api, sent: str) -> None:
     assert ask(api.ann, sent).status == 200
 
 
-def test_a_tag_without_its_quotes_is_none(api: Api) -> None:
+def test_a_tag_without_quotes_does_not_match(api: Api) -> None:
     assert ask(api.ann, tag_of(api.ann)[3:-1]).status == 200
 
 
-def test_a_tag_opens_nothing(api: Api) -> None:
+def test_a_tag_is_no_substitute_for_credentials(api: Api) -> None:
     timer = start(api.ann, 7)
     tag = tag_of(api.ann, url(timer))
     problem(ask(api.nobody, tag, url(timer)), 401)
@@ -125,19 +125,19 @@ def test_a_tag_opens_nothing(api: Api) -> None:
     problem(ask(api.ann, "*", url(timer)), 404)
 
 
-def test_changes_do_not_look_at_tags(api: Api) -> None:
+def test_changes_ignore_tags(api: Api) -> None:
     timer = start(api.ann, 7)
     answer = api.ann("POST", url(timer) + "pause/", if_none_match="*")
     assert (answer.status, answer.json()["status"]) == (200, "paused")
     assert "etag" not in answer.headers
 
 
-def test_the_header_is_no_parameter_of_the_query(api: Api) -> None:
+def test_the_header_is_not_a_query_parameter(api: Api) -> None:
     refused = problem(api.ann("GET", f"{LIST}?if_none_match=*"), 400)
     assert refused["errors"][0]["loc"] == ["query", "if_none_match"]
 
 
-def test_asking_again_reads_the_table_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conditional_request_reads_the_table_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     timer = start(api.ann, 7)
     tags = {target: tag_of(api.ann, target) for target in (LIST, url(timer))}
     calls: list[str] = []
@@ -151,7 +151,7 @@ def test_asking_again_reads_the_table_once(api: Api, monkeypatch: pytest.MonkeyP
     assert calls == ["Query", "GetItem"]
 
 
-def test_api_gateway_gets_the_304_in_its_format(api: Api) -> None:
+def test_a_304_has_the_format_of_api_gateway(api: Api) -> None:
     headers = {"authorization": f"Token {api.ann.token}", "if-none-match": "*"}
     answer = api.module.handler(request_event("GET", LIST, headers=headers), Context())
     assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)

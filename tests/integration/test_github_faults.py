@@ -17,7 +17,7 @@ from tests.support.network import Killed
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named
 from timer_core.github.api.transport import Response, Transport
-from timer_core.store.items import issue_pk
+from timer_core.store.keys import issue_pk
 from timer_core.store.table import Table
 
 # Who is killed has not counted anything yet.

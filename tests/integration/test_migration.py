@@ -23,7 +23,8 @@ from timer_core.domain.replay import Event
 from timer_core.domain.timers import Action, Status, Timer
 from timer_core.github.webhooks.messages import IssueEvent, to_json
 from timer_core.store.events import EventStore
-from timer_core.store.items import TIMER_SCHEMA_VERSION, issue_pk, timer_sk, user_pk
+from timer_core.store.items import TIMER_SCHEMA_VERSION
+from timer_core.store.keys import issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate
 from timer_core.store.queries import Filters
 from timer_core.store.table import RawItem, Table, Write

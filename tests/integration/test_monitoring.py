@@ -19,7 +19,8 @@ from tests.support.product import TOKEN, Message, ago, new_team, product
 from tests.support.template import ACCOUNT, STACK, template
 from timer_core.clock import now_ms
 from timer_core.observability import NAMESPACE
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import Person
+from timer_core.store.tokens import TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def github() -> Iterator[FakeGitHub]:
 def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
     """The metrics of functions to which about everything happens that can."""
     with redirect_stdout(StringIO()) as output, pytest.MonkeyPatch.context() as patch:
-        token = PeopleStore(shared_table).mint_token(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
+        token = TokenStore(shared_table).mint(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
         with loaded("timelogs.api", shared_table.name, STACK_NAME=STACK, WRITES_PER_MINUTE="1") as timelogs:
             api = Client(timelogs.handler, token)
             statuses = [api("POST", "/api/timelogs/start/").status for _ in range(5)]

@@ -1,4 +1,4 @@
-"""While DynamoDB fails, people are told so; what they ask for again is done once."""
+"""While DynamoDB fails, requests fail clearly, and a repeated request takes effect once."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.network import Network, lost_answer, lost_request, refusal, throttled
 
-# More would not fit into the ten seconds that a request may take: each waits for two at most.
+# More attempts, of up to two seconds each, would not fit into the ten seconds of a request.
 MOST_REQUESTS_IN_A_ROW = 9
 
 FAULTS = {
@@ -31,7 +31,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for, of a timer that is in some state before, and in which state it is afterwards."""
+    """A request about a timer in one state, and the state after it."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ def network(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 
 def prepared(api: Api, state: str) -> str:
-    """Return the id of a new timer in a state; without a state there is none."""
+    """Return the id of a new timer in a state; without a state, there is no timer."""
     if not state:
         return ""
     body = {"github_repo": "o/r", "github_issue_number": 7}
@@ -91,7 +91,7 @@ def assert_clear(answer: Answer, status: int) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
-def test_a_request_fails_clearly_and_is_done_once_when_it_is_repeated(
+def test_a_failed_request_can_be_repeated_and_takes_effect_once(
     api: Api, network: Network, request_: Request, fault: str
 ) -> None:
     timer_id = prepared(api, request_.before)
@@ -117,12 +117,12 @@ def test_a_request_fails_clearly_and_is_done_once_when_it_is_repeated(
 
 
 @pytest.mark.parametrize("fault", ["throttled", "internal-error", "out-of-reach"])
-def test_health_says_that_it_cannot_tell(api: Api, network: Network, fault: str) -> None:
+def test_health_fails_clearly(api: Api, network: Network, fault: str) -> None:
     network.every_request, status = FAULTS[fault]
     assert_clear(api.nobody("GET", "/api/health/"), status)
 
 
-def test_the_log_has_the_error_under_the_id_that_the_answer_names(
+def test_the_log_has_the_error_under_the_id_in_the_response(
     api: Api, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     network.every_request = lost_request
@@ -134,7 +134,7 @@ def test_the_log_has_the_error_under_the_id_that_the_answer_names(
 
 
 class TestClocks:
-    """Machines' clocks are set right now and then, by steps; no time gets lost or is counted twice."""
+    """Clocks of machines are corrected in steps; no time is lost or counted twice."""
 
     HOUR = 3_600
 
@@ -154,7 +154,7 @@ class TestClocks:
         return ask
 
     @pytest.mark.parametrize("last", ["pause", "stop"])
-    def test_back_by_an_hour_counts_nothing_rather_than_less(
+    def test_a_clock_set_back_by_an_hour_never_counts_negative_time(
         self, ask: Callable[[str], dict[str, Any]], clock: Clock, last: str
     ) -> None:
         started = ask("start")
@@ -175,7 +175,7 @@ class TestClocks:
         stopped = ask("stop")
         assert (stopped["active_duration"], stopped["paused_duration"]) == (660, 0)
 
-    def test_forward_and_back_again_is_no_time_beyond_what_was_recorded(
+    def test_a_clock_set_forward_and_back_counts_only_recorded_time(
         self, ask: Callable[[str], dict[str, Any]], clock: Clock
     ) -> None:
         ask("start")
@@ -185,7 +185,7 @@ class TestClocks:
         clock.advance(-self.HOUR)
         ask("resume")
         clock.advance(60)
-        # The clock has yet to come to where the pause was recorded.
+        # The clock has not yet reached the time of the recorded pause.
         assert ask("stop")["active_duration"] == self.HOUR + 60
 
     def test_a_list_shows_no_negative_time(

@@ -11,8 +11,9 @@ from tests.support.app import App
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from timer_core.clock import now_ms
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import Person
 from timer_core.store.table import Table
+from timer_core.store.tokens import TokenStore
 
 COLD_STARTS = 8
 
@@ -20,7 +21,7 @@ COLD_STARTS = 8
 def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
-    token = PeopleStore(shared_table).mint_token(new_person(), name="test", now_ms=now_ms())[1]
+    token = TokenStore(shared_table).mint(new_person(), name="test", now_ms=now_ms())[1]
     body = {"github_repo": "octocat/hello-world", "github_issue_number": 7}
     with ExitStack() as stack:
         cold = [

@@ -1,4 +1,4 @@
-"""Signing in with GitHub, on a fake GitHub that really checks codes, PKCE and credentials."""
+"""Signing in, on a fake GitHub that checks codes, PKCE and credentials."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DAY = 86_400
 
 
 class TestFlow:
-    def test_who_signs_in_is_registered_and_has_a_session(self, app: App) -> None:
+    def test_signing_in_registers_a_person_and_begins_a_session(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         answer = app.sign_in(browser, ann, "?next=/history")
         assert where(answer) == f"{ORIGIN}/history"
@@ -52,7 +52,7 @@ class TestFlow:
         assert browser("POST", "/api/timelogs/start/", {}).status == 201
         assert [timer["user"] for timer in browser("GET", TIMERS).json()["results"]] == [ann.id]
 
-    def test_github_is_asked_for_nothing_but_the_account(self, app: App) -> None:
+    def test_github_is_asked_for_the_account_only(self, app: App) -> None:
         address = urlsplit(where(app.browser()("GET", LOGIN)))
         asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         assert (
@@ -79,24 +79,24 @@ class TestFlow:
     @pytest.mark.parametrize(
         ("query", "path"), [("", "/"), ("?next=/a/b%3Fc=d%26e%23f", "/a/b?c=d&e#f"), ("?next=", "/")]
     )
-    def test_the_way_leads_back_to_where_it_began(self, app: App, query: str, path: str) -> None:
+    def test_a_sign_in_redirects_back_to_where_it_began(self, app: App, query: str, path: str) -> None:
         answer = app.sign_in(app.browser(), app.new_person(), query)
         assert where(answer) == ORIGIN + path
 
-    def test_the_session_is_in_a_cookie_for_this_host_and_not_for_scripts(self, app: App) -> None:
+    def test_the_session_cookie_is_for_this_host_and_hidden_from_scripts(self, app: App) -> None:
         browser, _ = app.signed_in()
         session = next(header for header in browser.set_cookies if header.startswith(SESSION_COOKIE + "="))
         assert session.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
         assert browser.cookies.keys() == {SESSION_COOKIE}
 
-    def test_what_was_begun_is_kept_in_such_a_cookie_too(self, app: App) -> None:
+    def test_the_sign_in_cookie_is_for_this_host_and_hidden_from_scripts(self, app: App) -> None:
         browser = app.browser()
         browser("GET", LOGIN)
         (header,) = browser.set_cookies
         assert header.startswith(SIGN_IN_COOKIE + "=")
         assert header.split("; ")[1:] == ["Path=/", "Max-Age=600", "Secure", "HttpOnly", "SameSite=Lax"]
 
-    def test_nobody_keeps_the_answers(self, app: App) -> None:
+    def test_responses_are_not_cached(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         for answer in (browser("GET", LOGIN), app.sign_in(browser, ann), browser("GET", ME)):
             assert answer.headers["cache-control"] == "no-store"
@@ -110,7 +110,7 @@ class TestFlow:
 
 
 class TestAccount:
-    def test_who_has_another_login_now_is_still_the_same(self, app: App) -> None:
+    def test_a_new_login_keeps_the_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         timer = browser("POST", "/api/timelogs/start/", {}).json()["id"]
         created = browser("GET", ME).json()["created"]
@@ -121,7 +121,7 @@ class TestAccount:
         assert (me["id"], me["login"], me["created"]) == (ann.id, ann.login, created)
         assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
 
-    def test_a_login_that_somebody_else_has_now_is_somebody_else(self, app: App) -> None:
+    def test_a_reused_login_is_a_different_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("POST", "/api/timelogs/start/", {})
         login, ann.login = ann.login, f"renamed-{ann.id}"
@@ -143,24 +143,24 @@ class TestAccount:
             seen.append((me["name"], me["avatar_url"]))
         assert seen == [("Ann", "https://a.example/1"), ("", "")]
 
-    def test_only_what_is_shown_is_stored(self, app: App) -> None:
+    def test_only_public_attributes_of_the_account_are_stored(self, app: App) -> None:
         _, ann = app.signed_in()
         (profile,) = app.items(str(ann.id))
         assert profile.keys() == {"pk", "sk", "login", "name", "avatar_url", "created_ms"}
 
 
 class TestRefused:
-    def test_who_says_no_at_github_is_not_signed_in(self, app: App) -> None:
+    def test_cancelling_at_github_signs_nobody_in(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         page = browser("GET", app.leave_for_github(browser, ann, approve=False))
         assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
-        assert "you said no" in page.body
+        assert "you cancelled" in page.body
         assert browser.cookies == {}
         assert app.items(str(ann.id)) == []
 
     @pytest.mark.parametrize("path", ["POST /login/oauth/access_token", "GET /user"])
     @pytest.mark.parametrize("fault", [faults.lost_answer, lambda path: faults.status(502, path=path)])
-    def test_if_github_is_down_a_page_says_so(
+    def test_an_outage_of_github_is_shown_on_a_page(
         self, app: App, path: str, fault: Callable[..., faults.Fault]
     ) -> None:
         browser, ann = app.browser(), app.new_person()
@@ -168,7 +168,7 @@ class TestRefused:
         app.github.faults.append(fault(path=path))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
-        assert "GitHub does not answer" in page.body
+        assert "GitHub does not respond" in page.body
         assert browser.cookies == {}
         assert app.sign_in(browser, ann).status == 302
 
@@ -189,9 +189,7 @@ class TestRefused:
             {"avatar_url": 7},
         ],
     )
-    def test_if_github_does_not_say_who_it_is_a_page_says_so(
-        self, app: App, members: dict[str, object]
-    ) -> None:
+    def test_an_incomplete_account_is_refused_with_a_page(self, app: App, members: dict[str, object]) -> None:
         browser, ann = app.browser(), app.new_person()
         back = app.leave_for_github(browser, ann)
         app.github.faults.append(_changed("GET /user", **members))
@@ -200,13 +198,13 @@ class TestRefused:
         assert (browser.cookies, app.items(str(ann.id))) == ({}, [])
 
     @pytest.mark.parametrize("body", [None, [], [1], "ann", 7, {}])
-    def test_an_answer_that_is_no_account_is_such_a_page_too(self, app: App, body: Any) -> None:
+    def test_a_response_without_an_account_is_refused_with_a_page(self, app: App, body: Any) -> None:
         browser = app.browser()
         back = app.leave_for_github(browser, app.new_person())
         app.github.faults.append(_answered("GET /user", body))
         assert (browser("GET", back).status, browser.cookies) == (502, {})
 
-    def test_what_goes_wrong_on_our_side_is_a_page_too(self, app: App) -> None:
+    def test_an_internal_error_is_shown_on_a_page(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         back = app.leave_for_github(browser, ann)
         network = Network(app.auth.table.connection)
@@ -216,17 +214,17 @@ class TestRefused:
         finally:
             network.close()
         assert (page.status, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
-        assert re.search(r"Something went wrong on our side\. It is logged as [0-9a-f-]{36}\.", page.body)
+        assert re.search(r"An internal error occurred\. It is logged as [0-9a-f-]{36}\.", page.body)
         assert "AccessDenied" not in page.body
         assert_is_locked_down(page)
 
     @pytest.mark.parametrize("query", [f"next=/{'a' * 600}", f"origin={'a' * 301}"])
-    def test_an_address_that_nobody_gave_out_is_a_page_too(self, app: App, query: str) -> None:
+    def test_an_invalid_sign_in_url_is_refused_with_a_page(self, app: App, query: str) -> None:
         page = app.browser()("GET", f"{LOGIN}?{query}")
         assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
         assert_is_locked_down(page)
 
-    def test_a_callback_of_before_leaves_the_sign_in_alone_that_was_begun_since(self, app: App) -> None:
+    def test_an_older_callback_keeps_the_newer_sign_in(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         first = app.leave_for_github(browser, ann)
         second = app.leave_for_github(browser, ann)
@@ -234,13 +232,13 @@ class TestRefused:
         assert browser("GET", second).status == 302
         assert browser("GET", ME).json()["id"] == ann.id
 
-    def test_a_rate_limit_of_githubs_is_such_a_page_too(self, app: App) -> None:
+    def test_a_rate_limit_of_github_is_shown_on_a_page(self, app: App) -> None:
         browser = app.browser()
         back = app.leave_for_github(browser, app.new_person())
         app.github.faults.append(faults.secondary_limit(60, path="GET /user"))
         assert browser("GET", back).status == 502
 
-    def test_without_credentials_for_github_a_page_says_so(
+    def test_missing_oauth_credentials_are_shown_on_a_page(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
         with open_app(shared_table, github) as app:
@@ -248,11 +246,11 @@ class TestRefused:
             browser, asked = app.browser(), len(github.requests)
             page = browser("GET", LOGIN)
             assert (page.status, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
-            assert "has not connected it with GitHub" in page.body
+            assert "has not connected it to GitHub" in page.body
             assert browser.cookies == {}
             assert len(github.requests) == asked
 
-    def test_credentials_that_github_does_not_take_sign_nobody_in(
+    def test_oauth_credentials_that_github_refuses_sign_nobody_in(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
         with open_app(shared_table, github) as app:
@@ -265,30 +263,30 @@ class TestRefused:
 
 @pytest.fixture
 def club(shared_table: Table, github: FakeGitHub) -> Iterator[App]:
-    """Two organizations are allowed; of the first nobody is a member."""
+    """An app that allows two organizations; the first has no members."""
     with open_app(shared_table, github, ALLOWED_ORGS="first-org, octo-org") as app:
         yield app
 
 
 class TestOrganizations:
-    def test_a_member_of_one_of_them_is_welcome(self, club: App) -> None:
+    def test_a_member_of_an_allowed_organization_signs_in(self, club: App) -> None:
         ann = club.new_person()
         club.github.new_organization("octo-org", {ann: "member"})
         browser, _ = club.signed_in(ann)
         assert browser("GET", ME).json()["id"] == ann.id
 
-    def test_anybody_else_gets_a_page_and_nothing_is_stored(self, club: App) -> None:
+    def test_other_people_are_refused_and_not_stored(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         club.github.new_organization("other-org", {bob: "admin"})
-        assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
+        assert_refused_account(club, browser, club.sign_in(browser, bob), bob.id)
 
-    def test_who_has_not_accepted_the_invitation_is_no_member(self, club: App) -> None:
+    def test_a_pending_invitation_is_not_a_membership(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         club.github.new_organization("octo-org", {bob: "member"})
         club.github.faults.append(_changed("GET /user/memberships/orgs/octo-org", state="pending"))
-        assert_turned_away(club, browser, club.sign_in(browser, bob), bob.id)
+        assert_refused_account(club, browser, club.sign_in(browser, bob), bob.id)
 
-    def test_a_former_member_is_turned_away_from_everywhere_and_told_the_truth(self, club: App) -> None:
+    def test_a_former_member_is_refused_and_loses_all_access(self, club: App) -> None:
         ann = club.new_person()
         members = club.github.new_organization("octo-org", {ann: "member"}).members
         browser, _ = club.signed_in(ann)
@@ -300,27 +298,27 @@ class TestOrganizations:
         page = club.sign_in(club.browser(), ann)
         assert page.status == 403
         assert "Nothing was stored" not in page.body
-        assert "Your account and your timers are stored still" in page.body
+        assert "Your account and your timers are still stored" in page.body
         club.cool()
         assert browser("GET", ME).status == 401
         assert club.caller(token)("GET", TIMERS).status == 401
         assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
         assert len(club.timers_of(ann)) == 1
 
-    def test_if_github_does_not_tell_nobody_is_let_in(self, club: App) -> None:
+    def test_without_a_response_about_the_membership_nobody_signs_in(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         back = club.leave_for_github(browser, bob)
         club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
         assert browser("GET", back).status == 502
         assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
 
-    def test_github_is_asked_for_no_more_than_the_memberships(self, club: App) -> None:
+    def test_the_only_requested_scope_is_that_of_memberships(self, club: App) -> None:
         address = urlsplit(where(club.browser()("GET", LOGIN)))
         assert parse_qs(address.query)["scope"] == ["read:org"]
 
 
 class TestPopup:
-    def test_a_popup_gets_a_page_that_hands_the_session_over(self, app: App) -> None:
+    def test_a_popup_gets_a_page_that_passes_the_session_on(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         page = app.sign_in(browser, ann, f"?origin={EMBEDDER}")
         assert page.status == 200
@@ -333,22 +331,22 @@ class TestPopup:
         me = app.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
         assert (me["id"], me["session"]["origin"]) == (ann.id, EMBEDDER)
 
-    def test_its_page_runs_nothing_but_that_script(self, app: App) -> None:
+    def test_the_page_of_the_popup_runs_only_our_own_script(self, app: App) -> None:
         page = app.sign_in(app.browser(), app.new_person(), f"?origin={EMBEDDER}")
         assert_is_locked_down(page)
 
-    def test_a_popup_of_another_site_is_turned_away(self, app: App) -> None:
+    def test_a_popup_of_a_site_that_is_not_allowed_is_refused(self, app: App) -> None:
         browser = app.browser()
         page = browser("GET", f"{LOGIN}?origin=https://evil.example")
         assert (page.status, browser.cookies) == (403, {})
         assert_is_locked_down(page)
 
-    def test_its_session_is_good_at_both_functions(self, app: App) -> None:
+    def test_both_functions_accept_the_session_of_a_popup(self, app: App) -> None:
         session, ann = app.embedded()
         caller = app.caller(session, "Bearer")
         assert caller("POST", "/api/timelogs/start/", {}, origin=EMBEDDER).json()["user"] == ann.id
 
-    def test_its_session_is_renewed_when_asked(self, app: App) -> None:
+    def test_the_session_of_a_popup_is_renewed_on_request(self, app: App) -> None:
         session, ann = app.embedded()
         app.clock.advance(3_000)
         answer = app.caller(session, "Bearer")("POST", "/api/auth/session/", origin=EMBEDDER)
@@ -358,7 +356,7 @@ class TestPopup:
         renewed = app.caller(answer.json()["session"], "Bearer")
         assert renewed("GET", ME, origin=EMBEDDER).json()["id"] == ann.id
 
-    def test_its_session_is_not_renewed_unasked(self, app: App) -> None:
+    def test_the_session_of_a_popup_is_not_renewed_automatically(self, app: App) -> None:
         session, _ = app.embedded()
         app.clock.advance(3_000)
         browser = app.browser()
@@ -368,9 +366,7 @@ class TestPopup:
 
 class TestRenewal:
     @pytest.mark.parametrize("path", [ME, TIMERS])
-    def test_a_session_is_renewed_after_a_quarter_of_an_hour_and_not_before(
-        self, app: App, path: str
-    ) -> None:
+    def test_a_session_is_renewed_after_15_minutes_and_not_before(self, app: App, path: str) -> None:
         browser, _ = app.signed_in()
         app.clock.advance(899)
         browser("GET", path)
@@ -384,7 +380,7 @@ class TestRenewal:
         assert after.session_id == before.session_id
         assert after.expires_s == before.expires_s + 900
 
-    def test_thirty_days_after_signing_in_a_session_ends_however_often_it_was_renewed(self, app: App) -> None:
+    def test_a_renewed_session_ends_thirty_days_after_the_sign_in(self, app: App) -> None:
         browser, _ = app.signed_in()
         session = app.session(browser)
         end_s = session.ends_s
@@ -399,37 +395,37 @@ class TestRenewal:
         app.clock.ms = end_s * 1000
         assert browser("GET", ME).status == 401
 
-    def test_who_does_not_come_back_within_an_hour_signs_in_again(self, app: App) -> None:
+    def test_a_session_without_requests_expires_after_an_hour(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.clock.ms = app.clock.ms // 1000 * 1000 + 3_599_999
         assert app.session(browser)
         app.clock.advance(0.001)
         assert browser("GET", ME).status == 401
 
-    def test_a_session_in_a_cookie_is_not_for_scripts_to_renew(self, app: App) -> None:
+    def test_scripts_cannot_renew_a_session_in_a_cookie(self, app: App) -> None:
         browser, _ = app.signed_in()
         assert browser("POST", "/api/auth/session/").status == 403
 
-    def test_a_token_is_not_renewed(self, app: App) -> None:
+    def test_a_token_cannot_be_renewed(self, app: App) -> None:
         browser, _ = app.signed_in()
         assert app.caller(app.token(browser))("POST", "/api/auth/session/").status == 403
 
 
 class TestSigningOut:
-    def test_who_signs_out_has_no_session_any_more(self, app: App) -> None:
+    def test_signing_out_ends_the_session(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         assert browser("POST", "/api/auth/logout/").status == 204
         assert browser.cookies == {}
         assert browser("GET", ME, cookies=kept).status == 401
 
-    def test_signing_out_leaves_other_browsers_alone(self, app: App) -> None:
+    def test_signing_out_keeps_the_sessions_of_other_browsers(self, app: App) -> None:
         browser, ann = app.signed_in()
         other, _ = app.signed_in(ann)
         browser("POST", "/api/auth/logout/")
         assert other("GET", ME).status == 200
 
-    def test_a_session_that_was_renewed_ends_with_it(self, app: App) -> None:
+    def test_signing_out_ends_earlier_tokens_of_a_renewed_session(self, app: App) -> None:
         browser, _ = app.signed_in()
         first = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         app.clock.advance(1_000)
@@ -437,7 +433,7 @@ class TestSigningOut:
         browser("POST", "/api/auth/logout/")
         assert browser("GET", ME, cookies=first).status == 401
 
-    def test_signing_out_does_not_renew(self, app: App) -> None:
+    def test_signing_out_does_not_renew_the_session(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.clock.advance(1_000)
         browser("POST", "/api/auth/logout/")
@@ -455,7 +451,7 @@ class TestSigningOut:
         assert other("GET", TIMERS).status == 401
         assert app.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
 
-    def test_who_signs_in_just_after_that_is_signed_in(self, app: App) -> None:
+    def test_a_sign_in_just_after_signing_out_everywhere_is_valid(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.clock.ms = app.clock.ms // 1000 * 1000 + 1_500
         browser("POST", "/api/auth/logout/", {"everywhere": True})
@@ -465,7 +461,9 @@ class TestSigningOut:
         assert [again("GET", path).status for path in (ME, TIMERS)] == [200, 200]
 
     @pytest.mark.parametrize("everywhere", [False, True])
-    def test_a_warm_function_takes_a_session_for_a_minute_more(self, app: App, everywhere: bool) -> None:
+    def test_a_warm_function_accepts_an_ended_session_for_at_most_a_minute(
+        self, app: App, everywhere: bool
+    ) -> None:
         browser, _ = app.signed_in()
         app.clock.advance(1)
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
@@ -478,7 +476,7 @@ class TestSigningOut:
         app.clock.advance(0.001)
         assert browser("GET", TIMERS, cookies=kept).status == 401
 
-    def test_signing_out_everywhere_leaves_tokens_alone(self, app: App) -> None:
+    def test_signing_out_everywhere_keeps_tokens(self, app: App) -> None:
         browser, _ = app.signed_in()
         token = app.token(browser)
         app.clock.advance(1)
@@ -486,7 +484,7 @@ class TestSigningOut:
         app.cool()
         assert app.caller(token)("GET", ME).status == 200
 
-    def test_what_was_ended_is_remembered_for_as_long_as_it_would_have_gone_on(self, app: App) -> None:
+    def test_an_ended_session_is_stored_until_it_would_have_expired(self, app: App) -> None:
         ann = app.new_person()
         for _ in range(2):
             browser, _ = app.signed_in(ann)
@@ -504,7 +502,7 @@ class TestKeys:
         assert browser("GET", ME).status == 200
         assert browser("GET", TIMERS).status == 200
 
-    def test_a_session_goes_on_with_the_new_key(self, app: App) -> None:
+    def test_a_renewal_signs_a_session_with_the_new_key(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.sign_with("n" * 64, previous=KEY)
         app.cool()
@@ -514,14 +512,14 @@ class TestKeys:
         app.cool()
         assert browser("GET", ME).status == 200
 
-    def test_when_the_previous_key_is_emptied_its_sessions_are_over(self, app: App) -> None:
+    def test_removing_the_previous_key_ends_its_sessions(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.sign_with("n" * 64)
         app.cool()
         assert browser("GET", ME).status == 401
 
     def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, app: App) -> None:
-        """However many wrong sessions come, and use up the looks at the keys that are stored."""
+        """Even if forged sessions have used up the refreshes of the keys."""
         old, ann = app.signed_in()
         old("GET", TIMERS)
         read_before = request_guard.sessions()
@@ -530,21 +528,21 @@ class TestKeys:
         new, _ = app.signed_in(ann)
         assert _key_id(new) == _key_id(old)
         with pytest.MonkeyPatch.context() as patch:
-            # One function has begun anew, and the other has not.
+            # One function has a cold start, and the other has not.
             patch.setattr(request_guard, "sessions", lambda: read_before)
             app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
-        # By the time that it signs, the other has read it too.
+        # When it signs with the key, the other has read it, too.
         app.clock.advance(361)
         app.seconds.now += 361
         later, _ = app.signed_in(ann)
         assert _key_id(later) != _key_id(old)
         assert later("GET", TIMERS).status == 200
 
-    def test_whether_a_key_is_ours_is_not_known_while_the_keys_cannot_be_read(self, app: App) -> None:
-        """A widget that hears 401 forgets its session."""
+    def test_unreadable_keys_are_an_internal_error_and_no_401(self, app: App) -> None:
+        """The widget discards its session at a 401."""
         browser, _ = app.signed_in()
         unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
         client = boto3.client("secretsmanager")
@@ -558,7 +556,7 @@ class TestKeys:
         app.seconds.now += 10
         assert [ask("GET", TIMERS).status for _ in range(3)] == [401] * 3
 
-    def test_a_key_that_replaced_one_that_had_leaked_works_at_once(
+    def test_a_key_that_replaces_a_leaked_one_is_valid_at_once(
         self, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         old, ann = app.signed_in()
@@ -567,7 +565,7 @@ class TestKeys:
         app.sign_with("n" * 64)
         app.cool()
         new, _ = app.signed_in(ann)
-        # One function has begun anew, and the other has not.
+        # One function has a cold start, and the other has not.
         monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
         app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
         assert new("GET", TIMERS).status == 200
@@ -580,11 +578,11 @@ class TestRotation:
     @pytest.fixture
     def stack(self, app: App) -> DeployedStack:
         stack = DeployedStack(boto3.Session(), "issue-timer-test")
-        # Instead of what CloudFormation knows.
+        # In place of the outputs in CloudFormation.
         stack.resources = {"SessionSecret": app.secret_arn}
         return stack
 
-    def test_nobody_is_signed_out(
+    def test_a_rotation_signs_nobody_out(
         self, app: App, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         browser, _ = app.signed_in()
@@ -600,7 +598,7 @@ class TestRotation:
         app.cool()
         assert browser("GET", ME).status == 200
 
-    def test_a_session_of_the_key_before_is_over_when_that_is_ended(
+    def test_finishing_a_rotation_ends_sessions_of_the_previous_key(
         self, app: App, stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         browser, _ = app.signed_in()
@@ -611,7 +609,7 @@ class TestRotation:
         assert browser("GET", ME).status == 401
 
     @pytest.mark.parametrize("again", [session_key.rotate, session_key.finish])
-    def test_for_two_hours_nothing_takes_the_key_before_away(
+    def test_a_rotation_cannot_be_finished_within_two_hours(
         self,
         app: App,
         stack: DeployedStack,
@@ -630,7 +628,7 @@ class TestRotation:
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         again(stack)
 
-    def test_a_key_that_has_leaked_is_worth_nothing_any_more(self, app: App, stack: DeployedStack) -> None:
+    def test_replacing_a_leaked_key_ends_all_sessions(self, app: App, stack: DeployedStack) -> None:
         browser, ann = app.signed_in()
         session_key.rotate(stack)
         session_key.replace(stack)
@@ -640,14 +638,14 @@ class TestRotation:
 
 
 class TestReads:
-    """An authenticated request costs at most one read more, and none while its function is warm."""
+    """An authenticated request costs at most one more read, and none if its credentials are cached."""
 
     @pytest.mark.parametrize("credentials", ["token", "cookie", "embedded"])
     def test_authenticating_is_one_read_when_cold_and_none_when_warm(
         self, app: App, credentials: str
     ) -> None:
         ask = self._ask(app, credentials)
-        # So that the token has been used today already.
+        # The token has been used today.
         ask()
         app.cool()
         network = Network(app.timelogs.table.connection)
@@ -660,7 +658,7 @@ class TestReads:
             network.close()
         assert (cold, warm) == (["GetItem", "Query"], ["Query"])
 
-    def test_the_first_use_of_a_token_on_a_day_is_noted_while_it_is_answered(self, app: App) -> None:
+    def test_the_use_of_a_token_is_written_during_its_request(self, app: App) -> None:
         ask = self._ask(app, "token")
         network, is_answered = Network(app.timelogs.table.connection), threading.Event()
 
@@ -678,7 +676,7 @@ class TestReads:
             network.close()
         assert sorted(network.requests) == ["GetItem", "Query", "UpdateItem"]
 
-    def test_it_is_noted_also_where_the_token_may_not_do_what_it_is_used_for(self, app: App) -> None:
+    def test_the_use_of_a_token_is_written_even_if_it_is_forbidden(self, app: App) -> None:
         browser, _ = app.signed_in()
         caller = app.caller(app.token(browser, scope="read"))
         network, noted = Network(app.timelogs.table.connection), []
@@ -698,7 +696,7 @@ class TestReads:
         finally:
             network.close()
 
-    def test_if_that_cannot_be_noted_the_request_is_answered_and_it_is_logged(self, app: App) -> None:
+    def test_a_failed_write_of_the_use_is_logged_and_does_not_fail_the_request(self, app: App) -> None:
         ask, written = self._ask(app, "token"), io.StringIO()
         handler = app.timelogs.logger.registered_handler
         before, network = handler.setStream(written), Network(app.timelogs.table.connection)
@@ -708,8 +706,8 @@ class TestReads:
         finally:
             network.close()
             handler.setStream(before)
-        assert "The use of a token could not be noted" in written.getvalue()
-        # The next function that does not know the token tries again.
+        assert "Failed to write the use of a token" in written.getvalue()
+        # The next function without the token in its cache tries again.
         app.cool()
         network = Network(app.timelogs.table.connection)
         try:
@@ -718,7 +716,7 @@ class TestReads:
             network.close()
         assert "UpdateItem" in network.requests
 
-    def test_what_is_no_token_and_no_session_is_refused_without_a_read(self, app: App) -> None:
+    def test_malformed_credentials_are_refused_without_a_read(self, app: App) -> None:
         network = Network(app.timelogs.table.connection)
         try:
             for text in ("itt_" + "0" * 38, "a.b.c", "nothing"):
@@ -738,7 +736,7 @@ class TestReads:
         return lambda: embedded("GET", TIMERS, origin=EMBEDDER)
 
 
-def assert_turned_away(app: App, browser: Browser, page: Answer, user_id: int) -> None:
+def assert_refused_account(app: App, browser: Browser, page: Answer, user_id: int) -> None:
     assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
     assert "Nothing was stored about you" in page.body
     assert browser.cookies == {}
@@ -746,13 +744,13 @@ def assert_turned_away(app: App, browser: Browser, page: Answer, user_id: int) -
 
 
 @pytest.mark.parametrize("path", ["/api/auth/session/", "/api/auth/me/", "/api/timelogs/start/"])
-def test_a_browser_that_asks_first_is_answered_whoever_is_there(app: App, path: str) -> None:
-    """A route for every method, and one for every path, get what API Gateway would else answer itself."""
+def test_a_preflight_is_answered_without_credentials(app: App, path: str) -> None:
+    """API Gateway passes preflights on to routes for any method or any path."""
     assert app.browser()("OPTIONS", path).status == 204
 
 
 def assert_is_locked_down(page: Answer) -> None:
-    """Check that a page runs and shows nothing but our own files, and goes into no frame."""
+    """Check that a page loads only our own files, and cannot be framed."""
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
@@ -774,12 +772,12 @@ def _key_id(browser: Browser) -> str:
 
 
 def _answered(path: str, body: Any) -> faults.Fault:
-    """Have GitHub's next answer be something else."""
+    """Return a fault that replaces the body of GitHub's next response."""
     return faults.Fault(lambda _request, carry_out: replace(carry_out(), body=body), path)
 
 
 def _changed(path: str, **members: object) -> faults.Fault:
-    """Have GitHub's next answer say something else."""
+    """Return a fault that changes members of GitHub's next response."""
 
     def answer(_request: Request, carry_out: Callable[[], GitHubAnswer]) -> GitHubAnswer:
         true = carry_out()

@@ -1,27 +1,46 @@
-"""The API's description, its routes in the template, and the checked-in document are the same."""
+"""The checked-in OpenAPI document, the routes of the code and those of the template agree."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 from local_stack.http_api import routes_of
+from release.openapi_document import openapi_document
 from tests.integration.conftest import Api
 from tests.support.template import translated
-from timelogs import specification
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
-def test_the_checked_in_document_is_what_the_routes_say(api: Api) -> None:
+def test_the_checked_in_document_is_what_the_routes_generate() -> None:
     """If this fails, run `make openapi`."""
-    assert _DOCUMENT.read_text() == specification.document(api.module.app)
+    assert _DOCUMENT.read_text() == openapi_document()
+
+
+def test_the_api_serves_the_checked_in_document(api: Api) -> None:
+    assert api.nobody("GET", "/api/openapi.json").body == _DOCUMENT.read_text()
+
+
+def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functions() -> None:
+    program = (
+        "import sys; from timelogs import api\n"
+        "print(api._specification.cache_info().currsize, *sorted({'auth', 'webhook'} & sys.modules.keys()))"
+    )
+    environment = os.environ | {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.split() == ["0"]
 
 
 @cache
 def _routes() -> dict[str, str]:
-    """Return the logical id of each route's function by the route's key, as API Gateway is told of them."""
+    """Return the logical id of each route's function by the route's key in API Gateway."""
     return {
         route.key: re.findall(r"\$\{(\w+)\.Arn\}", route.integration["uri"]["Fn::Sub"])[0]
         for route in routes_of({"Resources": translated().resources}, "HttpApi")
@@ -38,7 +57,7 @@ def test_every_operation_has_a_route() -> None:
         for path, methods in json.loads(_DOCUMENT.read_text())["paths"].items()
         for method in methods
     }
-    # Pages, which nobody calls from a program, and the document itself.
+    # Not in the document: pages for browsers, and the document itself.
     others = {"GET /api/auth/login", "GET /api/auth/callback", "GET /api/openapi.json"}
     for_slashes = {"$default", "ANY /api/auth/{proxy+}", "POST /api/github-timer-webhook/{proxy+}"}
     assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
@@ -49,7 +68,7 @@ def test_no_route_ends_in_a_slash() -> None:
     assert [key for key in _routes() if key.endswith("/")] == []
 
 
-def test_what_is_called_with_a_slash_at_the_apis_own_host_gets_to_the_function_of_the_route() -> None:
+def test_a_path_with_a_slash_at_its_end_invokes_the_function_of_the_route() -> None:
     routes = _routes()
     greedy = {key.removesuffix("{proxy+}"): function for key, function in routes.items() if "+" in key}
     for key, function in routes.items():
@@ -64,7 +83,7 @@ def test_what_is_called_with_a_slash_at_the_apis_own_host_gets_to_the_function_o
         assert (taking or [routes["$default"]]) == [function], key
 
 
-def test_limits_are_of_routes_that_there_are() -> None:
+def test_route_settings_name_existing_routes() -> None:
     """API Gateway refuses others, and the whole deployment with it."""
     source = translated()
     (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()

@@ -15,11 +15,12 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import PendingDeletion
-from timer_core.store.items import OPEN_SHARDS
+from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.tokens import TokenStore
 
 HOUR = 3_600_000
 ANN = 21031067
@@ -66,9 +67,8 @@ def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "now_ms", lambda: now)
     store = TimerStore(shared_table)
     yield Sweeper(module, store, now)
-    for shard in range(OPEN_SHARDS):
-        for timer in list(store.open_timers(shard)):
-            store.delete(timer.user_id, timer.ulid, now_ms=now)
+    for timer in list(store.open_timers()):
+        store.delete(timer.user_id, timer.ulid, now_ms=now)
 
 
 def test_with_nothing_open_there_is_nothing_to_do(sweeper: Sweeper) -> None:
@@ -114,7 +114,7 @@ def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
 ) -> None:
     people, leaving = PeopleStore(shared_table), sweeper.module.account_deletion
     people.register(ANN, "ann", now_ms=sweeper.now_ms)
-    people.mint_token(Person(ANN, "ann"), name="kept", now_ms=sweeper.now_ms)
+    TokenStore(shared_table).mint(Person(ANN, "ann"), name="kept", now_ms=sweeper.now_ms)
     leaving.delete_all(ANN, now_ms=sweeper.now_ms, has_time=lambda: False)
     timer = sweeper.started(1)
     summary = sweeper.run({"stop_stale": False, "redeliver": False, "dry_run": dry_run})

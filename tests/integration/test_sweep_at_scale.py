@@ -22,7 +22,6 @@ from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue as Named
 from timer_core.github.api.transport import READ_S
 from timer_core.store.health import HealthStore
-from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
@@ -82,8 +81,7 @@ class TestStale:
 
 
 def all_open(store: TimerStore, before_ms: int | None = None) -> Iterator[OpenTimer]:
-    for shard in range(OPEN_SHARDS):
-        yield from store.open_timers(shard, before_ms=before_ms)
+    return store.open_timers(before_ms=before_ms)
 
 
 def counts(store: HealthStore) -> tuple[int, int]:

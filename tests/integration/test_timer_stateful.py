@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, Phase, note, settings
@@ -35,11 +36,14 @@ from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.offline import OfflineActions
 from timer_core.store.events import EventStore
-from timer_core.store.items import OPEN_SHARDS, issue_pk, user_pk
-from timer_core.store.queries import Filters, Position
+from timer_core.store.keys import issue_pk, user_pk
+from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
+
+if TYPE_CHECKING:
+    from timer_core.store.positions import Position
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
@@ -904,8 +908,7 @@ class TimerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         found = {
             (timer.user_id, timer.ulid)
-            for shard in range(OPEN_SHARDS)
-            for timer in self.store.open_timers(shard)
+            for timer in self.store.open_timers()
             if timer.user_id in {person.user_id for person in self.people}
         }
         assert found == {

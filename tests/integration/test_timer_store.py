@@ -374,7 +374,7 @@ def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: Ti
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
     store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
     store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
-    assert list(store.open_timers(0, before_ms=T0)) == []
+    assert list(store.open_timers(before_ms=T0)) == []
     timer = store.expire(ANN, ulid, limit_ms=60 * MINUTE, now_ms=T0 + 200 * MINUTE, by="sweeper")
     assert timer is not None
     assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)

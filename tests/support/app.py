@@ -27,7 +27,9 @@ from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
+from timer_core.store.sessions import SessionStore
 from timer_core.store.timers import TimerStore
+from timer_core.store.tokens import TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +95,14 @@ class App:
     @property
     def people(self) -> PeopleStore:
         return PeopleStore(self.table)
+
+    @property
+    def sessions(self) -> SessionStore:
+        return SessionStore(self.table)
+
+    @property
+    def tokens(self) -> TokenStore:
+        return TokenStore(self.table)
 
     def browser(self) -> Browser:
         """Return a browser that has never been here."""

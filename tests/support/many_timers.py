@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.store.items import SlotItem, issue_pk, raw, user_pk
+from timer_core.store.items import SlotItem, raw
+from timer_core.store.keys import issue_pk, user_pk
 from timer_core.store.writes import put_new
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
-from timer_core.store.items import OPEN_SHARDS
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
 from timer_core.store.timers import TimerStore
@@ -148,9 +147,8 @@ class Product:
         self.queue.waiting.clear()
         self.queue.put_off.clear()
         store, hooks = TimerStore(self.table), HookStore(self.table)
-        for shard in range(OPEN_SHARDS):
-            for timer in list(store.open_timers(shard)):
-                store.delete(timer.user_id, timer.ulid, now_ms=now_ms())
+        for timer in list(store.open_timers()):
+            store.delete(timer.user_id, timer.ulid, now_ms=now_ms())
         for hook in hooks.known():
             hooks.forget(hook.path)
 

@@ -1,4 +1,4 @@
-"""What requests may say, and how a timer is shown."""
+"""The validation of requests, and the representation of timers."""
 
 import json
 from dataclasses import replace
@@ -55,7 +55,7 @@ class TestTimeLog:
             "created": "2025-11-23T12:13:20.124Z",
         }
 
-    def test_shows_since_when_a_timer_is_paused(self) -> None:
+    def test_shows_the_begin_of_the_current_pause(self) -> None:
         timer = shown(started().pause(T0 + 1_000, "manual"), T0 + 9_000)
         assert (timer["status"], timer["is_paused"]) == ("paused", True)
         assert (timer["last_pause_time"], timer["active_duration"]) == ("2025-11-23T12:13:21.123Z", 1)
@@ -67,7 +67,7 @@ class TestTimeLog:
         assert (found["paused_duration"], found["stopped_by"]) == (2.5, "closed")
         assert found["end_time"] == "2025-11-23T12:13:24.124Z"
 
-    def test_a_timer_without_an_issue_has_none_of_its_parts(self) -> None:
+    def test_a_timer_without_an_issue_has_no_fields_of_one(self) -> None:
         timer = Timer.start(user_id=1, ulid=ULID, at_ms=T0, now_ms=T0, by="manual")
         found = shown(timer, T0)
         parts = ("github_issue_url", "github_issue_number", "github_repo", "github_issue_title")
@@ -76,7 +76,7 @@ class TestTimeLog:
 
 class TestTime:
     @given(st.integers(0, 253_402_300_799_999))
-    def test_a_time_that_was_shown_is_understood_again(self, ms: int) -> None:
+    def test_a_formatted_time_is_parsed_to_the_same_time(self, ms: int) -> None:
         text = format_time(to_time(ms))
         assert len(text) == len("2026-01-31T09:00:00.000Z")
         assert to_ms(AddRequest(start_time=text).start_time) == ms
@@ -94,7 +94,7 @@ class TestTime:
             ("2025-11-23T12:13:20.123999Z", T0),
         ],
     )
-    def test_times_of_rfc_3339_are_taken_to_the_millisecond(self, text: str, ms: int) -> None:
+    def test_times_of_rfc_3339_are_parsed_to_the_millisecond(self, text: str, ms: int) -> None:
         assert to_ms(AddRequest(start_time=text).start_time) == ms
 
     @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ class TestIssue:
             ({"github_repo": "octocat", "github_issue_number": 7}, "github_repo"),
         ],
     )
-    def test_may_not_be_half_named_or_named_twice(self, body: dict[str, Any], field: str) -> None:
+    def test_incomplete_and_contradictory_names_are_refused(self, body: dict[str, Any], field: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             _ = StartRequest.model_validate(body).issue
         assert refused.value.field == field
 
     @pytest.mark.parametrize("number", [0, -1, MAX_ISSUE_NUMBER + 1, 10**12, "7", 7.0, 7.5, True, [7]])
-    def test_numbers_that_github_does_not_give_are_refused(self, number: object) -> None:
+    def test_impossible_numbers_are_refused(self, number: object) -> None:
         with pytest.raises(ValidationError):
             StartRequest.model_validate({"github_repo": "o/r", "github_issue_number": number})
 
@@ -191,7 +191,7 @@ class TestRequests:
             {"organization_url": {}},
         ],
     )
-    def test_a_start_takes_only_what_it_knows(self, body: dict[str, Any]) -> None:
+    def test_a_start_refuses_unknown_and_invalid_fields(self, body: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
             StartRequest.model_validate(body)
 
@@ -224,7 +224,7 @@ class TestRequests:
         with pytest.raises(ValidationError):
             AddRequest.model_validate({"start_time": "2026-01-31T09:00:00Z", "duration": duration})
 
-    def test_a_correction_tells_an_emptied_link_from_one_that_stays(self) -> None:
+    def test_a_correction_distinguishes_a_null_link_from_a_missing_one(self) -> None:
         assert PatchRequest.model_validate({"github_issue_url": None}).model_fields_set == {
             "github_issue_url"
         }

@@ -1,4 +1,4 @@
-"""The environment of the functions, as they read it and as template.yaml writes it."""
+"""The functions' environment variables, in the code and in template.yaml."""
 
 import os
 
@@ -10,7 +10,7 @@ from timer_core.settings import Settings
 
 
 class _Environment(dict[str, str]):
-    """Notes what is read."""
+    """An environment that records which variables are read."""
 
     def __init__(self, **variables: str) -> None:
         super().__init__(variables)
@@ -31,7 +31,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[Settin
     return Settings.from_environment(), environment
 
 
-def test_what_is_read_is_what_the_template_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_read_the_variables_of_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
     source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
     functions = [
         *(one["Properties"] for one in source["Resources"].values() if one["Type"].endswith("::Function")),
@@ -42,20 +42,20 @@ def test_what_is_read_is_what_the_template_writes(monkeypatch: pytest.MonkeyPatc
     assert environment.read == {name for name in written if not name.startswith("POWERTOOLS_")}
 
 
-def test_without_a_table_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_name_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", _Environment())
     with pytest.raises(KeyError, match="TABLE_NAME"):
         Settings.from_environment()
 
 
-def test_names_are_separated_by_commas_and_spaces_around_them_do_not_count(
+def test_names_are_separated_by_commas_and_stripped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings, _ = _settings(monkeypatch, ALLOWED_ORGS=" octo-org,,Other-Org ,", ALLOWED_ORIGINS="")
     assert (settings.allowed_orgs, settings.allowed_origins) == (("octo-org", "Other-Org"), ())
 
 
-def test_capitals_do_not_count_in_logins_labels_and_statuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_labels_and_statuses_are_lower_cased(monkeypatch: pytest.MonkeyPatch) -> None:
     settings, _ = _settings(
         monkeypatch, ADMIN_LOGINS="Boss,#583231", START_LABELS="Bug", START_STATUSES="Doing, In Review"
     )

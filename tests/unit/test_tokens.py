@@ -1,4 +1,4 @@
-"""What looks like a token: the check that costs no read."""
+"""The form and the checksum of a token's text."""
 
 import string
 from zlib import crc32
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.store.people import TOKEN_PREFIX, is_token
+from timer_core.domain.tokens import TOKEN_PREFIX, is_token
 
 DIGITS = string.digits + string.ascii_letters
 
@@ -22,7 +22,7 @@ TOKEN = token_of("Zk3v9QmB7xT1yLd0RnW5sHc2FjG8pU4e")
 
 
 @given(st.text(DIGITS, min_size=32, max_size=32))
-def test_any_letters_and_digits_with_their_check_sum_are_a_token(body: str) -> None:
+def test_any_letters_and_digits_with_their_checksum_are_a_token(body: str) -> None:
     assert is_token(token_of(body))
 
 
@@ -45,17 +45,17 @@ def test_any_letters_and_digits_with_their_check_sum_are_a_token(body: str) -> N
         TOKEN_PREFIX * 20,
     ],
 )
-def test_what_was_cut_or_made_up_is_none(text: str) -> None:
+def test_truncated_and_invented_texts_are_not_tokens(text: str) -> None:
     assert not is_token(text)
 
 
 @given(st.integers(len(TOKEN_PREFIX), len(TOKEN) - 1), st.characters(codec="ascii"))
-def test_a_mistyped_character_shows(position: int, character: str) -> None:
+def test_a_mistyped_character_is_detected(position: int, character: str) -> None:
     mistyped = TOKEN[:position] + character + TOKEN[position + 1 :]
     assert is_token(mistyped) == (mistyped == TOKEN)
 
 
 @given(st.text())
-def test_no_arbitrary_text_is_a_token(text: str) -> None:
+def test_arbitrary_text_is_not_a_token(text: str) -> None:
     assert not is_token(text)
     assert not is_token(TOKEN_PREFIX + text)

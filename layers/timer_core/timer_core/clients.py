@@ -1,8 +1,8 @@
-"""How the clients of AWS's services wait and try again."""
+"""Timeouts and retries of the AWS clients."""
 
 from botocore.config import Config
 
-# Three attempts fit into GitHub's 10 seconds for a delivery, a cold start included.
+# Three attempts and a cold start fit into the 10 seconds that GitHub waits for a webhook's response.
 CLIENT_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
 )

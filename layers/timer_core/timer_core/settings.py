@@ -1,4 +1,4 @@
-"""What the deployment decides: the environment of the functions, read once (see template.yaml)."""
+"""The settings of the deployment: the functions' environment variables, read once (see template.yaml)."""
 
 import os
 from dataclasses import dataclass
@@ -12,39 +12,40 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The environment of a function. What one is not given is as if nothing had been decided.
+    """The settings of a function; those without an environment variable have their defaults.
 
     Attributes
     ----------
     stack_name
-        Whose metrics these are.
+        The dimension of the metrics.
     exclusive
         Whether starting or resuming a timer pauses the person's other running ones.
     track_unregistered
-        Whether GitHub's events time people who never signed in.
+        Whether events time people who never signed in.
     stale_after_ms
-        For how long a timer may be open.
+        How long a timer may be open before the sweeper stops it.
     triggers
-        The names of things on GitHub.
+        The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
-        The names of the SSM parameters that may hold a credential for GitHub's API, and what people sign in
-        with; empty if there is none.
+        The names of the SSM parameters for a credential of GitHub's API and for the OAuth client of the
+        sign-in; empty if the function reads neither.
     github_url, github_api_url
-        Where GitHub's pages are, and the base URL of its API.
+        The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
-        The secrets that sessions and deliveries are signed with.
+        The secrets that sign sessions and deliveries.
     admins
-        Who may see and stop everybody's timers: logins in lower case, and numeric ids after a ``#``.
+        The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
+        ``#``.
     writes_per_minute
-        How much one person may change.
+        The most changes of one person per minute.
     allowed_orgs
-        The organizations whose members may sign in; everybody may if there are none.
+        The organizations whose members may sign in; if empty, everybody may.
     allowed_origins
-        The web sites whose pages may be handed a session.
+        The web sites that sessions may be issued to.
     delivery_queue_url
-        Where deliveries wait.
+        The queue of deliveries.
     max_receives
-        How often one is tried.
+        How often SQS delivers a message of the queue before it becomes a dead letter.
     """
 
     table_name: str
@@ -75,7 +76,7 @@ class Settings:
         KeyError
             If TABLE_NAME is not set, which every function has.
         ValueError
-            If what should be a number is none.
+            If a number is not one.
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],
@@ -106,13 +107,13 @@ class Settings:
 
 
 def _names(variable: str, default: str = "") -> tuple[str, ...]:
-    """Return the names that a variable holds, separated by commas."""
+    """Return the comma-separated names in a variable."""
     names = os.environ.get(variable, default).split(",")
     return tuple(name.strip() for name in names if name.strip())
 
 
 def _lower(variable: str, default: str = "") -> frozenset[str]:
-    """Return such names where capitals do not count, in lower case."""
+    """Return the comma-separated names in a variable, in lower case."""
     return frozenset(name.lower() for name in _names(variable, default))
 
 

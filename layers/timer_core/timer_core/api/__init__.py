@@ -1,1 +1,1 @@
-"""The shapes of the REST API: models, errors, cursors and credentials."""
+"""The REST API's models, errors, cursors and credentials."""

@@ -1,15 +1,17 @@
-"""Who makes a request: by its ``Authorization`` header (RFC 9110, section 11.6.2) or the session's cookie."""
+"""Authentication by the ``Authorization`` header (RFC 9110, section 11.6.2) or the session's cookie."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from timer_core.api.digests import digest
 from timer_core.api.sessions import SESSION_COOKIE, Session, Sessions, cookie_values, is_session
 from timer_core.domain.errors import Forbidden, Unauthorized
-from timer_core.store.items import digest
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import Person
+from timer_core.store.sessions import SessionStore
+from timer_core.store.tokens import TokenStore
 
-# How long a revoked token, or a session that was ended, may still work on a warm function.
+# How long a revoked token or an ended session may still work in a warm function.
 CACHE_MS = 60_000
 _CACHED_PEOPLE = 1000
 _SCHEMES = {"token", "bearer"}
@@ -18,16 +20,16 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and what with.
+    """The person who makes a request, and their credentials.
 
     Attributes
     ----------
     is_admin
         Whether the person may see and stop everybody's timers.
     session
-        The session, if it is one; None for a token.
+        The session; None if the request has a token.
     by_cookie
-        Whether a browser sent the session by itself.
+        Whether the session was sent in a cookie.
     """
 
     person: Person
@@ -42,23 +44,26 @@ class Caller:
 
 
 class Authenticator:
-    """Authenticates requests, with at most one read each and none while warm.
+    """Authenticates requests, with at most one read each and none for cached credentials.
 
     Parameters
     ----------
     sessions
-        Made when the first session comes, because tokens need none.
+        Called for the first session, because requests with tokens do not need the keys.
     admins
-        Who may see and stop everybody's timers: logins in lower case, and numeric ids after a ``#``.
+        The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
+        ``#``.
     """
 
     def __init__(
         self,
-        people: PeopleStore,
+        token_store: TokenStore,
+        session_store: SessionStore,
         sessions: Callable[[], Sessions],
         admins: frozenset[str],
     ) -> None:
-        self._people = people
+        self._token_store = token_store
+        self._session_store = session_store
         self._sessions = sessions
         self._admins = admins
         self._cache: OrderedDict[str, tuple[int, Caller]] = OrderedDict()
@@ -72,38 +77,38 @@ class Authenticator:
         cookies: Sequence[str] = (),
         own_origin: str = "",
     ) -> Caller:
-        """Return who sent a request.
+        """Return the caller of a request.
 
         Parameters
         ----------
         headers
             With names in lower case.
         cookies
-            The cookies, as the browser sent them.
+            The values of the browser's ``Cookie`` headers.
         own_origin
             Scheme and host that the request was sent to.
 
         Raises
         ------
         Unauthorized
-            If there are no credentials, or none that are valid.
+            If there are no valid credentials.
         Forbidden
-            If they may not be used for this.
+            If the credentials do not permit the request.
         """
         text, by_cookie = _credentials(headers, cookies)
         if by_cookie and method not in SAFE_METHODS:
             _refuse_forgery(headers, own_origin)
         caller = self._known(text, now_ms)
         if by_cookie and (caller.session is None or caller.session.origin):
-            raise Unauthorized("The cookie is no session of our own page.")
+            raise Unauthorized("The cookie is not a session of Issue Timer's own page.")
         if caller.session and caller.session.origin not in {"", headers.get("origin", "")}:
-            raise Unauthorized("The session was given to another web site.")
+            raise Unauthorized("The session was issued to another web site.")
         if method not in SAFE_METHODS and not caller.person.can_write:
-            raise Forbidden("This token may only read.")
+            raise Forbidden("This token is read-only.")
         return replace(caller, by_cookie=by_cookie)
 
     def forget(self) -> None:
-        """Look everything up again: somebody has ended sessions or revoked tokens."""
+        """Clear the cache, after sessions were ended or tokens revoked."""
         self._cache.clear()
 
     def _known(self, text: str, now_ms: int) -> Caller:
@@ -123,13 +128,13 @@ class Authenticator:
         return caller
 
     def _by_token(self, text: str, now_ms: int) -> tuple[Caller, int | None]:
-        person = self._people.authenticate(text, now_ms=now_ms)
+        person = self._token_store.authenticate(text, now_ms=now_ms)
         return Caller(person, self._is_admin(person)), person.expires_at
 
     def _by_session(self, text: str, now_ms: int) -> tuple[Caller, int]:
         session = self._sessions().read(text, now_s=now_ms // 1000)
-        person = self._people.signed_in(session.user_id, session.session_id, session.signed_in_ms)
-        # What an admin may do is not for the sites that embed us.
+        person = self._session_store.person_of(session.user_id, session.session_id, session.signed_in_ms)
+        # Web sites that embed the widget get no admin rights.
         is_admin = not session.origin and self._is_admin(person)
         return Caller(person, is_admin, session), session.expires_s
 
@@ -138,29 +143,29 @@ class Authenticator:
 
 
 def _credentials(headers: Mapping[str, str], cookies: Sequence[str]) -> tuple[str, bool]:
-    """Return the credentials of a request, and whether they are a cookie's."""
+    """Return the credentials of a request, and whether they come from a cookie."""
     scheme, _, text = headers.get("authorization", "").strip().partition(" ")
     if scheme:
         if scheme.lower() not in _SCHEMES:
-            raise Unauthorized("The scheme must be Token or Bearer.")
+            raise Unauthorized("The authorization scheme must be Token or Bearer.")
         return text.strip(), False
     values = cookie_values(cookies, SESSION_COOKIE)
     if len(values) > 1:
-        # One of them was put there by somebody else.
-        raise Unauthorized("There are two sessions: sign in again.")
+        # One of the cookies may have been set by an attacker.
+        raise Unauthorized("The request has two session cookies: sign in again.")
     if not values:
-        raise Unauthorized("Credentials are needed: Authorization: Token <token>, or a session.")
+        raise Unauthorized("Credentials are required: Authorization: Token <token>, or a session.")
     return values[0], True
 
 
 def _refuse_forgery(headers: Mapping[str, str], own_origin: str) -> None:
-    """Refuse what another site's page made a browser send (cross-site request forgery).
+    """Refuse a request that another site's page made the browser send (cross-site request forgery).
 
-    Browsers say where a request comes from in ``Sec-Fetch-Site`` (W3C, "Fetch Metadata Request Headers")
+    Browsers name the source of a request in ``Sec-Fetch-Site`` (W3C, "Fetch Metadata Request Headers")
     and, for every request that may change something, in ``Origin`` (RFC 6454, section 7).
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None and origin is None:
-        raise Forbidden("A session's cookie is good for our own page only: Origin is missing.")
+        raise Forbidden("The session cookie is valid only for Issue Timer's own page: Origin is missing.")
     if site not in {None, "same-origin"} or origin not in {None, own_origin}:
-        raise Forbidden("A session's cookie is good for our own page only.")
+        raise Forbidden("The session cookie is valid only for Issue Timer's own page.")

@@ -1,8 +1,8 @@
-"""Requests for what has changed only (RFC 9110, section 13).
+"""Conditional requests (RFC 9110, section 13).
 
-Answers may not be stored (``Cache-Control: no-store``): a cache that asks whether its copy is still right
-would show a running timer as it was. So tags are for clients that keep what they were told themselves,
-and let its clock run on.
+Responses are not stored by HTTP caches (``Cache-Control: no-store``), because a revalidated copy would show
+an outdated elapsed time. Entity tags are for clients that keep the last response and update elapsed times
+themselves.
 """
 
 import re
@@ -14,12 +14,12 @@ _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
 class NotModified(Exception):
-    """The client has what it asks for.
+    """The client already has the current representation.
 
     Attributes
     ----------
     tag
-        Its entity tag.
+        The entity tag of the representation.
     """
 
     def __init__(self, tag: str) -> None:
@@ -28,26 +28,27 @@ class NotModified(Exception):
 
 
 def entity_tag(representation: BaseModel, caller_id: int) -> str:
-    """Return the tag of a representation, weak because what runs on by itself is not in it.
+    """Return the tag of a representation; it is weak, because elapsed time is not part of it.
 
     Parameters
     ----------
     representation
-        The answer but for its clocks, and for the host in its links.
+        The response's body without elapsed times, and without the host in its links.
     caller_id
-        Who asks. In a browser in which somebody else signs in, an empty list is another answer all the same.
+        The user id of the caller. When another person signs in to the same browser, the tag differs even if
+        both lists are empty.
     """
     content = f"{caller_id} {representation.model_dump_json()}"
     return f'W/"{sha256(content.encode()).hexdigest()[:32]}"'
 
 
 def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
-    """Compare a tag with those that a client has, as RFC 9110, section 13.1.2 says: weakly.
+    """Compare a tag with those of ``If-None-Match`` (weak comparison, RFC 9110, section 13.1.2).
 
     Raises
     ------
     NotModified
-        If it is among them, or any would do (``*``).
+        If one of them is the tag, or the header is ``*``.
     """
     if if_none_match is None:
         return

@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP."""
+"""The translation of errors to HTTP responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,28 +47,28 @@ class _Refusal:
 
 
 def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
-    """Have an app answer every error with a problem (RFC 9457), and nothing new with a 304."""
+    """Register handlers that make a problem (RFC 9457) of every error, and a 304 of `NotModified`."""
 
     def respond(error: Exception) -> Response[str]:
-        answered = answer(error, app.current_event.raw_event, logger)
+        response = error_response(error, app.current_event.raw_event, logger)
         return Response(
-            answered["statusCode"],
+            response["statusCode"],
             CONTENT_TYPE,
-            answered["body"],
-            {name: value for name, value in answered["headers"].items() if name != "content-type"},
+            response["body"],
+            {name: value for name, value in response["headers"].items() if name != "content-type"},
         )
 
-    def confirm(unchanged: NotModified) -> Response[str]:
+    def not_modified(unchanged: NotModified) -> Response[str]:
         return Response(HTTPStatus.NOT_MODIFIED.value, body="", headers={"ETag": unchanged.tag})
 
-    app.exception_handler(NotModified)(confirm)
+    app.exception_handler(NotModified)(not_modified)
     app.exception_handler([HttpError, RequestValidationError, NotFoundError, Exception])(respond)
 
 
-def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
-    """Return the answer to a request that ended in an error.
+def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
+    """Return the response to a request that raised an error.
 
-    What nobody foresaw is logged, and answered with the id under which the log has it.
+    An unexpected error is logged with the id of the request, which is part of the response.
     """
     part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
     refusal = _refusal(error, part)
@@ -77,7 +77,7 @@ def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[s
         request_id = event["requestContext"].get("requestId", "")
         logger.error("Unexpected error", exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        body = problem(status, "Something went wrong on our side.", request_id=request_id)
+        body = problem(status, "An internal error occurred.", request_id=request_id)
     else:
         status = refusal.status
         body = problem(status, refusal.detail, refusal.errors)
@@ -85,11 +85,11 @@ def answer(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[s
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:
-    """Return how to refuse a request; ``part`` is where its fields are."""
+    """Return the refusal for an expected error, else None; ``part`` of the request has its fields."""
     if isinstance(error, HttpError):
         return _Refusal(error.status, error.detail, error.headers)
     if isinstance(error, NotFoundError):
-        return _Refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
+        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.")
     if isinstance(error, RequestValidationError):
         details = [
             {"loc": list(detail["loc"]), "msg": detail["msg"].removeprefix("Value error, ")}
@@ -100,7 +100,7 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
         details = [{"loc": [part, error.field], "msg": error.message}]
         return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
     if isinstance(error, Unauthorized):
-        # RFC 9110, section 11.6.1: a 401 names the scheme that would do.
+        # A 401 names the scheme to use (RFC 9110, section 11.6.1).
         return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
     if isinstance(error, TooManyRequests):
         return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(error.retry_after_s)})

@@ -1,11 +1,11 @@
-"""The bodies of the REST API.
+"""The bodies of the REST API's requests and responses about timers.
 
-Requests are strict: no unknown fields, and JSON's own types ("5" is no number).
+Requests are strict: unknown fields and converted types (a number as "5") are refused.
 """
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,13 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
 from timer_core.domain.timers import Status, Timer
 
+if TYPE_CHECKING:
+    from timer_core.domain.totals import Totals
+    from timer_core.store.health import Health
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# Validators that few requests need are built when first used, not in every cold start.
+# Build validators that few requests need at their first use, not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400
@@ -45,14 +49,14 @@ def format_time(moment: datetime) -> str:
 
 
 def _rfc_3339(value: object) -> object:
-    """Refuse what pydantic would take for a time besides RFC 3339's: numbers, and days alone."""
+    """Refuse the other forms of a time that pydantic accepts: numbers, and dates without a time."""
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError("must be a date and time with an offset, such as 2026-01-31T09:00:00Z")
     return value
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC, which it may have no year in: the last one ends later west of Greenwich."""
+    """Return a time in UTC; the last hours of 9999 west of Greenwich have no representation in UTC."""
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
@@ -63,7 +67,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def printable(text: str) -> str:
-    """Refuse control characters but those of lines and columns."""
+    """Refuse control characters except line breaks and tabs."""
     if any((character < " " and character not in "\n\t\r") or character == "\x7f" for character in text):
         raise ValueError("must not contain control characters")
     return text
@@ -88,24 +92,26 @@ class TimeLog(BaseModel):
     start_time: Time
     end_time: Time | None
     duration: Annotated[Seconds | None, Field(description="Null until stopped; then the active time.")]
-    active_duration: Annotated[Seconds, Field(description="What counts: elapsed minus paused, as of now.")]
+    active_duration: Annotated[Seconds, Field(description="Elapsed minus paused time, as of now.")]
     is_paused: bool
     paused_duration: Annotated[Seconds, Field(description="All pauses that have ended.")]
-    last_pause_time: Annotated[Time | None, Field(description="When the present pause began.")]
+    last_pause_time: Annotated[Time | None, Field(description="When the current pause began.")]
     github_issue_url: str | None
     github_issue_number: int | None
     github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
     github_issue_title: Annotated[
-        str | None, Field(description="What GitHub last told; null until it has told something.")
+        str | None, Field(description="The latest title received from GitHub; null before the first.")
     ]
     description: str
-    source: Annotated[str, Field(description="What started it: manual, or a GitHub event such as assigned.")]
-    stopped_by: Annotated[str | None, Field(description="What stopped it: manual, closed, sweeper...")]
+    source: Annotated[
+        str, Field(description="The cause of its start: manual, or a GitHub event such as assigned.")
+    ]
+    stopped_by: Annotated[str | None, Field(description="The cause of its stop: manual, closed, sweeper...")]
     created: Time
 
     @classmethod
     def of(cls, timer: Timer, now_ms: int) -> "TimeLog":
-        """Show a timer as it is at a time."""
+        """Return the representation of a timer at a time (milliseconds since the epoch)."""
         active = timer.active_ms(now_ms) / 1000
         return cls.model_construct(
             id=timer.id,
@@ -131,12 +137,12 @@ class TimeLog(BaseModel):
 
 
 def _shown(kind: str) -> str:
-    """Return what people see of a kind of event: ``comment`` for ``comment.start``."""
+    """Return the public name of a kind of event: ``comment`` for ``comment.start``."""
     return kind.partition(".")[0]
 
 
 class TimeLogPage(BaseModel):
-    """A page of timers, newest start first, with absolute links to its neighbours."""
+    """A page of timers, newest start first, with absolute links to the next and previous page."""
 
     next: str | None
     previous: str | None
@@ -148,12 +154,12 @@ class DayTotal(BaseModel):
 
     model_config = _RARE
 
-    date: Annotated[date, Field(description="The day in the time zone that was asked for.")]
+    date: Annotated[date, Field(description="The day in the requested time zone.")]
     active_duration: Seconds
 
 
 class IssueTotal(BaseModel):
-    """The active time on an issue; on none where all of its names are null."""
+    """The active time on an issue; all of the issue's fields are null for time without an issue."""
 
     model_config = _RARE
 
@@ -162,11 +168,11 @@ class IssueTotal(BaseModel):
     github_issue_url: str | None
     github_issue_title: str | None
     active_duration: Seconds
-    timers: Annotated[int, Field(description="Of how many timers it is.")]
+    timers: Annotated[int, Field(description="The number of timers.")]
 
 
 class TimeTotals(BaseModel):
-    """The active time in a range, up to now; days and issues without any are left out."""
+    """The active time in a range, up to now; days and issues without any are omitted."""
 
     model_config = _RARE
 
@@ -174,19 +180,44 @@ class TimeTotals(BaseModel):
     until: Time
     time_zone: str
     active_duration: Seconds
-    days: Annotated[list[DayTotal], Field(description="In order.")]
-    issues: Annotated[list[IssueTotal], Field(description="The longest first.")]
+    days: Annotated[list[DayTotal], Field(description="In chronological order.")]
+    issues: Annotated[list[IssueTotal], Field(description="Longest time first.")]
     complete: Annotated[
         bool,
         Field(
-            description="False if there are more than 5,000 timers, or, of very long histories, more than"
-            " 20 MB of them; then the oldest are not counted."
+            description="False if there are more than 5,000 timers, or more than 20 MB of timers with very"
+            " long histories; then the oldest are not counted."
         ),
     ]
 
+    @classmethod
+    def of(
+        cls, totals: "Totals", *, since_ms: int, until_ms: int, time_zone: str, complete: bool
+    ) -> "TimeTotals":
+        """Return the representation of the totals of a range (milliseconds since the epoch)."""
+        return cls(
+            since=to_time(since_ms),
+            until=to_time(until_ms),
+            time_zone=time_zone,
+            active_duration=totals.active_ms / 1000,
+            days=[DayTotal(date=day, active_duration=active_ms / 1000) for day, active_ms in totals.days],
+            issues=[
+                IssueTotal(
+                    github_repo=total.issue and total.issue.full_name,
+                    github_issue_number=total.issue and total.issue.number,
+                    github_issue_url=total.issue and total.issue.url,
+                    github_issue_title=(total.issue and total.issue.title) or None,
+                    active_duration=total.active_ms / 1000,
+                    timers=total.timers,
+                )
+                for total in totals.issues
+            ],
+            complete=complete,
+        )
+
 
 class OpenTimerPage(BaseModel):
-    """Some of everybody's open timers."""
+    """A page of everybody's open timers."""
 
     next: str | None
     results: list[TimeLog]
@@ -224,7 +255,7 @@ class _OnIssue(_Request):
         Raises
         ------
         InvalidInput
-            If they name none, only half of one, or different ones.
+            If the fields contradict each other, or name no issue or only half of one.
         """
         url, repo, number = self.github_issue_url, self.github_repo, self.github_issue_number
         if url is not None:
@@ -237,36 +268,36 @@ class _OnIssue(_Request):
         if repo is not None and number is not None:
             return Issue.of(repo, number)
         if repo is not None:
-            raise InvalidInput("github_issue_number", "Is needed with github_repo.")
+            raise InvalidInput("github_issue_number", "Is required with github_repo.")
         if number is not None:
-            raise InvalidInput("github_repo", "Is needed with github_issue_number.")
+            raise InvalidInput("github_repo", "Is required with github_issue_number.")
         return None
 
 
 _At = Annotated[
     TimeIn | None,
     Field(
-        description="When it was asked for, if that was not now: at most three days ago. "
-        "Up to a minute in the future counts as now, because clocks differ."
+        description="The time of the action, if it was taken offline: at most three days ago. "
+        "A time up to a minute in the future counts as now, because clocks differ."
     ),
 ]
 
 
 class StartRequest(_OnIssue):
-    """What to start a timer on; nothing is needed."""
+    """The issue and description of a timer to start; all fields are optional."""
 
     description: Annotated[_Text, Field(strict=True)] = ""
     at: _At = None
 
 
 class TransitionRequest(_Request):
-    """When to pause, resume or stop; nothing is needed."""
+    """The time of a pause, resume or stop; optional."""
 
     at: _At = None
 
 
 class AddRequest(_OnIssue):
-    """Finished time to add: a start, and either an end or a duration (active time, in seconds)."""
+    """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
     start_time: TimeIn
     end_time: TimeIn | None = None
@@ -284,7 +315,7 @@ class AddRequest(_OnIssue):
         """
         start_ms = to_ms(self.start_time)
         if (self.end_time is None) == (self.duration is None):
-            raise InvalidInput("end_time", "Exactly one of end_time and duration is needed.")
+            raise InvalidInput("end_time", "Exactly one of end_time and duration is required.")
         if self.end_time is not None:
             return start_ms, to_ms(self.end_time)
         assert self.duration is not None  # noqa: S101 - one of the two is there
@@ -292,7 +323,7 @@ class AddRequest(_OnIssue):
 
 
 class PatchRequest(_OnIssue):
-    """What to correct. A null ``github_issue_url`` takes the timer off its issue."""
+    """The fields to correct. A null ``github_issue_url`` removes the timer from its issue."""
 
     description: Annotated[_Text | None, Field(strict=True)] = None
     start_time: TimeIn | None = None
@@ -304,27 +335,27 @@ class PatchRequest(_OnIssue):
         if null - {"github_issue_url"}:
             raise ValueError(f"{min(null - {'github_issue_url'})} must not be null")
         if null and (self.github_repo is not None or self.github_issue_number is not None):
-            raise ValueError("github_issue_url is null, so the issue must not be named otherwise")
+            raise ValueError("github_issue_url is null, so no other field may name an issue")
         return self
 
 
 class GitHubReport(BaseModel):
-    """What GitHub's API lets the deployment do."""
+    """What the deployment may do through GitHub's API."""
 
     model_config = _RARE
 
     credential: Annotated[
         str | None,
-        Field(description="none, token, app or invalid; null before anybody looked for it."),
+        Field(description="none, token, app or invalid; null before the first check."),
     ]
     cannot: Annotated[
         list[str],
-        Field(description="Of project_cards, answers, redelivery and reconcile."),
+        Field(description="Missing capabilities: of project_cards, answers, redelivery and reconcile."),
     ]
 
 
 class HealthReport(BaseModel):
-    """How the deployment does."""
+    """The health of the deployment."""
 
     model_config = _RARE
 
@@ -334,13 +365,29 @@ class HealthReport(BaseModel):
     stale_timers: Annotated[int, Field(description="Open for longer than StaleAfterHours.")]
     webhook_success_rate: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Of today's and yesterday's deliveries; null without any."),
+        Field(
+            ge=0,
+            le=1,
+            description="The processed share of today's and yesterday's deliveries; null without any.",
+        ),
     ]
     github: GitHubReport
 
+    @classmethod
+    def of(cls, health: "Health", version: str) -> "HealthReport":
+        """Return the representation of the numbers, with the version of the deployment."""
+        return cls(
+            status="ok",
+            version=version,
+            open_timers=health.open_timers,
+            stale_timers=health.stale_timers,
+            webhook_success_rate=health.webhook_success_rate,
+            github=GitHubReport(credential=health.github_credential, cannot=list(health.github_cannot)),
+        )
+
 
 class DeliveriesOfDay(BaseModel):
-    """How many deliveries were processed on a day (UTC), and how many failed for good."""
+    """The deliveries of a day (UTC): how many were processed, and how many failed permanently."""
 
     model_config = _RARE
 
@@ -350,16 +397,16 @@ class DeliveriesOfDay(BaseModel):
 
 
 class HealthDetails(BaseModel):
-    """How the deployment does, for those who run it."""
+    """The health of the deployment in detail, for operators."""
 
     model_config = _RARE
 
     deliveries: list[DeliveriesOfDay]
-    webhooks: Annotated[list[str], Field(description="Where they are in GitHub's REST API.")]
+    webhooks: Annotated[list[str], Field(description="Their paths in GitHub's REST API.")]
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     model_config = _RARE
 

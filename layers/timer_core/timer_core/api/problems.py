@@ -9,7 +9,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class HttpError(Exception):
-    """A request that is refused for its form, before its meaning is looked at."""
+    """A request that is refused with a status of HTTP, such as 415."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -26,9 +26,9 @@ def problem(
     Parameters
     ----------
     errors
-        For validation: ``loc`` (where) and ``msg`` (what) of each thing that is wrong.
+        Of the validation: ``loc`` (the path of the field) and ``msg`` (the message) of each error.
     extension
-        Members beyond those of the RFC, such as ``request_id``.
+        Members in addition to those of the RFC, such as ``request_id``.
     """
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -43,7 +43,7 @@ def problem(
 
 
 def response(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return an error as a Lambda function answers API Gateway (payload format 2.0)."""
+    """Return an error as a response to API Gateway (payload format 2.0)."""
     return {
         "statusCode": status.value,
         "headers": {"content-type": CONTENT_TYPE, **(headers or {})},

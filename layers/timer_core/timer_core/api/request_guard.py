@@ -1,4 +1,4 @@
-"""What every request of a person goes through before its route, and every answer after it."""
+"""Middleware of authenticated requests: authentication, write limit, session renewal."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,47 +14,41 @@ from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
 from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
-from timer_core.store.people import PeopleStore
+from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
+from timer_core.store.tokens import TokenStore
 
-# What is left to do for those who have asked to be deleted.
 _ALLOWED_DURING_DELETION = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
 class RequestGuard:
-    """Lets callers in: knows who they are, how much they have changed, and renews their sessions.
-
-    Parameters
-    ----------
-    table
-        Where people and the number of their changes are kept. All else is in the settings.
-    """
+    """Authenticates callers, limits their writes, and renews their sessions."""
 
     def __init__(self, table: Table, logger: Logger) -> None:
-        self._people = PeopleStore(table)
-        self.authenticator = Authenticator(self._people, sessions, settings().admins)
+        self._tokens = TokenStore(table)
+        self.authenticator = Authenticator(self._tokens, SessionStore(table), sessions, settings().admins)
         self._logger = logger
         self._limit = WriteLimit(table, settings().writes_per_minute)
 
-    def enter(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
-        """Return who makes a request, and count it if it may change something.
+    def before_request(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
+        """Return the caller of a request, and count the request if its method is not safe.
 
         Raises
         ------
         Unauthorized
-            If there are no credentials, or none that are valid; or whoever has them is leaving.
+            If there are no valid credentials, or the caller's account is being deleted.
         Forbidden
-            If they may not be used for this.
+            If the credentials do not permit the request.
         TooManyRequests
-            If the person has changed too much in this minute.
+            If the person has made too many changes in this minute.
         """
         try:
-            return self._admit(event, now_ms=now_ms)
+            return self._authorize(event, now_ms=now_ms)
         except Exception:
-            self._settle_uses()
+            self._finish_token_writes()
             raise
 
-    def _admit(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
+    def _authorize(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
         method: str = event["requestContext"]["http"]["method"]
         caller = self.authenticator.authenticate(
             event["headers"],
@@ -64,48 +58,47 @@ class RequestGuard:
             own_origin=requests.origin(event),
         )
         if caller.person.is_being_deleted and (method, event["rawPath"]) not in _ALLOWED_DURING_DELETION:
-            raise Unauthorized("You have asked to be deleted. If you have changed your mind, sign in again.")
+            raise Unauthorized("Your account is being deleted. To keep it, sign in again.")
         if method not in SAFE_METHODS:
-            self.count(caller, now_ms=now_ms)
+            self.count_write(caller, now_ms=now_ms)
         return caller
 
-    def count(self, caller: Caller, *, now_ms: int) -> None:
-        """Count a request as a change, which it is or costs as much as.
+    def count_write(self, caller: Caller, *, now_ms: int) -> None:
+        """Count a change, or a request that costs as much as one.
 
         Raises
         ------
         TooManyRequests
-            If the person has changed too much in this minute.
+            If the person has made too many changes in this minute.
         """
-        self._limit.admit(caller.user_id, now_ms=now_ms)
+        self._limit.count(caller.user_id, now_ms=now_ms)
 
-    def leave(self, answer: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
-        """Return an answer with the caller's session renewed, if it is a cookie and due."""
-        self._limit.settle(caller.user_id)
-        self._settle_uses()
-        answer.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
+    def after_request(self, response: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
+        """Return the response, with the session in the caller's cookie renewed if it is due."""
+        self._limit.finish_writes(caller.user_id)
+        self._finish_token_writes()
+        response.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
         if session is None or not caller.by_cookie or not session.is_due(now_s):
-            return answer
-        set_cookies: list[str] = answer.setdefault("cookies", [])
+            return response
+        set_cookies: list[str] = response.setdefault("cookies", [])
         if any(header.startswith(f"{SESSION_COOKIE}=") for header in set_cookies):
-            # The route has ended it.
-            return answer
+            # The route has ended the session.
+            return response
         renewed, token = sessions().renew(session, now_s=now_s)
         set_cookies.append(cookie(SESSION_COOKIE, token, max_age_s=renewed.expires_s - now_s))
-        return answer
+        return response
 
-    def _settle_uses(self) -> None:
-        """Wait until uses of tokens are noted, before Lambda freezes what goes on after the answer."""
-        for failure in self._people.settle():
-            # No request fails for that; it is noted when the token is looked up the next time.
-            self._logger.warning("The use of a token could not be noted", exc_info=failure)
+    def _finish_token_writes(self) -> None:
+        for failure in self._tokens.finish_writes():
+            # The request succeeds all the same; the next look-up of the token writes the use again.
+            self._logger.warning("Failed to write the use of a token", exc_info=failure)
 
 
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Imported with the first session: what comes with a token needs no more than botocore.
+    # Imported for the first session, because requests with tokens need only botocore.
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)

@@ -1,4 +1,4 @@
-"""What every request goes through before its route: size, encoding, type and caller."""
+"""Requests of API Gateway: normalization of path and body, cookies, origin, query parameters."""
 
 import base64
 import binascii
@@ -18,20 +18,18 @@ from timer_core.api.problems import HttpError
 from timer_core.domain.errors import InvalidInput
 
 MAX_BODY_BYTES = 64 * 1024
-# What is posted to any other path has no body.
+# Only these paths accept a body in a POST request.
 _BODY_PATHS = ("/timelogs/", "/start/", "/pause/", "/resume/", "/stop/", "/tokens/", "/logout/")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 
 def normalize(event: dict[str, Any]) -> None:
-    """Put a request into the one form that the routes know, in place.
-
-    The path ends in a slash, the body is JSON text.
+    """Normalize a request in place: the path ends in a slash, the body is JSON text.
 
     Raises
     ------
     HttpError
-        413 if the body is too large, 415 if it is not JSON by its type, 400 if it is no UTF-8.
+        413 if the body is too large, 415 if its media type is not JSON, 400 if it is not UTF-8.
     """
     path = event["rawPath"]
     if not path.endswith(("/", ".json")):
@@ -39,39 +37,39 @@ def normalize(event: dict[str, Any]) -> None:
     body = _body(event) if _takes_body(event) else b""
     if len(body) > MAX_BODY_BYTES:
         raise HttpError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have {MAX_BODY_BYTES // 1024} KB at most."
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES // 1024} KB."
         )
     if not body.strip():
         event["body"] = None
     else:
         content_type = event["headers"].get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
-            raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A body must be application/json.")
+            raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
         try:
             event["body"] = body.decode()
         except UnicodeDecodeError:
             raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
     event["isBase64Encoded"] = False
-    # However it was spelled, and also where the body is empty.
+    # Powertools parses bodies of this type only; clients may omit it or add parameters.
     event["headers"]["content-type"] = "application/json"
 
 
 def is_preflight(event: Mapping[str, Any]) -> bool:
-    """Whether a browser asks if a page of another site may send a request (Fetch standard, "CORS-preflight").
+    """Whether a request is a CORS preflight (Fetch standard, "CORS-preflight request").
 
-    API Gateway answers that itself, unless a route takes it: one for every method or every path.
+    API Gateway responds to preflights itself, except on routes for any method or any path.
     """
     method: str = event["requestContext"]["http"]["method"]
     return method == "OPTIONS"
 
 
-def answer_preflight() -> dict[str, Any]:
-    """Return the answer, to which API Gateway adds what its CORS settings say."""
+def preflight_response() -> dict[str, Any]:
+    """Return the response to a preflight, to which API Gateway adds its CORS headers."""
     return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {}, "body": ""}
 
 
 def _takes_body(event: dict[str, Any]) -> bool:
-    """Whether the request's route reads a body; others ignore what comes along."""
+    """Whether the request's route reads a body; the other routes ignore one."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
     return method == "PATCH" or (method == "POST" and path.endswith(_BODY_PATHS))
@@ -88,7 +86,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def cookies(event: Mapping[str, Any]) -> list[str]:
-    """Return the cookies of a request: API Gateway takes them out of the headers."""
+    """Return the ``Cookie`` headers of a request, which API Gateway puts beside the other headers."""
     sent: list[str] = list(event.get("cookies") or ())
     header = event["headers"].get("cookie")
     return sent if header is None or sent else [header]
@@ -100,7 +98,7 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     RequestValidationError
-        If it is no JSON (RFC 8259), nests too deeply or holds a number without end.
+        If it is not JSON (RFC 8259), is nested too deeply, or has an infinite number.
     """
     try:
         return from_json(text, allow_inf_nan=False)
@@ -110,17 +108,17 @@ def parse_json(text: str) -> Any:
 
 
 def to_json(body: Any) -> str:
-    """Write a body."""
+    """Serialize a body."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
 def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[..., Any]) -> None:
-    """Refuse query parameters that a route does not have: a mistyped filter selects everything.
+    """Refuse query parameters that a route does not have; a mistyped filter would select everything.
 
     Raises
     ------
     InvalidInput
-        If there is one.
+        If the request has one.
     """
     known = {
         name
@@ -129,11 +127,11 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     }
     for name in event.query_string_parameters:
         if name not in known:
-            raise InvalidInput(name, "Is not a parameter of this list.")
+            raise InvalidInput(name, "Is not a parameter of this route.")
 
 
 def origin(event: Mapping[str, Any]) -> str:
-    """Return scheme and host that the client used, also through CloudFront (see template.yaml)."""
+    """Return the scheme and host that the client used, even through CloudFront (see template.yaml)."""
     headers = event["headers"]
     scheme = headers.get("x-forwarded-proto", "https")
     host = headers.get("x-viewer-host", "")

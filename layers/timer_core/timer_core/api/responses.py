@@ -1,4 +1,4 @@
-"""What the routes document of their answers."""
+"""The documentation of the routes' responses."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from timer_core.api.problems import CONTENT_TYPE
 _DESCRIPTIONS = {
     200: "Done",
     201: "Created",
-    202: "Begun; it goes on by itself, and sooner if you ask again",
+    202: "Accepted; deletion continues in the background, sooner if the request is repeated",
     204: "Deleted",
-    304: "Nothing has changed but the time of what runs",
+    304: "Not modified (elapsed time is ignored)",
     400: "The request is not valid, or the timer's state does not allow it",
-    401: "No credentials, or none that are valid",
-    403: "Not for you, or not with these credentials",
-    404: "There is no such thing",
+    401: "Credentials are missing or invalid",
+    403: "Forbidden",
+    404: "Not found",
     413: "The body is too large",
     415: "The body is not JSON",
     429: "Too many changes; try again later",
-    500: "An error on our side, with the id under which it is logged",
+    500: "Internal error, logged under the request_id of the response",
 }
 
 
 def responses(*statuses: int, model: type[BaseModel] | None = None) -> dict[int, Any]:
-    """Return the documentation of a route's answers; 429 and 500 can always happen.
+    """Return the documentation of a route's responses; 429 and 500 are always possible.
 
-    ``model`` is what a 201 holds; what a 200 holds is known from the route.
+    ``model`` is the body of a 201; the body of a 200 is the return type of the route.
     """
     documented: dict[int, Any] = {}
     for status in (*statuses, 429, 500):

@@ -8,17 +8,18 @@ from typing import Any, Protocol
 
 from timer_core.domain.errors import Unauthorized
 
-# How long a session works without being renewed, and how long it can be renewed.
+# How long a session is valid without renewal, and how long it can be renewed.
 LIFE_S = 3_600
 LONGEST_S = 30 * 86_400
 _RENEWED_AFTER_S = 900
 _ISSUER = "issue-timer"
 _SESSION, _SIGN_IN = "session", "sign-in"
 _ALGORITHM = "HS256"
-# How long a person may take at GitHub.
+# How long a sign-in may take.
 SIGN_IN_S = 600
 
-# The prefix has browsers take them only with Secure, for this host and from it (RFC 6265bis, 4.1.3.2).
+# Browsers accept cookies with this prefix only with Secure, and only for and from this host (RFC 6265bis,
+# section 4.1.3.2).
 SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
 
@@ -27,33 +28,33 @@ class Keys(Protocol):
     """The keys that sessions are signed with: the current one and, for rotation, the previous."""
 
     def get(self) -> tuple[str, ...]:
-        """Return the keys, those that are not there empty."""
+        """Return the keys; a key that does not exist is empty."""
         ...
 
     def signing(self, now_s: int) -> str:
-        """Return the one to sign with, which everybody accepts by now."""
+        """Return the key to sign with: one that all functions accept by now."""
         ...
 
     def refresh(self) -> bool:
-        """Read them again unless that was just done, and return whether they changed."""
+        """Read the keys again, unless they were just read, and return whether they changed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a session says.
+    """The content of a session's token.
 
     Attributes
     ----------
     session_id
-        The same for as long as a session is renewed.
+        The same in all renewals of a session.
     signed_in_ms
-        When the person signed in (milliseconds since the epoch): it tells a sign-in from one that was ended
-        in the same second.
+        When the person signed in (milliseconds since the epoch). Seconds would not distinguish a sign-in from
+        a session that was ended in the same second.
     issued_s, expires_s
-        When this token of the session begins and ends (seconds since the epoch).
+        When this token of the session was issued and expires (seconds since the epoch).
     origin
-        The web site whose page the session was given to; empty for our own page.
+        The web site that the session was issued to; empty for our own page.
     """
 
     user_id: int
@@ -65,23 +66,22 @@ class Session:
     origin: str = ""
 
     def is_due(self, now_s: int) -> bool:
-        """Whether it is time to renew the session, and it can still be."""
+        """Whether the session should be renewed, and still can be."""
         return now_s - self.issued_s >= _RENEWED_AFTER_S and self.expires_s < self.ends_s
 
     @property
     def ends_s(self) -> int:
-        """When it ends however often it is renewed (seconds since the epoch)."""
+        """When the session ends even if it is renewed (seconds since the epoch)."""
         return self.signed_in_ms // 1000 + LONGEST_S
 
 
 class Sessions:
-    """Makes sessions and reads them.
+    """Issues and verifies sessions.
 
     Parameters
     ----------
     keys
-        A session made with the previous key works until it expires, so that keys rotate without
-        anybody noticing.
+        A session signed with the previous key is valid until it expires, so that a rotation signs nobody out.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -93,7 +93,7 @@ class Sessions:
         return self._issue(Session(user_id, login, session_id, now_ms, now_s, now_s + LIFE_S, origin))
 
     def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
-        """Return a session that goes on, for 30 days since the person signed in at most."""
+        """Return the renewed session and its token, for at most 30 days since the sign-in."""
         expires_s = min(now_s + LIFE_S, session.ends_s)
         return self._issue(replace(session, issued_s=now_s, expires_s=expires_s))
 
@@ -103,7 +103,7 @@ class Sessions:
         Raises
         ------
         Unauthorized
-            If it is none of ours, was changed, or has expired.
+            If it is not one of ours, was changed, or has expired.
         """
         claims = self._decode(token, _SESSION, now_s)
         return Session(
@@ -117,17 +117,17 @@ class Sessions:
         )
 
     def seal(self, content: Mapping[str, str], *, now_s: int) -> str:
-        """Return a token of what has to come back unchanged when a sign-in ends, within ten minutes."""
+        """Return a token with the content of a sign-in, which has to be completed within ten minutes."""
         claims = {"sub": "", "content": dict(content), "iat": now_s, "exp": now_s + SIGN_IN_S}
         return self._encode(claims, _SIGN_IN)
 
     def unseal(self, token: str, *, now_s: int) -> Mapping[str, str]:
-        """Return what `seal` was given.
+        """Return the content that was sealed in a token.
 
         Raises
         ------
         Unauthorized
-            If it is none of ours, was changed, or has expired.
+            If it is not one of ours, was changed, or has expired.
         """
         content: Mapping[str, str] = self._decode(token, _SIGN_IN, now_s)["content"]
         return content
@@ -146,7 +146,7 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Imported with the first session: tokens do not need it.
+        # Imported for the first session, because requests with tokens do not need it.
         import jwt
 
         key = self._keys.signing(claims["iat"])
@@ -164,11 +164,11 @@ class Sessions:
                 algorithms=[_ALGORITHM],
                 audience=audience,
                 issuer=_ISSUER,
-                # The clock is the caller's.
+                # The time is checked below, against the caller's clock.
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.PyJWTError:
-            raise Unauthorized("The session is not one of ours.") from None
+            raise Unauthorized("The session is not valid.") from None
         if claims["exp"] <= now_s:
             raise Unauthorized("The session has expired: sign in again.")
         return claims
@@ -178,10 +178,10 @@ class Sessions:
             for key in self._keys.get():
                 if key and _name(key) == name:
                     return key
-            # It may have been rotated since it was read.
+            # The keys may have been rotated since they were read.
             if not self._keys.refresh():
                 break
-        raise Unauthorized("The session is not one of ours.")
+        raise Unauthorized("The session is not valid.")
 
 
 def is_session(text: str) -> bool:
@@ -195,7 +195,7 @@ def cookie(name: str, value: str, *, max_age_s: int) -> str:
 
 
 def cookie_values(headers: Sequence[str], name: str) -> list[str]:
-    """Return all values that a request's cookies have under a name."""
+    """Return all values of a request's cookies with a name."""
     values = []
     for header in headers:
         for pair in header.split(";"):
@@ -206,5 +206,5 @@ def cookie_values(headers: Sequence[str], name: str) -> list[str]:
 
 
 def _name(key: str) -> str:
-    """Return the name of a key, which tells nothing of it."""
+    """Return the name of a key, which reveals nothing about the key."""
     return sha256(f"issue-timer session key {key}".encode()).hexdigest()[:16]

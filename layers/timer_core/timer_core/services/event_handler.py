@@ -123,7 +123,7 @@ class EventHandler:
         if not self._track_unregistered:
             return self._people.registered(users)
         # Who has left does not want to be.
-        left = self._people.left(users)
+        left = self._people.ever_deleted(users)
         return {user_id: back_ms for user_id in users if (back_ms := left.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Handled:

@@ -1,4 +1,4 @@
-"""The one DynamoDB table: what is in it and every way to read and change it.
+"""The DynamoDB table: its items, and all reads and writes of them.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """

@@ -12,9 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.models import Model
-
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move, Names
@@ -24,18 +21,28 @@ from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
     EVENT_DAYS,
     LOCKED_AFTER_MS,
-    PROFILE_SK,
+    EventItem,
+    MoveItem,
     SlotItem,
     TimerItem,
     as_read,
     expiry,
-    issue_pk,
     locked_until,
     raw,
-    repo_pk,
-    timer_sk,
     to_timer,
     tombstone,
+)
+from timer_core.store.keys import (
+    PROFILE_SK,
+    event_sk,
+    issue_pk,
+    kind_of,
+    move_from_sk,
+    move_to_sk,
+    name_of,
+    repo_pk,
+    timer_sk,
+    user_id_of,
     user_pk,
 )
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
@@ -50,35 +57,6 @@ _ATTEMPTS = 20
 _MOST_TIMERS = 60
 # Of an issue that has had more names than these, the older ones are forgotten.
 _MOST_NAMES = 50
-
-
-class EventItem(Model):
-    """``issue#<owner/repo#n>`` / ``event#<delivery>``: what GitHub told; expires by TTL."""
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    kind = UnicodeAttribute()
-    at_ms = NumberAttribute()
-    users = UnicodeSetAttribute(null=True)
-    title = UnicodeAttribute(null=True)
-    received_ms = NumberAttribute(null=True)
-    backfilled = BooleanAttribute(null=True)
-    expires_at = NumberAttribute()
-
-
-class MoveItem(Model):
-    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: an end of a move.
-
-    Of an issue that was transferred, or of a repository that was renamed with all of its issues.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    origin = UnicodeAttribute()
-    target = UnicodeAttribute()
-    at_ms = NumberAttribute()
-    until_ms = NumberAttribute(null=True)
-    expires_at = NumberAttribute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +278,7 @@ class EventStore:
         """Put the event; return it as it was put when the delivery first came, and whether that is now."""
         item = EventItem(
             pk=issue_pk(issue),
-            sk=f"event#{event.delivery}",
+            sk=event_sk(event.delivery),
             kind=event.kind,
             at_ms=event.at_ms,
             users=None if event.users is None else {str(user) for user in event.users},
@@ -315,10 +293,10 @@ class EventStore:
     def _log_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
         """Put both ends of a move and return it, or as it was put when the delivery first came."""
         # First where it is left: who marks a slot as left has then seen what everybody sees who reads it.
-        for pk, end in ((origin_pk, "to"), (target_pk, "from")):
+        for pk, end_sk in ((origin_pk, move_to_sk), (target_pk, move_from_sk)):
             item = MoveItem(
                 pk=pk,
-                sk=f"{end}#{move.delivery}",
+                sk=end_sk(move.delivery),
                 origin=_name(move.origin),
                 target=_name(move.target),
                 at_ms=move.at_ms,
@@ -352,7 +330,7 @@ class EventStore:
     def _page(self, issue: Issue) -> _Page:
         page = _Page(issue)
         for item in self._table.query_all(issue_pk(issue)):
-            kind, _, _ = item["sk"]["S"].partition("#")
+            kind = kind_of(item["sk"]["S"])
             if kind == "event":
                 event = _to_event(item)
                 # What a later version logged, before it was rolled back, waits for its return.
@@ -442,7 +420,7 @@ class EventStore:
                 )
                 continue
             if "deleted_ms" not in item or "locked_until_ms" in item:
-                used_ulids.add(item["sk"]["S"].removeprefix("timer#"))
+                used_ulids.add(name_of(item["sk"]["S"]))
             if "locked_until_ms" in item:
                 locked_until_ms = max(locked_until_ms, locked_until(item))
             elif item.get("issue_key", {}).get("S") in family.keys:
@@ -522,7 +500,7 @@ def _to_event(item: RawItem) -> Event:
     row = EventItem.from_raw_data(item)
     users = frozenset(int(user) for user in row.users) if row.users else None
     return Event(
-        delivery=row.sk.removeprefix("event#"),
+        delivery=name_of(row.sk),
         kind=row.kind,
         at_ms=int(row.at_ms),
         users=users,
@@ -553,7 +531,7 @@ def _to_move(item: RawItem) -> Move:
     row = MoveItem.from_raw_data(item)
     origin, target = (_issue_named(name) for name in (row.origin, row.target))
     until_ms = None if row.until_ms is None else int(row.until_ms)
-    return Move(row.sk.partition("#")[2], origin, target, int(row.at_ms), until_ms)
+    return Move(name_of(row.sk), origin, target, int(row.at_ms), until_ms)
 
 
 def _issue_named(name: str) -> Issue:
@@ -565,7 +543,7 @@ def _to_slot(item: RawItem, issue: Issue) -> _Slot:
     row = SlotItem.from_raw_data(item)
     return _Slot(
         issue=issue,
-        user_id=int(row.sk.removeprefix("user#")),
+        user_id=user_id_of(row.sk),
         open_ulid=row.open_ulid,
         ulids=frozenset(row.ulids or ()),
         locked_until_ms=int(row.locked_until_ms or 0),

@@ -1,35 +1,43 @@
-"""Counts for those who run the product; nothing in them is about a person."""
+"""Counts for operators, without personal data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
-from timer_core.store.items import GITHUB_PK, OPEN_SHARDS, DayItem, GitHubItem, TimerItem, expiry
+from timer_core.store.items import DayItem, GitHubItem, TimerItem, expiry
+from timer_core.store.keys import (
+    DAYS,
+    DELIVERIES_PK,
+    GITHUB_PK,
+    GITHUB_STATUS_SK,
+    OPEN_SHARDS,
+    day_sk,
+    name_of,
+    open_timers_pk,
+)
 from timer_core.store.table import RawItem, Table, Write
 
-_PK = "deliveries"
 _KEPT_DAYS = 35
-_STATUS_SK = "status"
 _NOTED_FOR_MS = 3_600_000
 
-# What needs GitHub's API: to tell which issue a project's card is of, to answer to comments, to have
-# failed deliveries sent again, and to compare open timers with their issues.
+# The features that use GitHub's API: finding the issue of a project's card, replying to commands, having
+# failed deliveries redelivered, and comparing open timers with their issues.
 Capability: TypeAlias = Literal["project_cards", "answers", "redelivery", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the deployment does.
+    """The numbers of the deployment.
 
     Attributes
     ----------
     webhook_success_rate
-        The share of deliveries of today and yesterday (UTC) that were processed; None without any.
+        The share of today's and yesterday's deliveries (UTC) that were processed; None if there were none.
     github_credential
-        ``none``, ``token``, ``app`` or ``invalid``; None as long as nobody has looked for it.
+        ``none``, ``token``, ``app`` or ``invalid``; None before the first check.
     github_cannot
-        What GitHub does not let us do, which is all as long as nobody has looked.
+        The capabilities that the credential lacks; all of them before the first check.
     """
 
     open_timers: int
@@ -47,9 +55,9 @@ class HealthStore:
         self._noted: dict[Capability, tuple[str, bool, int]] = {}
 
     def note_github(self, credential: str, could: Mapping[Capability, bool], *, now_ms: int) -> None:
-        """Note with what credential GitHub was asked, and what it let us do.
+        """Store the kind of the credential for GitHub's API, and whether it had some capabilities.
 
-        Written when it changes, and once an hour by each process.
+        Each process writes them when they change, and once an hour.
         """
         news = {
             capability: done
@@ -60,16 +68,16 @@ class HealthStore:
         if not news:
             return
         able = {capability for capability, done in news.items() if done}
-        # One expression cannot add to a set and delete from it.
+        # An update cannot add to a set and delete from it at once.
         for names, change in ((able, GitHubItem.cannot.delete), (news.keys() - able, GitHubItem.cannot.add)):
             if names:
                 actions = [GitHubItem.credential.set(credential), change(set(names))]
-                self._table.write(Write("Update", GITHUB_PK, _STATUS_SK, actions=actions))
+                self._table.write(Write("Update", GITHUB_PK, GITHUB_STATUS_SK, actions=actions))
         self._noted |= {capability: (credential, done, now_ms) for capability, done in news.items()}
 
     def count_deliveries(self, *, processed: int, failed: int, now_ms: int) -> None:
-        """Add to today's numbers."""
-        day = DayItem(pk=_PK, sk=_day(now_ms))
+        """Add to the numbers of today."""
+        day = DayItem(pk=DELIVERIES_PK, sk=_day(now_ms))
         self._table.write(
             Write(
                 "Update",
@@ -84,7 +92,7 @@ class HealthStore:
         )
 
     def read(self, *, now_ms: int, stale_after_ms: int) -> Health:
-        """Return the present numbers."""
+        """Return the current numbers."""
         open_timers = stale_timers = 0
         for shard in range(OPEN_SHARDS):
             open_timers += self._count(shard, None)
@@ -93,15 +101,14 @@ class HealthStore:
         return Health(open_timers, stale_timers, self._success_rate(now_ms), credential, cannot)
 
     def days(self) -> list[tuple[str, int, int]]:
-        """Return of each day that is kept its date, and how many deliveries were processed and failed."""
-        items = self._table.query_all(_PK, DayItem.sk.startswith("day#"))
+        """Return the date of each stored day, with its numbers of processed and of failed deliveries."""
+        items = self._table.query_all(DELIVERIES_PK, DayItem.sk.startswith(DAYS))
         return [
-            (item["sk"]["S"].removeprefix("day#"), _sum([item], "processed"), _sum([item], "failed"))
-            for item in items
+            (name_of(item["sk"]["S"]), _sum([item], "processed"), _sum([item], "failed")) for item in items
         ]
 
     def _github(self) -> tuple[str | None, tuple[Capability, ...]]:
-        item = self._table.get(GITHUB_PK, _STATUS_SK)
+        item = self._table.get(GITHUB_PK, GITHUB_STATUS_SK)
         if item is None:
             return None, get_args(Capability)
         row = GitHubItem.from_raw_data(item)
@@ -114,7 +121,7 @@ class HealthStore:
         total, start = 0, None
         while True:
             _, count, start = self._table.query(
-                f"open#{shard}", condition, index="open-timers", start=start, count=True
+                open_timers_pk(shard), condition, index="open-timers", start=start, count=True
             )
             total += count
             if start is None:
@@ -122,13 +129,13 @@ class HealthStore:
 
     def _success_rate(self, now_ms: int) -> float | None:
         yesterday = _day(now_ms - timedelta(days=1) // timedelta(milliseconds=1))
-        items, _, _ = self._table.query(_PK, DayItem.sk >= yesterday)
+        items, _, _ = self._table.query(DELIVERIES_PK, DayItem.sk >= yesterday)
         processed, failed = _sum(items, "processed"), _sum(items, "failed")
         return processed / (processed + failed) if processed + failed else None
 
 
 def _day(now_ms: int) -> str:
-    return f"day#{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
+    return day_sk(f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}")
 
 
 def _sum(items: list[RawItem], name: str) -> int:

@@ -1,30 +1,31 @@
-"""The webhooks that deliveries came from, so that their failed deliveries can be asked for."""
+"""The webhooks that deliveries came from, so that their failed deliveries can be redelivered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pynamodb.expressions.update import Action as UpdateAction
 
-from timer_core.store.items import GITHUB_PK, HookItem, expiry
+from timer_core.store.items import HookItem, expiry
+from timer_core.store.keys import GITHUB_PK, HOOKS, hook_sk, name_of
 from timer_core.store.table import ConditionFailed, Table, Write
 
-# A webhook that has been silent for this long is forgotten.
+# Webhooks without a delivery for this long are forgotten.
 _KEPT_DAYS = 90
 _NOTED_FOR_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class ListCheckpoint:
-    """Where in the list of a webhook's deliveries a run broke off; the newest are first.
+    """Where in the list of a webhook's deliveries, newest first, a run stopped.
 
     Attributes
     ----------
     page
-        The path of the page to go on with; empty for the newest.
+        The path of the page to continue with; empty for the newest.
     until_ms
-        Up to when its failed deliveries are redelivered as soon as the list is at its end.
+        When the run reaches the end of the list, all failed deliveries up to this time were redelivered.
     sent_id
-        The last attempt on the page that was seen to; they are seen to oldest first.
+        The last attempt on the page that was processed; a page is processed oldest first.
     """
 
     page: str
@@ -39,11 +40,11 @@ class KnownHook:
     Attributes
     ----------
     path
-        Where it is in GitHub's REST API.
+        Its path in GitHub's REST API.
     repaired_ms
-        Up to when its failed deliveries were redelivered; None if they never were.
+        Failed deliveries up to this time were redelivered; None if they never were.
     checkpoint
-        Where in the list of those since then to go on; None to begin.
+        Where to continue in the list of later deliveries; None to begin.
     """
 
     path: str
@@ -59,25 +60,25 @@ class HookStore:
         self._noted_ms: dict[str, int] = {}
 
     def note(self, path: str, *, now_ms: int) -> None:
-        """Remember a webhook; written at most once a day by each process."""
+        """Store a webhook; each process writes it at most once a day."""
         if self._noted_ms.get(path, -_NOTED_FOR_MS) > now_ms - _NOTED_FOR_MS:
             return
         actions = [HookItem.expires_at.set(expiry(now_ms, _KEPT_DAYS))]
-        self._table.write(Write("Update", GITHUB_PK, f"hook#{path}", actions=actions))
+        self._table.write(Write("Update", GITHUB_PK, hook_sk(path), actions=actions))
         self._noted_ms[path] = now_ms
 
     def known(self) -> list[KnownHook]:
         """Return all webhooks."""
-        items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith("hook#"))
+        items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith(HOOKS))
         return [_known(HookItem.from_raw_data(item)) for item in items]
 
     def repaired(self, path: str, until_ms: int) -> None:
-        """Note up to when a webhook's failed deliveries were redelivered; the next run begins to list."""
+        """Store up to which time failed deliveries were redelivered; the next run lists from the start."""
         fields = (HookItem.list_page, HookItem.list_sent_id, HookItem.list_until_ms)
         self._update(path, [HookItem.repaired_ms.set(until_ms), *(one.remove() for one in fields)])
 
-    def broken_off(self, path: str, checkpoint: ListCheckpoint) -> None:
-        """Note where to go on in the list of a webhook's deliveries."""
+    def save_checkpoint(self, path: str, checkpoint: ListCheckpoint) -> None:
+        """Store where to continue in the list of a webhook's deliveries."""
         actions = [
             HookItem.list_page.set(checkpoint.page),
             HookItem.list_sent_id.set(checkpoint.sent_id),
@@ -88,15 +89,15 @@ class HookStore:
     def _update(self, path: str, actions: Sequence[UpdateAction]) -> None:
         try:
             self._table.write(
-                Write("Update", GITHUB_PK, f"hook#{path}", HookItem.expires_at.exists(), actions)
+                Write("Update", GITHUB_PK, hook_sk(path), HookItem.expires_at.exists(), actions)
             )
         except ConditionFailed:
-            # Forgotten meanwhile.
+            # The webhook was forgotten meanwhile.
             return
 
     def forget(self, path: str) -> None:
-        """Forget a webhook that is no more."""
-        self._table.write(Write("Delete", GITHUB_PK, f"hook#{path}"))
+        """Delete a webhook that no longer exists on GitHub."""
+        self._table.write(Write("Delete", GITHUB_PK, hook_sk(path)))
 
 
 def _known(item: HookItem) -> KnownHook:
@@ -104,4 +105,4 @@ def _known(item: HookItem) -> KnownHook:
     if item.list_page is not None:
         checkpoint = ListCheckpoint(item.list_page, int(item.list_until_ms), int(item.list_sent_id))
     repaired_ms = None if item.repaired_ms is None else int(item.repaired_ms)
-    return KnownHook(item.sk.removeprefix("hook#"), repaired_ms, checkpoint)
+    return KnownHook(name_of(item.sk), repaired_ms, checkpoint)

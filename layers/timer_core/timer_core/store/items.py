@@ -1,11 +1,10 @@
-"""The items of the table, and what they are in the domain.
+"""The shapes of all items in the table, and the timers that items hold.
 
-Each kind of item has a class that names its attributes; keys are made here and nowhere else.
+Every kind of item has a class here that names its attributes. Its first line gives the item's keys, which
+`timer_core.store.keys` makes.
 """
 
-from hashlib import sha256
 from typing import Any
-from zlib import crc32
 
 from pynamodb.attributes import (
     Attribute,
@@ -20,33 +19,24 @@ from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
+from timer_core.store.keys import name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
-
-# The open timers are spread over this many partitions of their index. A partition takes 1,000
-# writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
-OPEN_SHARDS = 8
 
 # How long events are kept. GitHub redelivers for three days, and a message can spend 14 days in
 # the queue and 14 more in the dead-letter queue.
 EVENT_DAYS = 31
-# Events older than this are not derived again: some of those they came with may have expired.
+# Timers are not derived again from events older than this: other events of that time may have expired.
 LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
-# How long a place without an open timer is kept. What was told of the issue goes before it: TTL deletes
-# within a few days, and in any order.
+# How long a slot without an open timer is kept. The issue's events have to expire before it, and TTL deletes
+# expired items within a few days, in any order.
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
-
-# The schema version that timers are written in (docs/decisions/0009-upgrades.md).
+# The schema version of timers written by this release (docs/decisions/0009-upgrades.md).
 TIMER_SCHEMA_VERSION = 1
-
-RUN_LOCK_SK = "run-lock"
-PROFILE_SK = "profile"
-GITHUB_PK = "github"
-PENDING_DELETIONS_PK = "pending-deletions"
 
 
 class TimerItem(Model):
-    """``user#<id>`` / ``timer#<ULID>``: a timer, or what a deleted one leaves behind for a while.
+    """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted one; tombstones expire by TTL.
 
     ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped
     timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
@@ -95,13 +85,13 @@ _TIMER_ATTRIBUTES = TimerItem.get_attributes().keys()
 
 
 class SlotItem(Model):
-    """``issue#<owner/repo#n>`` / ``user#<id>``: one person's place on one issue.
+    """``issue#<owner/repo#n>`` / ``user#<id>``: one person's slot on one issue.
 
-    ``open_ulid`` is there while they have an open timer on it, which makes that timer the only
-    one; ``ulids`` names all of their timers on it that events may have to change. Events up to
-    ``locked_until_ms`` change none of them, because an open timer was moved away or here by hand then.
-    ``moved`` has the moves of the issue (their deliveries) that took the timers along. Only a place
-    without an open timer expires by TTL: what happened before it was left is settled by then.
+    ``open_ulid`` exists while the person has an open timer on the issue, and keeps that timer the only open
+    one. ``ulids`` names all of their timers on it that events may change. Events up to ``locked_until_ms``
+    change none of them, because an open timer was moved to or from the issue by hand at that time. ``moved``
+    has the issue's moves (their deliveries) that the timers have followed. Only a slot without an open timer
+    expires by TTL: by then its timers are locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -113,8 +103,37 @@ class SlotItem(Model):
     expires_at = NumberAttribute(null=True)
 
 
+class EventItem(Model):
+    """``issue#<owner/repo#n>`` / ``event#<delivery>``: something that happened on GitHub; expires by TTL."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute()
+    at_ms = NumberAttribute()
+    users = UnicodeSetAttribute(null=True)
+    title = UnicodeAttribute(null=True)
+    received_ms = NumberAttribute(null=True)
+    backfilled = BooleanAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+class MoveItem(Model):
+    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: one end of a move.
+
+    An issue was transferred, or a repository was renamed with all of its issues. Expires by TTL.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    origin = UnicodeAttribute()
+    target = UnicodeAttribute()
+    at_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
 class IdempotencyItem(Model):
-    """``user#<id>`` / ``key#<hash>``: the timer that a request with an Idempotency-Key made."""
+    """``user#<id>`` / ``key#<hash>``: the timer that a request with an Idempotency-Key was answered with."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -127,7 +146,8 @@ class IdempotencyItem(Model):
 class RunLockItem(Model):
     """``user#<id>`` / ``run-lock``: how often one of a person's exclusive timers began to run.
 
-    What makes a timer run counts on from what it read, so that two timers cannot begin at once.
+    A write that makes a timer run increments the ``version`` it has read, so that of two concurrent ones
+    one is refused.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -136,14 +156,14 @@ class RunLockItem(Model):
 
 
 class ProfileItem(Model):
-    """``user#<id>`` / ``profile``: a registered person, or what says that one has left.
+    """``user#<id>`` / ``profile``: a registered person, or a marker that one has deleted their account.
 
-    Sessions from before ``signed_out_ms`` are over, and so are those in ``ended`` (each with the time
-    from which it need not be remembered). A person who has requested deletion, at
-    ``deletion_requested_ms``, is not timed; the profile outlives all other items of theirs and expires by TTL
-    unless people who never signed in are timed. After they sign in again, events up to
-    ``events_ignored_until_ms`` (the time of that request) do not count. ``tokens_made`` counts all tokens
-    ever made, so that of two concurrent requests only one can make the last token allowed.
+    Sessions from before ``signed_out_ms`` have ended, and so have those in ``ended`` (each with the time
+    at which it would have expired). A person who has requested deletion, at ``deletion_requested_ms``, is not
+    timed; the profile outlives all other items of theirs and expires by TTL unless people who never signed in
+    are timed. After they sign in again, events up to ``events_ignored_until_ms`` (the time of that request)
+    do not count. ``tokens_made`` counts all tokens ever made, so that of two concurrent requests only one can
+    make the last token allowed.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -169,9 +189,9 @@ class PendingDeletionItem(Model):
 
 
 class TokenItem(Model):
-    """``token#<sha256>`` / ``token``: an API token, known by its hash only.
+    """``token#<sha256>`` / ``token``: an API token, stored under its hash only.
 
-    ``used_ms`` is when it was used last, give or take a day.
+    ``used_ms`` is when it was last used, to within a day.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -199,7 +219,7 @@ class UserTokenItem(Model):
 
 
 class StateItem(Model):
-    """``state#<hash>`` / ``used``: a sign-in that has come back; expires by TTL."""
+    """``state#<hash>`` / ``used``: a sign-in that was completed; expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -207,7 +227,7 @@ class StateItem(Model):
 
 
 class WritesItem(Model):
-    """``user#<id>`` / ``writes#<minute>``: how much a person has changed in a minute; expires by TTL."""
+    """``user#<id>`` / ``writes#<minute>``: the number of a person's changes in a minute; expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -226,7 +246,7 @@ class DayItem(Model):
 
 
 class GitHubItem(Model):
-    """``github`` / ``status``: with what credential GitHub is asked, and what it did not let us do."""
+    """``github`` / ``status``: the kind of credential for GitHub's API, and the capabilities it lacks."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -237,9 +257,9 @@ class GitHubItem(Model):
 class HookItem(Model):
     """``github`` / ``hook#<path>``: a webhook that deliveries came from; expires by TTL.
 
-    Its failed deliveries were redelivered up to ``repaired_ms``. If there was no time for the whole list, the
-    next run goes on at ``list_page``, after the attempt ``list_sent_id``; at its end, all are up to
-    ``list_until_ms``.
+    Its failed deliveries were redelivered up to ``repaired_ms``. If a run ran out of time, the next one
+    continues at ``list_page``, after the attempt ``list_sent_id``; when it reaches the end of the list, all
+    failed deliveries up to ``list_until_ms`` were redelivered.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -251,49 +271,23 @@ class HookItem(Model):
     expires_at = NumberAttribute()
 
 
-def user_pk(user_id: int) -> str:
-    """Return the partition of a person."""
-    return f"user#{user_id}"
+class ProgressItem(Model):
+    """``sweeper`` / ``progress``: where a sweep that ran out of time stopped."""
 
-
-def timer_sk(ulid: str) -> str:
-    """Return the sort key of a timer."""
-    return f"timer#{ulid}"
-
-
-def key_sk(key: str) -> str:
-    """Return the sort key of what a request with an Idempotency-Key, hashed, was answered with."""
-    return f"key#{key}"
-
-
-def issue_pk(issue: Issue) -> str:
-    """Return the partition of an issue."""
-    return f"issue#{issue.key}"
-
-
-def repo_pk(full_name: str) -> str:
-    """Return the partition of what is known of a repository."""
-    return f"repo#{full_name.lower()}"
-
-
-def open_shard(ulid: str) -> str:
-    """Return the partition of ``open-timers`` that an open timer is in."""
-    return f"open#{crc32(ulid.encode()) % OPEN_SHARDS}"
-
-
-def digest(*parts: str) -> str:
-    """Return a short name for something long or secret: 32 hexadecimal digits of SHA-256."""
-    return sha256("\0".join(parts).encode()).hexdigest()[:32]
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    compared_ms = NumberAttribute(null=True)
+    stale_left = BooleanAttribute(null=True)
 
 
 def raw(item: Model) -> RawItem:
-    """Return an item as DynamoDB's API writes it."""
+    """Return an item in the format of DynamoDB's API."""
     serialized: RawItem = item.serialize()
     return serialized
 
 
 def timer_item(timer: Timer) -> RawItem:
-    """Return the item of a timer, with what a later version keeps there."""
+    """Return the item of a timer, including attributes that only a later release knows."""
     item = TimerItem(
         pk=user_pk(timer.user_id),
         sk=timer_sk(timer.ulid),
@@ -335,8 +329,8 @@ def to_timer(item: RawItem) -> Timer:
     """Return the timer of an item."""
     row = TimerItem.from_raw_data(item)
     return Timer(
-        user_id=int(row.pk.removeprefix("user#")),
-        ulid=row.sk.removeprefix("timer#"),
+        user_id=user_id_of(row.pk),
+        ulid=name_of(row.sk),
         start_ms=int(row.start_ms),
         created_ms=int(row.created_ms),
         clock_ms=int(row.clock_ms),
@@ -367,7 +361,7 @@ def to_issue(item: RawItem) -> Issue | None:
 
 
 def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:
-    """Return what a deleted timer leaves behind: up to when its time is settled, nothing more."""
+    """Return the tombstone of a deleted timer: its key, and the time up to which it is locked."""
     item: RawItem = {
         "pk": {"S": pk},
         "sk": {"S": sk},
@@ -380,9 +374,9 @@ def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> Raw
 
 
 def locked_until(item: RawItem) -> int:
-    """Return up to when the time of an ended or deleted timer is settled.
+    """Return up to which time (milliseconds since the epoch) a stopped or deleted timer is locked.
 
-    Of a corrected one that is where it ended before or after the correction, whichever is later.
+    A corrected timer is locked up to its end before or after the correction, whichever is later.
     """
     locked_until_ms = int(item["locked_until_ms"]["N"]) if "locked_until_ms" in item else 0
     if "deleted_ms" in item:
@@ -392,22 +386,22 @@ def locked_until(item: RawItem) -> int:
 
 
 def as_read(attribute: Attribute[Any], value: object) -> Condition:
-    """Return the condition that an attribute is still what it was when it was read; None: not there."""
+    """Return the condition that an attribute still has the value that was read; None if it did not exist."""
     return attribute.does_not_exist() if value is None else attribute == value
 
 
 def expiry(now_ms: int, days: float) -> int:
-    """Return the TTL attribute (seconds since the epoch) of what is kept for some days."""
+    """Return the TTL (seconds since the epoch) of an item that is kept for some days."""
     return int(now_ms / 1000 + days * 86_400)
 
 
 def cause_of(transition: Transition) -> str:
-    """Return what a repetition of the request for a transition has in common with it."""
+    """Return the text by which a transition is recognized when its request is repeated."""
     return f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:
-    """Return a transition as it is stored: four words."""
+    """Return the stored form of a transition: time, action, actor and cause, separated by spaces."""
     return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
 
 

@@ -1,17 +1,18 @@
-"""How much a person may change in a minute."""
+"""A limit of each person's changes per minute."""
 
 import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooManyRequests
-from timer_core.store.items import WritesItem, expiry, user_pk
+from timer_core.store.items import WritesItem, expiry
+from timer_core.store.keys import user_pk, writes_sk
 from timer_core.store.table import ConditionFailed, Table, Write
 
 MINUTE_MS = 60_000
-# From this share of the limit on, a change waits until it is counted.
+# From this share of the limit on, a change is counted before it is made.
 _CLOSE = 0.8
-_REMEMBERED = 1000
+_CACHED_PEOPLE = 1000
 
 
 @dataclass(slots=True)
@@ -22,10 +23,10 @@ class _Count:
 
 
 class WriteLimit:
-    """Counts the changes of each person, of all functions together.
+    """Counts each person's changes, across all functions.
 
-    A change is counted while it is made, so that it takes no longer; only close to the limit is it
-    counted before.
+    A change is counted while it is made, so that the response does not wait for the count; close to the limit
+    it is counted first. `finish_writes` waits for a pending count.
 
     Parameters
     ----------
@@ -39,18 +40,18 @@ class WriteLimit:
         self._counts: dict[int, _Count] = {}
         self._pool = ThreadPoolExecutor(1)
 
-    def admit(self, user_id: int, *, now_ms: int) -> None:
+    def count(self, user_id: int, *, now_ms: int) -> None:
         """Count a change.
 
         Raises
         ------
         TooManyRequests
-            If there were too many in this minute.
+            If there were too many changes in this minute.
         """
         minute = now_ms // MINUTE_MS
         count = self._counts.get(user_id)
         if count is None or count.minute != minute:
-            if len(self._counts) >= _REMEMBERED:
+            if len(self._counts) >= _CACHED_PEOPLE:
                 self._counts.clear()
             count = self._counts[user_id] = _Count(minute)
         if count.changes >= _CLOSE * self._per_minute:
@@ -60,21 +61,21 @@ class WriteLimit:
         else:
             count.pending = self._pool.submit(self._count, user_id, minute)
 
-    def settle(self, user_id: int) -> None:
-        """Wait until the change is counted; Lambda freezes what goes on after the answer."""
+    def finish_writes(self, user_id: int) -> None:
+        """Wait until the change is counted; Lambda freezes a function after its response."""
         count = self._counts.get(user_id)
         if count is not None and count.pending is not None:
             pending, count.pending = count.pending, None
-            # What was changed is changed, whether it could be counted or not.
+            # The change is already made, even if it could not be counted.
             with contextlib.suppress(Exception):
                 count.changes = pending.result()
 
     def _count(self, user_id: int, minute: int) -> int:
-        """Count a change and return how many there were in the minute; more are not counted."""
+        """Count a change and return the minute's count; beyond the limit, only return one more than it."""
         actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:
-            item = self._table.write(Write("Update", user_pk(user_id), f"writes#{minute}", below, actions))
+            item = self._table.write(Write("Update", user_pk(user_id), writes_sk(minute), below, actions))
         except ConditionFailed:
             return self._per_minute + 1
         return int(item["changes"]["N"])

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooMuchContention
-from timer_core.store.items import OPEN_SHARDS, TIMER_SCHEMA_VERSION, to_timer
+from timer_core.store.items import TIMER_SCHEMA_VERSION, to_timer
+from timer_core.store.keys import OPEN_SHARDS, open_timers_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, attempts
 from timer_core.store.writes import put_changed
 
@@ -52,7 +53,7 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
     for shard in range(OPEN_SHARDS):
         start: RawItem | None = None
         while True:
-            keys, _, start = table.query(f"open#{shard}", index="open-timers", limit=_PAGE, start=start)
+            keys, _, start = table.query(open_timers_pk(shard), index="open-timers", limit=_PAGE, start=start)
             found = table.get_many((key["pk"]["S"], key["sk"]["S"]) for key in keys)
             yield [item for item in found if _is_open(item)]
             if start is None:

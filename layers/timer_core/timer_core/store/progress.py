@@ -1,37 +1,25 @@
-"""What a run of the sweeper had no time for, so that the next one goes on from there."""
+"""Where a sweep that ran out of time stopped, so that the next one continues there."""
 
 from dataclasses import dataclass
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action as UpdateAction
-from pynamodb.models import Model
 
+from timer_core.store.items import ProgressItem
+from timer_core.store.keys import SWEEPER_PK, SWEEPER_PROGRESS_SK
 from timer_core.store.table import Table, Write
-
-_PK = "sweeper"
-_SK = "progress"
-
-
-class ProgressItem(Model):
-    """``sweeper`` / ``progress``: what is left of a sweep."""
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    compared_ms = NumberAttribute(null=True)
-    stale_left = BooleanAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the sweeper came.
+    """The progress of an unfinished sweep.
 
     Attributes
     ----------
     compared_ms
-        The open timers that started before this are compared with their issues, the others not yet. None
+        Open timers that started before this time were compared with their issues, the others were not. None
         if no comparison is unfinished.
     stale_left
-        Whether there were more stale timers than there was time for; they are still in the index.
+        Whether the time was too short for all stale timers; the rest are still in the index.
     """
 
     compared_ms: int | None = None
@@ -45,8 +33,8 @@ class ProgressStore:
         self._table = table
 
     def read(self) -> Progress:
-        """Return what the last run left."""
-        item = self._table.get(_PK, _SK)
+        """Return the progress of the last sweep."""
+        item = self._table.get(SWEEPER_PK, SWEEPER_PROGRESS_SK)
         if item is None:
             return Progress()
         row = ProgressItem.from_raw_data(item)
@@ -54,13 +42,13 @@ class ProgressStore:
         return Progress(compared_ms, bool(row.stale_left))
 
     def note_compared(self, compared_ms: int | None) -> None:
-        """Note up to when open timers are compared; None when all of them are."""
+        """Store up to which start open timers were compared; None if all of them were."""
         item = ProgressItem.compared_ms
         self._update(item.remove() if compared_ms is None else item.set(compared_ms))
 
     def note_stale(self, *, left: bool) -> None:
-        """Note whether stale timers are left."""
+        """Store whether stale timers are left."""
         self._update(ProgressItem.stale_left.set(left))
 
     def _update(self, action: UpdateAction) -> None:
-        self._table.write(Write("Update", _PK, _SK, actions=[action]))
+        self._table.write(Write("Update", SWEEPER_PK, SWEEPER_PROGRESS_SK, actions=[action]))

@@ -1,11 +1,12 @@
-"""Reading timers: one, a page of a person's list, and what is open.
+"""Reading timers: one, a page of a person's list, a range, and all open ones.
 
 Nothing is scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
 """
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
@@ -13,27 +14,21 @@ from pynamodb.expressions.operand import Path
 from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
-from timer_core.store.items import OPEN_SHARDS, TimerItem, timer_sk, to_issue, to_timer, user_pk
+from timer_core.store.items import TimerItem, to_issue, to_timer
+from timer_core.store.keys import OPEN_SHARDS, name_of, open_timers_pk, timer_sk, user_id_of, user_pk
+from timer_core.store.positions import OpenTimerKey, OpenTimersCursor, Position
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
-# A read ends at 1 MB, too (AWS, "Paginating table query results"): ten take about a second.
+# A read also ends at 1 MB (AWS, "Paginating table query results"): ten take about a second.
 _FILTERED_READS = 10
 _OPEN_PAGE = 100
-# Some 50 KB, which the rounding of each page to 4 KB makes hardly dearer.
+# Some 50 KB: rounding each page up to 4 KB adds little to the cost.
 _OPEN_TIMERS_PAGE = 250
 _RANGE_READ = 500
 _RANGE_READS = 20
 _RANGE_TIMERS = 5000
 _LONGEST_MS = 366 * 86_400_000
-
-
-class Position(NamedTuple):
-    """Where a page of a list begins: next to this timer."""
-
-    start_ms: int
-    ulid: str
-    backwards: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +56,15 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, newest first, and where its neighbours begin."""
+    """A page of a list, newest first, and where the pages beside it begin."""
 
     timers: Sequence[Timer]
     next: Position | None
     previous: Position | None
 
 
-# Where a page of all open timers begins: a shard, and the key before it.
-OpenTimersCursor: TypeAlias = tuple[int, RawItem | None]
-
-
 class OpenTimer(NamedTuple):
-    """An open timer, as far as the index of open timers knows it."""
+    """The attributes of an open timer that the index of open timers has."""
 
     user_id: int
     ulid: str
@@ -82,13 +73,7 @@ class OpenTimer(NamedTuple):
 
 
 class TimerQueries:
-    """Reads the timers in the table.
-
-    Parameters
-    ----------
-    table
-        The table.
-    """
+    """Reads the timers in the table."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -108,13 +93,13 @@ class TimerQueries:
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
-        Where the filters select few of many, a page ends when 10,000 timers (or 10 MB of them) were
-        looked at. So it may have few timers or none, and be followed by another one all the same.
+        If the filters select few of many timers, a page ends after 10,000 timers (or 10 MB of them) were
+        read. So it may have few timers or none, and still be followed by another page.
 
         Raises
         ------
         InvalidInput
-            If the position lies outside of what the filters select.
+            If the position is outside of the filters' time range.
         """
         if not filters.selects_any:
             return Page((), None, None)
@@ -138,7 +123,7 @@ class TimerQueries:
                 index=index,
                 filter_condition=condition,
                 forward=backwards,
-                # One more than the page tells whether there is another page.
+                # One more than the page shows whether there is another page.
                 limit=page_size + 1 if condition is None else _FILTERED_READ,
                 start=start,
             )
@@ -149,9 +134,9 @@ class TimerQueries:
         here = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
         stop = None
         if start is not None:
-            stop = Position(int(start[sort_key]["N"]), start["sk"]["S"].removeprefix("timer#"), backwards)
+            stop = Position(int(start[sort_key]["N"]), name_of(start["sk"]["S"]), backwards)
         onwards = here[-1] if len(found) > page_size else stop
-        # From a page without timers, the way back leads from the last one that was looked at.
+        # A page without timers leads back from the last timer that was read.
         first = here[0] if here else stop
         back = first and position and first._replace(backwards=not backwards)
         if backwards:
@@ -163,18 +148,18 @@ class TimerQueries:
     ) -> tuple[list[Timer], bool]:
         """Return a person's timers with time between two moments, newest start first.
 
-        Those are looked for that started up to 366 days before, until 5,000 are found, or 10,000 (or
-        20 MB of them, which are 3,000 of the longest) were looked at.
+        Searches the timers that started up to 366 days before the range, until 5,000 are found, or 10,000 (or
+        20 MB of them, which is 3,000 of the longest) were read.
 
         Parameters
         ----------
         filters
-            Of which issues; the bounds in it are not looked at.
+            Selects issues; its bounds are ignored.
 
         Returns
         -------
         tuple[list[Timer], bool]
-            The timers, and whether they are all.
+            The timers, and whether the search was complete.
         """
         reaches = TimerItem.end_ms.does_not_exist() | (TimerItem.end_ms > since_ms)
         of_issues = _filter_condition(filters)
@@ -197,44 +182,71 @@ class TimerQueries:
                 break
         return found, False
 
-    def open_timers(
-        self, shard: int, *, from_ms: int = 0, before_ms: int | None = None
-    ) -> Iterator[OpenTimer]:
-        """Yield the open timers of a shard that started within some time, oldest first.
+    def open_timers(self, *, from_ms: int = 0, before_ms: int | None = None) -> Iterator[OpenTimer]:
+        """Yield everybody's open timers that started in a range, oldest first.
 
-        Read a page at a time, so that memory stays flat, from an index that lags a little behind the table.
+        Reads the same as `open_timer_segments`.
+        """
+        segments = self.open_timer_segments(from_ms=from_ms, before_ms=before_ms)
+        return heapq.merge(*segments, key=lambda timer: timer.since_ms)
+
+    def open_timer_segments(
+        self, *, from_ms: int = 0, before_ms: int | None = None
+    ) -> list[Iterator[OpenTimer]]:
+        """Return iterators that together yield everybody's open timers that started in a range.
+
+        For readers that work in parallel: each iterator reads its own part of the index, oldest first, one
+        page at a time, so that memory stays constant. The index lags a little behind the table.
         """
         since = TimerItem.open_since_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
+        return [self._open_timers(shard, started) for shard in range(OPEN_SHARDS)]
+
+    def _open_timers(self, shard: int, started: Condition) -> Iterator[OpenTimer]:
         pages = self._table.query_all(
-            f"open#{shard}", started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
+            open_timers_pk(shard), started, index="open-timers", page_size=_OPEN_TIMERS_PAGE
         )
         for item in pages:
-            yield OpenTimer(
-                user_id=int(item["pk"]["S"].removeprefix("user#")),
-                ulid=item["sk"]["S"].removeprefix("timer#"),
-                since_ms=int(item["open_since_ms"]["N"]),
-                issue=to_issue(item),
-            )
+            since_ms, user_id, ulid = _open_timer_key(item)
+            yield OpenTimer(user_id, ulid, since_ms, to_issue(item))
 
     def open_page(
         self, cursor: OpenTimersCursor | None = None
     ) -> tuple[list[Timer], OpenTimersCursor | None]:
         """Return some of all open timers, and the cursor after them; None if these are the last."""
-        after: OpenTimersCursor | None = (0, None) if cursor is None else cursor
+        after: OpenTimersCursor | None = cursor or OpenTimersCursor(0)
         keys: list[tuple[str, str]] = []
         while after is not None and len(keys) < _OPEN_PAGE:
-            shard, key = after
-            most = _OPEN_PAGE - len(keys)
-            items, _, last = self._table.query(f"open#{shard}", index="open-timers", limit=most, start=key)
+            shard, pk = after.shard, open_timers_pk(after.shard)
+            items, _, last = self._table.query(
+                pk, index="open-timers", limit=_OPEN_PAGE - len(keys), start=_open_timers_start(after)
+            )
             keys += [(item["pk"]["S"], item["sk"]["S"]) for item in items]
             if last is not None:
-                after = (shard, last)
+                after = OpenTimersCursor(shard, _open_timer_key(last))
             else:
-                after = (shard + 1, None) if shard + 1 < OPEN_SHARDS else None
+                after = OpenTimersCursor(shard + 1) if shard + 1 < OPEN_SHARDS else None
         found = self._table.get_many(keys)
         timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
         return timers, after
+
+
+def _open_timer_key(item: RawItem) -> OpenTimerKey:
+    return OpenTimerKey(
+        int(item["open_since_ms"]["N"]), user_id_of(item["pk"]["S"]), name_of(item["sk"]["S"])
+    )
+
+
+def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
+    """Return the key of the index ``open-timers`` after which a page begins."""
+    if cursor.after is None:
+        return None
+    return {
+        "open_shard": {"S": open_timers_pk(cursor.shard)},
+        "open_since_ms": {"N": str(cursor.after.since_ms)},
+        "pk": {"S": user_pk(cursor.after.user_id)},
+        "sk": {"S": timer_sk(cursor.after.ulid)},
+    }
 
 
 def existing(item: RawItem | None) -> Timer:

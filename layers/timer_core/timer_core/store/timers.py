@@ -18,16 +18,8 @@ from timer_core.domain.errors import (
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
-from timer_core.store.items import (
-    RUN_LOCK_SK,
-    TimerItem,
-    key_sk,
-    locked_until,
-    timer_sk,
-    to_timer,
-    tombstone,
-    user_pk,
-)
+from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
+from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
 from timer_core.store.writes import (
@@ -164,7 +156,7 @@ class TimerStore(TimerQueries):
         IdempotencyKeyReused
             If the key came with another request before.
         """
-        item = self._table.get(user_pk(user_id), key_sk(idempotency.key))
+        item = self._table.get(user_pk(user_id), idempotency_sk(idempotency.key))
         if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
             return None
         return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]

@@ -12,7 +12,6 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Action, Status, Timer, Transition
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
-    RUN_LOCK_SK,
     IdempotencyItem,
     RunLockItem,
     SlotItem,
@@ -20,13 +19,10 @@ from timer_core.store.items import (
     cause_of,
     encode_transition,
     expiry,
-    issue_pk,
-    key_sk,
     raw,
     timer_item,
-    timer_sk,
-    user_pk,
 )
+from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, issue_pk, timer_sk, user_pk
 from timer_core.store.table import RawItem, Write
 
 # A timer's history is cut to its last KEPT entries when it has grown to MAX: it is read and
@@ -160,7 +156,7 @@ def remember_answer(
     """Return the write that remembers which timer a request with a key was answered with."""
     item = IdempotencyItem(
         pk=user_pk(user_id),
-        sk=key_sk(idempotency.key),
+        sk=idempotency_sk(idempotency.key),
         ulid=ulid,
         created=created,
         request_hash=idempotency.request,

@@ -1,20 +1,18 @@
-"""The OpenAPI document of the REST API, generated from its routes.
-
-``make openapi`` writes it to docs/openapi.json.
-"""
+"""The OpenAPI document of the REST API, generated from the routes of its functions."""
 
 import json
-from functools import cache
+import os
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, HTTPBearer, License, Tag
 
 from timer_core import __version__
 from timer_core.api.problems import CONTENT_TYPE
 from timer_core.api.sessions import SESSION_COOKIE
 
 
-def _webhook_answer(description: str, *statuses: str) -> dict[str, Any]:
+def _webhook_response(description: str, *statuses: str) -> dict[str, Any]:
     status = {"type": "string", "enum": list(statuses)}
     properties = {"status": status, "delivery": {"type": "string"}, "reason": {"type": "string"}}
     schema = {"type": "object", "required": ["status"], "properties": properties}
@@ -36,15 +34,15 @@ def _header(name: str, description: str) -> dict[str, Any]:
     }
 
 
-# Another function's route (webhook/receive.py), which uses no resolver for its cold start's sake.
+# Described here, because the function (webhook/receive.py) has no resolver, to keep its cold start short.
 _WEBHOOK: dict[str, Any] = {
     "operationId": "deliver",
-    "summary": "Take a delivery from GitHub",
+    "summary": "Receive a delivery from GitHub",
     "tags": ["webhook"],
     "security": [],
     "parameters": [
         _header("X-GitHub-Event", "The event's name, such as issues"),
-        _header("X-GitHub-Delivery", "The delivery's GUID; the same when it is delivered again"),
+        _header("X-GitHub-Delivery", "The delivery's GUID; the same when it is redelivered"),
         _header("X-Hub-Signature-256", "sha256= and the HMAC of the raw body with the webhook's secret"),
     ],
     "requestBody": {
@@ -61,35 +59,35 @@ _WEBHOOK: dict[str, Any] = {
         },
     },
     "responses": {
-        "200": _webhook_answer("A ping, or nothing to do", "pong", "ignored"),
-        "202": _webhook_answer("Queued", "accepted"),
-        "400": _webhook_problem("Not a delivery of GitHub's"),
+        "200": _webhook_response("A ping, or an event that needs no processing", "pong", "ignored"),
+        "202": _webhook_response("Queued", "accepted"),
+        "400": _webhook_problem("Not a delivery from GitHub"),
         "401": _webhook_problem("The signature is missing or wrong"),
         "415": _webhook_problem("Neither JSON nor a form"),
-        "503": _webhook_problem("Not queued: deliver it again"),
+        "503": _webhook_problem("Not queued; redeliver it"),
     },
 }
 
 
-@cache
-def document(app: APIGatewayHttpResolver) -> str:
-    """Return the document (OpenAPI 3.1, JSON), with the routes of the function that keeps accounts."""
-    # Few ask for the document, and these would double the cost of a cold start's routes.
-    from auth import api as auth
+def openapi_document() -> str:
+    """Return the document (OpenAPI 3.1, JSON) of all functions."""
+    # The functions read this when they are imported; nothing is called.
+    os.environ.setdefault("TABLE_NAME", "none")
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    import auth.api
+    import timelogs.api
 
-    written = _describe(app)
-    account = _describe(auth.app)
-    written["paths"] |= account["paths"]
-    written["components"]["schemas"] |= account["components"]["schemas"]
-    # Powertools drops an empty list, which is how OpenAPI says that no credentials are needed.
-    written["paths"]["/api/health/"]["get"]["security"] = []
-    written["paths"]["/api/github-timer-webhook/"] = {"post": _WEBHOOK}
-    return json.dumps(written, indent=2, ensure_ascii=False) + "\n"
+    document = _describe(timelogs.api.app)
+    account = _describe(auth.api.app)
+    document["paths"] |= account["paths"]
+    document["components"]["schemas"] |= account["components"]["schemas"]
+    # Powertools drops an empty list, which in OpenAPI means that no credentials are required.
+    document["paths"]["/api/health/"]["get"]["security"] = []
+    document["paths"]["/api/github-timer-webhook/"] = {"post": _WEBHOOK}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
-    from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, HTTPBearer, License, Tag
-
     schema = app.get_openapi_json_schema(
         title="Issue Timer",
         version=__version__,
@@ -102,14 +100,14 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
         },
         security=[{"token": []}, {"session": []}],
     )
-    written: dict[str, Any] = json.loads(schema)
-    # Powertools documents its own answer to invalid requests; ours is a 400 with a problem.
-    for operations in written["paths"].values():
+    document: dict[str, Any] = json.loads(schema)
+    # Powertools documents a 422 for invalid requests; ours is a 400 with a problem.
+    for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            # No content (RFC 9110, sections 15.3.5 and 15.4.5); Powertools takes it for that of a 200.
+            # These have no content (RFC 9110, sections 15.3.5 and 15.4.5); Powertools adds that of a 200.
             for status in ("204", "304"):
                 operation["responses"].get(status, {}).pop("content", None)
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
-        written["components"]["schemas"].pop(name, None)
-    return written
+        document["components"]["schemas"].pop(name, None)
+    return document

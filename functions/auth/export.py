@@ -1,0 +1,222 @@
+"""The bodies of an account's export."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field
+
+from auth.models import Me, TokenShown
+from timer_core.api.auth import Caller
+from timer_core.api.models import Seconds, Time, TimeLog, to_time
+from timer_core.domain.ids import timer_id
+from timer_core.domain.timers import Snapshot, Status, Timer
+from timer_core.domain.tokens import Token
+from timer_core.store.account_export import ExportPage
+from timer_core.store.people import Profile
+
+
+class TransitionExported(BaseModel):
+    """A transition of a timer."""
+
+    at: Time
+    action: str
+    by: str
+    cause: Annotated[
+        str,
+        Field(description="Its cause: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
+    ]
+
+
+class Before(BaseModel):
+    """A timer as it was before the first entry of a history that was cut."""
+
+    at: Time
+    status: Status
+    active_duration: Seconds
+    last_pause_time: Time | None
+    paused_by: str | None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Show a snapshot."""
+        running_ms = snapshot.at_ms if snapshot.status is Status.RUNNING else 0
+        return cls(
+            at=to_time(snapshot.at_ms),
+            status=snapshot.status,
+            active_duration=(snapshot.clock_ms + running_ms) / 1000,
+            last_pause_time=_time(snapshot.last_pause_ms),
+            paused_by=snapshot.paused_by,
+        )
+
+
+class TimerExported(TimeLog):
+    """A timer with its history and all other stored attributes."""
+
+    paused_by: Annotated[str | None, Field(description="How it was paused; null unless it is.")]
+    changed: Annotated[Time, Field(description="The time of the last transition.")]
+    locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
+    before: Annotated[Before | None, Field(description="If the history was cut: what it was before.")]
+    history: list[TransitionExported]
+
+    @classmethod
+    def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
+        """Return the representation of a timer with its history."""
+        shown = dict(TimeLog.of(timer, now_ms))
+        history = [
+            TransitionExported(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
+            for done in timer.history
+        ]
+        return cls.model_construct(
+            **shown,
+            paused_by=timer.paused_by,
+            changed=to_time(timer.changed_ms),
+            locked_until=_time(timer.locked_until_ms),
+            before=Before.of(timer.snapshot) if timer.snapshot else None,
+            history=history,
+        )
+
+
+class EndedSession(BaseModel):
+    """A session that the person has ended."""
+
+    id: str
+    kept_until: Time
+
+
+class ProfileExported(Me):
+    """The person who makes the request, and the sessions that they have ended."""
+
+    signed_out_everywhere: Time | None
+    deletion_requested: Annotated[
+        Time | None, Field(description="When the deletion of an earlier account was requested, if it was.")
+    ]
+    ended_sessions: list[EndedSession]
+    tokens_made: Annotated[int, Field(description="The number of API tokens ever created on the page.")]
+
+    @classmethod
+    def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
+        """Return the representation of a caller and their ended sessions."""
+        ended = profile.ended if profile else {}
+        return cls.model_construct(
+            **dict(Me.of(caller, profile)),
+            signed_out_everywhere=_time(profile.signed_out_ms) if profile else None,
+            deletion_requested=_time(profile.events_ignored_until_ms) if profile else None,
+            ended_sessions=[
+                EndedSession(id=session_id, kept_until=to_time(until_ms))
+                for session_id, until_ms in ended.items()
+            ],
+            tokens_made=profile.tokens_made if profile else 0,
+        )
+
+
+class DeletedTimer(BaseModel):
+    """The stored remains of a deleted timer."""
+
+    id: str
+    deleted: Time
+    locked_until: Annotated[Time | None, Field(description="Events up to this time do not create it again.")]
+    kept_until: Time
+
+
+class Slot(BaseModel):
+    """A person's slot on an issue."""
+
+    issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
+    timers: Annotated[list[str], Field(description="The timers on the issue that events may still change.")]
+    locked_until: Annotated[Time | None, Field(description="Events up to this time change none of them.")]
+    moves: Annotated[list[str], Field(description="GitHub's deliveries of the issue's moves.")]
+    kept_until: Annotated[Time | None, Field(description="Null while a timer is open on the issue.")]
+
+
+class KeyedRequest(BaseModel):
+    """A request with an Idempotency-Key. Only hashes of the key and the request are stored."""
+
+    timer: Annotated[str, Field(description="The timer in its response.")]
+    created: Annotated[bool, Field(description="Whether it created the timer.")]
+    kept_until: Time
+
+
+class Changes(BaseModel):
+    """The number of changes in a minute."""
+
+    minute: Time
+    changes: int
+    kept_until: Time
+
+
+class Export(BaseModel):
+    """Everything that is stored about a person, in pages."""
+
+    profile: ProfileExported
+    tokens: Annotated[list[TokenShown], Field(description="On the first page, all of them; else empty.")]
+    timers: list[TimerExported]
+    deleted_timers: list[DeletedTimer]
+    slots: Annotated[list[Slot], Field(description="The slots on the issues of this page's timers.")]
+    requests: list[KeyedRequest]
+    changes: list[Changes]
+    exclusive_runs: Annotated[int | None, Field(description="How often an exclusive timer began to run.")]
+    next: Annotated[str | None, Field(description="The URL of the next page.")]
+
+    @classmethod
+    def of(
+        cls,
+        caller: Caller,
+        profile: Profile | None,
+        tokens: Sequence[Token],
+        page: ExportPage,
+        *,
+        now_ms: int,
+        following: str | None,
+    ) -> Self:
+        """Return the representation of a page; ``following`` is the URL of the next one."""
+
+        def timer(ulid: str) -> str:
+            return timer_id(caller.user_id, ulid)
+
+        return cls(
+            profile=ProfileExported.with_sessions(caller, profile),
+            tokens=[TokenShown.of(token) for token in tokens],
+            timers=[TimerExported.with_history(one, now_ms) for one in page.timers],
+            deleted_timers=[
+                DeletedTimer(
+                    id=timer(one.ulid),
+                    deleted=to_time(one.deleted_ms),
+                    locked_until=_time(one.locked_until_ms),
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
+                for one in page.deleted
+            ],
+            slots=[
+                Slot(
+                    issue=slot.issue_key,
+                    timers=[timer(ulid) for ulid in slot.ulids],
+                    locked_until=_time(slot.locked_until_ms),
+                    moves=slot.moved,
+                    kept_until=None if slot.kept_until_s is None else to_time(slot.kept_until_s * 1000),
+                )
+                for slot in page.slots
+            ],
+            requests=[
+                KeyedRequest(
+                    timer=timer(one.ulid),
+                    created=one.created,
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
+                for one in page.requests
+            ],
+            changes=[
+                Changes(
+                    minute=to_time(one.minute_ms),
+                    changes=one.changes,
+                    kept_until=to_time(one.kept_until_s * 1000),
+                )
+                for one in page.changes
+            ],
+            exclusive_runs=page.runs,
+            next=following,
+        )
+
+
+def _time(ms: int | None) -> datetime | None:
+    return None if ms is None else to_time(ms)

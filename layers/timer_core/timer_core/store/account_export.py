@@ -1,0 +1,153 @@
+"""Everything that the table holds about a person, for their export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from timer_core.domain.timers import Timer
+from timer_core.store.items import SlotItem, to_timer
+from timer_core.store.keys import RUN_LOCK_SK, issue_pk, kind_of, name_of, user_pk
+from timer_core.store.limits import MINUTE_MS
+from timer_core.store.positions import ExportPosition
+from timer_core.store.table import RawItem, Table
+
+# The most items of a BatchGetItem (AWS, "DynamoDB quotas").
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedTimer:
+    """The tombstone of a deleted timer, which keeps late events from creating it again."""
+
+    ulid: str
+    deleted_ms: int
+    locked_until_ms: int | None
+    kept_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A person's slot on an issue.
+
+    Attributes
+    ----------
+    issue_key
+        The issue, as ``owner/repo#n`` in lower case.
+    ulids
+        Their timers on it that events may still change.
+    locked_until_ms
+        Events up to this time change none of them; None if all may.
+    moved
+        GitHub's deliveries of the issue's moves.
+    kept_until_s
+        None while a timer is open on the issue.
+    """
+
+    issue_key: str
+    ulids: list[str]
+    locked_until_ms: int | None
+    moved: list[str]
+    kept_until_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request with an Idempotency-Key, and the timer that it was answered with."""
+
+    ulid: str
+    created: bool
+    kept_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The number of a person's changes in a minute."""
+
+    minute_ms: int
+    changes: int
+    kept_until_s: int
+
+
+@dataclass(slots=True)
+class ExportPage:
+    """A page of what is stored about a person, except profile and tokens.
+
+    Attributes
+    ----------
+    slots
+        On the issues of this page's timers.
+    runs
+        How often an exclusive timer began to run, the same on all pages; None if none did.
+    next
+        Where the next page begins; None if this is the last one.
+    """
+
+    timers: list[Timer] = field(default_factory=list)
+    deleted: list[DeletedTimer] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+    requests: list[KeyedRequest] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
+    runs: int | None = None
+    next: ExportPosition | None = None
+
+    def add(self, item: RawItem) -> None:
+        """Add an item of the person's partition; profile and tokens are not part of the page."""
+        kind, name = kind_of(item["sk"]["S"]), name_of(item["sk"]["S"])
+        if kind == "timer" and "deleted_ms" in item:
+            locked_until_ms = _number(item, "locked_until_ms") if "locked_until_ms" in item else None
+            self.deleted.append(
+                DeletedTimer(name, _number(item, "deleted_ms"), locked_until_ms, _number(item, "expires_at"))
+            )
+        elif kind == "timer":
+            self.timers.append(to_timer(item))
+        elif kind == "key":
+            self.requests.append(
+                KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
+            )
+        elif kind == "writes":
+            minute_ms = int(name) * MINUTE_MS
+            self.changes.append(Changes(minute_ms, _number(item, "changes"), _number(item, "expires_at")))
+
+
+class AccountExport:
+    """Reads a person's items in pages."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def page(self, user_id: int, *, position: ExportPosition | None, page_size: int) -> ExportPage:
+        """Return a page of what is stored about a person; timers are in the order of their creation."""
+        pk = user_pk(user_id)
+        start = None if position is None else {"pk": {"S": pk}, "sk": {"S": position.sk}}
+        items, _, last = self._table.query(pk, limit=page_size, start=start)
+        run_lock = self._table.get(pk, RUN_LOCK_SK)
+        page = ExportPage(
+            runs=None if run_lock is None else _number(run_lock, "version"),
+            next=ExportPosition(last["sk"]["S"]) if last else None,
+        )
+        for item in items:
+            page.add(item)
+        page.slots = self._slots(pk, sorted({issue_pk(timer.issue) for timer in page.timers if timer.issue}))
+        return page
+
+    def _slots(self, pk: str, issue_pks: Sequence[str]) -> list[Slot]:
+        batches = (issue_pks[first : first + _BATCH] for first in range(0, len(issue_pks), _BATCH))
+        return [
+            _to_slot(item)
+            for batch in batches
+            for item in self._table.get_many((issue_pk, pk) for issue_pk in batch)
+        ]
+
+
+def _to_slot(item: RawItem) -> Slot:
+    row = SlotItem.from_raw_data(item)
+    return Slot(
+        issue_key=name_of(row.pk),
+        ulids=sorted(row.ulids or ()),
+        locked_until_ms=None if row.locked_until_ms is None else int(row.locked_until_ms),
+        moved=sorted(row.moved or ()),
+        kept_until_s=None if row.expires_at is None else int(row.expires_at),
+    )
+
+
+def _number(item: RawItem, name: str) -> int:
+    return int(item[name]["N"])

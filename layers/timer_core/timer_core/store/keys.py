@@ -1,0 +1,125 @@
+"""The keys of all items in the table: every partition and sort key is made and read here.
+
+The layout is described in docs/decisions/0002-table-layout.md.
+"""
+
+from hashlib import sha256
+from zlib import crc32
+
+from timer_core.domain.issues import Issue
+
+# The open timers are spread over this many partitions of their index. A partition accepts 1,000
+# writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
+OPEN_SHARDS = 8
+
+# Keys that hold one item, or one kind of items.
+PROFILE_SK = "profile"
+RUN_LOCK_SK = "run-lock"
+TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
+STATE_SK = "used"
+PENDING_DELETIONS_PK = "pending-deletions"
+DELIVERIES_PK = "deliveries"
+GITHUB_PK = "github"
+GITHUB_STATUS_SK = "status"
+SWEEPER_PK = "sweeper"
+SWEEPER_PROGRESS_SK = "progress"
+
+# Prefixes by which a query selects one kind of items.
+USER_TOKENS = "token#"
+DAYS = "day#"
+HOOKS = "hook#"
+
+
+def user_pk(user_id: int) -> str:
+    """Return the partition of a person, which is also the sort key of their slots."""
+    return f"user#{user_id}"
+
+
+def timer_sk(ulid: str) -> str:
+    """Return the sort key of a timer."""
+    return f"timer#{ulid}"
+
+
+def idempotency_sk(key: str) -> str:
+    """Return the sort key of the request that had an Idempotency-Key, given the key's digest."""
+    return f"key#{key}"
+
+
+def writes_sk(minute: int) -> str:
+    """Return the sort key of the number of changes in a minute (minutes since the epoch)."""
+    return f"writes#{minute}"
+
+
+def user_token_sk(token_id: str) -> str:
+    """Return the sort key of a token among those of its owner."""
+    return f"{USER_TOKENS}{token_id}"
+
+
+def token_pk(text: str) -> str:
+    """Return the partition of a token, which holds the token's hash and not its text."""
+    return f"token#{sha256(text.encode()).hexdigest()}"
+
+
+def state_pk(state: str) -> str:
+    """Return the partition of a sign-in, given its state (RFC 6749, section 10.12)."""
+    return f"state#{sha256(state.encode()).hexdigest()}"
+
+
+def issue_pk(issue: Issue) -> str:
+    """Return the partition of an issue."""
+    return f"issue#{issue.key}"
+
+
+def repo_pk(full_name: str) -> str:
+    """Return the partition of a repository."""
+    return f"repo#{full_name.lower()}"
+
+
+def event_sk(delivery: str) -> str:
+    """Return the sort key of an event."""
+    return f"event#{delivery}"
+
+
+def move_to_sk(delivery: str) -> str:
+    """Return the sort key of a move at the name that the issue or repository had before."""
+    return f"to#{delivery}"
+
+
+def move_from_sk(delivery: str) -> str:
+    """Return the sort key of a move at the name that the issue or repository has since."""
+    return f"from#{delivery}"
+
+
+def day_sk(date: str) -> str:
+    """Return the sort key of a day's numbers (the date as in ISO 8601)."""
+    return f"{DAYS}{date}"
+
+
+def hook_sk(path: str) -> str:
+    """Return the sort key of a webhook, given its path in GitHub's REST API."""
+    return f"{HOOKS}{path}"
+
+
+def open_timers_pk(shard: int) -> str:
+    """Return a partition of the index ``open-timers``."""
+    return f"open#{shard}"
+
+
+def open_shard(ulid: str) -> str:
+    """Return the partition of ``open-timers`` that an open timer is in."""
+    return open_timers_pk(crc32(ulid.encode()) % OPEN_SHARDS)
+
+
+def kind_of(key: str) -> str:
+    """Return the part of a key that says of what kind its item is."""
+    return key.partition("#")[0]
+
+
+def name_of(key: str) -> str:
+    """Return the part of a key that names one item of its kind, such as a timer's ULID."""
+    return key.partition("#")[2]
+
+
+def user_id_of(key: str) -> int:
+    """Return the user id in the key of a person."""
+    return int(name_of(key))
