@@ -24,7 +24,8 @@ from timer_core.store.table import Table
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 
 T = TypeVar("T")
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 
 MINUTES = 60
 SECONDS_AGO = 60 * MINUTES
