@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-class _ByGroupOrFile(LoadGroupScheduling):
+class _ByGroupOrFile(LoadGroupScheduling):  # type: ignore[misc]
     """Gives a worker all tests of a group, and without a group all tests of a file."""
 
     def _split_scope(self, nodeid: str) -> str:
