@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from deployed_stack.http_client import request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
@@ -107,11 +107,12 @@ class Complaints:
         self._provoked: list[str] = []
 
     def listen(self, context: BrowserContext) -> None:
-        context.on(
-            "console",
-            lambda said: said.type == "error" and self._heard.append(f"{said.text} {said.location['url']}"),
-        )
+        context.on("console", self._hear)
         context.on("weberror", lambda error: self._heard.append(str(error.error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._heard.append(f"{message.text} {message.location['url']}")
 
     def provoke(self, pattern: str) -> None:
         """Let a test provoke complaints in which a regular expression is found."""

@@ -36,11 +36,11 @@ def store(table: Table) -> TimerStore:
     return TimerStore(table)
 
 
-def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> list[object]:
+def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[..., object]]) -> list[object]:
     """Let all go at the same moment and return what each got: an answer or an error."""
     line = threading.Barrier(len(racers))
 
-    def run(racer: Callable[[], object]) -> object:
+    def run(racer: Callable[..., object]) -> object:
         line.wait()
         try:
             return racer()

@@ -112,8 +112,8 @@ def test_only_background_functions_have_cryptography(packages: list[Path]) -> No
 def test_compiled_modules_are_for_the_architecture_and_the_runtime(
     layer: str, platform: str, python: str, tmp_path: Path
 ) -> None:
-    environment = {"LAYER_PLATFORM": platform, "LAYER_PYTHON": python}
-    run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", f"ARTIFACTS_DIR={tmp_path}", **environment)
+    command = ("make", "-s", "-C", ROOT / "layers", f"build-{layer}", f"ARTIFACTS_DIR={tmp_path}")
+    run(*command, LAYER_PLATFORM=platform, LAYER_PYTHON=python)
     modules = list(tmp_path.rglob("*.so"))
     machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
     assert machines == {MACHINES[platform]}

@@ -257,7 +257,8 @@ def team(
     """A team with a token for GitHub's API, or with the parameter "app" an App."""
     name = f"octo-org-{next(_numbers)}"
     t0 = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-    team = Team(fake_github, site, name, *people, people, t0)
+    ann, bob = people
+    team = Team(fake_github, site, name, ann, bob, people, t0)
     fake_github.new_organization(name)
     if getattr(request, "param", "token") == "app":
         fake_github.install_app(name)

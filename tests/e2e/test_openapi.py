@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -82,7 +83,7 @@ def test_the_api_conforms_to_its_description(
         event=help_with_signature,
     )
     @settings(max_examples=examples(0.15), deadline=None, suppress_health_check=list(HealthCheck))
-    def holds(case: schemathesis.Case, life: list[str] | None, event: str | None) -> None:
+    def holds(case: schemathesis.Case[Any], life: list[str] | None, event: str | None) -> None:
         if life is not None:
             case.path_parameters["timer_id"] = _timer(site, life)
         # With a valid id or signature, a negative example may have become valid.

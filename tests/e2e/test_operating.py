@@ -8,7 +8,7 @@ from uuid import uuid1
 
 import pytest
 
-from local_stack.paths import ROOT
+from deployed_stack.paths import ROOT
 from tests.e2e.conftest import ANN, Site, eventually, payload
 from timer_core.github.webhooks.messages import IssueEvent, to_json
 

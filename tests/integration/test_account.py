@@ -333,7 +333,9 @@ class TestTokens:
             assert browser("GET", ME).status == 200
             assert browser(method, path, body).status == 401, path
         assert [token.token_id for token in app.tokens.of(ann.id)] == [made]
-        assert app.people.profile(ann.id).signed_out_ms == app.clock.ms - 4_000
+        profile = app.people.profile(ann.id)
+        assert profile is not None
+        assert profile.signed_out_ms == app.clock.ms - 4_000
 
     @pytest.mark.parametrize(("method", "path"), WRITES)
     def test_a_read_only_token_changes_nothing(self, app: App, method: str, path: str) -> None:
@@ -363,7 +365,7 @@ class TestExport:
         (one,) = exported.pop("timers")
         (slot,) = exported.pop("slots")
         changes = exported.pop("changes")
-        nothing = {
+        nothing: dict[str, Any] = {
             "signed_out_everywhere": None,
             "deletion_requested": None,
             "ended_sessions": [],
@@ -883,7 +885,8 @@ class TestLeaving:
         app.cool()
         browser("DELETE", ME)
         # Another instance of the function, whose cache still has the session.
-        app.auth.guard, browser.cookies = warm, kept
+        vars(app.auth).update(guard=warm)
+        browser.cookies = kept
         assert browser("DELETE", ME).status == 204
 
 
@@ -1215,7 +1218,7 @@ def _hear(
 
 
 def _all_items(app: App) -> list[RawItem]:
-    items: list[RawItem] = app.table.connection.client.scan(TableName=app.table.name)["Items"]
+    items: list[RawItem] = app.table.connection.dispatch("Scan", {"TableName": app.table.name})["Items"]
     return items
 
 

@@ -136,8 +136,8 @@ def stop(bench: Bench, _issue: Issue | None, ulid: str) -> object:
     return bench.store.stop(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="this")
 
 
-def delete(bench: Bench, _issue: Issue | None, ulid: str) -> object:
-    return bench.store.delete(ANN, ulid, now_ms=T0 + 2 * MINUTE)
+def delete(bench: Bench, _issue: Issue | None, ulid: str) -> None:
+    bench.store.delete(ANN, ulid, now_ms=T0 + 2 * MINUTE)
 
 
 def patch_times(bench: Bench, _issue: Issue | None, ulid: str) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import pytest
@@ -132,7 +133,7 @@ def test_killed_at_any_moment_and_delivered_again_the_timers_are_those_of_an_und
     for call in range(calls):
         for accident in (killed_before, killed_after):
             desk = Desk(shared_table, story)
-            kill(network, call, accident, lambda desk=desk: desk.deliver(story.delivery))
+            kill(network, call, accident, partial(desk.deliver, story.delivery))
             desk.deliver(story.delivery)
             assert desk.state() == undisturbed.state(), (call, accident)
             again = desk.state()

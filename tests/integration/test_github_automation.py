@@ -560,16 +560,14 @@ class TestRepair:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
-        for minute, act in enumerate(
-            [
-                lambda: team.github.unassign(issue, team.ann),
-                lambda: team.github.assign(issue, team.bob),
-                lambda: team.github.close(issue),
-                lambda: team.github.reopen(issue),
-                lambda: team.github.assign(issue, team.ann),
-            ],
-            1,
-        ):
+        acts: list[Callable[[], object]] = [
+            lambda: team.github.unassign(issue, team.ann),
+            lambda: team.github.assign(issue, team.bob),
+            lambda: team.github.close(issue),
+            lambda: team.github.reopen(issue),
+            lambda: team.github.assign(issue, team.ann),
+        ]
+        for minute, act in enumerate(acts, 1):
             team.at(10 * minute)
             act()
         self.lose(team)
@@ -1007,7 +1005,8 @@ class TestEdges:
         event_store, at = team.product.processor.event_store, team.t0
         old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
         move = Move("move", old, new, at + 10 * MINUTE)
-        put, done = event_store._put_once, []
+        put = event_store._put_once
+        done: list[Any] = []
 
         def killed_after_the_first(item: Any) -> Any:
             if done:

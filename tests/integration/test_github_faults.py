@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -249,7 +249,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         return calls.make(name, lambda: ask(transport, method, path, *args, **kwargs))
 
     def ask_dynamodb(session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
-        operation = prepared.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        operation = cast("bytes", prepared.headers["X-Amz-Target"]).decode().rpartition(".")[2]
         return calls.make(operation, lambda: request(session, prepared))
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
@@ -314,12 +314,12 @@ def seen(team: Team) -> list[object]:
     assert slots == {}
     # Those that start together come in any order.
     view.sort(key=repr)
-    for repository in team.github.repositories.values():
-        for issue in repository.issues.values():
-            view += [
-                (comment.body.partition("\n")[0], [reaction.content for reaction in comment.reactions])
-                for comment in issue.comments
-            ]
+    for on_github in team.github.repositories.values():
+        view += [
+            (comment.body.partition("\n")[0], [reaction.content for reaction in comment.reactions])
+            for commented in on_github.issues.values()
+            for comment in commented.comments
+        ]
     return view
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
-from tests.support.examples import examples
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Issue
 from tests.support.fake_github.webhooks import Delivery
@@ -151,8 +150,8 @@ class Board:
                     return "" if is_closed else "card.started", assignees
                 return "card.done" if status == "Done" else "card.put back", None
             case _:
-                others = [one for one in self.repositories if one is not issue.repository]
-                self.issues[step.issue] = self.github.transfer(issue, others[step.choice % 2])
+                targets = [one for one in self.repositories if one is not issue.repository]
+                self.issues[step.issue] = self.github.transfer(issue, targets[step.choice % 2])
                 return "transferred", None
 
 
@@ -384,7 +383,6 @@ def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_onc
     name. The moves of cards do not vanish here: GitHub does not remember them.
     """
 
-    @settings(max_examples=examples(1.5))
     @given(HISTORIES, st.data())
     def run(steps: list[Step], data: st.DataObject) -> None:
         team = new_team(github, running, size=2, t0=ago(NOW_S / 60))

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 from pynamodb.connection import Connection
@@ -96,7 +97,8 @@ def items(dynamodb: str, table_name: str) -> Callable[[], list[RawItem]]:
     """Return the items of all timers, as they are stored."""
 
     def stored() -> list[RawItem]:
-        found = connect(dynamodb).scan(TableName=table_name, ConsistentRead=True)["Items"]
+        scan = connect(dynamodb).scan(TableName=table_name, ConsistentRead=True)
+        found = cast("list[RawItem]", scan["Items"])
         return sorted((item for item in found if "clock_ms" in item), key=lambda item: str(item["sk"]["S"]))
 
     return stored
@@ -293,8 +295,8 @@ class TestALaterVersion:
             Key={"pk": {"S": user_pk(ANN)}, "sk": {"S": timer_sk(timer.ulid)}},
             UpdateExpression="SET estimate = :estimate, schema_version = :schema_version",
             ExpressionAttributeValues={
-                ":estimate": self.KEPT["estimate"],  # type: ignore[dict-item]
-                ":schema_version": self.KEPT["schema_version"],  # type: ignore[dict-item]
+                ":estimate": self.KEPT["estimate"],
+                ":schema_version": self.KEPT["schema_version"],
             },
         )
         return timer.ulid

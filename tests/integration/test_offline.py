@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Api, Clock
+from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, get, ids, problem, start, time_of
 from tests.support.gateway import Answer
+from tests.support.handlers import Clock
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     TooMuchContention,
@@ -31,12 +32,14 @@ _numbers = count(1)
 
 
 def change(api: Api, timer: dict[str, Any], action: str, at_ms: int, **headers: str) -> Answer:
-    return api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", {"at": time_of(at_ms)}, **headers)
+    return api.ann(
+        "POST", f"/api/timelogs/{timer['id']}/{action}/", {"at": time_of(at_ms)}, body=None, **headers
+    )
 
 
 def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
-    body = {"github_issue_url": ISSUE.format(number), "at": time_of(at_ms)}
-    return api.ann("POST", "/api/timelogs/start/", body, **headers)
+    sent = {"github_issue_url": ISSUE.format(number), "at": time_of(at_ms)}
+    return api.ann("POST", "/api/timelogs/start/", sent, body=None, **headers)
 
 
 @dataclass

@@ -20,7 +20,16 @@ from moto import mock_aws
 from tests.support.connection import REGION
 from tests.support.gateway import Context, HurriedContext, request_event
 from tests.support.handlers import loaded
-from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
+from tests.support.network import (
+    Fault,
+    Killed,
+    Network,
+    conflict,
+    killed_after,
+    killed_before,
+    refusal,
+    throttled,
+)
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
 from timer_core.github.webhooks.messages import IssueEvent, from_json
@@ -32,6 +41,7 @@ from webhook.queue import send
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 # Far ahead, so that no back end takes what the tests keep for expired (TTL).
 T0 = 4_000_000_000_000
@@ -115,13 +125,13 @@ def queue(shared_table: Table) -> Iterator[Queue]:
     most = template["Resources"]["DeliveryQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     with mock_aws():
         sqs = boto3.client("sqs", region_name=REGION)
-        fifo = {"FifoQueue": "true"}
+        fifo: dict[QueueAttributeNameType, str] = {"FifoQueue": "true"}
         dead_url = sqs.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
-        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={**fifo, "RedrivePolicy": redrive})[
+        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes=fifo | {"RedrivePolicy": redrive})[
             "QueueUrl"
         ]
         variables = {"TRACK_UNREGISTERED": "true", "MAX_RECEIVES": str(most)}
@@ -244,6 +254,7 @@ def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
     queue.put(*events[:position], poison, *events[position:])
 
     def kill(request: AWSPreparedRequest, **_: object) -> None:
+        assert isinstance(request.body, bytes)
         if str(poison_id).encode() in request.body:
             raise Killed
 
@@ -351,7 +362,7 @@ class TestReceive:
         ids=["internal-error", "unavailable", "throttled", "connect-time-out", "read-time-out"],
     )
     def test_github_sees_a_failure_and_a_redelivery_is_taken_once(
-        self, receive: ModuleType, queue: Queue, trouble: Any
+        self, receive: ModuleType, queue: Queue, trouble: Exception | Fault
     ) -> None:
         sent = []
 
@@ -359,7 +370,7 @@ class TestReceive:
             sent.append(request)
             if isinstance(trouble, Exception):
                 raise trouble
-            return trouble("SendMessage", lambda: None)
+            return trouble("SendMessage", lambda: pytest.fail("The request was sent."))
 
         receive.sqs.meta.events.register_first("before-send.sqs", fail)
         try:

@@ -52,7 +52,7 @@ class Desk:
     def lose(self, issue: Issue | None = None) -> None:
         """Let TTL delete a place."""
         key = {"pk": {"S": f"issue#{(issue or self.here).key}"}, "sk": {"S": f"user#{self.number}"}}
-        self.table.connection.client.delete_item(TableName=self.table.name, Key=key)
+        self.table.connection.dispatch("DeleteItem", {"TableName": self.table.name, "Key": key})
 
     def start(self) -> Timer:
         self.now += 1_000

@@ -318,7 +318,8 @@ class TimerMachine(RuleBasedStateMachine):
         if not person.names:
             return None
         still_open = [desk.open.ulid for desk in person.desks.values() if desk.open]
-        pool = still_open if still_open and data.draw(st.booleans(), "an open one") else person.names
+        picks_open = bool(still_open) and data.draw(st.booleans(), "an open one")
+        pool = still_open if picks_open else person.names
         return data.draw(st.sampled_from(pool), "timer")
 
     def a_person(self, data: st.DataObject) -> Person:
@@ -381,7 +382,7 @@ class TimerMachine(RuleBasedStateMachine):
             person.homes.setdefault(timer.ulid, set()).add(name)
         desk.by_hand("start", self.now, self.next(), timer.ulid)
         desk.spans[-1].ulid = timer.ulid
-        person.learn(timer.ulid, Words(issue, issue and issue.owner, text))
+        person.learn(timer.ulid, Words(issue, issue.owner if issue else None, text))
         self.remember_key(person, key, request, timer.ulid)
 
     @rule(
@@ -876,8 +877,8 @@ class TimerMachine(RuleBasedStateMachine):
         before = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "before")
         filters = Filters(
             is_open=is_open,
-            repo=issue and issue.full_name,
-            number=issue and issue.number,
+            repo=issue.full_name if issue else None,
+            number=issue.number if issue else None,
             start_from_ms=since,
             start_before_ms=before,
         )

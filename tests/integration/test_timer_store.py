@@ -1,6 +1,7 @@
 """The store on Amazon's DynamoDB Local."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -329,8 +330,14 @@ class TestLists:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
         monkeypatch.setattr(queries, "_FILTERED_READS", 2)
-        reads, query = [], store._table.query
-        monkeypatch.setattr(store._table, "query", lambda *a, **k: reads.append(1) or query(*a, **k))
+        reads: list[int] = []
+        query = store._table.query
+
+        def counted(*arguments: Any, **keywords: Any) -> Any:
+            reads.append(1)
+            return query(*arguments, **keywords)
+
+        monkeypatch.setattr(store._table, "query", counted)
 
         def walk(page: Page, direction: str) -> list[int]:
             seen: list[int] = []

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Api, Clock
+from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
+from tests.support.handlers import Clock
 from tests.support.table import table_properties
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.timers import finished

@@ -376,7 +376,7 @@ def test_a_server_that_repeats_the_secret_does_not_get_it_into_the_log(
 def test_a_server_cannot_give_the_runner_commands(run: Callable[..., Run], server: Server) -> None:
     server.answers = [Answer(400, {"detail": "100%\r\n::error::yes\n##[error]yes\u2028::error::yes"})]
     log = run().log
-    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' "\n")
+    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' + "\n")
 
 
 def test_a_workflow_command_has_its_message_escaped() -> None:

@@ -244,7 +244,7 @@ class TestMalformed:
         ("issue_comment.created", ("comment", "user")),
     )
 
-    @pytest.mark.parametrize(("name", "path"), MISSING, ids=lambda value: str(value))
+    @pytest.mark.parametrize(("name", "path"), MISSING, ids=str)
     def test_something_needed_is_missing(self, name: str, path: tuple[str, ...]) -> None:
         body = payload(name)
         *parents, last = path

@@ -65,7 +65,7 @@ class Desk:
         elif action == "stop" and current:
             timers[current.ulid] = current.stop(at_ms, "manual", f"request{number}")
 
-    def spans(self, user_id: int) -> list[tuple[object, ...]]:
+    def spans(self, user_id: int) -> list[tuple[int, int | None, str, int, int, str, str]]:
         """What people would see of a person's timers, without the ids."""
         return sorted(
             (t.start_ms, t.end_ms, t.status, t.active_ms(NOW), t.paused_ms, t.source, t.stopped_by or "")
@@ -83,7 +83,7 @@ class Reference:
     paused: int = 0
 
     def run(self, user_id: int, events: list[Event]) -> list[tuple[int, int | None, int]]:
-        spans = []
+        spans: list[tuple[int, int | None, int]] = []
         for event in events:
             if event.users is not None and user_id not in event.users:
                 continue
