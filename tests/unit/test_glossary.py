@@ -79,7 +79,7 @@ def python_names() -> dict[str, str]:
 @cache
 def javascript_names() -> dict[str, str]:
     """Return every identifier of the JavaScript code with a file that has it."""
-    names = {}
+    names: dict[str, str] = {}
     for path in (ROOT / "web").rglob("*.js"):
         # Without strings and comments, which are prose.
         code = re.sub(
