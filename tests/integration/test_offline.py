@@ -205,7 +205,7 @@ class TestRepetitions:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda timer: store.keep_answer(timer, key, now_ms=now_ms), timers))
         assert len({timer.ulid for timer, _ in answers}) == 1
-        assert store.answered(user_id, key, now_ms=now_ms) == answers[0] == (answers[0][0], False)
+        assert store.stored_response(user_id, key, now_ms=now_ms) == answers[0] == (answers[0][0], False)
         with pytest.raises(IdempotencyKeyReused):
             store.keep_answer(timers[0], Idempotency("k", "other"), now_ms=now_ms)
 

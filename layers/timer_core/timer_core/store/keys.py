@@ -1,4 +1,4 @@
-"""The keys of all items in the table: every partition and sort key is made and read here.
+"""The keys of all items in the table: all partition and sort keys are built and parsed here.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """
