@@ -432,7 +432,7 @@ class TestExclusive:
 
     @pytest.fixture(params=["start", "resume"])
     def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Return a function that makes a timer run from a second on, by a request in second 100."""
+        """Return a function that starts or resumes a timer at a second, by a request in second 100."""
         if request.param == "start":
             return lambda at: store.start(
                 user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000

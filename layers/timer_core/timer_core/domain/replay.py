@@ -1,14 +1,14 @@
 """Derive the timers of a person on an issue from its events and their manual transitions.
 
 GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
-whatever state it finds: it is an event with a time, and the timers of a person on an issue are a
+the present state: it is an event with a time, and the timers of a person on an issue are a
 function of the events and of the manual transitions, both in order of time. An event that arrives
 late is put where it belongs and everything after it is derived again; a redelivered event changes
 nothing.
 
 `replay` does so in five phases:
 
-1. the lock point: timers that ended before it, and events from before it, are left out;
+1. the lock point: timers that ended before it, and events from before it, are not used;
 2. the steps: the events and the manual transitions in one order of time;
 3. the fold: each step is applied by the state machine (`timer_core.domain.state`);
 4. the match: derived timers get the ids of the existing timers that they replace;

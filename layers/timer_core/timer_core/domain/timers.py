@@ -115,7 +115,7 @@ class Timer:
 
     @property
     def is_full(self) -> bool:
-        """Whether the timer has as many transitions as it may have and can only be stopped."""
+        """Whether the timer has reached the limit of transitions and can only be stopped."""
         return len(self.history) >= MAX_TRANSITIONS
 
     def active_ms(self, now_ms: int) -> int:

@@ -34,7 +34,7 @@ class IssueTotal:
 class Totals:
     """The active time in a range: all of it, by day, and by issue, the longest first.
 
-    Days and issues without active time are left out.
+    Days and issues without active time are not included.
     """
 
     active_ms: int

@@ -102,7 +102,7 @@ class OfflineActions:
     def _open_timer_after_another(
         self, user_id: int, home: Issue, *, at_ms: int, now_ms: int
     ) -> Timer | None:
-        """Return the person's open timer on an issue if another one ended after a time; else None.
+        """Return the person's open timer on an issue if another one ended after ``at_ms``; else None.
 
         Raises
         ------

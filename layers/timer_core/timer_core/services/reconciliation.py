@@ -95,8 +95,9 @@ class _Run:
     dry_run: bool
     pool: Executor
     result: Reconciliation = field(default_factory=Reconciliation)
-    # Owners for whom GitHub refuses the credential, or whose rate limit is reached.
+    # Owners for whom GitHub refuses the credential.
     refused_owners: set[str] = field(default_factory=set)
+    # Owners whose rate limit is reached; the run ends after the present window.
     limited_owners: set[str] = field(default_factory=set)
 
     def check_time(self) -> None:

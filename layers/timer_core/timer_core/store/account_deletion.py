@@ -1,4 +1,4 @@
-"""Deletion of everything that the table holds about a person."""
+"""Deletion of all items about a person."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Everything that the table holds about a person, for their export."""
+"""Export of all items about a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -114,7 +114,7 @@ class EventLog:
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
                 event = _to_event(item)
-                # Ignore kinds that only a later version knows, which was rolled back; they stay in the log.
+                # A later version that was rolled back has logged unknown kinds; these events stay in the log.
                 if event.kind in EFFECTS:
                     page.events.append(event)
             elif kind == "user":

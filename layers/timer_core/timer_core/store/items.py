@@ -104,7 +104,7 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<owner/repo#n>`` / ``event#<delivery>``: something that happened on GitHub; expires by TTL."""
+    """``issue#<owner/repo#n>`` / ``event#<delivery>``: an event on GitHub; expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)

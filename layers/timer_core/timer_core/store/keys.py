@@ -111,7 +111,7 @@ def open_shard(ulid: str) -> str:
 
 
 def kind_of(key: str) -> str:
-    """Return the part of a key that says of what kind its item is."""
+    """Return the part of a key that gives the kind of its item."""
     return key.partition("#")[0]
 
 

@@ -156,7 +156,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return those of up to 100 people who are registered, with the times (milliseconds) since when."""
+        """Map the registered of up to 100 people to the time (milliseconds) from which they are tracked."""
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
@@ -164,10 +164,9 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Return those of up to 100 people who ever requested deletion.
+        """Map those of up to 100 people who ever requested deletion to the time of their next registration.
 
-        Each has the time (milliseconds since the epoch) from which they are tracked again; None if they have
-        not registered again.
+        Times are milliseconds since the epoch; None if a person has not registered again.
         """
         return {
             user_id: None if "deletion_requested_ms" in item else _registered_since(item)

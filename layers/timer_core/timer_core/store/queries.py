@@ -33,7 +33,7 @@ _LONGEST_MS = 366 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which of a person's timers to list."""
+    """The selection of a person's timers in a list."""
 
     is_open: bool | None = None
     repo: str | None = None

@@ -82,7 +82,7 @@ class TimerStore(TimerQueries):
         ----------
         at_ms
             The requested time, if it is in the past. If timers are exclusive and another one began to run
-            later, that one keeps running, and the new timer is paused at the time of its start.
+            later, that one keeps running, and the new timer is paused when the other one began.
 
         Returns
         -------
@@ -288,7 +288,7 @@ class TimerStore(TimerQueries):
         ----------
         at_ms
             The requested time, if it is in the past. If timers are exclusive and another one began to run
-            later, that one keeps running, and this timer is paused at the time of its start.
+            later, that one keeps running, and this timer is paused when the other one began.
 
         Raises
         ------

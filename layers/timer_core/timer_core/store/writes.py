@@ -137,7 +137,7 @@ def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency,
 
 
 def take_run_lock(user_id: int, read: RawItem | None) -> Write:
-    """Return the write that accompanies a start or resume; it fails after another one since the read."""
+    """Return the write that goes with a start or resume; it fails if another timer began to run since."""
     version = int(read["version"]["N"]) if read else 0
     as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
     return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
