@@ -164,7 +164,7 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Map those of up to 100 people who ever requested deletion to the time of their next registration.
+        """Map those of up to 100 people who ever requested deletion to the time when tracking resumed.
 
         Times are milliseconds since the epoch; None if a person has not registered again.
         """
