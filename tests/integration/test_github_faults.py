@@ -1,7 +1,7 @@
 """Whatever happens to a process, or to what it asks of GitHub, the next one finishes the work."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -352,8 +352,12 @@ def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
     assert len(calls.effects) > 2
     for last in range(1, len(calls.effects) + 1):
         team, until = begin(github, running, story), Calls(last)
-        with new_process(running, until) as process, pytest.raises(Killed):
+        with new_process(running, until) as process, suppress(Killed):
             story.run(process)
+        if len(until.effects) < last:
+            # Threads that write the same item repeat some writes, in one run more than in another.
+            assert last > 2
+            break
         running.queue.time_out()
         story.run(running)
         assert running.queue.put_off == []
