@@ -178,7 +178,7 @@ def test_unknown_keys_do_not_cause_a_read_of_the_keys_each_time(app: App) -> Non
     browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     asked: list[str] = []
-    client = request_guard.sessions()._keys._client  # type: ignore[attr-defined]
+    client = request_guard.sessions()._keys._client
     client.meta.events.register("before-call.secretsmanager", lambda model, **_: asked.append(model.name))
     for number in range(50):
         assert_invalid_session(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))

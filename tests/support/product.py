@@ -140,8 +140,9 @@ class Product:
 
     def restart(self) -> None:
         """Let the processor forget what it knows of GitHub: its credential, and that it was unavailable."""
-        github = GitHub(CredentialParameter(self.credential_name), api_url=self.api_url)
-        vars(self.processor).update(github=github)
+        self.processor.queued_events.github = GitHub(
+            CredentialParameter(self.credential_name), api_url=self.api_url
+        )
 
     def clear(self) -> None:
         """Leave no open timer, no webhook and no message."""
