@@ -149,10 +149,13 @@ test: unit-js $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
 workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
 
 .PHONY: lint
-lint: lint-js $(venv) $(sam) $(checkov) ## Check style, types and template.yaml
+lint: lint-js $(venv) $(sam) $(checkov) ## Check style, types, spelling, the lock files and template.yaml
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/codespell
+	.venv/bin/shellcheck .ci/run
+	.venv/bin/python -m release.requirements
 	.venv-sam/bin/sam validate --lint --region us-east-1
 	.venv-sam/bin/cfn-lint template.yaml
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -210,7 +213,6 @@ for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,
 
 .PHONY: requirements
 requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
-	.venv/bin/python -m pip install --quiet uv
 	cd requirements && compile() { ../.venv/bin/uv pip compile --quiet --upgrade --universal \
 			--generate-hashes --no-strip-extras --python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
 		compile layer.in --output-file ../layers/timer_core/requirements.txt \
@@ -234,7 +236,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments

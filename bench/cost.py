@@ -105,7 +105,7 @@ _PRICES = {
 }
 # A timer and its copies in the local indexes are some 0.7 KB each, those in the others 0.2.
 _TIMER_KB = 3
-# Of a place on an issue and the event_store of a timer, which expire.
+# Of a place on an issue and the issue_timers of a timer, which expire.
 _FACTS_KB = 2
 _SWEEPS = 30 + _HOURS
 # Read units with which a sweep counts an open timer: 149.5 with 10,000 of them, and 19.5 with 1,000.

@@ -26,8 +26,10 @@ _FIRST_PERSON = 1_000
 def measure() -> str:
     """Return the table: answers and times, these also as ratios to one person on the smallest table."""
     rows = [
-        "| timers | people at once | requests | answers | median ms | 95th percentile ms | requests a second "
-        "| median | 95th percentile | throughput |",
+        (
+            "| timers | people at once | requests | answers | median ms | 95th percentile ms "
+            "| requests a second | median | 95th percentile | throughput |"
+        ),
         "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     base: tuple[float, float] | None = None

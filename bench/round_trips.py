@@ -10,7 +10,7 @@ from uuid import uuid4
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Context
 from timer_core.clock import now_ms
-from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 
 SWEEP = "sweep that finds nothing stale"
 

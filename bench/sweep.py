@@ -29,8 +29,10 @@ _SECONDS = 120
 def measure() -> str:
     """Return the table: requests, units, time and memory of a sweep of each size."""
     rows = [
-        "| open | stale | runs | ended | ended twice | compared | read units | write units "
-        "| requests | ms of processor time | peak MB |",
+        (
+            "| open | stale | runs | ended | ended twice | compared | read units | write units "
+            "| requests | ms of processor time | peak MB |"
+        ),
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     return "\n".join([*rows, *map(_row, _SIZES)])

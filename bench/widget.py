@@ -237,8 +237,10 @@ def _speed(embedding: _Embedding) -> str:
             warm.append(_load(embedding, visitor))
     return "\n".join(
         (
-            "| cache | requests | bytes over the line | round trips to the clock "
-            "| first paint, ms | widget, ms | running clock, ms |",
+            (
+                "| cache | requests | bytes over the line | round trips to the clock "
+                "| first paint, ms | widget, ms | running clock, ms |"
+            ),
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             f"| empty | {_medians(cold)} |",
             f"| from the visit before | {_medians(warm)} |",
@@ -269,8 +271,10 @@ def _medians(loads: list[tuple[float, ...]]) -> str:
 
 def _processor_time(embedding: _Embedding) -> str:
     rows = [
-        "| the page | seconds | ticks | requests | preflights | script, s an hour | main thread, s an hour "
-        "| whole process, s an hour |",
+        (
+            "| the page | seconds | ticks | requests | preflights | script, s an hour | "
+            "main thread, s an hour | whole process, s an hour |"
+        ),
         "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     with embedding.visitor() as visitor:

@@ -1,6 +1,6 @@
-"""Forwards the event that started a workflow to Issue Timer, as GitHub's webhook would deliver it.
+"""Forward the event that started a workflow to Issue Timer, as a webhook delivers it.
 
-Runs on the Python that runners have (3.8 or newer), with nothing but its standard library.
+The script runs on the runners' Python (3.8 or newer) and needs only its standard library.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
@@ -23,44 +23,44 @@ from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import HTTPErrorProcessor, Request, build_opener
 
-# Of those that Issue Timer reads, the ones that can start a workflow.
+# The events that Issue Timer handles and that can start a workflow.
 EVENTS = ("issues", "issue_comment")
 ATTEMPTS = 5
 TIMEOUT_S = 10.0
-# With the attempts themselves, a minute and a half.
-MOST_WAITING_S = 40.0
-_MOST_READ_BYTES = 65_536
+# All attempts and waits together take at most a minute and a half.
+MAX_WAIT_S = 40.0
+_MAX_RESPONSE_BYTES = 65_536
 
 
 class NotForwarded(Exception):
-    """The event did not get to Issue Timer, for the reason that the message says.
+    """The event was not forwarded; the message says why.
 
     Attributes
     ----------
-    words
-        What the server or the network said to it. Not for a log as it is.
+    details
+        The message of the server or the network, which must be quoted for a log.
     """
 
-    def __init__(self, reason: str, words: str = "") -> None:
+    def __init__(self, reason: str, details: str = "") -> None:
         super().__init__(reason)
-        self.words = words
+        self.details = details
 
 
-class TryAgain(NotForwarded):
-    """It may get there with another attempt, in ``after_s`` seconds or later."""
+class Retryable(NotForwarded):
+    """Another attempt may succeed, in ``after_s`` seconds or later."""
 
-    def __init__(self, reason: str, words: str = "", after_s: float = 0.0) -> None:
-        super().__init__(reason, words)
+    def __init__(self, reason: str, details: str = "", after_s: float = 0.0) -> None:
+        super().__init__(reason, details)
         self.after_s = after_s
 
 
 class Delivery(NamedTuple):
-    """A webhook delivery that is ready to be sent.
+    """A webhook delivery, ready to be sent.
 
     Attributes
     ----------
     receiver
-        The host (and port) that the URL names, as it may stand in a log.
+        The host (and port) of the URL, which may appear in a log.
     """
 
     receiver: str
@@ -70,9 +70,9 @@ class Delivery(NamedTuple):
 
 
 def main() -> int:
-    """Forward the event, say how it went, and return the exit status."""
+    """Forward the event, print the result, and return the exit status."""
     event, secret = os.environ["GITHUB_EVENT_NAME"], os.environ["ISSUE_TIMER_SECRET"]
-    # The same when the run is repeated: an event counts once, however often it is forwarded.
+    # A repeated run has the same id, so that its event counts once.
     guid = f"run-{os.environ['GITHUB_REPOSITORY_ID']}-{os.environ['GITHUB_RUN_ID']}"
     exit_status = 0
     try:
@@ -83,15 +83,15 @@ def main() -> int:
             guid=guid,
             body=_event_file(Path(os.environ["GITHUB_EVENT_PATH"])),
         )
-        answer = forward(delivery)
-        status = answer["status"]
-        reason = f" ({_quoted(str(answer['reason']), secret)})" if "reason" in answer else ""
+        response = forward(delivery)
+        status = response["status"]
+        reason = f" ({_quoted(str(response['reason']), secret)})" if "reason" in response else ""
         print(f"{event} forwarded to {delivery.receiver} as {guid}: {status}{reason}")
     except NotForwarded as failure:
         status = "failed"
         must_not_fail = os.environ["ISSUE_TIMER_FAIL_ON_ERROR"].lower() == "true"
         exit_status = int(must_not_fail)
-        message = f"{failure}: {_quoted(failure.words, secret)}" if failure.words else str(failure)
+        message = f"{failure}: {_quoted(failure.details, secret)}" if failure.details else str(failure)
         print(f"::{'error' if must_not_fail else 'warning'} title=Issue Timer::{_escaped(message)}")
     with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as outputs:
         outputs.write(f"status={status}\n")
@@ -106,17 +106,17 @@ def _event_file(path: Path) -> bytes:
 
 
 def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes) -> Delivery:
-    """Return a delivery of exactly these bytes.
+    """Return a signed delivery with this body.
 
     Raises
     ------
     NotForwarded
-        If Issue Timer has no use for the event, the secret is missing, or others could read what is sent
-        to the URL.
+        If Issue Timer does not handle the event, the secret is missing, or the URL does not encrypt the
+        request.
     """
     if not secret:
         raise NotForwarded(
-            "The input secret is empty: the repository or organization has no such secret, or does not give "
+            "The input secret is empty: the repository or organization has no such secret, or does not pass "
             "it to this run"
         )
     if event not in EVENTS:
@@ -139,7 +139,7 @@ def _target(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        # As the connection will: it fails if a part of the name is empty or too long.
+        # The connection encodes it too, and fails if a part of the name is empty or too long.
         host.encode("idna")
     except ValueError:
         host = ""
@@ -147,7 +147,7 @@ def _target(url: str) -> tuple[str, str]:
         if parts.scheme == "https":
             return parts.netloc, url
         if parts.scheme == "http" and re.fullmatch(r"127\.0\.0\.1|(.+\.)?localhost", host):
-            # Not every resolver knows that these names mean this machine (RFC 6761, section 6.3).
+            # Not every resolver resolves these names to this machine (RFC 6761, section 6.3).
             return parts.netloc, parts._replace(netloc=f"127.0.0.1:{port or 80}").geturl()
     raise NotForwarded("The input url is not the address of a host that begins with https://")
 
@@ -155,30 +155,30 @@ def _target(url: str) -> tuple[str, str]:
 def forward(
     delivery: Delivery, *, timeout_s: float = TIMEOUT_S, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, Any]:
-    """Send a delivery, again if need be, and return what Issue Timer answered.
+    """Send a delivery, with retries, and return the response of Issue Timer.
 
     Raises
     ------
     NotForwarded
-        If it was refused, or if it failed too often.
+        If the delivery was refused, or failed too often.
     """
     attempt, waited_s = 1, 0.0
     while True:
         try:
             return _post(delivery, timeout_s)
-        except TryAgain as failure:
+        except Retryable as failure:
             backoff_s = 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 - not for secrets
             wait_s = max(backoff_s, failure.after_s)
             waited_s += wait_s
-            if attempt == ATTEMPTS or waited_s > MOST_WAITING_S:
+            if attempt == ATTEMPTS or waited_s > MAX_WAIT_S:
                 raise
             print(f"Attempt {attempt}: {failure}. The next one is in {wait_s:.1f} s.", flush=True)
         sleep(wait_s)
         attempt += 1
 
 
-class _AnyAnswer(HTTPErrorProcessor):
-    """Takes errors for answers, and redirects too: what is signed for one receiver goes to no other."""
+class _AnyStatus(HTTPErrorProcessor):
+    """Returns errors and redirects as responses: a delivery for one receiver must not reach another."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
         return response
@@ -186,7 +186,7 @@ class _AnyAnswer(HTTPErrorProcessor):
     https_response = http_response
 
 
-_opener = build_opener(_AnyAnswer)
+_opener = build_opener(_AnyStatus)
 
 
 def _post(delivery: Delivery, timeout_s: float) -> dict[str, Any]:
@@ -195,24 +195,24 @@ def _post(delivery: Delivery, timeout_s: float) -> dict[str, Any]:
         with _opener.open(request, timeout=timeout_s) as response:
             status: int = response.status
             headers: HTTPMessage = response.headers
-            answer = _members(response.read(_MOST_READ_BYTES))
+            members = _members(response.read(_MAX_RESPONSE_BYTES))
     except (OSError, HTTPException) as error:
-        raise TryAgain(f"{delivery.receiver} did not answer", str(error) or type(error).__name__) from error
-    said = f"{delivery.receiver} answered {status}"
-    words = str(answer.get("detail", ""))
+        raise Retryable(f"{delivery.receiver} did not answer", str(error) or type(error).__name__) from error
+    outcome = f"{delivery.receiver} answered {status}"
+    details = str(members.get("detail", ""))
     if status == 429 or status >= 500:
-        raise TryAgain(said, words, _retry_after_s(headers))
+        raise Retryable(outcome, details, _retry_after_s(headers))
     if 300 <= status < 400:
-        raise NotForwarded(f"{said}, and redirects are not followed")
+        raise NotForwarded(f"{outcome}, and redirects are not followed")
     if status >= 400:
-        raise NotForwarded(said, words)
-    if answer.get("status") not in ("accepted", "ignored"):
-        raise NotForwarded(f"{said}, but not as Issue Timer does: is it the stack's WebhookUrl?")
-    return answer
+        raise NotForwarded(outcome, details)
+    if members.get("status") not in ("accepted", "ignored"):
+        raise NotForwarded(f"{outcome}, but not as Issue Timer does: is it the stack's WebhookUrl?")
+    return members
 
 
 def _members(text: bytes) -> dict[str, Any]:
-    """Return what is in a JSON object, and nothing if it is something else."""
+    """Return the members of a JSON object; none if the text is anything else."""
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
@@ -221,19 +221,19 @@ def _members(text: bytes) -> dict[str, Any]:
 
 
 def _retry_after_s(headers: HTTPMessage) -> float:
-    """Return the seconds of a ``Retry-After`` (RFC 9110, section 10.2.3), 0 if it has none."""
+    """Return the seconds in ``Retry-After`` (RFC 9110, section 10.2.3); 0 if there are none."""
     value = headers.get("Retry-After", "")
     return float(value) if re.fullmatch("[0-9]{1,9}", value) else 0.0
 
 
-def _quoted(words: str, secret: str) -> str:
-    """Return somebody else's words as they may stand in a log: on one line, without the secret."""
-    # A runner takes ## and a bracket for a command, wherever in a line they are.
-    return json.dumps(words.replace(secret, "***")[:200]).replace("##[", "# #[")
+def _quoted(text: str, secret: str) -> str:
+    """Return a text from elsewhere for a log: on one line, short, and without the secret."""
+    # Runners interpret "##[" as a command anywhere in a line.
+    return json.dumps(text.replace(secret, "***")[:200]).replace("##[", "# #[")
 
 
 def _escaped(message: str) -> str:
-    """Return the message of a workflow command, as actions/toolkit writes it."""
+    """Return a message, escaped for a workflow command as actions/toolkit does it."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,4 +1,4 @@
-"""``make release-check``: check that the commit can be released as the version that it names."""
+"""``make release-check``: check that the current commit is ready for release as its version."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from release.checks import changelog, checks
 
 
 def main() -> int:
-    """Print the complaints or the next step; return the exit status."""
+    """Print the complaints, or the next step if there are none, and return the exit status."""
     root = Path(__file__).parents[1]
     failed = 0
     for name, check in checks(root, datetime.now(UTC).date()).items():

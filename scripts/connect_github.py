@@ -1,4 +1,4 @@
-"""``make github-app`` and its like: a stack's credentials at GitHub, and the webhook's secret."""
+"""``make github-app`` and its relatives: a stack's credentials for GitHub, and the webhook's secret."""
 
 import argparse
 import getpass
@@ -34,7 +34,7 @@ def main() -> int:
     else:
         connect.rotate(stack)
     if isinstance(stack, LocalStack) and options.command != "rotate":
-        print("Start `make run` anew: with a credential it turns to GitHub, without one to its demo.")
+        print("Restart `make run`: with a credential it uses GitHub, without one its demo.")
     return 0
 
 
@@ -51,12 +51,12 @@ def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
         organization=options.org,
         public_url=options.url or stack.url,
     ) as registration:
-        print("Open this page in a browser on this machine; Ctrl-C gives up.")
+        print("Open this page in a browser on this machine; Ctrl-C cancels.")
         print(f"\n  {registration.url}\n", flush=True)
         try:
             registration.run()
         except KeyboardInterrupt:
-            raise ToolError("\nGiven up.") from None
+            raise ToolError("\nCancelled.") from None
 
 
 def _use_oauth_client(stack: DeployedStack, options: argparse.Namespace) -> None:
@@ -84,38 +84,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     app = commands.add_parser("app", help="register a GitHub App and store its credentials")
-    app.add_argument("--org", help="whose App it will be; your own if not given")
-    app.add_argument(
-        "--url", type=_base_url, help="where GitHub reaches the stack, if not at the stack's URL"
-    )
+    app.add_argument("--org", help="the organization that will own the App; default: your own account")
+    app.add_argument("--url", type=_base_url, help="the stack's address for GitHub; default: the stack's URL")
     _add_github_url(app)
-    key = commands.add_parser("key", help="store the key of an App that exists")
+    key = commands.add_parser("key", help="store the key of an existing App")
     key.add_argument("--app-id", required=True, help="the App's id or client id, from its settings")
-    key.add_argument("--file", type=Path, required=True, help="the .pem that GitHub made you download")
+    key.add_argument("--file", type=Path, required=True, help="the .pem file that you downloaded from GitHub")
     commands.add_parser("token", help="store a personal access token, typed without echo or piped in")
-    oauth = commands.add_parser("oauth", help="store the client secret to sign people in with, as a token")
+    oauth = commands.add_parser(
+        "oauth", help="store the client secret for signing in, typed without echo or piped in"
+    )
     choice = oauth.add_mutually_exclusive_group(required=True)
     choice.add_argument("--client-id", help="of an OAuth App or a GitHub App, from its settings")
-    choice.add_argument("--remove", action="store_true", help="forget it: nobody can sign in any more")
+    choice.add_argument(
+        "--remove", action="store_true", help="remove the secret: nobody can sign in any more"
+    )
     _add_github_url(oauth)
-    commands.add_parser("remove", help="forget the App's key, or the token")
-    rotate = commands.add_parser("rotate", help="change the webhook's secret; the former one goes on working")
-    rotate.add_argument("--done", action="store_true", help="end that: the former one works no more")
+    commands.add_parser("remove", help="remove the App's key, or the token")
+    rotate = commands.add_parser("rotate", help="change the webhook's secret; the previous one stays valid")
+    rotate.add_argument(
+        "--done", action="store_true", help="finish the change: the previous secret is no longer valid"
+    )
     return parser
 
 
 def _add_github_url(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--github-url", type=_base_url, default="https://github.com", help="where you see GitHub"
+        "--github-url", type=_base_url, default="https://github.com", help="the address of GitHub's pages"
     )
 
 
 def _base_url(text: str) -> str:
-    """Return the address of a server without a slash at its end; secrets go there, so over TLS."""
+    """Return a server's address without a trailing slash; over TLS, because secrets are sent to it."""
     parts = urlsplit(text)
     is_loopback = parts.hostname in {"127.0.0.1", "localhost"}
     if not parts.hostname or parts.scheme not in ({"https", "http"} if is_loopback else {"https"}):
-        raise argparse.ArgumentTypeError(f"{text} is no URL that begins with https://")
+        raise argparse.ArgumentTypeError(f"{text} is not a URL that begins with https://")
     return text.rstrip("/")
 
 

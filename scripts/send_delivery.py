@@ -1,4 +1,4 @@
-"""``make send``: post a sample event as GitHub would, signed with the stack's secret."""
+"""``make send``: post a sample event as GitHub does, signed with the stack's secret."""
 
 import argparse
 import json
@@ -14,12 +14,12 @@ from deployed_stack.tool import run_tool
 from local_stack import LocalStack
 from local_stack.choice import add_stack_options, chosen_stack
 
-# The local stack's first delivery waits until the processor has started, as long as the machine takes for it.
-_PATIENCE_SECONDS = 30
+# The local stack's first delivery waits until the processor has started, which takes long on a slow machine.
+_MAX_WAIT_S = 30
 
 
 def main() -> int:
-    """Send one delivery, print the answer, and on the local stack wait until it is processed.
+    """Send one delivery, print the response, and on the local stack wait until it is processed.
 
     Returns
     -------
@@ -28,8 +28,10 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the event's JSON, such as events/issues.assigned.json")
-    parser.add_argument("--event", help="GitHub's name of the event; from the file's name if not given")
-    parser.add_argument("--url", help="where to send it, with or without the webhook's path")
+    parser.add_argument(
+        "--event", help="GitHub's name of the event; default: the first part of the file's name"
+    )
+    parser.add_argument("--url", help="the address to post to, with or without the webhook's path")
     add_stack_options(parser)
     options = parser.parse_args()
     event, body = _delivery(options.file, options.event)
@@ -45,8 +47,8 @@ def main() -> int:
         print(f"There is no webhook at {url}.", file=sys.stderr)
         return 1
     print(response.body.decode(), flush=True)
-    if isinstance(stack, LocalStack) and not options.url and not stack.wait_for_queue(_PATIENCE_SECONDS):
-        print("It is still in the queue; `make logs` says why.", file=sys.stderr)
+    if isinstance(stack, LocalStack) and not options.url and not stack.wait_for_queue(_MAX_WAIT_S):
+        print("The delivery is still in the queue; `make logs` shows why.", file=sys.stderr)
     return 0 if 200 <= response.status < 300 else 1
 
 
@@ -56,7 +58,7 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
     except OSError as error:
         raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
     event = event or event_of(file)
-    # GitHub's names are all lower case; the other samples are named for their functions.
+    # GitHub's names of events are lower case; the other samples are named after functions.
     if not event.islower():
         raise ToolError(
             f"{file} is not a delivery: its name does not begin with an event, as issues.assigned.json does."
@@ -67,7 +69,7 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
 def _webhook(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ToolError(f"{url} is no URL that begins with http:// or https://")
+        raise ToolError(f"{url} is not a URL that begins with http:// or https://")
     return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}{WEBHOOK_PATH}"
 
 

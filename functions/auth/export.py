@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
-from timer_core.api.models import Seconds, Time, TimeLog, to_time
+from timer_core.api.models import Time, TimeLog, to_time
 from timer_core.domain.ids import timer_id
-from timer_core.domain.timers import Snapshot, Status, Timer
+from timer_core.domain.timers import Timer
 from timer_core.domain.tokens import Token
 from timer_core.store.account_export import ExportPage
 from timer_core.store.people import Profile
@@ -28,35 +28,12 @@ class TransitionExported(BaseModel):
     ]
 
 
-class Before(BaseModel):
-    """A timer as it was before the first entry of a history that was cut."""
-
-    at: Time
-    status: Status
-    active_duration: Seconds
-    last_pause_time: Time | None
-    paused_by: str | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
-        """Show a snapshot."""
-        running_ms = snapshot.at_ms if snapshot.status is Status.RUNNING else 0
-        return cls(
-            at=to_time(snapshot.at_ms),
-            status=snapshot.status,
-            active_duration=(snapshot.clock_ms + running_ms) / 1000,
-            last_pause_time=_time(snapshot.last_pause_ms),
-            paused_by=snapshot.paused_by,
-        )
-
-
 class TimerExported(TimeLog):
     """A timer with its history and all other stored attributes."""
 
     paused_by: Annotated[str | None, Field(description="How it was paused; null unless it is.")]
     changed: Annotated[Time, Field(description="The time of the last transition.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
-    before: Annotated[Before | None, Field(description="If the history was cut: what it was before.")]
     history: list[TransitionExported]
 
     @classmethod
@@ -72,7 +49,6 @@ class TimerExported(TimeLog):
             paused_by=timer.paused_by,
             changed=to_time(timer.changed_ms),
             locked_until=_time(timer.locked_until_ms),
-            before=Before.of(timer.snapshot) if timer.snapshot else None,
             history=history,
         )
 

@@ -1,1 +1,1 @@
-"""Ends the timers that were forgotten."""
+"""The sweeper, which a schedule invokes."""

@@ -1,12 +1,10 @@
-"""Ends the timers that were forgotten, and repairs what GitHub failed to deliver.
+"""The sweep: stop forgotten timers, and repair what GitHub failed to deliver.
 
-Each shard of the index of open timers has a thread, which reads it a page at a time, oldest first, so
-that memory stays flat however many there are. Before the time limit the rest is left for the next run:
-what was ended is no longer in the index, and up to when timers were compared with GitHub is noted.
+Before the time limit, a run leaves the rest to the next one: stopped timers are no longer in the index of
+open timers, and the progress of reconciliation is stored.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,8 +12,6 @@ from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stale_sweeper.reconcile import Reconciler, Reconciliation
-from stale_sweeper.redeliver import Redeliverer, Redelivery
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.github.api.client import GitHub
@@ -23,14 +19,16 @@ from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError
 from timer_core.observability import make_logger, make_metrics
 from timer_core.services.event_handler import EventHandler
+from timer_core.services.issue_timers import IssueTimers
+from timer_core.services.reconciliation import Reconciler, Reconciliation
+from timer_core.services.redelivery import Redeliverer, Redelivery
+from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
-from timer_core.store.events import EventStore
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
-from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
@@ -40,9 +38,9 @@ tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-event_store = EventStore(table, timers)
+issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
-    event_store, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+    issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
 )
 account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
@@ -50,39 +48,40 @@ progress_store = ProgressStore(table)
 github = GitHub(
     CredentialParameter(settings().github_credential),
     api_url=settings().github_api_url,
-    # GitHub works on a query for ten seconds at most, and those about many issues may take that long.
+    # GitHub ends a query after ten seconds, and those about many issues may take that long.
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
+stale_timer_stopper = StaleTimerStopper(timers, logger)
 reconciler = Reconciler(
-    github, timers, event_store, event_handler, progress_store, settings().triggers, logger
+    github, timers, issue_timers, event_handler, progress_store, settings().triggers, logger
 )
 
 _HOUR_MS = 3_600_000
-# What is under way when time runs out needs this long at most.
+# A step that has begun takes at most this long.
 _RESERVE_MS = 15_000
-# Of a run's time, for what GitHub is asked; and of that for having deliveries sent again, so that timers
-# are compared however many failed.
+# The shares of a run's time after which the repair ends, and redelivery as its first part: stale timers are
+# stopped however long the repair takes, and timers are compared however many deliveries failed.
 _REPAIR_SHARE = 0.6
 _REDELIVERY_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the event asks for.
+    """The options in the function's event.
 
     Attributes
     ----------
     dry_run
-        Whether to count only.
+        Whether to only count.
     stop_stale
-        Whether to end timers that are open for too long.
+        Whether to stop the timers that are open for too long.
     stop_closed
         Whether to compare open timers with the state of their issues on GitHub.
     redeliver
-        Whether to have GitHub send its failed deliveries again.
+        Whether to have GitHub redeliver its failed deliveries.
     resume
-        Whether to also do what an earlier run had no time for.
+        Whether to also do the rest of an earlier run.
     stale_after_ms
         For how long a timer may be open.
     """
@@ -96,12 +95,12 @@ class Options:
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> "Options":
-        """Read the event; what is not said is as the deployment has it.
+        """Read the event; the defaults are those of the deployment.
 
         Raises
         ------
         InvalidInput
-            If something is unknown or not of its type.
+            If an option is unknown or has a wrong type.
         """
         flags = {"dry_run", "stop_stale", "stop_closed", "redeliver", "resume"}
         unknown = event.keys() - flags - {"stale_after_hours"}
@@ -120,7 +119,7 @@ class Options:
         )
 
     def resuming(self, progress: Progress) -> "Options":
-        """Return the options with what an earlier run has left, if that is asked for."""
+        """Return the options with the rest of an earlier run added, if `resume` asks for it."""
         if not self.resume:
             return self
         return replace(
@@ -132,22 +131,22 @@ class Options:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did.
+    """The result of a run.
 
     Attributes
     ----------
     stale
-        Timers found open for too long.
+        Timers that were open for too long.
     stopped
-        Of these, how many were ended.
+        Of these, the timers that were stopped.
     failed
-        Of these, how many could not be ended; the log says why, and the next run tries again.
+        Of these, the timers that could not be stopped; the log says why, and the next run tries again.
     redelivery
-        What was repaired by deliveries that were sent again, if that was asked for.
+        The result of redelivery, if it ran.
     reconcile
-        What was repaired by comparing open timers with their issues, if that was asked for.
+        The result of reconciliation, if it ran.
     complete
-        Whether all were seen to; if not, time ran out and the next run goes on.
+        Whether there was time for everything; if not, the next run continues.
     """
 
     dry_run: bool
@@ -163,47 +162,125 @@ class Summary:
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Run the sweep and return its summary."""
+    """Run the sweep; return its summary."""
     metrics.add_metric("SweepsStarted", MetricUnit.Count, 1)
     options = Options.of(event)
     progress = progress_store.read()
     options = options.resuming(progress)
     summary = Summary(dry_run=options.dry_run)
 
-    given_ms = context.get_remaining_time_in_millis()
+    total_ms = context.get_remaining_time_in_millis()
 
     def has_time(share: float = 1) -> bool:
-        return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * given_ms)
+        return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * total_ms)
 
-    # What GitHub knows comes first: a timer ends when its issue was closed rather than at its limit. But
-    # however GitHub does, what is stale ends.
+    # The repair comes first, so that a timer stops when its issue was closed rather than at its limit. Stale
+    # timers are stopped even if the repair fails.
     try:
         _repair(options, progress, summary, has_time)
     except Exception:
         summary.complete = False
         metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
-        logger.exception("The repair broke off")
+        logger.exception("The repair failed")
     if options.stop_stale:
-        is_left = not _stop_stale(options, summary, has_time)
-        if is_left != progress.stale_left and not options.dry_run:
-            progress_store.note_stale(left=is_left)
-        metrics.add_metric("SweepsDone", MetricUnit.Count, int(not is_left and not options.dry_run))
-        metrics.add_metric("TimersSwept", MetricUnit.Count, summary.stopped)
-        metrics.add_metric("SweepFailures", MetricUnit.Count, summary.failed)
+        _stop_stale(options, progress, summary, has_time)
     if not options.dry_run:
         _finish_deletions(summary, has_time)
-    if summary.redelivery:
-        metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, summary.redelivery.redelivered)
-    if summary.reconcile:
-        metrics.add_metric("EventsBackfilled", MetricUnit.Count, summary.reconcile.missed)
-        metrics.add_metric("SweepFailures", MetricUnit.Count, summary.reconcile.failed)
     _publish_health()
     logger.info("Sweep done", extra=asdict(summary))
     return asdict(summary)
 
 
+def _repair(
+    options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
+) -> None:
+    """Redeliver and backfill what is missing, and record which of both GitHub allows."""
+    if not options.redeliver and not options.stop_closed:
+        return
+    try:
+        credential = github.credential_kind()
+    except GitHubError:
+        logger.exception("The GitHub credential could not be read")
+        return
+    if credential in {"token", "app"}:
+        if options.redeliver:
+            summary.redelivery = _redeliver(options, has_time)
+            summary.complete &= summary.redelivery.complete
+        if options.stop_closed:
+            summary.reconcile = _reconcile(options, progress, has_time)
+            summary.complete &= summary.reconcile.complete
+    else:
+        logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
+    health.note_github(credential, _allowed(options, summary), now_ms=now_ms())
+
+
+def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
+    """Return which of the requested repairs GitHub allows; without a webhook, redelivery is left out."""
+    allowed: dict[Capability, bool] = {}
+    redelivery, reconciliation = summary.redelivery, summary.reconcile
+    if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):
+        allowed["redelivery"] = redelivery is not None and not redelivery.error
+    if options.stop_closed:
+        allowed["reconcile"] = reconciliation is not None and not reconciliation.error
+    return allowed
+
+
+def _redeliver(options: Options, has_time: Callable[[float], bool]) -> Redelivery:
+    redelivery = redeliverer.run(
+        now_ms=now_ms(), has_time=lambda: has_time(_REDELIVERY_SHARE), dry_run=options.dry_run
+    )
+    metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, redelivery.redelivered)
+    return redelivery
+
+
+def _reconcile(options: Options, progress: Progress, has_time: Callable[[float], bool]) -> Reconciliation:
+    reconciliation = reconciler.run(
+        # A dry run begins with the oldest timer, and stores no progress.
+        from_ms=None if options.dry_run else progress.compared_ms,
+        clock=now_ms,
+        has_time=lambda: has_time(_REPAIR_SHARE),
+        dry_run=options.dry_run,
+    )
+    metrics.add_metric("EventsBackfilled", MetricUnit.Count, reconciliation.backfilled)
+    metrics.add_metric("SweepFailures", MetricUnit.Count, reconciliation.failed)
+    return reconciliation
+
+
+def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time: Callable[[], bool]) -> None:
+    result = stale_timer_stopper.run(
+        limit_ms=options.stale_after_ms, now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run
+    )
+    summary.stale, summary.stopped, summary.failed = result.found, result.stopped, result.failed
+    summary.complete &= result.complete
+    is_left = not result.complete
+    if is_left != progress.stale_left and not options.dry_run:
+        progress_store.note_stale(left=is_left)
+    metrics.add_metric("SweepsDone", MetricUnit.Count, int(result.complete and not options.dry_run))
+    metrics.add_metric("TimersSwept", MetricUnit.Count, result.stopped)
+    metrics.add_metric("SweepFailures", MetricUnit.Count, result.failed)
+
+
+def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
+    """Continue the requested deletions of accounts."""
+    try:
+        pending_deletions = list(account_deletion.pending_deletions())
+    except Exception:
+        summary.complete = False
+        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+        logger.exception("The pending account deletions could not be read")
+        return
+    for pending in pending_deletions:
+        try:
+            summary.complete &= has_time() and account_deletion.finish(
+                pending, now_ms=now_ms(), has_time=has_time
+            )
+        except Exception:
+            metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+            logger.exception("An account could not be deleted")
+
+
 def _publish_health() -> None:
-    """Publish how the deployment does, which CloudWatch keeps and draws."""
+    """Publish the state of the deployment as metrics."""
     try:
         report = health.read(now_ms=now_ms(), stale_after_ms=settings().stale_after_ms)
     except Exception:
@@ -213,110 +290,6 @@ def _publish_health() -> None:
     metrics.add_metric("StaleTimers", MetricUnit.Count, report.stale_timers)
     if report.webhook_success_rate is not None:
         metrics.add_metric("WebhookSuccessRate", MetricUnit.Percent, 100 * report.webhook_success_rate)
-
-
-def _repair(
-    options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
-) -> None:
-    """Make up for what GitHub failed to deliver, if it can be asked, and note whether it can."""
-    if not options.redeliver and not options.stop_closed:
-        return
-    try:
-        credential = github.credential_kind()
-    except GitHubError:
-        logger.exception("The GitHub credential could not be read")
-        return
-    is_able = credential in {"token", "app"}
-    could: dict[Capability, bool] = {}
-    if not is_able:
-        logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
-    if options.redeliver:
-        if is_able:
-            summary.redelivery = redeliverer.run(
-                now_ms=now_ms(),
-                has_time=lambda: has_time(_REDELIVERY_SHARE),
-                dry_run=options.dry_run,
-            )
-        if summary.redelivery is None or summary.redelivery.trouble:
-            could["redelivery"] = False
-        elif summary.redelivery.listed:
-            could["redelivery"] = True
-    if options.stop_closed:
-        if is_able:
-            summary.reconcile = reconciler.run(
-                # Counting begins anew, and leaves no trace.
-                from_ms=None if options.dry_run else progress.compared_ms,
-                clock=now_ms,
-                has_time=lambda: has_time(_REPAIR_SHARE),
-                dry_run=options.dry_run,
-            )
-        could["reconcile"] = summary.reconcile is not None and not summary.reconcile.trouble
-    for repair in (summary.redelivery, summary.reconcile):
-        summary.complete &= repair is None or repair.complete
-    health.note_github(credential, could, now_ms=now_ms())
-
-
-def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
-    """Delete what is left of those who have asked to be deleted."""
-    try:
-        pending_deletions = list(account_deletion.pending_deletions())
-    except Exception:
-        summary.complete = False
-        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
-        logger.exception("Those who are account_deletion could not be read")
-        return
-    for pending in pending_deletions:
-        try:
-            summary.complete &= has_time() and account_deletion.finish(
-                pending, now_ms=now_ms(), has_time=has_time
-            )
-        except Exception:
-            metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
-            logger.exception("Somebody who is account_deletion could not be deleted")
-
-
-@dataclass(slots=True)
-class _Shard:
-    stale: int = 0
-    stopped: int = 0
-    failed: int = 0
-    complete: bool = True
-
-
-def _stop_stale(options: Options, summary: Summary, has_time: Callable[[], bool]) -> bool:
-    """End what is stale; return whether there was time for all of it."""
-    now = now_ms()
-    segments = timers.open_timer_segments(before_ms=now - options.stale_after_ms)
-    with ThreadPoolExecutor(len(segments)) as pool:
-        running = [pool.submit(_stop_stale_of, segment, options, has_time, now) for segment in segments]
-    shards = [shard.result() for shard in running]
-    summary.stale = sum(shard.stale for shard in shards)
-    summary.stopped = sum(shard.stopped for shard in shards)
-    summary.failed = sum(shard.failed for shard in shards)
-    is_done = all(shard.complete for shard in shards)
-    summary.complete &= is_done
-    return is_done
-
-
-def _stop_stale_of(
-    stale: Iterable[OpenTimer], options: Options, has_time: Callable[[], bool], now: int
-) -> _Shard:
-    shard, limit_ms = _Shard(), options.stale_after_ms
-    for timer in stale:
-        if not has_time():
-            shard.complete = False
-            break
-        shard.stale += 1
-        if options.dry_run:
-            continue
-        try:
-            stopped = timers.expire(timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now, by="sweeper")
-        except Exception:
-            shard.failed += 1
-            logger.exception("A stale timer could not be stopped")
-        else:
-            shard.stopped += stopped is not None
-    return shard
 
 
 def _flag(event: dict[str, Any], name: str, *, default: bool) -> bool:

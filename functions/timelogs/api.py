@@ -278,10 +278,9 @@ def get_totals(
 ) -> Response[TimeTotals]:
     """Return the active time in a range; running timers count until now.
 
-    Pauses are subtracted where they were. Of a timer with more than 60 transitions only the sum of the first
-    ones is known, and that time is spread evenly; so are pauses that a correction left outside of the timer.
-    Timers that started more than 366 days before the range are not counted. Requests for ranges longer than a
-    week count toward the write limit.
+    Pauses are subtracted where they were, and evenly if a correction left them outside of the timer. Timers
+    that started more than 366 days before the range are not counted. Requests for ranges longer than a week
+    count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()

@@ -1,1 +1,1 @@
-"""GitHub's deliveries: received, queued and processed."""
+"""Receive, queue and process GitHub's deliveries."""

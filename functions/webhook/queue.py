@@ -1,27 +1,27 @@
-"""The queue between those who hear of something and the one who processes it."""
+"""Send messages to the queue of deliveries."""
 
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from timer_core.github.webhooks.messages import Hook, QueuedEvent, group_of, to_json
+from timer_core.github.messages import Hook, QueuedEvent, group_of, to_json
 
 
 def send(
     sqs: Any, queue_url: str, events: Sequence[QueuedEvent], *, delivery: str, hook: Hook | None = None
 ) -> None:
-    """Queue the events of a delivery; a repetition within five minutes is dropped by SQS.
+    """Queue the events of a delivery; SQS drops a repetition within five minutes.
 
     Raises
     ------
     BotoCoreError, ClientError
-        If the queue did not take them.
+        If SQS did not accept the message.
     """
     group = group_of(events[0]) if events else delivery
     sqs.send_message(
         QueueUrl=queue_url,
         MessageBody=to_json(events, hook),
-        # An issue's name may be longer than the 128 characters that SQS takes.
+        # Hashed, because SQS accepts 128 characters and an issue's name may have more.
         MessageGroupId=sha256(group.encode()).hexdigest(),
         MessageDeduplicationId=delivery,
     )

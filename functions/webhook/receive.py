@@ -1,8 +1,8 @@
-"""Takes a delivery from GitHub: checks who sent it, reduces it and queues it.
+"""Receive a delivery from GitHub: check its signature, reduce it to events and queue them.
 
-GitHub gives up after 10 seconds and does not try again ("Handling failed webhook deliveries"),
-so this does as little as possible, imports as little as possible, and answers with an error
-whenever the queue did not take the delivery, so that GitHub shows it as failed.
+GitHub waits for 10 seconds and does not retry ("Handling failed webhook deliveries"). So this function does
+and imports as little as possible. It responds with an error if the queue did not accept the delivery: GitHub
+then lists the delivery as failed, and the sweeper requests it again.
 """
 
 import base64
@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from timer_core.api.problems import HttpError, response
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
-from timer_core.github.webhooks.messages import Hook, QueuedEvent
+from timer_core.github.messages import Hook, QueuedEvent
 from timer_core.github.webhooks.payloads import Ignored, MalformedDelivery, hook_of, read
 from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -33,7 +33,7 @@ from webhook.queue import send
 logger = make_logger("webhook-receive")
 metrics = make_metrics("webhook-receive")
 
-# SQS takes a deduplication id of up to 128 letters, digits and punctuation; GitHub sends a UUID.
+# An SQS deduplication id has at most 128 letters, digits and punctuation marks; GitHub sends a UUID.
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=CLIENT_CONFIG)
@@ -45,28 +45,28 @@ secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), s
 @metrics.log_metrics
 @count_requests(metrics)
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Answer a delivery: 202 queued, 200 nothing to do, 400, 401 or 415 refused, 503 not queued."""
+    """Respond to a delivery: 202 queued, 200 ignored, 400, 401 or 415 refused, 503 not queued."""
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
-    # From here on, until its timers have changed, a delivery is found by this in every log.
+    # The delivery's GUID is in every log line about it, in this function and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
-    # Whoever sent it, no other text of theirs gets into a log.
+    # The sender is not verified yet, so no other text of the request may get into the log.
     logger.set_correlation_id(delivery if _DELIVERY.fullmatch(delivery) else None)
     try:
-        status, answer = _receive(event["headers"], _raw_body(event))
+        status, body = _receive(event["headers"], _raw_body(event))
     except HttpError as refused:
         logger.warning("Delivery refused", extra={"status": refused.status.value, "reason": refused.detail})
         metrics.add_metric("DeliveriesRefused", MetricUnit.Count, 1)
         return response(refused.status, refused.detail, refused.headers)
-    logger.info("Delivery received", extra=answer)
+    logger.info("Delivery received", extra=body)
     return {
         "statusCode": status.value,
         "headers": {"content-type": "application/json"},
-        "body": json.dumps(answer),
+        "body": json.dumps(body),
     }
 
 
 def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[str, str]]:
-    # Nothing is parsed before the signature is known to be good.
+    # Nothing is parsed before the signature is verified.
     if not _is_authentic(headers, body):
         raise HttpError(HTTPStatus.UNAUTHORIZED, "X-Hub-Signature-256 is missing or wrong.")
     name, delivery = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
@@ -77,7 +77,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         hook = hook_of(headers, payload)
         if name == "ping":
             if hook is not None:
-                # So that it is known from its first day.
+                # Redelivery then knows the webhook before its first event.
                 _queue(delivery, (), hook)
             return HTTPStatus.OK, {"status": "pong"}
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
@@ -94,7 +94,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
 def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
     signature = headers.get("x-hub-signature-256", "")
     try:
-        # The secret may have been rotated since it was read.
+        # The secret may have been rotated since it was fetched.
         return is_signed(body, signature, secrets.get()) or (
             bool(signature) and secrets.refresh() and is_signed(body, signature, secrets.get())
         )
@@ -107,7 +107,7 @@ def _queue(delivery: str, events: Sequence[QueuedEvent], hook: Hook | None) -> N
     try:
         send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook)
     except (BotoCoreError, ClientError) as error:
-        logger.exception("The queue did not take a delivery")
+        logger.exception("The queue did not accept a delivery")
         metrics.add_metric("DeliveriesLost", MetricUnit.Count, 1)
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The delivery could not be queued.") from error
 
@@ -123,7 +123,7 @@ def _raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def _payload(content_type: str, body: bytes) -> dict[str, Any]:
-    """Parse a body of either of the content types that a webhook can be set to."""
+    """Parse a body of one of the two content types that a webhook can have."""
     media_type = content_type.partition(";")[0].strip().lower()
     try:
         text = body.decode()

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 
 from deployed_stack.secret_pair import SecretPair
-from timer_core.github.webhooks.messages import from_json
+from timer_core.github.messages import from_json
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef

@@ -1,1 +1,1 @@
-"""Giving a stack what it asks GitHub with: an App of its own, or a person's token."""
+"""Connect a stack with GitHub: by a GitHub App, or by a person's token."""

@@ -1,4 +1,4 @@
-"""The questions to GitHub's REST API that connecting takes."""
+"""The requests to GitHub's API that connecting a stack needs."""
 
 import json
 import time
@@ -21,18 +21,18 @@ _START_AGAIN = "If GitHub lists the App in your settings, delete it there; then 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """A GitHub App as GitHub hands it over, once, after its registration.
+    """A GitHub App as GitHub returns it, once, after its registration.
 
     Attributes
     ----------
     app_id
-        Who signs in with the key.
+        The App's id, which belongs to the key.
     private_key
         RSA, in PEM.
     webhook_secret
-        What GitHub signs the App's deliveries with; None if it made none.
+        The secret that GitHub signs the App's deliveries with; None if it created none.
     client_id, client_secret
-        What people are signed in with.
+        The credentials of the OAuth client for signing in.
     url
         The App's page at GitHub.
     """
@@ -47,7 +47,7 @@ class RegisteredApp:
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """Whose token it is, and until when it works, as GitHub words it; None if without end."""
+    """The owner of a token, and when it expires, as GitHub writes it; None if it never does."""
 
     login: str
     expires: str | None
@@ -56,12 +56,12 @@ class TokenOwner:
 def registered_app(api_url: str, code: str) -> RegisteredApp:
     """Exchange the code that GitHub gave to the browser for the App.
 
-    See "Registering a GitHub App from a manifest", step 3: the code is good once, for an hour.
+    "Registering a GitHub App from a manifest", step 3: the code is valid once, for an hour.
 
     Raises
     ------
     ToolError
-        GitHub does not hand it over, or is out of reach.
+        If GitHub does not return the App, or cannot be reached.
     """
     try:
         response = request(
@@ -70,7 +70,7 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
     except (OSError, HTTPException) as error:
         raise ToolError(f"{api_url} does not answer: {error}. {_START_AGAIN}") from error
     if response.status != HTTPStatus.CREATED:
-        raise ToolError(f"GitHub did not hand over the App (status {response.status}). {_START_AGAIN}")
+        raise ToolError(f"GitHub did not return the App (status {response.status}). {_START_AGAIN}")
     app = json.loads(response.body)
     return RegisteredApp(
         app_id=str(app["id"]),
@@ -83,44 +83,44 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
 
 
 def app_name(api_url: str, app: App) -> str:
-    """Return the name of an App, asked for with its key.
+    """Return the name of an App, fetched with its key.
 
     Raises
     ------
     ToolError
-        It is not a key, GitHub does not take it for this App, or GitHub is out of reach.
+        If the key is invalid, GitHub refuses it for this App, or GitHub cannot be reached.
     """
     transport = Transport(api_url, time.time)
     try:
         token = Installations(app, transport, time.time).jwt()
     except InvalidCredential as error:
         raise ToolError("This is not a private key of a GitHub App: an RSA key in PEM.") from error
-    return str(_ask(transport, "/app", token).data["name"])
+    return str(_get(transport, "/app", token).data["name"])
 
 
 def token_owner(api_url: str, token: str) -> TokenOwner:
-    """Return whom a personal access token stands for.
+    """Return the owner of a personal access token.
 
     Raises
     ------
     ToolError
-        GitHub does not take the token, or is out of reach.
+        If GitHub refuses the token, or cannot be reached.
     """
-    response = _ask(Transport(api_url, time.time), "/user", token)
+    response = _get(Transport(api_url, time.time), "/user", token)
     return TokenOwner(
         login=response.data["login"], expires=response.headers.get("GitHub-Authentication-Token-Expiration")
     )
 
 
 def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> None:
-    """Find out whether GitHub takes credentials, by redeeming a code that it never gave.
+    """Check an OAuth client's credentials by redeeming a code that does not exist.
 
-    See "Troubleshooting OAuth app access token request errors": GitHub says which of them is wrong.
+    "Troubleshooting OAuth app access token request errors": GitHub checks the credentials before the code.
 
     Raises
     ------
     ToolError
-        GitHub does not take the credentials, or is out of reach.
+        If GitHub refuses the credentials, or cannot be reached.
     """
     form = {"client_id": client_id, "client_secret": client_secret, "code": "none"}
     headers = {
@@ -134,14 +134,14 @@ def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> N
     except (OSError, HTTPException) as error:
         raise ToolError(f"{github_url} does not answer: {error}") from error
     try:
-        answer = json.loads(response.body)["error"]
+        error_code = json.loads(response.body)["error"]
     except (ValueError, TypeError, KeyError):
-        answer = f"status {response.status}"
-    if answer != "bad_verification_code":
-        raise ToolError(f"GitHub does not take this client id with this secret ({answer}).")
+        error_code = f"status {response.status}"
+    if error_code != "bad_verification_code":
+        raise ToolError(f"GitHub refuses this client id with this secret ({error_code}).")
 
 
-def _ask(transport: Transport, path: str, token: str) -> Response:
+def _get(transport: Transport, path: str, token: str) -> Response:
     try:
         return transport.send("GET", path, token)
     except GitHubError as error:

@@ -1,4 +1,4 @@
-"""The ways to connect a stack with GitHub's API."""
+"""Connect a stack with GitHub, and rotate the webhook's secret."""
 
 import re
 import secrets
@@ -22,7 +22,7 @@ from github_connection.storage import (
 )
 from timer_core.github.api.credentials import App
 
-# How long the functions keep what they have read.
+# The functions cache credentials for five minutes.
 _SOON = "The functions use it within five minutes."
 _WORD = re.compile(r"[!-~]+")
 
@@ -30,40 +30,44 @@ _WORD = re.compile(r"[!-~]+")
 def registration(
     stack: DeployedStack, *, github_url: str, api_url: str, organization: str | None, public_url: str
 ) -> AppRegistration:
-    """Return the registration of a GitHub App that puts its credentials and secrets into the stack.
+    """Return the registration of a GitHub App, which stores the App's credentials and secrets in the stack.
 
     Parameters
     ----------
     github_url, api_url
-        Where people and programs find GitHub.
+        The addresses of GitHub's pages and of its API.
     organization
-        Whose App it will be; None for the person who is signed in at GitHub.
+        The owner of the App; None for the person who is signed in at GitHub.
     public_url
-        Where GitHub finds the stack.
+        The address of the stack for GitHub.
 
     Raises
     ------
     ToolError
-        The stack cannot take up an App now. Its ``run`` raises it too: GitHub did not hand over the App.
+        If the stack cannot accept an App now. The registration's ``run`` raises it if GitHub does not
+        return the App.
     """
 
     def complete(code: str) -> str:
         app = registered_app(api_url, code)
-        # First what can be done again without a loss: a second change of the secret forgets the first one.
+        # The secret is changed last: credentials can be stored again, but a second change of the secret would
+        # drop the one that GitHub still signs with.
         store_credential(stack, api_name, {"app_id": app.app_id, "private_key": app.private_key})
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)
         if app.webhook_secret:
             webhook_secret(stack).change(app.webhook_secret)
         else:
-            print("GitHub made no secret for the webhook: put that of `make secret` into the App's settings.")
+            print(
+                "GitHub created no secret for the webhook: enter that of `make secret` in the App's settings."
+            )
         installation_url = f"{app.url}/installations/new"
-        print(f"{app.url} is registered, and its key and client secret stored. {_SOON}")
+        print(f"{app.url} is registered, and its key and client secret are stored. {_SOON}")
         print("People can sign in with it then.")
         print(f"Install it: {installation_url}")
         return installation_url
 
-    # Whatever is missing is better found before there is an App.
+    # Checked first: after the registration, an error would leave an App that the stack does not use.
     api_name, oauth_name = credential_name(stack), oauth_credential_name(stack)
     require_no_rotation(stack)
     permissions = PERMISSIONS | (MEMBERS_PERMISSION if stack.parameters.get("AllowedOrgs") else {})
@@ -81,10 +85,10 @@ def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str
     Raises
     ------
     ToolError
-        GitHub does not accept the key, or the stack is too old to keep one.
+        If GitHub refuses the key.
     """
     if "PRIVATE KEY-----" not in private_key:
-        raise ToolError("This is not a private key in PEM, as GitHub makes one for download.")
+        raise ToolError("This is not a private key in PEM, as GitHub offers it for download.")
     name = app_name(api_url, App(app_id, private_key))
     store_credential(stack, credential_name(stack), {"app_id": app_id, "private_key": private_key})
     print(f"The key of the App {name} is stored. {_SOON}")
@@ -96,24 +100,24 @@ def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
     Raises
     ------
     ToolError
-        GitHub does not accept the token, or the stack is too old to keep one.
+        If GitHub refuses the token.
     """
-    # It becomes part of a header.
+    # The token becomes part of a header.
     if not _WORD.fullmatch(token):
-        raise ToolError("This is no token, which is a single word such as github_pat_...")
+        raise ToolError("This is not a token: a token is a single word such as github_pat_...")
     owner = token_owner(api_url, token)
     store_credential(stack, credential_name(stack), {"token": token})
-    until = f"It works until {owner.expires}." if owner.expires else "It does not expire."
+    until = f"It is valid until {owner.expires}." if owner.expires else "It does not expire."
     print(f"The token of {owner.login} is stored. {until} {_SOON}")
 
 
 def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, client_secret: str) -> None:
-    """Store what people are signed in with: client id and secret of an OAuth App, or of the GitHub App.
+    """Store the client id and secret for signing in, of an OAuth App or of the GitHub App.
 
     Raises
     ------
     ToolError
-        GitHub does not accept them, or the stack is too old to keep them.
+        If GitHub refuses them.
     """
     if not (_WORD.fullmatch(client_id) and _WORD.fullmatch(client_secret)):
         raise ToolError("A client id and a client secret are single words.")
@@ -124,51 +128,39 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
 
 def remove_oauth_client(stack: DeployedStack) -> None:
-    """Let nobody sign in any more; who is signed in stays so.
-
-    Raises
-    ------
-    ToolError
-        The stack is too old to have credentials for it.
-    """
+    """Remove the client secret: nobody can sign in any more, and existing sessions continue."""
     if remove_credential(stack, oauth_credential_name(stack)):
         print("The client secret is removed; a function may use it for five more minutes.")
-        print("At GitHub it is still good: delete it in the App's settings.")
+        print("GitHub still accepts it: delete it in the App's settings.")
     else:
         print("There is no client secret.")
 
 
 def remove(stack: DeployedStack) -> None:
-    """Forget the credential for the API; people go on signing in.
-
-    Raises
-    ------
-    ToolError
-        The stack is too old to have one.
-    """
+    """Remove the credential for the API; signing in still works."""
     if remove_credential(stack, credential_name(stack)):
         print("The credential is removed; a function may use it for five more minutes.")
-        print("At GitHub it is still good: delete the token, or the App or its key, there.")
+        print("GitHub still accepts it: delete the token, or the App or its key, there.")
     else:
         print("There is no credential.")
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Change the webhook's secret; the one so far is accepted beside it.
+    """Change the webhook's secret; deliveries signed with the previous one are accepted too.
 
     Raises
     ------
     ToolError
-        The change before this one has not come to its end.
+        If the previous rotation is not finished.
     """
     require_no_rotation(stack)
     webhook_secret(stack).change(secrets.token_hex(32))
     # See docs/decisions/0004-webhook-secret.md.
-    print("The secret is changed, and the former one accepted beside it.")
-    print("Wait ten seconds; then give GitHub the new one, which `make secret` prints.")
+    print("The secret is changed, and the previous one is still accepted.")
+    print("Wait ten seconds; then enter the new one at GitHub. `make secret` prints it.")
 
 
 def finish_rotation(stack: DeployedStack) -> None:
-    """Accept the present secret only."""
+    """Accept the current secret only."""
     webhook_secret(stack).forget_former()
-    print("Only the present secret is accepted, everywhere within five minutes.")
+    print("Within five minutes, only the current secret is accepted.")

@@ -1,8 +1,8 @@
-"""Registering a GitHub App from a manifest, with the browser of the person at the terminal.
+"""Register a GitHub App from a manifest, with the browser of the person at the terminal.
 
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of ours
-posts the manifest to GitHub, where the person names and creates the App; GitHub sends the browser back to
-us with a code, which is exchanged for the App's key.
+posts the manifest to GitHub, where the person names and creates the App. GitHub redirects the browser to us
+with a code, which is exchanged for the App's key.
 """
 
 import hmac
@@ -20,19 +20,19 @@ from urllib.parse import parse_qs, quote, urlsplit
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.sign_in import CALLBACK_PATH
 
-# Loopback by its address: RFC 8252, section 7.3, as "localhost" may be another interface.
+# The address, because the name "localhost" may mean another interface (RFC 8252, section 7.3).
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
-# What each one is for: docs/github.md. GitHub refuses events without a permission that covers them.
+# docs/github.md explains each permission. GitHub refuses an event without the permission that it needs.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
 MEMBERS_PERMISSION = {"members": "read"}
 EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
 
 
 def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:
-    """Return how the App is to be registered; its name is proposed, and must be nobody else's."""
-    # GitHub takes names of up to 34 characters ("Registering a GitHub App").
+    """Return the manifest of an App; the person may change the name, which must be unique at GitHub."""
+    # Names have at most 34 characters ("Registering a GitHub App").
     return {
         "name": f"Issue Timer {organization or ''}".rstrip()[:34],
         "url": public_url,
@@ -45,23 +45,22 @@ def manifest(*, organization: str | None, public_url: str, permissions: Mapping[
 
 
 class AppRegistration(ThreadingHTTPServer):
-    """A web server on this machine that sends a browser to GitHub and waits for it to come back.
+    """A web server on this machine that sends a browser to GitHub and waits for its return.
 
-    Both of its addresses have a random text in them, the manifest flow's ``state``: a page of another site,
-    or another person at this machine, that does not know it can neither start a registration nor pass the
-    code of another App for the one of ours. Threads, because browsers open connections that they may not
-    use.
+    Both of its addresses contain a random text, the manifest flow's ``state``. Without it, a page of another
+    site or another user of this machine can neither start a registration nor substitute the code of another
+    App. The server is threaded, because browsers open connections that they may not use.
 
     Parameters
     ----------
     github_url
-        Where people see GitHub, such as ``https://github.com``.
+        The address of GitHub's pages, such as ``https://github.com``.
     organization
-        Whose App it will be; None for the person who is signed in at GitHub.
+        The owner of the App; None for the person who is signed in at GitHub.
     manifest
-        As GitHub's documentation describes it, without ``redirect_url``.
+        The manifest as GitHub documents it, without ``redirect_url``.
     complete
-        Called once, with GitHub's code; returns where the browser goes from there.
+        Called once, with GitHub's code; returns the address of the next page.
     """
 
     def __init__(
@@ -88,28 +87,28 @@ class AppRegistration(ThreadingHTTPServer):
         return f"http://{self.host}/?state={self._state}"
 
     def run(self) -> None:
-        """Serve until the browser has come back from GitHub; raises what ``complete`` raised."""
+        """Serve until the browser returns from GitHub; raise the error of ``complete``, if any."""
         self.serve_forever(poll_interval=0.1)
         self._outcome.result(timeout=0)
 
     def knows(self, state: str) -> bool:
-        """Whether somebody was sent by us; takes the same time for every wrong text."""
+        """Whether a request has our ``state``; takes the same time for every wrong one."""
         return hmac.compare_digest(state.encode(), self._state.encode())
 
     def complete(self, code: str) -> str:
-        """Return where the browser goes from here; a repeated request gets the first one's answer."""
+        """Return the address of the next page; a repeated request gets the same result."""
         with self._lock:
             if not self._outcome.done():
                 try:
                     self._outcome.set_result(self._complete(code))
                 except Exception as error:
-                    # Raised here for the browser, and in `run` for the person at the terminal.
+                    # Raised below for the browser, and in `run` for the person at the terminal.
                     self._outcome.set_exception(error)
         return self._outcome.result()
 
     @property
     def content_security_policy(self) -> str:
-        """No scripts, no styles, nothing from elsewhere; and one place to post to."""
+        """The policy: no scripts, styles or other resources, and forms to GitHub only."""
         parts = urlsplit(self._github_url)
         return (
             f"default-src 'none'; form-action {parts.scheme}://{parts.netloc}; "
@@ -139,20 +138,20 @@ class _Handler(BaseHTTPRequestHandler):
     server: AppRegistration
 
     def do_GET(self) -> None:
-        """Answer the page, or the way back from GitHub."""
+        """Serve the page, or complete the registration when the browser returns from GitHub."""
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        # The Host too: the name of another site may have been made to mean this machine (DNS rebinding).
+        # The Host is checked too: another site's name may resolve to this machine (DNS rebinding).
         if self.headers.get("Host") != self.server.host or not self.server.knows(query.get("state", "")):
             self._answer(HTTPStatus.FORBIDDEN, _page("<p>Use the address that the terminal shows.</p>"))
         elif url.path == "/":
             self._answer(HTTPStatus.OK, self.server.page())
         elif url.path == _CALLBACK and "code" in query:
-            self._come_back(query["code"])
+            self._complete(query["code"])
         else:
             self._answer(HTTPStatus.NOT_FOUND, _page("<p>There is nothing here.</p>"))
 
-    def _come_back(self, code: str) -> None:
+    def _complete(self, code: str) -> None:
         try:
             location = self.server.complete(code)
         except Exception:
@@ -170,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", self.server.content_security_policy)
         self.send_header("Cache-Control", "no-store")
-        # Not no-referrer: that would make the form's Origin "null", which servers take for a forgery.
+        # With no-referrer the form's Origin would be "null", which servers reject as a forgery.
         self.send_header("Referrer-Policy", "strict-origin")
         self.send_header("X-Content-Type-Options", "nosniff")
         if location is not None:
@@ -179,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: the addresses are secret."""
+        """Log nothing: the addresses contain secrets."""
 
 
 def _page(content: str) -> str:

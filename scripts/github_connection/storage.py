@@ -1,4 +1,4 @@
-"""What connecting leaves in AWS: the credentials, and the secret of the webhooks."""
+"""The credentials and the webhook's secret, which a stack stores in AWS."""
 
 import json
 from collections.abc import Mapping
@@ -9,24 +9,24 @@ from deployed_stack.secret_pair import SecretPair
 
 
 def credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the API's credential, which need not exist."""
+    """Return the name of the parameter for the API's credential, which may not exist yet."""
     return stack.outputs["GitHubCredentialName"]
 
 
 def oauth_credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the credentials of signing in, which need not exist."""
+    """Return the name of the parameter for the OAuth client's credentials, which may not exist yet."""
     return stack.outputs["OAuthCredentialName"]
 
 
 def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, str]) -> None:
-    """Put a credential, encrypted, in the place of the former one, if any."""
+    """Store a credential, encrypted, in place of the previous one."""
     stack.aws.client("ssm").put_parameter(
         Name=name, Value=json.dumps(credential), Type="SecureString", Overwrite=True
     )
 
 
 def remove_credential(stack: DeployedStack, name: str) -> bool:
-    """Delete a credential, and return whether there was one."""
+    """Delete a credential; return whether there was one."""
     ssm = stack.aws.client("ssm")
     try:
         ssm.delete_parameter(Name=name)
@@ -36,20 +36,20 @@ def remove_credential(stack: DeployedStack, name: str) -> bool:
 
 
 def require_no_rotation(stack: DeployedStack) -> None:
-    """Find out whether the webhook's secret can be changed without refusing deliveries.
+    """Check that the webhook's secret can be changed without refusing deliveries.
 
     Raises
     ------
     ToolError
-        The former secret is still accepted, and would not be after one more change.
+        If the previous secret is still accepted: after another change it would not be.
     """
     if webhook_secret(stack).has_former:
         raise ToolError(
-            "The webhook's secret has been changed before, and the former one is still accepted. When GitHub "
-            "signs with the present one everywhere, end that change: make github-rotate DONE=1"
+            "The webhook's secret was changed before, and the previous one is still accepted. When GitHub "
+            "signs with the current one everywhere, finish that change: make github-rotate DONE=1"
         )
 
 
 def webhook_secret(stack: DeployedStack) -> SecretPair:
-    """Return the secret that GitHub's deliveries are signed with, and the one before it."""
+    """Return the secret that GitHub signs deliveries with, and the previous one."""
     return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])

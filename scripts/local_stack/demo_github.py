@@ -1,29 +1,28 @@
-"""GitHub as far as signing in goes, for the local stack: no account is needed, and none is asked for.
+"""A stand-in for GitHub on the local stack: people sign in without an account.
 
-It is an OAuth provider that only `make run` starts, in its own process and on the loopback interface. The
-deployed product takes it for GitHub because its parameters say so, and has no code for it; in AWS there is
-nothing on a function's own loopback interface that could sign anybody in.
+It is an OAuth provider that only `make run` starts, in a process of its own and on the loopback interface.
+The product has no code for it: the local stack's parameters name it as GitHub. In AWS nothing on a function's
+own loopback interface can sign anybody in.
 
-Its endpoints are those of "Authorizing OAuth apps", "Get the authenticated user" and "Get an organization
-membership for the authenticated user" in GitHub's documentation.
+Its endpoints are those of GitHub's documentation: "Authorizing OAuth apps", "Get the authenticated user" and
+"Get an organization membership for the authenticated user".
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from local_stack.ministack import HOST
+from local_stack.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 
 _AUTHORIZE = "/login/oauth/authorize"
 _ACCESS_TOKEN = "/login/oauth/access_token"  # noqa: S105
@@ -34,47 +33,39 @@ _MAX_FORM_BYTES = 10_000
 
 
 class Person(NamedTuple):
-    """Somebody to sign in as, with the numeric id of an account at GitHub."""
+    """A demo user, with the numeric id of an account at GitHub."""
 
     id: int
     login: str
 
 
-# The assignee in the samples of events/, and somebody else.
+# The assignee in the sample events of events/, and a second user.
 PEOPLE = (Person(21031067, "Codertocat"), Person(583231, "octocat"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    """What a person allowed, until it is redeemed with its code."""
-
-    person: Person
-    scope: str
-    challenge: str
-
-
 class DemoGitHub(ThreadingHTTPServer):
-    """A provider of sign-in that asks which of the demo people one wants to be.
+    """An OAuth provider whose page asks which demo user to sign in as; it is its own only client.
 
     Parameters
     ----------
     port
-        Where to listen, on the loopback interface only; 0 for any port.
+        The port on the loopback interface; 0 for any free one.
 
     Attributes
     ----------
     client_id, client_secret
-        The credentials of its one client, new each time.
+        The credentials of the client, new each time.
     callback_url
-        Where browsers may be sent back to, which is nowhere before it is set.
+        The address that browsers return to; none is allowed before it is set.
 
     Raises
     ------
     OSError
-        Something else listens on the port.
+        If the port is in use.
     """
 
     daemon_threads = True
+    allows_any_path_below = False
 
     def __init__(self, port: int) -> None:
         super().__init__((HOST, port), _Handler)
@@ -82,65 +73,59 @@ class DemoGitHub(ThreadingHTTPServer):
         self.client_id = _CLIENT_ID_PREFIX + secrets.token_hex(10)
         self.client_secret = secrets.token_urlsafe(32)
         self.callback_url = ""
-        self._grants: dict[str, _Grant] = {}
+        self._oauth: OAuthFlow[Person] = OAuthFlow(partial(datetime.now, UTC))
         self._people: dict[str, Person] = {}
 
     @property
+    def callback_urls(self) -> tuple[str, ...]:
+        """The only address that browsers return to."""
+        return (self.callback_url,)
+
+    @property
     def url(self) -> str:
-        """What takes the place of https://github.com, and of https://api.github.com."""
+        """The replacement for https://github.com and https://api.github.com."""
         return f"http://{self.host}"
 
     def start(self) -> None:
-        """Answer requests from now on."""
+        """Serve requests in a thread."""
         Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         self.shutdown()
         self.server_close()
 
-    def mistake(self, asked: Mapping[str, str]) -> str:
-        """Return what is wrong with a request for authorization, or nothing."""
-        if not _same(asked.get("client_id", ""), self.client_id):
-            return "This stack signs in with other credentials by now: stop `make run`, and start it again."
-        if asked.get("redirect_uri") != self.callback_url:
-            return f"People are sent back to {self.callback_url} only."
-        # RFC 7636, section 4.2: the length of SHA-256 in base64url.
-        if asked.get("code_challenge_method") != "S256" or len(asked.get("code_challenge", "")) != 43:
-            return "The request has no code_challenge of the method S256."
-        return ""
+    def mistake(self, query: Mapping[str, str]) -> str:
+        """Return what is wrong with a request for authorization; empty if nothing is."""
+        if not is_same(query.get("client_id", ""), self.client_id):
+            return "This stack has other credentials now: stop `make run`, and start it again."
+        if query.get("redirect_uri") != self.callback_url:
+            return f"Browsers may return to {self.callback_url} only."
+        is_challenged = "code_challenge" in query
+        try:
+            self._oauth.check(self, query)
+        except OAuthError:
+            is_challenged = False
+        return "" if is_challenged else "The request has no code_challenge of the method S256."
 
-    def grant(self, asked: Mapping[str, str]) -> str:
-        """Return where a browser goes back to when its person has chosen; nobody is a choice, too."""
-        person = next((person for person in PEOPLE if person.login == asked.get("login")), None)
-        if person is None:
-            answer = {"error": "access_denied"}
-        else:
-            code = secrets.token_hex(10)
-            self._grants[code] = _Grant(person, asked.get("scope", ""), asked["code_challenge"])
-            answer = {"code": code}
-        return f"{self.callback_url}?{urlencode(answer | {'state': asked.get('state', '')})}"
+    def authorize(self, query: Mapping[str, str]) -> str:
+        """Return the redirect for a person's choice; an unknown login cancels."""
+        person = next((person for person in PEOPLE if person.login == query.get("login")), None)
+        return self._oauth.authorize(self, person, query)
 
-    def redeem(self, asked: Mapping[str, str]) -> dict[str, str]:
-        """Return a token for a code, once, or an error as GitHub names it."""
-        if not (
-            _same(asked.get("client_id", ""), self.client_id)
-            and _same(asked.get("client_secret", ""), self.client_secret)
-        ):
-            return {"error": "incorrect_client_credentials"}
-        grant = self._grants.pop(asked.get("code", ""), None)
-        if grant is None:
-            return {"error": "bad_verification_code"}
-        if asked.get("redirect_uri") != self.callback_url:
-            return {"error": "redirect_uri_mismatch"}
-        if not _same(_challenge(asked.get("code_verifier", "")), grant.challenge):
-            return {"error": "bad_verification_code"}
+    def redeem(self, form: Mapping[str, str]) -> dict[str, str]:
+        """Return a token for a code, or the error as GitHub names it."""
+        client = self if is_same(form.get("client_id", ""), self.client_id) else None
+        try:
+            grant = self._oauth.redeem(client, form)
+        except OAuthError as error:
+            return {"error": str(error)}
         token = f"gho_{secrets.token_hex(18)}"
-        self._people[token] = grant.person
+        self._people[token] = grant.user
         return {"access_token": token, "token_type": "bearer", "scope": grant.scope}
 
     def person_of(self, token: str) -> Person | None:
-        """Return whom a token stands for."""
+        """Return the owner of a token; None if it is unknown."""
         return self._people.get(token)
 
 
@@ -150,44 +135,40 @@ class _Handler(BaseHTTPRequestHandler):
     server: DemoGitHub
 
     def do_GET(self) -> None:
-        """Answer the page, or a question about the person who has signed in."""
+        """Serve the page, or data about the user who has signed in."""
         url = urlsplit(self.path)
         if not self._is_addressed():
             self._answer_page(HTTPStatus.FORBIDDEN, "<p>There is nothing here.</p>")
         elif url.path == _AUTHORIZE:
-            self._ask(dict(parse_qsl(url.query)))
+            self._show_choice(dict(parse_qsl(url.query)))
         else:
-            self._tell(url.path)
+            self._answer_api(url.path)
 
     def do_POST(self) -> None:
-        """Take the person's choice, or a code."""
+        """Process the person's choice, or redeem a code."""
         form = self._form()
         if not self._is_addressed():
             self._answer_page(HTTPStatus.FORBIDDEN, "<p>There is nothing here.</p>")
         elif self.path == _ACCESS_TOKEN:
             self._answer_json(HTTPStatus.OK, self.server.redeem(form))
         elif self.path == _AUTHORIZE:
-            self._hear(form)
+            self._redirect(form)
         else:
             self._answer_json(HTTPStatus.NOT_FOUND, {"message": "Not Found"})
 
     def _is_addressed(self) -> bool:
-        """Whether we are meant: the name of another site may have been made to mean this machine."""
+        """Whether the host is ours: another site's name may resolve to this machine (DNS rebinding)."""
         return self.headers.get("Host") == self.server.host
 
     def _form(self) -> dict[str, str]:
         length = min(int(self.headers.get("Content-Length", 0)), _MAX_FORM_BYTES)
         return dict(parse_qsl(self.rfile.read(length).decode(errors="replace")))
 
-    def _ask(self, asked: Mapping[str, str]) -> None:
-        if mistake := self.server.mistake(asked):
+    def _show_choice(self, query: Mapping[str, str]) -> None:
+        if mistake := self.server.mistake(query):
             self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(mistake)}</p>")
             return
-        hidden = "\n".join(
-            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-            for name, value in asked.items()
-            if name != "login"
-        )
+        hidden = hidden_inputs({name: value for name, value in query.items() if name != "login"})
         buttons = "\n".join(
             f'<p><button name="login" value="{login}">Continue as the demo user {login}</button></p>'
             for _id, login in PEOPLE
@@ -203,21 +184,21 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
 </form>""",
         )
 
-    def _hear(self, asked: Mapping[str, str]) -> None:
-        # The client's id, which other sites do not know, also tells that the form is ours.
-        if mistake := self.server.mistake(asked):
+    def _redirect(self, form: Mapping[str, str]) -> None:
+        # Other sites do not know the client's id, so it also protects the form against forgery.
+        if mistake := self.server.mistake(form):
             self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(mistake)}</p>")
         else:
-            self._answer_page(HTTPStatus.FOUND, "<p>Done.</p>", location=self.server.grant(asked))
+            self._answer_page(HTTPStatus.FOUND, "<p>Done.</p>", location=self.server.authorize(form))
 
-    def _tell(self, path: str) -> None:
+    def _answer_api(self, path: str) -> None:
         person = self.server.person_of(self.headers.get("Authorization", "").rpartition(" ")[2])
         if person is None:
             self._answer_json(HTTPStatus.UNAUTHORIZED, {"message": "Bad credentials"})
         elif path == "/user":
             self._answer_json(HTTPStatus.OK, _account(person) | {"name": person.login})
         elif match := _MEMBERSHIP.fullmatch(path):
-            # They are members everywhere, so that AllowedOrgs can stay as it will be in AWS.
+            # Demo users are members of every organization, so that AllowedOrgs may be set as it is in AWS.
             organization = {"login": unquote(match.group(1))}
             member = {"state": "active", "role": "member"}
             self._answer_json(
@@ -234,7 +215,7 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
 
     def _answer(self, status: HTTPStatus, content_type: str, content: str, **headers: str) -> None:
         body = content.encode()
-        # Chromium follows the answer to a form only to where forms may be posted.
+        # Chromium also applies form-action to the redirect after the form.
         callback = urlsplit(self.server.callback_url)
         form_action = f"'self' {callback.scheme}://{callback.netloc}" if callback.netloc else "'none'"
         policy = f"default-src 'none'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
@@ -251,11 +232,11 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: addresses have codes in them."""
+        """Log nothing: addresses contain codes."""
 
 
 def is_demo(credentials: str) -> bool:
-    """Whether OAuth credentials, as the stack keeps them, are those of a demo rather than of GitHub."""
+    """Whether stored OAuth credentials are those of the demo rather than of GitHub."""
     return str(json.loads(credentials)["client_id"]).startswith(_CLIENT_ID_PREFIX)
 
 
@@ -266,17 +247,6 @@ def _account(person: Person) -> dict[str, Any]:
         "type": "User",
         "avatar_url": f"https://avatars.githubusercontent.com/u/{person.id}?v=4",
     }
-
-
-def _challenge(verifier: str) -> str:
-    """Return the S256 challenge that a verifier answers (RFC 7636, section 4.2)."""
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _same(given: str, expected: str) -> bool:
-    """Whether two texts are the same; takes the same time for every wrong one."""
-    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _page(content: str) -> str:

@@ -1,4 +1,4 @@
-"""The checks of a release; each yields its complaints as sentences."""
+"""The checks of a release. Each yields its complaints as sentences."""
 
 import json
 import re
@@ -17,15 +17,13 @@ from release.openapi_changes import breaking_changes
 from release.openapi_document import openapi_document
 
 _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
-# https://semver.org. A release has no suffix; between releases, the version is the next one and ".dev0".
+# https://semver.org. A release has no suffix; between releases the version is the next one with ".dev0".
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
 _TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _MAKE = re.compile(r"(?:^|[\s`(;])make (?P<words>(?:[A-Z_]+=\S+ )*[a-z][a-z-]*)")
-_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
-_WANTED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:==(?P<version>\S+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Release:
 
 
 def changelog(root: Path) -> list[Release]:
-    """Return the sections of CHANGELOG.md, newest first, `[Unreleased]` among them."""
+    """Return the sections of CHANGELOG.md, newest first, including `[Unreleased]`."""
     text = (root / "CHANGELOG.md").read_text()
     found = list(_RELEASE.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
@@ -56,7 +54,7 @@ def check_tree(root: Path) -> Iterator[str]:
 
 
 def check_versions(root: Path) -> Iterator[str]:
-    """Every place names the same version."""
+    """All files name the same version."""
     core = root / "layers" / "timer_core"
     init = (core / "timer_core" / "__init__.py").read_text()
     named = re.search(r'^__version__ = "(.*)"$', init, re.MULTILINE)
@@ -85,7 +83,7 @@ def check_release(root: Path) -> Iterator[str]:
 
 
 def check_changelog(root: Path, today: date) -> Iterator[str]:
-    """Sections are in order, dated and not empty; nothing is left under [Unreleased]."""
+    """Sections are in order, dated and not empty, and [Unreleased] is empty."""
     unreleased, *releases = changelog(root)
     if unreleased.version != "Unreleased":
         yield "CHANGELOG.md: the first section is not [Unreleased]."
@@ -106,10 +104,10 @@ def check_changelog(root: Path, today: date) -> Iterator[str]:
 
 
 def check_openapi(root: Path) -> Iterator[str]:
-    """docs/openapi.json is what the routes generate; a change that breaks clients has a new major version."""
+    """docs/openapi.json matches the routes, and only a new major version breaks clients."""
     written = (root / "docs" / "openapi.json").read_text()
     if openapi_document() != written:
-        yield "docs/openapi.json is not what the routes generate: make openapi"
+        yield "docs/openapi.json does not match the routes: make openapi"
     releases = [release.version for release in _released(root)]
     if len(releases) < 2:
         return
@@ -124,34 +122,8 @@ def check_openapi(root: Path) -> Iterator[str]:
         yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
 
 
-def check_requirements(root: Path) -> Iterator[str]:
-    """Each file of requirements/ is compiled, and packages that run in Lambda are locked with hashes."""
-    for wanted in sorted((root / "requirements").glob("*.in")):
-        locked = _compiled(root, wanted.stem)
-        if not locked.exists():
-            yield f"{wanted.name} is not compiled: make requirements"
-            continue
-        text = locked.read_text()
-        pins = {_normal(pin["name"]): pin["version"] for pin in _PIN.finditer(text)}
-        # A comment at the end names the packages that Lambda's runtime has.
-        in_runtime = {_normal(line[2:]) for line in text.splitlines() if line.startswith("# ")}
-        for line in wanted.read_text().splitlines():
-            match = _WANTED.match(line)
-            if match is None:
-                continue
-            name, pinned = _normal(match["name"]), pins.get(_normal(match["name"]))
-            is_wanted = pinned is not None and match["version"] in {None, pinned}
-            if not is_wanted and name not in in_runtime:
-                yield f"{locked.relative_to(root)} does not have {line}: make requirements"
-        if "layers" in locked.relative_to(root).parts:
-            for line in text.replace("\\\n", " ").splitlines():
-                pin = _PIN.match(line)
-                if pin and "--hash=" not in line:
-                    yield f"{locked.relative_to(root)} has no hash of {pin['name']}: make requirements"
-
-
 def check_licence(root: Path) -> Iterator[str]:
-    """LICENSE is the licence that the packages name."""
+    """LICENSE contains the licence that the packages name."""
     named = _toml(root / "pyproject.toml")["project"]["license"]
     licence = root / "LICENSE"
     if named != "Apache-2.0":
@@ -161,7 +133,7 @@ def check_licence(root: Path) -> Iterator[str]:
 
 
 def check_docs(root: Path) -> Iterator[str]:
-    """Links in documents have targets, and the `make` commands that documents name exist."""
+    """Links in Markdown files have targets, and the `make` commands in them exist."""
     targets = {match["name"] for match in _TARGET.finditer((root / "Makefile").read_text())}
     for path in _documents(root):
         name, text = path.relative_to(root), path.read_text()
@@ -182,21 +154,20 @@ def check_docs(root: Path) -> Iterator[str]:
 
 
 def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
-    """Return all checks by what they are about."""
+    """Return all checks by subject."""
     return {
         "the working tree": lambda: check_tree(root),
         "the versions": lambda: check_versions(root),
         "the release": lambda: check_release(root),
         "the changelog": lambda: check_changelog(root, today),
         "the API": lambda: check_openapi(root),
-        "the requirements": lambda: check_requirements(root),
         "the licence": lambda: check_licence(root),
         "the documents": lambda: check_docs(root),
     }
 
 
 class _TemplateLoader(yaml.SafeLoader):
-    """Reads a CloudFormation template; its intrinsic functions do not matter here."""
+    """Reads a CloudFormation template and ignores intrinsic functions."""
 
 
 _TemplateLoader.add_multi_constructor("!", lambda *_: None)
@@ -208,19 +179,13 @@ def _documents(root: Path) -> list[Path]:
 
 
 def _anchors(page: Path) -> set[str]:
-    """Return the names that GitHub gives the headings of a document."""
+    """Return the anchors that GitHub generates for the headings of a Markdown file."""
     headings = (match["text"].lower() for match in _HEADING.finditer(page.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
-def _compiled(root: Path, name: str) -> Path:
-    own = root / "requirements" / f"{name}.txt"
-    layer = {"layer": "timer_core"}.get(name, name)
-    return own if own.exists() else root / "layers" / layer / "requirements.txt"
-
-
 def _released(root: Path) -> list[Release]:
-    """Return the sections of the changelog but [Unreleased], newest first."""
+    """Return the sections of the changelog except [Unreleased], newest first."""
     return [release for release in changelog(root) if release.version != "Unreleased"]
 
 
@@ -231,11 +196,6 @@ def _version(root: Path) -> str:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
-
-
-def _normal(name: str) -> str:
-    """Return a package's name as PyPI compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _toml(path: Path) -> dict[str, Any]:

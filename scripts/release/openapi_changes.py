@@ -1,8 +1,8 @@
-"""What a new description of the API takes away from those who wrote their clients for the one before.
+"""Changes of the OpenAPI document that break existing clients.
 
-Compared is what OpenAPI says of operations, parameters, bodies and successful answers: what is there, its
-types, values, limits and what is required. Not compared are texts, errors, authentication and what no
-schema says. Where a schema offers several objects, or several arrays, any change counts.
+The comparison covers operations, parameters, bodies and successful responses: their presence, types, values,
+limits, and which members are required. It ignores descriptions, errors, authentication and rules that no
+schema expresses. If a schema offers several objects or several arrays, any change of them counts.
 """
 
 import operator
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 Schema: TypeAlias = Mapping[str, Any]
-_Side: TypeAlias = Literal["request", "answer"]
+_Side: TypeAlias = Literal["request", "response"]
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
@@ -18,7 +18,7 @@ _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 
 
 def breaking_changes(before: Schema, after: Schema) -> list[str]:
-    """Return what clients of an API would notice of a change, as sentences.
+    """Return the changes that break clients, as sentences.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class _Comparison:
                     continue
                 yield from self._parameters(name, old, new)
                 yield from self._body(name, old.get("requestBody"), new.get("requestBody"))
-                yield from self._answers(name, old["responses"], new["responses"])
+                yield from self._responses(name, old["responses"], new["responses"])
 
     def _parameters(self, name: str, old: Schema, new: Schema) -> Iterator[str]:
         were = {(each["in"], each["name"].lower()): each for each in old.get("parameters", ())}
@@ -70,22 +70,22 @@ class _Comparison:
                 yield f"{name} needs a body now."
             return
         if new is None:
-            yield f"{name} takes no body any more."
+            yield f"{name} no longer accepts a body."
             return
         if new.get("required", False) and not old.get("required", False):
             yield f"{name} needs a body now."
         yield from self._contents(f"{name}: the body", old, new, "request")
 
-    def _answers(self, name: str, old: Schema, new: Schema) -> Iterator[str]:
+    def _responses(self, name: str, old: Schema, new: Schema) -> Iterator[str]:
         for status in (status for status in old if status.startswith("2")):
-            where = f"{name}: the answer {status}"
+            where = f"{name}: the response {status}"
             if status in new:
-                yield from self._contents(where, old[status], new[status], "answer")
+                yield from self._contents(where, old[status], new[status], "response")
             else:
                 yield f"{where} is gone."
         for status in new:
             if status.startswith("2") and status not in old:
-                yield f"{name}: the answer {status} is new."
+                yield f"{name}: the response {status} is new."
 
     def _contents(self, where: str, old: Schema, new: Schema, side: _Side) -> Iterator[str]:
         contents = new.get("content", {})
@@ -99,7 +99,7 @@ class _Comparison:
 
     def _schemas(self, where: str, old: Schema, new: Schema, side: _Side) -> Iterator[str]:
         if "$ref" in old and "$ref" in new:
-            # Schemas may contain themselves.
+            # Schemas may be recursive.
             key = (old["$ref"], new["$ref"], side)
             if key in self._compared:
                 return
@@ -109,7 +109,7 @@ class _Comparison:
         are = _by_type(self._after, new)
         wide, narrow = (are, were) if side == "request" else (were, are)
         for kind in narrow.keys() - wide.keys():
-            # A number is what an integer is too.
+            # Every integer is a number.
             if "any" not in wide and not (kind == "integer" and "number" in wide):
                 verb = "may not be" if side == "request" else "may be"
                 yield f"{where} {verb} of type {kind} now."
@@ -117,7 +117,7 @@ class _Comparison:
             if len(were[kind]) == len(are[kind]) == 1:
                 yield from self._same_type(where, were[kind][0], are[kind][0], side)
             elif were[kind] != are[kind]:
-                yield f"{where}: what it may be of type {kind} has changed."
+                yield f"{where}: the alternatives of type {kind} have changed."
 
     def _same_type(self, where: str, old: Schema, new: Schema, side: _Side) -> Iterator[str]:
         yield from _values(where, old, new, side)
@@ -125,7 +125,7 @@ class _Comparison:
         for name in properties:
             if name in now:
                 yield from self._schemas(f"{where}, {name}", properties[name], now[name], side)
-            elif side == "answer" or new.get("additionalProperties") is False:
+            elif side == "response" or new.get("additionalProperties") is False:
                 yield f"{where}: {name} is gone."
         required, required_now = set(old.get("required", ())), set(new.get("required", ()))
         if side == "request":
@@ -139,7 +139,7 @@ class _Comparison:
 
 
 def _by_type(document: Schema, schema: Schema) -> dict[str, list[Schema]]:
-    """Return what a schema allows, by type."""
+    """Return the alternatives of a schema by type."""
     allowed: dict[str, list[Schema]] = {}
     pending = [schema]
     while pending:

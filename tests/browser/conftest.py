@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from deployed_stack.sign_in import CALLBACK_PATH
 from local_stack import LocalStack, free_port
@@ -103,13 +103,12 @@ class BrowserErrors:
         self._allowed: list[str] = []
 
     def record(self, context: BrowserContext) -> None:
-        context.on(
-            "console",
-            lambda message: (
-                message.type == "error" and self._reported.append(f"{message.text} {message.location['url']}")
-            ),
-        )
+        context.on("console", self._record_message)
         context.on("weberror", lambda error: self._reported.append(str(error.error)))
+
+    def _record_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._reported.append(f"{message.text} {message.location['url']}")
 
     def allow(self, pattern: str) -> None:
         """Allow errors that match a regular expression, because the test provokes them."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
     from timer_core.domain.timers import Timer
@@ -58,6 +60,6 @@ def put_timers(site: Site, timers: Sequence[Timer]) -> None:
     """Write timers to the table."""
     dynamodb = site.stack.aws.client("dynamodb")
     for first in range(0, len(timers), _BATCH):
-        items = [timer_item(timer) for timer in timers[first : first + _BATCH]]
-        writes = [{"PutRequest": {"Item": item}} for item in items]
+        batch = timers[first : first + _BATCH]
+        writes: list[WriteRequestTypeDef] = [{"PutRequest": {"Item": timer_item(timer)}} for timer in batch]
         dynamodb.batch_write_item(RequestItems={site.stack.table_name: writes})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from playwright.sync_api import expect
 
@@ -14,6 +14,8 @@ from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam
+
     from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
@@ -290,7 +292,7 @@ def test_an_open_form_survives_an_expired_session(sheet: Timesheet, browser_erro
     browser_errors.allow("status of 401 ")
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
-    cookies = sheet.page.context.cookies()
+    cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())
     sheet.page.context.clear_cookies()
     sheet.save()
     expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("Sign in again in another tab"))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from local_stack.paths import ROOT
+from deployed_stack.paths import ROOT
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.support.axe import violations

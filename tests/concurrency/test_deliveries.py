@@ -1,4 +1,4 @@
-"""Deliveries in any order, three times each, by several workers at once, end with the right timers."""
+"""Deliveries in any order, three times each, by several workers at once, produce the right timers."""
 
 import random
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.keys import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 NOW = T0 + 100_000_000
 PEOPLE = range(1, 6)
@@ -23,8 +23,8 @@ ISSUES = [Issue("octocat", "Hello-World", number) for number in range(1, 6)]
 WORKERS = 8
 
 
-def happenings(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
-    """What happens to some issues, in order of time, one thing a second."""
+def random_events(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
+    """Return events of some issues in order of time, one in a minute."""
     chance = random.Random(seed)
     found = []
     for second in range(number):
@@ -40,7 +40,7 @@ def happenings(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
 
 
 def right_timers(deliveries: Sequence[tuple[Event, Issue]], user_id: int) -> list[tuple[object, ...]]:
-    """One pass over what happened, in order of time."""
+    """Derive the timers in one pass over the events, in order of time."""
     open_timers: dict[str, list[int | None]] = {}
     timers: list[tuple[object, ...]] = []
 
@@ -79,19 +79,21 @@ def stored_timers(store: TimerStore, user_id: int) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_shuffled_and_tripled_they_end_like_the_right_order_once(table: Table, seed: int) -> None:
+def test_shuffled_and_tripled_deliveries_produce_the_timers_of_the_right_order_once(
+    table: Table, seed: int
+) -> None:
     store = TimerStore(table)
-    event_store = EventStore(table, store)
-    deliveries = happenings(seed)
+    issue_timers = IssueTimers(table, store)
+    deliveries = random_events(seed)
     queue = deliveries * 3
     random.Random(seed).shuffle(queue)
 
     def process(delivery: tuple[Event, Issue]) -> None:
-        """As the queue does: what fails is delivered again."""
+        """Process a delivery as the queue does, which repeats it after a failure."""
         event, issue = delivery
         for _ in range(5):
             try:
-                event_store.apply(event, issue, now_ms=NOW)
+                issue_timers.apply(event, issue, now_ms=NOW)
             except TooMuchContention:
                 continue
             return

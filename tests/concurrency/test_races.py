@@ -1,4 +1,4 @@
-"""Fifty requests at the same moment end in one consistent state, and each is told the truth."""
+"""Fifty requests at the same moment end in one consistent state, and each response is true."""
 
 import threading
 from collections import Counter
@@ -16,7 +16,8 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Status, Timer
+from timer_core.domain.state import Action, Status
+from timer_core.domain.timers import Timer
 from timer_core.store.keys import issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -26,7 +27,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -36,11 +37,11 @@ def store(table: Table) -> TimerStore:
     return TimerStore(table)
 
 
-def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[[], object]]) -> list[object]:
-    """Let all go at the same moment and return what each got: an answer or an error."""
+def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[..., object]]) -> list[object]:
+    """Call all racers at the same moment and return the result of each: an answer or an error."""
     line = threading.Barrier(len(racers))
 
-    def run(racer: Callable[[], object]) -> object:
+    def run(racer: Callable[..., object]) -> object:
         line.wait()
         try:
             return racer()
@@ -95,7 +96,7 @@ def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
     (timer,) = timers_of(store)
     given = Counter((answer[0].ulid, answer[1]) for answer in answers if isinstance(answer, tuple))
     assert given == {(timer.ulid, True): 1, (timer.ulid, False): THREADS - 1}
-    # In case the open one turns out to have ended before, each start is kept.
+    # Each start is noted, in case a late event shows that the open timer had ended before.
     history = store.get(ANN, timer.ulid).history
     assert sorted(start.at_ms for start in history) == list(range(T0, T0 + THREADS))
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == [timer.ulid]

@@ -1,4 +1,4 @@
-"""The GitHub Action against the deployed stack: what a workflow forwards becomes timers."""
+"""The GitHub Action against the deployed stack: forwarded events become timers."""
 
 import json
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def comment(text: str, number: int) -> dict[str, Any]:
     return written
 
 
-def test_an_assigned_and_closed_issue_makes_a_stopped_timer(site: Site, workflow: Workflow) -> None:
+def test_an_assigned_and_closed_issue_has_a_stopped_timer(site: Site, workflow: Workflow) -> None:
     number = next(_NUMBERS)
     run = workflow.run("issues", payload("issues.assigned", _REPO, number))
     assert (run.exit_status, run.outputs) == (0, {"status": "accepted"}), run.log
@@ -52,9 +52,7 @@ def test_an_assigned_and_closed_issue_makes_a_stopped_timer(site: Site, workflow
     assert eventually(lambda: site.timers(_REPO, number)[0]["status"] == "stopped")
 
 
-def test_a_command_in_a_comment_counts_once_however_often_its_run_is_repeated(
-    site: Site, workflow: Workflow
-) -> None:
+def test_a_command_counts_once_if_its_run_is_repeated(site: Site, workflow: Workflow) -> None:
     number, run_id = next(_NUMBERS), next(_RUN_IDS)
     written = comment("/timer start\n/timer log 1h", number)
     for attempt in (1, 2):
@@ -70,7 +68,7 @@ def test_a_comment_without_a_command_is_ignored(workflow: Workflow) -> None:
     assert "no_command" in run.log
 
 
-def test_another_secret_forwards_nothing(site: Site, workflow: Workflow) -> None:
+def test_a_wrong_secret_forwards_nothing(site: Site, workflow: Workflow) -> None:
     number = next(_NUMBERS)
     run = workflow.run(
         "issues", payload("issues.assigned", _REPO, number), secret="another", fail_on_error="true"

@@ -32,7 +32,7 @@ def registry() -> Iterator[GitHub]:
 
 @pytest.fixture(autouse=True)
 def forget_the_connection(site: Site) -> Iterator[None]:
-    """Leave the stack as it was: other tests sign with its own secret, and expect no credential."""
+    """Restore the stack: other tests sign with its own secret, and expect no credential."""
     secretsmanager, secret = site.stack.aws.client("secretsmanager"), site.stack.outputs["WebhookSecretArn"]
     before = secretsmanager.get_secret_value(SecretId=secret)["SecretString"]
     yield
@@ -46,7 +46,7 @@ def command(site: Site, *arguments: str) -> list[str]:
 
 
 def run(site: Site, *arguments: str, stdin: str = "") -> str:
-    """Run the tool as from a shell script, and return what it printed."""
+    """Run the tool as from a shell script, and return its output."""
     tool = subprocess.run(
         command(site, *arguments), input=stdin, text=True, check=True, stdout=subprocess.PIPE, timeout=60
     )
@@ -67,7 +67,7 @@ def ping(site: Site, secret: str) -> int:
     return request("POST", url, body=body, headers=delivery_headers("ping", body, secret)).status
 
 
-def test_an_app_is_registered_and_its_deliveries_are_accepted_beside_those_of_before(
+def test_a_registered_apps_deliveries_are_accepted_beside_the_previous_ones(
     site: Site, registry: GitHub
 ) -> None:
     arguments = ["--api-url", registry.url, "app", "--org", "octo-org", "--github-url", registry.url]
@@ -100,7 +100,7 @@ def test_a_secret_is_rotated_without_refusing_a_delivery(site: Site) -> None:
     assert ping(site, new) == 200
 
 
-def test_a_key_is_read_from_the_file_that_github_made(site: Site, registry: GitHub, tmp_path: Path) -> None:
+def test_a_key_is_read_from_githubs_file(site: Site, registry: GitHub, tmp_path: Path) -> None:
     file = tmp_path / "issue-timer.2026-01-31.private-key.pem"
     file.write_text(PEM)
     run(site, "--api-url", registry.url, "key", "--app-id", "123456", "--file", str(file))
@@ -127,7 +127,7 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["app"], "GitHub cannot reach this machine"),
         (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
@@ -136,8 +136,8 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
         (["oauth", "--client-id", "Ov23li"], "are single words"),
     ],
 )
-def test_what_is_missing_is_said_in_words(site: Site, arguments: list[str], told: str) -> None:
+def test_a_missing_input_is_explained(site: Site, arguments: list[str], message: str) -> None:
     tool = subprocess.run(command(site, *arguments), input="", text=True, capture_output=True, check=False)
     assert tool.returncode != 0
-    assert told in tool.stderr
+    assert message in tool.stderr
     assert "Traceback" not in tool.stderr

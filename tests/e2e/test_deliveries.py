@@ -1,4 +1,4 @@
-"""GitHub's deliveries, signed and posted over HTTP, and the timers that come of them."""
+"""GitHub's deliveries, signed and posted over HTTP, and the resulting timers."""
 
 import random
 import uuid
@@ -19,7 +19,7 @@ def person(account: tuple[int, str]) -> dict[str, Any]:
     return {"id": account[0], "login": account[1], "type": "User"}
 
 
-def test_the_five_actions_make_the_right_timers(site: Site) -> None:
+def test_the_five_actions_make_the_expected_timers(site: Site) -> None:
     number = next(_NUMBERS)
 
     def timers() -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_the_five_actions_make_the_right_timers(site: Site) -> None:
     assert eventually(lambda: timers()[1]["stopped_by"] == "deleted")
 
 
-def test_commands_in_a_comment_steer_their_authors_timer(site: Site) -> None:
+def test_commands_in_a_comment_control_their_authors_timer(site: Site) -> None:
     number = next(_NUMBERS)
 
     def comment(text: str) -> None:
@@ -69,7 +69,7 @@ def test_commands_in_a_comment_steer_their_authors_timer(site: Site) -> None:
     assert timers[0]["duration"] == 5400
 
 
-def test_time_counts_from_when_it_happened(site: Site) -> None:
+def test_a_timer_starts_at_the_events_time(site: Site) -> None:
     number = next(_NUMBERS)
     happened = (datetime.now(UTC) - timedelta(hours=5)).replace(microsecond=0)
     site.deliver(
@@ -90,7 +90,7 @@ def test_one_delivery_sent_five_times_starts_one_timer(site: Site) -> None:
     assert len(site.timers(_REPO, number)) == 1
 
 
-def test_who_is_not_registered_is_not_timed(site: Site) -> None:
+def test_unregistered_users_are_not_tracked(site: Site) -> None:
     number = next(_NUMBERS)
     stranger = payload("issues.assigned", number=number)
     stranger["assignee"] = {"id": 4711, "login": "stranger", "type": "User"}
@@ -113,15 +113,17 @@ def test_who_is_not_registered_is_not_timed(site: Site) -> None:
         ({"Content_Type": "text/xml"}, 415),
     ],
 )
-def test_what_github_did_not_send_is_refused(site: Site, headers: dict[str, str], status: int) -> None:
+def test_a_delivery_that_is_not_from_github_is_refused(
+    site: Site, headers: dict[str, str], status: int
+) -> None:
     number = next(_NUMBERS)
     response = site.deliver("issues", payload("issues.assigned", number=number), **headers)
     assert (response.status, response.headers["Content-Type"]) == (status, "application/problem+json")
     assert site.timers(_REPO, number) == []
 
 
-def test_shuffled_and_tripled_deliveries_end_like_the_right_order_once(site: Site) -> None:
-    """Four true histories, each sent in order about one issue and in disorder about another."""
+def test_shuffled_and_tripled_deliveries_give_the_same_timers(site: Site) -> None:
+    """Four real histories, each sent in order about one issue and shuffled about another."""
     rng = random.Random(7)
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
     histories = []

@@ -95,8 +95,8 @@ def test_compiled_modules_are_for_the_architecture_and_the_runtime(
 ) -> None:
     for layer in ("TimerCoreLayer", "BackgroundLayer"):
         target = f"ARTIFACTS_DIR={tmp_path / layer}"
-        environment = {"LAYER_PLATFORM": platform, "LAYER_PYTHON": python}
-        run("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target, **environment)
+        command = ("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target)
+        run(*command, LAYER_PLATFORM=platform, LAYER_PYTHON=python)
         modules = list((tmp_path / layer).rglob("*.so"))
         machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
         assert machines == {MACHINES[platform]}

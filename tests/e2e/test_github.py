@@ -1,4 +1,4 @@
-"""GitHub and the deployed stack: what GitHub tells, what it is asked, and the timers that come of it."""
+"""GitHub and the deployed stack: its deliveries, requests to its API, and the resulting timers."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _numbers = count(1)
 
 
 class Row(NamedTuple):
-    """What becomes of one of GitHub's examples.
+    """The expected effect of one of GitHub's examples.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ ASSIGNED = ["issues.assigned"]
 UNTOUCHED = ["Codertocat/Hello-World#1 assigned running"]
 
 TABLE = {
-    # What starts, pauses and stops.
+    # Events that start, pause and stop.
     "issues.assigned": Row("accepted", [], ["Codertocat/Hello-World#1 assigned running"]),
     "issues.unassigned": Row("accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned paused"]),
     "issues.closed": Row("accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned stopped by closed"]),
@@ -58,7 +58,7 @@ TABLE = {
     ),
     "issues.labeled": Row("accepted", [], ["Codertocat/Hello-World#1 labeled running"]),
     "issues.unlabeled": Row("accepted", ["issues.labeled"], ["Codertocat/Hello-World#1 labeled paused"]),
-    # What open timers follow.
+    # Moves, which open timers follow.
     "issues.transferred": Row(
         "accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned running"], "octo-org/octo-repo#1"
     ),
@@ -68,11 +68,11 @@ TABLE = {
     "repository.transferred": Row(
         "accepted", ASSIGNED, ["Octocoders/Hello-World#1 assigned running"], "octocat/Hello-World#1"
     ),
-    # What would do something if it said something else.
+    # Handled events that have no effect with this content.
     "issue_comment.created": Row("no_command", ASSIGNED, UNTOUCHED),
     "issues.opened": Row("not_transferred", ASSIGNED, UNTOUCHED),
     "projects_v2_item.edited": Row("not_an_issue", ASSIGNED, UNTOUCHED),
-    # What is of no concern.
+    # Events that are not handled.
     "installation.created": Row("not_handled", ASSIGNED, UNTOUCHED),
     "installation.deleted": Row("not_handled", ASSIGNED, UNTOUCHED),
     "installation.new_permissions_accepted": Row("not_handled", ASSIGNED, UNTOUCHED),
@@ -105,31 +105,31 @@ def test_every_example_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_example_is_answered_and_makes_these_timers(site: Site, name: str) -> None:
+def test_an_example_gets_its_response_and_makes_its_timers(site: Site, name: str) -> None:
     row = TABLE[name]
     mark = f"-{next(_numbers)}"
     begin = datetime.now(UTC) - timedelta(milliseconds=1)
     for earlier in row.before:
-        assert told(site, example(earlier, mark, row.origin), earlier) == (202, "accepted")
+        assert deliver_example(site, example(earlier, mark, row.origin), earlier) == (202, "accepted")
     site.process_everything()
 
-    told_now = example(name, mark)
+    payload = example(name, mark)
     if name == "repository.renamed":
-        # In GitHub's example the former name is the present one.
-        told_now["changes"]["repository"]["name"]["from"] = f"Old-World{mark}"
-    assert told(site, told_now, name) == (202 if row.answer == "accepted" else 200, row.answer)
+        # In GitHub's example the previous name is the present one.
+        payload["changes"]["repository"]["name"]["from"] = f"Old-World{mark}"
+    assert deliver_example(site, payload, name) == (202 if row.answer == "accepted" else 200, row.answer)
     site.process_everything()
 
     timers = [timer for timer in everything(site) if str(timer["github_repo"]).endswith(mark)]
     assert [shown(timer).replace(mark, "") for timer in timers] == row.timers
-    # The examples are years old, so they count from their receipt.
+    # The examples are years old, so that they have the time of receipt.
     times = [timer[at] for timer in timers for at in ("start_time", "end_time") if timer[at]]
     assert all(begin <= datetime.fromisoformat(at) <= datetime.now(UTC) for at in times)
     assert {timer["user"] for timer in timers} <= {ANN[0]}
 
 
 def example(name: str, mark: str, place: str = "") -> dict[str, Any]:
-    """Return an example, about repositories of other names, and another issue if one is named."""
+    """Return an example with other names of repositories, and optionally another issue."""
     text = (PAYLOADS / f"{name}.json").read_text()
     for repository in ("Hello-World", "octo-repo"):
         text = text.replace(repository, f"{repository}{mark}")
@@ -141,8 +141,8 @@ def example(name: str, mark: str, place: str = "") -> dict[str, Any]:
     return loaded
 
 
-def told(site: Site, payload: Mapping[str, Any], name: str) -> tuple[int, str]:
-    """Deliver an example; return the status, and what the answer says in a word."""
+def deliver_example(site: Site, payload: Mapping[str, Any], name: str) -> tuple[int, str]:
+    """Deliver an example; return the status, and the one-word result in the response."""
     response = site.deliver(name.partition(".")[0], payload)
     answer = json.loads(response.body)
     return response.status, answer.get("reason", answer["status"])
@@ -179,11 +179,11 @@ class Team:
         self.github.add_hook(target, self.receive, self.site.secret)
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
-        """Take a delivery to the stack, and return the status that comes back."""
+        """Post a delivery to the stack, and return the status of the response."""
         return request("POST", self.site.url + WEBHOOK_PATH, body=body, headers=headers).status
 
     def new_issue(self, *assignees: Account) -> Issue:
-        """Return a new issue, which nobody has told the stack of."""
+        """Return a new issue that the stack does not know."""
         self.at(0)
         issue = self.github.new_issue(f"{self.name}/app")
         for who in assignees:
@@ -192,16 +192,16 @@ class Team:
         return issue
 
     def at(self, minute: float) -> None:
-        """Let it be some minutes after the beginning, which was an hour ago."""
+        """Set GitHub's clock to some minutes after the beginning, which was an hour ago."""
         self.github.now = self.t0 + timedelta(minutes=minute)
 
     def deliver(self) -> list[int]:
-        """Deliver now all that has happened, and return the statuses."""
+        """Deliver all pending events now, and return the statuses."""
         self.github.now = datetime.now(UTC)
         return [self.github.send(delivery) for delivery in self.lose()]
 
     def fail(self) -> list[Delivery]:
-        """Let all that has happened be sent now and not get through, and return it."""
+        """Attempt all pending deliveries without success, and return them."""
         self.github.now = datetime.now(UTC)
         deliveries = self.lose()
         for delivery in deliveries:
@@ -209,17 +209,17 @@ class Team:
         return deliveries
 
     def lose(self) -> list[Delivery]:
-        """Let nobody hear of what has happened, and return it."""
+        """Drop all pending deliveries, and return them."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
     def process(self) -> None:
-        """Deliver all that has happened, and wait for what comes of it."""
+        """Deliver all pending events, and wait until they are processed."""
         assert set(self.deliver()) <= {200, 202}
         self.site.process_everything()
 
     def timers(self, issue: Issue, who: Account | None = None) -> list[str]:
-        """Return somebody's timers on an issue, Ann's if nobody is named, with start and end in minutes."""
+        """Return a user's timers on an issue, by default Ann's, with start and end in minutes."""
         found = self.site.timers(issue.repository.full_name, issue.number, self.tokens[who or self.ann])
         return [f"{self._span(timer)}: {shown(timer).partition(' ')[2]}" for timer in found]
 
@@ -236,7 +236,7 @@ class Team:
         return summary
 
     def asked(self, path: str) -> int:
-        """Return how often GitHub was asked at a path."""
+        """Return the number of requests to a path of GitHub's API."""
         return sum(one.path == path for one in self.github.requests)
 
 
@@ -257,7 +257,8 @@ def team(
     """A team with a token for GitHub's API, or with the parameter "app" an App."""
     name = f"octo-org-{next(_numbers)}"
     t0 = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-    team = Team(fake_github, site, name, *people, people, t0)
+    ann, bob = people
+    team = Team(fake_github, site, name, ann, bob, people, t0)
     fake_github.new_organization(name)
     if getattr(request, "param", "token") == "app":
         fake_github.install_app(name)
@@ -271,7 +272,7 @@ def team(
 
 
 @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
-def test_a_card_that_moves_starts_pauses_resumes_and_stops(team: Team, old_payloads: bool) -> None:
+def test_a_moved_card_starts_pauses_resumes_and_stops(team: Team, old_payloads: bool) -> None:
     issue = team.new_issue(team.ann, team.bob)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     for minute, status, state in [
@@ -290,7 +291,7 @@ def test_a_card_that_moves_starts_pauses_resumes_and_stops(team: Team, old_paylo
     assert timer["duration"] == 20 * 60
 
 
-def test_a_card_counts_in_its_place_although_it_is_told_last(team: Team) -> None:
+def test_a_late_card_event_counts_at_its_own_time(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     team.lose()
@@ -317,29 +318,29 @@ class TestCommands:
             [one.body.partition("\n")[0] for one in later],
         )
 
-    def test_what_is_done_gets_a_reaction(self, team: Team) -> None:
+    def test_a_successful_command_gets_a_reaction(self, team: Team) -> None:
         comment = self.say(team, "On it.\n/timer start")
         assert self.answer(comment) == (["+1"], [])
         assert team.timers(comment.issue) == ["0-: comment running"]
 
-    def test_time_that_is_logged_is_confirmed(self, team: Team) -> None:
+    def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
         assert self.answer(comment) == (["+1"], ["Logged 1h 30m."])
         assert team.timers(comment.issue) == ["-90-0: comment stopped by comment"]
 
-    def test_what_cannot_be_done_is_explained(self, team: Team) -> None:
+    def test_a_command_without_effect_is_explained(self, team: Team) -> None:
         comment = self.say(team, "/timer pause")
         assert self.answer(comment) == (
             ["confused"],
-            ["There was no running timer of yours on this issue to pause."],
+            ["You had no running timer on this issue to pause."],
         )
         assert team.timers(comment.issue) == []
 
 
 class TestRepair:
-    def test_what_did_not_get_through_is_sent_again(self, team: Team) -> None:
+    def test_a_failed_delivery_is_redelivered(self, team: Team) -> None:
         issue = team.new_issue()
-        # A webhook is known once something came from it.
+        # A webhook is known after its first delivery.
         team.github.assign(issue, team.ann)
         team.process()
         team.at(10)
@@ -356,14 +357,14 @@ class TestRepair:
             "given_up": 0,
             "unreachable": 0,
             "complete": True,
-            "trouble": "",
+            "error": "",
         }
         team.site.process_everything()
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         again = {one.delivery: one.status_code for one in failed[0].hook.attempts if one.redelivery}
         assert again == dict.fromkeys(failed, 202)
 
-    def test_what_was_never_sent_is_found_out(self, team: Team) -> None:
+    def test_an_event_that_was_never_delivered_is_backfilled(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.process()
@@ -372,11 +373,11 @@ class TestRepair:
         team.at(20)
         team.github.close(issue)
         team.lose()
-        assert team.sweep()["reconcile"]["missed"] == 2
+        assert team.sweep()["reconcile"]["backfilled"] == 2
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         assert team.timers(issue, team.bob) == ["10-20: assigned stopped by closed"]
 
-    def test_an_issue_that_was_transferred_in_silence_is_found(self, team: Team) -> None:
+    def test_an_issue_whose_transfer_was_not_delivered_is_found(self, team: Team) -> None:
         issue, other = team.new_issue(), team.github.new_repository(f"{team.name}/other")
         team.github.assign(issue, team.ann)
         team.process()
@@ -390,7 +391,7 @@ class TestRepair:
         assert team.timers(moved) == ["0-20: assigned stopped by closed"]
 
 
-def test_what_github_does_not_answer_at_first_is_done_later_and_keeps_nobody_waiting(team: Team) -> None:
+def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
     team.lose()
@@ -413,7 +414,7 @@ def test_what_github_does_not_answer_at_first_is_done_later_and_keeps_nobody_wai
     assert team.asked("/graphql") == asked + 2
 
 
-def test_the_health_says_that_everything_can_be_done(team: Team) -> None:
+def test_health_reports_that_everything_is_possible(team: Team) -> None:
     issue = team.new_issue()
     team.github.move_card(team.github.add_card(team.github.new_project(team.name), issue), "Todo")
     team.github.comment(issue, team.ann, "/timer start")
@@ -423,7 +424,7 @@ def test_the_health_says_that_everything_can_be_done(team: Team) -> None:
 
 
 @pytest.mark.parametrize("team", ["app"], indirect=True)
-def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
+def test_an_app_queries_replies_and_repairs_as_itself(team: Team) -> None:
     issue = team.new_issue(team.ann)
 
     team.at(10)
@@ -433,7 +434,7 @@ def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
     assert team.timers(issue) == ["10-: project running"]
     assert [reaction.user for reaction in comment.reactions] == [team.github.app.bot]
     assert [(one.user, one.app) for one in issue.comments[1:]] == [(team.github.app.bot, team.github.app)]
-    # Its own words come back to it, and are of no concern.
+    # Its own comment is delivered to it, and ignored.
     assert team.deliver() == [200]
 
     team.at(20)
@@ -443,7 +444,7 @@ def test_an_app_asks_answers_and_repairs_in_its_own_name(team: Team) -> None:
     team.github.close(issue)
     team.lose()
     summary = team.sweep()
-    assert (summary["redelivery"]["redelivered"], summary["reconcile"]["missed"]) == (1, 1)
+    assert (summary["redelivery"]["redelivered"], summary["reconcile"]["backfilled"]) == (1, 1)
     team.site.process_everything()
     assert team.timers(issue) == ["10-30: project stopped by closed"]
     assert team.timers(issue, team.bob)[-1] == "20-30: assigned stopped by closed"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -80,7 +81,7 @@ def test_the_api_keeps_to_its_description(site: Site, path: str, method: str, mo
         event=help_with_signature,
     )
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-    def holds(case: schemathesis.Case, life: list[str] | None, event: str | None) -> None:
+    def holds(case: schemathesis.Case[Any], life: list[str] | None, event: str | None) -> None:
         if life is not None:
             case.path_parameters["timer_id"] = _timer(site, life)
         # What was wrong with the example may be right now.

@@ -8,9 +8,9 @@ from uuid import uuid1
 
 import pytest
 
-from local_stack.paths import ROOT
+from deployed_stack.paths import ROOT
 from tests.e2e.conftest import ANN, Site, eventually, payload
-from timer_core.github.webhooks.messages import IssueEvent, to_json
+from timer_core.github.messages import IssueEvent, to_json
 
 
 def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any]]:

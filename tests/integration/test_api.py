@@ -927,7 +927,7 @@ class TestHealth:
             # The credential has not been checked yet.
             "github": {
                 "credential": None,
-                "cannot": ["project_cards", "answers", "redelivery", "reconcile"],
+                "cannot": ["project_cards", "replies", "redelivery", "reconcile"],
             },
         }
 

@@ -178,7 +178,7 @@ def test_unknown_keys_do_not_cause_a_read_of_the_keys_each_time(app: App) -> Non
     browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     asked: list[str] = []
-    client = request_guard.sessions()._keys._client  # type: ignore[attr-defined]
+    client = request_guard.sessions()._keys._client
     client.meta.events.register("before-call.secretsmanager", lambda model, **_: asked.append(model.name))
     for number in range(50):
         assert_invalid_session(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
@@ -450,10 +450,10 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     target = path.format(timer_id=timer, token_id=made)
     before = app.items(str(ann.id))
     for name, headers in _FORGERIES.items():
-        answer = browser(method, target, **headers)
+        answer = browser(method, target, cookies=None, context=None, **headers)
         assert answer.status == 403, (name, answer)
         # A form can send this without a preflight.
-        answer = browser(method, target, content_type="text/plain", **headers)
+        answer = browser(method, target, cookies=None, context=None, content_type="text/plain", **headers)
         assert answer.status in {403, 415}, (name, answer)
     assert app.items(str(ann.id)) == before
     assert browser("GET", ME).status == 200
@@ -466,7 +466,8 @@ def test_a_forged_host_does_not_make_another_origin_ours(app: App) -> None:
     def send(**headers: str) -> Answer:
         viewer = {"host": HOST, "sec-fetch-site": "", **headers}
         sent = _through_cloudfront({name.replace("_", "-"): value for name, value in viewer.items()})
-        return browser("POST", START, {}, **{name.replace("-", "_"): value for name, value in sent.items()})
+        headers = {name.replace("-", "_"): value for name, value in sent.items()}
+        return browser("POST", START, {}, cookies=None, context=None, **headers)
 
     # CloudFront, to whose host the cookie belongs, sets the header itself.
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
@@ -517,7 +518,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
         # They may manage timers.
         assert ask("POST", START, {}).status == 201
         return
-    body = {"name": "x"} if path == "/api/auth/tokens/" else None
+    body: dict[str, Any] | None = {"name": "x"} if path == "/api/auth/tokens/" else None
     if path == "/api/auth/logout/":
         body = {"everywhere": True}
     answer = ask(method, path.format(token_id=made), body)
@@ -691,8 +692,10 @@ def test_a_session_of_an_embedding_site_is_valid_only_there(app: App, path: str)
     ):
         assert ask("GET", path, **headers).status == 401, headers
     browser = app.browser()
+    cookies = [f"{SESSION_COOKIE}={session}"]
     for headers in ({}, {"origin": EMBEDDER}, {"origin": ORIGIN, "sec_fetch_site": "same-origin"}):
-        assert browser("GET", path, cookies=[f"{SESSION_COOKIE}={session}"], **headers).status == 401, headers
+        answer = browser("GET", path, cookies=cookies, context=None, **headers)
+        assert answer.status == 401, headers
     assert browser.set_cookies == []
     assert app.timers_of(ann) == []
 
@@ -744,9 +747,8 @@ def test_the_webhook_refuses_sessions_and_tokens(app: App, webhook: Client) -> N
         {"x_hub_signature_256": session},
         {"x_hub_signature_256": sign(KEY, b"{}")},
     ):
-        answer = webhook(
-            "POST", "/api/github-timer-webhook/", {}, x_github_event="ping", x_github_delivery="a", **headers
-        )
+        sent = {"x_github_event": "ping", "x_github_delivery": "a", **headers}
+        answer = webhook("POST", "/api/github-timer-webhook/", {}, body=None, **sent)
         assert answer.status == 401, headers
 
 
@@ -759,7 +761,8 @@ def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str
         {"x_hub_signature_256": signature, "authorization": f"Token {signature}"},
         {"authorization": f"Bearer {WEBHOOK_SECRET}"},
     ):
-        assert app.browser()(method, target, {}, **headers).status == 401, headers
+        answer = app.browser()(method, target, {}, cookies=None, context=None, **headers)
+        assert answer.status == 401, headers
 
 
 # ---------------------------------------------------------------------- secrets in logs and errors

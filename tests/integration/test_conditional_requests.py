@@ -1,14 +1,18 @@
 """Conditional requests: entity tags and 304 (RFC 9110, section 13.1.2)."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import Api, Clock
+from tests.integration.conftest import Api
 from tests.integration.test_api import act, patch, problem, start
 from tests.support.app import App
 from tests.support.gateway import Answer, Client, Context, request_event
+from tests.support.handlers import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIST = "/api/timelogs/"
 
@@ -47,13 +51,14 @@ def test_an_unchanged_representation_is_a_304(api: Api, clock: Clock, actions: l
 def test_each_change_changes_the_tag(api: Api, clock: Clock) -> None:
     timer = start(api.ann, 7)
     tags = [(tag_of(api.ann), tag_of(api.ann, url(timer)))]
-    for change in (
+    changes: tuple[Callable[[], Answer], ...] = (
         lambda: act(api.ann, timer, "pause"),
         lambda: act(api.ann, timer, "resume"),
         lambda: patch(api.ann, timer, {"description": "x"}),
         lambda: act(api.ann, timer, "stop"),
         lambda: patch(api.ann, timer, {"start_time": "2026-01-01T00:00:00Z"}),
-    ):
+    )
+    for change in changes:
         clock.advance(1)
         assert change().status == 200
         tags.append((tag_of(api.ann), tag_of(api.ann, url(timer))))
@@ -143,9 +148,12 @@ def test_a_conditional_request_reads_the_table_once(api: Api, monkeypatch: pytes
     calls: list[str] = []
     connection = api.module.table.connection
     dispatch = connection.dispatch
-    monkeypatch.setattr(
-        connection, "dispatch", lambda name, *a, **k: calls.append(name) or dispatch(name, *a, **k)
-    )
+
+    def counted(name: str, *arguments: Any) -> Any:
+        calls.append(name)
+        return dispatch(name, *arguments)
+
+    monkeypatch.setattr(connection, "dispatch", counted)
     for target, tag in tags.items():
         assert ask(api.ann, tag, target).status == 304
     assert calls == ["Query", "GetItem"]

@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub: a browser, GitHub and this machine speak HTTP; AWS is moto's."""
+"""Connecting a stack with GitHub over HTTP: a browser, GitHub and this machine; AWS is moto's."""
 
 import http.client
 import json
@@ -43,7 +43,7 @@ FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack of which only the parameters, the outputs and what these name are there."""
+    """A stack with only its parameters, its outputs, and the resources that these name."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
     parameters: dict[str, str] = {}  # noqa: RUF012
@@ -95,7 +95,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 class Registering:
-    """A registration that is under way, seen from the browser."""
+    """A registration in progress, seen from the browser."""
 
     def __init__(self, registration: AppRegistration, run: Future[None]) -> None:
         self.page, self.complete, self._run = registration.url, registration.complete, run
@@ -106,11 +106,11 @@ class Registering:
         return Form(response)
 
     def come_back(self) -> Response:
-        """Do what a person does, until the browser is back from GitHub."""
+        """Act like a person until the browser returns from GitHub."""
         return come_back_from_github(self.page)
 
     def end(self) -> None:
-        """Wait for the tool to end, with its error if it has one."""
+        """Wait for the end of the tool, and raise its error, if any."""
         self._run.result(timeout=30)
 
     @property
@@ -144,7 +144,7 @@ def registering(stack: Stack, github: GitHub) -> Iterator[Registering]:
 # ---------------------------------------------------------------- registering an App
 
 
-def test_registering_puts_the_key_where_the_functions_read_it(stack: Stack, registering: Registering) -> None:
+def test_registering_stores_the_key_for_the_functions(stack: Stack, registering: Registering) -> None:
     registering.come_back()
     registering.end()
     credential = stack.credential()
@@ -152,21 +152,21 @@ def test_registering_puts_the_key_where_the_functions_read_it(stack: Stack, regi
     assert (credential.app_id, credential.private_key) == ("123456", PEM)
 
 
-def test_people_sign_in_with_the_app_from_then_on(stack: Stack, registering: Registering) -> None:
+def test_people_sign_in_with_the_registered_app(stack: Stack, registering: Registering) -> None:
     registering.come_back()
     registering.end()
     assert stack.oauth_client() == OAuthClient(CLIENT_ID, CLIENT_SECRET)
 
 
 @pytest.mark.parametrize("parameter", [PARAMETER, OAUTH_PARAMETER])
-def test_what_the_app_has_is_stored_encrypted(stack: Stack, registering: Registering, parameter: str) -> None:
+def test_the_credentials_are_stored_encrypted(stack: Stack, registering: Registering, parameter: str) -> None:
     registering.come_back()
     registering.end()
     stored = stack.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]
     assert stored["Type"] == "SecureString"
 
 
-def test_the_apps_webhook_secret_is_accepted_beside_the_one_so_far(
+def test_the_apps_webhook_secret_is_accepted_beside_the_previous_one(
     stack: Stack, registering: Registering
 ) -> None:
     registering.come_back()
@@ -174,7 +174,7 @@ def test_the_apps_webhook_secret_is_accepted_beside_the_one_so_far(
     assert stack.webhook_secrets() == {"current": "the secret of the App", "previous": FIRST_SECRET}
 
 
-def test_the_browser_is_led_on_to_installing_the_app(
+def test_the_browser_is_redirected_to_install_the_app(
     registering: Registering, capsys: pytest.CaptureFixture[str]
 ) -> None:
     response = registering.come_back()
@@ -184,7 +184,7 @@ def test_the_browser_is_led_on_to_installing_the_app(
     assert installation in capsys.readouterr().out
 
 
-def test_nothing_secret_is_printed(registering: Registering, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_printed(registering: Registering, capsys: pytest.CaptureFixture[str]) -> None:
     registering.come_back()
     registering.end()
     printed = "".join(capsys.readouterr())
@@ -212,7 +212,7 @@ def test_the_manifest_asks_for_what_the_product_uses(github: GitHub, registering
     }
 
 
-def test_the_app_may_see_members_if_only_those_of_some_organizations_sign_in(
+def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(
     stack: Stack, github: GitHub
 ) -> None:
     stack.parameters = {"AllowedOrgs": "octo-org"}
@@ -226,7 +226,7 @@ def test_the_app_may_see_members_if_only_those_of_some_organizations_sign_in(
         }
 
 
-def test_the_app_belongs_to_the_organization_that_was_named(github: GitHub, registering: Registering) -> None:
+def test_the_app_belongs_to_the_given_organization(github: GitHub, registering: Registering) -> None:
     registering.come_back()
     assert github.posted_to == "/organizations/octo-org/settings/apps/new"
 
@@ -238,16 +238,14 @@ def test_without_an_organization_it_belongs_to_the_person(stack: Stack, github: 
         assert github.manifest["name"] == "Issue Timer"
 
 
-def test_a_name_is_no_longer_than_github_takes(stack: Stack, github: GitHub) -> None:
+def test_the_name_is_within_githubs_limit(stack: Stack, github: GitHub) -> None:
     with started(stack, github, organization="o" * 39) as registering:
         registering.come_back()
         assert len(github.manifest["name"]) == 34
 
 
 @pytest.mark.parametrize("organization", ['"><script>alert(1)</script>', "a/../b?c#d", "<b>&amp;"])
-def test_the_page_means_what_it_says_whatever_the_names(
-    stack: Stack, github: GitHub, organization: str
-) -> None:
+def test_the_page_escapes_names(stack: Stack, github: GitHub, organization: str) -> None:
     with started(stack, github, organization=organization) as registering:
         form = registering.open()
         assert not {"script", "b"} & set(form.tags)
@@ -256,7 +254,7 @@ def test_the_page_means_what_it_says_whatever_the_names(
         assert json.loads(form.fields["manifest"])["url"] == stack.url
 
 
-def test_the_page_runs_nothing_and_posts_to_github_alone(github: GitHub, registering: Registering) -> None:
+def test_the_page_has_no_scripts_and_posts_to_github_only(github: GitHub, registering: Registering) -> None:
     headers = request("GET", registering.page).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy == {
@@ -269,17 +267,17 @@ def test_the_page_runs_nothing_and_posts_to_github_alone(github: GitHub, registe
     assert headers["Referrer-Policy"] == "strict-origin"
 
 
-def test_the_page_takes_nothing_from_elsewhere(registering: Registering) -> None:
+def test_the_page_loads_nothing_from_other_hosts(registering: Registering) -> None:
     assert not {"script", "link", "img", "style", "iframe"} & set(registering.open().tags)
 
 
-# ---------------------------------------------------------------- who may take part
+# ---------------------------------------------------------------- access
 
 
 @pytest.mark.parametrize(
     "query", ["", "?code=theirs", "?code=theirs&state=", "?code=theirs&state=gu%C3%A9ss"]
 )
-def test_a_code_without_our_state_is_refused_and_the_registration_goes_on(
+def test_a_code_without_our_state_is_refused_and_the_registration_continues(
     stack: Stack, github: GitHub, registering: Registering, query: str
 ) -> None:
     github.codes.add("theirs")
@@ -292,7 +290,7 @@ def test_a_code_without_our_state_is_refused_and_the_registration_goes_on(
     assert stack.credential() is not None
 
 
-def test_who_does_not_know_the_address_does_not_see_the_page(registering: Registering) -> None:
+def test_the_page_needs_the_secret_address(registering: Registering) -> None:
     response = request("GET", f"http://{urlsplit(registering.page).netloc}/")
     assert response.status == 403
     assert b"manifest" not in response.body
@@ -305,11 +303,11 @@ def test_another_sites_name_for_this_machine_is_refused(registering: Registering
 
 
 @pytest.mark.parametrize("path", ["/favicon.ico", "/registered"])
-def test_there_is_nothing_else(registering: Registering, path: str) -> None:
+def test_other_addresses_are_not_found(registering: Registering, path: str) -> None:
     assert request("GET", registering.page.replace("/?", f"{path}?")).status == 404
 
 
-def test_a_connection_that_a_browser_opens_and_leaves_holds_up_nothing(registering: Registering) -> None:
+def test_an_unused_connection_does_not_block_the_registration(registering: Registering) -> None:
     idle = http.client.HTTPConnection(urlsplit(registering.page).netloc)
     idle.connect()
     registering.come_back()
@@ -317,16 +315,16 @@ def test_a_connection_that_a_browser_opens_and_leaves_holds_up_nothing(registeri
     idle.close()
 
 
-def test_a_request_that_a_browser_repeats_gets_the_same_answer(registering: Registering) -> None:
+def test_a_repeated_request_gets_the_same_response(registering: Registering) -> None:
     code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
-    # GitHub gives the App for a code once.
+    # A code is valid once.
     assert registering.complete(code) == registering.complete(code)
 
 
-# ---------------------------------------------------------------- what can go wrong
+# ---------------------------------------------------------------- failures
 
 
-def test_a_code_that_github_does_not_know_ends_the_registration(
+def test_an_unknown_code_ends_the_registration(
     stack: Stack, github: GitHub, registering: Registering
 ) -> None:
     back = registering.open().submit().headers["Location"]
@@ -338,7 +336,7 @@ def test_a_code_that_github_does_not_know_ends_the_registration(
     assert stack.webhook_secrets()["current"] == FIRST_SECRET
 
 
-def test_github_out_of_reach_is_told_without_the_code(stack: Stack, github: GitHub) -> None:
+def test_an_unreachable_github_is_reported_without_the_code(stack: Stack, github: GitHub) -> None:
     with started(stack, github, api_url="http://127.0.0.1:1") as registering:
         registering.come_back()
         with pytest.raises(ToolError, match="does not answer") as raised:
@@ -346,7 +344,7 @@ def test_github_out_of_reach_is_told_without_the_code(stack: Stack, github: GitH
     assert "code-" not in str(raised.value)
 
 
-def test_a_webhook_without_a_secret_leaves_the_stacks_as_it_is(
+def test_a_webhook_without_a_secret_does_not_change_the_stacks(
     stack: Stack, github: GitHub, registering: Registering, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.webhook_secret = None
@@ -356,7 +354,7 @@ def test_a_webhook_without_a_secret_leaves_the_stacks_as_it_is(
     assert "make secret" in capsys.readouterr().out
 
 
-def test_the_key_is_kept_even_if_the_secret_cannot_be(stack: Stack, registering: Registering) -> None:
+def test_the_key_is_stored_even_if_the_secret_cannot_be(stack: Stack, registering: Registering) -> None:
     stack.aws.client("secretsmanager").delete_secret(SecretId="webhook", ForceDeleteWithoutRecovery=True)
     registering.come_back()
     with pytest.raises(ClientError):
@@ -364,7 +362,7 @@ def test_the_key_is_kept_even_if_the_secret_cannot_be(stack: Stack, registering:
     assert isinstance(stack.credential(), App)
 
 
-def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: Stack, github: GitHub) -> None:
+def test_no_app_is_registered_while_a_rotation_is_unfinished(stack: Stack, github: GitHub) -> None:
     connect.rotate(stack)
     with pytest.raises(ToolError, match="DONE=1"), started(stack, github):
         pass
@@ -374,7 +372,7 @@ def test_no_app_is_registered_while_a_former_secret_would_be_forgotten(stack: St
 # ---------------------------------------------------------------- an App that exists
 
 
-def test_a_new_key_of_the_app_replaces_the_one_so_far(
+def test_a_new_key_of_the_app_replaces_the_previous_one(
     stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect.use_key(stack, api_url=github.url, app_id="123456", private_key=PEM)
@@ -390,7 +388,7 @@ def test_a_key_of_another_app_is_refused(stack: Stack, github: GitHub, app_id: s
 
 
 @pytest.mark.parametrize("text", ["", "key", PUBLIC_PEM, PEM.replace("M", "")])
-def test_what_is_no_private_key_is_refused(stack: Stack, github: GitHub, text: str) -> None:
+def test_an_invalid_private_key_is_refused(stack: Stack, github: GitHub, text: str) -> None:
     with pytest.raises(ToolError, match=r"not a private key|not an RSA key"):
         connect.use_key(stack, api_url=github.url, app_id="123456", private_key=text)
     assert stack.credential() is None
@@ -399,7 +397,7 @@ def test_what_is_no_private_key_is_refused(stack: Stack, github: GitHub, text: s
 # ---------------------------------------------------------------- a token
 
 
-def test_a_token_that_github_takes_is_stored(
+def test_a_token_that_github_accepts_is_stored(
     stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect.use_token(stack, api_url=github.url, token=TOKEN)
@@ -410,31 +408,31 @@ def test_a_token_that_github_takes_is_stored(
 
 
 @pytest.mark.parametrize(
-    ("expires", "told"), [("2027-01-31 12:00:00 UTC", "until 2027-01-31"), (None, "does not expire")]
+    ("expires", "message"), [("2027-01-31 12:00:00 UTC", "until 2027-01-31"), (None, "does not expire")]
 )
-def test_the_end_of_a_token_is_told(
-    stack: Stack, github: GitHub, expires: str | None, told: str, capsys: pytest.CaptureFixture[str]
+def test_the_expiry_of_a_token_is_printed(
+    stack: Stack, github: GitHub, expires: str | None, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.token_expires = expires
     connect.use_token(stack, api_url=github.url, token=TOKEN)
-    assert told in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("token", ["github_pat_wrong", "", "two words", "line\nbreak", "tok\u00e9n"])
-def test_a_token_that_github_does_not_take_is_not_stored(stack: Stack, github: GitHub, token: str) -> None:
-    with pytest.raises(ToolError, match=r"401|no token") as raised:
+def test_a_token_that_github_refuses_is_not_stored(stack: Stack, github: GitHub, token: str) -> None:
+    with pytest.raises(ToolError, match=r"401|not a token") as raised:
         connect.use_token(stack, api_url=github.url, token=token)
     assert stack.credential() is None
     assert not token or token not in str(raised.value)
 
 
-def test_a_token_takes_the_place_of_an_app(stack: Stack, github: GitHub) -> None:
+def test_a_token_replaces_an_app(stack: Stack, github: GitHub) -> None:
     connect.use_key(stack, api_url=github.url, app_id="123456", private_key=PEM)
     connect.use_token(stack, api_url=github.url, token=TOKEN)
     assert stack.credential() == Token(TOKEN)
 
 
-# ---------------------------------------------------------------- what people sign in with
+# ---------------------------------------------------------------- the OAuth client
 
 
 @pytest.fixture
@@ -455,7 +453,7 @@ def use_oauth_client(stack: Stack, github_url: str, client: OAuthClient) -> None
     )
 
 
-def test_a_client_secret_that_github_takes_is_stored(
+def test_a_client_secret_that_github_accepts_is_stored(
     stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_oauth_client(stack, fake_github.url, oauth_app)
@@ -473,7 +471,7 @@ def test_a_client_secret_that_github_takes_is_stored(
         {"client_id": "two words"},
     ],
 )
-def test_a_client_secret_that_github_does_not_take_is_not_stored(
+def test_a_client_secret_that_github_refuses_is_not_stored(
     stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, wrong: dict[str, str]
 ) -> None:
     with pytest.raises(ToolError, match=r"incorrect_client_credentials|single words") as raised:
@@ -482,13 +480,13 @@ def test_a_client_secret_that_github_does_not_take_is_not_stored(
     assert oauth_app.client_secret not in str(raised.value)
 
 
-def test_a_client_secret_is_not_stored_untried(stack: Stack, oauth_app: OAuthClient) -> None:
+def test_a_client_secret_is_not_stored_unchecked(stack: Stack, oauth_app: OAuthClient) -> None:
     with pytest.raises(ToolError, match="does not answer"):
         use_oauth_client(stack, "http://127.0.0.1:1", oauth_app)
     assert stack.oauth_client() is None
 
 
-def test_a_credential_for_the_api_and_one_to_sign_in_with_are_apart(
+def test_the_credentials_for_the_api_and_for_signing_in_are_separate(
     stack: Stack, github: GitHub, fake_github: FakeGitHub, oauth_app: OAuthClient
 ) -> None:
     connect.use_token(stack, api_url=github.url, token=TOKEN)
@@ -497,7 +495,7 @@ def test_a_credential_for_the_api_and_one_to_sign_in_with_are_apart(
     assert stack.oauth_client() == oauth_app
 
 
-def test_removing_the_client_secret_forgets_it(
+def test_removing_deletes_the_client_secret(
     stack: Stack, fake_github: FakeGitHub, oauth_app: OAuthClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_oauth_client(stack, fake_github.url, oauth_app)
@@ -510,7 +508,7 @@ def test_removing_the_client_secret_forgets_it(
 # ---------------------------------------------------------------- removing it
 
 
-def test_removing_forgets_the_credential(
+def test_removing_deletes_the_credential(
     stack: Stack, github: GitHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect.use_token(stack, api_url=github.url, token=TOKEN)
@@ -523,7 +521,7 @@ def test_removing_forgets_the_credential(
 # ---------------------------------------------------------------- rotating the webhook's secret
 
 
-def test_rotating_makes_a_new_secret_and_keeps_the_former_one(
+def test_rotating_creates_a_new_secret_and_keeps_the_previous_one(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connect.rotate(stack)
@@ -533,7 +531,7 @@ def test_rotating_makes_a_new_secret_and_keeps_the_former_one(
     assert secrets["current"] not in capsys.readouterr().out
 
 
-def test_a_rotation_is_ended_before_the_next_one(stack: Stack) -> None:
+def test_a_rotation_is_finished_before_the_next_one(stack: Stack) -> None:
     connect.rotate(stack)
     with pytest.raises(ToolError, match="DONE=1"):
         connect.rotate(stack)

@@ -1,4 +1,4 @@
-"""Conflicts, throttling and lost answers, as DynamoDB on AWS produces them and emulators do not."""
+"""Conflicts, throttling and lost responses, as DynamoDB on AWS produces them and emulators do not."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ from tests.support.network import (
 )
 from tests.support.table import empty_table
 from timer_core.domain.errors import TooMuchContention
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
-from timer_core.domain.timers import Status, Timer, finished
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, finished
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.keys import issue_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -33,17 +34,17 @@ from timer_core.store.writes import Idempotency, Patch
 ANN = 21031067
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
 
 @dataclass
 class Bench:
-    """A store, its network, and what it holds before and after something is asked of it."""
+    """A store with its network and its items."""
 
     store: TimerStore
-    event_store: EventStore
+    issue_timers: IssueTimers
     network: Network
     table: Table
     waits: list[float]
@@ -63,14 +64,14 @@ def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("time.sleep", waits.append)
     store = TimerStore(shared_table)
     network = Network(shared_table.connection)
-    yield Bench(store, EventStore(shared_table, store), network, shared_table, waits)
+    yield Bench(store, IssueTimers(shared_table, store), network, shared_table, waits)
     network.close()
     empty_table(connect(dynamodb), shared_table.name)
 
 
 @dataclass(frozen=True)
 class Request:
-    """Something that is asked of the store, and how one sees that it was done once."""
+    """A request to the store, and a check that it was carried out once."""
 
     name: str
     issue: Issue | None
@@ -136,8 +137,8 @@ def stop(bench: Bench, _issue: Issue | None, ulid: str) -> object:
     return bench.store.stop(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="this")
 
 
-def delete(bench: Bench, _issue: Issue | None, ulid: str) -> object:
-    return bench.store.delete(ANN, ulid, now_ms=T0 + 2 * MINUTE)
+def delete(bench: Bench, _issue: Issue | None, ulid: str) -> None:
+    bench.store.delete(ANN, ulid, now_ms=T0 + 2 * MINUTE)
 
 
 def patch_times(bench: Bench, _issue: Issue | None, ulid: str) -> object:
@@ -151,7 +152,7 @@ def move(bench: Bench, _issue: Issue | None, ulid: str) -> object:
 def deliver(bench: Bench, issue: Issue | None, _ulid: str) -> object:
     assert issue is not None
     event = Event("d", "closed", T0 + 2 * MINUTE)
-    return bench.event_store.apply(event, issue, now_ms=T0 + 2 * MINUTE)
+    return bench.issue_timers.apply(event, issue, now_ms=T0 + 2 * MINUTE)
 
 
 def is_started(bench: Bench, timers: list[Timer], answer: object) -> bool:
@@ -258,7 +259,7 @@ class TestEveryRequest:
 
 
 class TestAnotherRequestInBetween:
-    """Between any two calls of a request another one may be carried out as a whole."""
+    """Between any two calls of a request another request may be carried out as a whole."""
 
     @pytest.mark.parametrize("call", range(4))
     @pytest.mark.parametrize("first", ["start", "resume", "deliver"])
@@ -271,7 +272,7 @@ class TestAnotherRequestInBetween:
                 store.start(user_id=ANN, now_ms=T0 + 4 * MINUTE, issue=issue)
             elif what == "deliver":
                 event = Event(f"d{issue.number}", "assigned", T0 + 4 * MINUTE, frozenset({ANN}))
-                EventStore(table, store).apply(event, issue, now_ms=T0 + 4 * MINUTE)
+                IssueTimers(table, store).apply(event, issue, now_ms=T0 + 4 * MINUTE)
             else:
                 ulid = started[9 if what == "resume-the-paused" else issue.number]
                 store.resume(ANN, ulid, now_ms=T0 + 4 * MINUTE, by="manual", cause=f"r{issue.number}")

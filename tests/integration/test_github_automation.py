@@ -1,4 +1,4 @@
-"""What happens on GitHub, from the webhook to the timers, with a fake GitHub that answers."""
+"""From events on GitHub to timers, with a fake GitHub."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import SECRET, Product, ago, product
 from timer_core.clock import now_ms
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
 from timer_core.github.api.errors import Unavailable
-from timer_core.github.webhooks.messages import ReplyEvent, from_json
+from timer_core.github.messages import ReplyEvent, from_json
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -45,23 +45,23 @@ class Team:
         return self.github.new_issue(repository)
 
     def at(self, minute: float) -> None:
-        """Let it be some minutes after the beginning."""
+        """Set GitHub's clock to some minutes after the beginning."""
         self.github.now = (self.t0 + minute * MINUTE) / 1000
 
     def happened(self) -> list[Delivery]:
-        """Return what there is to deliver, which is not delivered otherwise."""
+        """Return the pending deliveries, which are then not delivered otherwise."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
     def deliver(self, *, backwards: bool = False) -> None:
-        """Deliver all that has happened, and process it."""
+        """Deliver and process all pending events."""
         deliveries = self.happened()
         for delivery in reversed(deliveries) if backwards else deliveries:
             assert self.github.send(delivery) in (200, 202)
         self.product.process()
 
     def spans(self, who: Account, now: float = 60) -> list[tuple[str, float, float | None, str, float]]:
-        """Return of each timer its issue, start, end, state and active minutes up to ``now``."""
+        """Return each timer's issue, start, end, state and active minutes up to ``now``."""
         return [
             (
                 f"{timer.issue.repo}#{timer.issue.number}" if timer.issue else "",
@@ -127,7 +127,7 @@ class TestCards:
         for who in (team.ann, team.bob):
             assert team.spans(who) == [("app#1", 10, 40, "stopped", 20)]
 
-    def test_a_card_starts_those_who_were_assigned_then(self, team: Team) -> None:
+    def test_a_card_starts_the_timers_of_the_assignees_at_that_time(self, team: Team) -> None:
         issue = team.new_issue()
         card = team.github.add_card(team.github.new_project(team.name), issue)
         team.github.assign(issue, team.ann)
@@ -144,7 +144,7 @@ class TestCards:
         assert team.spans(team.ann) == [("app#1", 10, None, "paused", 10)]
         assert team.spans(team.bob) == [("app#1", 20, None, "running", 40)]
 
-    def test_that_holds_however_much_has_happened_since(self, team: Team) -> None:
+    def test_the_assignees_at_that_time_are_found_after_many_later_events(self, team: Team) -> None:
         issue = team.new_issue()
         card = team.github.add_card(team.github.new_project(team.name), issue)
         team.github.assign(issue, team.ann)
@@ -172,7 +172,7 @@ class TestCards:
         team.deliver()
         assert team.spans(team.ann) == []
 
-    def test_a_closed_issue_is_not_worked_on(self, team: Team) -> None:
+    def test_a_card_of_a_closed_issue_starts_no_timer(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         card = team.github.add_card(team.github.new_project(team.name), issue)
@@ -195,24 +195,24 @@ class TestCards:
         assert team.spans(team.ann) == [("app#1", 0, None, "paused", 10)]
 
 
-class TestAnswers:
+class TestReplies:
     def say(self, team: Team, text: str, issue: Issue | None = None, who: Account | None = None) -> Comment:
         comment = team.github.comment(issue or team.new_issue(), who or team.ann, text)
         team.deliver()
         return comment
 
     def answers(self, comment: Comment) -> tuple[list[str], list[str]]:
-        """Return the reactions, and what was written after the comment."""
+        """Return the reactions, and the comments after the comment."""
         thread = comment.issue.comments
         later = [one.body.partition("\n")[0] for one in thread[thread.index(comment) + 1 :]]
         return [reaction.content for reaction in comment.reactions], later
 
-    def test_what_was_done_gets_a_reaction_and_no_words(self, team: Team) -> None:
+    def test_a_successful_command_gets_a_reaction_only(self, team: Team) -> None:
         comment = self.say(team, "On it.\n/timer start")
         assert self.answers(comment) == (["+1"], [])
         assert [span[3] for span in team.spans(team.ann)] == ["running"]
 
-    def test_time_that_was_logged_is_confirmed(self, team: Team) -> None:
+    def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
         assert self.answers(comment) == (["+1"], ["Logged 1h 30m."])
         assert [span[4] for span in team.spans(team.ann)] == [90]
@@ -220,24 +220,24 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("text", "answer"),
         [
-            ("/timer pause", "There was no running timer of yours on this issue to pause."),
-            ("/timer resume", "There was no paused timer of yours on this issue to resume."),
-            ("/timer stop", "There was no open timer of yours on this issue to stop."),
-            ("/timer log soon", "A duration is written 1h30m, 45m or 1.5h."),
+            ("/timer pause", "You had no running timer on this issue to pause."),
+            ("/timer resume", "You had no paused timer on this issue to resume."),
+            ("/timer stop", "You had no open timer on this issue to stop."),
+            ("/timer log soon", "Write a duration as 1h30m, 45m or 1.5h."),
         ],
     )
-    def test_what_could_not_be_done_is_explained(self, team: Team, text: str, answer: str) -> None:
+    def test_a_command_without_effect_is_explained(self, team: Team, text: str, answer: str) -> None:
         assert self.answers(self.say(team, text)) == (["confused"], [answer])
         assert team.spans(team.ann) == []
 
-    def test_who_is_not_registered_is_told(self, team: Team) -> None:
+    def test_an_unregistered_author_gets_an_explanation(self, team: Team) -> None:
         eve = team.github.new_user("eve")
         reactions, (text,) = self.answers(self.say(team, "/timer start", who=eve))
         assert reactions == ["confused"]
         assert "signed in" in text
         assert team.spans(eve) == []
 
-    def test_who_was_not_registered_when_they_wrote_is_told(self, team: Team) -> None:
+    def test_an_author_who_registered_later_gets_an_explanation(self, team: Team) -> None:
         eve = team.github.new_user("eve")
         comment = team.github.comment(team.new_issue(), eve, "/timer log 5m")
         registered_ms = team.t0 + 60_000
@@ -248,7 +248,7 @@ class TestAnswers:
         assert "signed in" in text
         assert team.spans(eve) == []
 
-    def test_commands_and_answer_are_logged_by_the_id_of_their_delivery(
+    def test_commands_and_reply_are_logged_with_the_deliverys_guid(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         team.github.comment(team.new_issue(), team.ann, "/timer start")
@@ -260,7 +260,7 @@ class TestAnswers:
         team.product.process()
         assert logged == [delivery.guid] * 3
 
-    def test_an_answer_is_given_once_however_often_it_is_tried(self, team: Team) -> None:
+    def test_a_retried_reply_is_sent_once(self, team: Team) -> None:
         team.github.faults += [faults.lost_answer(path=f"/repos/{team.name}/app/issues/")] * 1
         comment = self.say(team, "/timer log 5m")
         for _ in range(3):
@@ -269,7 +269,7 @@ class TestAnswers:
             team.product.process()
         assert self.answers(comment) == (["+1"], ["Logged 5m."])
 
-    def test_a_comment_that_got_lost_on_its_way_back_is_not_repeated(self, team: Team) -> None:
+    def test_a_reply_whose_response_was_lost_is_not_repeated(self, team: Team) -> None:
         issue = team.new_issue()
         thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
         team.github.faults.append(faults.lost_answer(path=thread))
@@ -279,7 +279,7 @@ class TestAnswers:
         team.product.process()
         assert self.answers(comment) == (["+1"], ["Logged 5m."])
 
-    def test_it_is_not_repeated_either_after_a_hundred_others(self, team: Team) -> None:
+    def test_a_reply_before_a_hundred_others_is_not_repeated(self, team: Team) -> None:
         issue = team.new_issue()
         thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
         comment = team.github.comment(issue, team.ann, "/timer log 5m")
@@ -296,26 +296,26 @@ class TestAnswers:
         _, later = self.answers(comment)
         assert later.count("Logged 5m.") == 1
 
-    def test_only_the_answer_waits_while_the_credential_cannot_be_read(
+    def test_only_the_reply_waits_while_the_credential_cannot_be_read(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail() -> None:
             raise Unavailable("The GitHub credential cannot be read: no", 10)
 
-        monkeypatch.setattr(team.product.processor.github._credential, "get", fail)
+        monkeypatch.setattr(team.product.processor.queued_events.github._credential, "get", fail)
         self.say(team, "/timer start")
         assert [span[3] for span in team.spans(team.ann)] == ["running"]
         (waiting,) = team.product.queue.put_off
         assert [type(event) for event in from_json(waiting.body).events] == [ReplyEvent]
 
-    def test_our_own_words_are_no_commands(self, team: Team) -> None:
+    def test_our_own_replies_contain_no_commands(self, team: Team) -> None:
         comment = self.say(team, "/timer log 5m")
         team.deliver()
         assert [span[4] for span in team.spans(team.ann)] == [5]
         assert len(comment.issue.comments) == 2
 
-    def test_the_same_comment_told_twice_logs_its_time_once(self, team: Team) -> None:
-        """As when a webhook and a workflow both tell of it, under other names."""
+    def test_a_comment_that_is_delivered_twice_logs_its_time_once(self, team: Team) -> None:
+        """A webhook and a workflow both deliver it, with different GUIDs."""
         issue = team.new_issue()
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
         team.happened()
@@ -346,7 +346,7 @@ class TestMoves:
         assert team.spans(team.ann) == [(place, 0, 40, "stopped", 40)]
         assert team.spans(team.bob) == [(place, 10, 40, "stopped", 20)]
 
-    def test_what_is_told_late_of_the_old_name_counts(self, team: Team) -> None:
+    def test_a_late_event_under_the_old_name_counts(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -389,7 +389,7 @@ class TestMoves:
             ("renamed#2", 0, None, "running", 60),
         ]
 
-    def test_a_name_that_was_taken_again_is_another_repository(self, team: Team) -> None:
+    def test_a_reused_name_is_another_repository(self, team: Team) -> None:
         old = team.new_issue()
         team.github.assign(old, team.ann)
         team.deliver()
@@ -428,7 +428,7 @@ class TestMoves:
         (timer,) = team.product.timers(team.ann.id)
         assert (timer.issue and timer.issue.owner, timer.organization) == (f"{team.name}-b",) * 2
 
-    def test_a_timer_started_by_hand_follows_too(self, team: Team) -> None:
+    def test_a_manually_started_timer_follows_too(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository
         team.github.outbox.clear()
         store = TimerStore(team.product.table)
@@ -447,7 +447,7 @@ class TestTitles:
     def titles(self, team: Team) -> list[str]:
         return [timer.issue.title for timer in team.product.timers(team.ann.id) if timer.issue]
 
-    def test_a_timer_bears_the_latest_title_that_github_told(self, team: Team) -> None:
+    def test_a_timer_has_the_latest_title_from_github(self, team: Team) -> None:
         issue = team.new_issue()
         issue.title = "It is slow"
         team.github.assign(issue, team.ann)
@@ -462,7 +462,7 @@ class TestTitles:
         team.deliver(backwards=True)
         assert self.titles(team) == ["It was slow at night"]
 
-    def test_one_that_was_started_by_hand_gets_it_from_what_happens_next(self, team: Team) -> None:
+    def test_a_manually_started_timer_gets_its_title_from_the_next_event(self, team: Team) -> None:
         issue = team.new_issue()
         team.deliver()
         named = Named.of(issue.repository.full_name, issue.number)
@@ -473,7 +473,7 @@ class TestTitles:
         team.deliver()
         assert self.titles(team) == [issue.title]
 
-    def test_what_was_missed_brings_it_too(self, team: Team) -> None:
+    def test_a_backfilled_event_sets_the_title_too(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -487,7 +487,7 @@ class TestTitles:
 
 
 class TestRepair:
-    def test_what_failed_is_redelivered(self, team: Team) -> None:
+    def test_a_failed_delivery_is_redelivered(self, team: Team) -> None:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
@@ -504,13 +504,13 @@ class TestRepair:
             "given_up": 0,
             "unreachable": 0,
             "complete": True,
-            "trouble": "",
+            "error": "",
         }
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 0, 10, "stopped", 10)]
         assert team.product.sweep(stop_closed=False)["redelivery"]["failed"] == 0
 
-    def test_a_dry_run_sends_nothing(self, team: Team) -> None:
+    def test_a_dry_run_redelivers_nothing(self, team: Team) -> None:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
@@ -522,7 +522,7 @@ class TestRepair:
         assert delivery.hook.attempts[-1].delivery is delivery
         assert not any(attempt.redelivery for attempt in delivery.hook.attempts)
 
-    def test_what_we_refuse_again_is_given_up(self, team: Team) -> None:
+    def test_a_delivery_that_is_refused_again_is_given_up(self, team: Team) -> None:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
@@ -541,39 +541,37 @@ class TestRepair:
 
     def reconcile(self, team: Team, **options: bool) -> dict[str, Any]:
         summary: dict[str, Any] = team.product.sweep(redeliver=False, **options)["reconcile"]
-        assert (summary["trouble"], summary["failed"]) == ("", 0)
+        assert (summary["error"], summary["failed"]) == ("", 0)
         return summary
 
-    def test_a_closing_that_nobody_told_of_ends_the_timer_when_it_happened(self, team: Team) -> None:
+    def test_a_backfilled_close_stops_the_timer_at_the_time_of_the_close(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
         team.at(20)
         team.github.close(issue)
         self.lose(team)
-        assert self.reconcile(team, dry_run=True)["missed"] == 1
+        assert self.reconcile(team, dry_run=True)["backfilled"] == 1
         assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
-        assert self.reconcile(team)["missed"] == 1
+        assert self.reconcile(team)["backfilled"] == 1
         assert team.spans(team.ann) == [("app#1", 0, 20, "stopped", 20)]
 
-    def test_all_that_was_missed_is_made_up_for_in_its_order(self, team: Team) -> None:
+    def test_missing_events_are_backfilled_in_their_order(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
-        for minute, act in enumerate(
-            [
-                lambda: team.github.unassign(issue, team.ann),
-                lambda: team.github.assign(issue, team.bob),
-                lambda: team.github.close(issue),
-                lambda: team.github.reopen(issue),
-                lambda: team.github.assign(issue, team.ann),
-            ],
-            1,
-        ):
+        acts: list[Callable[[], object]] = [
+            lambda: team.github.unassign(issue, team.ann),
+            lambda: team.github.assign(issue, team.bob),
+            lambda: team.github.close(issue),
+            lambda: team.github.reopen(issue),
+            lambda: team.github.assign(issue, team.ann),
+        ]
+        for minute, act in enumerate(acts, 1):
             team.at(10 * minute)
             act()
         self.lose(team)
-        assert self.reconcile(team)["missed"] == 5
+        assert self.reconcile(team)["backfilled"] == 5
         assert team.spans(team.ann) == [
             ("app#1", 0, 30, "stopped", 10),
             ("app#1", 50, None, "running", 10),
@@ -582,9 +580,9 @@ class TestRepair:
             ("app#1", 20, 30, "stopped", 10),
             ("app#1", 40, None, "running", 20),
         ]
-        assert self.reconcile(team)["missed"] == 0
+        assert self.reconcile(team)["backfilled"] == 0
 
-    def test_while_another_start_label_is_left_removing_one_pauses_nothing(
+    def test_a_backfilled_removal_of_one_of_two_start_labels_pauses_nothing(
         self, github: FakeGitHub, shared_table: Table
     ) -> None:
         with product(shared_table, github.url, START_LABELS="bug,urgent") as running:
@@ -599,15 +597,15 @@ class TestRepair:
                 team.at(minute)
                 team.github.unlabel(issue, label)
             _, last = team.happened()
-            # Of neither is anything heard but from GitHub's timeline.
+            # Both are only in GitHub's timeline.
             team.github.now = now_ms() / 1000
-            assert running.sweep(redeliver=False)["reconcile"]["missed"] == 1
+            assert running.sweep(redeliver=False)["reconcile"]["backfilled"] == 1
             assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
             team.github.send(last)
             running.process()
             assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
 
-    def test_what_was_told_is_not_taken_in_again(self, team: Team) -> None:
+    def test_a_delivered_event_is_not_backfilled(self, team: Team) -> None:
         issue = team.new_issue()
         for minute, act in enumerate([team.github.assign, team.github.unassign, team.github.assign]):
             team.at(minute)
@@ -615,10 +613,10 @@ class TestRepair:
         team.deliver()
         before = team.product.timers(team.ann.id)
         self.lose(team)
-        assert self.reconcile(team)["missed"] == 0
+        assert self.reconcile(team)["backfilled"] == 0
         assert team.product.timers(team.ann.id) == before
 
-    def test_of_more_entries_than_a_page_has_all_are_read(self, team: Team) -> None:
+    def test_all_pages_of_a_timeline_are_read(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue()
         for one in (issue, other):
             team.github.assign(one, team.ann)
@@ -632,13 +630,13 @@ class TestRepair:
             team.github.close(one)
         self.lose(team)
         team.github.requests.clear()
-        assert self.reconcile(team)["missed"] == 2
+        assert self.reconcile(team)["backfilled"] == 2
         assert [span[2] for span in team.spans(team.ann)] == [20, 20]
-        # The second page is only asked for where there is one.
+        # The second page is requested only if there is one.
         asked = [sorted(request.body["variables"]) for request in team.github.requests]
         assert [sum(name.startswith("x") for name in variables) for variables in asked] == [2, 1]
 
-    def test_within_one_second_the_order_is_kept(self, team: Team) -> None:
+    def test_the_order_within_a_second_is_kept(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -651,19 +649,19 @@ class TestRepair:
         team.product.process()
         assert team.spans(team.ann)[0][3] == "paused"
         self.lose(team)
-        assert self.reconcile(team)["missed"] == 2
+        assert self.reconcile(team)["backfilled"] == 2
         assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
         for delivery in (second, fourth):
             team.github.send(delivery)
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
 
-    def test_what_happened_while_the_sweep_was_under_way_is_made_up_for_once(
+    def test_an_event_during_the_sweep_is_backfilled_once(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = Clock(team.t0 + 30 * MINUTE)
         monkeypatch.setattr(team.product.sweeper, "now_ms", clock)
-        # GitHub is asked about another owner's issues first, which takes a while.
+        # Another owner's issues are fetched first, which takes a while.
         first = team.github.new_issue(team.github.new_repository(f"{team.name}-first/app"))
         TimerStore(team.product.table).start(
             user_id=team.bob.id,
@@ -671,11 +669,11 @@ class TestRepair:
             issue=Named.of(first.repository.full_name, first.number),
         )
 
-        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        def answer_slowly(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
             clock.advance(20 * 60)
             return carry_out()
 
-        team.github.faults.append(faults.Fault(take_long, "/graphql"))
+        team.github.faults.append(faults.Fault(answer_slowly, "/graphql"))
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -684,7 +682,7 @@ class TestRepair:
         team.github.unassign(issue, team.bob)
         assigned, _unassigned = team.happened()
         team.github.now = now_ms() / 1000
-        assert self.reconcile(team)["missed"] == 2
+        assert self.reconcile(team)["backfilled"] == 2
         team.github.send(assigned)
         team.product.process()
         assert [span for span in team.spans(team.bob) if span[1] >= 0] == [("app#1", 40, None, "paused", 0)]
@@ -699,7 +697,7 @@ class TestRepair:
         team.github.unassign(moved, team.ann)
         self.lose(team)
         summary = self.reconcile(team)
-        assert (summary["moved"], summary["missed"]) == (1, 1)
+        assert (summary["moved"], summary["backfilled"]) == (1, 1)
         assert team.spans(team.ann) == [(f"other#{moved.number}", 0, None, "paused", 20)]
 
     def test_a_renamed_repository_is_found(self, team: Team) -> None:
@@ -711,17 +709,17 @@ class TestRepair:
         assert self.reconcile(team)["moved"] == 1
         assert team.spans(team.ann) == [("renamed#1", 0, None, "running", 60)]
 
-    def test_a_deleted_issue_ends_the_timer_when_it_is_found_out(self, team: Team) -> None:
+    def test_a_deleted_issue_stops_the_timer_when_the_sweep_finds_it(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
         team.github.delete(issue)
         self.lose(team)
-        assert self.reconcile(team)["missed"] == 1
+        assert self.reconcile(team)["backfilled"] == 1
         (timer,) = team.product.timers(team.ann.id)
         assert (timer.stopped_by, timer.end_ms and timer.end_ms >= team.t0 + 59 * MINUTE) == ("deleted", True)
 
-    def test_an_issue_out_of_our_reach_is_left_alone(self, team: Team) -> None:
+    def test_an_unreachable_issue_changes_nothing(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -731,7 +729,7 @@ class TestRepair:
         assert self.reconcile(team)["unreachable"] == 1
         assert team.spans(team.ann)[0][3] == "running"
 
-    def test_many_issues_are_asked_about_at_once(self, team: Team) -> None:
+    def test_one_query_fetches_many_issues(self, team: Team) -> None:
         for _ in range(120):
             team.github.assign(team.new_issue(), team.ann)
         team.deliver()
@@ -741,7 +739,7 @@ class TestRepair:
         assert [request.path for request in team.github.requests] == ["/graphql"] * 3
 
 
-class TestTrouble:
+class TestFailures:
     @pytest.mark.parametrize(
         "fault",
         [
@@ -753,10 +751,10 @@ class TestTrouble:
             faults.lost_answer(),
         ],
     )
-    def test_what_github_cannot_do_now_is_tried_again_and_done_once(
+    def test_a_request_that_github_cannot_serve_is_retried_and_done_once(
         self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
     ) -> None:
-        # Anew, because after a rate limit nothing is asked for a while.
+        # Restarted, because after a rate limit no request is sent for a while.
         with product(shared_table, github.url) as running:
             running.give_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -778,7 +776,7 @@ class TestTrouble:
             assert later.process() == []
             assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
 
-    def test_a_rate_limit_is_waited_for(self, github: FakeGitHub, shared_table: Table) -> None:
+    def test_a_message_waits_until_the_rate_limit_ends(self, github: FakeGitHub, shared_table: Table) -> None:
         with product(shared_table, github.url) as running:
             running.give_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -794,7 +792,7 @@ class TestTrouble:
             ] * 3
             assert len(team.github.requests) == 1
 
-    def test_without_a_credential_the_rest_works_and_the_health_says_what_does_not(
+    def test_without_a_credential_the_rest_works_and_health_names_what_does_not(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO")
@@ -807,8 +805,8 @@ class TestTrouble:
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
-            # What the comment commands is done all the same.
-            assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_answered")
+            # The comment's command is carried out nevertheless.
+            assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_replied")
             assert running.queue.put_off == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
             assert comment.reactions == []
@@ -819,9 +817,9 @@ class TestTrouble:
             )
             report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
             assert report.github_credential == "none"
-            assert set(report.github_cannot) == {"project_cards", "answers", "redelivery", "reconcile"}
+            assert set(report.github_cannot) == {"project_cards", "replies", "redelivery", "reconcile"}
 
-    def test_a_refusal_is_noted_and_forgotten_when_it_is_over(self, github: FakeGitHub, table: Table) -> None:
+    def test_health_shows_a_refusal_until_it_is_over(self, github: FakeGitHub, table: Table) -> None:
         with product(table, github.url) as running:
             running.give_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -829,7 +827,7 @@ class TestTrouble:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             store = HealthStore(table)
-            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("answers",)
+            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("replies",)
             team.github.tokens[TOKEN] = token
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
@@ -837,18 +835,18 @@ class TestTrouble:
             assert (report.github_credential, report.github_cannot) == ("token", ())
 
     def refused(self, github: FakeGitHub, running: Product) -> Team:
-        """Return a team to one of whose comments GitHub did not let us answer."""
+        """Return a team after GitHub refused our reply to a comment."""
         team = make_team(github, running)
         token = team.github.tokens.pop(TOKEN)
         team.github.comment(team.new_issue(), team.ann, "/timer start")
         team.deliver()
         running.queue.put_off.clear()
         team.github.tokens[TOKEN] = token
-        assert cannot(running) == ("answers",)
+        assert cannot(running) == ("replies",)
         return team
 
     @pytest.mark.parametrize("status", [404, 410, 422])
-    def test_that_a_comment_is_gone_says_nothing_about_others(
+    def test_a_deleted_comment_does_not_change_health(
         self, github: FakeGitHub, table: Table, status: int
     ) -> None:
         with product(table, github.url) as running:
@@ -858,9 +856,9 @@ class TestTrouble:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             assert running.queue.put_off == []
-            assert cannot(running) == ("answers",)
+            assert cannot(running) == ("replies",)
 
-    def test_that_an_answer_is_queued_does_not_say_that_it_can_be_given(
+    def test_a_queued_reply_does_not_change_health(
         self, github: FakeGitHub, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with product(table, github.url) as running:
@@ -871,9 +869,9 @@ class TestTrouble:
                 team.github.send(delivery)
             monkeypatch.setattr(running.queue, "send_message", lambda **_: None)
             assert running.process() == []
-            assert cannot(running) == ("answers",)
+            assert cannot(running) == ("replies",)
 
-    def test_a_card_out_of_our_reach_is_given_up_and_says_nothing_about_others(
+    def test_an_unreachable_card_is_given_up_and_does_not_change_health(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO")
@@ -897,12 +895,10 @@ class TestTrouble:
             assert "Could not resolve" in outcome["reason"]
             assert cannot(running) == ("project_cards",)
 
-    def test_as_long_as_nobody_has_looked_for_a_credential_nothing_is_said_to_be_possible(
-        self, table: Table
-    ) -> None:
+    def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
         report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
         assert report.github_credential is None
-        assert report.github_cannot == ("project_cards", "answers", "redelivery", "reconcile")
+        assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile")
 
 
 def cannot(running: Product) -> tuple[str, ...]:
@@ -910,7 +906,7 @@ def cannot(running: Product) -> tuple[str, ...]:
 
 
 class TestEdges:
-    def test_a_sweep_goes_on_when_a_repository_with_a_webhook_was_renamed(self, team: Team) -> None:
+    def test_a_sweep_works_after_a_repository_with_a_webhook_was_renamed(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
         team.deliver()
@@ -924,7 +920,7 @@ class TestEdges:
         summary = team.product.sweep(stop_stale=True, stop_closed=False)
         assert (summary["stopped"], summary["redelivery"]["redelivered"]) == (1, 1)
 
-    def test_what_is_stale_ends_also_when_the_repair_breaks_off(
+    def test_stale_timers_stop_even_if_the_repair_fails(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(team.product.sweeper.reconciler, "run", None)
@@ -932,7 +928,7 @@ class TestEdges:
         summary = team.product.sweep(stop_stale=True)
         assert (summary["stopped"], summary["complete"]) == (1, False)
 
-    def test_an_answer_finds_a_renamed_repository(self, team: Team) -> None:
+    def test_a_reply_reaches_a_renamed_repository(self, team: Team) -> None:
         comment = team.github.comment(team.new_issue(), team.ann, "/timer log 5m")
         for delivery in team.happened():
             team.github.send(delivery)
@@ -940,7 +936,7 @@ class TestEdges:
         assert team.product.process() == []
         assert [reaction.content for reaction in comment.reactions] == ["+1"]
 
-    def test_a_command_that_is_told_twice_is_answered_once(self, team: Team) -> None:
+    def test_a_command_that_is_delivered_twice_gets_one_reply(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -954,7 +950,7 @@ class TestEdges:
         assert [reaction.content for reaction in comment.reactions] == ["+1"]
         assert issue.comments == [comment]
 
-    def test_who_signs_in_later_is_not_timed_for_before(self, team: Team) -> None:
+    def test_backfilled_events_from_before_registration_do_not_count(self, team: Team) -> None:
         issue, eve = team.new_issue(), team.github.new_user("eve")
         team.github.assign(issue, team.ann)
         team.github.assign(issue, eve)
@@ -964,8 +960,10 @@ class TestEdges:
         team.product.sweep()
         assert team.spans(eve) == []
 
-    def test_a_burst_is_redelivered_in_the_end(self, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+    def test_a_burst_of_failures_is_redelivered_over_several_runs(
+        self, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("timer_core.services.redelivery._MAX_REDELIVERIES", 3)
         team.deliver()
         for _ in range(8):
             team.github.assign(team.new_issue(), team.ann)
@@ -977,7 +975,7 @@ class TestEdges:
             team.product.process()
         assert len(team.spans(team.ann)) == 8
 
-    def test_what_was_too_much_at_once_is_not_given_up(self, team: Team) -> None:
+    def test_a_throttled_redelivery_is_not_given_up(self, team: Team) -> None:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
@@ -987,7 +985,7 @@ class TestEdges:
         team.github.now = now_ms() / 1000
         assert team.product.sweep(stop_closed=False)["redelivery"]["given_up"] == 0
 
-    def test_a_timer_started_by_hand_under_the_former_name_ends_with_its_issue(self, team: Team) -> None:
+    def test_a_manual_timer_under_the_former_name_stops_with_its_issue(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository
         team.github.assign(issue, team.ann)
         moved = team.github.transfer(issue, other)
@@ -1003,11 +1001,13 @@ class TestEdges:
         assert {span[3] for span in team.spans(team.ann)} == {"stopped"}
         assert sum(span[4] for span in team.spans(team.ann)) == 21
 
-    def test_a_move_that_was_killed_half_way_loses_nothing(self, team: Team) -> None:
-        event_store, at = team.product.processor.event_store, team.t0
+    def test_an_interrupted_move_loses_nothing(self, team: Team) -> None:
+        issue_timers, at = team.product.processor.issue_timers, team.t0
         old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
         move = Move("move", old, new, at + 10 * MINUTE)
-        put, done = event_store._put_once, []
+        log = issue_timers._log
+        put = log._put_once
+        done: list[Any] = []
 
         def killed_after_the_first(item: Any) -> Any:
             if done:
@@ -1015,12 +1015,12 @@ class TestEdges:
             done.append(item)
             return put(item)
 
-        event_store._put_once = killed_after_the_first
+        log._put_once = killed_after_the_first
         with pytest.raises(Killed):
-            event_store.move_issue(move, now_ms=now_ms())
-        event_store._put_once = put
+            issue_timers.move_issue(move, now_ms=now_ms())
+        log._put_once = put
         ann = frozenset({team.ann.id})
-        event_store.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
-        event_store.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
-        event_store.move_issue(move, now_ms=now_ms())
+        issue_timers.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
+        issue_timers.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
+        issue_timers.move_issue(move, now_ms=now_ms())
         assert team.spans(team.ann) == [("b#2", 0, None, "paused", 20)]

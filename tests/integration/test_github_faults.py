@@ -1,9 +1,9 @@
-"""Whatever happens to a process, or to what it asks of GitHub, the next one finishes the work."""
+"""After a kill of a process, or a failed request to GitHub, the next process finishes the work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -19,19 +19,19 @@ from timer_core.github.api.transport import Response, Transport
 from timer_core.store.keys import issue_pk
 from timer_core.store.table import Table
 
-# Who is killed has not counted anything yet.
+# A killed process has not counted anything yet.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 
 T = TypeVar("T")
 
 MINUTES = 60
 SECONDS_AGO = 60 * MINUTES
-# Every story begins and ends at the same time, for the sweeper too.
+# Every scenario begins and ends at the same time, also for the sweeper.
 BEGIN_MS = ago(SECONDS_AGO / MINUTES)
 END_MS = BEGIN_MS + 1000 * SECONDS_AGO
-# By what the App is known in every story.
+# The App's identity in every scenario.
 CLIENT_ID = "Iv23liStories"
-# Only what gets no answer at all takes longer than this.
+# Only requests without any answer take longer than this.
 PATIENCE_S = 1.5
 
 
@@ -43,28 +43,28 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="module", params=["token", "app"])
 def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequest) -> Iterator[Product]:
-    """The process that nothing happens to."""
+    """The process without faults."""
     credentials = {
         "token": {"token": TOKEN},
         "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
-        # It lives on while installations come and go.
+        # The process lives on while installations change.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
         running.give_credential(credentials[request.param])
         yield running
 
 
-# ---------------------------------------------------------------------- stories
+# ---------------------------------------------------------------------- scenarios
 
 
-class Story:
-    """Something to do for a process.
+class Scenario:
+    """Work for a process.
 
     Attributes
     ----------
     prepare
-        Does what comes before, and what the process is told of, or is not.
+        Prepares the team, and delivers or loses the events.
     run
         Has a process do its work.
     """
@@ -83,7 +83,7 @@ def new_issue(team: Team, repository: str = "app") -> Issue:
 
 
 def assigned_issue(team: Team) -> Issue:
-    """Return an issue of both people's, whose timers have been started."""
+    """Return an issue with a running timer of each of both people."""
     issue = new_issue(team)
     for person in team.people:
         team.github.assign(issue, person)
@@ -185,20 +185,20 @@ def sweep(process: Product, **options: bool) -> None:
     process.process()
 
 
-STORIES = [
-    Story(card_in_progress, Product.process),
-    Story(card_done, Product.process),
-    Story(comment_logs_time, Product.process),
-    Story(comment_starts_a_timer, Product.process),
-    Story(issue_transferred, Product.process),
-    Story(repository_renamed, Product.process),
-    Story(closing_missed, partial(sweep, redeliver=False)),
-    Story(transfer_missed, partial(sweep, redeliver=False)),
-    Story(deletion_missed, partial(sweep, redeliver=False)),
-    Story(rename_missed, partial(sweep, redeliver=False)),
-    Story(deliveries_failed, partial(sweep, stop_closed=False)),
+SCENARIOS = [
+    Scenario(card_in_progress, Product.process),
+    Scenario(card_done, Product.process),
+    Scenario(comment_logs_time, Product.process),
+    Scenario(comment_starts_a_timer, Product.process),
+    Scenario(issue_transferred, Product.process),
+    Scenario(repository_renamed, Product.process),
+    Scenario(closing_missed, partial(sweep, redeliver=False)),
+    Scenario(transfer_missed, partial(sweep, redeliver=False)),
+    Scenario(deletion_missed, partial(sweep, redeliver=False)),
+    Scenario(rename_missed, partial(sweep, redeliver=False)),
+    Scenario(deliveries_failed, partial(sweep, stop_closed=False)),
 ]
-# Of these the delivery says it all.
+# These deliveries contain everything, so that GitHub is not asked.
 WITHOUT_GITHUB = {issue_transferred, repository_renamed}
 
 
@@ -209,7 +209,7 @@ READS = {"GetItem", "BatchGetItem", "Query", "GET", "query"}
 
 
 class Calls:
-    """What a process asks of DynamoDB, GitHub and the queue.
+    """The requests of a process to DynamoDB, GitHub and the queue.
 
     Attributes
     ----------
@@ -246,7 +246,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         return calls.make(name, lambda: ask(transport, method, path, *args, **kwargs))
 
     def ask_dynamodb(session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
-        operation = prepared.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        operation = cast("bytes", prepared.headers["X-Amz-Target"]).decode().rpartition(".")[2]
         return calls.make(operation, lambda: request(session, prepared))
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
@@ -257,7 +257,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
         patch.setattr(URLLib3Session, "send", ask_dynamodb)
-        # Nobody waits for GitHub here, so it does not get better meanwhile.
+        # The test does not wait, so that GitHub does not recover in the meantime.
         patch.setattr("time.sleep", lambda _: None)
         yield process
 
@@ -278,11 +278,11 @@ class _Queue:
         return lambda **request: self._calls.make(name, lambda: method(**request))
 
 
-# ---------------------------------------------------------------------- what is seen
+# ---------------------------------------------------------------------- the visible result
 
 
 def seen(team: Team) -> list[object]:
-    """Return what everybody sees, without the names that differ between teams."""
+    """Return the visible result, without the names that differ between teams."""
     slots = {}
     for repository in ("app", "lib"):
         for number in (1, 2, 3):
@@ -309,55 +309,55 @@ def seen(team: Team) -> list[object]:
                 )
             )
     assert slots == {}
-    # Those that start together come in any order.
+    # Timers with the same start have any order.
     view.sort(key=repr)
-    for repository in team.github.repositories.values():
-        for issue in repository.issues.values():
-            view += [
-                (comment.body.partition("\n")[0], [reaction.content for reaction in comment.reactions])
-                for comment in issue.comments
-            ]
+    for on_github in team.github.repositories.values():
+        view += [
+            (comment.body.partition("\n")[0], [reaction.content for reaction in comment.reactions])
+            for commented in on_github.issues.values()
+            for comment in commented.comments
+        ]
     return view
 
 
-def begin(github: FakeGitHub, running: Product, story: Story) -> Team:
+def begin(github: FakeGitHub, running: Product, scenario: Scenario) -> Team:
     team = new_team(github, running, size=2, t0=BEGIN_MS)
     github.app.client_id = CLIENT_ID
     github.install_app(team.name)
-    story.prepare(team)
+    scenario.prepare(team)
     github.requests.clear()
     return team
 
 
-def undisturbed(github: FakeGitHub, running: Product, story: Story) -> tuple[Calls, list[object]]:
-    """Return what a process asks of others if nothing happens to it, and what is seen then."""
-    team, calls = begin(github, running, story), Calls()
+def without_faults(github: FakeGitHub, running: Product, scenario: Scenario) -> tuple[Calls, list[object]]:
+    """Return the requests of a process without faults, and the visible result."""
+    team, calls = begin(github, running, scenario), Calls()
     with new_process(running, calls) as process:
-        story.run(process)
+        scenario.run(process)
     assert running.queue.put_off == []
     return calls, seen(team)
 
 
-# What an App asks for more than with a token has no effect on anybody.
+# The additional requests of an App have no side effect.
 @pytest.mark.parametrize("running", ["token"], indirect=True)
-@pytest.mark.parametrize("story", STORIES, ids=str)
-def test_killed_after_any_side_effect_the_next_process_finishes_the_work(
-    github: FakeGitHub, running: Product, story: Story
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
+    github: FakeGitHub, running: Product, scenario: Scenario
 ) -> None:
-    """That is before the next side effect, too: what lies in between leaves no trace."""
-    calls, expected = undisturbed(github, running, story)
+    """This also covers kills before the next side effect: nothing visible happens in between."""
+    calls, expected = without_faults(github, running, scenario)
     assert len(calls.effects) > 2
     for last in range(1, len(calls.effects) + 1):
-        team, until = begin(github, running, story), Calls(last)
+        team, until = begin(github, running, scenario), Calls(last)
         with new_process(running, until) as process, pytest.raises(Killed):
-            story.run(process)
+            scenario.run(process)
         running.queue.time_out()
-        story.run(running)
+        scenario.run(running)
         assert running.queue.put_off == []
         assert seen(team) == expected, f"killed after {until.effects}"
 
 
-# Each makes another one: what gets no answer is let go of with its fake.
+# Each test has its own fake, whose end closes requests without an answer.
 FAULTS: list[Callable[[], faults.Fault]] = [
     lambda: faults.status(502),
     faults.timeout,
@@ -369,15 +369,15 @@ FAULTS: list[Callable[[], faults.Fault]] = [
 
 
 @pytest.mark.parametrize(
-    "story", [story for story in STORIES if story.prepare not in WITHOUT_GITHUB], ids=str
+    "scenario", [scenario for scenario in SCENARIOS if scenario.prepare not in WITHOUT_GITHUB], ids=str
 )
-def test_what_github_could_not_do_is_done_the_next_time(
-    github: FakeGitHub, running: Product, story: Story
+def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
+    github: FakeGitHub, running: Product, scenario: Scenario
 ) -> None:
-    _, expected = undisturbed(github, running, story)
+    _, expected = without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App it is about the installation's token; the questions are those that are asked with a token.
+    # With an App, faults hit the request for the installation token; all others are the same as with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     for position, path in enumerate(asked):
         if not path.startswith(prefix):
@@ -385,19 +385,19 @@ def test_what_github_could_not_do_is_done_the_next_time(
         for fault in (make() for make in FAULTS):
             if not path.startswith(fault.path):
                 continue
-            team = begin(github, running, story)
+            team = begin(github, running, scenario)
             happen(github, fault, position)
             with new_process(running, Calls()) as process:
-                story.run(process)
+                scenario.run(process)
             assert fault not in github.faults
             running.queue.retry()
-            story.run(running)
+            scenario.run(running)
             assert running.queue.put_off == []
             assert seen(team) == expected, (path, fault)
 
 
 def happen(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
-    """Let a fault happen to the request that comes after so many others."""
+    """Inject a fault into the request after a number of others."""
 
     def before(_request: object) -> None:
         if len(github.requests) == position:

@@ -1,4 +1,4 @@
-"""Out of order, twice, late or never: the timers are those of the right order once.
+"""Deliveries out of order, twice, late or never give the timers of the right order.
 
 People act on the fake GitHub, and what it has to deliver goes astray. What should have become of
 their timers is worked out by a plain model from what they did, in its true order.
@@ -25,11 +25,11 @@ REPOSITORIES = ("app", "lib", "docs")
 STATUSES = (None, "Todo", "In Progress", "Done")
 
 
-# ---------------------------------------------------------------------- what people do
+# ---------------------------------------------------------------------- actions
 
 
 class Step(NamedTuple):
-    """Something that somebody does some seconds after the step before it."""
+    """An action, some seconds after the previous step."""
 
     wait_s: int
     issue: int
@@ -37,11 +37,11 @@ class Step(NamedTuple):
     choice: int
 
 
-# Who is assigned when a card is moved, and what happened under which name, GitHub's API tells to the
-# second, and the repair looks back a few seconds more: nothing else happens just before and after these.
+# The assignees at a card's move and the name at an event are known from GitHub's API to the
+# second, and the repair reads a few seconds more: nothing else happens just before and after these.
 ALONE, ALONE_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
-# Each starts timers.
+# Each of these starts timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
     Step,
@@ -50,7 +50,7 @@ STEPS = st.builds(
     act=st.sampled_from(ACTS),
     choice=st.integers(0, 2),
 )
-# Somebody who has signed in is assigned first, because nothing happens to timers that do not exist.
+# A registered user is assigned first, because without a timer most events have no effect.
 HISTORIES = st.builds(
     lambda first, others: [Step(0, 0, "assignment", first), *others],
     st.integers(0, 1),
@@ -60,7 +60,7 @@ HISTORIES = st.builds(
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """What happened to an issue.
+    """An event of an issue.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Event:
 
 
 class Board:
-    """Two issues and their cards, for people to do things to."""
+    """Two issues with cards, on which people act."""
 
     def __init__(self, team: Team) -> None:
         self.team = team
@@ -97,7 +97,7 @@ class Board:
         self.people = (*team.people, self.github.new_user("stranger"))
         project = self.github.new_project(team.name)
         self.cards = [self.github.add_card(project, issue) for issue in self.issues]
-        # What makes no timer need not be told.
+        # Events without effect on timers are left out.
         team.happened()
 
     def act_out(self, steps: Iterable[Step]) -> list[Event]:
@@ -150,8 +150,8 @@ class Board:
                     return "" if is_closed else "card.started", assignees
                 return "card.done" if status == "Done" else "card.put back", None
             case _:
-                others = [one for one in self.repositories if one is not issue.repository]
-                self.issues[step.issue] = self.github.transfer(issue, others[step.choice % 2])
+                targets = [one for one in self.repositories if one is not issue.repository]
+                self.issues[step.issue] = self.github.transfer(issue, targets[step.choice % 2])
                 return "transferred", None
 
 
@@ -159,9 +159,9 @@ def name_of(issue: Issue) -> str:
     return f"{issue.repository.name}#{issue.number}"
 
 
-# ---------------------------------------------------------------------- what that is to their timers
+# ---------------------------------------------------------------------- the expected timers
 
-# What starts a timer, and which pause it ends.
+# Events that start a timer, each with the pause that it ends.
 STARTS = {
     "assigned": "unassigned",
     "labeled": "unlabeled",
@@ -170,9 +170,9 @@ STARTS = {
 }
 PAUSES = {"unassigned", "unlabeled", "card.put back"}
 STOPS = {"closed", "card.done"}
-# What GitHub's API remembers of an issue.
+# Events that an issue's timeline contains.
 REMEMBERED = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
-# How long before the start of an open timer the repair looks back.
+# The repair reads the timeline from this long before the start of an open timer.
 MARGIN_S = 5
 
 
@@ -225,19 +225,19 @@ def spans(events: Iterable[Event], user: int, place: str) -> list[Span]:
 
 
 @dataclass
-class Told:
-    """What the product was told of a history: which events, under which names, and of which moves."""
+class Delivered:
+    """The part of a history that was delivered: events, their names, and moves."""
 
     history: list[Event]
     people: list[int]
     names: dict[Event, str] = field(default_factory=dict)
     moves: dict[str, str] = field(default_factory=dict)
 
-    def tell(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if event.kind == "transferred":
             self.moves[event.place] = event.target
         else:
-            # Of which issue a card is, GitHub's API is asked when everything has happened.
+            # The issue of a card is fetched from GitHub's API after the whole history.
             place = self.present_name(event.issue) if event.kind.startswith("card") else event.place
             self.names.setdefault(event, place)
 
@@ -245,7 +245,7 @@ class Told:
         return [event.target for event in self.history if event.issue == issue][-1]
 
     def timers(self) -> list[Span]:
-        """Return the timers that follow from it."""
+        """Return the expected timers."""
         by_place = defaultdict(list)
         for event in self.history:
             if event in self.names:
@@ -263,7 +263,7 @@ class Told:
         return place
 
     def reconcile(self) -> set[Event]:
-        """Find out what GitHub remembers since an issue's open timers started, and return it."""
+        """Add the events of the timeline since an issue's open timers started, and return them."""
         open_timers = [span for span in self.timers() if span.end is None]
         found = set()
         for issue in {span.issue for span in open_timers}:
@@ -280,11 +280,11 @@ class Told:
         return found
 
 
-# ---------------------------------------------------------------------- what becomes of the deliveries
+# ---------------------------------------------------------------------- the deliveries
 
 TWICE_OR_LATE = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
 ONE_IN_THREE = st.sampled_from([False, False, True])
-COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "vanished": 0}
+COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
 
 
 @pytest.fixture(scope="module")
@@ -301,32 +301,32 @@ def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
 
 
 class Post:
-    """Lets the deliveries of a history go astray, and keeps account of what was told."""
+    """Loses and shuffles the deliveries of a history, and records which arrived."""
 
     def __init__(self, board: Board, history: list[Event], data: st.DataObject) -> None:
         self.team = board.team
-        self.told = Told(history, [person.id for person in self.team.people])
+        self.delivered = Delivered(history, [person.id for person in self.team.people])
         self.failed: list[Event] = []
-        self.vanished: set[Event] = set()
-        may_vanish = data.draw(st.booleans())
+        self.lost: set[Event] = set()
+        may_be_lost = data.draw(st.booleans())
         letters: list[Delivery] = []
         for event in history:
             fates = []
             for delivery in event.deliveries:
-                # Of cards GitHub's API does not remember the moves.
-                vanishes = may_vanish and delivery.event == "issues" and data.draw(ONE_IN_THREE)
-                fate = "vanished" if vanishes else data.draw(TWICE_OR_LATE)
+                # The timeline does not contain moves of cards.
+                is_lost = may_be_lost and delivery.event == "issues" and data.draw(ONE_IN_THREE)
+                fate = "lost" if is_lost else data.draw(TWICE_OR_LATE)
                 letters += [delivery] * COPIES[fate]
                 if fate == "failed":
                     self.team.github.fail(delivery)
                 fates.append(fate)
             note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.place}: {fates}")
             if any(COPIES[fate] for fate in fates):
-                self.told.tell(event)
+                self.delivered.add(event)
             elif "failed" in fates:
                 self.failed.append(event)
             else:
-                self.vanished.add(event)
+                self.lost.add(event)
         positions = data.draw(st.permutations(range(len(letters))))
         self.is_late = positions != sorted(positions)
         self.letters = [letters[position] for position in positions]
@@ -344,21 +344,21 @@ class Post:
         self.team.product.queue.wait()
 
     def sweep(self) -> set[Event]:
-        """Let the sweeper repair, process what is delivered again, and return what was made up for."""
+        """Run the sweeper, process its redeliveries, and return the backfilled events."""
         summary = self.team.product.sweep()
         for repair in ("redelivery", "reconcile"):
-            assert summary[repair]["trouble"] == ""
+            assert summary[repair]["error"] == ""
         assert summary["reconcile"]["failed"] == 0
-        found = self.told.reconcile()
+        found = self.delivered.reconcile()
         self.process()
         for event in self.failed:
-            self.told.tell(event)
+            self.delivered.add(event)
         self.failed = []
         return found
 
     def check(self) -> None:
         expected = defaultdict(list)
-        for span in self.told.timers():
+        for span in self.delivered.timers():
             expected[span.user].append(span.seen())
         for person in self.team.people:
             assert Counter(timers(self.team, person.id)) == Counter(expected[person.id])
@@ -377,15 +377,13 @@ def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]
     ]
 
 
-def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_once(
-    running: Product, github: FakeGitHub
-) -> None:
-    """What vanished is made up for as far back as the open timers reach.
+def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
+    """Lost events are backfilled as far back as open timers reach.
 
-    That is, what GitHub remembers of an issue since just before the earliest start of the timers that
-    are open on it when it is compared. What vanished before, or when nobody has an open timer, stays
-    unknown as if it had not happened, and so does a transfer if nobody has an open timer under the old
-    name. The moves of cards do not vanish here: GitHub does not remember them.
+    That is, the issue's timeline from just before the earliest start of its open timers at the time of
+    the comparison. Events that were lost before that, or while nobody has an open timer, stay unknown as
+    if they had not happened; so does a transfer if nobody has an open timer under the old name. The
+    moves of cards are not lost here: the timeline does not contain them.
     """
     tally = Counter[str]()
 
@@ -399,26 +397,24 @@ def test_any_order_and_any_repetition_end_with_the_timers_of_the_right_order_onc
         post.check()
         team.at(NOW_S)
         found = post.sweep()
-        if post.vanished:
-            # What one sweep found out lets the next one ask further back.
+        if post.lost:
+            # The events that one sweep finds let the next one read further back.
             found |= post.sweep()
         post.check()
-        tally["timed"] += bool(post.told.timers())
+        tally["timed"] += bool(post.delivered.timers())
         tally["late"] += post.is_late
-        tally["vanished"] += bool(post.vanished)
-        tally["made up for"] += bool(found & post.vanished)
+        tally["lost"] += bool(post.lost)
+        tally["made up for"] += bool(found & post.lost)
 
     run()
-    # Most have timers to compare, and enough of them what each promise is about.
+    # Most examples have open timers, and enough of them cover each promise.
     assert tally["timed"] > 300
     assert tally["late"] > 200
-    assert tally["vanished"] > 100
+    assert tally["lost"] > 100
     assert tally["made up for"] > 30
 
 
-def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_late(
-    running: Product, github: FakeGitHub
-) -> None:
+def test_a_late_event_splits_a_merged_timer_again(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     acts = ["assignment", "state", "transfer", "state"]
     history = Board(team).act_out(Step(60, 0, act, 0) for act in acts)
@@ -434,7 +430,7 @@ def test_a_timer_that_became_part_of_another_is_parted_from_it_by_what_is_told_l
     ]
 
 
-def test_what_is_redelivered_was_made_up_for_already(running: Product, github: FakeGitHub) -> None:
+def test_a_redelivery_of_a_backfilled_event_changes_nothing(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     steps = [Step(0, 0, "assignment", 0), Step(1, 0, "assignment", 1), Step(0, 0, "assignment", 1)]
     first, assigned, _unassigned_at_once = Board(team).act_out(steps)
@@ -447,7 +443,7 @@ def test_what_is_redelivered_was_made_up_for_already(running: Product, github: F
     assert timers(team, team.people[1].id) == [(assigned.place, 1, None, "paused", 0)]
 
 
-def test_what_vanished_is_not_taken_for_the_same_a_moment_later(running: Product, github: FakeGitHub) -> None:
+def test_an_event_a_moment_later_is_not_mistaken_for_a_lost_one(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     history = Board(team).act_out(Step(2, 0, "assignment", 0) for _ in range(4))
     assigned, _unassigned, _assigned_again, unassigned_again = history

@@ -1,4 +1,4 @@
-"""What failed is sent again: all of it, however long the list is and whatever GitHub refuses."""
+"""Redelivery of all failed deliveries, for long lists and if GitHub refuses some."""
 
 import logging
 from collections.abc import Iterator
@@ -32,11 +32,11 @@ def team(github: FakeGitHub, running: Product) -> Team:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timer_core.github.api.deliveries._PAGE", 2)
+    monkeypatch.setattr("timer_core.github.api.delivery_attempts._PAGE_SIZE", 2)
 
 
 def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
-    """Let an assignment a minute fail, each on an issue of its own."""
+    """Fail the delivery of one assignment a minute, each of its own issue."""
     repository = team.github.new_repository(f"{team.name}/{repo}")
     for minute in range(many):
         team.at(60 * minute)
@@ -50,7 +50,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
 
 
 def redeliver(team: Team, looks: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, if need be with so many looks at the clock, and process what comes."""
+    """Run the sweeper, optionally with a number of looks at the clock, and process the redeliveries."""
     if looks is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:
@@ -75,13 +75,13 @@ def cannot(team: Team) -> tuple[str, ...]:
 
 @pytest.mark.usefixtures("small_pages")
 class TestLongLists:
-    def test_a_list_of_several_pages_is_read_to_its_end(self, team: Team) -> None:
+    def test_all_pages_of_a_list_are_read(self, team: Team) -> None:
         fail_some(team, 5)
         summary = redeliver(team)
         assert (summary["redelivered"], summary["complete"]) == (5, True)
         assert timers(team) == 5
 
-    def test_what_there_was_no_time_to_list_is_sent_again_by_the_next_run(self, team: Team) -> None:
+    def test_the_next_run_redelivers_what_the_last_one_had_no_time_to_list(self, team: Team) -> None:
         fail_some(team, 5)
         # At the start of a run, before the webhook and before each delivery.
         first = redeliver(team, looks=2)
@@ -90,7 +90,7 @@ class TestLongLists:
         assert redeliver(team)["redelivered"] == 5
         assert timers(team) == 5
 
-    def test_runs_go_on_in_the_list_where_the_last_one_had_no_time_any_more(self, team: Team) -> None:
+    def test_a_run_continues_at_the_page_where_the_last_one_stopped(self, team: Team) -> None:
         fail_some(team, 5)
         sent, listed, ended_ms = [], [], []
         for _ in range(3):
@@ -101,21 +101,19 @@ class TestLongLists:
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # What was made since the first run is in the next list, from its newest on.
+        # Deliveries since the first run are in the next list, which starts at the newest.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1
 
-    def test_a_run_goes_on_in_the_middle_of_a_page(self, team: Team) -> None:
+    def test_a_run_continues_in_the_middle_of_a_page(self, team: Team) -> None:
         fail_some(team, 5)
         assert redeliver(team, looks=6)["redelivered"] == 3
         assert redeliver(team)["redelivered"] == 2
         assert timers(team) == 5
 
     @pytest.mark.parametrize("status", [400, 404, 422])
-    def test_where_github_refuses_the_place_in_the_list_a_run_begins_anew(
-        self, team: Team, status: int
-    ) -> None:
+    def test_a_run_starts_over_if_github_refuses_the_cursor(self, team: Team, status: int) -> None:
         fail_some(team, 5)
         redeliver(team, looks=4)
         team.github.faults.append(faults.status(status, path=f"GET /orgs/{team.name}"))
@@ -123,15 +121,15 @@ class TestLongLists:
         assert (summary["redelivered"], summary["unreachable"], summary["complete"]) == (3, 0, True)
         assert timers(team) == 5
 
-    def test_a_run_that_has_sent_enough_again_leaves_the_rest_to_the_next(
+    def test_a_run_stops_at_the_maximum_of_redeliveries(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("stale_sweeper.redeliver._MOST", 3)
+        monkeypatch.setattr("timer_core.services.redelivery._MAX_REDELIVERIES", 3)
         fail_some(team, 5)
         assert [redeliver(team)["redelivered"] for _ in range(3)] == [3, 2, 0]
         assert timers(team) == 5
 
-    def test_a_dry_run_counts_from_the_newest_on_and_leaves_no_trace(self, team: Team) -> None:
+    def test_a_dry_run_counts_from_the_newest_delivery_and_stores_nothing(self, team: Team) -> None:
         fail_some(team, 5)
         redeliver(team, looks=4)
         before = HookStore(team.product.table).known()
@@ -140,14 +138,14 @@ class TestLongLists:
         assert HookStore(team.product.table).known() == before
 
 
-def test_redelivery_leaves_time_for_comparing(team: Team) -> None:
+def test_redelivery_leaves_time_for_reconciliation(team: Team) -> None:
     summary = team.product.sweeper.handler({"stop_stale": False}, _SlowContext())
     assert (summary["redelivery"]["listed"], summary["redelivery"]["complete"]) == (0, False)
     assert summary["reconcile"]["complete"] is True
 
 
 class _SlowContext(Context):
-    """An invocation of which soon four tenths are over."""
+    """An invocation with soon four tenths of its time used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,21 +157,19 @@ class _SlowContext(Context):
 
 class TestRefusals:
     @pytest.mark.parametrize("status", [401, 403])
-    def test_when_github_lets_us_list_but_not_redeliver_nothing_is_lost(
-        self, team: Team, status: int
-    ) -> None:
+    def test_if_redelivery_is_forbidden_nothing_is_lost(self, team: Team, status: int) -> None:
         fail_some(team, 3)
         team.github.faults.append(faults.status(status, path=f"POST /orgs/{team.name}/hooks"))
         summary = redeliver(team)
         assert (summary["given_up"], summary["redelivered"], summary["complete"]) == (0, 0, False)
-        assert str(status) in summary["trouble"]
+        assert str(status) in summary["error"]
         assert "redelivery" in cannot(team)
         assert redeliver(team)["redelivered"] == 3
         assert timers(team) == 3
         assert "redelivery" not in cannot(team)
 
     @pytest.mark.parametrize("status", [400, 404, 410, 422])
-    def test_a_delivery_that_github_does_not_send_again_holds_up_no_other(
+    def test_a_delivery_that_github_refuses_to_redeliver_does_not_block_others(
         self, team: Team, status: int
     ) -> None:
         fail_some(team, 3)
@@ -182,7 +178,7 @@ class TestRefusals:
         assert (summary["given_up"], summary["redelivered"], summary["complete"]) == (1, 2, True)
         assert "redelivery" not in cannot(team)
 
-    def test_the_other_path_of_a_renamed_webhook_is_tried_if_the_first_one_failed(self, team: Team) -> None:
+    def test_the_other_path_of_a_renamed_webhook_is_tried_after_a_failure(self, team: Team) -> None:
         (failed,) = fail_some(team, 1)
         assert failed.repository
         hook = team.github.add_hook(failed.repository, team.product.receive, SECRET)
@@ -201,7 +197,7 @@ class TestRefusals:
 
 
 class TestApp:
-    """With the credential of an App, which has a webhook of its own."""
+    """With the credential of an App, which has its own webhook."""
 
     @pytest.fixture
     def team(self, github: FakeGitHub, running: Product) -> Team:
@@ -217,7 +213,7 @@ class TestApp:
         team.happened()
         return team
 
-    def test_its_failed_deliveries_are_sent_again_though_none_ever_got_through(self, team: Team) -> None:
+    def test_an_apps_deliveries_are_redelivered_even_if_none_ever_succeeded(self, team: Team) -> None:
         fail_some(team, 2)
         assert HookStore(team.product.table).known() == []
         assert redeliver(team)["redelivered"] == 2
@@ -226,7 +222,7 @@ class TestApp:
         assert repaired_ms(team, "/app/hook")
 
     @pytest.mark.parametrize("is_installed", [True, False])
-    def test_a_webhook_that_it_may_not_ask_about_is_forgotten(
+    def test_a_webhook_that_the_app_may_not_list_is_forgotten(
         self, team: Team, caplog: pytest.LogCaptureFixture, is_installed: bool
     ) -> None:
         path = f"/repos/{team.name if is_installed else 'elsewhere'}/app/hooks/7"
@@ -240,27 +236,27 @@ class TestApp:
 
 
 class TestToken:
-    def test_the_webhook_of_a_former_app_is_not_asked_for(
+    def test_the_webhook_of_a_replaced_app_is_not_listed(
         self, team: Team, caplog: pytest.LogCaptureFixture
     ) -> None:
         HookStore(team.product.table).note("/app/hook", now_ms=now_ms())
         team.github.requests.clear()
         summary = redeliver(team)
-        assert (summary["listed"], summary["unreachable"], summary["trouble"]) == (1, 0, "")
+        assert (summary["listed"], summary["unreachable"], summary["error"]) == (1, 0, "")
         assert not [request for request in team.github.requests if request.path.startswith("/app")]
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
-    def test_a_webhook_that_it_may_not_list_yet_is_asked_for_again(self, team: Team) -> None:
+    def test_a_webhook_that_a_token_may_not_list_yet_is_tried_again(self, team: Team) -> None:
         fail_some(team, 1)
         team.github.faults.append(faults.status(403, path=f"GET /orgs/{team.name}"))
         assert redeliver(team)["unreachable"] == 1
         assert "redelivery" in cannot(team)
         assert redeliver(team)["redelivered"] == 1
 
-    def test_when_there_is_no_webhook_to_ask_for_what_was_noted_stays(self, team: Team) -> None:
+    def test_without_a_webhook_health_does_not_change(self, team: Team) -> None:
         fail_some(team, 1)
         team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
         assert "redelivery" in (redeliver(team) and cannot(team))
-        # It is forgotten.
+        # The webhook is forgotten.
         assert redeliver(team)["listed"] == 0
         assert "redelivery" in cannot(team)

@@ -1,17 +1,17 @@
-"""Facts that come late, around what people did by hand meanwhile, on the real store."""
+"""Events that arrive late, around manual transitions in the meantime, on the real store."""
 
 import pytest
 
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer
-from timer_core.store.events import EventStore
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
@@ -19,12 +19,12 @@ ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
 
 
-class Desk:
-    """Ann's timers, with everything at a minute."""
+class AnnsTimers:
+    """Ann's timers; every time is in minutes."""
 
     def __init__(self, table: Table, *, exclusive: bool = False) -> None:
         self.store = TimerStore(table, exclusive=exclusive)
-        self.event_store = EventStore(table, self.store)
+        self.issue_timers = IssueTimers(table, self.store)
 
     def start(
         self, minute: float, issue: Issue = ISSUE, key: Idempotency | None = None
@@ -37,10 +37,10 @@ class Desk:
         )
         return acted
 
-    def hear(self, kind: str, minute: float, *, heard: float, issue: Issue = ISSUE) -> list[Timer]:
+    def deliver(self, kind: str, minute: float, *, received: float, issue: Issue = ISSUE) -> list[Timer]:
         users = None if kind in ("closed", "deleted") else frozenset({ANN})
-        return self.event_store.apply(
-            Event(f"{kind} {minute}", kind, at(minute), users), issue, now_ms=at(heard)
+        return self.issue_timers.apply(
+            Event(f"{kind} {minute}", kind, at(minute), users), issue, now_ms=at(received)
         )
 
     def spans(self, until: float = 60, issue: Issue = ISSUE) -> list[tuple[float, float | None, float]]:
@@ -61,151 +61,151 @@ def at(minute: float) -> int:
 
 
 @pytest.fixture
-def desk(table: Table) -> Desk:
-    return Desk(table)
+def ann(table: Table) -> AnnsTimers:
+    return AnnsTimers(table)
 
 
-def test_a_start_answered_with_the_open_timer_counts_if_that_one_had_ended_before(desk: Desk) -> None:
-    desk.hear("assigned", 10, heard=10)
-    _, created = desk.start(20)
+def test_a_start_answered_with_the_open_timer_counts_if_that_one_had_ended_before(ann: AnnsTimers) -> None:
+    ann.deliver("assigned", 10, received=10)
+    _, created = ann.start(20)
     assert not created
-    desk.hear("closed", 15, heard=25)
-    assert desk.spans() == [(10, 15, 5), (20, None, 40)]
+    ann.deliver("closed", 15, received=25)
+    assert ann.spans() == [(10, 15, 5), (20, None, 40)]
 
 
-def test_many_such_starts_do_not_fill_the_timer(desk: Desk) -> None:
-    timer, _ = desk.start(0)
+def test_many_such_starts_do_not_fill_the_timer(ann: AnnsTimers) -> None:
+    timer, _ = ann.start(0)
     for number in range(150):
-        desk.start(1 + number / 100)
-    assert len(desk.store.get(ANN, timer.ulid).history) < 100
-    assert desk.act("stop", timer, 10).clock_ms == 10 * MINUTE
+        ann.start(1 + number / 100)
+    assert len(ann.store.get(ANN, timer.ulid).history) < 100
+    assert ann.act("stop", timer, 10).clock_ms == 10 * MINUTE
 
 
-def test_correcting_an_old_timer_leaves_the_one_of_today_to_events(desk: Desk) -> None:
-    old, _ = desk.start(0)
-    desk.act("stop", old, 10)
-    desk.start(20)
-    desk.store.patch(ANN, old.ulid, Patch(end_ms=at(9)), now_ms=at(30))
-    desk.hear("closed", 29, heard=31)
-    assert desk.spans() == [(0, 9, 9), (20, 29, 9)]
+def test_correcting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTimers) -> None:
+    old, _ = ann.start(0)
+    ann.act("stop", old, 10)
+    ann.start(20)
+    ann.store.patch(ANN, old.ulid, Patch(end_ms=at(9)), now_ms=at(30))
+    ann.deliver("closed", 29, received=31)
+    assert ann.spans() == [(0, 9, 9), (20, 29, 9)]
 
 
-def test_deleting_an_old_timer_leaves_the_one_of_today_to_events(desk: Desk) -> None:
-    old, _ = desk.start(0)
-    desk.act("stop", old, 10)
-    desk.start(20)
-    desk.store.delete(ANN, old.ulid, now_ms=at(30))
-    desk.hear("assigned", 5, heard=31)
-    desk.hear("closed", 29, heard=31)
-    assert desk.spans() == [(20, 29, 9)]
+def test_deleting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTimers) -> None:
+    old, _ = ann.start(0)
+    ann.act("stop", old, 10)
+    ann.start(20)
+    ann.store.delete(ANN, old.ulid, now_ms=at(30))
+    ann.deliver("assigned", 5, received=31)
+    ann.deliver("closed", 29, received=31)
+    assert ann.spans() == [(20, 29, 9)]
 
 
-def test_what_a_correction_cut_off_is_not_derived_again(desk: Desk) -> None:
-    desk.hear("assigned", 0, heard=0)
-    desk.hear("assigned", 6, heard=6)
-    desk.hear("closed", 10, heard=10)
-    (timer,) = desk.store.page(ANN, Filters(), page_size=5).timers
-    desk.store.patch(ANN, timer.ulid, Patch(end_ms=at(5)), now_ms=at(20))
-    desk.hear("unassigned", 3, heard=21)
-    assert desk.spans() == [(0, 5, 5)]
+def test_time_that_a_correction_cut_off_is_not_derived_again(ann: AnnsTimers) -> None:
+    ann.deliver("assigned", 0, received=0)
+    ann.deliver("assigned", 6, received=6)
+    ann.deliver("closed", 10, received=10)
+    (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
+    ann.store.patch(ANN, timer.ulid, Patch(end_ms=at(5)), now_ms=at(20))
+    ann.deliver("unassigned", 3, received=21)
+    assert ann.spans() == [(0, 5, 5)]
 
 
-def test_a_start_and_stop_while_a_fact_is_processed_are_seen(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+def test_a_start_and_stop_while_an_event_is_processed_count(
+    ann: AnnsTimers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The write of the derived timer is refused, for what it was derived from has changed."""
-    write_all = desk.store.write_all
+    """The write of the derived timer is refused, because its slot has changed since it was read."""
+    write_all = ann.store.write_all
 
     def interrupted(writes: list[Write]) -> None:
-        monkeypatch.setattr(desk.store, "write_all", write_all)
-        timer, _ = desk.start(10)
-        desk.act("stop", timer, 11)
+        monkeypatch.setattr(ann.store, "write_all", write_all)
+        timer, _ = ann.start(10)
+        ann.act("stop", timer, 11)
         write_all(writes)
 
-    monkeypatch.setattr(desk.store, "write_all", interrupted)
-    desk.hear("assigned", 0, heard=12)
-    assert desk.spans() == [(0, 11, 11)]
+    monkeypatch.setattr(ann.store, "write_all", interrupted)
+    ann.deliver("assigned", 0, received=12)
+    assert ann.spans() == [(0, 11, 11)]
 
 
 def test_with_exclusive_timers_a_late_event_does_not_take_the_time_of_a_later_timer(table: Table) -> None:
-    desk = Desk(table, exclusive=True)
-    desk.start(30, OTHER)
-    desk.hear("assigned", 0, heard=50)
-    assert desk.spans() == [(0, None, 30)]
-    assert desk.spans(issue=OTHER) == [(30, None, 30)]
+    ann = AnnsTimers(table, exclusive=True)
+    ann.start(30, OTHER)
+    ann.deliver("assigned", 0, received=50)
+    assert ann.spans() == [(0, None, 30)]
+    assert ann.spans(issue=OTHER) == [(30, None, 30)]
 
 
-def test_a_fact_of_a_later_version_is_refused_and_blocks_nothing(desk: Desk) -> None:
+def test_an_event_of_a_later_version_is_refused_and_blocks_nothing(ann: AnnsTimers) -> None:
     with pytest.raises(ValueError, match="invented"):
-        desk.event_store.apply(Event("x", "invented", at(0), frozenset({ANN})), ISSUE, now_ms=at(0))
-    desk.hear("assigned", 1, heard=1)
-    assert desk.spans() == [(1, None, 59)]
+        ann.issue_timers.apply(Event("x", "invented", at(0), frozenset({ANN})), ISSUE, now_ms=at(0))
+    ann.deliver("assigned", 1, received=1)
+    assert ann.spans() == [(1, None, 59)]
 
 
-def test_late_events_are_taken_after_more_timers_than_one_read_returns(desk: Desk) -> None:
+def test_a_late_event_counts_after_more_timers_than_one_read_returns(ann: AnnsTimers) -> None:
     for number in range(105):
-        timer, _ = desk.start(number)
-        desk.act("stop", timer, number + 0.5)
-    desk.start(200)
-    assert desk.hear("unassigned", 205, heard=210)
-    assert desk.spans(until=300)[-1] == (200, None, 5)
-    assert desk.hear("unassigned", 1.2, heard=211) == []
+        timer, _ = ann.start(number)
+        ann.act("stop", timer, number + 0.5)
+    ann.start(200)
+    assert ann.deliver("unassigned", 205, received=210)
+    assert ann.spans(until=300)[-1] == (200, None, 5)
+    assert ann.deliver("unassigned", 1.2, received=211) == []
 
 
-class TestSettled:
-    """What was settled once stays so, whatever is done to the timer later."""
+class TestLocked:
+    """Locked time stays locked, whatever is done to the timer later."""
 
     HOUR = 60.0
 
-    def swept(self, desk: Desk) -> Timer:
+    def swept(self, ann: AnnsTimers) -> Timer:
         """A timer that was forgotten for a day, with an assignment after the limit."""
-        desk.hear("assigned", 0, heard=0)
-        desk.hear("assigned", 26 * self.HOUR, heard=26 * self.HOUR)
-        (timer,) = desk.store.page(ANN, Filters(), page_size=5).timers
+        ann.deliver("assigned", 0, received=0)
+        ann.deliver("assigned", 26 * self.HOUR, received=26 * self.HOUR)
+        (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
         limit_ms, now_ms = 24 * 60 * MINUTE, at(30 * self.HOUR)
-        assert desk.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
+        assert ann.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
         return timer
 
-    def test_a_swept_timer_that_was_deleted_does_not_come_back(self, desk: Desk) -> None:
-        desk.store.delete(ANN, self.swept(desk).ulid, now_ms=at(31 * self.HOUR))
-        desk.hear("unassigned", 32 * self.HOUR, heard=32 * self.HOUR)
-        assert desk.spans() == []
+    def test_a_swept_timer_that_was_deleted_does_not_come_back(self, ann: AnnsTimers) -> None:
+        ann.store.delete(ANN, self.swept(ann).ulid, now_ms=at(31 * self.HOUR))
+        ann.deliver("unassigned", 32 * self.HOUR, received=32 * self.HOUR)
+        assert ann.spans() == []
 
-    def test_a_swept_timer_that_was_corrected_has_no_twin(self, desk: Desk) -> None:
+    def test_a_swept_timer_that_was_corrected_has_no_twin(self, ann: AnnsTimers) -> None:
         patch = Patch(end_ms=at(8 * self.HOUR))
-        desk.store.patch(ANN, self.swept(desk).ulid, patch, now_ms=at(31 * self.HOUR))
-        desk.hear("unassigned", 32 * self.HOUR, heard=32 * self.HOUR)
-        assert desk.spans() == [(0, 480, 480)]
+        ann.store.patch(ANN, self.swept(ann).ulid, patch, now_ms=at(31 * self.HOUR))
+        ann.deliver("unassigned", 32 * self.HOUR, received=32 * self.HOUR)
+        assert ann.spans() == [(0, 480, 480)]
 
-    def test_what_a_correction_cut_off_stays_off_when_the_rest_is_deleted(self, desk: Desk) -> None:
-        desk.hear("assigned", 0, heard=0)
-        desk.hear("assigned", 90, heard=90)
-        desk.hear("closed", 120, heard=120)
-        (timer,) = desk.store.page(ANN, Filters(), page_size=5).timers
-        desk.store.patch(ANN, timer.ulid, Patch(end_ms=at(60)), now_ms=at(130))
-        desk.store.delete(ANN, timer.ulid, now_ms=at(140))
-        desk.hear("assigned", 240, heard=240)
-        assert desk.spans(until=300) == [(240, None, 60)]
+    def test_time_that_a_correction_cut_off_stays_off_when_the_rest_is_deleted(self, ann: AnnsTimers) -> None:
+        ann.deliver("assigned", 0, received=0)
+        ann.deliver("assigned", 90, received=90)
+        ann.deliver("closed", 120, received=120)
+        (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
+        ann.store.patch(ANN, timer.ulid, Patch(end_ms=at(60)), now_ms=at(130))
+        ann.store.delete(ANN, timer.ulid, now_ms=at(140))
+        ann.deliver("assigned", 240, received=240)
+        assert ann.spans(until=300) == [(240, None, 60)]
 
 
 class TestRepeats:
-    def test_one_key_for_a_pause_and_a_resume_does_both(self, desk: Desk) -> None:
-        timer, _ = desk.start(0)
-        desk.act("pause", timer, 1, "K")
-        assert desk.act("resume", timer, 2, "K").status == "running"
+    def test_one_key_for_a_pause_and_a_resume_does_both(self, ann: AnnsTimers) -> None:
+        timer, _ = ann.start(0)
+        ann.act("pause", timer, 1, "K")
+        assert ann.act("resume", timer, 2, "K").status == "running"
 
-    def test_a_pause_repeated_after_a_resume_does_not_pause_again(self, desk: Desk) -> None:
-        timer, _ = desk.start(0)
-        desk.act("pause", timer, 1, "K")
-        desk.act("resume", timer, 2, "L")
-        assert desk.act("pause", timer, 3, "K").status == "running"
-        assert desk.spans() == [(0, None, 59)]
+    def test_a_pause_repeated_after_a_resume_does_not_pause_again(self, ann: AnnsTimers) -> None:
+        timer, _ = ann.start(0)
+        ann.act("pause", timer, 1, "K")
+        ann.act("resume", timer, 2, "L")
+        assert ann.act("pause", timer, 3, "K").status == "running"
+        assert ann.spans() == [(0, None, 59)]
 
-    def test_a_start_answered_with_the_open_timer_starts_none_when_repeated(self, desk: Desk) -> None:
-        timer, _ = desk.start(0)
+    def test_a_start_answered_with_the_open_timer_starts_none_when_repeated(self, ann: AnnsTimers) -> None:
+        timer, _ = ann.start(0)
         key = Idempotency("k" * 32, "r" * 32)
-        assert desk.start(1, key=key)[1] is False
-        desk.act("stop", timer, 2)
-        again, created = desk.start(3, key=key)
+        assert ann.start(1, key=key)[1] is False
+        ann.act("stop", timer, 2)
+        again, created = ann.start(3, key=key)
         assert (again.ulid, created) == (timer.ulid, False)
-        assert desk.spans() == [(0, 2, 2)]
+        assert ann.spans() == [(0, 2, 2)]

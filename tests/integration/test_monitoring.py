@@ -1,4 +1,4 @@
-"""What template.yaml watches is what the functions publish, and what docs/runbook.md explains."""
+"""Alarms and dashboard of template.yaml use published metrics, and docs/runbook.md explains them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 DAY = 86_400
 ALARMS = template().of_type("AWS::CloudWatch::Alarm")
-# What AWS publishes by itself, with the type of resource that each dimension names: "Monitoring" in the
+# Metrics of AWS, with the type of resource that each dimension names: "Monitoring" in the
 # documentation of each service.
 OF_AWS: dict[str, tuple[dict[str, str], set[str]]] = {
     "AWS/SQS": (
@@ -55,7 +55,7 @@ class Metric(NamedTuple):
 
 
 def published(output: str) -> set[Metric]:
-    """Return the metrics that CloudWatch makes of what functions printed (its embedded metric format)."""
+    """Return the metrics in the output of functions (CloudWatch's embedded metric format)."""
     found = set()
     for line in output.splitlines():
         if not line.startswith('{"_aws"'):
@@ -110,7 +110,7 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="module")
 def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
-    """The metrics of functions to which about everything happens that can."""
+    """The metrics of functions that met about every situation."""
     with redirect_stdout(StringIO()) as output, pytest.MonkeyPatch.context() as patch:
         token = TokenStore(shared_table).mint(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
         with loaded("timelogs.api", shared_table.name, STACK_NAME=STACK, WRITES_PER_MINUTE="1") as timelogs:
@@ -143,12 +143,12 @@ def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
     return published(output.getvalue())
 
 
-def test_the_functions_publish_whatever_is_watched_and_drawn(of_ours: set[Metric]) -> None:
+def test_the_functions_publish_every_metric_of_alarms_and_dashboard(of_ours: set[Metric]) -> None:
     wanted = drawn().union(*(watched_by(alarm) for alarm in ALARMS.values()))
     assert {metric for metric in wanted if metric.namespace == NAMESPACE} - of_ours == set()
 
 
-def test_what_is_drawn_of_each_route_is_published_of_each_route(of_ours: set[Metric]) -> None:
+def test_every_metric_of_a_route_on_the_dashboard_is_published(of_ours: set[Metric]) -> None:
     of_routes = {
         (metric.name, frozenset(name for name, _ in metric.dimensions))
         for metric in of_ours
@@ -164,13 +164,13 @@ def test_what_is_drawn_of_each_route_is_published_of_each_route(of_ours: set[Met
                 assert (name, frozenset(dimensions)) in of_routes
 
 
-def test_routes_are_as_few_as_the_template_has(of_ours: set[Metric]) -> None:
+def test_metrics_have_only_the_templates_routes(of_ours: set[Metric]) -> None:
     routes = {route for metric in of_ours if (route := dict(metric.dimensions).get("route"))}
     assert routes == {"GET /api/timelogs", "POST /api/timelogs/start"}
 
 
 @pytest.mark.parametrize("metric", sorted(drawn().union(*map(watched_by, ALARMS.values())), key=str), ids=str)
-def test_what_aws_publishes_is_of_a_resource_of_the_stack(metric: Metric) -> None:
+def test_metrics_of_aws_name_resources_of_the_stack(metric: Metric) -> None:
     if metric.namespace == NAMESPACE:
         return
     kinds, names = OF_AWS[metric.namespace]
@@ -186,14 +186,14 @@ def test_what_aws_publishes_is_of_a_resource_of_the_stack(metric: Metric) -> Non
 
 @pytest.mark.parametrize("name", ALARMS)
 class TestAlarms:
-    def test_each_tells_whoever_is_to_be_told(self, name: str) -> None:
+    def test_each_alarm_notifies_the_topic(self, name: str) -> None:
         own = f"arn:aws:sns:us-east-1:{ACCOUNT}:own"
-        told = template(AlarmEmail="ops@example.com", AlarmTopicArn=own).value(ALARMS[name])
-        assert [action.rpartition(":")[2] for action in told["AlarmActions"]] == ["AlarmTopic", "own"]
-        assert told["OKActions"] == told["AlarmActions"]
+        alarm = template(AlarmEmail="ops@example.com", AlarmTopicArn=own).value(ALARMS[name])
+        assert [action.rpartition(":")[2] for action in alarm["AlarmActions"]] == ["AlarmTopic", "own"]
+        assert alarm["OKActions"] == alarm["AlarmActions"]
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
-    def test_each_is_within_what_cloudwatch_takes(self, name: str) -> None:
+    def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
         """PutMetricAlarm: a day of periods at most, or a week of periods of an hour and more."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
@@ -216,6 +216,6 @@ class TestAlarms:
             assert f"**{heading}.**" in section
 
 
-def test_the_runbook_explains_no_alarm_that_is_not_there() -> None:
+def test_the_runbook_explains_existing_alarms_only() -> None:
     headings = re.findall(r"^## (\w+Alarm)$", RUNBOOK.read_text(), flags=re.MULTILINE)
     assert sorted(headings) == sorted(ALARMS)

@@ -1,4 +1,4 @@
-"""Deliveries around what people moved by hand, and requests around clocks that do not agree."""
+"""Events of timers that were moved manually, and requests to machines whose clocks differ."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -6,26 +6,27 @@ from itertools import count
 import pytest
 
 from timer_core.domain.errors import IdempotencyKeyReused
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
-from timer_core.domain.timers import Status, Timer
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 SECOND = 1_000
 _numbers = count(1)
 
 
 @dataclass
-class Desk:
-    """One person with two issues of their own."""
+class TwoSlots:
+    """One person's slots on two issues of their own."""
 
     store: TimerStore
-    event_store: EventStore
+    issue_timers: IssueTimers
     user_id: int
     here: Issue
     there: Issue
@@ -41,7 +42,7 @@ class Desk:
 
     def deliver(self, kind: str, issue: Issue, at: float) -> None:
         users = None if kind == "closed" else frozenset({self.user_id})
-        self.event_store.apply(Event(f"{kind}-{at}", kind, moment(at), users), issue, now_ms=moment(at + 1))
+        self.issue_timers.apply(Event(f"{kind}-{at}", kind, moment(at), users), issue, now_ms=moment(at + 1))
 
     def get(self, ulid: str) -> Timer:
         return self.store.get(self.user_id, ulid)
@@ -52,48 +53,51 @@ def moment(seconds: float) -> int:
 
 
 @pytest.fixture
-def desk(shared_table: Table) -> Desk:
+def slots(shared_table: Table) -> TwoSlots:
     number = next(_numbers)
     store = TimerStore(shared_table)
     here, there = (Issue("octocat", "Hello-World", 2 * number + n) for n in range(2))
-    return Desk(store, EventStore(shared_table, store), number, here, there)
+    return TwoSlots(store, IssueTimers(shared_table, store), number, here, there)
 
 
-def test_a_timer_that_was_moved_to_where_an_older_one_ended_follows_the_events_there(desk: Desk) -> None:
-    moved = desk.start(desk.here, 0)
-    ended = desk.stop(desk.start(desk.there, 5), 15)
-    desk.move(moved, desk.there, 20)
-    desk.deliver("unassigned", desk.there, 30)
-    timer = desk.get(moved)
+def test_a_timer_that_was_moved_to_where_an_older_one_ended_follows_the_events_there(slots: TwoSlots) -> None:
+    moved = slots.start(slots.here, 0)
+    ended = slots.stop(slots.start(slots.there, 5), 15)
+    slots.move(moved, slots.there, 20)
+    slots.deliver("unassigned", slots.there, 30)
+    timer = slots.get(moved)
     assert (timer.status, timer.clock_ms) == (Status.PAUSED, 30 * SECOND)
-    assert desk.get(ended.ulid) == ended
+    assert slots.get(ended.ulid) == ended
 
 
-def test_what_happened_on_an_issue_before_a_timer_was_moved_there_does_not_touch_it(desk: Desk) -> None:
-    moved = desk.start(desk.here, 0)
-    desk.deliver("closed", desk.there, 10)
-    desk.move(moved, desk.there, 20)
-    desk.deliver("assigned", desk.there, 30)
-    timer = desk.get(moved)
+def test_events_from_before_a_timer_was_moved_to_an_issue_do_not_change_it(slots: TwoSlots) -> None:
+    moved = slots.start(slots.here, 0)
+    slots.deliver("closed", slots.there, 10)
+    slots.move(moved, slots.there, 20)
+    slots.deliver("assigned", slots.there, 30)
+    timer = slots.get(moved)
     assert (timer.status, timer.active_ms(moment(40))) == (Status.RUNNING, 40 * SECOND)
-    desk.deliver("closed", desk.there, 50)
-    assert desk.get(moved).clock_ms == 50 * SECOND
+    slots.deliver("closed", slots.there, 50)
+    assert slots.get(moved).clock_ms == 50 * SECOND
 
 
-def test_a_timer_started_on_a_machine_whose_clock_is_behind_follows_the_next_events(desk: Desk) -> None:
-    ended = desk.stop(desk.start(desk.here, 1.0), 1.0)
-    started = desk.start(desk.here, 0.95)
-    desk.deliver("unassigned", desk.here, 2)
-    assert (desk.get(started).status, desk.get(started).clock_ms) == (Status.PAUSED, 1_050)
-    assert desk.get(ended.ulid) == ended
+def test_a_timer_started_on_a_machine_whose_clock_is_behind_follows_the_next_events(slots: TwoSlots) -> None:
+    ended = slots.stop(slots.start(slots.here, 1.0), 1.0)
+    started = slots.start(slots.here, 0.95)
+    slots.deliver("unassigned", slots.here, 2)
+    assert (slots.get(started).status, slots.get(started).clock_ms) == (Status.PAUSED, 1_050)
+    assert slots.get(ended.ulid) == ended
 
 
-def test_a_key_says_that_its_request_made_the_timer_while_that_is_open(desk: Desk) -> None:
+def test_a_repeated_start_with_its_key_is_answered_as_the_first_while_the_timer_is_open(
+    slots: TwoSlots,
+) -> None:
     key = Idempotency("k" * 32, "r" * 32)
     first, again = (
-        desk.store.start(user_id=desk.user_id, now_ms=T0, issue=desk.here, idempotency=key) for _ in range(2)
+        slots.store.start(user_id=slots.user_id, now_ms=T0, issue=slots.here, idempotency=key)
+        for _ in range(2)
     )
     assert again == first
     other = Idempotency("k" * 32, "other")
     with pytest.raises(IdempotencyKeyReused):
-        desk.store.start(user_id=desk.user_id, now_ms=T0, issue=desk.here, idempotency=other)
+        slots.store.start(user_id=slots.user_id, now_ms=T0, issue=slots.here, idempotency=other)

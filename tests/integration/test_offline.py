@@ -1,4 +1,4 @@
-"""What people did some time ago: they were offline, or their request took its time."""
+"""Requests for a time in the past: the client was offline, or the request was slow."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Api, Clock
+from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, get, ids, problem, start, time_of
 from tests.support.gateway import Answer
+from tests.support.handlers import Clock
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     TooMuchContention,
     TransitionNotAllowed,
     TransitionTooEarly,
 )
+from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
-from timer_core.domain.timers import Status, Timer
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency
@@ -31,28 +33,30 @@ _numbers = count(1)
 
 
 def change(api: Api, timer: dict[str, Any], action: str, at_ms: int, **headers: str) -> Answer:
-    return api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", {"at": time_of(at_ms)}, **headers)
+    return api.ann(
+        "POST", f"/api/timelogs/{timer['id']}/{action}/", {"at": time_of(at_ms)}, body=None, **headers
+    )
 
 
 def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
-    body = {"github_issue_url": ISSUE.format(number), "at": time_of(at_ms)}
-    return api.ann("POST", "/api/timelogs/start/", body, **headers)
+    sent = {"github_issue_url": ISSUE.format(number), "at": time_of(at_ms)}
+    return api.ann("POST", "/api/timelogs/start/", sent, body=None, **headers)
 
 
 @dataclass
 class GitHub:
-    """What GitHub tells about an issue of Ann's alone, some minutes before the present."""
+    """Events of an issue of Ann's alone, some minutes before the present."""
 
-    event_store: EventStore
+    issue_timers: IssueTimers
     issue: Issue
     user_id: int
     clock: Clock
 
-    def tell(self, kind: str, minutes_ago: float) -> None:
+    def deliver(self, kind: str, minutes_ago: float) -> None:
         at_ms = (self.clock.ms - round(minutes_ago * MINUTE * 1000)) // 1000 * 1000
         users = None if kind == "closed" else frozenset({self.user_id})
         event = Event(f"{kind}-{self.issue.number}-{minutes_ago}", kind, at_ms, users)
-        self.event_store.apply(event, self.issue, now_ms=self.clock.ms)
+        self.issue_timers.apply(event, self.issue, now_ms=self.clock.ms)
 
 
 @pytest.fixture
@@ -60,11 +64,11 @@ def github(api: Api, clock: Clock, shared_table: Table) -> GitHub:
     # The clock stands on a whole second, as GitHub's times do.
     clock.ms = clock.ms // 1000 * 1000
     issue = Issue("octocat", "Hello-World", 1000 + next(_numbers))
-    return GitHub(EventStore(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
+    return GitHub(IssueTimers(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
 
 
-class TestWhenItWasAsked:
-    def test_everything_counts_from_then(self, api: Api, clock: Clock) -> None:
+class TestRequestedTime:
+    def test_every_transition_counts_from_its_requested_time(self, api: Api, clock: Clock) -> None:
         t0 = clock.ms
         clock.advance(3600)
         timer = start_at(api, t0).json()
@@ -78,7 +82,7 @@ class TestWhenItWasAsked:
         assert (stopped["end_time"], stopped["duration"]) == (time_of(t0 + 100_000), 70)
 
     @pytest.mark.parametrize("body", [b"", b"{}", b'{"at": null}'])
-    def test_without_a_time_it_is_now(self, api: Api, clock: Clock, body: bytes) -> None:
+    def test_a_request_without_a_time_counts_from_now(self, api: Api, clock: Clock, body: bytes) -> None:
         timer = start(api.ann)
         for seconds, action in enumerate(("pause", "resume", "stop"), start=1):
             clock.advance(1)
@@ -118,7 +122,7 @@ class TestWhenItWasAsked:
 
 class TestAgainstLaterChanges:
     @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
-    def test_what_was_asked_before_the_last_change_is_refused(
+    def test_a_request_for_a_time_before_the_last_change_is_refused(
         self, api: Api, clock: Clock, action: str
     ) -> None:
         timer = start(api.ann)
@@ -133,7 +137,7 @@ class TestAgainstLaterChanges:
         )
         assert get(api.ann, timer) == before
 
-    def test_what_was_asked_at_the_last_change_is_done(self, api: Api, clock: Clock) -> None:
+    def test_a_request_for_the_time_of_the_last_change_is_carried_out(self, api: Api, clock: Clock) -> None:
         t0 = clock.ms
         timer = start(api.ann)
         clock.advance(30)
@@ -234,7 +238,7 @@ class TestCalls:
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # How much somebody changes in a minute is counted beside it.
+            # Not the count for the write limit.
             if "writes#" not in str(args):
                 made.append(operation)
             return dispatch(operation, *args, **kwargs)
@@ -266,32 +270,32 @@ class TestCalls:
         assert calls == ["UpdateItem"]
 
 
-class TestWhatGitHubToldMeanwhile:
+class TestEventsInTheMeantime:
     def test_a_start_before_the_issue_was_closed_ends_there(self, api: Api, github: GitHub) -> None:
-        github.tell("closed", 10)
+        github.deliver("closed", 10)
         answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
         timer = answer.json()
         assert (answer.status, timer["status"], timer["stopped_by"]) == (201, "stopped", "closed")
         assert timer["duration"] == 10 * MINUTE
         assert get(api.ann, timer) == timer
 
-    def test_so_does_one_that_was_on_its_way_for_less_than_a_minute(self, api: Api, github: GitHub) -> None:
-        github.tell("closed", 40 / 60)
+    def test_so_does_a_start_whose_request_took_less_than_a_minute(self, api: Api, github: GitHub) -> None:
+        github.deliver("closed", 40 / 60)
         timer = start_at(api, github.clock.ms - 50_000, github.issue.number).json()
         assert (timer["status"], timer["duration"]) == ("stopped", 10)
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
-    def test_a_start_that_broke_off_ends_there_when_it_is_repeated(
+    def test_an_interrupted_start_ends_there_when_it_is_repeated(
         self, api: Api, github: GitHub, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
     ) -> None:
-        github.tell("closed", 10)
+        github.deliver("closed", 10)
         at_ms = github.clock.ms - 20 * MINUTE * 1000
 
-        def break_off(*_: Any, **__: Any) -> None:
+        def interrupt(*_: Any, **__: Any) -> None:
             raise TooMuchContention("The timers of an issue kept changing.")
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventStore, "rederive", break_off)
+            patch.setattr(IssueTimers, "rederive", interrupt)
             problem(start_at(api, at_ms, github.issue.number, **headers), 429)
         timer = start_at(api, at_ms, github.issue.number, **headers).json()
         assert (timer["status"], timer["duration"]) == ("stopped", 10 * MINUTE)
@@ -300,7 +304,7 @@ class TestWhatGitHubToldMeanwhile:
     def test_a_start_before_an_assignment_moves_the_start_of_its_timer(
         self, api: Api, github: GitHub
     ) -> None:
-        github.tell("assigned", 10)
+        github.deliver("assigned", 10)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
         answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
         timer = answer.json()
@@ -310,35 +314,35 @@ class TestWhatGitHubToldMeanwhile:
 
     def test_a_pause_before_a_command_to_start_ends_with_it(self, api: Api, github: GitHub) -> None:
         timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
-        github.tell("comment.start", 10)
+        github.deliver("comment.start", 10)
         answer = change(api, timer, "pause", github.clock.ms - 20 * MINUTE * 1000)
         assert (answer.json()["status"], answer.json()["paused_duration"]) == ("running", 10 * MINUTE)
 
     def test_a_stop_before_an_assignment_leaves_the_timer_of_that(self, api: Api, github: GitHub) -> None:
         timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
-        github.tell("assigned", 10)
+        github.deliver("assigned", 10)
         stopped = change(api, timer, "stop", github.clock.ms - 20 * MINUTE * 1000).json()
         assert (stopped["id"], stopped["duration"]) == (timer["id"], 10 * MINUTE)
         assigned, first = api.ann("GET", "/api/timelogs/").json()["results"]
         assert first == stopped
         assert (assigned["status"], assigned["active_duration"]) == ("running", 10 * MINUTE)
 
-    def test_what_an_event_has_changed_since_is_not_undone(self, api: Api, github: GitHub) -> None:
+    def test_a_later_change_by_an_event_is_not_undone(self, api: Api, github: GitHub) -> None:
         timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
-        github.tell("unassigned", 10)
+        github.deliver("unassigned", 10)
         refused = problem(change(api, timer, "stop", github.clock.ms - 20 * MINUTE * 1000), 400)
         assert "paused since" in refused["detail"]
         assert get(api.ann, timer)["status"] == "paused"
 
 
 class TestFormerNames:
-    """The issue was transferred, and whoever is offline knows its former name."""
+    """The issue was transferred, and an offline client knows its former name."""
 
     @pytest.fixture
     def moved(self, github: GitHub) -> Issue:
         target = Issue("octocat", "Elsewhere", github.issue.number)
         move = Move(f"move-{target.number}", github.issue, target, github.clock.ms - 50 * MINUTE * 1000)
-        github.event_store.move_issue(move, now_ms=github.clock.ms)
+        github.issue_timers.move_issue(move, now_ms=github.clock.ms)
         return target
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
@@ -356,7 +360,7 @@ class TestFormerNames:
     def test_a_start_finds_the_timer_that_has_moved_along(
         self, api: Api, github: GitHub, headers: dict[str, str], request: pytest.FixtureRequest
     ) -> None:
-        github.tell("assigned", 60)
+        github.deliver("assigned", 60)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
         moved = request.getfixturevalue("moved")
         for _ in range(2):
@@ -369,7 +373,7 @@ class TestFormerNames:
         self, api: Api, github: GitHub, moved: Issue
     ) -> None:
         event = Event("elsewhere", "assigned", github.clock.ms - 40 * MINUTE * 1000, frozenset({api.ann_id}))
-        github.event_store.apply(event, moved, now_ms=github.clock.ms)
+        github.issue_timers.apply(event, moved, now_ms=github.clock.ms)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
         present_ms, github.clock.ms = github.clock.ms, github.clock.ms - 30 * MINUTE * 1000
         former = start(api.ann, github.issue.number)
@@ -422,7 +426,7 @@ class TestExclusive:
 
     @pytest.fixture(params=["start", "resume"])
     def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Makes a timer run from so many seconds on, and tells so at a hundred."""
+        """Return a function that makes a timer run from a second on, by a request in second 100."""
         if request.param == "start":
             return lambda at: store.start(
                 user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000
@@ -438,7 +442,7 @@ class TestExclusive:
             at_ms=self.T0 + at * 1000,
         )
 
-    def test_what_ran_then_is_paused_from_then_on(
+    def test_a_timer_that_ran_then_is_paused_from_then_on(
         self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
     ) -> None:
         other, _ = store.start(user_id=user_id, now_ms=self.T0)
@@ -447,7 +451,7 @@ class TestExclusive:
         other = store.get(user_id, other.ulid)
         assert (other.status, other.clock_ms, other.paused_by) == (Status.PAUSED, 20_000, "exclusive")
 
-    def test_what_began_to_run_since_goes_on_and_pauses_it(
+    def test_a_timer_that_began_to_run_since_goes_on_and_pauses_the_new_one(
         self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
     ) -> None:
         other, _ = store.start(user_id=user_id, now_ms=self.T0 + 50_000)

@@ -233,7 +233,7 @@ def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> 
     for delivery in team.happened():
         github.fail(delivery)
     github.hooks.clear()
-    assert running.sweep(stop_stale=True)["reconcile"]["missed"] == 1
+    assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
     assert unused("StaleSweeperFunction") == set()
 
 

@@ -1,4 +1,4 @@
-"""Between GitHub and the timers: whatever fails, every delivery is processed, or kept where it is found."""
+"""Whatever fails, every delivery is processed, or kept as a dead letter."""
 
 import json
 import random
@@ -20,10 +20,19 @@ from moto import mock_aws
 from tests.support.connection import REGION
 from tests.support.gateway import Context, HurriedContext, request_event
 from tests.support.handlers import loaded
-from tests.support.network import Killed, Network, conflict, killed_after, killed_before, refusal, throttled
+from tests.support.network import (
+    Fault,
+    Killed,
+    Network,
+    conflict,
+    killed_after,
+    killed_before,
+    refusal,
+    throttled,
+)
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
-from timer_core.github.webhooks.messages import IssueEvent, from_json
+from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.webhooks.signature import sign
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -32,8 +41,9 @@ from webhook.queue import send
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far in the future, so that no back end deletes the tests' items as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 SECRET = "It's a Secret to Everybody"
@@ -48,7 +58,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Queue:
-    """The queue and its dead letters as template.yaml has them, and Lambda's poller in front of them."""
+    """The queue and its dead letters of template.yaml, with Lambda's poller."""
 
     sqs: "SQSClient"
     url: str
@@ -60,7 +70,7 @@ class Queue:
             send(self.sqs, self.url, [event], delivery=event.delivery)
 
     def poll(self, context: Context | None = None) -> int:
-        """Hand a batch over and delete what succeeded, as an event source mapping does; return its size.
+        """Process a batch like an event source mapping, delete what succeeded, and return its size.
 
         What failed is there again at once.
         """
@@ -84,7 +94,7 @@ class Queue:
             answer = self.process.handler({"Records": records}, context or Context())
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         except Killed:
-            # No answer: all of it is delivered again when the visibility time-out is over.
+            # No response: the whole batch is delivered again after the visibility time-out.
             failed = set(handles)
         for message_id, handle in handles.items():
             if message_id in failed:
@@ -98,7 +108,7 @@ class Queue:
         return len(received)
 
     def left(self) -> int:
-        """Return how many messages are not deleted."""
+        """Return the number of messages that are not deleted."""
         found = self.sqs.get_queue_attributes(
             QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
         )
@@ -115,13 +125,13 @@ def queue(shared_table: Table) -> Iterator[Queue]:
     most = template["Resources"]["DeliveryQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     with mock_aws():
         sqs = boto3.client("sqs", region_name=REGION)
-        fifo = {"FifoQueue": "true"}
+        fifo: dict[QueueAttributeNameType, str] = {"FifoQueue": "true"}
         dead_url = sqs.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
-        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={**fifo, "RedrivePolicy": redrive})[
+        url = sqs.create_queue(QueueName="deliveries.fifo", Attributes=fifo | {"RedrivePolicy": redrive})[
             "QueueUrl"
         ]
         variables = {"TRACK_UNREGISTERED": "true", "MAX_RECEIVES": str(most)}
@@ -130,8 +140,8 @@ def queue(shared_table: Table) -> Iterator[Queue]:
 
 
 def of_issue(number: int, user_id: int) -> list[IssueEvent]:
-    """Return what is told of an issue: two spells of work, of 6 and of 8 minutes."""
-    told: Sequence[tuple[str, int, bool]] = [
+    """Return the events of an issue with two timers, of 6 and of 8 minutes."""
+    events: Sequence[tuple[str, int, bool]] = [
         ("assigned", 1, True),
         ("unassigned", 3, True),
         ("assigned", 5, True),
@@ -148,7 +158,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
             at_ms=T0 + minute * MINUTE,
             users=(user_id,) if own else None,
         )
-        for kind, minute, own in told
+        for kind, minute, own in events
     ]
 
 
@@ -163,7 +173,7 @@ def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
 
 
 @pytest.mark.parametrize("accident", [killed_before, killed_after])
-def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once(
+def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue: Queue, shared_table: Table, accident: Any
 ) -> None:
     user_id, first = 5_000 + next(_numbers), 1000 * next(_numbers)
@@ -172,7 +182,7 @@ def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # Each time a little further. Ten times in a row would be what dead letters are for.
+        # A little further each time. After ten times in a row a message is a dead letter.
         for calls in (1, 4, 9, 15, 22, 30, 40):
             network.faults = {len(network.requests) + calls: accident}
             queue.poll()
@@ -197,9 +207,7 @@ def test_killed_again_and_again_in_the_middle_of_batches_everything_is_done_once
     ],
     ids=["throttled", "conflicts", "internal-errors", "no-throughput"],
 )
-def test_while_dynamodb_fails_deliveries_wait_and_are_processed_afterwards(
-    queue: Queue, shared_table: Table, fault: Any
-) -> None:
+def test_deliveries_wait_while_dynamodb_fails(queue: Queue, shared_table: Table, fault: Any) -> None:
     user_id, number = 6_000 + next(_numbers), 1000 * next(_numbers)
     events = of_issue(number, user_id)
     queue.put(*events)
@@ -217,7 +225,7 @@ def test_while_dynamodb_fails_deliveries_wait_and_are_processed_afterwards(
     assert queue.dead() == []
 
 
-def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shared_table: Table) -> None:
+def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table: Table) -> None:
     user_id, number = 7_000 + next(_numbers), 1000 * next(_numbers)
     for body in (POISON, "not even JSON"):
         group = f"poison-{next(_numbers)}"
@@ -234,16 +242,17 @@ def test_poison_ends_in_the_dead_letters_and_the_others_go_on(queue: Queue, shar
 
 
 @pytest.mark.parametrize("position", [0, 2, 6])
-def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
+def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
-    """Because it takes longer than there is time, or more memory."""
+    """It needs more time or memory than there is."""
     user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
     events = of_issue(number, user_id)
     (poison, *_) = of_issue(number + 1, poison_id)
     queue.put(*events[:position], poison, *events[position:])
 
     def kill(request: AWSPreparedRequest, **_: object) -> None:
+        assert isinstance(request.body, bytes)
         if str(poison_id).encode() in request.body:
             raise Killed
 
@@ -261,20 +270,20 @@ def test_a_message_that_is_the_end_of_any_process_takes_no_other_along(
     assert [from_json(body).delivery for body in queue.dead()] == [poison.delivery]
 
 
-class TestShortOfTime:
-    def test_what_is_done_is_deleted_and_the_rest_is_done_in_another_batch(
-        self, queue: Queue, shared_table: Table
-    ) -> None:
+class TestLittleTime:
+    def test_the_rest_of_a_batch_waits_for_another_one(self, queue: Queue, shared_table: Table) -> None:
         user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
-        # It is looked at before each message.
+        # The remaining time is read before each message.
         assert queue.poll(HurriedContext(looks=2)) == 6
         assert queue.left() == 4
         assert worked(shared_table, user_id) == {number: [("paused", 2)]}
         assert queue.poll() == 4
         assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
-    def test_nothing_is_given_up_without_a_try(self, queue: Queue, shared_table: Table) -> None:
+    def test_no_message_becomes_a_dead_letter_without_an_attempt(
+        self, queue: Queue, shared_table: Table
+    ) -> None:
         user_id, number = 9_600 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         for _ in range(9):
@@ -285,9 +294,7 @@ class TestShortOfTime:
         assert (queue.left(), queue.dead()) == (0, [])
 
 
-def test_killed_ten_times_with_one_batch_all_of_it_is_kept_and_can_be_put_back(
-    queue: Queue, shared_table: Table
-) -> None:
+def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, shared_table: Table) -> None:
     user_id, number = 8_000 + next(_numbers), 1000 * next(_numbers)
     queue.put(*of_issue(number, user_id))
     network = Network(queue.process.table.connection)
@@ -313,7 +320,7 @@ def test_killed_ten_times_with_one_batch_all_of_it_is_kept_and_can_be_put_back(
 
 
 class TestReceive:
-    """What GitHub is told when the queue does not take a delivery."""
+    """Responses to GitHub if the queue does not accept a delivery."""
 
     @pytest.fixture
     def receive(self, queue: Queue) -> Iterator[ModuleType]:
@@ -340,7 +347,7 @@ class TestReceive:
         return answer
 
     @pytest.mark.parametrize(
-        "trouble",
+        "failure",
         [
             refusal("InternalFailure", 500),
             refusal("ServiceUnavailable", 503),
@@ -350,16 +357,16 @@ class TestReceive:
         ],
         ids=["internal-error", "unavailable", "throttled", "connect-time-out", "read-time-out"],
     )
-    def test_github_sees_a_failure_and_a_redelivery_is_taken_once(
-        self, receive: ModuleType, queue: Queue, trouble: Any
+    def test_github_sees_a_failure_and_a_redelivery_is_queued_once(
+        self, receive: ModuleType, queue: Queue, failure: Exception | Fault
     ) -> None:
         sent = []
 
         def fail(request: object, **_: object) -> AWSResponse:
             sent.append(request)
-            if isinstance(trouble, Exception):
-                raise trouble
-            return trouble("SendMessage", lambda: None)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure("SendMessage", lambda: pytest.fail("The request was sent."))
 
         receive.sqs.meta.events.register_first("before-send.sqs", fail)
         try:
@@ -369,7 +376,7 @@ class TestReceive:
         assert answer["statusCode"] == 503
         assert answer["headers"]["content-type"] == "application/problem+json"
         assert json.loads(answer["body"])["detail"] == "The delivery could not be queued."
-        # Each takes up to two seconds, and GitHub waits for ten.
+        # Each attempt takes up to two seconds, and GitHub waits for ten.
         assert 1 <= len(sent) <= 3
 
         assert [self.deliver(receive)["statusCode"] for _ in range(2)] == [202, 202]
@@ -378,9 +385,7 @@ class TestReceive:
         assert event.delivery == "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 
     @pytest.mark.usefixtures("receive")
-    def test_in_a_storm_of_cold_starts_each_reads_the_secret_once_and_each_delivery_is_queued_once(
-        self, queue: Queue
-    ) -> None:
+    def test_many_cold_starts_fetch_the_secret_once_and_queue_each_delivery_once(self, queue: Queue) -> None:
         reads: list[object] = []
         with ExitStack() as stack:
             arn = boto3.client("secretsmanager", region_name=REGION).describe_secret(SecretId="webhook")[

@@ -1,4 +1,4 @@
-"""Functions that have just begun, many of them at once, and without what they need to begin."""
+"""Cold starts: many at once, and without the session key."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from timer_core.store.tokens import TokenStore
 COLD_STARTS = 8
 
 
-def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
+def test_many_cold_starts_make_one_timer_and_answer_every_request(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
     token = TokenStore(shared_table).mint(new_person(), name="test", now_ms=now_ms())[1]
@@ -37,7 +37,7 @@ def test_a_storm_of_cold_starts_makes_one_timer_and_answers_everybody(
 
 
 class TestSessionKey:
-    def test_without_it_tokens_work_and_sessions_are_told_that_it_is_our_fault(self, app: App) -> None:
+    def test_without_the_session_key_tokens_work_and_sessions_get_a_server_error(self, app: App) -> None:
         browser, _ = app.signed_in()
         program = app.caller(app.token(browser))
         client = boto3.client("secretsmanager")
@@ -52,10 +52,10 @@ class TestSessionKey:
             assert app.secret_arn not in answer.body
         finally:
             client.restore_secret(SecretId=app.secret_arn)
-        # Nobody had to begin anew or to sign in again.
+        # Nobody had to repeat a request or to sign in again.
         assert browser("GET", "/api/timelogs/").status == 200
 
-    def test_who_has_read_it_goes_on_with_it(self, app: App) -> None:
+    def test_a_cached_session_key_is_used_further(self, app: App) -> None:
         browser, _ = app.signed_in()
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)

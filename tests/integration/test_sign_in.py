@@ -530,7 +530,7 @@ class TestKeys:
         with pytest.MonkeyPatch.context() as patch:
             # One function has a cold start, and the other has not.
             patch.setattr(request_guard, "sessions", lambda: read_before)
-            app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
+            vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
@@ -567,7 +567,7 @@ class TestKeys:
         new, _ = app.signed_in(ann)
         # One function has a cold start, and the other has not.
         monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
-        app.timelogs.guard = request_guard.RequestGuard(app.table, app.timelogs.logger)
+        vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
         assert new("GET", TIMERS).status == 200
         assert old("GET", TIMERS).status == 401
 

@@ -1,4 +1,4 @@
-"""Ending forgotten timers, on Amazon's DynamoDB Local."""
+"""Stopping stale timers, on Amazon's DynamoDB Local."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def module(shared_table: Table) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweeper]:
-    """The sweeper on a table in which nothing is open."""
+    """The sweeper on a table without open timers."""
     now = now_ms()
     monkeypatch.setattr(module, "now_ms", lambda: now)
     store = TimerStore(shared_table)
@@ -71,17 +71,17 @@ def sweeper(module: ModuleType, shared_table: Table, monkeypatch: pytest.MonkeyP
         store.delete(timer.user_id, timer.ulid, now_ms=now)
 
 
-def test_with_nothing_open_there_is_nothing_to_do(sweeper: Sweeper) -> None:
+def test_without_open_timers_nothing_happens(sweeper: Sweeper) -> None:
     assert sweeper.run() == NOTHING
 
 
-def test_a_timer_open_for_a_day_goes_on(sweeper: Sweeper) -> None:
+def test_a_timer_at_the_limit_keeps_running(sweeper: Sweeper) -> None:
     timers = [sweeper.started(24, 1), sweeper.started(0.5, 2)]
     assert sweeper.run() == NOTHING
     assert all(sweeper.seen(timer) == timer for timer in timers)
 
 
-def test_a_timer_open_for_longer_ends_where_the_day_did(sweeper: Sweeper) -> None:
+def test_a_stale_timer_stops_at_the_limit(sweeper: Sweeper) -> None:
     timer = sweeper.started(100)
     assert sweeper.run() == NOTHING | {"stale": 1, "stopped": 1}
     ended = sweeper.seen(timer)
@@ -90,7 +90,7 @@ def test_a_timer_open_for_longer_ends_where_the_day_did(sweeper: Sweeper) -> Non
     assert (ended.clock_ms, ended.paused_ms) == (24 * HOUR, 0)
 
 
-def test_a_pause_moves_the_end_back(sweeper: Sweeper) -> None:
+def test_a_pause_moves_the_stop_to_a_later_time(sweeper: Sweeper) -> None:
     timer = sweeper.started(100)
     sweeper.store.pause(ANN, timer.ulid, now_ms=timer.start_ms + HOUR, by="manual", cause="a")
     sweeper.store.resume(ANN, timer.ulid, now_ms=timer.start_ms + 11 * HOUR, by="manual", cause="b")
@@ -100,7 +100,7 @@ def test_a_pause_moves_the_end_back(sweeper: Sweeper) -> None:
     assert (ended.clock_ms, ended.paused_ms) == (24 * HOUR, 10 * HOUR)
 
 
-def test_a_timer_that_was_left_paused_ends_with_its_pause(sweeper: Sweeper) -> None:
+def test_a_paused_timer_stops_at_the_start_of_its_pause(sweeper: Sweeper) -> None:
     timer = sweeper.started(100)
     sweeper.store.pause(ANN, timer.ulid, now_ms=timer.start_ms + 3 * HOUR, by="unassigned", cause="a")
     assert sweeper.run()["stopped"] == 1
@@ -109,7 +109,7 @@ def test_a_timer_that_was_left_paused_ends_with_its_pause(sweeper: Sweeper) -> N
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
+def test_every_sweep_but_a_dry_run_finishes_account_deletions(
     sweeper: Sweeper, shared_table: Table, dry_run: bool
 ) -> None:
     people, leaving = PeopleStore(shared_table), sweeper.module.account_deletion
@@ -124,7 +124,7 @@ def test_who_has_asked_to_be_deleted_is_by_any_sweep_that_does_not_only_count(
     assert len(list(leaving.pending_deletions())) == 1
 
 
-def test_one_who_cannot_be_deleted_keeps_nobody_else_and_is_tried_again(
+def test_a_failed_account_deletion_does_not_block_others_and_is_retried(
     sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leaving = sweeper.module.account_deletion
@@ -147,7 +147,7 @@ def test_one_who_cannot_be_deleted_keeps_nobody_else_and_is_tried_again(
     assert list(leaving.pending_deletions()) == []
 
 
-def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_did(
+def test_the_summary_survives_unreadable_account_deletions(
     sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sweeper.started(100)
@@ -161,7 +161,7 @@ def test_when_those_who_are_leaving_cannot_be_read_the_sweep_still_says_what_it_
     assert '"SweepFailures":[0.0,1.0]' in capsys.readouterr().out
 
 
-def test_without_time_who_is_leaving_is_left_for_the_next_run(sweeper: Sweeper) -> None:
+def test_without_time_account_deletions_wait_for_the_next_run(sweeper: Sweeper) -> None:
     leaving = sweeper.module.account_deletion
     leaving.delete_all(ANN, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
     assert not sweeper.run({"stop_stale": False}, Context(remaining_ms=0))["complete"]
@@ -176,7 +176,7 @@ def test_a_swept_issue_can_be_started_again(sweeper: Sweeper) -> None:
     assert sweeper.started(0).ulid != timer.ulid
 
 
-def test_a_second_run_finds_nothing(sweeper: Sweeper) -> None:
+def test_a_second_run_changes_nothing(sweeper: Sweeper) -> None:
     timer = sweeper.started(100)
     sweeper.run()
     ended = sweeper.seen(timer)
@@ -184,7 +184,7 @@ def test_a_second_run_finds_nothing(sweeper: Sweeper) -> None:
     assert sweeper.seen(timer) == ended
 
 
-def test_what_was_stopped_long_ago_stays_as_it_was(sweeper: Sweeper) -> None:
+def test_a_stopped_timer_does_not_change(sweeper: Sweeper) -> None:
     timer = sweeper.started(100)
     stopped = sweeper.store.stop(ANN, timer.ulid, now_ms=timer.start_ms + HOUR, by="manual", cause="a")
     assert sweeper.run() == NOTHING
@@ -204,7 +204,7 @@ class TestOptions:
         assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 1}
         assert sweeper.seen(timer) == timer
 
-    def test_stopping_can_be_left_out(self, sweeper: Sweeper) -> None:
+    def test_stopping_can_be_disabled(self, sweeper: Sweeper) -> None:
         timer = sweeper.started(100)
         assert sweeper.run({"stop_stale": False}) == NOTHING
         assert sweeper.seen(timer) == timer
@@ -215,7 +215,7 @@ class TestOptions:
         assert sweeper.run({"stale_after_hours": hours})["stopped"] == stopped
         assert [sweeper.seen(timer).clock_ms for timer in timers[:stopped]] == [hours * HOUR] * stopped
 
-    def test_the_deployment_has_a_limit_of_its_own(self, sweeper: Sweeper, shared_table: Table) -> None:
+    def test_the_deployments_limit_is_the_default(self, sweeper: Sweeper, shared_table: Table) -> None:
         timer = sweeper.started(1)
         with loaded("stale_sweeper.sweep", shared_table.name, STALE_AFTER_HOURS="0.5") as module:
             assert module.handler({}, Context())["stopped"] == 1
@@ -241,7 +241,7 @@ class TestOptions:
             {"dryrun": True},
         ],
     )
-    def test_what_is_no_option_is_refused_and_nothing_done(
+    def test_an_invalid_option_is_refused_and_changes_nothing(
         self, sweeper: Sweeper, event: dict[str, Any]
     ) -> None:
         timer = sweeper.started(100)
@@ -260,7 +260,7 @@ class TestTimeLimit:
         assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
         assert sweeper.run() == NOTHING
 
-    def test_another_run_goes_on_with_the_rest_if_it_may(self, sweeper: Sweeper) -> None:
+    def test_a_run_with_resume_continues_with_the_rest(self, sweeper: Sweeper) -> None:
         hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
         for number in range(1, 6):
             sweeper.started(100, number)
@@ -272,13 +272,13 @@ class TestTimeLimit:
         sweeper.started(100, 6)
         assert sweeper.run(hourly) == NOTHING
 
-    def test_without_time_nothing_is_begun(self, sweeper: Sweeper) -> None:
+    def test_without_time_no_timer_is_stopped(self, sweeper: Sweeper) -> None:
         timer = sweeper.started(100)
         assert sweeper.run(context=Context(remaining_ms=14_000)) == NOTHING | {"complete": False}
         assert sweeper.seen(timer) == timer
 
 
-def test_one_that_cannot_be_stopped_does_not_hold_up_the_others(
+def test_a_timer_that_cannot_be_stopped_does_not_block_others(
     sweeper: Sweeper, shared_table: Table, dynamodb: str
 ) -> None:
     """The others are stopped, and the next run tries the one again."""
@@ -291,7 +291,7 @@ def test_one_that_cannot_be_stopped_does_not_hold_up_the_others(
 
 
 def damage(dynamodb: str, table: Table, timer: Timer, history: list[Any]) -> list[Any]:
-    """Put another history into the item of a timer and return what was there."""
+    """Replace the history in a timer's item, and return the previous one."""
     answer = connect(dynamodb).update_item(
         TableName=table.name,
         Key={"pk": {"S": f"user#{timer.user_id}"}, "sk": {"S": f"timer#{timer.ulid}"}},

@@ -1,4 +1,4 @@
-"""Sweeps that are too much for one run, on Amazon's DynamoDB Local."""
+"""Sweeps that do not fit into one run, on Amazon's DynamoDB Local."""
 
 import time
 import tracemalloc
@@ -41,7 +41,7 @@ def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
 
 
 class TestStale:
-    def test_memory_does_not_grow_with_what_there_is(
+    def test_memory_does_not_grow_with_the_number_of_timers(
         self, crowded: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("timer_core.store.queries._OPEN_TIMERS_PAGE", 20)
@@ -58,9 +58,7 @@ class TestStale:
         assert (few, all_) == (STALE, OPEN)
         assert most < 2 * least
 
-    def test_several_runs_end_everything_that_is_stale_and_nothing_twice(
-        self, crowded: ModuleType, shared_table: Table
-    ) -> None:
+    def test_several_runs_stop_every_stale_timer_once(self, crowded: ModuleType, shared_table: Table) -> None:
         store, health = TimerStore(shared_table), HealthStore(shared_table)
         stale = set(all_open(store, before_ms=now_ms() - DAY_MS))
         assert counts(health) == (OPEN, STALE)
@@ -93,13 +91,13 @@ HOURLY = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume
 DAILY = HOURLY | {"stop_closed": True}
 
 
-class TestComparing:
-    """With a window of four timers, so that few are many."""
+class TestReconciliation:
+    """With a window of four timers, so that few timers need several windows."""
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 4)
-        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0)
+        monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 4)
+        monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0)
 
     @pytest.fixture
     def running(self, github: FakeGitHub, table: Table) -> Iterator[Product]:
@@ -109,7 +107,7 @@ class TestComparing:
 
     @pytest.fixture
     def team(self, github: FakeGitHub, running: Product) -> Team:
-        """A team with 14 timers whose issues were closed, which nobody told us."""
+        """A team with 14 timers whose issues were closed without a delivery."""
         team = new_team(github, running, size=1, t0=ago(120))
         github.new_repository(f"{team.name}/app")
         issues = [start(team, "app", second) for second in range(14)]
@@ -120,25 +118,25 @@ class TestComparing:
         github.requests.clear()
         return team
 
-    def test_runs_go_on_where_the_last_one_had_no_time_any_more(self, team: Team) -> None:
+    def test_a_run_continues_where_the_last_one_ran_out_of_time(self, team: Team) -> None:
         first = sweep(team, DAILY, looks=3)
-        assert (first["issues"], first["missed"], first["complete"]) == (8, 8, False)
+        assert (first["issues"], first["backfilled"], first["complete"]) == (8, 8, False)
         second = sweep(team, HOURLY)
-        assert (second["issues"], second["missed"], second["complete"]) == (6, 6, True)
+        assert (second["issues"], second["backfilled"], second["complete"]) == (6, 6, True)
         assert asked(team) == dict.fromkeys(range(1, 15), 1)
         (ann,) = team.people
         assert {timer.end_ms for timer in team.product.timers(ann.id)} == {team.t0 + 3_600_000}
         assert progress(team) == Progress()
 
-    def test_a_run_that_had_no_time_at_all_is_made_up_for(self, team: Team) -> None:
+    def test_the_next_run_replaces_one_without_time(self, team: Team) -> None:
         assert sweep(team, DAILY, looks=1)["issues"] == 0
-        assert sweep(team, HOURLY)["missed"] == 14
+        assert sweep(team, HOURLY)["backfilled"] == 14
 
-    def test_with_nothing_left_an_hourly_run_compares_nothing(self, team: Team) -> None:
+    def test_without_a_rest_an_hourly_run_compares_nothing(self, team: Team) -> None:
         assert sweep(team, HOURLY) is None
         assert team.github.requests == []
 
-    def test_the_next_daily_run_goes_on_and_the_one_after_begins_anew(self, team: Team) -> None:
+    def test_the_next_daily_run_continues_and_the_one_after_starts_over(self, team: Team) -> None:
         for run in (1, 2):
             sweep(team, DAILY, looks=2)
             assert asked(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
@@ -149,48 +147,48 @@ class TestComparing:
         sweep(team, DAILY)
         assert asked(team) == {15: 1}
 
-    def test_a_dry_run_sees_all_and_leaves_no_trace(self, team: Team) -> None:
+    def test_a_dry_run_compares_all_and_stores_nothing(self, team: Team) -> None:
         sweep(team, DAILY, looks=2)
         before = progress(team)
         dry = DAILY | {"dry_run": True}
-        assert sweep(team, dry)["missed"] == 10
+        assert sweep(team, dry)["backfilled"] == 10
         assert sweep(team, dry, looks=2)["complete"] is False
         assert progress(team) == before
 
-    def test_timers_of_one_moment_are_not_torn_apart(self, team: Team) -> None:
+    def test_timers_with_the_same_start_are_compared_together(self, team: Team) -> None:
         team.github.new_repository(f"{team.name}/other")
         for _ in range(6):
             start(team, "other", 2)
         assert [sweep(team, DAILY, looks=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
 
     @pytest.mark.parametrize("fault", [faults.primary_limit(3_600), faults.secondary_limit(600)])
-    def test_at_a_rate_limit_the_rest_is_left_for_the_next_run(
+    def test_after_a_rate_limit_the_next_run_continues(
         self, team: Team, github: FakeGitHub, fault: faults.Fault
     ) -> None:
         github.faults += [ANSWERED, fault]
         limited = sweep(team, DAILY)
-        assert (limited["missed"], limited["complete"]) == (4, False)
-        # It is still reached, and these issues have nothing to do with it.
-        assert sweep(team, HOURLY)["missed"] == 0
-        assert later(team, HOURLY)["missed"] == 10
+        assert (limited["backfilled"], limited["complete"]) == (4, False)
+        # The rate limit still applies, and these issues are not its reason.
+        assert sweep(team, HOURLY)["backfilled"] == 0
+        assert later(team, HOURLY)["backfilled"] == 10
 
-    def test_an_outage_costs_nothing(self, team: Team, github: FakeGitHub) -> None:
+    def test_an_outage_loses_nothing(self, team: Team, github: FakeGitHub) -> None:
         github.faults.append(faults.status(502))
         during = sweep(team, DAILY)
-        assert (during["missed"], during["complete"]) == (0, False)
-        assert later(team, HOURLY)["missed"] == 14
+        assert (during["backfilled"], during["complete"]) == (0, False)
+        assert later(team, HOURLY)["backfilled"] == 14
 
-    def test_what_github_never_answers_holds_up_the_others_only_once(
+    def test_issues_that_github_never_answers_for_block_others_only_once(
         self, team: Team, github: FakeGitHub
     ) -> None:
         missed = []
         for options in (DAILY, HOURLY):
             github.faults.append(faults.status(502))
-            missed.append(later(team, options)["missed"])
-        missed += [later(team, options)["missed"] for options in (HOURLY, DAILY)]
+            missed.append(later(team, options)["backfilled"])
+        missed += [later(team, options)["backfilled"] for options in (HOURLY, DAILY)]
         assert missed == [0, 0, 10, 4]
 
-    def test_at_a_rate_limit_while_it_looks_for_an_issue_the_rest_is_left_too(
+    def test_after_a_rate_limit_while_locating_an_issue_the_next_run_continues(
         self, team: Team, github: FakeGitHub
     ) -> None:
         repository = github.repository(f"{team.name}/app")
@@ -201,49 +199,49 @@ class TestComparing:
         limited = sweep(team, DAILY)
         assert (limited["failed"], limited["complete"]) == (0, False)
         found = later(team, HOURLY)
-        assert (found["moved"], found["missed"], found["complete"]) == (1, 14, True)
+        assert (found["moved"], found["backfilled"], found["complete"]) == (1, 14, True)
 
     @pytest.fixture
     def one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All timers in one window, so that all issues are asked about at once; and no long waits."""
-        monkeypatch.setattr("stale_sweeper.reconcile._WINDOW", 1_000)
-        monkeypatch.setattr("stale_sweeper.reconcile._MOMENT_S", 0.02)
+        """All timers in one window, so that one query fetches all issues; and no long waits."""
+        monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
+        monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
 
     @pytest.mark.usefixtures("one_question")
     @pytest.mark.parametrize("failure", ["too much", "time-out"])
-    def test_what_is_too_much_for_one_query_is_asked_about_in_several(
+    def test_a_query_that_is_too_expensive_is_split(
         self, team: Team, github: FakeGitHub, failure: str
     ) -> None:
         github.faults += failing(failure, lambda issues: len(issues) > 4)
         summary = sweep(team, DAILY)
-        assert (summary["missed"], summary["failed"]) == (14, 0)
-        assert (summary["complete"], summary["trouble"]) == (True, "")
+        assert (summary["backfilled"], summary["failed"]) == (14, 0)
+        assert (summary["complete"], summary["error"]) == (True, "")
 
     @pytest.mark.usefixtures("one_question")
     @pytest.mark.parametrize("failure", ["too much", "time-out"])
-    def test_an_issue_that_github_fails_at_holds_up_no_other(
+    def test_an_issue_that_github_fails_at_does_not_block_others(
         self, team: Team, github: FakeGitHub, failure: str
     ) -> None:
         github.faults += failing(failure, lambda issues: 9 in issues)
         summary = sweep(team, DAILY)
-        assert (summary["missed"], summary["failed"]) == (13, 1)
-        assert (summary["complete"], summary["trouble"]) == (True, "")
+        assert (summary["backfilled"], summary["failed"]) == (13, 1)
+        assert (summary["complete"], summary["error"]) == (True, "")
 
     @pytest.mark.parametrize("failure", ["too much", "something"])
-    def test_when_github_fails_at_every_query_all_is_left_for_the_next_run(
+    def test_if_every_query_fails_the_next_run_starts_over(
         self, team: Team, github: FakeGitHub, failure: str
     ) -> None:
         github.faults += failing(failure, lambda _issues: True)
         during = sweep(team, DAILY)
         assert (during["issues"], during["failed"], during["complete"]) == (0, 0, False)
-        assert "GitHub failed at a query" in during["trouble"]
+        assert "GitHub failed at a query" in during["error"]
         assert progress(team) == Progress(compared_ms=0)
         github.faults.clear()
-        assert sweep(team, HOURLY)["missed"] == 14
+        assert sweep(team, HOURLY)["backfilled"] == 14
 
     @pytest.mark.usefixtures("one_question")
-    def test_when_github_fails_at_every_query_it_is_not_asked_about_each_issue(
+    def test_if_every_query_fails_issues_are_not_queried_one_by_one(
         self, team: Team, github: FakeGitHub
     ) -> None:
         github.faults += failing("something", lambda _issues: True)
@@ -251,7 +249,7 @@ class TestComparing:
         assert len(github.requests) == 10
 
     @pytest.mark.usefixtures("one_question")
-    def test_a_moments_trouble_is_waited_out(self, github: FakeGitHub, running: Product) -> None:
+    def test_a_short_outage_is_waited_for(self, github: FakeGitHub, running: Product) -> None:
         team = new_team(github, running, size=1, t0=ago(120))
         github.new_repository(f"{team.name}/app")
         issue = start(team, "app", 0)
@@ -259,21 +257,21 @@ class TestComparing:
         github.close(issue)
         team.happened()
         github.faults.append(faults.status(502))
-        assert sweep(team, DAILY)["missed"] == 1
+        assert sweep(team, DAILY)["backfilled"] == 1
 
-    def test_github_may_take_longer_over_a_query_than_over_all_else(
+    def test_queries_about_many_issues_have_a_longer_time_out(
         self, team: Team, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def take_long(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+        def answer_slowly(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
             time.sleep((READ_S + 0.2) / HASTE)
             return carry_out()
 
-        github.faults.append(faults.Fault(take_long, "/graphql"))
+        github.faults.append(faults.Fault(answer_slowly, "/graphql"))
         monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _hasty)
-        assert later(team, DAILY)["missed"] == 14
+        assert later(team, DAILY)["backfilled"] == 14
 
 
-# By how many times GitHub is waited for less.
+# The factor by which time-outs are shortened.
 HASTE = 10
 
 
@@ -303,7 +301,7 @@ FAILURES = {
 
 
 def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
-    """Return faults of queries about issues, by whose numbers they fail."""
+    """Return faults of queries about issues, by the numbers of the issues."""
 
     def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
         variables = request.members["variables"].items()
@@ -313,19 +311,19 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# Stands for a request that nothing happens to.
+# Stands for a request without a fault.
 ANSWERED = faults.Fault(lambda _request, carry_out: carry_out())
 
 
 def later(team: Team, options: dict[str, bool]) -> Any:
-    """Run the sweeper in another process, which does not know how GitHub was."""
+    """Run the sweeper in another process, which does not remember GitHub's failures."""
     with product(team.product.table, team.github.url) as running:
         running.give_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
 
 
 def start(team: Team, repo: str, second: float) -> Issue:
-    """Let the person start a timer on a new issue."""
+    """Start a timer of the person on a new issue."""
     (ann,) = team.people
     repository = team.github.repository(f"{team.name}/{repo}")
     assert repository is not None
@@ -337,13 +335,13 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], looks: int | None = None) -> Any:
-    """Run the sweeper, if need be with a look at the clock at its start and before each question."""
+    """Run the sweeper, optionally with a number of looks at the clock: at its start and before each query."""
     context = Context() if looks is None else HurriedContext(looks)
     return team.product.sweeper.handler(options, context)["reconcile"]
 
 
 def asked(team: Team) -> Counter[int]:
-    """Return how often GitHub was asked about each issue."""
+    """Return the number of queries about each issue."""
     questions = [request.body["variables"] for request in team.github.requests]
     return Counter(
         number for variables in questions for name, number in variables.items() if name.startswith("x")

@@ -1,7 +1,7 @@
-"""Any sequence of requests and deliveries leaves the timers that a plain model expects.
+"""Any sequence of requests and deliveries produces the timers that a plain model expects.
 
-The model keeps everything that happened to a person's time on an issue in a list, and works the
-timers out from the beginning each time. Of what the store writes it knows nothing.
+The model keeps everything that happened to a person's time on an issue in a list, and derives the
+timers from the beginning each time. It knows nothing of the items that the store writes.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
     TransitionTooEarly,
 )
+from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
-from timer_core.store.events import EventStore
 from timer_core.store.keys import issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from timer_core.store.positions import Position
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 DAY_S = 86_400
 
@@ -64,8 +64,8 @@ class Span:
     end: int | None = None
     stopped_by: str | None = None
     changed: int = 0
-    # What made it what it is, and what people asked of it in vain.
-    events: list["Happening"] = field(default_factory=list, repr=False)
+    # The steps that changed it, and the manual ones that changed nothing.
+    events: list["Step"] = field(default_factory=list, repr=False)
 
     @property
     def start(self) -> int:
@@ -85,11 +85,11 @@ class Span:
             for since, until in self.stretches
         )
 
-    def apply(self, event: "Happening", action: str) -> None:
+    def apply(self, event: "Step", action: str) -> None:
         """Do what the state allows, and nothing else."""
         before = len(self.stretches), self.status
         self._apply(action, max(event.at, self.changed), event.by)
-        if event.by_hand or (len(self.stretches), self.status) != before:
+        if event.manual or (len(self.stretches), self.status) != before:
             self.events.append(event)
 
     def _apply(self, action: str, at: int, by: str) -> None:
@@ -103,8 +103,8 @@ class Span:
                 self.stretches[-1][1] = at
             self.end, self.stopped_by, self.paused_by, self.changed = at, by, None, at
 
-    def face(self, now: int) -> tuple[object, ...]:
-        """What can be seen of it but for its name."""
+    def visible(self, now: int) -> tuple[object, ...]:
+        """Return its visible attributes but the id."""
         return (
             self.start,
             self.end,
@@ -117,7 +117,7 @@ class Span:
         )
 
 
-def face(timer: Timer, now: int) -> tuple[object, ...]:
+def visible(timer: Timer, now: int) -> tuple[object, ...]:
     return (
         timer.start_ms,
         timer.end_ms,
@@ -131,42 +131,42 @@ def face(timer: Timer, now: int) -> tuple[object, ...]:
 
 
 @dataclass
-class Happening:
-    """Something that happened on a desk: on GitHub, or by hand (which counts after it)."""
+class Step:
+    """An event, or a manual transition, which counts after the events of its time."""
 
     at: int
-    by_hand: bool
+    manual: bool
     number: int
     action: str
     by: str
-    # Of a start by hand that began a timer: who saw it run expects it to run, whatever is told late.
+    # The ULID of the timer that a manual start created; that timer runs, whatever events arrive late.
     ulid: str = ""
     order: int = 0
 
     @property
     def place(self) -> tuple[int, bool, int]:
-        return (self.order, self.by_hand, self.number)
+        return (self.order, self.manual, self.number)
 
 
 @dataclass
-class Desk:
+class SlotModel:
     """One person's time on one issue (or on none)."""
 
     issue: Issue | None
-    # Everything before this is settled: no delivery changes it.
-    settled: int = 0
+    # No event up to this time changes anything.
+    locked_until: int = 0
     base: Span | None = None
-    events: list[Happening] = field(default_factory=list)
+    events: list[Step] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
 
-    def work_out(self) -> list[Span]:
+    def derive(self) -> list[Span]:
         done: list[Span] = []
         current = deepcopy(self.base)
         for event in sorted(self.events, key=lambda event: event.place):
             if current is None:
                 if event.action == "start":
                     current = Span(event.ulid, event.by, [[event.at, None]], changed=event.at, events=[event])
-                elif done and event.by_hand:
+                elif done and event.manual:
                     done[-1].events.append(event)
                 continue
             reassigned = event.by == "assigned" and current.paused_by == "unassigned"
@@ -176,16 +176,16 @@ class Desk:
                 current = None
         return [*done, current] if current else done
 
-    def by_hand(self, action: str, at: int, number: int, ulid: str = "") -> None:
-        latest = max((event.order for event in self.events if event.by_hand), default=0)
-        self.events.append(Happening(at, True, number, action, "manual", ulid, max(at, latest)))
+    def request(self, action: str, at: int, number: int, ulid: str = "") -> None:
+        latest = max((event.order for event in self.events if event.manual), default=0)
+        self.events.append(Step(at, True, number, action, "manual", ulid, max(at, latest)))
         names = [span.ulid for span in self.spans]
-        self.spans = self.work_out()
+        self.spans = self.derive()
         for span, name in zip(self.spans, names, strict=False):
             span.ulid = name
 
     def remove(self, gone: Span) -> None:
-        """Forget a timer, and what made it what it is."""
+        """Forget a timer and its steps."""
         if self.base and self.base.ulid == gone.ulid:
             self.base = None
         self.spans = [span for span in self.spans if span.ulid != gone.ulid]
@@ -197,8 +197,8 @@ class Desk:
 
 
 @dataclass
-class Words:
-    """What people say about a timer."""
+class Attributes:
+    """The attributes of a timer that no event changes."""
 
     issue: Issue | None
     organization: str | None
@@ -207,17 +207,17 @@ class Words:
 
 @dataclass
 class Finished:
-    """A timer that no delivery changes any more, because people corrected it."""
+    """A timer that no event changes any more, because it was corrected."""
 
     start: int
     end: int
     paused: int
     source: str
     stopped_by: str
-    # Up to when a correction locks the desks it was on.
-    settled: int = 0
+    # A correction locks the slots that it was on up to this time.
+    locked_until: int = 0
 
-    def face(self) -> tuple[object, ...]:
+    def visible(self) -> tuple[object, ...]:
         active = self.end - self.start - self.paused
         return (self.start, self.end, "stopped", active, self.source, None, self.stopped_by, None)
 
@@ -225,63 +225,65 @@ class Finished:
 def row_of(span: Span) -> Finished:
     assert span.end is not None
     paused = span.end - span.start - span.active(span.end)
-    settled = max([span.end, *(event.at for event in span.events)])
-    return Finished(span.start, span.end, paused, span.source, span.stopped_by or "", settled)
+    locked_until = max([span.end, *(event.at for event in span.events)])
+    return Finished(span.start, span.end, paused, span.source, span.stopped_by or "", locked_until)
 
 
 @dataclass(repr=False)
 class Person:
     user_id: int
-    desks: dict[str, Desk] = field(default_factory=dict)
+    slots: dict[str, SlotModel] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
-    words: dict[str, Words] = field(default_factory=dict)
-    # The desks on which a timer has been open.
+    attributes: dict[str, Attributes] = field(default_factory=dict)
+    # The slots on which a timer has been open.
     homes: dict[str, set[str]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    # In the order in which they were learned: ids are random, and what is drawn must not be.
+    # In the order in which they were learned, because the ids are random and the examples must not be.
     names: list[str] = field(default_factory=list)
 
-    def desk_of(self, ulid: str) -> tuple[str, Desk, Span] | None:
-        for key, desk in self.desks.items():
-            for span in desk.spans:
+    def slot_of(self, ulid: str) -> tuple[str, SlotModel, Span] | None:
+        for key, slot in self.slots.items():
+            for span in slot.spans:
                 if span.ulid == ulid:
-                    return key, desk, span
+                    return key, slot, span
         return None
 
-    def settle(self, key: str, until: int) -> None:
-        """Make final what ended on a desk up to then; no delivery from before changes the rest."""
-        desk = self.desks.get(key)
-        if desk is None:
+    def lock(self, key: str, until: int) -> None:
+        """Lock a slot: no event up to a time changes the timers on it."""
+        slot = self.slots.get(key)
+        if slot is None:
             return
-        desk.settled = max(desk.settled, until)
-        for span in list(desk.spans):
-            if span.end is not None and span.end <= desk.settled:
+        slot.locked_until = max(slot.locked_until, until)
+        for span in list(slot.spans):
+            if span.end is not None and span.end <= slot.locked_until:
                 self.finished[span.ulid] = row_of(span)
-                desk.remove(span)
-        kept = [event for span in desk.spans for event in span.events]
-        desk.events = [
-            event for event in desk.events if event in kept or (event.at > desk.settled and not event.by_hand)
+                slot.remove(span)
+        kept = [event for span in slot.spans for event in span.events]
+        slot.events = [
+            event
+            for event in slot.events
+            if event in kept or (event.at > slot.locked_until and not event.manual)
         ]
 
-    def settle_homes(self, ulid: str, until: int) -> None:
+    def lock_homes(self, ulid: str, until: int) -> None:
         for key in self.homes.get(ulid, set()):
-            self.settle(key, until)
+            self.lock(key, until)
 
     def __repr__(self) -> str:
         return f"Person({self.user_id})"
 
     @property
     def gone(self) -> list[str]:
-        return [ulid for ulid in self.names if ulid not in self.words]
+        return [ulid for ulid in self.names if ulid not in self.attributes]
 
-    def learn(self, ulid: str, words: Words) -> None:
-        if ulid not in self.words:
+    def learn(self, ulid: str, attributes: Attributes) -> None:
+        if ulid not in self.attributes:
             self.names.append(ulid)
-            self.words[ulid] = words
+            self.attributes[ulid] = attributes
 
 
 class TimerMachine(RuleBasedStateMachine):
-    """Two people, three issues, one clock that is not always right."""
+    """Two people, three issues, and a clock that is sometimes behind."""
 
     table: Table
 
@@ -289,7 +291,7 @@ class TimerMachine(RuleBasedStateMachine):
         super().__init__()
         number = next(_numbers)
         self.store = TimerStore(self.table)
-        self.event_store = EventStore(self.table, self.store)
+        self.issue_timers = IssueTimers(self.table, self.store)
         self.offline = OfflineActions(self.table, self.store)
         self.people = [Person(2 * number), Person(2 * number + 1)]
         self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
@@ -306,18 +308,19 @@ class TimerMachine(RuleBasedStateMachine):
         return self.number
 
     def spelling(self, data: st.DataObject, *, none: bool = True) -> Issue | None:
-        """An issue, spelled one way or the other, or none."""
+        """Draw an issue in one of two spellings, or none."""
         issue = data.draw(st.sampled_from([*self.issues, None] if none else self.issues), "issue")
         if issue is not None and data.draw(st.booleans(), "in capitals"):
             issue = Issue("OctoCat", "hello-world", issue.number)
         return issue
 
     def a_timer(self, data: st.DataObject, person: Person) -> str | None:
-        """The name of a timer; an open one as often as another."""
+        """Draw the ULID of a timer, of an open one as often as of another."""
         if not person.names:
             return None
-        still_open = [desk.open.ulid for desk in person.desks.values() if desk.open]
-        pool = still_open if still_open and data.draw(st.booleans(), "an open one") else person.names
+        still_open = [slot.open.ulid for slot in person.slots.values() if slot.open]
+        picks_open = bool(still_open) and data.draw(st.booleans(), "an open one")
+        pool = still_open if picks_open else person.names
         return data.draw(st.sampled_from(pool), "timer")
 
     def a_person(self, data: st.DataObject) -> Person:
@@ -361,26 +364,26 @@ class TimerMachine(RuleBasedStateMachine):
 
         if self.answered_before(person, key, request, lambda: ask()[0]):
             return
-        desk = None if issue is None else person.desks.get(issue.key)
+        slot = None if issue is None else person.slots.get(issue.key)
         timer, created = ask()
-        if desk is not None and desk.open is not None:
-            assert (timer.ulid, created) == (desk.open.ulid, False)
-            # If it turns out later that the open one had ended before, this start counts.
-            desk.by_hand("start", self.now, self.next())
+        if slot is not None and slot.open is not None:
+            assert (timer.ulid, created) == (slot.open.ulid, False)
+            # If a late event shows that the open timer had ended before, this start counts.
+            slot.request("start", self.now, self.next())
             self.repeatable = None
             self.remember_key(person, key, request, timer.ulid)
             return
         assert created
         if issue is None:
-            name, desk = timer.ulid, Desk(None)
-            person.desks[name] = desk
+            name, slot = timer.ulid, SlotModel(None)
+            person.slots[name] = slot
         else:
             name = issue.key
-            desk = person.desks.setdefault(name, Desk(issue))
+            slot = person.slots.setdefault(name, SlotModel(issue))
             person.homes.setdefault(timer.ulid, set()).add(name)
-        desk.by_hand("start", self.now, self.next(), timer.ulid)
-        desk.spans[-1].ulid = timer.ulid
-        person.learn(timer.ulid, Words(issue, issue and issue.owner, text))
+        slot.request("start", self.now, self.next(), timer.ulid)
+        slot.spans[-1].ulid = timer.ulid
+        person.learn(timer.ulid, Attributes(issue, issue.owner if issue else None, text))
         self.remember_key(person, key, request, timer.ulid)
 
     @rule(
@@ -404,7 +407,7 @@ class TimerMachine(RuleBasedStateMachine):
                 now_ms=self.now,
                 issue=issue,
                 organization="acme",
-                description="by hand",
+                description="manual",
             )
             return self.store.add(timer, None if key is None else Idempotency(key, request))
 
@@ -412,19 +415,19 @@ class TimerMachine(RuleBasedStateMachine):
             return
         timer = ask()
         person.finished[timer.ulid] = Finished(start, end, 0, "manual", "manual")
-        person.learn(timer.ulid, Words(issue, "acme", "by hand"))
+        person.learn(timer.ulid, Attributes(issue, "acme", "manual"))
         self.remember_key(person, key, request, timer.ulid)
 
     def answered_before(
         self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]
     ) -> bool:
-        """Whether the key was used within a day; then the answer is the same, or a refusal."""
+        """Whether the key was used within a day; then the response is the same, or a refusal."""
         before = person.keys.get(key or "")
         if before is None or before[2] <= self.now // SECOND:
             return False
         if before[0] != request:
             self.refused(IdempotencyKeyReused, ask)
-        elif before[1] not in person.words:
+        elif before[1] not in person.attributes:
             self.refused(IdempotencyKeyReused, ask, "was deleted")
         else:
             assert ask().ulid == before[1]
@@ -448,16 +451,16 @@ class TimerMachine(RuleBasedStateMachine):
             )
             return timer
 
-        if ulid not in person.words:
+        if ulid not in person.attributes:
             return self.refused(NotFound, ask)
-        place = person.desk_of(ulid)
+        place = person.slot_of(ulid)
         status = place[2].status if place else "stopped"
         allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
         if place is None or status not in allowed[action]:
             return self.refused(TransitionNotAllowed, ask, f"{action} a timer that is {status}")
-        _, desk, span = place
+        _, slot, span = place
         answer = ask()
-        desk.by_hand(action, max(self.now, span.changed), self.next())
+        slot.request(action, max(self.now, span.changed), self.next())
         self.repeatable = (person, action, ulid, cause, answer)
         return None
 
@@ -466,11 +469,11 @@ class TimerMachine(RuleBasedStateMachine):
         action=st.sampled_from(["pause", "resume", "stop"]),
         ago=st.integers(0, 90) | st.integers(0, 3_600_000),
     )
-    def tell_of_a_transition_offline(self, data: st.DataObject, action: str, ago: int) -> None:
-        """What happened since then is applied after it."""
+    def send_an_offline_transition(self, data: st.DataObject, action: str, ago: int) -> None:
+        """The events since then are applied after it."""
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
-        if ulid is None or ulid not in person.words:
+        if ulid is None or ulid not in person.attributes:
             return None
         at, cause = self.now - ago, f"request{self.next()}"
 
@@ -480,73 +483,73 @@ class TimerMachine(RuleBasedStateMachine):
             )
             return self.offline.rederive(timer, now_ms=self.now)
 
-        place = person.desk_of(ulid)
+        place = person.slot_of(ulid)
         if at < (place[2].changed if place else person.finished[ulid].end):
             return self.refused(TransitionTooEarly, ask)
         allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
         if place is None or place[2].status not in allowed[action]:
             return self.refused(TransitionNotAllowed, ask)
-        _, desk, span = place
-        spelled = person.words[ulid].issue
+        _, slot, span = place
+        spelled = person.attributes[ulid].issue
         answer = ask()
         assert answer.ulid == ulid
-        self.tell_offline(person, desk, span, Happening(at, True, self.next(), action, "manual"), spelled)
+        self.apply_offline(person, slot, span, Step(at, True, self.next(), action, "manual"), spelled)
         return None
 
     @rule(data=st.data(), ago=st.integers(0, 90) | st.integers(0, 3_600_000))
-    def tell_of_a_start_offline(self, data: st.DataObject, ago: int) -> None:
+    def send_an_offline_start(self, data: st.DataObject, ago: int) -> None:
         person, issue = self.a_person(data), self.spelling(data, none=False)
         assert issue is not None
-        desk = person.desks.get(issue.key, Desk(issue))
-        if desk.base is not None:
-            # A timer that was moved here by hand brings along what the model does not know.
+        slot = person.slots.get(issue.key, SlotModel(issue))
+        if slot.base is not None:
+            # The model does not know the earlier history of a timer that was moved here manually.
             return None
         at = self.now - ago
-        ends = {span.ulid: span.end for span in desk.spans} | {
+        ends = {span.ulid: span.end for span in slot.spans} | {
             ulid: row.end for ulid, row in person.finished.items()
         }
         ended = any(
             end is not None
             and end > at
             and issue.key in person.homes.get(ulid, ())
-            and (words := person.words[ulid]).issue
-            and words.issue.key == issue.key
+            and (attributes := person.attributes[ulid]).issue
+            and attributes.issue.key == issue.key
             for ulid, end in ends.items()
         )
 
         def ask() -> tuple[Timer, bool]:
             return self.offline.start(user_id=person.user_id, at_ms=at, now_ms=self.now, issue=issue)
 
-        if ended and desk.open is None:
+        if ended and slot.open is None:
             return self.refused(TransitionTooEarly, ask)
-        spelled = person.words[desk.open.ulid].issue if desk.open else issue
+        spelled = person.attributes[slot.open.ulid].issue if slot.open else issue
         timer, created = ask()
-        assert created == (desk.open is None)
+        assert created == (slot.open is None)
         if ended:
-            assert desk.open is not None
-            assert timer.ulid == desk.open.ulid
+            assert slot.open is not None
+            assert timer.ulid == slot.open.ulid
             return None
-        person.desks[issue.key] = desk
+        person.slots[issue.key] = slot
         if created:
-            person.learn(timer.ulid, Words(issue, issue.owner))
-        event = Happening(at, True, self.next(), "start", "manual", timer.ulid if created else "")
-        self.tell_offline(person, desk, desk.open, event, spelled)
-        assert timer.ulid in {span.ulid for span in desk.spans}
+            person.learn(timer.ulid, Attributes(issue, issue.owner))
+        event = Step(at, True, self.next(), "start", "manual", timer.ulid if created else "")
+        self.apply_offline(person, slot, slot.open, event, spelled)
+        assert timer.ulid in {span.ulid for span in slot.spans}
         return None
 
-    def tell_offline(
-        self, person: Person, desk: Desk, span: Span | None, event: Happening, spelled: Issue | None
+    def apply_offline(
+        self, person: Person, slot: SlotModel, span: Span | None, event: Step, spelled: Issue | None
     ) -> None:
-        earlier = [event for other in desk.spans if other is not span for event in other.events]
-        event.order = max([event.at, *(event.order for event in earlier if event.by_hand)])
-        desk.events.append(event)
+        earlier = [event for other in slot.spans if other is not span for event in other.events]
+        event.order = max([event.at, *(event.order for event in earlier if event.manual)])
+        slot.events.append(event)
         self.repeatable = None
         if spelled is not None:
-            self.name_anew(person, desk, spelled)
+            self.learn_new_ids(person, slot, spelled)
         else:
-            (name,) = (span.ulid for span in desk.spans)
-            desk.spans = desk.work_out()
-            desk.spans[0].ulid = name
+            (name,) = (span.ulid for span in slot.spans)
+            slot.spans = slot.derive()
+            slot.spans[0].ulid = name
 
     @precondition(lambda self: self.repeatable)
     @rule()
@@ -560,7 +563,7 @@ class TimerMachine(RuleBasedStateMachine):
     def sweep(self, data: st.DataObject, limit: int) -> None:
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
-        place = person.desk_of(ulid or "")
+        place = person.slot_of(ulid or "")
         if ulid is None:
             return
         self.repeatable = None
@@ -568,7 +571,7 @@ class TimerMachine(RuleBasedStateMachine):
         if place is None or place[2].end is not None:
             assert timer is None
             return
-        key, desk, span = place
+        key, slot, span = place
         left, end, active = limit, None, 0
         for since, until in span.stretches:
             assert since is not None
@@ -581,13 +584,13 @@ class TimerMachine(RuleBasedStateMachine):
         if end is None:
             until = span.stretches[-1][1]
             end = max(self.now, span.changed) if until is None else until
-        desk.remove(span)
-        if desk.issue is None:
-            del person.desks[key]
-        person.settle_homes(ulid, self.now)
-        settled = max([self.now, end, *(event.at for event in span.events)])
+        slot.remove(span)
+        if slot.issue is None:
+            del person.slots[key]
+        person.lock_homes(ulid, self.now)
+        locked_until = max([self.now, end, *(event.at for event in span.events)])
         person.finished[ulid] = Finished(
-            span.start, end, end - span.start - active, span.source, "sweeper", settled
+            span.start, end, end - span.start - active, span.source, "sweeper", locked_until
         )
 
     # ------------------------------------------------------------ corrections
@@ -602,13 +605,13 @@ class TimerMachine(RuleBasedStateMachine):
             return None
         self.repeatable = None
         patch = Patch(description=text, organization=organization)
-        if ulid not in person.words:
+        if ulid not in person.attributes:
             return self.refused(
                 NotFound, lambda: self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
             )
         self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
-        words = person.words[ulid]
-        words.description, words.organization = text, organization or words.organization
+        attributes = person.attributes[ulid]
+        attributes.description, attributes.organization = text, organization or attributes.organization
         return None
 
     @rule(
@@ -621,7 +624,7 @@ class TimerMachine(RuleBasedStateMachine):
         ulid = self.a_timer(data, person)
         if ulid is None or (start is None and end is None):
             return None
-        place = person.desk_of(ulid)
+        place = person.slot_of(ulid)
         row = person.finished.get(ulid)
         if place and place[2].end is not None:
             span = place[2]
@@ -636,7 +639,7 @@ class TimerMachine(RuleBasedStateMachine):
         def ask() -> Timer:
             return self.store.patch(person.user_id, ulid, patch, now_ms=self.now)
 
-        if ulid not in person.words:
+        if ulid not in person.attributes:
             return self.refused(NotFound, ask)
         if row is None:
             return self.refused(TransitionNotAllowed, ask, "correct the times of a timer that is")
@@ -649,8 +652,8 @@ class TimerMachine(RuleBasedStateMachine):
             return self.refused(InvalidInput, ask)
         ask()
         self.repeatable = None
-        corrected.settled = max(corrected.settled, corrected.end)
-        person.settle_homes(ulid, corrected.settled)
+        corrected.locked_until = max(corrected.locked_until, corrected.end)
+        person.lock_homes(ulid, corrected.locked_until)
         person.finished[ulid] = corrected
         return None
 
@@ -665,40 +668,40 @@ class TimerMachine(RuleBasedStateMachine):
         def ask() -> Timer:
             return self.store.patch(person.user_id, ulid, Patch(issue=(issue,)), now_ms=self.now)
 
-        if ulid not in person.words:
+        if ulid not in person.attributes:
             return self.refused(NotFound, ask)
-        words = person.words[ulid]
-        place = person.desk_of(ulid)
+        attributes = person.attributes[ulid]
+        place = person.slot_of(ulid)
         self.repeatable = None
         if place is None or place[2].end is not None:
             ask()
-            person.settle_homes(ulid, self.settled_of(person, ulid))
+            person.lock_homes(ulid, self.locked_until_of(person, ulid))
         else:
             old_key, old, span = place
             if issue is not None and issue.key != old_key:
-                there = person.desks.get(issue.key)
+                there = person.slots.get(issue.key)
                 if there is not None and there.open is not None:
                     return self.refused(OtherTimerOpen, ask, there.open.ulid)
             ask()
             if (issue and issue.key) != (old.issue and old_key):
                 old.remove(span)
-                person.settle(old_key, self.now)
+                person.lock(old_key, self.now)
                 if old.issue is None:
-                    del person.desks[old_key]
+                    del person.slots[old_key]
                 new_key = ulid if issue is None else issue.key
-                new = person.desks.setdefault(new_key, Desk(issue))
-                person.settle(new_key, self.now)
+                new = person.slots.setdefault(new_key, SlotModel(issue))
+                person.lock(new_key, self.now)
                 new.base = deepcopy(span)
                 new.spans.append(deepcopy(span))
                 if issue is not None:
                     person.homes.setdefault(ulid, set()).add(new_key)
-        words.issue = issue
-        words.organization = issue.owner if issue else words.organization
+        attributes.issue = issue
+        attributes.organization = issue.owner if issue else attributes.organization
         return None
 
-    def settled_of(self, person: Person, ulid: str) -> int:
-        place = person.desk_of(ulid)
-        return (row_of(place[2]) if place else person.finished[ulid]).settled
+    def locked_until_of(self, person: Person, ulid: str) -> int:
+        place = person.slot_of(ulid)
+        return (row_of(place[2]) if place else person.finished[ulid]).locked_until
 
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
@@ -706,25 +709,25 @@ class TimerMachine(RuleBasedStateMachine):
         ulid = self.a_timer(data, person)
         if ulid is None:
             return None
-        if ulid not in person.words:
-            # One of the same millisecond would be the same deletion, tried again.
+        if ulid not in person.attributes:
+            # A deletion of the same millisecond would count as a repetition.
             return self.refused(
                 NotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.true_now + 1)
             )
         self.store.delete(person.user_id, ulid, now_ms=self.now)
         self.repeatable = None
-        place = person.desk_of(ulid)
+        place = person.slot_of(ulid)
         was_open = place is not None and place[2].end is None
-        settled = self.now if was_open else self.settled_of(person, ulid)
+        locked_until = self.now if was_open else self.locked_until_of(person, ulid)
         if place:
-            key, desk, span = place
+            key, slot, span = place
             if was_open:
-                desk.remove(span)
-            if desk.issue is None:
-                del person.desks[key]
-        person.settle_homes(ulid, settled)
+                slot.remove(span)
+            if slot.issue is None:
+                del person.slots[key]
+        person.lock_homes(ulid, locked_until)
         person.finished.pop(ulid, None)
-        del person.words[ulid]
+        del person.attributes[ulid]
         return None
 
     # ------------------------------------------------------------ deliveries
@@ -737,7 +740,7 @@ class TimerMachine(RuleBasedStateMachine):
         late=st.sampled_from([0, 0, 0, 1, 5, 60, 600, 3_600]),
     )
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
-        """GitHub's times are whole seconds; here, no two things happen in the same one."""
+        """GitHub's times are whole seconds; no two events of this model are in the same one."""
         issue = data.draw(st.sampled_from(self.issues), "issue")
         taken = {event.at_ms for event in self.log[issue.key]}
         at = self.true_now // SECOND * SECOND - late * SECOND
@@ -754,13 +757,13 @@ class TimerMachine(RuleBasedStateMachine):
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
-                # What it tells is in the log, and concerns only them.
+                # It is in the log and concerns others only.
                 continue
-            desk = person.desks.setdefault(issue.key, Desk(issue))
-            person.settle(issue.key, 0)
-            if at > desk.settled:
+            slot = person.slots.setdefault(issue.key, SlotModel(issue))
+            person.lock(issue.key, 0)
+            if at > slot.locked_until:
                 action = {"assigned": "start", "reopened": "start", "unassigned": "pause"}.get(kind, "stop")
-                desk.events.append(Happening(at, False, self.next(), action, kind, order=at))
+                slot.events.append(Step(at, False, self.next(), action, kind, order=at))
         self.repeatable = None
         self.deliver(event, issue)
 
@@ -769,45 +772,45 @@ class TimerMachine(RuleBasedStateMachine):
     def a_delivery_comes_again(self, data: st.DataObject) -> None:
         issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
         event = data.draw(st.sampled_from(self.log[issue.key]), "event")
-        assert self.event_store.apply(event, issue, now_ms=self.now) == []
+        assert self.issue_timers.apply(event, issue, now_ms=self.now) == []
 
     def deliver(self, event: Event, issue: Issue) -> None:
-        self.event_store.apply(event, issue, now_ms=self.now)
+        self.issue_timers.apply(event, issue, now_ms=self.now)
         for person in self.people:
-            desk = person.desks.get(issue.key)
-            if desk is not None:
-                self.name_anew(person, desk, issue)
+            slot = person.slots.get(issue.key)
+            if slot is not None:
+                self.learn_new_ids(person, slot, issue)
 
-    def name_anew(self, person: Person, desk: Desk, issue: Issue) -> None:
-        """Learn the names of the timers that were worked out anew: ids people have seen stay."""
-        before, desk.spans = desk.spans, desk.work_out()
+    def learn_new_ids(self, person: Person, slot: SlotModel, issue: Issue) -> None:
+        """Learn the ids of the timers that were derived anew: ids that people have seen stay."""
+        before, slot.spans = slot.spans, slot.derive()
         stored = [
             timer
             for timer in self.listed(person)
             if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
         ]
         unnamed = list(stored)
-        for span in desk.spans:
-            twin = next((t for t in unnamed if face(t, self.now) == span.face(self.now)), None)
-            assert twin, (span, [face(timer, self.now) for timer in stored])
+        for span in slot.spans:
+            twin = next((t for t in unnamed if visible(t, self.now) == span.visible(self.now)), None)
+            assert twin, (span, [visible(timer, self.now) for timer in stored])
             unnamed.remove(twin)
             span.ulid = twin.ulid
         assert unnamed == []
-        names = {span.ulid for span in desk.spans}
-        for span in desk.spans:
+        names = {span.ulid for span in slot.spans}
+        for span in slot.spans:
             seen = {
                 old.ulid
                 for old in before
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # Of a timer that was split, the start that it was named for keeps the name.
+            # When a timer is split, the part with the start that its id was derived from keeps the id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:
-                del person.words[old.ulid]
-        for span in desk.spans:
-            person.learn(span.ulid, Words(issue, issue.owner))
+                del person.attributes[old.ulid]
+        for span in slot.spans:
+            person.learn(span.ulid, Attributes(issue, issue.owner))
             person.homes.setdefault(span.ulid, set()).add(issue.key)
 
     # ------------------------------------------------------------ what has to hold
@@ -816,18 +819,18 @@ class TimerMachine(RuleBasedStateMachine):
         return list(self.store.page(person.user_id, Filters(), page_size=100).timers)
 
     def expected(self, person: Person) -> dict[str, tuple[object, ...]]:
-        faces = {ulid: row.face() for ulid, row in person.finished.items()}
-        for desk in person.desks.values():
-            faces |= {span.ulid: span.face(self.now) for span in desk.spans}
+        faces = {ulid: row.visible() for ulid, row in person.finished.items()}
+        for slot in person.slots.values():
+            faces |= {span.ulid: span.visible(self.now) for span in slot.spans}
         return faces
 
     @invariant()
     def the_timers_are_those_of_the_model(self) -> None:
         for person in self.people:
             timers = self.listed(person)
-            assert {timer.ulid: face(timer, self.now) for timer in timers} == self.expected(person)
+            assert {timer.ulid: visible(timer, self.now) for timer in timers} == self.expected(person)
             assert {timer.ulid: (timer.issue, timer.organization, timer.description) for timer in timers} == {
-                ulid: (w.issue, w.organization, w.description) for ulid, w in person.words.items()
+                ulid: (w.issue, w.organization, w.description) for ulid, w in person.attributes.items()
             }
             assert all(timer.active_ms(self.now) >= 0 and timer.paused_ms >= 0 for timer in timers)
             assert [t.start_ms for t in timers] == sorted((t.start_ms for t in timers), reverse=True)
@@ -835,17 +838,17 @@ class TimerMachine(RuleBasedStateMachine):
     @invariant()
     def slots_and_indexes_hold_the_open_timers(self) -> None:
         still_open = {
-            (person.user_id, desk.open.ulid, key if desk.issue else None)
+            (person.user_id, slot.open.ulid, key if slot.issue else None)
             for person in self.people
-            for key, desk in person.desks.items()
-            if desk.open
+            for key, slot in person.slots.items()
+            if slot.open
         }
         slots = set()
         for issue in self.issues:
             items, _, _ = self.table.query(issue_pk(issue))
             for item in items:
                 if item["sk"]["S"].startswith("user#"):
-                    # What is kept without end is in use.
+                    # Only a slot with an open timer does not expire.
                     assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
                     slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
@@ -859,9 +862,9 @@ class TimerMachine(RuleBasedStateMachine):
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:
         person = self.a_person(data)
         for timer in self.listed(person):
-            # A list does without the history.
+            # A list has no history.
             whole = self.store.get(person.user_id, timer.ulid)
-            assert replace(whole, history=(), snapshot=None) == replace(timer, history=(), snapshot=None)
+            assert replace(whole, history=()) == replace(timer, history=())
         if person.gone:
             ulid = data.draw(st.sampled_from(person.gone))
             self.refused(NotFound, lambda: self.store.get(person.user_id, ulid))
@@ -875,8 +878,8 @@ class TimerMachine(RuleBasedStateMachine):
         before = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "before")
         filters = Filters(
             is_open=is_open,
-            repo=issue and issue.full_name,
-            number=issue and issue.number,
+            repo=issue.full_name if issue else None,
+            number=issue.number if issue else None,
             start_from_ms=since,
             start_before_ms=before,
         )
@@ -884,7 +887,10 @@ class TimerMachine(RuleBasedStateMachine):
             ulid
             for ulid, shown in self.expected(person).items()
             if (is_open is None or is_open == (shown[1] is None))
-            and (issue is None or ((words := person.words[ulid]).issue and words.issue.key == issue.key))
+            and (
+                issue is None
+                or ((attributes := person.attributes[ulid]).issue and attributes.issue.key == issue.key)
+            )
             and (since is None or since <= shown[0])  # type: ignore[operator]
             and (before is None or shown[0] < before)  # type: ignore[operator]
         }
@@ -911,10 +917,10 @@ class TimerMachine(RuleBasedStateMachine):
             if timer.user_id in {person.user_id for person in self.people}
         }
         assert found == {
-            (person.user_id, desk.open.ulid)
+            (person.user_id, slot.open.ulid)
             for person in self.people
-            for desk in person.desks.values()
-            if desk.open
+            for slot in person.slots.values()
+            if slot.open
         }
 
 

@@ -1,28 +1,32 @@
 """The store on Amazon's DynamoDB Local."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from timer_core.domain import timers
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
     OtherTimerOpen,
+    TooManyTransitions,
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Status, finished
-from timer_core.store import queries
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timers import finished
+from timer_core.store import queries, writes
 from timer_core.store.queries import Filters, Page
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
-from timer_core.store.writes import MAX_HISTORY, Idempotency, Patch
+from timer_core.store.writes import Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end takes what the tests keep for expired (TTL).
+# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -72,7 +76,7 @@ def test_a_forbidden_transition_names_the_state(store: TimerStore) -> None:
             act(ANN, ulid, now_ms=T0 + 2, by="manual", cause="c")
 
 
-def test_a_repeated_request_gets_the_answer_of_the_first(store: TimerStore) -> None:
+def test_a_repeated_request_gets_the_response_to_the_first(store: TimerStore) -> None:
     ulid = start(store)
     for act, cause in ((store.pause, "a"), (store.resume, "b"), (store.stop, "c")):
         first = act(ANN, ulid, now_ms=T0 + 10, by="manual", cause=cause)
@@ -107,14 +111,85 @@ def test_exclusive_timers_pause_each_other(table: Table) -> None:
     assert store.get(ANN, first).active_ms(T0 + 4_000) == 2_000
 
 
-def test_any_number_of_pauses_stays_exact_though_the_history_is_cut(store: TimerStore) -> None:
+class TestManyTransitions:
+    """A timer has at most `MAX_TRANSITIONS` transitions; a stop is possible beyond."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timers, "MAX_TRANSITIONS", 6)
+        monkeypatch.setattr(writes, "MAX_TRANSITIONS", 6)
+        monkeypatch.setattr(writes, "_MOST_BEFORE_NOTE", 3)
+
+    def fill(self, store: TimerStore, issue: Issue | None = ISSUE) -> str:
+        """Return a timer that is paused and full."""
+        ulid = start(store, issue=issue)
+        for number in range(1, 6):
+            act = store.pause if number % 2 else store.resume
+            act(ANN, ulid, now_ms=T0 + number * 10, by="manual", cause=str(number))
+        return ulid
+
+    @pytest.mark.parametrize("at_ms", [None, T0 + 70])
+    @pytest.mark.parametrize("exclusive", [False, True])
+    def test_a_resume_beyond_the_limit_is_refused_and_says_what_to_do(
+        self, table: Table, exclusive: bool, at_ms: int | None
+    ) -> None:
+        store = TimerStore(table, exclusive=exclusive)
+        ulid = self.fill(store)
+        before = store.get(ANN, ulid)
+        with pytest.raises(TooManyTransitions, match=r"Cannot resume .* 6 transitions.* Stop it and start"):
+            store.resume(ANN, ulid, now_ms=T0 + 90, by="manual", cause="x", at_ms=at_ms)
+        assert store.get(ANN, ulid) == before
+
+    def test_the_limit_does_not_hide_that_a_request_is_not_allowed(self, store: TimerStore) -> None:
+        with pytest.raises(TransitionNotAllowed):
+            store.pause(ANN, self.fill(store), now_ms=T0 + 90, by="manual", cause="x")
+
+    def test_a_repeated_request_that_filled_the_timer_is_answered_again(self, store: TimerStore) -> None:
+        ulid = self.fill(store)
+        again = store.pause(ANN, ulid, now_ms=T0 + 90, by="manual", cause="5")
+        assert again == store.get(ANN, ulid)
+
+    def test_a_full_timer_can_be_stopped(self, store: TimerStore) -> None:
+        ulid = self.fill(store)
+        stopped = store.stop(ANN, ulid, now_ms=T0 + 100, by="manual", cause="s")
+        assert (stopped.clock_ms, stopped.paused_ms, len(stopped.history)) == (30, 70, 7)
+        assert store.get(ANN, ulid) == stopped
+
+    def test_a_full_timer_is_paused_by_another_one_where_timers_are_exclusive(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(timers, "MAX_TRANSITIONS", 1)
+        store = TimerStore(table, exclusive=True)
+        ulid = start(store)
+        start(store, T0 + 50, OTHER)
+        paused = store.get(ANN, ulid)
+        assert (paused.status, paused.clock_ms, paused.paused_by) == ("paused", 50, "exclusive")
+
+    @pytest.mark.parametrize("key", [None, Idempotency("k" * 32, "r" * 32)])
+    def test_a_start_that_finds_an_open_timer_is_noted_in_the_first_quarter_only(
+        self, store: TimerStore, key: Idempotency | None
+    ) -> None:
+        ulid = start(store)
+        for number in range(10):
+            timer, created = store.start(user_id=ANN, now_ms=T0 + number, issue=ISSUE)
+            assert (timer.ulid, created, len(timer.history) <= 3) == (ulid, False, True)
+        for _ in range(2):
+            timer, created = store.start(user_id=ANN, now_ms=T0 + 20, issue=ISSUE, idempotency=key)
+            assert (timer, created) == (store.get(ANN, ulid), False)
+        store.pause(ANN, ulid, now_ms=T0 + 30, by="manual", cause="p")
+
+
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])
+def test_the_update_of_a_pause_or_resume_is_that_of_the_state_machine(
+    store: TimerStore, action: Action
+) -> None:
     ulid = start(store)
-    for number in range(1, MAX_HISTORY + 50):
-        act = store.pause if number % 2 else store.resume
-        act(ANN, ulid, now_ms=T0 + number * 10, by="manual", cause=str(number))
-    timer = store.get(ANN, ulid)
-    assert len(timer.history) <= MAX_HISTORY
-    assert timer.active_ms(T0) == (MAX_HISTORY + 50) // 2 * 10
+    if action is Action.RESUME:
+        store.pause(ANN, ulid, now_ms=T0 + 5, by="manual", cause="before")
+    before = store.get(ANN, ulid)
+    written = getattr(store, action)(ANN, ulid, now_ms=T0 + 25, by="manual", cause="this")
+    applied = before.apply(Transition(T0 + 25, action, "manual", "this"))
+    assert written == replace(applied, version=before.version + 1)
 
 
 class TestPatch:
@@ -318,7 +393,7 @@ class TestLists:
             (Filters(is_open=True, repo="octocat/other"), []),
         ],
     )
-    def test_what_is_found_rarely_makes_short_pages_that_hold_everything_once(
+    def test_filters_that_match_few_timers_make_short_pages_that_hold_each_timer_once(
         self,
         store: TimerStore,
         monkeypatch: pytest.MonkeyPatch,
@@ -329,8 +404,14 @@ class TestLists:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
         monkeypatch.setattr(queries, "_FILTERED_READS", 2)
-        reads, query = [], store._table.query
-        monkeypatch.setattr(store._table, "query", lambda *a, **k: reads.append(1) or query(*a, **k))
+        reads: list[int] = []
+        query = store._table.query
+
+        def counted(*arguments: Any, **keywords: Any) -> Any:
+            reads.append(1)
+            return query(*arguments, **keywords)
+
+        monkeypatch.setattr(store._table, "query", counted)
 
         def walk(page: Page, direction: str) -> list[int]:
             seen: list[int] = []

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Api, Clock
+from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
+from tests.support.handlers import Clock
 from tests.support.table import table_properties
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.timers import finished
@@ -32,7 +33,7 @@ def day_of(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()
 
 
-def test_nobody_who_has_worked_nothing_has_totals(api: Api, clock: Clock) -> None:
+def test_a_person_without_timers_has_no_totals(api: Api, clock: Clock) -> None:
     assert totals(api) == {
         "since": time_of(clock.ms - 30 * DAY * 1000),
         "until": time_of(clock.ms),
@@ -76,7 +77,7 @@ def test_time_is_added_up_per_day_and_per_issue(api: Api, clock: Clock) -> None:
     ]
 
 
-def test_what_runs_counts_until_now_without_its_pauses(api: Api, clock: Clock) -> None:
+def test_a_running_timer_counts_until_now_without_its_pauses(api: Api, clock: Clock) -> None:
     timer = start(api.ann, 7)
     clock.advance(60)
     act(api.ann, timer, "pause")
@@ -151,7 +152,7 @@ def test_a_range_may_lie_anywhere(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("limit", "most"), [("_RANGE_READS", 3), ("_RANGE_TIMERS", 6)])
-def test_what_is_too_much_to_read_is_said_to_be_incomplete(
+def test_a_range_with_too_many_timers_to_read_is_marked_as_incomplete(
     shared_table: Table,
     new_person: Callable[[], Person],
     monkeypatch: pytest.MonkeyPatch,
@@ -179,10 +180,10 @@ def test_what_is_too_much_to_read_is_said_to_be_incomplete(
     )
 
 
-def test_timers_that_are_large_do_not_make_them_incomplete(
+def test_large_timers_do_not_make_totals_incomplete(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
-    """A read of DynamoDB ends at 1 MB, which is six of these, or some 170 of the longest histories."""
+    """A read of DynamoDB ends at 1 MB, which is six of these, or some 28 of the longest histories."""
     store, user_id, t0 = TimerStore(shared_table), new_person().user_id, 1_700_000_000_000
     for number in range(80):
         at_ms = t0 + number
@@ -194,7 +195,7 @@ def test_timers_that_are_large_do_not_make_them_incomplete(
     assert (len(found), complete) == (80, True)
 
 
-def test_what_is_read_of_the_index_has_the_history() -> None:
-    """The totals are exact because of it."""
+def test_the_index_that_totals_read_has_the_history() -> None:
+    """Totals need it to be exact."""
     by_start = next(i for i in table_properties()["LocalSecondaryIndexes"] if i["IndexName"] == "by-start")
     assert by_start["Projection"] == {"ProjectionType": "ALL"}

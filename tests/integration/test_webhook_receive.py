@@ -20,7 +20,7 @@ from tests.support.gateway import Answer, Context, request_event
 from tests.support.handlers import loaded
 from timer_core import secrets, settings
 from timer_core.clock import now_ms
-from timer_core.github.webhooks.messages import IssueEvent, from_json
+from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.webhooks.signature import sign
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -30,7 +30,7 @@ PATH = "/api/github-timer-webhook/"
 
 
 def payload(name: str) -> dict[str, Any]:
-    """Return an example of a delivery, as if it happened just now."""
+    """Return an example of a delivery with the present time."""
     loaded_body: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     if "issue" in loaded_body:
         loaded_body["issue"]["updated_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -39,7 +39,7 @@ def payload(name: str) -> dict[str, Any]:
 
 @dataclass
 class Seconds:
-    """The clock by which secrets get old."""
+    """The clock of the cached secret."""
 
     now: float = 1000.0
 
@@ -156,27 +156,31 @@ class TestAccepted:
     @pytest.mark.parametrize(
         "name", ["issues.assigned", "issues.unassigned", "issues.closed", "issues.reopened", "issues.deleted"]
     )
-    def test_every_event_of_an_issue_that_counts_is_queued(self, receiver: Receiver, name: str) -> None:
+    def test_every_handled_event_of_an_issue_is_queued(self, receiver: Receiver, name: str) -> None:
         assert receiver.deliver(name).status == 202
         (message,) = receiver.queued()
-        assert from_json(message["Body"]).events[0].kind == name.partition(".")[2]
+        (event,) = from_json(message["Body"]).events
+        assert isinstance(event, IssueEvent)
+        assert event.kind == name.partition(".")[2]
 
-    def test_a_form_is_as_good_as_json(self, receiver: Receiver) -> None:
+    def test_a_form_encoded_delivery_is_accepted(self, receiver: Receiver) -> None:
         form = urlencode({"payload": json.dumps(payload("issues.assigned"))}).encode()
         answer = receiver.deliver(raw=form, content_type="application/x-www-form-urlencoded")
         assert answer.status == 202
         (message,) = receiver.queued()
-        assert from_json(message["Body"]).events[0].repo == "Codertocat/Hello-World"
+        (event,) = from_json(message["Body"]).events
+        assert isinstance(event, IssueEvent)
+        assert event.repo == "Codertocat/Hello-World"
 
     @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "APPLICATION/JSON"])
     def test_the_content_type_may_have_parameters(self, receiver: Receiver, content_type: str) -> None:
         assert receiver.deliver(content_type=content_type).status == 202
 
-    def test_a_body_in_base64_is_the_same_delivery(self, receiver: Receiver) -> None:
+    def test_a_base64_body_is_accepted(self, receiver: Receiver) -> None:
         assert receiver.deliver(base64_encoded=True).status == 202
         assert len(receiver.queued()) == 1
 
-    def test_the_signature_is_over_the_bytes_and_not_over_what_they_mean(self, receiver: Receiver) -> None:
+    def test_the_signature_covers_the_raw_bytes(self, receiver: Receiver) -> None:
         body = payload("issues.assigned")
         body["issue"]["title"] = "é ☕ 🎉"
         for raw in (
@@ -218,7 +222,7 @@ class TestQueue:
         (message,) = receiver.queued()
         assert message["Attributes"]["MessageDeduplicationId"] == GUID
 
-    def test_the_longest_names_fit(self, receiver: Receiver) -> None:
+    def test_the_longest_names_fit_into_a_group_id(self, receiver: Receiver) -> None:
         body = payload("issues.assigned")
         body["repository"]["full_name"] = f"{'o' * 39}/{'r' * 100}"
         body["issue"]["number"] = 2**31 - 1
@@ -226,7 +230,7 @@ class TestQueue:
 
 
 class TestIgnored:
-    def test_a_ping_is_answered(self, receiver: Receiver) -> None:
+    def test_a_ping_gets_a_pong(self, receiver: Receiver) -> None:
         answer = receiver.deliver("ping.ping")
         assert (answer.status, answer.json()) == (200, {"status": "pong"})
         assert receiver.queued() == []
@@ -234,12 +238,12 @@ class TestIgnored:
     @pytest.mark.parametrize(
         "name", ["issues.pinned", "issues.edited", "issue_comment.edited", "installation.created"]
     )
-    def test_what_is_not_handled_is_acknowledged(self, receiver: Receiver, name: str) -> None:
+    def test_an_unhandled_event_is_acknowledged(self, receiver: Receiver, name: str) -> None:
         answer = receiver.deliver(name)
         assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "not_handled"})
         assert receiver.queued() == []
 
-    def test_a_bot_is_acknowledged(self, receiver: Receiver) -> None:
+    def test_a_bots_event_is_acknowledged(self, receiver: Receiver) -> None:
         body = payload("issues.assigned")
         body["assignee"]["type"] = "Bot"
         answer = receiver.deliver(body=body)
@@ -248,7 +252,7 @@ class TestIgnored:
 
 class TestSignature:
     @pytest.mark.parametrize("signature", ["", "sha256=", "sha256=0", "sha1=0", "é", sign("wrong", b"{}")])
-    def test_a_missing_or_wrong_one_is_refused(self, receiver: Receiver, signature: str) -> None:
+    def test_a_missing_or_wrong_signature_is_refused(self, receiver: Receiver, signature: str) -> None:
         answer = receiver.post(
             b"{}",
             content_type="application/json",
@@ -258,19 +262,21 @@ class TestSignature:
         )
         assert_refused(answer, 401)
 
-    def test_nothing_of_an_unsigned_request_is_logged_but_a_guid(self, receiver: Receiver) -> None:
+    def test_only_the_guid_of_an_unsigned_request_is_logged(self, receiver: Receiver) -> None:
         for guid, logged in ((GUID, GUID), ("a secret of somebody's", None), ("x" * 73, None), ("", None)):
             answer = receiver.post(b"{}", x_github_delivery=guid, x_hub_signature_256="sha256=0")
             assert_refused(answer, 401)
             assert receiver.module.logger.get_correlation_id() == logged
 
-    def test_without_the_header_a_delivery_is_refused(self, receiver: Receiver) -> None:
+    def test_a_delivery_without_a_signature_header_is_refused(self, receiver: Receiver) -> None:
         answer = receiver.post(b"{}", content_type="application/json", x_github_event="issues")
         assert_refused(answer, 401)
 
     @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"x" * 1_000_000])
     @pytest.mark.parametrize("content_type", ["application/json", "text/xml", ""])
-    def test_nothing_is_looked_at_before_it(self, receiver: Receiver, body: bytes, content_type: str) -> None:
+    def test_nothing_is_parsed_before_the_signature_is_verified(
+        self, receiver: Receiver, body: bytes, content_type: str
+    ) -> None:
         answer = receiver.post(body, content_type=content_type, x_hub_signature_256=sign("wrong", body))
         assert_refused(answer, 401)
 
@@ -288,14 +294,14 @@ class TestRotation:
         assert receiver.deliver(guid="4").status == 202
         assert len(receiver.queued()) == 4
 
-    def test_the_old_secret_ends_with_the_rotation(self, receiver: Receiver) -> None:
+    def test_the_previous_secret_is_refused_after_the_rotation(self, receiver: Receiver) -> None:
         assert receiver.deliver().status == 202
         receiver.set_secret("new")
         receiver.seconds.now += 301
         assert_refused(receiver.deliver(), 401)
         assert receiver.deliver(secret="new").status == 202
 
-    def test_wrong_signatures_do_not_make_it_ask_each_time(self, receiver: Receiver) -> None:
+    def test_wrong_signatures_do_not_fetch_the_secret_each_time(self, receiver: Receiver) -> None:
         assert_refused(receiver.deliver(secret="new"), 401)
         receiver.set_secret("new")
         receiver.seconds.now += 9
@@ -321,7 +327,7 @@ class TestMalformed:
             b'{"action": "assigned", "issue": {"number": ' + b"9" * 5000 + b"}}",
         ],
     )
-    def test_a_signed_body_that_is_no_payload_is_refused(self, receiver: Receiver, raw: bytes) -> None:
+    def test_a_signed_body_without_a_payload_is_refused(self, receiver: Receiver, raw: bytes) -> None:
         assert_refused(receiver.deliver(raw=raw), 400)
         assert receiver.queued() == []
 
@@ -332,7 +338,7 @@ class TestMalformed:
         assert_refused(receiver.deliver(raw=raw, content_type="application/x-www-form-urlencoded"), 400)
 
     @pytest.mark.parametrize("full_name", ["\ud800/Hello-World", "Hello-World", "", None, 5])
-    def test_a_payload_of_no_repository_is_refused(self, receiver: Receiver, full_name: Any) -> None:
+    def test_a_payload_without_a_repository_is_refused(self, receiver: Receiver, full_name: Any) -> None:
         body = payload("issues.assigned")
         body["repository"]["full_name"] = full_name
         assert_refused(receiver.deliver(body=body), 400)
@@ -355,18 +361,18 @@ class TestMalformed:
         )
         assert_refused(answer, 400)
 
-    def test_a_body_that_is_no_base64_is_refused(self, receiver: Receiver) -> None:
+    def test_an_invalid_base64_body_is_refused(self, receiver: Receiver) -> None:
         event = request_event("POST", PATH)
         event["body"], event["isBase64Encoded"] = "a", True
         assert receiver.module.handler(event, Context())["statusCode"] == 400
 
 
 class TestUnavailable:
-    def test_a_queue_that_does_not_take_it_is_told_to_github(self, receiver: Receiver) -> None:
+    def test_github_sees_a_failure_if_the_queue_refuses_a_message(self, receiver: Receiver) -> None:
         boto3.client("sqs").delete_queue(QueueUrl=receiver.queue_url)
         assert_refused(receiver.deliver(), 503)
 
-    def test_a_queue_out_of_reach_is_told_too(
+    def test_github_sees_a_failure_if_the_queue_is_unreachable(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         nowhere = boto3.client(
@@ -375,7 +381,7 @@ class TestUnavailable:
         monkeypatch.setattr(receiver.module, "sqs", nowhere)
         assert_refused(receiver.deliver(), 503)
 
-    def test_a_secret_that_cannot_be_read_is_told_too(self, receiver: Receiver) -> None:
+    def test_github_sees_a_failure_if_the_secret_cannot_be_read(self, receiver: Receiver) -> None:
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
         try:
@@ -384,10 +390,8 @@ class TestUnavailable:
             client.restore_secret(SecretId=receiver.secret_arn)
         assert receiver.deliver().status == 202
 
-    def test_whether_a_signature_is_wrong_is_not_known_while_secrets_are_out_of_reach(
-        self, receiver: Receiver
-    ) -> None:
-        """The secret may have been rotated, and GitHub's next attempt be good."""
+    def test_a_wrong_signature_gets_503_while_the_secret_cannot_be_fetched(self, receiver: Receiver) -> None:
+        """The secret may have been rotated, and GitHub's next attempt may be valid."""
         assert receiver.deliver(guid="1").status == 202
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)
@@ -399,9 +403,7 @@ class TestUnavailable:
         receiver.seconds.now += 10
         assert_refused(receiver.deliver(guid="2", secret="rotated"), 401)
 
-    def test_what_it_read_before_still_serves_while_secrets_are_out_of_reach(
-        self, receiver: Receiver
-    ) -> None:
+    def test_the_cached_secret_is_used_while_secrets_manager_is_unreachable(self, receiver: Receiver) -> None:
         assert receiver.deliver(guid="1").status == 202
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=receiver.secret_arn, RecoveryWindowInDays=7)

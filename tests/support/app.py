@@ -173,7 +173,7 @@ class App:
     def cool(self) -> None:
         """Let both functions begin anew: they know nobody any more, nor the keys."""
         for function in (self.auth, self.timelogs):
-            function.guard = request_guard.RequestGuard(function.table, function.logger)
+            vars(function).update(guard=request_guard.RequestGuard(function.table, function.logger))
         request_guard.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:

@@ -45,9 +45,9 @@ class GitHub(ThreadingHTTPServer):
         Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
-        super().__exit__(*exc_info)
+        self.server_close()
 
 
 class _GitHubHandler(BaseHTTPRequestHandler):
@@ -119,7 +119,8 @@ class Form(HTMLParser):
 
     def __init__(self, response: Response) -> None:
         super().__init__()
-        self.method, self.action, self.fields = "", "", {}
+        self.method, self.action = "", ""
+        self.fields: dict[str, str] = {}
         self.tags: list[str] = []
         self.feed(response.body.decode())
 

@@ -3,9 +3,10 @@
 import io
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from pynamodb.connection import Connection
 
@@ -31,7 +32,7 @@ def refusal(code: str, status: int = 400, **members: Any) -> Fault:
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **members})
 
     def fault(_operation: str, _send: Send) -> AWSResponse:
-        headers = {"content-type": "application/x-amz-json-1.0"}
+        headers = HTTPHeaders.from_dict({"content-type": "application/x-amz-json-1.0"})
         return AWSResponse("http://dynamodb", status, headers, _Body(body.encode()))
 
     return fault
@@ -104,11 +105,13 @@ class Network:
         self.every_request: Fault | None = None
         self._client = connection.client
         self._http = connection.client._endpoint.http_session
-        self._client.meta.events.register("before-send.dynamodb", self._before_send)
+        # The stubs declare that hooks return None, but a before-send hook may return a response.
+        self._hook = cast("Callable[..., None]", self._before_send)
+        self._client.meta.events.register("before-send.dynamodb", self._hook)
 
     def close(self) -> None:
         """Let everything through from now on."""
-        self._client.meta.events.unregister("before-send.dynamodb", self._before_send)
+        self._client.meta.events.unregister("before-send.dynamodb", self._hook)
 
     def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]

@@ -27,9 +27,9 @@ class PageServer(ThreadingHTTPServer):
         Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
-        super().__exit__(*exc_info)
+        self.server_close()
 
 
 class _PageHandler(BaseHTTPRequestHandler):

@@ -74,7 +74,7 @@ def _applies(statement: Statement, call: Call) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
-    assert (operator, keys.keys()) == ("ForAnyValue:StringLike", {"dynamodb:LeadingKeys"}), (operator, keys)
+    assert (operator, set(keys)) == ("ForAnyValue:StringLike", {"dynamodb:LeadingKeys"}), (operator, keys)
     patterns = _listed(keys["dynamodb:LeadingKeys"])
     return any(_matches(pattern, key) for pattern in patterns for key in call.leading_keys)
 
@@ -136,7 +136,7 @@ def calls_of(
     KeyError
         If it is of a kind that is not known here.
     """
-    named = {
+    named: dict[str, Callable[[str, Mapping[str, Any], Callable[[str], str]], list[Call]]] = {
         "dynamodb": _of_dynamodb,
         "sqs": lambda operation, parameters, name: [
             Call(
@@ -150,8 +150,8 @@ def calls_of(
         "ssm": lambda operation, parameters, name: [
             Call(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name(parameters['Name'])}")
         ],
-    }[service]
-    return named(operation, parameters, lambda given: names.get(given, given))
+    }
+    return named[service](operation, parameters, lambda given: names.get(given, given))
 
 
 def _of_dynamodb(operation: str, parameters: Mapping[str, Any], name: Callable[[str], str]) -> list[Call]:
@@ -223,8 +223,8 @@ class Guard:
             self.done.setdefault(function, set()).add(call)
             if not is_allowed(call, statements_of(function)):
                 self.refused.append((function, call))
-                error = {"Code": "AccessDeniedException", "Message": f"{function} may not {call}"}
-                raise ClientError({"Error": error}, operation)
+                message = f"{function} may not {call}"
+                raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, operation)
 
 
 guard = Guard()
@@ -244,7 +244,7 @@ def acting_as(function: str, names: dict[str, str]) -> Iterator[None]:
 
 def watch(patch: pytest.MonkeyPatch) -> None:
     """Stand between the functions and AWS."""
-    send, submit = BaseClient._make_api_call, ThreadPoolExecutor.submit
+    send, submit = vars(BaseClient)["_make_api_call"], ThreadPoolExecutor.submit
 
     def guarded(client: Any, operation: str, parameters: Any) -> Any:
         guard.admit(client.meta.service_model.service_name, operation, parameters)

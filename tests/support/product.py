@@ -140,7 +140,9 @@ class Product:
 
     def restart(self) -> None:
         """Let the processor forget what it knows of GitHub: its credential, and that it was unavailable."""
-        self.processor.github = GitHub(CredentialParameter(self.credential_name), api_url=self.api_url)
+        self.processor.queued_events.github = GitHub(
+            CredentialParameter(self.credential_name), api_url=self.api_url
+        )
 
     def clear(self) -> None:
         """Leave no open timer, no webhook and no message."""
@@ -239,13 +241,12 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
     with ExitStack() as stack:
         # Only SSM is moto's: the table is where it is, with the credentials that it was made with.
         stack.enter_context(mock_aws(config={"core": {"mock_credentials": False}}))
-        modules = [
+        receiver, processor, sweeper = (
             stack.enter_context(loaded(name, table.name, **own | variables))
             for name in ("webhook.receive", "webhook.process", "stale_sweeper.sweep")
-        ]
-        running = Product(table, *modules, credential_name, api_url)
+        )
+        running = Product(table, receiver, processor, sweeper, credential_name, api_url)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        receiver, processor, _ = modules
         patch.setattr(receiver, "secrets", _Secrets())
         patch.setattr(receiver, "sqs", running.queue)
         patch.setattr(processor, "_sqs", lambda: running.queue)

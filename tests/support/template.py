@@ -76,8 +76,7 @@ class Template:
             If it names what is not there, or an attribute that is not known here.
         """
         if isinstance(written, list):
-            values = [self.value(one) for one in written]
-            return [one for one in values if one is not None]
+            return [value for one in written if (value := self.value(one)) is not None]
         if not isinstance(written, dict):
             return written
         if len(written) == 1:
@@ -87,8 +86,7 @@ class Template:
                 name[0] == "!" or name.startswith("Fn::") or name in {"Ref", "Condition"}
             ):
                 return function(argument)
-        values = {name: self.value(one) for name, one in written.items()}
-        return {name: one for name, one in values.items() if one is not None}
+        return {name: value for name, one in written.items() if (value := self.value(one)) is not None}
 
     def _ref(self, name: str) -> Any:
         if name in _PSEUDO:

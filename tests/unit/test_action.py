@@ -1,4 +1,4 @@
-"""The GitHub Action, run as a runner runs it, against a server on this machine."""
+"""The GitHub Action, started like on a runner, against a server on this machine."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from tests.support.composite_action import ACTION, METADATA, Run, run_action
 from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
-# With what a signature depends on and JSON does not: bytes beyond ASCII, spaces, the end of the line.
+# Contains what matters for a signature and not for JSON: bytes beyond ASCII, spaces, the final newline.
 BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
 
 _specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 ACCEPTED = Answer(202, {"status": "accepted", "delivery": "…"})
 UNAVAILABLE = Answer(503, {"detail": "The delivery could not be queued."})
-# The connection ends without an answer, or the answer does not come while the test lasts.
+# The connection is closed without a response, or no response arrives during the test.
 HANG_UP = Answer(0, {})
 SILENCE = Answer(-1, {})
 
@@ -44,7 +44,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers of a list one after the other, and the last one ever after."""
+    """Gives the answers of a list one after the other, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def do_GET(self) -> None:
-        """What some redirects, when followed, make of a POST."""
+        """Some clients repeat a POST as a GET when they follow a redirect."""
         self.do_POST()
 
     def log_message(self, *_: object) -> None:
@@ -102,7 +102,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
-    """Runs the action for an event of an issue."""
+    """Run the action for an event of an issue."""
 
     def run(event: str = "issues", **options: Any) -> Run:
         return run_action(tmp_path, event, BODY, **{"url": server.url, "secret": SECRET, **options})
@@ -111,7 +111,7 @@ def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
 
 
 class Patience:
-    """Waits for nothing, and remembers what it was asked to wait for (seconds)."""
+    """Records the requested waits (seconds) without waiting."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -121,7 +121,7 @@ class Patience:
         return forward.forward(delivery, timeout_s=0.2, sleep=self.waits.append)
 
 
-def test_an_event_is_delivered_as_github_would(run: Callable[..., Run], server: Server) -> None:
+def test_an_event_is_delivered_like_a_webhook_of_github(run: Callable[..., Run], server: Server) -> None:
     result = run("issue_comment")
     (received,) = server.received
     assert received.path == "/api/github-timer-webhook/"
@@ -136,21 +136,21 @@ def test_an_event_is_delivered_as_github_would(run: Callable[..., Run], server: 
     )
 
 
-def test_a_repeated_run_makes_the_same_delivery(run: Callable[..., Run], server: Server) -> None:
+def test_a_repeated_run_sends_the_same_delivery(run: Callable[..., Run], server: Server) -> None:
     run(attempt=1)
     run(attempt=2)
     first, again = server.received
     assert first.headers["x-github-delivery"] == again.headers["x-github-delivery"]
 
 
-def test_what_changes_no_timer_is_no_failure(run: Callable[..., Run], server: Server) -> None:
+def test_an_ignored_event_is_not_a_failure(run: Callable[..., Run], server: Server) -> None:
     server.answers = [Answer(200, {"status": "ignored", "reason": "no_command"})]
     result = run(fail_on_error="true")
     assert (result.exit_status, result.outputs) == (0, {"status": "ignored"})
     assert result.log.endswith(': ignored ("no_command")\n')
 
 
-def test_a_name_under_localhost_is_this_machine(run: Callable[..., Run], server: Server) -> None:
+def test_a_name_under_localhost_resolves_to_this_machine(run: Callable[..., Run], server: Server) -> None:
     assert run(url=f"http://d1.cloudfront.localhost:{server.server_port}/hook/").exit_status == 0
     (received,) = server.received
     assert (received.headers["host"], received.path) == (
@@ -159,9 +159,9 @@ def test_a_name_under_localhost_is_this_machine(run: Callable[..., Run], server:
     )
 
 
-@pytest.mark.parametrize("trouble", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
-def test_passing_trouble_is_tried_again_with_the_same_delivery(server: Server, trouble: Answer) -> None:
-    server.answers = [trouble, trouble, ACCEPTED]
+@pytest.mark.parametrize("failure", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
+def test_temporary_failures_are_retried_with_the_same_delivery(server: Server, failure: Answer) -> None:
+    server.answers = [failure, failure, ACCEPTED]
     patience = Patience()
     assert patience.send(server.url) == ACCEPTED.members
     assert len(server.received) == 3
@@ -169,7 +169,7 @@ def test_passing_trouble_is_tried_again_with_the_same_delivery(server: Server, t
     assert len(patience.waits) == 2
 
 
-def test_attempts_come_ever_more_slowly_and_end(server: Server) -> None:
+def test_waits_between_attempts_grow_and_the_attempts_end(server: Server) -> None:
     server.answers = [UNAVAILABLE]
     patience = Patience()
     with pytest.raises(forward.NotForwarded, match="answered 503"):
@@ -180,18 +180,18 @@ def test_attempts_come_ever_more_slowly_and_end(server: Server) -> None:
     )
 
 
-def test_nobody_listening_is_passing_trouble() -> None:
+def test_a_refused_connection_is_temporary() -> None:
     with Server() as closed:
         url = closed.url
     patience = Patience()
-    with pytest.raises(forward.TryAgain, match="did not answer") as failure:
+    with pytest.raises(forward.Retryable, match="did not answer") as failure:
         patience.send(url)
     assert len(patience.waits) == 4
-    assert "refused" in failure.value.words
+    assert "refused" in failure.value.details
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_says_when_to_come_back_is_not_asked_earlier(server: Server, status: int) -> None:
+def test_a_retry_waits_for_retry_after(server: Server, status: int) -> None:
     server.answers = [Answer(status, {}, {"Retry-After": "17"}), ACCEPTED]
     patience = Patience()
     patience.send(server.url)
@@ -199,7 +199,7 @@ def test_a_server_that_says_when_to_come_back_is_not_asked_earlier(server: Serve
 
 
 @pytest.mark.parametrize("retry_after", ["", "soon", "-3", "Fri, 31 Dec 1999 23:59:59 GMT", "²", "1" * 10])
-def test_another_retry_after_leaves_the_wait_as_it_is(server: Server, retry_after: str) -> None:
+def test_an_invalid_retry_after_does_not_change_the_wait(server: Server, retry_after: str) -> None:
     server.answers = [Answer(503, {}, {"Retry-After": retry_after}), ACCEPTED]
     patience = Patience()
     patience.send(server.url)
@@ -207,7 +207,7 @@ def test_another_retry_after_leaves_the_wait_as_it_is(server: Server, retry_afte
     assert patience.waits[0] <= 1
 
 
-def test_a_runner_does_not_wait_for_longer_than_it_is_worth(server: Server) -> None:
+def test_a_runner_does_not_wait_longer_than_the_maximum(server: Server) -> None:
     server.answers = [Answer(429, {}, {"Retry-After": "25"})]
     patience = Patience()
     with pytest.raises(forward.NotForwarded, match="answered 429"):
@@ -216,7 +216,7 @@ def test_a_runner_does_not_wait_for_longer_than_it_is_worth(server: Server) -> N
     assert len(server.received) == 2
 
 
-def test_a_retry_shows_in_the_log(run: Callable[..., Run], server: Server) -> None:
+def test_a_retry_is_logged(run: Callable[..., Run], server: Server) -> None:
     server.answers = [UNAVAILABLE, ACCEPTED]
     result = run(fail_on_error="true")
     assert (result.exit_status, result.outputs) == (0, {"status": "accepted"})
@@ -252,7 +252,7 @@ def test_a_failure_warns_or_fails_as_asked(
 @pytest.mark.parametrize(
     ("fail_on_error", "exit_status", "command"), [("false", 0, "warning"), ("true", 1, "error")]
 )
-def test_a_name_that_no_host_can_have_warns_or_fails_as_asked(
+def test_an_invalid_host_name_warns_or_fails_as_asked(
     run: Callable[..., Run], fail_on_error: str, exit_status: int, command: str
 ) -> None:
     result = run(url="https://issue-timer..example/", fail_on_error=fail_on_error)
@@ -261,7 +261,7 @@ def test_a_name_that_no_host_can_have_warns_or_fails_as_asked(
 
 
 @pytest.mark.parametrize(("fail_on_error", "exit_status"), [("false", 0), ("true", 1)])
-def test_an_event_that_cannot_be_read_warns_or_fails_as_asked(
+def test_an_unreadable_event_warns_or_fails_as_asked(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -317,7 +317,7 @@ def test_a_redirect_is_not_followed(run: Callable[..., Run], server: Server, sta
         "",
     ],
 )
-def test_only_an_encrypted_connection_or_this_machine_will_do(url: str) -> None:
+def test_only_https_or_this_machine_is_accepted(url: str) -> None:
     with pytest.raises(forward.NotForwarded, match="begins with https://"):
         forward.signed_delivery(url, SECRET, event="issues", guid="run-1-2", body=BODY)
 
@@ -325,7 +325,7 @@ def test_only_an_encrypted_connection_or_this_machine_will_do(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://issue-timer.example/hook/", "\thttps://issue-timer.example/hook/\n"]
 )
-def test_space_around_a_url_does_not_matter(url: str) -> None:
+def test_whitespace_around_a_url_is_ignored(url: str) -> None:
     delivery = forward.signed_delivery(url, SECRET, event="issues", guid="run-1-2", body=BODY)
     assert (delivery.url, delivery.receiver) == ("https://issue-timer.example/hook/", "issue-timer.example")
 
@@ -346,7 +346,7 @@ def test_a_missing_secret_is_named_and_nothing_is_sent(run: Callable[..., Run], 
     assert server.received == []
 
 
-def test_another_site_is_not_taken_for_issue_timer(run: Callable[..., Run], server: Server) -> None:
+def test_another_site_is_not_mistaken_for_issue_timer(run: Callable[..., Run], server: Server) -> None:
     server.answers = [Answer(200, {"hello": "world"})]
     result = run()
     assert result.outputs == {"status": "failed"}
@@ -364,7 +364,7 @@ def test_another_site_is_not_taken_for_issue_timer(run: Callable[..., Run], serv
         Answer(503, {"detail": SECRET}, {"Retry-After": "99"}),
     ],
 )
-def test_a_server_that_repeats_the_secret_does_not_get_it_into_the_log(
+def test_a_secret_in_a_response_is_not_logged(
     run: Callable[..., Run], server: Server, answer: Answer
 ) -> None:
     server.answers = [answer]
@@ -373,13 +373,13 @@ def test_a_server_that_repeats_the_secret_does_not_get_it_into_the_log(
     assert not any(SECRET[start : start + 6] in log for start in range(len(SECRET) - 5)), log
 
 
-def test_a_server_cannot_give_the_runner_commands(run: Callable[..., Run], server: Server) -> None:
+def test_a_response_cannot_inject_workflow_commands(run: Callable[..., Run], server: Server) -> None:
     server.answers = [Answer(400, {"detail": "100%\r\n::error::yes\n##[error]yes\u2028::error::yes"})]
     log = run().log
-    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' "\n")
+    assert log.endswith(r'answered 400: "100%25\r\n::error::yes\n# #[error]yes\u2028::error::yes"' + "\n")
 
 
-def test_a_workflow_command_has_its_message_escaped() -> None:
+def test_the_message_of_a_workflow_command_is_escaped() -> None:
     assert forward._escaped("50%0A\r\n::error::") == "50%250A%0D%0A::error::"
 
 

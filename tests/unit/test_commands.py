@@ -31,20 +31,20 @@ def test_a_command_stands_on_a_line_of_its_own(line: str, action: str) -> None:
         ("24H", 1440),
     ],
 )
-def test_time_is_logged_in_hours_and_minutes(written: str, minutes: float) -> None:
+def test_a_duration_has_hours_and_minutes(written: str, minutes: float) -> None:
     assert parse(f"/timer log {written}", "/timer") == ([Command("log", round(minutes * MINUTE))], [])
 
 
 @pytest.mark.parametrize(
     "written", ["", "0m", "0h0m", "25h", "-1h", "1", "90", "1h30", "h", "one hour", "1e3m", "٣h"]
 )
-def test_what_is_no_duration_is_a_mistake(written: str) -> None:
+def test_an_invalid_duration_is_a_mistake(written: str) -> None:
     commands, mistakes = parse(f"/timer log {written}", "/timer")
     assert (commands, len(mistakes)) == ([], 1)
 
 
 @pytest.mark.parametrize("line", ["/timer", "/timer stop now", "/timer dance", "/timer start stop"])
-def test_what_is_meant_as_a_command_and_is_none_is_a_mistake(line: str) -> None:
+def test_an_invalid_line_with_the_prefix_is_a_mistake(line: str) -> None:
     commands, mistakes = parse(line, "/timer")
     assert (commands, len(mistakes)) == ([], 1)
 
@@ -67,31 +67,31 @@ def test_what_is_meant_as_a_command_and_is_none_is_a_mistake(line: str) -> None:
         "<!--\n```\n-->\n<!--\n/timer start",
     ],
 )
-def test_talk_about_commands_is_none(text: str) -> None:
+def test_quoted_commands_are_ignored(text: str) -> None:
     assert parse(text, "/timer") == ([], [])
 
 
-def test_after_a_block_of_code_commands_count_again() -> None:
+def test_commands_after_a_code_block_count() -> None:
     assert parse("```\n/timer stop\n```\n/timer start", "/timer") == ([Command("start")], [])
 
 
-def test_after_a_comment_of_html_commands_count_again() -> None:
+def test_commands_after_an_html_comment_count() -> None:
     assert parse("<!-- about\n/timer stop -->\n/timer start", "/timer") == ([Command("start")], [])
 
 
-def test_in_a_block_of_code_no_comment_of_html_begins() -> None:
+def test_an_html_comment_does_not_begin_in_a_code_block() -> None:
     assert parse("```\n<!--\n```\n/timer start", "/timer") == ([Command("start")], [])
 
 
-def test_a_tab_may_stand_before_a_duration() -> None:
+def test_a_tab_may_precede_a_duration() -> None:
     assert parse("/timer\tlog\t5m", "/timer") == ([Command("log", 5 * MINUTE)], [])
 
 
-def test_the_prefix_is_the_deployments() -> None:
+def test_the_deployment_chooses_the_prefix() -> None:
     assert parse("!clock start\n/timer stop", "!clock") == ([Command("start")], [])
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_read(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     commands, _ = parse(text + "\n/timer log " + text, "/timer")
     assert all(0 <= command.duration_ms <= MAX_LOG_MS for command in commands)

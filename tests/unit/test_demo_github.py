@@ -1,4 +1,4 @@
-"""The demo that signs people in on the local stack, over HTTP; and that nothing like it is deployed."""
+"""The local stack's stand-in for GitHub, over HTTP; and that nothing like it is deployed."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ def github() -> Iterator[DemoGitHub]:
 
 
 def question(github: DemoGitHub, **changes: str) -> dict[str, str]:
-    """What the product asks for, as the query of GitHub's page."""
+    """Return the product's query for GitHub's page."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     return {
         "client_id": github.client_id,
@@ -51,7 +51,7 @@ def ask(github: DemoGitHub, **changes: str) -> Response:
 
 
 class Page(HTMLParser):
-    """What a browser sees of a page."""
+    """A page as a browser parses it."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def choose(github: DemoGitHub, login: str, **changes: str) -> Response:
 
 
 def sent_back(response: Response) -> dict[str, str]:
-    """Return the query that a browser is sent back to the product with."""
+    """Return the query of the redirect to the product."""
     assert response.status == 302
     location = response.headers["Location"]
     assert location.startswith(f"{CALLBACK}?")
@@ -97,7 +97,7 @@ def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
     } | changes
     url = f"{github.url}/login/oauth/access_token"
     response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
-    # GitHub answers errors so, too.
+    # GitHub's errors have this status too.
     assert response.status == 200
     answer: dict[str, str] = json.loads(response.body)
     return answer
@@ -117,23 +117,23 @@ def get(github: DemoGitHub, path: str, token: str) -> Any:
 
 
 @pytest.mark.parametrize(("login", "user_id"), [("Codertocat", 21031067), ("octocat", 583231)])
-def test_one_continues_as_the_demo_user_one_chooses(github: DemoGitHub, login: str, user_id: int) -> None:
+def test_a_person_signs_in_as_the_chosen_demo_user(github: DemoGitHub, login: str, user_id: int) -> None:
     token = redeem(github, new_code(github, login))["access_token"]
     user = get(github, "/user", token)
     assert (user["id"], user["login"]) == (user_id, login)
     assert {"name", "avatar_url"} <= user.keys()
 
 
-def test_one_is_sent_back_with_the_state_of_the_product(github: DemoGitHub) -> None:
+def test_the_redirect_contains_the_products_state(github: DemoGitHub) -> None:
     assert sent_back(choose(github, "octocat"))["state"] == "state of the product"
 
 
-def test_one_can_say_no(github: DemoGitHub) -> None:
+def test_a_person_can_cancel(github: DemoGitHub) -> None:
     refused = {"error": "access_denied", "state": "state of the product"}
     assert sent_back(choose(github, "")) == refused
 
 
-def test_the_page_says_that_it_is_of_this_machine_and_whom_one_can_be(github: DemoGitHub) -> None:
+def test_the_page_names_this_machine_and_the_demo_users(github: DemoGitHub) -> None:
     response = ask(github)
     assert b"your own machine" in response.body
     assert Page(response).choices == ["Codertocat", "octocat", ""]
@@ -145,35 +145,37 @@ def test_a_demo_user_is_a_member_of_every_organization(github: DemoGitHub) -> No
     assert (membership["state"], membership["organization"]["login"]) == ("active", "octo-org")
 
 
-def test_the_scope_asked_for_is_given(github: DemoGitHub) -> None:
+def test_the_requested_scope_is_granted(github: DemoGitHub) -> None:
     answer = redeem(github, new_code(github))
     assert (answer["scope"], answer["token_type"]) == ("read:org", "bearer")
 
 
-# ---------------------------------------------------------------- what it refuses, as GitHub does
+# ---------------------------------------------------------------- refusals, as at GitHub
 
 
-def test_a_code_is_good_once(github: DemoGitHub) -> None:
+def test_a_code_is_valid_once(github: DemoGitHub) -> None:
     code = new_code(github)
     redeem(github, code)
     assert redeem(github, code) == {"error": "bad_verification_code"}
 
 
 @pytest.mark.parametrize("verifier", ["", "another", VERIFIER.lower()])
-def test_a_code_is_of_no_use_without_its_verifier(github: DemoGitHub, verifier: str) -> None:
+def test_a_code_needs_its_verifier(github: DemoGitHub, verifier: str) -> None:
     assert redeem(github, new_code(github), code_verifier=verifier) == {"error": "bad_verification_code"}
 
 
 @pytest.mark.parametrize(
     "wrong", [{"client_secret": "gu\u00e9ss"}, {"client_secret": ""}, {"client_id": "x"}]
 )
-def test_other_credentials_get_no_token_and_use_up_no_code(github: DemoGitHub, wrong: dict[str, str]) -> None:
+def test_wrong_credentials_get_no_token_and_leave_the_code_valid(
+    github: DemoGitHub, wrong: dict[str, str]
+) -> None:
     code = new_code(github)
     assert redeem(github, code, **wrong) == {"error": "incorrect_client_credentials"}
     assert "access_token" in redeem(github, code)
 
 
-def test_a_code_is_redeemed_for_the_address_it_was_sent_to(github: DemoGitHub) -> None:
+def test_a_code_is_redeemed_with_the_same_redirect_uri(github: DemoGitHub) -> None:
     answer = redeem(github, new_code(github), redirect_uri="http://attacker.example/")
     assert answer == {"error": "redirect_uri_mismatch"}
 
@@ -190,7 +192,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_question_is_answered_on_the_page_and_leads_nowhere(
+def test_a_wrong_request_is_explained_on_the_page_without_a_redirect(
     github: DemoGitHub, wrong: dict[str, str]
 ) -> None:
     for response in (ask(github, **wrong), choose(github, "octocat", **wrong)):
@@ -199,19 +201,19 @@ def test_a_wrong_question_is_answered_on_the_page_and_leads_nowhere(
         assert "form" not in Page(response).tags
 
 
-def test_nobody_is_sent_anywhere_before_the_stack_has_an_address(github: DemoGitHub) -> None:
+def test_there_is_no_redirect_before_the_stack_has_an_address(github: DemoGitHub) -> None:
     github.callback_url = ""
     assert ask(github).status == ask(github, redirect_uri="").status == 400
 
 
 @pytest.mark.parametrize("path", ["/user", "/user/memberships/orgs/octo-org"])
-def test_a_token_that_it_did_not_give_is_refused(github: DemoGitHub, path: str) -> None:
+def test_an_unknown_token_is_refused(github: DemoGitHub, path: str) -> None:
     assert request("GET", github.url + path).status == 401
     headers = {"Authorization": "Bearer gho_guess"}
     assert request("GET", github.url + path, headers=headers).status == 401
 
 
-# ---------------------------------------------------------------- what else could come to it
+# ---------------------------------------------------------------- attacks
 
 
 def test_another_sites_name_for_this_machine_is_refused(github: DemoGitHub) -> None:
@@ -222,14 +224,14 @@ def test_another_sites_name_for_this_machine_is_refused(github: DemoGitHub) -> N
     assert request("POST", url, body=form, headers=FORM | {"Host": "attacker.example"}).status == 403
 
 
-def test_the_page_means_what_it_says_whatever_the_question(github: DemoGitHub) -> None:
+def test_the_page_escapes_the_request(github: DemoGitHub) -> None:
     page = Page(ask(github, state='"><script>alert(1)</script>', login="root"))
     assert "script" not in page.tags
     assert page.fields["state"] == '"><script>alert(1)</script>'
     assert "login" not in page.fields
 
 
-def test_the_page_runs_nothing_and_leads_to_the_stack_alone(github: DemoGitHub) -> None:
+def test_the_page_has_no_scripts_and_leads_to_the_stack_only(github: DemoGitHub) -> None:
     headers = ask(github).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy == {
@@ -245,7 +247,7 @@ def test_it_listens_on_this_machine_only(github: DemoGitHub) -> None:
     assert github.server_address[0] == "127.0.0.1"
 
 
-def test_its_credentials_are_new_each_time_and_told_from_those_of_github(github: DemoGitHub) -> None:
+def test_credentials_are_new_each_time_and_differ_from_githubs(github: DemoGitHub) -> None:
     other = DemoGitHub(0)
     other.server_close()
     assert github.client_id != other.client_id
@@ -254,15 +256,15 @@ def test_its_credentials_are_new_each_time_and_told_from_those_of_github(github:
         assert is_demo(json.dumps({"client_id": client_id, "client_secret": "s"})) is expected
 
 
-# ---------------------------------------------------------------- what is deployed
+# ---------------------------------------------------------------- the deployed product
 
 
-def test_what_is_deployed_knows_nothing_of_a_demo() -> None:
+def test_the_deployed_code_does_not_mention_the_demo() -> None:
     files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
     for folder in ("functions", "layers"):
         files += [file for file in (ROOT / folder).rglob("*") if file.is_file() and file.suffix != ".pyc"]
-    told = [str(file) for file in files if "demo" in file.read_text(errors="replace").lower()]
-    assert told == []
+    mentions = [str(file) for file in files if "demo" in file.read_text(errors="replace").lower()]
+    assert mentions == []
 
 
 @pytest.mark.parametrize("parameter", ["GitHubUrl", "GitHubApiUrl"])
@@ -284,13 +286,11 @@ def test_what_is_deployed_knows_nothing_of_a_demo() -> None:
         ("", False),
     ],
 )
-def test_people_are_not_signed_in_without_tls_but_on_ones_own_machine(
-    parameter: str, url: str, is_allowed: bool
-) -> None:
-    # CloudFormation matches all of the value.
+def test_signing_in_needs_tls_except_on_this_machine(parameter: str, url: str, is_allowed: bool) -> None:
+    # CloudFormation matches the whole value.
     assert bool(re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], url)) is is_allowed
 
 
-def test_people_are_signed_in_at_github_if_nothing_else_is_said() -> None:
+def test_signing_in_uses_github_by_default() -> None:
     assert PARAMETERS["GitHubUrl"]["Default"] == "https://github.com"
     assert PARAMETERS["GitHubApiUrl"]["Default"] == "https://api.github.com"

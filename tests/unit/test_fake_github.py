@@ -1,4 +1,4 @@
-"""The fake GitHub of the tests does what GitHub's documentation says."""
+"""The fake GitHub of the tests behaves as GitHub documents."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def github(running: FakeGitHub) -> FakeGitHub:
 
 @dataclass
 class Caller:
-    """Speaks to the fake with a credential."""
+    """Sends requests to the fake with a credential."""
 
     url: str
     credential: str
@@ -84,7 +84,7 @@ class Inbox:
 
 
 def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
-    """Return what there was to deliver, and to which kind of hook."""
+    """Return the pending deliveries, with the kinds of their hooks."""
     return [(one.event, one.action, one.hook.target_type) for one in github.outbox]
 
 
@@ -106,18 +106,18 @@ def registry(url: str) -> jsonschema_rs.Registry:
 
 
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
-    """Leave out a card's former or new value that is null.
+    """Remove a card's previous or new value if it is null.
 
     GitHub's description allows null for them, and in the same breath none of its forms is null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
         return payload
-    told = {name: member for name, member in value.items() if member is not None}
-    return {**payload, "changes": {"field_value": told}}
+    changes = {name: member for name, member in value.items() if member is not None}
+    return {**payload, "changes": {"field_value": changes}}
 
 
-def test_every_payload_is_as_github_describes_it(github: FakeGitHub) -> None:
+def test_every_payload_matches_githubs_schema(github: FakeGitHub) -> None:
     ann, project = github.new_user("ann"), github.new_project("octo-org")
     repository, other = github.new_repository(REPO), github.new_repository("octo-org/other")
     github.install_app("octo-org")
@@ -158,7 +158,7 @@ def test_a_delivery_is_signed_and_names_its_hook(github: FakeGitHub) -> None:
     assert headers["X-GitHub-Hook-Installation-Target-ID"] == str(hook.target.id)
 
 
-def test_what_is_sent_to_a_url_goes_over_http(github: FakeGitHub) -> None:
+def test_a_hook_with_a_url_is_called_over_http(github: FakeGitHub) -> None:
     github.add_hook(REPO, f"{github.url}/nowhere")
     assert github.send(github.outbox[0]) == 404
     assert github.requests[-1].path == "/nowhere"
@@ -179,7 +179,7 @@ def test_an_event_has_one_guid_for_all_hooks_and_later_events_have_later_ones(gi
     assert abs(began - NOON) < timedelta(seconds=1)
 
 
-def test_a_hook_hears_of_its_own(github: FakeGitHub) -> None:
+def test_a_hook_receives_only_its_own_events(github: FakeGitHub) -> None:
     github.install_app("octo-org")
     for target in ("octo-org", "octo-org/other", "app", "another-org"):
         github.add_hook(target, Inbox(), events={"issues", "projects_v2_item"})
@@ -201,7 +201,7 @@ def test_a_hook_hears_of_its_own(github: FakeGitHub) -> None:
     assert card.node_id in github.nodes
 
 
-def test_what_is_so_already_is_not_done_again(github: FakeGitHub) -> None:
+def test_an_action_without_effect_makes_no_event(github: FakeGitHub) -> None:
     ann, issue = github.new_user("ann"), github.new_issue(REPO)
     github.assign(issue, ann)
     github.add_hook(REPO, Inbox())
@@ -212,9 +212,7 @@ def test_what_is_so_already_is_not_done_again(github: FakeGitHub) -> None:
     assert (len(github.outbox), len(issue.timeline)) == (0, 1)
 
 
-def test_recent_deliveries_are_those_that_were_tried_newest_first_in_pages(
-    github: FakeGitHub, call: Caller
-) -> None:
+def test_attempted_deliveries_are_listed_newest_first_in_pages(github: FakeGitHub, call: Caller) -> None:
     hook = github.add_hook(REPO, Inbox())
     issue = github.new_issue(REPO)
     github.close(issue)
@@ -238,7 +236,7 @@ def test_recent_deliveries_are_those_that_were_tried_newest_first_in_pages(
     assert call("GET", path).json() == []
 
 
-def test_a_delivery_is_sent_again_as_it_was_for_three_days(github: FakeGitHub, call: Caller) -> None:
+def test_a_delivery_can_be_redelivered_unchanged_for_three_days(github: FakeGitHub, call: Caller) -> None:
     inbox = Inbox(503)
     hook = github.add_hook("octo-org", inbox, "a secret")
     issue = github.new_issue(REPO)
@@ -256,9 +254,9 @@ def test_a_delivery_is_sent_again_as_it_was_for_three_days(github: FakeGitHub, c
     assert len(inbox.received) == 2
 
 
-def test_deliveries_can_be_sent_as_things_happen(github: FakeGitHub, call: Caller) -> None:
+def test_deliveries_can_be_sent_immediately(github: FakeGitHub, call: Caller) -> None:
     def receive(headers: Mapping[str, str], _: bytes) -> int:
-        # As the product does, which asks while GitHub waits for its answer.
+        # As the product does: it sends requests while GitHub waits for its response.
         return call("GET", f"/repos/{REPO}/issues/1").status if headers["X-GitHub-Event"] == "issues" else 200
 
     hook = github.add_hook(REPO, receive, auto=True)
@@ -303,7 +301,7 @@ def error_types(answer: Any) -> list[tuple[str, list[str]]]:
     return [(error["type"], error["path"]) for error in answer["errors"]]
 
 
-def test_an_issue_is_told_with_its_timeline_in_pages(github: FakeGitHub, call: Caller) -> None:
+def test_an_issues_timeline_has_pages(github: FakeGitHub, call: Caller) -> None:
     ann, issue = github.new_user("ann"), github.new_issue(REPO)
     github.assign(issue, ann)
     github.comment(issue, ann, "On it")
@@ -329,7 +327,7 @@ def test_an_issue_is_told_with_its_timeline_in_pages(github: FakeGitHub, call: C
     assert [node["__typename"] for node in rest["nodes"]] == ["ClosedEvent"]
 
 
-def test_a_transferred_issue_is_found_where_it_went(github: FakeGitHub, call: Caller) -> None:
+def test_a_transferred_issue_redirects_to_its_new_location(github: FakeGitHub, call: Caller) -> None:
     ann, issue = github.new_user("ann"), github.new_issue(REPO)
     github.assign(issue, ann)
     github.label(issue, "here only")
@@ -346,9 +344,9 @@ def test_a_transferred_issue_is_found_where_it_went(github: FakeGitHub, call: Ca
     found = call("GET", urlsplit(moved.headers["location"]).path).json()
     assert found["html_url"] == "https://github.com/octo-org/other/issues/2"
     assert error_types(ask(call)) == [("NOT_FOUND", ["repository", "issue"])]
-    told = ask(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"]["issue"]
-    assert told["labels"]["nodes"] == []
-    assert told["assignees"]["nodes"][0]["login"] == "ann"
+    found = ask(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"]["issue"]
+    assert found["labels"]["nodes"] == []
+    assert found["assignees"]["nodes"][0]["login"] == "ann"
     assert new.timeline[-1].typename == "TransferredEvent"
     old, opened = github.outbox[-2:]
     assert old.payload["changes"]["new_issue"]["number"] == 2
@@ -389,21 +387,21 @@ def test_comments_are_listed_since_a_time_in_pages(github: FakeGitHub, call: Cal
     assert 'page=2>; rel="next"' in first.headers["link"]
 
 
-def test_an_app_comments_as_a_bot_and_hooks_hear_of_it(github: FakeGitHub, call: Caller) -> None:
+def test_an_app_comments_as_a_bot_and_hooks_receive_it(github: FakeGitHub, call: Caller) -> None:
     token, _ = github.new_installation_token(github.install_app("octo-org"))
     github.new_issue(REPO)
     github.add_hook(REPO, Inbox())
     as_app = replace(call, credential=token)
     assert as_app("POST", f"/repos/{REPO}/issues/1/comments", {"body": "Logged."}).status == 201
-    told = github.outbox[-1]
-    assert (told.event, told.action) == ("issue_comment", "created")
-    assert (told.payload["comment"]["user"]["type"], told.payload["sender"]["login"]) == (
+    delivery = github.outbox[-1]
+    assert (delivery.event, delivery.action) == ("issue_comment", "created")
+    assert (delivery.payload["comment"]["user"]["type"], delivery.payload["sender"]["login"]) == (
         "Bot",
         "issue-timer[bot]",
     )
 
 
-def test_one_account_reacts_once_in_the_same_way(github: FakeGitHub, call: Caller) -> None:
+def test_an_account_has_one_reaction_of_a_kind(github: FakeGitHub, call: Caller) -> None:
     comment = github.comment(github.new_issue(REPO), github.maintainer, "/timer start")
     path = f"/repos/{REPO}/issues/comments/{comment.id}/reactions"
     statuses = [
@@ -412,7 +410,7 @@ def test_one_account_reacts_once_in_the_same_way(github: FakeGitHub, call: Calle
     assert statuses == [201, 200, 201, 422]
 
 
-def test_a_card_has_its_status_and_when_it_got_it(github: FakeGitHub, call: Caller) -> None:
+def test_a_card_has_its_status_and_the_time_of_the_change(github: FakeGitHub, call: Caller) -> None:
     issue = github.new_issue(REPO)
     card = github.add_card(github.new_project("octo-org"), issue)
     query = """
@@ -455,15 +453,13 @@ def test_a_card_has_its_status_and_when_it_got_it(github: FakeGitHub, call: Call
         ),
     ],
 )  # fmt: skip
-def test_a_query_that_github_would_refuse_is_refused(
-    call: Caller, query: str, expected: dict[str, Any]
-) -> None:
+def test_an_invalid_query_is_refused(call: Caller, query: str, expected: dict[str, Any]) -> None:
     answer = call.graphql(query, n=101)
     assert "data" not in answer
     assert answer["errors"][0].items() >= expected.items()
 
 
-def test_a_query_that_only_the_fake_does_not_know_fails_the_test() -> None:
+def test_a_valid_query_that_the_fake_does_not_support_fails_the_test() -> None:
     def ask_too_much() -> None:
         with FakeGitHub() as fake:
             caller = Caller(fake.url, fake.new_token(), urllib3.PoolManager())
@@ -481,13 +477,13 @@ def claims(app: App, **others: Any) -> dict[str, Any]:
     return {"iss": str(app.id), "iat": now - 60, "exp": now + 540, **others}
 
 
-def test_an_app_proves_itself_and_gets_a_token_for_an_owner(github: FakeGitHub, call: Caller) -> None:
+def test_an_app_authenticates_and_gets_a_token_for_an_owner(github: FakeGitHub, call: Caller) -> None:
     installation = github.install_app("octo-org")
     github.new_issue(REPO)
     github.new_issue("stranger/secret")
     as_app = replace(call, credential=jwt.encode(claims(github.app), github.app.private_key, "RS256"))
-    (told,) = as_app("GET", "/app/installations").json()
-    assert (told["id"], told["account"]["login"]) == (installation.id, "octo-org")
+    (listed,) = as_app("GET", "/app/installations").json()
+    assert (listed["id"], listed["account"]["login"]) == (installation.id, "octo-org")
     made = as_app("POST", f"/app/installations/{installation.id}/access_tokens")
     assert made.status == 201
     lasts = datetime.fromisoformat(made.json()["expires_at"]) - datetime.now(UTC)
@@ -510,7 +506,7 @@ def test_an_app_proves_itself_and_gets_a_token_for_an_owner(github: FakeGitHub, 
         {"iat": 60},
     ],
 )
-def test_an_app_whose_times_are_wrong_is_refused(
+def test_a_jwt_with_wrong_times_is_refused(
     github: FakeGitHub, call: Caller, changes: dict[str, int | None]
 ) -> None:
     times = {
@@ -520,7 +516,7 @@ def test_an_app_whose_times_are_wrong_is_refused(
     assert replace(call, credential=text)("GET", "/app/installations").status == 401
 
 
-def test_an_app_with_another_signature_is_refused(github: FakeGitHub, call: Caller) -> None:
+def test_a_jwt_with_another_signature_is_refused(github: FakeGitHub, call: Caller) -> None:
     forged = [
         jwt.encode(claims(github.app), github.app.private_key, "RS512"),
         jwt.encode(claims(github.app), "", "none"),
@@ -531,7 +527,7 @@ def test_an_app_with_another_signature_is_refused(github: FakeGitHub, call: Call
     assert [answer.status for answer in answers] == [401] * 4
 
 
-def test_a_person_sees_what_the_token_is_for(github: FakeGitHub, call: Caller) -> None:
+def test_a_token_gives_access_to_its_owners_only(github: FakeGitHub, call: Caller) -> None:
     github.new_issue(REPO)
     elsewhere = replace(call, credential=github.new_token(owners=["another-org"]))
     nobody = replace(call, credential="github_pat_unknown")
@@ -543,7 +539,7 @@ def test_a_person_sees_what_the_token_is_for(github: FakeGitHub, call: Caller) -
 # ---------------------------------------------------------------------- faults
 
 
-def test_a_fault_is_for_the_next_request_that_it_is_meant_for(github: FakeGitHub, call: Caller) -> None:
+def test_a_fault_applies_to_the_next_matching_request(github: FakeGitHub, call: Caller) -> None:
     github.new_issue(REPO)
     github.faults += [faults.status(502, path="POST /graphql"), faults.primary_limit(60)]
     limited = call("GET", f"/repos/{REPO}/issues/1")
@@ -557,7 +553,7 @@ def test_a_fault_is_for_the_next_request_that_it_is_meant_for(github: FakeGitHub
     assert call("GET", "/user").headers["retry-after"] == "30"
 
 
-def test_a_query_fails_in_part_or_as_a_whole(github: FakeGitHub, call: Caller) -> None:
+def test_a_query_can_fail_in_part_or_as_a_whole(github: FakeGitHub, call: Caller) -> None:
     github.faults += [faults.graphql_error(partial=True), faults.graphql_error()]
     query = "{ first: viewer { login } second: viewer { login } }"
     answer = call.graphql(query)
@@ -566,7 +562,9 @@ def test_a_query_fails_in_part_or_as_a_whole(github: FakeGitHub, call: Caller) -
     assert call.graphql(query)["data"] is None
 
 
-def test_a_request_is_lost_before_or_after_it_is_done(github: FakeGitHub, call: Caller) -> None:
+def test_a_connection_can_break_before_or_after_the_request_takes_effect(
+    github: FakeGitHub, call: Caller
+) -> None:
     issue = github.new_issue(REPO)
 
     def drop(*_: object) -> None:
@@ -588,7 +586,7 @@ def test_a_request_is_lost_before_or_after_it_is_done(github: FakeGitHub, call: 
     assert len(issue.comments) == 2
 
 
-def test_a_request_gets_no_answer_until_it_is_released(github: FakeGitHub, call: Caller) -> None:
+def test_a_response_can_be_delayed(github: FakeGitHub, call: Caller) -> None:
     github.faults.append(faults.timeout())
     impatient = replace(call, timeout_s=0.1)
     with pytest.raises(urllib3.exceptions.ReadTimeoutError):
@@ -606,13 +604,13 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 class Browser:
-    """Goes to GitHub's page, and where the page's form leads."""
+    """Opens GitHub's page, and submits its form."""
 
     def __init__(self, call: Caller) -> None:
         self._call = call
 
     def authorize(self, asked: Mapping[str, str], *, approve: bool = True) -> dict[str, str]:
-        """Return what the redirection back to the site says."""
+        """Return the query of the redirect to the site."""
         answer = self._call("GET", f"/login/oauth/authorize?{urlencode(asked)}")
         if answer.status == 200:
             assert "<form" in answer.data.decode()
@@ -651,7 +649,7 @@ def test_a_person_signs_in_with_a_code_that_works_once(github: FakeGitHub, call:
     assert as_ann("GET", "/user/memberships/orgs/another-org").status == 404
 
 
-def test_a_code_is_no_good_for_others(github: FakeGitHub, call: Caller) -> None:
+def test_a_code_is_invalid_for_another_client(github: FakeGitHub, call: Caller) -> None:
     site = github.new_oauth_app("https://timer.example/callback")
     secret, client = {"client_secret": site.client_secret}, {"client_id": site.client_id}
 
@@ -675,7 +673,7 @@ def test_a_code_is_no_good_for_others(github: FakeGitHub, call: Caller) -> None:
     "redirect_uri",
     ["https://evil.example/callback", "https://timer.example/other", "http://timer.example/callback"],
 )
-def test_nobody_is_sent_elsewhere_than_to_the_site(
+def test_a_redirect_leads_to_the_registered_site_only(
     github: FakeGitHub, call: Caller, redirect_uri: str
 ) -> None:
     site = github.new_oauth_app("https://timer.example/callback")
@@ -684,7 +682,7 @@ def test_nobody_is_sent_elsewhere_than_to_the_site(
     assert back == {"error": "redirect_uri_mismatch", "state": "s"}
 
 
-def test_a_person_can_say_no(github: FakeGitHub, call: Caller) -> None:
+def test_a_person_can_refuse_authorization(github: FakeGitHub, call: Caller) -> None:
     site = github.new_oauth_app("https://timer.example/callback")
     assert Browser(call).authorize({"client_id": site.client_id}, approve=False)["error"] == "access_denied"
 
@@ -727,7 +725,7 @@ def test_an_app_is_registered_from_a_manifest_once(github: FakeGitHub, call: Cal
 # ---------------------------------------------------------------------- the fake itself
 
 
-def test_a_reset_fake_has_forgotten_everything_and_uses_no_id_again(github: FakeGitHub, call: Caller) -> None:
+def test_a_reset_clears_everything_and_reuses_no_id(github: FakeGitHub, call: Caller) -> None:
     before = github.new_issue(REPO)
     github.add_hook(REPO, Inbox())
     github.reset()

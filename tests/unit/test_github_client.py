@@ -1,4 +1,4 @@
-"""Asking GitHub, with a server in its place that speaks HTTP and checks who asks."""
+"""The client of GitHub's API, with an HTTP server in GitHub's place that checks credentials."""
 
 import json
 import socket
@@ -31,7 +31,7 @@ from timer_core.github.api.errors import (
     Refused,
     Unavailable,
 )
-from timer_core.github.api.graphql import Answer, GraphQLError
+from timer_core.github.api.graphql import GraphQLError, QueryResult
 from timer_core.github.api.transport import Response
 
 TOKEN = "github_pat_11ABCDE0123456789"
@@ -41,7 +41,7 @@ QUERY = "query($id: ID!) { node(id: $id) { id } }"
 
 
 class Clock:
-    """The present of both sides; it moves only when told to."""
+    """The clock of both sides, which only the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 1_800_000_000.25
@@ -51,7 +51,7 @@ class Clock:
 
 
 class Reply(NamedTuple):
-    """What the server answers; the body as JSON unless it is bytes."""
+    """A response of the server; the body is JSON unless it is bytes."""
 
     status: int = 200
     body: Any = b""
@@ -59,7 +59,7 @@ class Reply(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A request that the server got."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -75,7 +75,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Server:
-    """GitHub's API as far as the client must know it: an App's endpoints, and replies that a test sets."""
+    """GitHub's API for the client: an App's endpoints, and responses that a test sets."""
 
     public_key: rsa.RSAPublicKey
     clock: Clock
@@ -89,7 +89,7 @@ class Server:
     released: threading.Event = field(default_factory=threading.Event)
 
     def reply(self, path: str, *replies: Reply | Callable[[Seen], Reply]) -> None:
-        """Answer requests for a path with these, the last one from then on."""
+        """Answer requests for a path with these responses, and then repeat the last one."""
         self.replies[path] = list(replies)
 
     def paths(self) -> list[str]:
@@ -136,7 +136,7 @@ class Server:
 
 
 def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) -> bool:
-    """Check as GitHub says that it does, "Generating a JSON Web Token (JWT) for a GitHub App"."""
+    """Check a JWT like GitHub ("Generating a JSON Web Token (JWT) for a GitHub App")."""
     try:
         claims = jwt.decode(
             token,
@@ -152,7 +152,7 @@ def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) ->
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # One write for an answer; the second of two waits for an acknowledgement.
+    # One write for a response; a second one would wait for an acknowledgement.
     wbufsize = -1
     github: ClassVar[Server]
 
@@ -220,7 +220,7 @@ class Credential(CredentialParameter):
 
 @pytest.fixture
 def github(server: Server, clock: Clock) -> GitHub:
-    """GitHub, asked with a personal access token."""
+    """A client with a personal access token."""
     return GitHub(Credential(Token(TOKEN)), api_url=server.url, now_s=clock)
 
 
@@ -231,7 +231,7 @@ def app(private_key: rsa.RSAPrivateKey) -> App:
 
 @pytest.fixture
 def app_github(server: Server, clock: Clock, app: App) -> GitHub:
-    """GitHub, asked as an App that is installed for one account."""
+    """A client with an App that is installed for one account."""
     server.installed["Octocat"] = 77
     return GitHub(Credential(app), api_url=server.url, now_s=clock)
 
@@ -240,12 +240,12 @@ def get_issue(github: GitHub, owner: str | None = "octocat") -> Response:
     return github.rest("GET", ISSUE, owner=owner)
 
 
-def ask(github: GitHub, owner: str = "octocat") -> Answer:
+def ask(github: GitHub, owner: str = "octocat") -> QueryResult:
     return github.graphql(QUERY, {"id": "I_1"}, owner=owner)
 
 
 class TestToken:
-    def test_a_rest_request_is_sent_as_github_wants_it(self, server: Server, github: GitHub) -> None:
+    def test_a_rest_request_has_githubs_headers(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(201, {"number": 7}, {"X-Thing": "yes"}))
         path = f"{ISSUE}?since=2026-01-01T00%3A00%3A00Z&a=b+c"
         answer = github.rest("POST", path, owner="octocat", body={"text": "é"})
@@ -261,42 +261,42 @@ class TestToken:
 
     def test_a_query_is_sent_with_its_variables(self, server: Server, github: GitHub) -> None:
         server.reply("/graphql", Reply(200, {"data": {"node": {"id": "I_1"}}}))
-        assert ask(github) == Answer({"node": {"id": "I_1"}})
+        assert ask(github) == QueryResult({"node": {"id": "I_1"}})
         (request,) = server.seen
         assert (request.method, request.token) == ("POST", TOKEN)
         assert request.body == {"query": QUERY, "variables": {"id": "I_1"}}
 
-    def test_it_is_the_same_for_all_accounts(self, server: Server, github: GitHub) -> None:
+    def test_one_token_serves_all_accounts(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(200, {}))
         for owner in ("octocat", "other", None):
             get_issue(github, owner)
         assert {request.token for request in server.seen} == {TOKEN}
 
-    def test_an_answer_without_a_body_is_one(self, server: Server, github: GitHub) -> None:
+    def test_an_empty_body_is_a_valid_response(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(204))
         assert (get_issue(github).status, get_issue(github).data) == (204, None)
 
 
 class TestCredential:
-    def test_nothing_is_asked_without_one(self, server: Server, clock: Clock) -> None:
+    def test_no_request_is_sent_without_a_credential(self, server: Server, clock: Clock) -> None:
         github = GitHub(Credential(None), api_url=server.url, now_s=clock)
         for question in (get_issue, ask):
             with pytest.raises(NoCredential):
                 question(github)
         assert server.seen == []
 
-    def test_its_kind_is_told(self, app: App) -> None:
+    def test_the_kind_of_the_credential_is_returned(self, app: App) -> None:
         values = (None, Token(TOKEN), app)
         assert [GitHub(Credential(value)).credential_kind() for value in values] == ["none", "token", "app"]
 
-    def test_something_else_in_its_place_is_told_too(self) -> None:
+    def test_an_invalid_credential_is_reported(self) -> None:
         class Something(CredentialParameter):
             def get(self) -> None:
                 raise InvalidCredential("The GitHub credential is not JSON.")
 
         assert GitHub(Something("name")).credential_kind() == "invalid"
 
-    def test_another_one_is_used_from_then_on(self, server: Server, clock: Clock, app: App) -> None:
+    def test_a_changed_credential_is_used(self, server: Server, clock: Clock, app: App) -> None:
         server.installed["octocat"] = 77
         server.reply(ISSUE, Reply(429, {"message": "Wait"}), Reply(200, {}))
         credential = Credential(Token(TOKEN))
@@ -319,7 +319,7 @@ class TestCredential:
 
 
 class TestApp:
-    def test_an_owner_is_asked_about_with_a_token_of_its_installation(
+    def test_a_request_uses_the_token_of_the_owners_installation(
         self, server: Server, app_github: GitHub
     ) -> None:
         server.installed["hubot"] = 78
@@ -328,7 +328,7 @@ class TestApp:
             get_issue(app_github, owner)
             assert server.tokens[server.seen[-1].token].lower() == owner.lower()
 
-    def test_list_and_token_are_asked_for_once(self, server: Server, app_github: GitHub) -> None:
+    def test_list_and_token_are_fetched_once(self, server: Server, app_github: GitHub) -> None:
         server.reply(ISSUE, Reply(200, {}))
         server.reply("/graphql", Reply(200, {"data": {}}))
         for _ in range(3):
@@ -363,7 +363,7 @@ class TestApp:
         assert len(server.tokens) == 2
         assert server.seen[-1].token == list(server.tokens)[-1]
 
-    def test_without_an_owner_the_app_asks_itself(
+    def test_without_an_owner_the_app_authenticates_as_itself(
         self, server: Server, clock: Clock, app_github: GitHub
     ) -> None:
         server.reply("/app", Reply(200, {"slug": "issue-timer"}))
@@ -381,7 +381,7 @@ class TestApp:
         clock.now_s -= 60
         assert is_jwt_of_the_app(server.seen[-1].token, server.public_key, clock)
 
-    def test_a_list_of_several_pages_is_read_to_its_end(self, server: Server, app_github: GitHub) -> None:
+    def test_all_pages_of_a_list_are_read(self, server: Server, app_github: GitHub) -> None:
         server.page_size = 2
         server.installed |= {f"account-{number}": number for number in range(4)}
         server.reply(ISSUE, Reply(200, {}))
@@ -389,23 +389,19 @@ class TestApp:
         assert server.paths().count("/app/installations") == 3
         assert server.tokens[server.seen[-1].token] == "account-3"
 
-    def test_a_list_that_leads_elsewhere_is_not_followed(self, server: Server, app_github: GitHub) -> None:
+    def test_a_next_page_at_another_host_is_not_followed(self, server: Server, app_github: GitHub) -> None:
         elsewhere = {"Link": '<http://localhost:1/app/installations?page=2>; rel="next"'}
         server.reply("/app/installations", Reply(200, [], elsewhere))
         with pytest.raises(Unavailable, match="not one of its API"):
             get_issue(app_github)
 
-    def test_an_installation_without_an_account_of_a_name_is_passed_over(
-        self, server: Server, app_github: GitHub
-    ) -> None:
+    def test_an_installation_without_a_login_is_skipped(self, server: Server, app_github: GitHub) -> None:
         others = [{"id": 1, "account": None}, {"id": 2, "account": {"slug": "octocat"}}]
         server.reply("/app/installations", Reply(200, [*others, {"id": 77, "account": {"login": "octocat"}}]))
         server.reply(ISSUE, Reply(200, {}))
         assert get_issue(app_github).status == 200
 
-    def test_where_it_is_not_installed_there_is_no_credential(
-        self, server: Server, app_github: GitHub
-    ) -> None:
+    def test_without_an_installation_there_is_no_credential(self, server: Server, app_github: GitHub) -> None:
         for _ in range(3):
             with pytest.raises(NoCredential, match="hubot"):
                 get_issue(app_github, "hubot")
@@ -424,7 +420,7 @@ class TestApp:
         assert get_issue(app_github, "hubot").status == 200
 
     @pytest.mark.parametrize(("seconds", "lists"), [(599, 1), (600, 2)])
-    def test_the_list_is_read_again_after_ten_minutes(
+    def test_the_list_is_fetched_again_after_ten_minutes(
         self, server: Server, clock: Clock, app_github: GitHub, seconds: int, lists: int
     ) -> None:
         server.installed["hubot"] = 78
@@ -434,9 +430,7 @@ class TestApp:
         get_issue(app_github, "hubot")
         assert server.paths().count("/app/installations") == lists
 
-    def test_where_it_was_uninstalled_there_is_no_credential(
-        self, server: Server, app_github: GitHub
-    ) -> None:
+    def test_after_uninstalling_there_is_no_credential(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(200, {}))
         get_issue(app_github)
@@ -444,9 +438,7 @@ class TestApp:
         with pytest.raises(NoCredential):
             get_issue(app_github, "hubot")
 
-    def test_an_installation_that_was_made_anew_is_found_at_once(
-        self, server: Server, app_github: GitHub
-    ) -> None:
+    def test_a_reinstalled_app_is_found_at_once(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(200, {}))
         get_issue(app_github)
@@ -461,22 +453,20 @@ class TestApp:
         assert get_issue(app_github).data == {"number": 7}
         assert len(server.tokens) == 2
 
-    def test_a_token_that_is_refused_again_is_an_error(self, server: Server, app_github: GitHub) -> None:
+    def test_a_second_refused_token_is_an_error(self, server: Server, app_github: GitHub) -> None:
         server.reply(ISSUE, Reply(401, {"message": "Bad credentials"}))
         with pytest.raises(Refused) as caught:
             get_issue(app_github)
         assert (caught.value.status, caught.value.reason) == (401, "Bad credentials")
         assert server.paths().count(ISSUE) == 2
 
-    def test_no_other_refusal_is_a_reason_for_a_new_token(self, server: Server, app_github: GitHub) -> None:
+    def test_other_refusals_do_not_replace_the_token(self, server: Server, app_github: GitHub) -> None:
         server.reply(ISSUE, Reply(403, {"message": "Resource not accessible by integration"}))
         with pytest.raises(Refused):
             get_issue(app_github)
         assert server.paths().count(ISSUE) == len(server.tokens) == 1
 
-    def test_an_app_that_github_does_not_know_is_refused(
-        self, server: Server, clock: Clock, app: App
-    ) -> None:
+    def test_an_unknown_app_is_refused(self, server: Server, clock: Clock, app: App) -> None:
         github = GitHub(Credential(App("other", app.private_key)), api_url=server.url, now_s=clock)
         with pytest.raises(Refused, match="could not be decoded"):
             get_issue(github)
@@ -503,12 +493,14 @@ class TestRedirectsAndAcceptedStatuses:
         assert {(request.method, request.token) for request in server.seen} == {("POST", TOKEN)}
         assert server.seen[1].body == {"a": 1}
 
-    def test_no_credential_goes_to_where_a_redirect_leads_away(self, server: Server, github: GitHub) -> None:
+    def test_a_redirect_to_another_host_does_not_receive_the_credential(
+        self, server: Server, github: GitHub
+    ) -> None:
         server.reply(ISSUE, Reply(301, b"", {"Location": "http://localhost:1/repositories/1/issues/9"}))
         with pytest.raises(Refused, match="away from its API"):
             get_issue(github)
 
-    def test_redirects_in_a_circle_come_to_an_end(self, server: Server, github: GitHub) -> None:
+    def test_circular_redirects_end(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(301, b"", {"Location": f"{server.url}{ISSUE}"}))
         with pytest.raises(Refused):
             get_issue(github)
@@ -521,12 +513,12 @@ class TestRedirectsAndAcceptedStatuses:
         assert caught.value.status == 301
 
     @pytest.mark.parametrize("status", [404, 410])
-    def test_an_accepted_status_is_an_answer(self, server: Server, github: GitHub, status: int) -> None:
+    def test_an_accepted_status_is_returned(self, server: Server, github: GitHub, status: int) -> None:
         server.reply(ISSUE, Reply(status, {"message": "Gone"}))
         answer = github.rest("GET", ISSUE, owner="octocat", accept=frozenset({404, 410}))
         assert (answer.status, answer.data) == (status, {"message": "Gone"})
 
-    def test_a_rate_limit_is_one_even_where_its_status_is_accepted(
+    def test_a_rate_limit_is_recognized_even_if_its_status_is_accepted(
         self, server: Server, github: GitHub
     ) -> None:
         server.reply(ISSUE, Reply(403, {"message": "no"}, {"Retry-After": "5"}))
@@ -545,7 +537,7 @@ class TestRedirectsAndAcceptedStatuses:
         assert (refused.status, refused.reason) == (status, "Resource not accessible by integration")
 
     @pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (499, "no reason given")])
-    def test_a_reason_is_given_where_github_gives_none(
+    def test_a_refusal_without_a_message_gets_a_reason(
         self, server: Server, github: GitHub, status: int, reason: str
     ) -> None:
         server.reply(ISSUE, Reply(status, b"<html>"))
@@ -553,7 +545,7 @@ class TestRedirectsAndAcceptedStatuses:
             get_issue(github)
         assert caught.value.reason == reason
 
-    def test_a_refusal_does_not_keep_from_asking_again(self, server: Server, github: GitHub) -> None:
+    def test_a_refusal_does_not_block_later_requests(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(404), Reply(200, {}))
         with pytest.raises(Refused):
             get_issue(github)
@@ -561,7 +553,7 @@ class TestRedirectsAndAcceptedStatuses:
 
 
 class TestPages:
-    def test_the_path_of_the_next_page_is_told(self, server: Server, github: GitHub) -> None:
+    def test_the_path_of_the_next_page_is_returned(self, server: Server, github: GitHub) -> None:
         link = f'<{server.url}{ISSUE}?cursor=b>; rel="next", <{server.url}{ISSUE}?cursor=a>; rel="first"'
         server.reply(ISSUE, Reply(200, [1], {"Link": link}), Reply(200, [2]))
         first = get_issue(github)
@@ -616,7 +608,7 @@ RATE_LIMITS = [
 class TestRateLimits:
     @pytest.mark.parametrize(("status", "headers", "message", "seconds"), RATE_LIMITS)
     @pytest.mark.parametrize(("path", "question"), [(ISSUE, get_issue), ("/graphql", ask)])
-    def test_each_form_says_when_to_come_back(
+    def test_every_form_of_a_rate_limit_has_a_retry_time(
         self,
         server: Server,
         github: GitHub,
@@ -652,7 +644,9 @@ class TestRateLimits:
             ask(github)
         assert caught.value.retry_after_s == 60
 
-    def test_nothing_is_asked_until_it_is_over(self, server: Server, clock: Clock, github: GitHub) -> None:
+    def test_no_request_is_sent_until_the_rate_limit_ends(
+        self, server: Server, clock: Clock, github: GitHub
+    ) -> None:
         server.reply(ISSUE, Reply(403, {"message": "Slow down"}, {"Retry-After": "1800"}), Reply(200, {}))
         with pytest.raises(RateLimited):
             get_issue(github)
@@ -665,9 +659,7 @@ class TestRateLimits:
         clock.now_s += 1
         assert get_issue(github).status == 200
 
-    def test_that_of_one_installation_is_not_that_of_another(
-        self, server: Server, app_github: GitHub
-    ) -> None:
+    def test_each_installation_has_its_own_rate_limit(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(429), Reply(200, {}))
         with pytest.raises(RateLimited):
@@ -680,7 +672,7 @@ class TestRateLimits:
 class TestOutages:
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     @pytest.mark.parametrize(("path", "question"), [(ISSUE, get_issue), ("/graphql", ask)])
-    def test_githubs_own_errors_may_pass(
+    def test_a_server_error_of_github_is_temporary(
         self, server: Server, github: GitHub, path: str, question: Callable[[GitHub], Any], status: int
     ) -> None:
         server.reply(path, Reply(status, b"<html>Unicorn!</html>"))
@@ -689,13 +681,13 @@ class TestOutages:
         assert caught.value.retry_after_s is None
         assert not isinstance(caught.value, RateLimited)
 
-    def test_github_may_say_for_how_long(self, server: Server, github: GitHub) -> None:
+    def test_a_server_error_may_have_a_retry_time(self, server: Server, github: GitHub) -> None:
         server.reply(ISSUE, Reply(503, {"message": "Maintenance"}, {"Retry-After": "120"}))
         with pytest.raises(Unavailable, match="Maintenance") as caught:
             get_issue(github)
         assert caught.value.retry_after_s == 120
 
-    def test_a_refused_connection_may_pass(self, clock: Clock) -> None:
+    def test_a_refused_connection_is_temporary(self, clock: Clock) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -704,7 +696,7 @@ class TestOutages:
                 get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_silence_ends_with_a_time_out(self, server: Server, clock: Clock) -> None:
+    def test_a_missing_response_times_out(self, server: Server, clock: Clock) -> None:
         def never(_: Seen) -> Reply:
             server.released.wait()
             return Reply()
@@ -715,7 +707,7 @@ class TestOutages:
             get_issue(github)
         assert_not_shown(caught.value, TOKEN)
 
-    def test_the_time_outs_are_short_unless_more_patience_is_asked_for(self) -> None:
+    def test_time_outs_are_short_by_default(self) -> None:
         assert (transport._CONNECT_S, transport.READ_S) == (2, 5)
 
     @pytest.mark.parametrize(
@@ -727,12 +719,14 @@ class TestOutages:
         ],
         ids=["half of the JSON", "no JSON", "half of the bytes"],
     )
-    def test_half_an_answer_is_none(self, server: Server, github: GitHub, reply: Reply) -> None:
+    def test_an_incomplete_response_is_an_error(self, server: Server, github: GitHub, reply: Reply) -> None:
         server.reply(ISSUE, reply)
         with pytest.raises(Unavailable):
             get_issue(github)
 
-    def test_nothing_is_asked_for_ten_seconds(self, server: Server, clock: Clock, github: GitHub) -> None:
+    def test_no_request_is_sent_for_ten_seconds_after_an_outage(
+        self, server: Server, clock: Clock, github: GitHub
+    ) -> None:
         server.reply(ISSUE, Reply(502), Reply(200, {}))
         with pytest.raises(Unavailable):
             get_issue(github)
@@ -745,7 +739,7 @@ class TestOutages:
         clock.now_s += 1
         assert get_issue(github).status == 200
 
-    def test_an_outage_is_remembered_for_a_minute_at_most(
+    def test_an_outage_blocks_requests_for_a_minute_at_most(
         self, server: Server, clock: Clock, github: GitHub
     ) -> None:
         server.reply(ISSUE, Reply(503, b"", {"Retry-After": "3600"}), Reply(200, {}))
@@ -755,7 +749,7 @@ class TestOutages:
         assert get_issue(github).status == 200
 
     @pytest.mark.parametrize("kind", [{"type": "RESOURCE_LIMITS_EXCEEDED"}, {}])
-    def test_that_a_query_failed_keeps_from_no_other(
+    def test_a_failed_query_does_not_block_others(
         self, server: Server, github: GitHub, kind: dict[str, str]
     ) -> None:
         error = kind | {"path": ["node"], "message": "Resource limits for this query exceeded."}
@@ -763,9 +757,9 @@ class TestOutages:
         server.reply("/graphql", failed, Reply(200, {"data": {}}))
         with pytest.raises(QueryFailed):
             ask(github)
-        assert ask(github) == Answer({})
+        assert ask(github) == QueryResult({})
 
-    def test_it_is_one_for_all_installations(self, server: Server, app_github: GitHub) -> None:
+    def test_an_outage_concerns_all_installations(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78
         server.reply(ISSUE, Reply(502), Reply(200, {}))
         with pytest.raises(Unavailable):
@@ -773,7 +767,7 @@ class TestOutages:
         with pytest.raises(Unavailable):
             get_issue(app_github, "hubot")
 
-    def test_an_app_that_gets_no_token_comes_back_later(self, server: Server, app_github: GitHub) -> None:
+    def test_a_failed_token_request_blocks_later_requests(self, server: Server, app_github: GitHub) -> None:
         server.reply("/app/installations/77/access_tokens", Reply(500))
         with pytest.raises(Unavailable):
             ask(app_github)
@@ -783,16 +777,14 @@ class TestOutages:
 
 
 class TestConnections:
-    def test_a_connection_is_used_again(self, server: Server, clock: Clock, github: GitHub) -> None:
+    def test_a_connection_is_reused(self, server: Server, clock: Clock, github: GitHub) -> None:
         server.reply(ISSUE, Reply(200, {}))
         for _ in range(3):
             get_issue(github)
             clock.now_s += 30
         assert len({request.connection for request in server.seen}) == 1
 
-    def test_one_that_may_have_died_in_the_meantime_is_not(
-        self, server: Server, clock: Clock, github: GitHub
-    ) -> None:
+    def test_an_idle_connection_is_not_reused(self, server: Server, clock: Clock, github: GitHub) -> None:
         server.reply(ISSUE, Reply(200, {}))
         get_issue(github)
         clock.now_s += 31
@@ -803,7 +795,7 @@ class TestConnections:
 class TestQueries:
     @pytest.mark.parametrize("kind", ["NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"])
     @pytest.mark.parametrize("data", [{"a": {"id": 1}, "b": None}, None])
-    def test_what_is_not_there_or_not_for_us_is_told(
+    def test_missing_and_forbidden_objects_are_reported(
         self, server: Server, github: GitHub, kind: str, data: Any
     ) -> None:
         error = {
@@ -815,7 +807,7 @@ class TestQueries:
         }
         server.reply("/graphql", Reply(200, {"data": data, "errors": [error]}))
         expected = GraphQLError(kind, ("b", "nodes", 0), error["message"])  # type: ignore[arg-type]
-        assert ask(github) == Answer(data or {}, (expected,))
+        assert ask(github) == QueryResult(data or {}, (expected,))
 
     @pytest.mark.parametrize(
         "error",
@@ -836,7 +828,7 @@ class TestQueries:
     )
     @pytest.mark.parametrize("others", [[], [{"type": "NOT_FOUND", "path": ["a"], "message": "no"}]])
     @pytest.mark.parametrize("data", [{"a": None, "b": {"id": 1}}, None])
-    def test_a_part_that_github_failed_at_spoils_all_of_it(
+    def test_a_failed_part_fails_the_whole_query(
         self, server: Server, github: GitHub, error: dict[str, Any], others: list[Any], data: Any
     ) -> None:
         server.reply("/graphql", Reply(200, {"data": data, "errors": [*others, error]}))
@@ -844,7 +836,7 @@ class TestQueries:
             ask(github)
 
     @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": None, "errors": []}])
-    def test_neither_data_nor_an_error_is_no_answer(
+    def test_a_response_with_neither_data_nor_errors_is_an_error(
         self, server: Server, github: GitHub, body: dict[str, Any]
     ) -> None:
         server.reply("/graphql", Reply(200, body))
@@ -859,7 +851,7 @@ class TestQueries:
             {"value": None, "problems": [{"path": [], "explanation": "Expected value to not be null"}]},
         ],
     )
-    def test_a_wrong_query_is_refused(
+    def test_an_invalid_query_is_refused(
         self, server: Server, github: GitHub, extensions: dict[str, Any]
     ) -> None:
         error = {"path": ["query"], "extensions": extensions, "message": "This is wrong."}
@@ -867,13 +859,13 @@ class TestQueries:
         with pytest.raises(Refused) as caught:
             ask(github)
         assert (caught.value.status, caught.value.reason) == (200, "This is wrong.")
-        assert ask(github) == Answer({})
+        assert ask(github) == QueryResult({})
 
 
 class TestSecrets:
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
     @pytest.mark.parametrize("path", [ISSUE, "/app/installations", "/app/installations/77/access_tokens"])
-    def test_no_error_shows_one(
+    def test_no_error_message_contains_a_secret(
         self, server: Server, app: App, app_github: GitHub, status: int, path: str
     ) -> None:
         server.reply(path, Reply(status, {"message": "No"}))
@@ -882,7 +874,7 @@ class TestSecrets:
         tokens = [request.token for request in server.seen]
         assert_not_shown(caught.value, app.private_key.splitlines()[1], *tokens, *server.tokens)
 
-    def test_none_is_logged(
+    def test_no_secret_is_logged(
         self, server: Server, app_github: GitHub, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("DEBUG")

@@ -20,7 +20,7 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE K
 
 
 class ParameterStore:
-    """moto's SSM, which can be put out of reach, with the parameter and the present."""
+    """moto's SSM, which can be made unreachable, with the parameter and the clock."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -48,14 +48,14 @@ def client() -> Iterator[Any]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        # The SDK's own attempts are not what is tested here.
+        # The SDK's retries are not tested here.
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         yield boto3.client("ssm")
 
 
 @pytest.fixture
 def ssm(client: Any) -> Iterator[ParameterStore]:
-    """SSM without the parameter, in reach."""
+    """Reachable, without the parameter."""
     store = ParameterStore(client)
     client.meta.events.register("before-send.ssm.GetParameter", store.before_send)
     yield store
@@ -73,7 +73,7 @@ class TestForms:
         ssm.put({"app_id": app_id, "private_key": PRIVATE_KEY})
         assert ssm.parameter.get() == App(str(app_id), PRIVATE_KEY)
 
-    def test_the_parameter_is_read_without_a_provider_given(self, ssm: ParameterStore) -> None:
+    def test_the_parameter_is_read_without_a_given_provider(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         assert CredentialParameter(NAME).get() == Token(SECRET)
 
@@ -102,9 +102,7 @@ class TestForms:
             {"app_id": 1, "private_key": [PRIVATE_KEY]},
         ],
     )
-    def test_anything_else_is_said_to_be_wrong_without_being_shown(
-        self, ssm: ParameterStore, content: Any
-    ) -> None:
+    def test_an_invalid_value_is_reported_without_showing_it(self, ssm: ParameterStore, content: Any) -> None:
         ssm.put(content)
         with pytest.raises(InvalidCredential) as caught:
             ssm.parameter.get()
@@ -115,16 +113,16 @@ class TestForms:
         assert "MIIEow" not in shown
         assert caught.value.__context__ is None
 
-    def test_secrets_are_not_in_a_repr(self) -> None:
+    def test_a_repr_contains_no_secret(self) -> None:
         assert SECRET not in repr(Token(SECRET))
         assert "MIIEow" not in repr(App("1", PRIVATE_KEY))
 
 
 class TestAbsence:
-    def test_there_is_none_if_the_parameter_does_not_exist(self, ssm: ParameterStore) -> None:
+    def test_a_missing_parameter_means_no_credential(self, ssm: ParameterStore) -> None:
         assert ssm.parameter.get() is None
 
-    def test_absence_is_remembered_for_half_a_minute(self, ssm: ParameterStore) -> None:
+    def test_absence_is_cached_for_half_a_minute(self, ssm: ParameterStore) -> None:
         assert ssm.parameter.get() is None
         ssm.put({"token": SECRET})
         ssm.now_s += 29
@@ -133,14 +131,14 @@ class TestAbsence:
         ssm.now_s += 1
         assert ssm.parameter.get() == Token(SECRET)
 
-    def test_without_a_name_there_is_none_and_ssm_is_not_asked(self, ssm: ParameterStore) -> None:
+    def test_without_a_name_ssm_is_not_asked(self, ssm: ParameterStore) -> None:
         provider = SSMProvider(boto3_client=ssm.client)
         assert CredentialParameter("", provider).get() is None
         assert ssm.readings == 0
 
 
 class TestAge:
-    def test_a_value_is_read_again_after_five_minutes(self, ssm: ParameterStore) -> None:
+    def test_a_value_is_fetched_again_after_five_minutes(self, ssm: ParameterStore) -> None:
         ssm.put({"token": "old"})
         assert ssm.parameter.get() == Token("old")
         ssm.put({"token": "new"})
@@ -150,14 +148,14 @@ class TestAge:
         assert ssm.parameter.get() == Token("new")
         assert ssm.readings == 2
 
-    def test_a_value_that_was_removed_is_used_no_more(self, ssm: ParameterStore) -> None:
+    def test_a_removed_value_is_not_used_any_more(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         assert ssm.parameter.get() == Token(SECRET)
         ssm.client.delete_parameter(Name=NAME)
         ssm.now_s += 300
         assert ssm.parameter.get() is None
 
-    def test_a_wrong_value_is_not_read_each_time(self, ssm: ParameterStore) -> None:
+    def test_an_invalid_value_is_cached_too(self, ssm: ParameterStore) -> None:
         ssm.put("wrong")
         for _ in range(3):
             with pytest.raises(InvalidCredential):
@@ -166,20 +164,20 @@ class TestAge:
 
 
 class TestOutage:
-    def test_the_value_read_before_goes_on(self, ssm: ParameterStore) -> None:
+    def test_the_previous_value_is_used_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         ssm.parameter.get()
         ssm.put_out_of_reach()
         ssm.now_s += 300
         assert ssm.parameter.get() == Token(SECRET)
 
-    def test_absence_goes_on_too(self, ssm: ParameterStore) -> None:
+    def test_absence_is_remembered_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.parameter.get()
         ssm.put_out_of_reach()
         ssm.now_s += 300
         assert ssm.parameter.get() is None
 
-    def test_ssm_is_not_asked_each_time_meanwhile(self, ssm: ParameterStore) -> None:
+    def test_ssm_is_asked_at_most_every_ten_seconds_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": "old"})
         ssm.parameter.get()
         ssm.put_out_of_reach()
@@ -198,7 +196,9 @@ class TestOutage:
             ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetParameter"),
         ],
     )
-    def test_what_was_never_read_is_unavailable(self, ssm: ParameterStore, failure: Exception) -> None:
+    def test_a_value_that_was_never_fetched_is_unavailable(
+        self, ssm: ParameterStore, failure: Exception
+    ) -> None:
         ssm.put({"token": SECRET})
         ssm.failure = failure
         with pytest.raises(Unavailable) as caught:

@@ -1,4 +1,4 @@
-"""What each of GitHub's deliveries means for timers."""
+"""The events in each of GitHub's deliveries."""
 
 import copy
 import json
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.domain.replay import EFFECTS
-from timer_core.github.webhooks.messages import (
+from timer_core.domain.events import EFFECTS
+from timer_core.github.messages import (
     CardEvent,
     CommentEvent,
     Hook,
@@ -23,22 +23,22 @@ from timer_core.github.webhooks.messages import (
     from_json,
     to_json,
 )
+from timer_core.github.trigger_config import TriggerConfig
 from timer_core.github.webhooks.payloads import (
     READERS,
     REDELIVERY_WINDOW,
     Ignored,
     MalformedDelivery,
-    counts_from,
+    event_time,
     hook_of,
     read,
 )
-from timer_core.github.webhooks.trigger_config import TriggerConfig
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-VOCABULARY = TriggerConfig(
+TRIGGERS = TriggerConfig(
     start_labels=frozenset({"bug"}),
     command_prefix="/timer",
     status_field="Status",
@@ -64,14 +64,14 @@ def deliver_all(
         payload(name) if body is None else body,
         delivery=GUID,
         received_ms=ms(received),
-        triggers=VOCABULARY,
+        triggers=TRIGGERS,
     )
 
 
 def deliver(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
 ) -> QueuedEvent | Ignored:
-    """Deliver what holds one event."""
+    """Read a delivery with one event."""
     found = deliver_all(name, body, received)
     if isinstance(found, Ignored):
         return found
@@ -90,7 +90,7 @@ HANDLED = {
 
 
 @pytest.mark.parametrize("name", HANDLED)
-def test_an_event_says_what_happened_when_and_to_whom(name: str) -> None:
+def test_an_event_has_a_kind_a_time_and_users(name: str) -> None:
     happened, users = HANDLED[name]
     assert deliver(name, received=happened) == IssueEvent(
         delivery=GUID,
@@ -103,37 +103,37 @@ def test_an_event_says_what_happened_when_and_to_whom(name: str) -> None:
     )
 
 
-def test_a_deletion_counts_from_its_receipt_for_github_does_not_say_when() -> None:
+def test_a_deletion_has_the_time_of_receipt_because_github_sends_none() -> None:
     received = "2021-10-11T16:41:00Z"
     event = deliver("issues.deleted", received=received)
     assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None, title=TITLE)
 
 
-def test_every_event_that_is_read_has_an_effect() -> None:
-    told = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
-    told -= {"opened", "transferred"}  # moves
-    told |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
-    told |= {VOCABULARY.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
-    assert told == set(EFFECTS)
+def test_every_kind_of_event_has_an_effect() -> None:
+    kinds = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
+    kinds -= {"opened", "transferred"}  # moves
+    kinds |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
+    kinds |= {TRIGGERS.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
+    assert kinds == set(EFFECTS)
 
 
 @pytest.mark.parametrize(
     "name", sorted(path.stem for path in PAYLOADS.glob("*.json") if path.stem not in READERS)
 )
-def test_what_changes_no_timer_is_ignored(name: str) -> None:
+def test_an_event_without_effect_is_ignored(name: str) -> None:
     assert deliver(name) == Ignored("not_handled")
 
 
 @pytest.mark.parametrize("name", ["issues", "", "issues.assigned", "Issues", "pull_request", "x" * 1000])
-def test_an_unknown_event_is_ignored_whatever_its_action(name: str) -> None:
+def test_an_unknown_event_is_ignored(name: str) -> None:
     body = payload("issues.assigned")
     body["action"] = "assigned" if name != "issues" else "invented"
-    found = read(name, body, delivery=GUID, received_ms=0, triggers=VOCABULARY)
+    found = read(name, body, delivery=GUID, received_ms=0, triggers=TRIGGERS)
     assert found == Ignored("not_handled")
 
 
-class TestWhom:
-    def test_unassigning_concerns_who_was_unassigned_and_not_who_still_is_assigned(self) -> None:
+class TestUsers:
+    def test_unassigning_concerns_the_unassigned_user_only(self) -> None:
         body = payload("issues.unassigned")
         body["assignee"] = {"login": "octocat", "id": 583231, "type": "User"}
         event = deliver("issues.unassigned", body)
@@ -148,18 +148,18 @@ class TestWhom:
         assert event.users == (3, 9)
 
     @pytest.mark.parametrize("assignees", [[], None])
-    def test_reopening_concerns_nobody_if_nobody_is_assigned(self, assignees: list[Any] | None) -> None:
+    def test_reopening_without_assignees_is_ignored(self, assignees: list[Any] | None) -> None:
         body = payload("issues.reopened")
         body["issue"]["assignees"] = assignees
         assert deliver("issues.reopened", body) == Ignored("no_assignees")
 
     @pytest.mark.parametrize("name", ["issues.assigned", "issues.unassigned"])
-    def test_a_bot_is_never_timed(self, name: str) -> None:
+    def test_a_bot_is_never_tracked(self, name: str) -> None:
         body = payload(name)
         body["assignee"].update(login="dependabot[bot]", type="Bot")
         assert deliver(name, body) == Ignored("bot")
 
-    def test_a_bot_among_the_assignees_is_left_out(self) -> None:
+    def test_a_bot_among_the_assignees_is_skipped(self) -> None:
         body = payload("issues.reopened")
         body["issue"]["assignees"].append({"id": 49699333, "login": "dependabot[bot]", "type": "Bot"})
         event = deliver("issues.reopened", body)
@@ -177,22 +177,22 @@ class TestWhom:
         assert isinstance(deliver("issues.unassigned", body), IssueEvent)
 
 
-class TestWhen:
+class TestTimes:
     HAPPENED = "2026-01-10T12:00:00Z"
 
     @pytest.mark.parametrize(
         "received", ["2026-01-10T12:00:00Z", "2026-01-11T00:00:00Z", "2026-01-13T12:00:00Z"]
     )
-    def test_an_event_counts_from_when_it_happened_for_three_days(self, received: str) -> None:
-        assert counts_from(self.HAPPENED, ms(received)) == ms(self.HAPPENED)
+    def test_an_event_has_its_own_time_within_three_days(self, received: str) -> None:
+        assert event_time(self.HAPPENED, ms(received)) == ms(self.HAPPENED)
 
     @pytest.mark.parametrize(
         "received", ["2026-01-13T12:00:01Z", "2027-01-10T12:00:00Z", "2026-01-10T11:59:59Z"]
     )
-    def test_outside_of_these_it_counts_from_its_receipt(self, received: str) -> None:
-        assert counts_from(self.HAPPENED, ms(received)) == ms(received)
+    def test_outside_the_window_an_event_has_the_time_of_receipt(self, received: str) -> None:
+        assert event_time(self.HAPPENED, ms(received)) == ms(received)
 
-    def test_a_capture_of_years_ago_counts_from_its_receipt(self) -> None:
+    def test_an_old_sample_has_the_time_of_receipt(self) -> None:
         event = deliver("issues.assigned", received="2026-01-10T12:00:00Z")
         assert isinstance(event, IssueEvent)
         assert event.at_ms == ms("2026-01-10T12:00:00Z")
@@ -201,14 +201,14 @@ class TestWhen:
         "happened", ["2026-01-10T12:00:00Z", "2026-01-10T13:00:00+01:00", "2026-01-10T12:00:00"]
     )
     def test_a_time_without_an_offset_is_utc(self, happened: str) -> None:
-        assert counts_from(happened, ms("2026-01-10T12:30:00Z")) == ms("2026-01-10T12:00:00Z")
+        assert event_time(happened, ms("2026-01-10T12:30:00Z")) == ms("2026-01-10T12:00:00Z")
 
     @pytest.mark.parametrize("happened", ["", "yesterday", "2026-13-01T00:00:00Z", "1768046400", "\ud800"])
-    def test_what_is_no_time_is_malformed(self, happened: str) -> None:
+    def test_an_invalid_time_is_malformed(self, happened: str) -> None:
         with pytest.raises(MalformedDelivery, match="Not a time"):
-            counts_from(happened, 0)
+            event_time(happened, 0)
 
-    def test_a_closing_without_its_time_counts_from_the_last_change(self) -> None:
+    def test_a_close_without_its_time_has_the_time_of_the_last_change(self) -> None:
         body = payload("issues.closed")
         body["issue"]["closed_at"] = None
         body["issue"]["updated_at"] = "2021-10-11T17:00:00Z"
@@ -217,10 +217,10 @@ class TestWhen:
         assert event.at_ms == ms("2021-10-11T17:00:00Z")
 
     @given(st.integers(-(10**12), 10**12), st.integers(10**12, 2 * 10**12))
-    def test_no_event_counts_from_the_future_or_from_before_the_window(self, ago: int, now: int) -> None:
+    def test_no_event_is_in_the_future_or_before_the_window(self, ago: int, now: int) -> None:
         happened = datetime.fromtimestamp((now - ago) // 1000, UTC).isoformat()
         window = REDELIVERY_WINDOW.total_seconds() * 1000
-        assert now - window <= counts_from(happened, now) <= now
+        assert now - window <= event_time(happened, now) <= now
 
 
 class TestMalformed:
@@ -244,8 +244,8 @@ class TestMalformed:
         ("issue_comment.created", ("comment", "user")),
     )
 
-    @pytest.mark.parametrize(("name", "path"), MISSING, ids=lambda value: str(value))
-    def test_something_needed_is_missing(self, name: str, path: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize(("name", "path"), MISSING, ids=str)
+    def test_a_missing_member_is_malformed(self, name: str, path: tuple[str, ...]) -> None:
         body = payload(name)
         *parents, last = path
         parent = body
@@ -275,7 +275,7 @@ class TestMalformed:
             (("issue", "number"), 10**30),
         ],
     )
-    def test_something_is_not_what_github_sends(self, path: tuple[str, str], value: object) -> None:
+    def test_a_member_of_a_wrong_type_is_malformed(self, path: tuple[str, str], value: object) -> None:
         body = payload("issues.assigned")
         body[path[0]][path[1]] = value
         with pytest.raises(MalformedDelivery):
@@ -323,9 +323,7 @@ class TestMalformed:
         st.sampled_from(sorted(READERS)),
         st.dictionaries(st.sampled_from(PATHS), JSON, min_size=1, max_size=3),
     )
-    def test_whatever_is_in_a_payload_nothing_else_is_raised(
-        self, name: str, changes: dict[tuple[Any, ...], Any]
-    ) -> None:
+    def test_any_payload_is_read_or_malformed(self, name: str, changes: dict[tuple[Any, ...], Any]) -> None:
         body = copy.deepcopy(self.BODIES[name])
         for path, value in changes.items():
             target: Any = body
@@ -342,7 +340,7 @@ class TestMalformed:
         assert isinstance(events, Ignored) or from_json(to_json(events)).events == events
 
     @given(st.dictionaries(st.text() | st.sampled_from(["action", "issue", "assignee", "repository"]), JSON))
-    def test_no_arbitrary_object_breaks_the_reader(self, body: dict[str, Any]) -> None:
+    def test_any_json_object_is_read_or_malformed(self, body: dict[str, Any]) -> None:
         for action in READERS:
             try:
                 found = deliver_all(action, {**body, "action": action.partition(".")[2]})
@@ -352,14 +350,14 @@ class TestMalformed:
 
 
 @pytest.mark.parametrize("users", [None, (), (1,), (1, 2**63)])
-def test_an_event_survives_its_way_through_the_queue(users: tuple[int, ...] | None) -> None:
+def test_an_event_is_the_same_after_the_queue(users: tuple[int, ...] | None) -> None:
     event = IssueEvent(GUID, "assigned", "octocat/Hello-World", 7, 1_763_900_000_000, users)
     assert from_json(to_json([event, event])) == Message((event, event))
     assert from_json(to_json([], Hook("/app/hook"))) == Message((), Hook("/app/hook"))
 
 
 class TestLabels:
-    def test_only_start_labels_count_in_any_case(self) -> None:
+    def test_start_labels_are_compared_case_insensitively(self) -> None:
         body = payload("issues.labeled")
         body["label"]["name"] = "BUG"
         assert isinstance(deliver("issues.labeled", body), IssueEvent)
@@ -369,8 +367,8 @@ class TestLabels:
             "other_label"
         )
 
-    def test_while_another_start_label_is_left_its_removal_changes_nothing(self) -> None:
-        triggers = replace(VOCABULARY, start_labels=frozenset({"bug", "urgent"}))
+    def test_removing_one_of_two_start_labels_changes_nothing(self) -> None:
+        triggers = replace(TRIGGERS, start_labels=frozenset({"bug", "urgent"}))
         body = payload("issues.unlabeled")
 
         def deliver_with(*labels: str) -> tuple[QueuedEvent, ...] | Ignored:
@@ -378,7 +376,7 @@ class TestLabels:
             return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
-        # Itself does not count, should GitHub still name it.
+        # The removed label does not count, even if the payload still lists it.
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 
@@ -387,7 +385,7 @@ class TestLabels:
         body["issue"]["state"] = "closed"
         assert deliver("issues.labeled", body) == Ignored("issue_closed")
 
-    def test_a_label_concerns_every_assignee_and_nobody_else(self) -> None:
+    def test_a_label_concerns_the_assignees(self) -> None:
         body = payload("issues.labeled")
         body["issue"]["assignees"] = []
         assert deliver("issues.labeled", body) == Ignored("no_assignees")
@@ -399,7 +397,7 @@ class TestComments:
         body["comment"]["body"] = text
         return body
 
-    def test_a_command_concerns_its_author_from_when_it_was_written(self) -> None:
+    def test_a_command_concerns_its_author_at_the_time_of_the_comment(self) -> None:
         body = self.comment("Now.\n/timer start")
         written = ms("2019-05-15T15:20:21Z")
         assert deliver_all("issue_comment.created", body, "2019-05-15T15:21:00Z") == (
@@ -429,11 +427,11 @@ class TestComments:
         assert [event.at_ms - commands[0].at_ms for event in commands] == [0, 1, 2]
 
     @pytest.mark.parametrize("text", ["Thanks!", "", "> /timer start", "use /timer start"])
-    def test_talk_is_no_command(self, text: str) -> None:
+    def test_an_ordinary_comment_is_ignored(self, text: str) -> None:
         assert deliver("issue_comment.created", self.comment(text)) == Ignored("no_command")
 
     @pytest.mark.parametrize("text", ["/timer", "/timer dance", "/timer log soon"])
-    def test_a_mistake_is_answered_and_does_nothing(self, text: str) -> None:
+    def test_a_mistake_gets_a_reply_and_has_no_effect(self, text: str) -> None:
         event = deliver("issue_comment.created", self.comment(text))
         assert isinstance(event, CommentEvent)
         assert len(event.mistakes) == 1
@@ -443,14 +441,14 @@ class TestComments:
         body["issue"]["pull_request"] = {"url": "https://api.github.com/repos/o/r/pulls/1"}
         assert deliver("issue_comment.created", body) == Ignored("pull_request")
 
-    def test_a_bot_is_not_timed(self) -> None:
+    def test_a_bots_comment_is_ignored(self) -> None:
         body = self.comment("/timer start")
         body["comment"]["user"]["type"] = "Bot"
         assert deliver("issue_comment.created", body) == Ignored("bot")
 
 
 class TestMoves:
-    def test_a_transferred_issue_has_another_repository_and_number(self) -> None:
+    def test_a_transfer_names_both_repositories_and_numbers(self) -> None:
         received = "2019-10-25T22:47:00Z"
         assert deliver("issues.transferred", received=received) == MoveEvent(
             delivery=GUID,
@@ -461,7 +459,7 @@ class TestMoves:
             numbers=(1, 1),
         )
 
-    def test_the_new_repository_tells_of_it_too(self) -> None:
+    def test_the_new_repository_delivers_the_transfer_too(self) -> None:
         old = {"old_repository": {"full_name": "octo-org/octo-repo"}, "old_issue": {"number": 7}}
         event = deliver("issues.opened", payload("issues.opened") | {"changes": old})
         assert isinstance(event, MoveEvent)
@@ -471,10 +469,10 @@ class TestMoves:
             (7, 1),
         )
 
-    def test_a_new_issue_was_nowhere_before(self) -> None:
+    def test_a_new_issue_is_not_a_transfer(self) -> None:
         assert deliver("issues.opened") == Ignored("not_transferred")
 
-    def test_a_renamed_repository_takes_all_of_its_issues_along(self) -> None:
+    def test_a_renamed_repository_moves_all_of_its_issues(self) -> None:
         event = deliver("repository.renamed")
         assert isinstance(event, MoveEvent)
         assert (event.origin, event.target, event.numbers) == (
@@ -484,7 +482,7 @@ class TestMoves:
         )
 
     @pytest.mark.parametrize("kind", ["user", "organization"])
-    def test_so_does_one_with_another_owner(self, kind: str) -> None:
+    def test_a_repository_with_a_new_owner_moves_all_of_its_issues(self, kind: str) -> None:
         body = payload("repository.transferred")
         body["changes"]["owner"]["from"] = {kind: {"login": "octocat"}}
         event = deliver("repository.transferred", body)
@@ -510,17 +508,17 @@ class TestCards:
             status="In Progress",
         )
 
-    def test_a_status_that_was_taken_away_is_none(self) -> None:
+    def test_a_removed_status_is_empty(self) -> None:
         event = deliver("projects_v2_item.edited", self.moved(field_name="Status", to=None))
         assert isinstance(event, CardEvent)
         assert event.status == ""
 
-    def test_what_the_delivery_does_not_say_has_to_be_asked_for(self) -> None:
+    def test_a_missing_status_is_left_to_the_api(self) -> None:
         event = deliver("projects_v2_item.edited", self.moved())
         assert isinstance(event, CardEvent)
         assert (event.field, event.status) == ("PVTF_lADOAWcTxs07G84AAali", None)
 
-    def test_the_older_name_of_the_event_means_the_same(self) -> None:
+    def test_the_former_name_of_the_event_means_the_same(self) -> None:
         body = self.moved(field_name="Status", to={"name": "Done"})
         body["project_v2_item"] = body.pop("projects_v2_item")
         assert deliver("project_v2_item.edited", body) == deliver(
@@ -532,7 +530,7 @@ class TestCards:
         assert deliver("projects_v2_item.edited", self.moved(**change)) == Ignored("other_field")
 
     @pytest.mark.parametrize("kind", ["DraftIssue", "PullRequest"])
-    def test_a_card_of_something_else_has_no_timer(self, kind: str) -> None:
+    def test_a_card_without_an_issue_is_ignored(self, kind: str) -> None:
         body = self.moved(field_name="Status")
         body["projects_v2_item"]["content_type"] = kind
         assert deliver("projects_v2_item.edited", body) == Ignored("not_an_issue")
@@ -565,5 +563,5 @@ class TestHooks:
             {"x-github-hook-id": "5/..", "x-github-hook-installation-target-type": "repository"},
         ],
     )
-    def test_what_comes_from_elsewhere_has_none(self, headers: dict[str, str]) -> None:
+    def test_a_delivery_from_elsewhere_has_no_webhook(self, headers: dict[str, str]) -> None:
         assert hook_of(headers, {}) is None

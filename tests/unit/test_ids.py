@@ -74,5 +74,5 @@ def test_a_derived_ulid_makes_an_id_like_any_other(at_ms: int, names: list[str])
         "1#profile",
     ],
 )
-def test_what_no_timer_can_be_called_is_no_id(text: str) -> None:
+def test_a_text_that_is_no_timer_id_is_refused(text: str) -> None:
     assert parse_timer_id(text) is None

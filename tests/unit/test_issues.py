@@ -114,7 +114,7 @@ class TestRepositoryAndNumber:
     @pytest.mark.parametrize(
         "name", ["o/r", "0/-", "o/.github", "octo-cat_acme/a.b-c_d", f"{'o' * 39}/{'r' * 100}"]
     )
-    def test_every_name_that_github_gives_is_taken(self, name: str) -> None:
+    def test_every_name_that_github_gives_is_accepted(self, name: str) -> None:
         assert Issue.of(name, 1).full_name == name
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestRepositoryAndNumber:
             f"o/{'r' * 101}",
         ],
     )
-    def test_what_is_no_repository_is_refused(self, name: str) -> None:
+    def test_a_name_of_no_repository_is_refused(self, name: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             Issue.of(name, 1)
         assert refused.value.field == "github_repo"
@@ -154,7 +154,7 @@ class TestRepositoryAndNumber:
             Issue.of("octocat/Hello-World", number)
         assert refused.value.field == "github_issue_number"
 
-    def test_the_highest_number_is_taken(self) -> None:
+    def test_the_highest_number_is_accepted(self) -> None:
         assert Issue.of("octocat/Hello-World", MAX_ISSUE_NUMBER).number == 2_147_483_647
 
 
@@ -197,7 +197,7 @@ def test_the_address_of_an_organization_names_its_login(url: str) -> None:
         f"https://github.com/{'a' * 40}",
     ],
 )
-def test_what_is_no_organization_is_refused(url: str) -> None:
+def test_an_address_of_no_organization_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         organization_login(url)
     assert refused.value.field == "organization_url"

@@ -1,15 +1,17 @@
-"""Deliveries in any order, any number of times, end with the timers of the right order once."""
+"""Deliveries in any order, any number of times, produce the timers of the right order once."""
 
 import uuid
 from dataclasses import dataclass, replace
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from timer_core.domain import timers as timers_module
+from timer_core.domain.events import Event, distinct, guid_time
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event, distinct, replay
+from timer_core.domain.replay import replay
 from timer_core.domain.timers import Timer
 
 ISSUE = Issue("octocat", "hello-world", 7)
@@ -18,8 +20,8 @@ T0 = 1_763_900_000_000
 NOW = T0 + 10_000_000
 
 
-class Desk:
-    """The timers of an issue in memory, fed with events one by one."""
+class Slots:
+    """Two people's timers on an issue, in memory; events are delivered one by one."""
 
     def __init__(self) -> None:
         self.issue = ISSUE
@@ -35,7 +37,6 @@ class Desk:
                 issue=self.issue,
                 user_id=user_id,
                 now_ms=NOW,
-                since=event,
                 events=self.events.values(),
                 timers=timers.values(),
                 locked_until_ms=0,
@@ -48,7 +49,7 @@ class Desk:
             open_timers = [timer.ulid for timer in timers.values() if timer.is_open]
             assert open_timers == ([outcome.open_ulid] if outcome.open_ulid else [])
 
-    def by_hand(self, user_id: int, action: str, at_ms: int, number: int) -> None:
+    def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
         """Do what the API does, or nothing where it would refuse."""
         timers = self.timers[user_id]
         current = next((timer for timer in timers.values() if timer.is_open), None)
@@ -64,8 +65,8 @@ class Desk:
         elif action == "stop" and current:
             timers[current.ulid] = current.stop(at_ms, "manual", f"request{number}")
 
-    def spans(self, user_id: int) -> list[tuple[object, ...]]:
-        """What people would see of a person's timers, without the ids."""
+    def spans(self, user_id: int) -> list[tuple[int, int | None, str, int, int, str, str]]:
+        """Return the visible attributes of a person's timers, without the ids."""
         return sorted(
             (t.start_ms, t.end_ms, t.status, t.active_ms(NOW), t.paused_ms, t.source, t.stopped_by or "")
             for t in self.timers[user_id].values()
@@ -74,7 +75,7 @@ class Desk:
 
 @dataclass
 class Reference:
-    """The rules once more, as plainly as can be: one pass over the events in order of time."""
+    """The same rules in the plainest form: one pass over the events in order of time."""
 
     start: int | None = None
     paused_at: int | None = None
@@ -82,7 +83,7 @@ class Reference:
     paused: int = 0
 
     def run(self, user_id: int, events: list[Event]) -> list[tuple[int, int | None, int]]:
-        spans = []
+        spans: list[tuple[int, int | None, int]] = []
         for event in events:
             if event.users is not None and user_id not in event.users:
                 continue
@@ -113,7 +114,7 @@ class Reference:
         self.paused_at = None
 
 
-# What starts a timer, and whose pause it ends.
+# The kinds of event that start a timer, each with the kind whose pause it ends.
 STARTS = {"reopened": "", "assigned": "unassigned", "labeled": "unlabeled", "comment.start": "any"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
 ABOUT_SOME = ["reopened", "labeled", "unlabeled"]
@@ -126,7 +127,7 @@ def guid_of(number: int) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
-    """What can happen to an issue, in order of time; never two things in one second."""
+    """Events of an issue in order of time, no two of them in one second."""
     kinds = draw(st.lists(st.sampled_from([*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL]), max_size=most))
     events, at_ms = [], T0
     for number, kind in enumerate(kinds):
@@ -143,21 +144,21 @@ def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
 @settings(max_examples=500)
 @given(histories())
 def test_in_the_right_order_the_timers_follow_the_rules(events: list[Event]) -> None:
-    desk = Desk()
+    slots = Slots()
     for event in events:
-        desk.deliver(event)
+        slots.deliver(event)
     for user_id in (ANN, BOB):
-        seen = sorted((t.start_ms, t.end_ms, t.active_ms(NOW)) for t in desk.timers[user_id].values())
+        seen = sorted((t.start_ms, t.end_ms, t.active_ms(NOW)) for t in slots.timers[user_id].values())
         assert seen == Reference().run(user_id, events)
 
 
 @settings(max_examples=500)
 @given(histories(), st.data())
 def test_any_order_with_repeats_ends_with_the_same_timers(events: list[Event], data: st.DataObject) -> None:
-    right = Desk()
+    right = Slots()
     for event in events:
         right.deliver(event)
-    shuffled = Desk()
+    shuffled = Slots()
     repeats = data.draw(st.lists(st.sampled_from(events), max_size=8)) if events else []
     for event in data.draw(st.permutations(events + repeats)):
         shuffled.deliver(event)
@@ -167,20 +168,18 @@ def test_any_order_with_repeats_ends_with_the_same_timers(events: list[Event], d
 
 @given(histories(), st.data())
 def test_delivering_everything_again_changes_nothing(events: list[Event], data: st.DataObject) -> None:
-    desk = Desk()
+    slots = Slots()
     for event in events:
-        desk.deliver(event)
-    before = {user_id: dict(timers) for user_id, timers in desk.timers.items()}
+        slots.deliver(event)
+    before = {user_id: dict(timers) for user_id, timers in slots.timers.items()}
     for event in data.draw(st.permutations(events)):
-        desk.deliver(event)
-    assert desk.timers == before
+        slots.deliver(event)
+    assert slots.timers == before
 
 
 @given(histories(6), st.data())
-def test_what_was_done_by_hand_in_between_counts_in_its_place(
-    events: list[Event], data: st.DataObject
-) -> None:
-    """Events that come late, around what people did meanwhile, end like those that came in time.
+def test_manual_transitions_in_between_count_in_their_place(events: list[Event], data: st.DataObject) -> None:
+    """Events that arrive late, around manual transitions, produce the timers of events in time.
 
     People act on what they see, so only what is possible in both worlds is compared: a start
     before any event, and pauses and resumes while a timer is certain to be open.
@@ -192,7 +191,7 @@ def test_what_was_done_by_hand_in_between_counts_in_its_place(
         for _ in range(data.draw(st.integers(0, 4)))
     ]
     acts.sort()
-    right = Desk()
+    right = Slots()
     right.deliver(first)
     timeline = sorted([(f.at_ms, f) for f in events] + [(at, act) for at, act in acts], key=lambda x: x[0])
     done = []
@@ -201,16 +200,16 @@ def test_what_was_done_by_hand_in_between_counts_in_its_place(
             right.deliver(what)
         else:
             before = dict(right.timers[ANN])
-            right.by_hand(ANN, what, at_ms, number)
+            right.request(ANN, what, at_ms, number)
             if before != right.timers[ANN]:
                 done.append((number, at_ms, what))
-    late = Desk()
+    late = Slots()
     late.deliver(first)
     for number, at_ms, act in done:
         # The same request, accepted as it was in the other world.
         (timer,) = late.timers[ANN].values()
         if (act == "pause") == (timer.status == "running"):
-            late.by_hand(ANN, act, at_ms, number)
+            late.request(ANN, act, at_ms, number)
         else:
             return
     for event in data.draw(st.permutations(events)):
@@ -218,108 +217,107 @@ def test_what_was_done_by_hand_in_between_counts_in_its_place(
     assert late.spans(ANN) == right.spans(ANN)
 
 
-def test_a_close_that_comes_late_splits_the_timer_and_keeps_its_id() -> None:
-    desk = Desk()
+def test_a_close_that_arrives_late_splits_the_timer_and_keeps_its_id() -> None:
+    slots = Slots()
     assigned = Event("a", "assigned", T0, frozenset({ANN}))
     closed = Event("b", "closed", T0 + 60_000)
     reopened = Event("c", "reopened", T0 + 90_000, frozenset({ANN}))
-    desk.deliver(assigned)
-    (first,) = desk.timers[ANN]
-    desk.deliver(reopened)
-    assert list(desk.timers[ANN]) == [first]
-    desk.deliver(closed)
-    timers = sorted(desk.timers[ANN].values(), key=lambda timer: timer.start_ms)
+    slots.deliver(assigned)
+    (first,) = slots.timers[ANN]
+    slots.deliver(reopened)
+    assert list(slots.timers[ANN]) == [first]
+    slots.deliver(closed)
+    timers = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
     assert [(t.start_ms - T0, t.end_ms and t.end_ms - T0) for t in timers] == [(0, 60_000), (90_000, None)]
     assert timers[0].ulid == first
 
 
-def test_a_timer_that_kept_the_name_of_a_start_does_not_give_it_away_to_another() -> None:
-    desk = Desk()
+def test_a_new_timer_does_not_reuse_the_ulid_that_another_one_kept() -> None:
+    slots = Slots()
     # The timer that the last start made has begun with the first one since, and ends before it.
     order = [("project.start", 31), ("reopened", 2), ("assigned", 0), ("closed", 1), ("project.stop", 11)]
     for kind, second in order:
         users = None if kind in {"closed", "project.stop"} else frozenset({ANN})
-        desk.deliver(Event(guid_of(second), kind, T0 + second * 1000, users))
-    timers = sorted(desk.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        slots.deliver(Event(guid_of(second), kind, T0 + second * 1000, users))
+    timers = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
     spans = [(timer.start_ms - T0, timer.end_ms and timer.end_ms - T0) for timer in timers]
     assert spans == [(0, 1000), (2000, 11_000), (31_000, None)]
 
 
-def test_a_timer_that_somebody_started_by_hand_keeps_its_id_when_an_earlier_start_comes_late() -> None:
-    desk = Desk()
-    desk.by_hand(ANN, "start", T0 + 5_000, 1)
-    (seen,) = desk.timers[ANN]
-    desk.deliver(Event("a", "assigned", T0, frozenset({ANN})))
-    (timer,) = desk.timers[ANN].values()
+def test_a_manually_started_timer_keeps_its_id_when_an_earlier_start_arrives_late() -> None:
+    slots = Slots()
+    slots.request(ANN, "start", T0 + 5_000, 1)
+    (seen,) = slots.timers[ANN]
+    slots.deliver(Event("a", "assigned", T0, frozenset({ANN})))
+    (timer,) = slots.timers[ANN].values()
     assert (timer.ulid, timer.start_ms, timer.source) == (seen, T0, "assigned")
 
 
-def test_a_start_by_hand_survives_a_close_from_before_it() -> None:
-    desk = Desk()
-    desk.deliver(Event("a", "assigned", T0, frozenset({ANN})))
-    desk.timers[ANN] = {u: t.stop(T0 + 9_000, "manual", "x") for u, t in desk.timers[ANN].items()}
-    desk.by_hand(ANN, "start", T0 + 10_000, 1)
-    desk.deliver(Event("b", "closed", T0 + 5_000))
-    assert [(start - T0, end and end - T0) for start, end, *_ in desk.spans(ANN)] == [
+def test_a_manual_start_survives_a_close_from_before_it() -> None:
+    slots = Slots()
+    slots.deliver(Event("a", "assigned", T0, frozenset({ANN})))
+    slots.timers[ANN] = {u: t.stop(T0 + 9_000, "manual", "x") for u, t in slots.timers[ANN].items()}
+    slots.request(ANN, "start", T0 + 10_000, 1)
+    slots.deliver(Event("b", "closed", T0 + 5_000))
+    assert [(start - T0, end and end - T0) for start, end, *_ in slots.spans(ANN)] == [
         (0, 5_000),
         (10_000, None),
     ]
 
 
 @given(histories(6), st.data())
-def test_a_start_by_hand_survives_all_that_is_told_late_from_before_it(
+def test_a_manual_start_survives_all_late_events_from_before_it(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """Who saw their timer begin to run sees it run, in whatever order its past is told."""
+    """A timer that somebody saw begin to run keeps running, in whatever order earlier events arrive."""
     at_ms = T0 + 5_000_000
-    in_time, late = Desk(), Desk()
-    for desk, order in ((in_time, events), (late, data.draw(st.permutations(events)))):
-        desk.by_hand(ANN, "start", at_ms, 1)
+    in_time, late = Slots(), Slots()
+    for slots, order in ((in_time, events), (late, data.draw(st.permutations(events)))):
+        slots.request(ANN, "start", at_ms, 1)
         for event in order:
-            desk.deliver(event)
+            slots.deliver(event)
     assert late.spans(ANN) == in_time.spans(ANN)
     (running,) = [timer for timer in late.timers[ANN].values() if timer.is_open]
     assert running.status == "running"
 
 
-def test_unassigning_does_not_take_over_a_pause_by_hand() -> None:
-    desk = Desk()
-    desk.deliver(Event("a", "assigned", T0, frozenset({ANN})))
-    desk.by_hand(ANN, "pause", T0 + 1_000, 1)
-    desk.deliver(Event("b", "unassigned", T0 + 2_000, frozenset({ANN})))
-    desk.deliver(Event("c", "assigned", T0 + 3_000, frozenset({ANN})))
-    (timer,) = desk.timers[ANN].values()
+def test_unassigning_does_not_take_over_a_manual_pause() -> None:
+    slots = Slots()
+    slots.deliver(Event("a", "assigned", T0, frozenset({ANN})))
+    slots.request(ANN, "pause", T0 + 1_000, 1)
+    slots.deliver(Event("b", "unassigned", T0 + 2_000, frozenset({ANN})))
+    slots.deliver(Event("c", "assigned", T0 + 3_000, frozenset({ANN})))
+    (timer,) = slots.timers[ANN].values()
     assert (timer.status, timer.paused_by) == ("paused", "manual")
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_events_of_one_second_converge_too(order: tuple[int, ...]) -> None:
+def test_events_of_one_second_produce_the_same_timers_in_any_order(order: tuple[int, ...]) -> None:
     events = [
         Event("x", "assigned", T0, frozenset({ANN})),
         Event("y", "closed", T0),
         Event("z", "unassigned", T0, frozenset({ANN})),
     ]
-    desk = Desk()
+    slots = Slots()
     for index in order:
-        desk.deliver(events[index])
-    assert [span[:4] for span in desk.spans(ANN)] == [(T0, T0, "stopped", 0)]
+        slots.deliver(events[index])
+    assert [span[:4] for span in slots.spans(ANN)] == [(T0, T0, "stopped", 0)]
 
 
 def test_the_finer_time_in_a_version_1_guid_orders_events_of_one_second() -> None:
     early, late = (str(uuid.UUID(fields=(t, 0, 0x11EF, 0x80, 1, 5), version=1)) for t in (10, 20))
-    desk = Desk()
-    desk.deliver(Event(late, "assigned", T0, frozenset({ANN})))
-    desk.deliver(Event(early, "closed", T0))
-    (timer,) = desk.timers[ANN].values()
+    slots = Slots()
+    slots.deliver(Event(late, "assigned", T0, frozenset({ANN})))
+    slots.deliver(Event(early, "closed", T0))
+    (timer,) = slots.timers[ANN].values()
     assert timer.is_open
 
 
-def test_what_was_settled_by_hand_is_not_derived_again() -> None:
+def test_locked_time_is_not_derived_again() -> None:
     outcome = replay(
         issue=ISSUE,
         user_id=ANN,
         now_ms=NOW,
-        since=Event("a", "assigned", T0, frozenset({ANN})),
         events=[Event("a", "assigned", T0, frozenset({ANN}))],
         timers=[],
         locked_until_ms=T0 + 1,
@@ -328,44 +326,79 @@ def test_what_was_settled_by_hand_is_not_derived_again() -> None:
     assert outcome.changed == ()
 
 
-def test_a_history_that_was_cut_still_takes_late_facts_after_the_cut() -> None:
-    timer = Timer.start(user_id=ANN, ulid="01X", at_ms=T0, now_ms=T0, by="manual", issue=ISSUE)
-    for minute in range(1, 9):
-        act = timer.pause if minute % 2 else timer.resume
-        timer = act(T0 + minute * 60_000, "manual", str(minute))
-    cut = timer.compacted(2)
-    event = Event("b", "closed", T0 + 7 * 60_000 + 30_000)
-    outcomes = [
-        replay(
-            issue=ISSUE,
-            user_id=ANN,
-            now_ms=NOW,
-            since=event,
-            events=[event],
-            timers=[t],
-            locked_until_ms=0,
-            used_ulids={t.ulid},
-        )
-        for t in (timer, cut)
-    ]
-    assert [(t.end_ms, t.clock_ms) for o in outcomes for t in o.changed] == [
-        (event.at_ms, 4 * 60_000),
-        (event.at_ms, 4 * 60_000),
-    ]
+def test_the_stored_order_of_a_backfilled_event_puts_it_among_deliveries_of_its_second() -> None:
+    early, late = (str(uuid.UUID(fields=(t, 0, 0x11EF, 0x80, 1, 5), version=1)) for t in (10, 20))
+    between = guid_time(early) or 0
+    slots = Slots()
+    slots.deliver(Event(late, "assigned", T0, frozenset({ANN})))
+    slots.deliver(Event("node", "closed", T0, backfilled=True, order=between + 1))
+    slots.deliver(Event(early, "assigned", T0, frozenset({ANN})))
+    ended, running = sorted(slots.timers[ANN].values(), key=lambda timer: timer.is_open)
+    assert (ended.history[-1].cause, running.history[0].cause) == ("node", late)
 
 
-class TestMadeUpFor:
-    """A delivery that comes after GitHub's timeline told of the same event says nothing new."""
+def test_a_new_title_alone_does_not_change_a_timer_that_has_ended() -> None:
+    slots = Slots()
+    slots.deliver(Event(guid_of(1), "assigned", T0, frozenset({ANN})))
+    slots.deliver(Event(guid_of(2), "closed", T0 + 1_000))
+    before = slots.timers[ANN].copy()
+    slots.issue = replace(ISSUE, title="It is broken")
+    slots.deliver(Event(guid_of(3), "unassigned", T0 + 2_000, frozenset({ANN})))
+    assert slots.timers[ANN] == before
+
+
+class TestFull:
+    """Of a timer's transitions by events only the earliest ones count; a stop always does."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timers_module, "MAX_TRANSITIONS", 3)
+
+    def test_events_beyond_the_limit_are_dropped_by_their_time(self) -> None:
+        kinds = ["assigned", "comment.pause", "comment.resume", "comment.pause", "closed"]
+        events = [Event(guid_of(n), kind, T0 + n * 1_000, frozenset({ANN})) for n, kind in enumerate(kinds)]
+        for order in permutations(events):
+            slots = Slots()
+            for event in order:
+                slots.deliver(event)
+            (timer,) = slots.timers[ANN].values()
+            assert [one.cause for one in timer.history] == [guid_of(n) for n in (0, 1, 2, 4)]
+            assert (timer.clock_ms, timer.stopped_by) == (3_000, "closed")
+
+    @settings(
+        max_examples=300,
+        # The fixture sets the same limit for all examples.
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(histories(12), st.lists(st.integers(1, 2_000), max_size=4, unique=True), st.data())
+    def test_the_order_of_arrival_decides_nothing(
+        self, events: list[Event], seconds: list[int], data: st.DataObject
+    ) -> None:
+        in_order, shuffled = Slots(), Slots()
+        for slots, arriving in ((in_order, events), (shuffled, data.draw(st.permutations(events)))):
+            if seconds:
+                slots.request(ANN, "start", T0 + 250, 0)
+            for number, second in enumerate(sorted(seconds), start=1):
+                action = "pause" if number % 2 else "resume"
+                slots.request(ANN, action, T0 + 250 + second * 1_000, number)
+            for event in arriving:
+                slots.deliver(event)
+        for user_id in (ANN, BOB):
+            assert shuffled.spans(user_id) == in_order.spans(user_id)
+
+
+class TestBackfilled:
+    """A delivery that arrives after its event was read from GitHub's timeline does not count."""
 
     KNOWN = Event(guid_of(1), "assigned", T0, frozenset({ANN}), received_ms=T0 + 60_000, backfilled=True)
 
     def late(self, number: int = 2, *, at_ms: int = T0, received_ms: int = T0 + 90_000) -> Event:
         return Event(guid_of(number), "assigned", at_ms, frozenset({ANN}), received_ms=received_ms)
 
-    def test_its_delivery_counts_no_more(self) -> None:
+    def test_its_delivery_does_not_count(self) -> None:
         assert distinct([self.late(at_ms=T0 + 1_000), self.KNOWN]) == [self.KNOWN]
 
-    def test_neither_does_it_end_a_pause_of_the_same_second(self) -> None:
+    def test_its_delivery_does_not_end_a_pause_of_the_same_second(self) -> None:
         paused = Event(
             guid_of(2), "unassigned", T0, frozenset({ANN}), received_ms=T0 + 60_000, backfilled=True
         )
@@ -380,30 +413,30 @@ class TestMadeUpFor:
         ],
         ids=["somebody else's", "another kind", "a while later"],
     )
-    def test_what_is_another_event_counts(self, other: Event) -> None:
+    def test_another_event_counts(self, other: Event) -> None:
         assert distinct([self.KNOWN, other]) == [self.KNOWN, other]
 
-    def test_what_was_known_when_the_timeline_was_read_counts(self) -> None:
+    def test_a_delivery_from_before_the_timeline_was_read_counts(self) -> None:
         before = self.late(received_ms=T0 + 30_000)
         assert distinct([before, self.KNOWN]) == [before, self.KNOWN]
 
-    def test_what_happened_after_the_timeline_was_read_counts(self) -> None:
+    def test_an_event_from_after_the_timeline_was_read_counts(self) -> None:
         known = replace(self.KNOWN, received_ms=T0 + 1_000)
         after = self.late(at_ms=T0 + 2_000)
         assert distinct([known, after]) == [known, after]
 
-    def test_each_makes_up_for_one_delivery_the_nearest(self) -> None:
+    def test_each_backfilled_event_replaces_one_delivery_the_nearest(self) -> None:
         again = replace(self.KNOWN, delivery=guid_of(4), at_ms=T0 + 4_000)
         late = [self.late(2), self.late(3, at_ms=T0 + 4_000), self.late(5, at_ms=T0 + 2_000)]
         assert distinct([self.KNOWN, again, *late]) == [self.KNOWN, again, late[2]]
 
 
-def test_a_timer_has_the_title_that_its_issue_was_told_to_have() -> None:
-    desk = Desk()
-    desk.issue = replace(ISSUE, title="It is broken")
-    desk.deliver(Event(guid_of(1), "assigned", T0, frozenset({ANN})))
-    desk.issue = ISSUE
-    desk.deliver(Event(guid_of(2), "closed", T0 + 1_000))
-    (timer,) = desk.timers[ANN].values()
+def test_a_timer_keeps_the_last_known_title_of_its_issue() -> None:
+    slots = Slots()
+    slots.issue = replace(ISSUE, title="It is broken")
+    slots.deliver(Event(guid_of(1), "assigned", T0, frozenset({ANN})))
+    slots.issue = ISSUE
+    slots.deliver(Event(guid_of(2), "closed", T0 + 1_000))
+    (timer,) = slots.timers[ANN].values()
     assert timer.issue
     assert (timer.status, timer.issue.title) == ("stopped", "It is broken")

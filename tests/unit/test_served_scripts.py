@@ -8,8 +8,8 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
 from deployed_stack.javascript import BUNDLES
+from deployed_stack.paths import ROOT
 from deployed_stack.web import served
-from local_stack.paths import ROOT
 
 WEB = ROOT / "web"
 PARSER = Parser(Language(tree_sitter_javascript.language()))
@@ -94,6 +94,7 @@ def test_the_modules_of_a_bundle_have_different_top_level_names(name: str) -> No
     for statement in statements(served(WEB / name)):
         declaration = statement.child_by_field_name("declaration") or statement
         parts = [part for part in declaration.children if part.type == "variable_declarator"] or [declaration]
-        names += [found.text for part in parts if (found := part.child_by_field_name("name"))]
+        found = [part.child_by_field_name("name") for part in parts]
+        names += [name.text for name in found if name and name.text]
     assert len(names) > 20
     assert sorted(names) == sorted(set(names))

@@ -22,6 +22,7 @@ from timer_core.api.sessions import (
     is_session,
 )
 from timer_core.domain.errors import Unauthorized
+from timer_core.secrets import RotatingSecret
 
 NOW = 1_800_000_000
 OLD, NEW = "o" * 64, "n" * 64
@@ -29,7 +30,7 @@ ANN = 21031067
 
 
 @dataclass
-class Keys:
+class Keys(RotatingSecret):
     """Two keys, and the keys after a refresh."""
 
     current: str = OLD

@@ -1,4 +1,4 @@
-"""What template.yaml makes, apart from the functions' rights and what is watched (tests/integration/)."""
+"""The resources of template.yaml; tests/integration/ covers permissions and monitoring."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 from tests.support.template import STACK, template, translated
 
-# What cannot be made again: times, what GitHub told and is not in them yet, and what others signed with.
+# Resources that hold timers, unprocessed deliveries, or a key that GitHub or sessions depend on.
 KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
 
 
 @pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
-def test_production_keeps_what_cannot_be_made_again(policy: str) -> None:
+def test_production_retains_resources_that_cannot_be_recreated(policy: str) -> None:
     prod, dev = template(Stage="prod"), template(Stage="dev")
     assert {name for name, one in prod.resources.items() if prod.value(one.get(policy)) == "Retain"} == KEPT
     assert {dev.value(dev.resources[name][policy]) for name in KEPT} == {"Delete"}
 
 
-def test_it_needs_no_transform_but_sams() -> None:
-    """CloudFormation itself takes conditions in deletion policies (SAM's pull request 3317)."""
+def test_the_only_transform_is_sam() -> None:
+    """CloudFormation accepts conditions in deletion policies without another transform (SAM's PR 3317)."""
     source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
     assert source["Transform"] == "AWS::Serverless-2016-10-31"
 
@@ -38,8 +38,8 @@ def test_the_contents_comment_lists_the_sections_of_the_resources_in_order() -> 
     assert listed == headings
 
 
-def test_a_second_region_of_the_account_has_names_of_its_own() -> None:
-    """CloudFront's names are the account's, not the region's, and so is a dashboard's."""
+def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
+    """Names of CloudFront's resources and of dashboards are unique in an account, not in a region."""
     source = template()
     named = [
         *source.of_type("AWS::CloudFront::Function").values(),
@@ -59,7 +59,7 @@ def test_a_second_region_of_the_account_has_names_of_its_own() -> None:
     assert len(names) == 5
     for name in names:
         assert name.startswith(f"{STACK}-{REGION}")
-        # CloudFront's limit, the longest names of regions, and what docs/deploying.md allows a stack.
+        # CloudFront allows 64 characters, among them a long region and the 40 that a stack may have.
         assert len(name.removeprefix(f"{STACK}-{REGION}")) + len("-ap-southeast-1") + 40 <= 64
 
 
@@ -71,7 +71,7 @@ def test_a_second_region_of_the_account_has_names_of_its_own() -> None:
         ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
     ],
 )
-def test_what_is_spoken_to_is_spoken_to_over_tls_only(kind: str, of: str, resources: set[str]) -> None:
+def test_resource_policies_deny_requests_without_tls(kind: str, of: str, resources: set[str]) -> None:
     (policy,) = template().of_type(kind).values()
     named = policy[of] if isinstance(policy[of], list) else [policy[of]]
     assert {one["!Ref"] for one in named} == resources
@@ -81,7 +81,7 @@ def test_what_is_spoken_to_is_spoken_to_over_tls_only(kind: str, of: str, resour
     ]
 
 
-def test_the_alarm_for_throttles_watches_the_table_and_every_index_that_is_throttled_by_itself() -> None:
+def test_the_throttle_alarm_watches_the_table_and_every_index() -> None:
     (table,) = template().of_type("AWS::DynamoDB::Table").values()
     indexes = {one["IndexName"] for one in table["GlobalSecondaryIndexes"]}
     alarm = template().of_type("AWS::CloudWatch::Alarm")["TableThrottleAlarm"]
@@ -95,8 +95,8 @@ def test_the_alarm_for_throttles_watches_the_table_and_every_index_that_is_throt
     assert watched == {(event, *of) for event in events for of in [(), *((index,) for index in indexes)]}
 
 
-def test_the_cost_model_counts_what_alarms_read() -> None:
-    """CloudWatch charges an alarm for each metric that it reads."""
+def test_the_cost_model_counts_the_metrics_of_alarms() -> None:
+    """CloudWatch charges per metric of an alarm."""
     alarms = template().of_type("AWS::CloudWatch::Alarm").values()
     read = sum(max(1, sum("MetricStat" in one for one in alarm.get("Metrics", ()))) for alarm in alarms)
     assert read == Assumptions().alarm_metrics
@@ -124,16 +124,14 @@ def test_the_cost_model_counts_what_alarms_read() -> None:
         ("null", False),
     ],
 )
-def test_pages_that_embed_the_widget_come_over_tls_or_from_ones_own_machine(
-    origins: str, is_allowed: bool
-) -> None:
+def test_embedding_origins_use_tls_unless_they_are_local(origins: str, is_allowed: bool) -> None:
     source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
-    # CloudFormation matches all of the value.
+    # CloudFormation anchors the pattern at both ends.
     pattern = source["Parameters"]["AllowedOrigins"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, origins)) is is_allowed
 
 
-def test_signing_in_is_throttled_more_than_all_else() -> None:
+def test_sign_in_routes_have_a_tenth_of_the_default_limits() -> None:
     (stage,) = translated().of_type("AWS::ApiGatewayV2::Stage").values()
     limits, default = stage["RouteSettings"], stage["DefaultRouteSettings"]
     assert {"GET /api/auth/login", "GET /api/auth/callback"} <= limits.keys()

@@ -1,4 +1,4 @@
-"""Whatever is done to a timer, its durations are the sums over a plain list of stretches of time."""
+"""After any transitions, the durations of a timer are the sums over a plain list of stretches of time."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from timer_core.domain.errors import TransitionNotAllowed
-from timer_core.domain.timers import Action, Status, Timer, Transition
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timers import Timer
 
 T0 = 1_763_900_000_000
 
@@ -24,9 +25,8 @@ class TimerMachine(RuleBasedStateMachine):
         self.end: int | None = None
         self.changed = start
         self.log = [start]
-        self.cut = False
 
-    # What is asked comes with its time, which may lie before the last change: clocks differ.
+    # A transition may have a time before the last change, because clocks differ.
     times = st.integers(-5, 100_000)
 
     @rule(later=times)
@@ -63,8 +63,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.finish(at)
         return None
 
-    # Where the limit was reached cannot be told from a history that was cut since.
-    @precondition(lambda self: len(self.log) > 4 and not self.cut)
+    @precondition(lambda self: len(self.log) > 4)
     @rule(limit=st.integers(1, 200_000))
     def expire(self, limit: int) -> None:
         if self.status is Status.STOPPED:
@@ -88,8 +87,8 @@ class TimerMachine(RuleBasedStateMachine):
         self.stretches, self.status, self.end = list(kept), Status.STOPPED, end
 
     @rule(action=st.sampled_from(list(Action)))
-    def something_that_changes_nothing(self, action: Action) -> None:
-        """A transition that was accepted once and is void now is kept, for what may come late."""
+    def a_transition_that_changes_nothing(self, action: Action) -> None:
+        """A manual transition that has no effect any more is kept, because a late event may change that."""
         void = {
             Status.RUNNING: {Action.RESUME, Action.START},
             Status.PAUSED: {Action.PAUSE, Action.START},
@@ -99,16 +98,6 @@ class TimerMachine(RuleBasedStateMachine):
             before = replace(self.timer, history=())
             self.timer = self.timer.note(Transition(self.changed, action, "manual", "n"))
             assert replace(self.timer, history=()) == before
-
-    @precondition(lambda self: self.status is not Status.STOPPED)
-    @rule(keep=st.integers(0, 5))
-    def the_history_is_cut(self, keep: int) -> None:
-        if len(self.timer.history) <= keep:
-            return
-        cut = self.timer.compacted(keep)
-        assert len(cut.history) == keep
-        assert replace(cut, history=(), snapshot=None) == replace(self.timer, history=(), snapshot=None)
-        self.timer, self.cut = cut, True
 
     def at(self) -> int:
         self.changed = max(self.now, self.changed)

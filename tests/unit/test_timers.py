@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Status, Timer, check_span, finished
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, check_span, finished
 
 ISSUE = Issue("octocat", "Hello-World", 7)
 T0 = 1_763_900_000_000
@@ -70,7 +71,7 @@ class TestStart:
     def test_belongs_to_the_owner_of_the_repository(self) -> None:
         assert started().organization == "octocat"
 
-    def test_belongs_to_another_organization_if_told_so(self) -> None:
+    def test_belongs_to_another_organization_if_one_is_given(self) -> None:
         assert started(organization="acme").organization == "acme"
 
     def test_needs_neither_issue_nor_organization(self) -> None:
@@ -112,7 +113,7 @@ class TestTransitions:
             getattr(timer, action)(T0 + 5 * MINUTE, "manual")
         assert str(refused.value) == f"Cannot {action} a timer that is {timer.status}."
 
-    def test_a_history_tells_what_was_done_by_what(self) -> None:
+    def test_a_history_has_the_time_and_cause_of_each_transition(self) -> None:
         timer = started().pause(T0 + 1, "unassigned", "guid-1").stop(T0 + 2, "manual", "request-2")
         assert [(t.at_ms - T0, t.action, t.by, t.cause) for t in timer.history] == [
             (0, "start", "manual", ULID),
@@ -184,7 +185,7 @@ class TestExpire:
         timer = paused().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + MINUTE, MINUTE, 0)
 
-    def test_what_happened_after_the_limit_changes_nothing(self) -> None:
+    def test_transitions_after_the_limit_change_nothing(self) -> None:
         timer = started().pause(T0 + 90 * MINUTE, "manual").resume(T0 + 95 * MINUTE, "manual")
         timer = timer.expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 60 * MINUTE, 60 * MINUTE, 0)
@@ -208,51 +209,6 @@ class TestExpire:
         assert timer.start_ms <= ended.end_ms <= now
         assert 0 <= ended.paused_ms <= watch.paused_ms
 
-    @given(worked(), st.integers(1, 10**9), st.integers(1, 5))
-    def test_counts_the_same_from_a_history_that_was_cut(
-        self, work: tuple[Timer, Stopwatch, int], limit: int, keep: int
-    ) -> None:
-        timer, watch, now = work
-        ended = timer.compacted(min(keep, len(timer.history))).expire(limit, now, "sweeper")
-        assert ended.clock_ms == min(watch.active_ms, limit)
-        assert ended.paused_ms >= 0
-
-
-class TestCompacted:
-    @given(worked(), st.data())
-    def test_changes_nothing_but_the_history(
-        self, work: tuple[Timer, Stopwatch, int], data: st.DataObject
-    ) -> None:
-        timer, watch, now = work
-        keep = data.draw(st.integers(0, len(timer.history)))
-        cut = timer.compacted(keep)
-        assert cut.history == timer.history[len(timer.history) - keep :]
-        assert (cut.active_ms(now), cut.paused_ms) == (watch.active_ms, timer.paused_ms)
-
-    @given(worked())
-    def test_of_everything_the_snapshot_is_the_present_state(
-        self, work: tuple[Timer, Stopwatch, int]
-    ) -> None:
-        timer, _, _ = work
-        snapshot = timer.compacted(0).snapshot
-        assert snapshot is not None
-        assert (snapshot.status, snapshot.clock_ms, snapshot.last_pause_ms, snapshot.paused_by) == (
-            timer.status,
-            timer.clock_ms,
-            timer.last_pause_ms,
-            timer.paused_by,
-        )
-
-    @given(worked(), st.data())
-    def test_twice_is_as_good_as_once(self, work: tuple[Timer, Stopwatch, int], data: st.DataObject) -> None:
-        timer, _, _ = work
-        first = data.draw(st.integers(0, len(timer.history)))
-        second = data.draw(st.integers(0, first))
-        assert timer.compacted(first).compacted(second) == timer.compacted(second)
-
-    def test_a_history_that_is_short_enough_stays(self) -> None:
-        assert paused().compacted(2) == paused()
-
 
 class TestFinished:
     def test_is_stopped_and_counts_everything(self) -> None:
@@ -274,7 +230,7 @@ class TestFinished:
         ("start_ms", "end_ms", "field"),
         [(T0 + 1, T0, "end_time"), (T0, T0 + MINUTE + 1, "end_time"), (T0 + MINUTE + 1, None, "start_time")],
     )
-    def test_times_that_cannot_be_are_refused(self, start_ms: int, end_ms: int | None, field: str) -> None:
+    def test_impossible_times_are_refused(self, start_ms: int, end_ms: int | None, field: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             check_span(start_ms, end_ms, T0 + MINUTE)
         assert refused.value.field == field

@@ -1,4 +1,4 @@
-"""Active time per day and per issue: where it was worked, and every millisecond of it once."""
+"""Active time per day and per issue: each millisecond counts once, where it was worked."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Status, Timer, finished
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer, finished
 from timer_core.domain.totals import Curve, Totals, add_up, time_zone
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -75,16 +76,10 @@ def worked(draw: st.DrawFn) -> tuple[Timer, list[tuple[int, int]], int]:
 
 @st.composite
 def any_timer(draw: st.DrawFn) -> tuple[Timer, int]:
-    """A timer that may be cut, corrected or ended by the sweeper, and the present."""
+    """A timer that may be corrected or ended by the sweeper, and the present."""
     timer, _, now = draw(worked())
-    if draw(st.booleans()) and timer.history and timer.is_open:
-        timer = timer.compacted(draw(st.integers(0, len(timer.history) - 1)))
-        for _ in range(draw(st.integers(0, 2))):
-            now += draw(gaps)
-            paused = timer.status is Status.PAUSED
-            timer = timer.resume(now, "manual") if paused else timer.pause(now, "manual")
     if timer.is_open and draw(st.booleans()):
-        if timer.snapshot is None and draw(st.booleans()):
+        if draw(st.booleans()):
             timer = timer.expire(draw(st.integers(1, 2 * DAY)), now, "sweeper")
         else:
             timer = timer.stop(now, "manual")
@@ -100,7 +95,7 @@ def overlap(stretches: list[tuple[int, int]], since: int, until: int) -> int:
 
 
 @given(worked(), st.integers(0, 40 * DAY), st.integers(0, 40 * DAY))
-def test_what_lies_in_a_range_is_what_ran_in_it(
+def test_the_active_time_in_a_range_is_the_time_that_ran_in_it(
     work: tuple[Timer, list[tuple[int, int]], int], since: int, length: int
 ) -> None:
     timer, stretches, now = work
@@ -198,17 +193,6 @@ def test_a_range_far_in_the_future_is_empty() -> None:
     assert found == Totals(0, (), ())
 
 
-def test_what_came_before_a_cut_history_is_spread_over_the_time_before_it() -> None:
-    timer = started(T0)
-    for hour in range(0, 8, 2):
-        timer = timer.pause(T0 + (hour + 1) * HOUR, "manual").resume(T0 + (hour + 2) * HOUR, "manual")
-    cut = timer.compacted(1)
-    # Of the first seven hours four ran; the last pause is known.
-    assert totals(cut, since=T0, until=T0 + 7 * HOUR // 2, now=T0 + 9 * HOUR).active_ms == 2 * HOUR
-    assert totals(cut, since=T0 + 7 * HOUR, until=T0 + 8 * HOUR, now=T0 + 9 * HOUR).active_ms == 0
-    assert totals(cut, since=T0 + 8 * HOUR, until=T0 + 9 * HOUR).active_ms == HOUR
-
-
 def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:
     timer = (
         started(T0).pause(T0 + HOUR, "manual").resume(T0 + 2 * HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
@@ -219,7 +203,7 @@ def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:
     assert totals(earlier, since=T0 + 2 * HOUR, until=T0 + 9 * HOUR).active_ms == 2 * HOUR
 
 
-def test_a_timer_that_was_stopped_in_a_pause_and_ended_later_by_hand_ran_after_it() -> None:
+def test_a_timer_that_was_stopped_in_a_pause_and_whose_end_was_corrected_to_be_later_ran_after_it() -> None:
     timer = started(T0).pause(T0 + HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
     later = corrected(timer, T0, T0 + 4 * HOUR)
     assert totals(later, since=T0 + HOUR, until=T0 + 3 * HOUR, now=T0 + DAY).active_ms == 0
@@ -270,7 +254,7 @@ def test_issues_are_told_apart_whatever_their_spelling_the_longest_first() -> No
         "x\0",
     ],
 )
-def test_what_names_no_time_zone_is_refused(name: str) -> None:
+def test_a_name_of_no_time_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="IANA") as refused:
         time_zone(name)
     assert refused.value.field == "time_zone"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.trigger_config import TriggerConfig
 
 _HOUR_MS = 3_600_000
 

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""Credentials, and the access that they give."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from local_stack.oauth_flow import OAuthFlow
 from tests.support.fake_github.messages import ApiError
 from tests.support.fake_github.projects import Projects
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.messages import Request
     from tests.support.fake_github.model import Account, App, Installation
-    from tests.support.fake_github.sign_in import Grant, Manifest
+    from tests.support.fake_github.sign_in import Manifest
 
 INSTALLATION_TOKEN_LASTS_S = 3600
 JWT_MAY_LAST_S = 600
@@ -28,7 +29,7 @@ JWT_MAY_LAST_S = 600
 
 @dataclass(frozen=True)
 class Token:
-    """What a person's token is good for.
+    """The access of a person's token.
 
     Attributes
     ----------
@@ -45,7 +46,7 @@ class Token:
 
 @dataclass(frozen=True)
 class InstallationToken:
-    """What an App's token is good for, and until when (seconds since the epoch, of the real clock)."""
+    """The access of an App's token, and its expiry (seconds since the epoch, of the real clock)."""
 
     installation: Installation
     expires_at: float
@@ -53,7 +54,7 @@ class InstallationToken:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks; ``account`` is the App's bot if it is an App."""
+    """The sender of a request; ``account`` is the App's bot if it is an App."""
 
     account: Account
     token: Token | InstallationToken
@@ -69,18 +70,20 @@ class Viewer:
 
 
 class Access(Projects):
-    """The credentials that GitHub knows.
+    """The credentials that GitHub accepts.
 
     Attributes
     ----------
     tokens
         People's tokens.
     installation_tokens
-        Those of Apps. Forgetting one is what revoking it is.
+        Apps' tokens; removing one revokes it.
     signed_in
-        Who sits at the browser that comes to the pages.
-    grants, manifests
-        What is yet to be redeemed, by its code.
+        The user of the browser that opens the pages.
+    oauth
+        The codes of people who authorized an App.
+    manifests
+        The Apps to register, by their codes.
     """
 
     def reset(self) -> None:
@@ -89,7 +92,7 @@ class Access(Projects):
             self.tokens: dict[str, Token] = {}
             self.installation_tokens: dict[str, InstallationToken] = {}
             self.signed_in = self.maintainer
-            self.grants: dict[str, Grant] = {}
+            self.oauth: OAuthFlow[Account] = OAuthFlow(lambda: self.now)
             self.manifests: dict[str, Manifest] = {}
 
     def new_token(
@@ -100,7 +103,7 @@ class Access(Projects):
         scopes: Iterable[str] | None = None,
         prefix: str = "github_pat_",
     ) -> str:
-        """Return a new token of a person, the maintainer if nobody is named.
+        """Return a new token of a person, by default of the maintainer.
 
         Parameters
         ----------
@@ -117,7 +120,7 @@ class Access(Projects):
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
         """Return a token, and when it expires (seconds since the epoch)."""
-        # GitHub's have become this long, with an App's id and dots in them.
+        # GitHub's tokens are this long now, and contain an App's id and dots.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
         expires_at = time.time() + INSTALLATION_TOKEN_LASTS_S
@@ -125,7 +128,7 @@ class Access(Projects):
         return text, expires_at
 
     def viewer(self, request: Request) -> Viewer | None:
-        """Return who asks, None if that is nobody in particular.
+        """Return the sender of a request; None if it has no credential.
 
         Raises
         ------
@@ -143,7 +146,7 @@ class Access(Projects):
         return Viewer(held.installation.app.bot, held)
 
     def calling_app(self, request: Request) -> App:
-        """Return the App that asks ("Generating a JSON Web Token (JWT) for a GitHub App").
+        """Return the App that sent a request ("Generating a JSON Web Token (JWT) for a GitHub App").
 
         Raises
         ------

@@ -20,7 +20,7 @@ EVENTS = ("issue_comment", "issues", "projects_v2_item", "repository")
 
 
 def new_private_key() -> str:
-    """Return an RSA key as PEM, in the form in which GitHub hands them out."""
+    """Return an RSA key as PEM, in the form of GitHub's keys."""
     return (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         .private_bytes(
@@ -34,12 +34,12 @@ def new_private_key() -> str:
 
 @cache
 def _shared_private_key() -> str:
-    """Return one key for all the fakes of a process; to make one takes longer than many a test."""
+    """Return one key for all fakes of a process; creating one takes longer than many tests."""
     return new_private_key()
 
 
 class Accounts(Webhooks):
-    """Who is at GitHub.
+    """The accounts at GitHub.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class Accounts(Webhooks):
             return app
 
     def install_app(self, login: str, app: App | None = None) -> Installation:
-        """Let an App see everything of an owner."""
+        """Install an App for an owner, with access to all of its repositories."""
         with self.acting():
             app = app or self.app
             installation = self.nodes.new(

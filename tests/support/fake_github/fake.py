@@ -31,7 +31,7 @@ _POLL_S = 0.01
 
 
 class FakeGitHub(Access):
-    """A GitHub of one's own, on the loopback interface, made from GitHub's documentation.
+    """A fake GitHub on the loopback interface, written from GitHub's documentation.
 
     What people do there are the methods of `Repositories` and `Projects`, its hooks are those of
     `Webhooks`, its accounts those of `Accounts` and its credentials those of `Access`.
@@ -67,7 +67,7 @@ class FakeGitHub(Access):
         super().__init__()
 
     def __enter__(self) -> Self:
-        # Not when the first question is on its way: the product does not wait for long.
+        # Loaded now and not at the first query, because the product does not wait for long.
         graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -87,7 +87,7 @@ class FakeGitHub(Access):
             self._raise_mistakes()
 
     def reset(self) -> None:
-        """Forget everything, credentials, hooks and faults too; ids are never used again."""
+        """Delete everything, also credentials, hooks and faults; ids are never reused."""
         with self.lock:
             self._release()
             self._raise_mistakes()

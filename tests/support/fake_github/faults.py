@@ -1,7 +1,7 @@
-"""What can go wrong with a request, made to happen: put these into ``FakeGitHub.faults``.
+"""Faults of requests; append them to ``FakeGitHub.faults``.
 
 Each takes ``path``, the beginning of the paths that it waits for, which may have the method before it
-(``POST /graphql``). GitHub tells of them in "Rate limits for the REST API", "Rate limits and query limits
+(``POST /graphql``). GitHub documents them in "Rate limits for the REST API", "Rate limits and query limits
 for the GraphQL API" and "Troubleshooting the REST API".
 """
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.messages import Request
 
-# Answers in GitHub's place; the function that it gets lets GitHub answer.
+# Answers instead of GitHub; its argument is a function that returns GitHub's own answer.
 _Answering: TypeAlias = "Callable[[Request, Callable[[], Answer]], Answer]"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to the next request that it is meant for."""
+    """A fault of the next matching request."""
 
     answer: _Answering
     path: str = ""
@@ -37,17 +37,17 @@ class Fault:
         )
 
     def release(self) -> None:
-        """Let go of a request that gets no answer."""
+        """End a request that gets no answer."""
         self.released.set()
 
 
 def status(code: int, *, path: str = "") -> Fault:
-    """Answer with an error that says nothing else, such as 502."""
+    """Answer with an error without details, such as 502."""
     return Fault(lambda _request, _carry_out: Answer(code, {"message": "Server Error"}), path)
 
 
 def timeout(*, path: str = "") -> Fault:
-    """Take the request, do nothing and never answer; `Fault.release` and the fake's end let go of it."""
+    """Do nothing and never answer; `Fault.release` and the fake's end close the request."""
     released = threading.Event()
 
     def answer(_request: Request, _carry_out: Callable[[], Answer]) -> Answer:
@@ -58,7 +58,7 @@ def timeout(*, path: str = "") -> Fault:
 
 
 def lost_answer(*, path: str = "") -> Fault:
-    """Do what is asked for, and close the connection without an answer."""
+    """Carry out the request, and close the connection without an answer."""
 
     def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
         carry_out()
@@ -68,7 +68,7 @@ def lost_answer(*, path: str = "") -> Fault:
 
 
 def primary_limit(reset_in_s: float, *, path: str = "") -> Fault:
-    """There were too many requests in the hour, which ends in some seconds of the real clock."""
+    """Report the primary rate limit, which ends in some seconds of the real clock."""
 
     def answer(request: Request, _carry_out: Callable[[], Answer]) -> Answer:
         headers = {
@@ -85,7 +85,7 @@ def primary_limit(reset_in_s: float, *, path: str = "") -> Fault:
 
 
 def secondary_limit(retry_after_s: int | None, *, status: int = 403, path: str = "") -> Fault:
-    """There were too many requests at once; with None GitHub does not say when to come back."""
+    """Report the secondary rate limit; with None, without a time for the retry."""
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     message = "You have exceeded a secondary rate limit."
     return Fault(lambda _request, _carry_out: ApiError(status, message, headers).answer, path)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.access import Access
     from tests.support.fake_github.messages import Request
 
-# What GitHub calls the mistakes in a query, by how the validation of graphql-core begins to tell them.
+# GitHub's codes for invalid queries, by the beginning of graphql-core's message.
 _CODES = {
     "Cannot query field": "undefinedField",
     "Unknown argument": "argumentNotAccepted",
@@ -46,7 +46,7 @@ class _Query(NamedTuple):
 
 
 def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answer:
-    """Answer a query; what the fake stumbles over goes to ``mistakes``.
+    """Answer a query; queries that the fake does not support go to ``mistakes``.
 
     Raises
     ------
@@ -112,5 +112,5 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 
 
 def _mistake(error: GraphQLError) -> Exception | None:
-    """Return what a resolver stumbled over, None if the error is one of GitHub's."""
+    """Return a resolver's own exception; None if the error is one of GitHub's."""
     return None if isinstance(error.original_error, GraphQLError) else error.original_error

@@ -27,19 +27,19 @@ from tests.support.fake_github.model import (
 if TYPE_CHECKING:
     from tests.support.fake_github.access import Access, Viewer
 
-# A list of node ids may have this many.
+# The most node ids of one query.
 MOST_IDS = 100
 
 
 class NotResolved(GraphQLError):
-    """There is no such thing, or none that the viewer may see."""
+    """The object does not exist, or the viewer has no access to it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"Could not resolve to {message}.", extensions={"type": "NOT_FOUND"})
 
 
 class Context(NamedTuple):
-    """What is asked, and who asks."""
+    """A query and its sender."""
 
     github: Access
     viewer: Viewer
@@ -48,7 +48,7 @@ class Context(NamedTuple):
 Resolver: TypeAlias = Callable[..., Any]
 
 _RESOLVERS: dict[tuple[str, str], Resolver] = {}
-# Where GraphQL has another name than the model. (What is an id in REST is a `databaseId`.)
+# Fields whose names differ from the model's. (REST's id is a `databaseId`.)
 _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "author": "user"}
 
 
@@ -71,7 +71,7 @@ def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) ->
     value = getattr(source, _RENAMED.get(info.field_name) or _snake_case(info.field_name))
     if isinstance(value, datetime):
         return payloads.time(value)
-    # REST writes the same words in lower case.
+    # REST writes the same values in lower case.
     if isinstance(get_named_type(info.return_type), GraphQLEnumType) and isinstance(value, str):
         return value.upper()
     return value
@@ -82,7 +82,7 @@ def _snake_case(name: str) -> str:
 
 
 def _field(*names: str) -> Callable[[Resolver], Resolver]:
-    """Register what resolves fields, such as ``Issue.labels``; arguments come in snake case."""
+    """Register a resolver of fields, such as ``Issue.labels``; arguments are in snake case."""
 
     def register(resolver: Resolver) -> Resolver:
         for name in names:
@@ -121,7 +121,7 @@ def _nodes(_source: None, context: Context, *, ids: Sequence[str]) -> list[Any]:
 
 
 def _node_or_error(context: Context, node_id: str) -> Any:
-    # An exception in a list is an error at its place there.
+    # An exception in a list becomes an error at its position.
     try:
         return _node(None, context, id=node_id)
     except NotResolved as error:
@@ -140,7 +140,7 @@ def _repository(
 
 
 def _owner(thing: Any) -> Account | None:
-    """Return whose a thing is; None if it is nobody's, or not given out by its id."""
+    """Return the owner of an object; None if it has none, or cannot be fetched by its id."""
     match thing:
         case Repository() | Project():
             return thing.owner

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 LARGEST_PAGE = 100
-# The fake knows one order, and archives nothing.
+# The fake supports one order, and no archive.
 _WITHOUT_EFFECT = {"order_by", "include_archived"}
 
 
@@ -69,7 +69,7 @@ def page(
     before: str | None = None,
     **others: Any,
 ) -> Page:
-    """Return the page that was asked for (the GraphQL Cursor Connections Specification).
+    """Return the requested page (the GraphQL Cursor Connections Specification).
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _cursor(item: Any) -> str:
 
 
 class Connection(NamedTuple):
-    """A connection that a query asks for.
+    """A connection in a query.
 
     ``sizes`` has the values of ``first`` and ``last``: numbers, or the names of variables.
     """
@@ -118,7 +118,7 @@ class Connection(NamedTuple):
 
 
 def connections(schema: GraphQLSchema, document: DocumentNode) -> list[Connection]:
-    """Return all connections that a query asks for."""
+    """Return all connections in a query."""
     types = TypeInfo(schema)
     finder = _Finder(types)
     visit(document, TypeInfoVisitor(types, finder))
@@ -148,7 +148,7 @@ def _sizes(node: FieldNode) -> Iterator[tuple[str, int | str]]:
 
 
 def errors(asked: Sequence[Connection], variables: Mapping[str, Any]) -> Iterator[GraphQLError]:
-    """Yield what is wrong with the sizes of pages."""
+    """Yield the mistakes in the sizes of pages."""
     for connection in asked:
         sizes = {
             side: variables.get(size) if isinstance(size, str) else size

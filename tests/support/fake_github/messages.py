@@ -1,4 +1,4 @@
-"""Requests and answers."""
+"""Requests, and the fake's answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCUMENTATION = "https://docs.github.com/rest"
 
 
 class Seen(NamedTuple):
-    """A request as the fake records it; ``body`` is what was JSON or a form, else None."""
+    """A request as the fake records it; ``body`` is the parsed JSON or form, else None."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent; the names of headers are in lower case."""
+    """A request; the names of headers are in lower case."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Request:
 
     @cached_property
     def body(self) -> Any:
-        """What is in it, None if it is neither JSON nor a form."""
+        """The parsed body; None if it is neither JSON nor a form."""
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return {name: values[-1] for name, values in parse_qs(self.content.decode()).items()}
         try:
@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the fake answers: JSON, or a page if the body is a string, or nothing."""
+    """An answer of the fake: JSON, a page if the body is a string, or nothing."""
 
     status: int
     body: Any = None
@@ -75,7 +75,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """An answer that says why not, in the form of GitHub's."""
+    """A refusal, in the form of GitHub's."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What exists at the fake GitHub. Its actions are in `tests.support.fake_github.world`.
+"""The objects at the fake GitHub.
 
 ``typename`` is what GraphQL calls a thing; the other attributes have the names of GitHub's API.
 """
@@ -15,7 +15,7 @@ WEB = "https://github.com"
 
 
 class Thing:
-    """What has an id, and most often a page."""
+    """An object with an id, and most often a page."""
 
     id: int
 
@@ -58,7 +58,7 @@ class Label(Thing):
 
 @dataclass(eq=False, repr=False)
 class Repository(Thing):
-    """A repository, private, with the numbers that once were issues of it."""
+    """A private repository, with the numbers of its former issues."""
 
     id: int
     node_id: str
@@ -113,7 +113,7 @@ class Issue(Thing):
 
 @dataclass(eq=False, repr=False)
 class Event(Thing):
-    """What happened to an issue; which of the later attributes it has depends on ``typename``."""
+    """An event of an issue; ``typename`` decides which of the later attributes it has."""
 
     typename: str
     id: int
@@ -192,7 +192,7 @@ class Option:
 
 @dataclass(eq=False, repr=False)
 class Draft(Thing):
-    """A card of a project that is no issue yet."""
+    """A draft: a card of a project without an issue."""
 
     id: int
     node_id: str
@@ -217,7 +217,7 @@ class Card(Thing):
 
 @dataclass(eq=False, repr=False)
 class FieldValue(Thing):
-    """What a card's field is set to."""
+    """The value of a card's field."""
 
     id: int
     node_id: str
@@ -231,7 +231,7 @@ class FieldValue(Thing):
 
 @dataclass(eq=False, repr=False)
 class App(Thing):
-    """A GitHub App; ``private_key`` is PEM, and who has it can be the App."""
+    """A GitHub App; ``private_key`` is PEM, and authenticates the App."""
 
     id: int
     node_id: str
@@ -246,6 +246,7 @@ class App(Thing):
     permissions: dict[str, str]
     events: tuple[str, ...]
     callback_urls: tuple[str, ...] = ()
+    allows_any_path_below: ClassVar = False
     installations: list[Installation] = field(default_factory=list)
 
     @property
@@ -255,12 +256,13 @@ class App(Thing):
 
 @dataclass(eq=False)
 class OAuthApp:
-    """An App that only signs people in."""
+    """An App that can only sign people in."""
 
     name: str
     client_id: str
     client_secret: str
     callback_urls: tuple[str, ...]
+    allows_any_path_below: ClassVar = True
 
 
 @dataclass(eq=False, repr=False)

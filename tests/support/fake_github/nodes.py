@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The first id of a kind and the prefix of its node ids. Of issues and comments there are more at GitHub
-# than 32 bits can tell.
+# The first id of a kind and the prefix of its node ids. GitHub has more issues and comments
+# than 32 bits can count.
 _KINDS: dict[type, tuple[int, str]] = {
     Account: (21_000_000, "U"),
     Repository: (186_000_000, "R"),
@@ -47,14 +47,14 @@ _KINDS: dict[type, tuple[int, str]] = {
 
 
 class Nodes(dict[str, Any]):
-    """Things by their node ids."""
+    """The objects by their node ids."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         super().__init__()
         self._numbers = numbers
 
     def new(self, kind: type[T], **attributes: Any) -> T:
-        """Return a new thing, with ids of its own."""
+        """Return a new object with its own ids."""
         first, prefix = _KINDS[kind]
         number = first + next(self._numbers)
         node_id = f"{prefix}_kwDO{number:012x}"

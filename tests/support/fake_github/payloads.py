@@ -1,4 +1,4 @@
-"""Things as JSON, in the shapes of GitHub's REST API and webhooks."""
+"""The objects as JSON, in the shapes of GitHub's REST API and webhooks."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ PRIORITIES = ("High", "Medium", "Low")
 
 
 class Projects(Repositories):
-    """Only organizations and Apps hear of what is done here."""
+    """Only hooks of organizations and Apps receive events of projects."""
 
     def new_project(self, organization: str, title: str = "Board") -> Project:
         """Return a new project, with the single-select fields Status and Priority."""
@@ -40,7 +40,7 @@ class Projects(Repositories):
             return card
 
     def add_draft(self, project: Project, title: str, *, by: Account | None = None) -> Card:
-        """Put a card on a project that is no issue."""
+        """Put a draft on a project."""
         with self.acting():
             return self._add_card(project, self.nodes.new(Draft, title=title), by)
 
@@ -53,12 +53,12 @@ class Projects(Repositories):
         by: Account | None = None,
         old_payloads: bool = False,
     ) -> None:
-        """Set a field of a card, or with None clear it.
+        """Set a field of a card; None clears it.
 
         Parameters
         ----------
         old_payloads
-            Whether the name of the field and its values are left out of what is told, as GitHub did in
+            Whether the name of the field and its values are missing in the event, as GitHub sent it in
             the first years of projects.
         """
         with self.acting():

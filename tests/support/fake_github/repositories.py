@@ -1,4 +1,4 @@
-"""Repositories and their issues: what people do there, and what hooks hear of it."""
+"""Repositories and their issues: people's actions, and the events that hooks receive."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FIRST_HOOK = 500_000_000
 
 
 class Repositories(Accounts):
-    """What is done here happens at the present of GitHub's clock.
+    """Actions on repositories and issues, at the time of GitHub's clock.
 
-    What is already so is not done again, and nobody hears of it.
+    What is already so is not done again, and nobody receives of it.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Repositories(Accounts):
             return hook
 
     def new_repository(self, full_name: str) -> Repository:
-        """Return a new repository; an owner who is new is an organization."""
+        """Return a new repository; a new owner is an organization."""
         with self.acting():
             login, _, name = full_name.partition("/")
             owner = self._owner(login)
@@ -73,7 +73,7 @@ class Repositories(Accounts):
             return repository
 
     def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
-        """Return the repository of this name, or to ``follow``, the one that had it last if none has now."""
+        """Return the repository of this name; with ``follow``, else the last one that had it."""
         with self.lock:
             found = self._names.get(full_name.lower())
             return found or (self._former_names.get(full_name.lower()) if follow else None)
@@ -88,9 +88,9 @@ class Repositories(Accounts):
     def transfer_repository(
         self, repository: Repository, new_owner: str, *, by: Account | None = None
     ) -> None:
-        """Give it to another owner; an owner who is new is an organization.
+        """Transfer it to another owner; a new owner is an organization.
 
-        Only the new owner's hooks hear of it, beside the repository's.
+        Only the hooks of the new owner and of the repository receive the event.
         """
         with self.acting():
             old = repository.owner
@@ -141,7 +141,7 @@ class Repositories(Accounts):
                 self._announce_issue("reopened", issue, by)
 
     def label(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
-        """Add a label, which the repository gets if it has none of this name in any case."""
+        """Add a label, and create it unless the repository has one of this name in any case."""
         with self.acting():
             labels = issue.repository.labels
             label = labels.get(name.lower())
@@ -189,7 +189,7 @@ class Repositories(Accounts):
             return reaction, True
 
     def delete(self, issue: Issue, *, by: Account | None = None) -> None:
-        """Delete it, with its cards; what is told of it has the time of its last change."""
+        """Delete it, with its cards; the event has the time of its last change."""
         with self.acting():
             self._remove_issue(issue)
             issue.repository.deleted.add(issue.number)
@@ -198,10 +198,10 @@ class Repositories(Accounts):
             self._announce_issue("deleted", issue, by)
 
     def transfer(self, issue: Issue, repository: Repository, *, by: Account | None = None) -> Issue:
-        """Move an issue to another repository of the owner and return it as the new one it is there.
+        """Transfer an issue to another repository of the owner; return the new issue.
 
         It keeps its comments, its assignees, and the labels that the other repository has too
-        ("Transferring an issue to another repository"). What is told of the old one has the time of its
+        ("Transferring an issue to another repository"). The event of the old one has the time of its
         last change.
 
         Raises

@@ -1,4 +1,4 @@
-"""What the endpoints of the REST API, and the pages, have in common."""
+"""The common parts of the REST API's endpoints and of the pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Call:
 
     @property
     def viewer(self) -> Viewer:
-        """Who asks.
+        """The sender of the request.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Call:
 
     @property
     def app(self) -> App:
-        """The App that asks, as itself.
+        """The App that sent the request as itself.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Call:
         return found
 
     def moved(self, path: str) -> ApiError:
-        """Return the answer that what is asked for is elsewhere."""
+        """Return a redirect to the object's new address."""
         query = f"?{self.request.query_string}" if self.request.query_string else ""
         location = {"Location": f"{self.base_url}{path}{query}"}
         if self.request.method == "GET":
@@ -94,7 +94,7 @@ Endpoint: TypeAlias = Callable[[Call], Answer]
 
 
 class Route(NamedTuple):
-    """Which requests an endpoint answers."""
+    """The requests that an endpoint answers."""
 
     method: str
     path: re.Pattern[str]
@@ -105,7 +105,7 @@ class Routes(list[Route]):
     """The endpoints of a module."""
 
     def endpoint(self, method: str, *paths: str) -> Callable[[Endpoint], Endpoint]:
-        """Register what answers at paths; ``{name}`` is a variable, and ``{name:d}`` a number."""
+        """Register an endpoint at paths; ``{name}`` is a variable, and ``{name:d}`` a number."""
 
         def register(endpoint: Endpoint) -> Endpoint:
             for path in paths:
@@ -140,7 +140,7 @@ def answer(routes: Iterable[Route], github: Access, base_url: str, request: Requ
 
 
 def page(call: Call, items: Sequence[Any]) -> Answer:
-    """Answer with the page that was asked for, and a Link header to the others."""
+    """Answer with the requested page, and a Link header to the others."""
     size = page_size(call)
     asked = call.request.query.get("page", "")
     number = max(int(asked), 1) if asked.isdecimal() else 1

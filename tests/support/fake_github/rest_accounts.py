@@ -55,7 +55,7 @@ def list_organizations(call: Call) -> Answer:
     token = _person(call)
     if token.scopes is not None and not token.scopes & {"user", "read:org"}:
         raise ApiError(403, "You need at least read:org scope or user scope to list your organizations.")
-    # A fine-grained token sees none.
+    # A fine-grained token has access to none.
     found = [] if token.scopes is None else _organizations_of(call, token.user)
     return page(call, [payloads.organization(one) for one in found])
 
@@ -89,7 +89,7 @@ def get_rate_limit(call: Call) -> Answer:
 
 
 def _person(call: Call) -> Token:
-    """Return the token of the person who asks.
+    """Return the token of the person who sent the request.
 
     Raises
     ------

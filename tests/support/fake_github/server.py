@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingHTTPServer):
-    """Lets ``handle`` answer requests, several at once, on the loopback interface."""
+    """Answers requests with ``handle``, several at once, on the loopback interface."""
 
     daemon_threads = True
-    # A request that waits for a fault to end does not keep the server from ending.
+    # A request that waits for the end of a fault does not block the server's end.
     block_on_close = False
     request_queue_size = 64
 
@@ -53,4 +53,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,14 +1,10 @@
 """The pages and endpoints by which people sign in to other sites, and register Apps.
 
-"Authorizing OAuth apps", "Generating a user access token for a GitHub App", "Troubleshooting authorization
-request errors", "Registering a GitHub App from a manifest".
+The flow itself is `local_stack.oauth_flow`. "Registering a GitHub App from a manifest".
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -16,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
+from local_stack.oauth_flow import OAuthError, hidden_inputs, redirect
 from tests.support.fake_github import payloads
 from tests.support.fake_github.accounts import new_private_key
 from tests.support.fake_github.messages import Answer, ApiError
@@ -29,9 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.model import Account, OAuthApp
 
-GRANT_LASTS = timedelta(minutes=10)
 MANIFEST_LASTS = timedelta(hours=1)
-# A user access token of a GitHub App, and what it is refreshed with (seconds).
+# The lifetimes of a GitHub App's user access token and of its refresh token (seconds).
 TOKEN_LASTS_S, REFRESH_TOKEN_LASTS_S = 28_800, 15_897_600
 
 _PAGE = """<!doctype html>
@@ -46,20 +42,8 @@ routes = Routes()
 
 
 @dataclass(frozen=True)
-class Grant:
-    """What a person allowed an App, until it is redeemed with its code."""
-
-    client: OAuthApp | App
-    user: Account
-    redirect_uri: str
-    scopes: frozenset[str]
-    challenge: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """An App to be, until its code is redeemed."""
+    """An App to register, until its code is redeemed."""
 
     members: Mapping[str, Any]
     owner: Account
@@ -70,56 +54,39 @@ class Manifest:
 
 
 @routes.endpoint("GET", "/login/oauth/authorize")
-def ask_person(call: Call) -> Answer:
-    asked = call.request.query
-    client = _client(call, asked)
-    if mistake := _mistake(client, asked):
-        return _back(client.callback_urls[0], asked, error=mistake)
-    hidden = "".join(
-        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-        for name, value in asked.items()
-    )
-    page = _PAGE.format(name=escape(client.name), login=escape(call.github.signed_in.login), hidden=hidden)
-    return Answer(200, page)
+def show_authorization(call: Call) -> Answer:
+    query = call.request.query
+    client = _client(call, query)
+    try:
+        call.github.oauth.check(client, query)
+    except OAuthError as error:
+        return _redirect(redirect(client.callback_urls[0], query, error=str(error)))
+    name, login = escape(client.name), escape(call.github.signed_in.login)
+    return Answer(200, _PAGE.format(name=name, login=login, hidden=hidden_inputs(query)))
 
 
 @routes.endpoint("POST", "/login/oauth/authorize")
-def hear_person(call: Call) -> Answer:
-    asked = call.request.members
-    client = _client(call, asked)
-    if mistake := _mistake(client, asked):
-        return _back(client.callback_urls[0], asked, error=mistake)
-    redirect_uri = asked.get("redirect_uri") or client.callback_urls[0]
-    if asked.get("authorize") != "1":
-        return _back(redirect_uri, asked, error="access_denied")
-    # A GitHub App has permissions instead of scopes.
-    scopes = [] if isinstance(client, App) else re.split(r"[ ,]+", asked.get("scope", ""))
-    code = secrets.token_hex(10)
-    call.github.grants[code] = Grant(
-        client,
-        call.github.signed_in,
-        redirect_uri,
-        frozenset(filter(None, scopes)),
-        asked.get("code_challenge", ""),
-        call.github.now,
-    )
-    return _back(redirect_uri, asked, code=code)
+def authorize(call: Call) -> Answer:
+    form = call.request.members
+    client = _client(call, form)
+    try:
+        call.github.oauth.check(client, form)
+    except OAuthError as error:
+        return _redirect(redirect(client.callback_urls[0], form, error=str(error)))
+    user = call.github.signed_in if form.get("authorize") == "1" else None
+    return _redirect(call.github.oauth.authorize(client, user, form))
 
 
 @routes.endpoint("POST", "/login/oauth/access_token")
 def redeem_code(call: Call) -> Answer:
-    asked = call.request.members | call.request.query
-    client = _find_client(call, asked)
-    if client is None or not _same(asked.get("client_secret", ""), client.client_secret):
-        return _token_answer(call, error="incorrect_client_credentials")
-    grant = call.github.grants.pop(asked.get("code", ""), None)
-    if grant is None or grant.client is not client or call.github.now - grant.at > GRANT_LASTS:
-        return _token_answer(call, error="bad_verification_code")
-    if asked.get("redirect_uri", grant.redirect_uri) != grant.redirect_uri:
-        return _token_answer(call, error="redirect_uri_mismatch")
-    if grant.challenge and not _same(_challenge(asked.get("code_verifier", "")), grant.challenge):
-        return _token_answer(call, error="bad_verification_code")
+    form = call.request.members | call.request.query
+    client = _find_client(call, form)
+    try:
+        grant = call.github.oauth.redeem(client, form)
+    except OAuthError as error:
+        return _token_answer(call, error=str(error))
     if isinstance(client, App):
+        # A GitHub App has permissions instead of scopes.
         return _token_answer(
             call,
             access_token=call.github.new_token(
@@ -131,58 +98,29 @@ def redeem_code(call: Call) -> Answer:
             scope="",
             token_type="bearer",
         )
+    scopes = frozenset(filter(None, re.split(r"[ ,]+", grant.scope)))
     return _token_answer(
         call,
-        access_token=call.github.new_token(grant.user, scopes=grant.scopes, prefix="gho_"),
-        scope=",".join(sorted(grant.scopes)),
+        access_token=call.github.new_token(grant.user, scopes=scopes, prefix="gho_"),
+        scope=",".join(sorted(scopes)),
         token_type="bearer",
     )
 
 
-def _find_client(call: Call, asked: Mapping[str, str]) -> OAuthApp | App | None:
+def _find_client(call: Call, members: Mapping[str, str]) -> OAuthApp | App | None:
     clients: list[OAuthApp | App] = [*call.github.oauth_apps, *call.github.apps]
-    return next((one for one in clients if one.client_id == asked.get("client_id")), None)
+    return next((one for one in clients if one.client_id == members.get("client_id")), None)
 
 
-def _client(call: Call, asked: Mapping[str, str]) -> OAuthApp | App:
-    client = _find_client(call, asked)
+def _client(call: Call, members: Mapping[str, str]) -> OAuthApp | App:
+    client = _find_client(call, members)
     if client is None or not client.callback_urls:
         raise ApiError(404, "Not Found")
     return client
 
 
-def _mistake(client: OAuthApp | App, asked: Mapping[str, str]) -> str:
-    """Return what is wrong with a request for authorization, as the error for the redirect."""
-    redirect_uri = asked.get("redirect_uri")
-    if redirect_uri and not any(_leads_to(redirect_uri, url, client) for url in client.callback_urls):
-        return "redirect_uri_mismatch"
-    challenge, method = asked.get("code_challenge"), asked.get("code_challenge_method")
-    if (challenge or method) and (method != "S256" or len(challenge or "") != 43):
-        return "invalid_request"
-    return ""
-
-
-def _leads_to(redirect_uri: str, callback_url: str, client: OAuthApp | App) -> bool:
-    """Whether a redirection is allowed: below the callback URL, for a GitHub App to nothing else."""
-    if isinstance(client, App):
-        return redirect_uri == callback_url
-    asked, registered = urlsplit(redirect_uri), urlsplit(callback_url)
-    folder = registered.path.rstrip("/")
-    # The port of a loopback address is free (RFC 8252, section 7.3).
-    is_loopback = registered.hostname in ("127.0.0.1", "::1")
-    return (
-        asked.scheme == registered.scheme
-        and asked.hostname == registered.hostname
-        and (is_loopback or asked.port == registered.port)
-        and (asked.path.rstrip("/") == folder or asked.path.startswith(f"{folder}/"))
-    )
-
-
-def _back(redirect_uri: str, asked: Mapping[str, str], **members: str) -> Answer:
-    if "state" in asked:
-        members["state"] = asked["state"]
-    joint = "&" if urlsplit(redirect_uri).query else "?"
-    return Answer(302, headers={"Location": f"{redirect_uri}{joint}{urlencode(members)}"})
+def _redirect(location: str) -> Answer:
+    return Answer(302, headers={"Location": location})
 
 
 def _token_answer(call: Call, **members: Any) -> Answer:
@@ -193,22 +131,12 @@ def _token_answer(call: Call, **members: Any) -> Answer:
     return Answer(200, urlencode(members))
 
 
-def _challenge(verifier: str) -> str:
-    """Return the challenge that a verifier answers (RFC 7636, section 4.2)."""
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(), expected.encode())
-
-
 # ---------------------------------------------------------------------- registering an App
 
 
 @routes.endpoint("POST", "/settings/apps/new", "/organizations/{org}/settings/apps/new")
-def take_manifest(call: Call) -> Answer:
-    """Go back at once, as if the person had said yes."""
+def accept_manifest(call: Call) -> Answer:
+    """Redirect at once, as if the person had agreed."""
     owner = call.github.signed_in
     if login := call.variables.get("org"):
         found = call.github.accounts.get(login.lower())
@@ -221,7 +149,7 @@ def take_manifest(call: Call) -> Answer:
         raise ApiError(422, "Validation Failed")
     code = secrets.token_hex(20)
     call.github.manifests[code] = Manifest(manifest, owner, call.github.now)
-    return _back(manifest["redirect_url"], call.request.query, code=code)
+    return _redirect(redirect(manifest["redirect_url"], call.request.query, code=code))
 
 
 @routes.endpoint("POST", "/app-manifests/{code}/conversions")

@@ -1,4 +1,4 @@
-"""Hooks, and what is delivered to them ("Webhook events and payloads", "Redelivering webhooks")."""
+"""Hooks and their deliveries ("Webhook events and payloads", "Redelivering webhooks")."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class Hook(Thing):
         return "repository" if isinstance(self.target, Repository) else "organization"
 
     def installation(self, owner: Account) -> Installation | None:
-        """Return the installation through which an App's hook hears of an owner's things."""
+        """Return the installation whose events of an owner an App's hook receives."""
         installations = self.target.installations if isinstance(self.target, App) else []
         return next((one for one in installations if one.account is owner), None)
 
-    def hears(self, event: str, owner: Account, repository: Repository | None) -> bool:
+    def receives(self, event: str, owner: Account, repository: Repository | None) -> bool:
         if not self.events & {event, "*"}:
             return False
         if isinstance(self.target, App):
@@ -83,7 +83,7 @@ class Hook(Thing):
 
 @dataclass(eq=False, repr=False)
 class Delivery:
-    """An event for a hook, as it was when it happened."""
+    """An event for a hook, with the payload of its time."""
 
     guid: str
     event: str
@@ -119,7 +119,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A try to deliver, recorded; ``id`` names it in the REST API."""
+    """A recorded attempt to deliver; ``id`` identifies it in the REST API."""
 
     id: int
     delivery: Delivery
@@ -146,13 +146,13 @@ class Webhooks:
         self.lock = threading.RLock()
         self._depth = 0
         self._http = urllib3.PoolManager(retries=False)
-        # These go on after a reset: what a test has kept elsewhere is never meant again.
+        # These counters continue after a reset, so that no id stands for two objects.
         self._numbers = count(1)
         self._ticks = count()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; the clock shows the present time."""
+        """Delete everything; the clock shows the present time."""
         with self.lock:
             self.now = datetime.now(UTC)
             self.hooks: dict[int, Hook] = {}
@@ -174,7 +174,7 @@ class Webhooks:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Hold the lock, and send what is due when it is free again."""
+        """Hold the lock, and send the due deliveries after releasing it."""
         with self.lock:
             self._depth += 1
             try:
@@ -188,23 +188,23 @@ class Webhooks:
             self._transmit(delivery, redelivery=redelivery)
 
     def send(self, delivery: Delivery) -> int:
-        """Deliver, once more if it was before, and return the status that came back.
+        """Deliver, also if it was delivered before, and return the status of the response.
 
         502 stands for a receiver that does not answer, and 504 for one that takes too long.
         """
         return self._transmit(delivery, redelivery=False)
 
     def fail(self, delivery: Delivery, status: int = BAD_GATEWAY) -> None:
-        """Record that it could not be delivered."""
+        """Record a failed attempt."""
         self._record(delivery, status, redelivery=False)
 
     def lose(self, delivery: Delivery) -> None:
-        """Let there be no trace of it."""
+        """Drop a delivery without a record."""
         with self.lock:
             self.outbox.remove(delivery)
 
     def redeliver(self, attempt: Attempt) -> bool:
-        """Send it again; False if it is too old for that."""
+        """Redeliver; return False if the delivery is too old."""
         with self.acting():
             if self.now - attempt.delivery.at > KEPT_FOR:
                 return False
@@ -212,7 +212,7 @@ class Webhooks:
             return True
 
     def recent(self, hook: Hook) -> list[Attempt]:
-        """Return the attempts that GitHub still shows, newest first."""
+        """Return the attempts that GitHub still lists, newest first."""
         with self.lock:
             return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= KEPT_FOR]
 
@@ -226,8 +226,8 @@ class Webhooks:
         owner: Account,
         repository: Repository | None = None,
     ) -> None:
-        """Make a delivery for every hook that hears of it."""
-        hooks = [hook for hook in self.hooks.values() if hook.hears(event, owner, repository)]
+        """Make a delivery for every hook that receives the event."""
+        hooks = [hook for hook in self.hooks.values() if hook.receives(event, owner, repository)]
         if not hooks:
             return
         payload = {"action": action, **members}
@@ -318,7 +318,7 @@ class Webhooks:
             delivery.hook.attempts.append(attempt)
 
     def _guid(self) -> str:
-        """Return a UUID of version 1 (RFC 9562): GitHub's time, and later than all before."""
+        """Return a version 1 UUID (RFC 9562) with GitHub's time, later than all before."""
         ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
         fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
         return str(uuid.UUID(fields=fields, version=1))

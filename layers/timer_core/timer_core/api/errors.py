@@ -21,6 +21,7 @@ from timer_core.domain.errors import (
     NotYourTimer,
     OtherTimerOpen,
     TooManyRequests,
+    TooManyTransitions,
     TooMuchContention,
     TransitionNotAllowed,
     TransitionTooEarly,
@@ -30,6 +31,7 @@ from timer_core.domain.errors import (
 _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     TransitionNotAllowed: HTTPStatus.BAD_REQUEST,
     TransitionTooEarly: HTTPStatus.BAD_REQUEST,
+    TooManyTransitions: HTTPStatus.BAD_REQUEST,
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
     Forbidden: HTTPStatus.FORBIDDEN,

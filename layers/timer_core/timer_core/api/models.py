@@ -19,7 +19,8 @@ from pydantic import (
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
-from timer_core.domain.timers import Status, Timer
+from timer_core.domain.state import Status
+from timer_core.domain.timers import Timer
 
 if TYPE_CHECKING:
     from timer_core.domain.totals import Totals
@@ -350,7 +351,7 @@ class GitHubReport(BaseModel):
     ]
     cannot: Annotated[
         list[str],
-        Field(description="Missing capabilities: of project_cards, answers, redelivery and reconcile."),
+        Field(description="Missing capabilities: of project_cards, replies, redelivery and reconcile."),
     ]
 
 

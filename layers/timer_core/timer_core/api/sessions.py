@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from timer_core.domain.errors import Unauthorized
+from timer_core.secrets import RotatingSecret
 
 # How long a session is valid without renewal, and how long it can be renewed.
 LIFE_S = 3_600
@@ -22,22 +23,6 @@ SIGN_IN_S = 600
 # section 4.1.3.2).
 SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
-
-
-class Keys(Protocol):
-    """The keys that sessions are signed with: the current one and, for rotation, the previous."""
-
-    def get(self) -> tuple[str, ...]:
-        """Return the keys; a key that does not exist is empty."""
-        ...
-
-    def signing(self, now_s: int) -> str:
-        """Return the key to sign with: one that all functions accept by now."""
-        ...
-
-    def refresh(self) -> bool:
-        """Read the keys again, unless they were just read, and return whether they changed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +69,7 @@ class Sessions:
         A session signed with the previous key is valid until it expires, so that a rotation signs nobody out.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: RotatingSecret) -> None:
         self._keys = keys
 
     def begin(self, user_id: int, login: str, *, now_ms: int, origin: str = "") -> tuple[Session, str]:

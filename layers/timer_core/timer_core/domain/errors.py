@@ -1,4 +1,4 @@
-"""Everything that can be refused, raised where it is known and translated to HTTP in one place."""
+"""The errors of refused requests: raised where the reason is known, translated to HTTP in one place."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ class InvalidInput(IssueTimerError):
     field
         The name of the value as the caller wrote it.
     message
-        What is wrong with it, for the caller to read.
+        The reason, for the caller to read.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -25,12 +25,12 @@ class InvalidInput(IssueTimerError):
 
 
 class TransitionNotAllowed(IssueTimerError):
-    """The timer is in a state that does not allow what was asked.
+    """The timer is in a state that does not allow the action.
 
     Parameters
     ----------
     action
-        What was asked: ``pause``, ``resume``, ``stop`` or ``correct``.
+        The action: ``pause``, ``resume``, ``stop`` or ``correct``.
     status
         The state that the timer is in.
     """
@@ -42,16 +42,16 @@ class TransitionNotAllowed(IssueTimerError):
 
 
 class TransitionTooEarly(IssueTimerError):
-    """The timer has changed since the time for which something was asked.
+    """The timer has changed since the time for which an action was requested.
 
     Parameters
     ----------
     action
-        What was asked: ``start``, ``pause``, ``resume`` or ``stop``.
+        The action: ``start``, ``pause``, ``resume`` or ``stop``.
     status
         The state that the timer is in.
     at_ms
-        For when it was asked (milliseconds since the epoch).
+        The requested time (milliseconds since the epoch).
     since_ms
         Since when the timer is in its state.
     """
@@ -62,8 +62,26 @@ class TransitionTooEarly(IssueTimerError):
         )
 
 
+class TooManyTransitions(IssueTimerError):
+    """The timer has as many transitions as one may have.
+
+    Parameters
+    ----------
+    action
+        The action: ``pause`` or ``resume``.
+    limit
+        How many transitions a timer may have.
+    """
+
+    def __init__(self, action: str, limit: int) -> None:
+        super().__init__(
+            f"Cannot {action} a timer that has {limit} transitions, which is the limit. "
+            "Stop it and start another one."
+        )
+
+
 class NotFound(IssueTimerError):
-    """What was named is not there, or was deleted: a timer, or a token."""
+    """A timer or a token does not exist, or was deleted."""
 
 
 class NotYourTimer(IssueTimerError):

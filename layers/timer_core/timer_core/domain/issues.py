@@ -1,4 +1,4 @@
-"""GitHub issues, as far as a timer needs to know them."""
+"""GitHub issues: their names and addresses."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Issue:
     Attributes
     ----------
     title
-        What GitHub last told of its title; empty if it has told nothing.
+        The last known title; empty if unknown.
     """
 
     owner: str
@@ -83,7 +83,7 @@ class Issue:
 
     @property
     def key(self) -> str:
-        """What two spellings of one issue have in common: GitHub ignores the case of names."""
+        """The same key for all spellings of an issue: GitHub ignores the case of names."""
         return f"{self.full_name}#{self.number}".lower()
 
 

@@ -1,15 +1,14 @@
-"""Where an issue is: it gets another name when it, or its repository, is transferred or renamed.
+"""The names of an issue: it gets another one when it, or its repository, is transferred or renamed.
 
-Names are used again (a repository is renamed and another one made in its place), so a name alone
-does not tell which issue is meant: what was told of a name before it was left is about the issue
-that has moved on.
+Names are used again (a repository is renamed and another one is created in its place), so a name alone
+does not identify an issue: an event from before a move is about the issue that has moved on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from timer_core.domain.events import guid_time
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import uuid_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +18,13 @@ class Move:
     Attributes
     ----------
     delivery
-        What told of it: the GUID of a delivery, or the name of a finding.
+        The GUID of the delivery, or the id of a move that a sweep found.
     origin, target
         The names before and after. For a renamed repository there is a move of each of its issues.
     at_ms
-        When it happened, as far as GitHub tells: puts moves in order.
+        When it happened, as far as GitHub says; orders the moves.
     until_ms
-        Up to when what is told of ``origin`` is about this issue; None if that name is never used again.
+        Events of ``origin`` up to this time are about this issue; None if that name is never used again.
     """
 
     delivery: str
@@ -55,8 +54,11 @@ class Names:
         for move in moves:
             departures.setdefault(move.origin.key, {})[move.delivery] = move
         self._departures: Mapping[str, Sequence[Move]] = {
-            key: sorted(left.values(), key=lambda move: (move.at_ms, uuid_time(move.delivery), move.delivery))
-            for key, left in departures.items()
+            key: sorted(
+                by_delivery.values(),
+                key=lambda move: (move.at_ms, guid_time(move.delivery) or 0, move.delivery),
+            )
+            for key, by_delivery in departures.items()
         }
 
     def departures(self, issue: Issue) -> Sequence[Move]:

@@ -1,177 +1,34 @@
-"""What GitHub tells about an issue, and the timers that follow from it.
+"""Derive the timers of a person on an issue from its events and their manual transitions.
 
 GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
-whatever state it finds: it is a event with a time, and the timers of a person on an issue are a
-function of the events and of what people did by hand, both in order of time. A event that comes
-late is put where it belongs and what follows is derived again; one that comes twice changes
-nothing.
+whatever state it finds: it is an event with a time, and the timers of a person on an issue are a
+function of the events and of the manual transitions, both in order of time. An event that arrives
+late is put where it belongs and everything after it is derived again; one that arrives twice
+changes nothing.
+
+`replay` does so in five phases:
+
+1. the lock point: timers that ended before it, and events from before it, are left out;
+2. the steps: the events and the manual transitions in one order of time;
+3. the fold: each step is applied by the state machine (`timer_core.domain.state`);
+4. the match: derived timers get the ids of the existing timers that they replace;
+5. the difference: the timers to write and those that have become part of another one.
 """
 
-import uuid
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a kind of event does to the timer of a person whom it concerns.
-
-    Attributes
-    ----------
-    action
-        What it asks for.
-    resumes
-        For a start that finds a paused timer: the kinds of event whose pause it ends, or `ANY_PAUSE`.
-    """
-
-    action: Action
-    resumes: frozenset[str] = frozenset()
-
-    def ends_pause_by(self, by: str | None) -> bool:
-        """Whether a start ends a pause that this kind of event (or person) began."""
-        return self.resumes is ANY_PAUSE or by in self.resumes
-
-
-ANY_PAUSE = frozenset({"*"})
-# A delivery gives the time of the issue's last change, the timeline that of the event itself: they
-# may differ by a moment.
-TOLERANCE_MS = 5_000
-
-
-# The kinds of event in the order in which they count when they bear the same time. To add one,
-# add it here and say in github/events.py which delivery it comes from. People see what stands
-# before the dot.
-EFFECTS: dict[str, Effect] = {
-    "reopened": Effect(Action.START),
-    "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
-    "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
-    "project.start": Effect(Action.START, resumes=frozenset({"project.pause"})),
-    "comment.start": Effect(Action.START, resumes=ANY_PAUSE),
-    "comment.resume": Effect(Action.RESUME),
-    "unassigned": Effect(Action.PAUSE),
-    "unlabeled": Effect(Action.PAUSE),
-    "project.pause": Effect(Action.PAUSE),
-    "comment.pause": Effect(Action.PAUSE),
-    "comment.stop": Effect(Action.STOP),
-    "project.stop": Effect(Action.STOP),
-    "closed": Effect(Action.STOP),
-    "deleted": Effect(Action.STOP),
-}
-# What is named otherwise, as commands are for their comments, comes last within its second. UUIDs have 60
-# bits of time.
-_UNTIMED = 1 << 60
-_RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to an issue on GitHub.
-
-    Attributes
-    ----------
-    delivery
-        GitHub's GUID of the delivery, the same when it is delivered again.
-    kind
-        A key of `EFFECTS`.
-    at_ms
-        When it happened.
-    users
-        The ids of the people concerned; None if that is everybody with an open timer.
-    title
-        The issue's title then; empty if that was not told.
-    received_ms
-        When we were told; by GitHub's timeline, when that was read.
-    backfilled
-        Whether GitHub's timeline told of it, because no delivery had.
-    """
-
-    delivery: str
-    kind: str
-    at_ms: int
-    users: frozenset[int] | None = None
-    title: str = ""
-    received_ms: int = 0
-    backfilled: bool = False
-
-    def concerns(self, user_id: int) -> bool:
-        """Whether the event has an effect on the timers of this person."""
-        return self.users is None or user_id in self.users
-
-    def is_same_event(self, other: "Event") -> bool:
-        """Whether two events may tell of one event."""
-        # Of assignees the log has only those who are registered.
-        concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
-        return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
-
-
-def distinct(events: Iterable[Event]) -> list[Event]:
-    """Return events without the deliveries of what had been made up for before they came.
-
-    What was made up for has its place among the others by the timeline, and a delivery, whose time is
-    that of the issue's last change, may have another one.
-    """
-    told = list(events)
-    pairs = [
-        (abs(late.at_ms - known.at_ms), late.delivery, known.delivery)
-        for known in told
-        if known.backfilled
-        for late in told
-        # What happened after the timeline was read is something else.
-        if not late.backfilled
-        and late.at_ms <= known.received_ms <= late.received_ms
-        and late.is_same_event(known)
-    ]
-    paired: set[str] = set()
-    repeated: set[str] = set()
-    for _, late, known in sorted(pairs):
-        if not {late, known} & paired:
-            paired |= {late, known}
-            repeated.add(late)
-    return [event for event in told if event.delivery not in repeated]
-
-
-class _Order(NamedTuple):
-    """Where something stands in time.
-
-    GitHub's times are whole seconds. Its delivery GUIDs carry a finer time where they are
-    version 1 UUIDs (RFC 9562, section 5.1); where not, the kind of event and the GUID decide.
-    What was done by hand in the same millisecond counts after the events.
-    """
-
-    at_ms: int
-    by_hand: bool
-    uuid_time: int
-    rank: int
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A event or a transition by hand, in its place."""
-
-    order: _Order
-    transition: Transition
-    effect: Effect | None
-    """None if it was asked by hand (or by the sweeper)."""
-    began: bool = False
-    """Whether it made a timer of its own then."""
-
-    def resumes(self, timer: Timer) -> bool:
-        """Whether, as a start, it makes a paused timer run."""
-        if self.effect is None:
-            # Who saw a timer begin to run was not told of another one that is paused.
-            return self.began
-        return self.effect.ends_pause_by(timer.paused_by)
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timers import Timer
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay found for one person on one issue.
+    """The result of a replay for one person on one issue.
 
     Attributes
     ----------
@@ -193,240 +50,248 @@ def replay(
     issue: Issue,
     user_id: int,
     now_ms: int,
-    since: Event | None,
     events: Iterable[Event],
     timers: Iterable[Timer],
     locked_until_ms: int,
     used_ulids: Set[str],
 ) -> Outcome:
-    """Derive a person's timers on an issue again, from the place of a event in time onwards.
+    """Derive a person's timers on an issue from everything that happened after the lock point.
 
     Parameters
     ----------
     issue
-        The issue by its present name, which the timers get that are derived.
-    since
-        The event that came; timers that ended before it stay as they are. None derives them all.
+        The issue by its present name, which the derived timers get.
     events
-        All known events about the issue, under any of its names, ``since`` among them.
+        All known events of the issue, under any of its names.
     timers
         The person's timers on the issue that events may change (not the corrected ones).
     locked_until_ms
-        Nothing up to this time is derived again, because people corrected it by hand or because
-        its events are no longer kept.
+        The lock point: nothing up to this time is derived again, because it was corrected manually or
+        because its events are no longer kept.
     used_ulids
-        The ULIDs of all that the person has on the issue, which no other timer may be named by.
+        ULIDs already used by this person on this issue; new timers must not reuse them.
     """
-    # By their ends, because one that was moved here from another issue may have begun long before.
-    ordered = sorted(
+    unlocked = _unlocked(timers, locked_until_ms)
+    own_events = [event for event in events if event.concerns(user_id)]
+    steps = _steps(unlocked, own_events, locked_until_ms)
+    derived = _fold(steps, issue, user_id, now_ms)
+    pairs, vanished = _match(derived, unlocked, used_ulids)
+    return Outcome(
+        changed=tuple(new for new, old in pairs if _differs(new, old)),
+        vanished=tuple(vanished),
+        open_ulid=next((new.ulid for new, _ in pairs if new.is_open), None),
+    )
+
+
+# ---------------------------------------------------------------------- the lock point
+
+
+def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
+    """Return the timers that ended after the lock point or are open, in order of time."""
+    return sorted(
         (timer for timer in timers if timer.end_ms is None or timer.end_ms > locked_until_ms),
+        # By their ends, because one that was moved here from another issue may have begun long before.
         key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
     )
-    first = 0
-    if since is not None:
-        place = _order_of_event(since)
-        first = sum(_ended_before(timer, place) for timer in ordered)
-    cut = [index for index, timer in enumerate(ordered) if timer.snapshot]
-    if cut:
-        # What came before a snapshot cannot be derived again.
-        first = max(first, cut[-1])
-    affected = ordered[first:]
 
-    floor = _Order(locked_until_ms, True, 0, 0, "")
-    current = None
-    if affected and affected[0].snapshot:
-        current = _restore(affected[0], affected[0].snapshot, issue)
-        floor = max(floor, _Order(current.changed_ms, True, 0, 0, ""))
+
+# ---------------------------------------------------------------------- the steps
+
+
+class _Order(NamedTuple):
+    """The place of a step in time; a manual transition counts after the events of its millisecond."""
+
+    at_ms: int
+    is_manual: bool
+    first: int
+    second: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An event or a manual transition in its place."""
+
+    order: _Order
+    transition: Transition
+    effect: Effect | None = None
+    """None for a manual transition (or one by the sweeper)."""
+    created_timer: bool = False
+    """Whether it is the manual start that a timer was created by."""
+
+
+def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
+    """Return the transitions in the histories of timers, and the events after the lock point, in order."""
     steps: list[_Step] = []
-    latest_by_hand_ms = 0
-    for index, timer in enumerate(ordered):
-        own = _history_steps(timer, index, latest_by_hand_ms)
-        latest_by_hand_ms = max(
-            [latest_by_hand_ms, *(step.order.at_ms for step in own if step.order.by_hand)]
-        )
-        if index < first and not timer.is_open:
-            end = _end_index(timer)
-            floor = max(floor, own[end].order)
-            own = own[end + 1 :]
+    earliest_ms = 0
+    for position, timer in enumerate(timers):
+        own = [
+            _history_step(timer, position, index, earliest_ms, locked_until_ms)
+            for index in range(len(timer.history))
+        ]
+        earliest_ms = max([earliest_ms, *(step.order.at_ms for step in own if step.effect is None)])
         steps += own
-    known = {step.transition.cause for step in steps if step.effect is not None}
-    steps += [
-        _event_step(event)
-        for event in events
-        if event.concerns(user_id) and event.delivery not in known and _order_of_event(event) > floor
-    ]
-    steps.sort(key=lambda step: step.order)
-
-    named, vanished = _match_existing(_fold(steps, current, issue, user_id, now_ms), affected, used_ulids)
-    return Outcome(
-        changed=tuple(new for new, old in named if new != old),
-        vanished=tuple(vanished),
-        open_ulid=next((new.ulid for new, _ in named if new.is_open), None),
-    )
+    # A logged event has its stored order, which a history does not have.
+    by_cause = {step.transition.cause: step for step in steps if step.effect is not None}
+    by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
+    manual = [step for step in steps if step.effect is None]
+    return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
 
 
-def _order_of_event(event: Event) -> _Order:
-    return _order(event.at_ms, event.kind, event.delivery)
+def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, locked_until_ms: int) -> _Step:
+    """Return the step of the ``index``-th transition in the history of a timer."""
+    transition = timer.history[index]
+    if transition.by not in EFFECTS:
+        return _manual_step(timer, position, index, earliest_ms)
+    if transition.at_ms <= locked_until_ms:
+        return _locked_step(transition, position, index)
+    return _event_step(Event(transition.cause, transition.by, transition.at_ms))
 
 
-def _order(at_ms: int, kind: str, delivery: str) -> _Order:
-    return _Order(at_ms, False, uuid_time(delivery) or _UNTIMED, _RANK[kind], delivery)
+def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _Step:
+    """Return the step of a manual transition, which is the ``index``-th in a timer's history.
 
-
-def uuid_time(delivery: str) -> int:
-    """Return the time in a delivery's GUID (units of 100 ns), which orders events of one second; or 0.
-
-    As in RFC 9562, section 5.1: only a version 1 UUID has one.
+    It counts from ``earliest_ms`` at the earliest, when the last manual transition of the timer before
+    happened, even if the clock of another machine was ahead then.
     """
-    try:
-        # One delivery may tell several things; what numbers them is after the dot.
-        guid = uuid.UUID(delivery.partition(".")[0])
-    except ValueError:
-        return 0
-    return guid.time if guid.version == 1 else 0
+    transition = timer.history[index]
+    created_timer = transition.cause == timer.ulid
+    if created_timer:
+        # It may have been re-derived as a resume since; as a step it is a start again.
+        transition = replace(transition, action=Action.START)
+    # The positions keep the order of transitions of one millisecond.
+    order = _Order(max(transition.at_ms, earliest_ms), True, position, index, transition.cause)
+    return _Step(order, transition, created_timer=created_timer)
+
+
+def _locked_step(transition: Transition, position: int, index: int) -> _Step:
+    """Return the step of an event from before the lock point: in its place in the history."""
+    order = _Order(transition.at_ms, False, position, index, transition.cause)
+    effect = EFFECTS[transition.by]
+    return _Step(order, replace(transition, action=effect.action), effect)
 
 
 def _event_step(event: Event) -> _Step:
+    at_ms, finer_time, rank, delivery = event.sort_key
     effect = EFFECTS[event.kind]
-    transition = Transition(event.at_ms, effect.action, event.kind, event.delivery)
-    return _Step(_order_of_event(event), transition, effect)
+    transition = Transition(at_ms, effect.action, event.kind, delivery)
+    return _Step(_Order(at_ms, False, finer_time, rank, delivery), transition, effect)
 
 
-def _history_steps(timer: Timer, position: int = 0, earliest_ms: int = 0) -> list[_Step]:
-    """Return the entries of a timer's history, placed in time.
-
-    ``position`` counts the timers. What was done by hand counts from ``earliest_ms`` at the
-    earliest: people ended the timer before it first, even if another machine's clock was ahead.
-    """
-    steps = []
-    for index, transition in enumerate(timer.history):
-        effect = EFFECTS.get(transition.by)
-        if effect is None:
-            # The positions keep the order of what was done in one millisecond.
-            at_ms = max(transition.at_ms, earliest_ms)
-            order = _Order(at_ms, True, position, index, transition.cause)
-            # The start by hand that the timer is named for may have ended a pause since, told of late.
-            began = transition.cause == timer.ulid
-            asked = replace(transition, action=Action.START) if began else transition
-            steps.append(_Step(order, asked, None, began))
-        else:
-            order = _order(transition.at_ms, transition.by, transition.cause)
-            # As a event it may now do another thing than it did then.
-            asked = replace(transition, action=effect.action)
-            steps.append(_Step(order, asked, effect))
-    return steps
+# ---------------------------------------------------------------------- the fold
 
 
-def _end_index(timer: Timer) -> int:
-    """Return where the history of a stopped timer has its end; what follows changed nothing."""
-    return next(i for i, transition in enumerate(timer.history) if transition.action is Action.STOP)
-
-
-def _ended_before(timer: Timer, place: _Order) -> bool:
-    return not timer.is_open and _history_steps(timer)[_end_index(timer)].order < place
-
-
-def _restore(timer: Timer, snapshot: Snapshot, issue: Issue) -> Timer:
-    """Return the timer as it was at its snapshot."""
-    return replace(
-        timer,
-        issue=issue,
-        status=snapshot.status,
-        clock_ms=snapshot.clock_ms,
-        changed_ms=snapshot.at_ms,
-        last_pause_ms=snapshot.last_pause_ms,
-        paused_by=snapshot.paused_by,
-        end_ms=None,
-        stopped_by=None,
-        history=(),
-    )
-
-
-def _fold(
-    steps: Sequence[_Step], current: Timer | None, issue: Issue, user_id: int, now_ms: int
-) -> list[Timer]:
+def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> list[Timer]:
     """Apply the steps in order and return the timers that result."""
-    done: list[Timer] = []
+    stopped: list[Timer] = []
+    current: Timer | None = None
     for step in steps:
-        if current is None:
-            if step.transition.action is Action.START:
-                current = _begin(step.transition, issue, user_id, now_ms)
-            elif done and step.effect is None:
-                done[-1] = done[-1].note(step.transition)
-            continue
-        current = _apply(current, step)
-        if not current.is_open:
-            done.append(current)
+        if current is not None:
+            current = _apply(current, step)
+        elif step.transition.action is Action.START:
+            current = _create(step.transition, issue, user_id, now_ms)
+        elif stopped and step.effect is None:
+            stopped[-1] = stopped[-1].note(step.transition)
+        if current is not None and not current.is_open:
+            stopped.append(current)
             current = None
-    return done if current is None else [*done, current]
+    return stopped if current is None else [*stopped, current]
 
 
-def _begin(transition: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
-    at_ms, by, cause = transition.at_ms, transition.by, transition.cause
-    # A start by hand is named by the ULID that it was answered with.
-    ulid = derived_ulid(at_ms, issue.key, str(user_id), cause) if by in EFFECTS else cause
-    started = Timer.start(
-        user_id=user_id, ulid=ulid, at_ms=at_ms, now_ms=now_ms, by=by, cause=cause, issue=issue
+def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
+    # The ULID of a manual start was in its response; that of an event is derived from it.
+    ulid = (
+        derived_ulid(start.at_ms, issue.key, str(user_id), start.cause)
+        if start.by in EFFECTS
+        else start.cause
     )
-    return replace(started, version=0)
+    timer = Timer.start(
+        user_id=user_id,
+        ulid=ulid,
+        at_ms=start.at_ms,
+        now_ms=now_ms,
+        by=start.by,
+        cause=start.cause,
+        issue=issue,
+    )
+    return replace(timer, version=0)
 
 
 def _apply(timer: Timer, step: _Step) -> Timer:
-    at_ms, action, by, cause = (
-        step.transition.at_ms,
-        step.transition.action,
-        step.transition.by,
-        step.transition.cause,
-    )
-    match action, timer.status:
-        case Action.STOP, _:
-            return timer.stop(at_ms, by, cause)
-        case Action.PAUSE, Status.RUNNING:
-            return timer.pause(at_ms, by, cause)
-        case Action.RESUME, Status.PAUSED:
-            return timer.resume(at_ms, by, cause)
-        case Action.START, Status.PAUSED if step.resumes(timer):
-            return timer.resume(at_ms, by, cause)
-    # Events that change nothing are in the log; what was done by hand is only here.
-    return timer.note(step.transition) if step.effect is None else timer
+    """Apply a step to an open timer.
+
+    Of the transitions by events a timer takes no more than its limit, the earliest ones; a stop always
+    counts. Events that change nothing are in the log; manual transitions are only in the history.
+    """
+    transition = step.transition
+    if transition.action is Action.START and _resumes(step, timer):
+        transition = replace(transition, action=Action.RESUME)
+    is_manual = step.effect is None
+    counts = is_manual or transition.action is Action.STOP or not timer.is_full
+    if counts and timer.state.allows(transition.action):
+        return timer.apply(transition)
+    return timer.note(step.transition) if is_manual else timer
 
 
-def _match_existing(
-    derived: Sequence[Timer], affected: Sequence[Timer], used_ulids: Set[str]
+def _resumes(step: _Step, timer: Timer) -> bool:
+    """Whether a start makes a paused timer run."""
+    if timer.status is not Status.PAUSED:
+        return False
+    if step.effect is None:
+        # A manual start that created a timer leaves it running, even if a late event shows that an older
+        # timer was paused then.
+        return step.created_timer
+    return step.effect.ends_pause_by(timer.paused_by)
+
+
+# ---------------------------------------------------------------------- the match
+
+
+def _match(
+    derived: Sequence[Timer], existing: Iterable[Timer], used_ulids: Set[str]
 ) -> tuple[list[tuple[Timer, Timer | None]], list[Timer]]:
-    """Match the derived timers with those that exist, so that ids people have seen stay."""
-    existing = {timer.ulid: timer for timer in affected}
-    matched = {timer.ulid: existing.pop(timer.ulid) for timer in derived if timer.ulid in existing}
-    named: list[tuple[Timer, Timer | None]] = []
+    """Match the derived timers with the existing ones, so that ids that people have seen stay.
+
+    Returns
+    -------
+    tuple[list[tuple[Timer, Timer | None]], list[Timer]]
+        Each derived timer with the one that it replaces, if any; and the existing timers without a match.
+    """
+    left = {timer.ulid: timer for timer in existing}
+    same_ulid = {timer.ulid: left.pop(timer.ulid) for timer in derived if timer.ulid in left}
+    pairs: list[tuple[Timer, Timer | None]] = []
     for timer in derived:
-        old = matched.get(timer.ulid) or next(
-            (old for old in existing.values() if _covers_start(timer, old)), None
-        )
+        old = same_ulid.get(timer.ulid) or next(_covered_by(timer, left.values()), None)
         if old is None:
-            named.append((_with_unused_ulid(timer, used_ulids), None))
-            continue
-        existing.pop(old.ulid, None)
-        named.append((_keep(timer, old), old))
-    return named, list(existing.values())
+            pairs.append((_with_unused_ulid(timer, used_ulids), None))
+        else:
+            left.pop(old.ulid, None)
+            pairs.append((_keep_seen(timer, old), old))
+    return pairs, list(left.values())
+
+
+def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
+    """Yield the timers that start while this one is open."""
+    return (
+        other
+        for other in others
+        if timer.start_ms <= other.start_ms and (timer.end_ms is None or other.start_ms < timer.end_ms)
+    )
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
-    """Give a new timer another name if an earlier one, which began with the same event once, kept it."""
+    """Give a new timer another ULID if an earlier timer, which once began with the same event, kept it."""
     ulid = timer.ulid
     while ulid in used_ulids:
         ulid = derived_ulid(timer.start_ms, ulid)
     return replace(timer, ulid=ulid)
 
 
-def _covers_start(timer: Timer, old: Timer) -> bool:
-    return timer.start_ms <= old.start_ms and (timer.end_ms is None or old.start_ms < timer.end_ms)
-
-
-def _keep(timer: Timer, old: Timer) -> Timer:
-    """Give a derived timer what people see of the one that it replaces."""
+def _keep_seen(timer: Timer, old: Timer) -> Timer:
+    """Give a derived timer the attributes of the one that it replaces which no event changes."""
     issue, organization = old.issue, old.organization
     if timer.issue and issue and timer.issue.key != issue.key:
-        # The issue has moved. An organization that was given by hand stays.
+        # The issue has moved. An organization that was set manually stays.
         organization = timer.issue.owner if organization == issue.owner else organization
         issue = replace(timer.issue, title=timer.issue.title or issue.title)
     elif timer.issue and issue and timer.issue.title:
@@ -441,3 +306,13 @@ def _keep(timer: Timer, old: Timer) -> Timer:
         version=old.version,
         unknown_attributes=old.unknown_attributes,
     )
+
+
+# ---------------------------------------------------------------------- the difference
+
+
+def _differs(new: Timer, old: Timer | None) -> bool:
+    """Whether a timer has to be written; a new title alone is no reason to write one that has ended."""
+    if old is None or new.is_open or new.issue is None or old.issue is None:
+        return new != old
+    return replace(new, issue=replace(new.issue, title=old.issue.title)) != old

@@ -1,76 +1,29 @@
-"""The timer: its states, its transitions and its durations.
+"""The timer: its transitions, its history and its durations, in milliseconds.
 
-Times are milliseconds since the epoch (UTC) and durations are milliseconds. One number,
-``clock_ms``, carries the active time: when the timer is paused or stopped it *is* the active
-time; while the timer runs it is the active time minus the present, so that the active time at
-any moment is ``clock_ms + now``. Pausing adds the present to it and resuming subtracts it,
-which a database can do without reading first, and which is exact over any number of pauses.
+How a transition changes the clock is in `timer_core.domain.state`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from timer_core.domain.errors import InvalidInput, TransitionNotAllowed, TransitionTooEarly
+from timer_core.domain.errors import (
+    InvalidInput,
+    TooManyTransitions,
+    TransitionNotAllowed,
+    TransitionTooEarly,
+)
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
+from timer_core.domain.state import Action, State, Status, Transition, states
 
-# What a client's clock may be ahead: that far in the future is now.
+# With so many transitions a timer can only be stopped. Each takes at most 150 bytes of the timer's item, and
+# the 60 timers that an event may change are one transaction of at most 4 MB (AWS, "DynamoDB quotas").
+MAX_TRANSITIONS = 300
+# How far a client's clock may be ahead: a time that far in the future is now.
 _AHEAD_MS = 60_000
-# What was done offline may be told for as long as GitHub redelivers what it could not deliver.
+# Offline actions are accepted for as long as GitHub redelivers failed deliveries.
 _OFFLINE_MS = 3 * 86_400_000
-
-
-class Status(StrEnum):
-    """The state of a timer; ``stopped`` allows no further transition."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-
-
-class Action(StrEnum):
-    """What can be asked of a timer."""
-
-    START = "start"
-    PAUSE = "pause"
-    RESUME = "resume"
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One entry of a timer's history.
-
-    Attributes
-    ----------
-    at_ms
-        When it counts from.
-    action
-        What was asked.
-    by
-        What asked for it: ``manual``, a GitHub event such as ``assigned``, ``sweeper``...
-    cause
-        What names that cause: the delivery's GUID, the hash of an ``Idempotency-Key``; for a
-        start by hand the ULID that was given to the timer.
-    """
-
-    at_ms: int
-    action: Action
-    by: str
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A timer's state before the first entry of a history that was cut."""
-
-    at_ms: int
-    status: Status
-    clock_ms: int
-    last_pause_ms: int | None
-    paused_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +32,15 @@ class Timer:
 
     Attributes
     ----------
-    changed_ms
-        When the last transition happened; the next cannot be earlier.
+    clock_ms, changed_ms, last_pause_ms
+        As in `State`.
     paused_by, stopped_by, source
-        What paused, stopped and started the timer, as in `Transition.by`.
+        The causes of its pause, stop and start, as in `Transition.by`.
     locked_until_ms
-        What happened on GitHub up to then changes the timers of its owner on its issue no more,
-        because a correction by hand or the sweeper has settled it.
+        Events up to this time no longer change the timers of its owner on its issue, because of a
+        manual correction or the sweeper.
     history
-        The transitions since ``snapshot``, or since the start if there is none.
+        The transitions since the start, with the manual ones that changed nothing.
     version
         Counts the writes to the timer.
     unknown_attributes
@@ -110,7 +63,6 @@ class Timer:
     end_ms: int | None = None
     stopped_by: str | None = None
     locked_until_ms: int | None = None
-    snapshot: Snapshot | None = None
     history: tuple[Transition, ...] = field(default=(), repr=False)
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -130,13 +82,14 @@ class Timer:
         description: str = "",
     ) -> Self:
         """Start a timer that counts from ``at_ms`` and is created at ``now_ms``."""
+        state = State.started(at_ms)
         return cls(
             user_id=user_id,
             ulid=ulid,
             start_ms=at_ms,
             created_ms=now_ms,
-            clock_ms=-at_ms,
-            changed_ms=at_ms,
+            clock_ms=state.clock_ms,
+            changed_ms=state.changed_ms,
             source=by,
             issue=issue,
             organization=organization or (issue.owner if issue else None),
@@ -150,15 +103,23 @@ class Timer:
         return timer_id(self.user_id, self.ulid)
 
     @property
+    def state(self) -> State:
+        """The part that decides what the next transition does."""
+        return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the timer has as many transitions as it may have and can only be stopped."""
+        return len(self.history) >= MAX_TRANSITIONS
+
     def active_ms(self, now_ms: int) -> int:
-        """Return the time that counts: elapsed minus paused, up to ``now_ms`` while running."""
-        if self.status is Status.RUNNING:
-            return self.clock_ms + max(now_ms, self.changed_ms)
-        return self.clock_ms
+        """Return the active time: elapsed minus paused, up to ``now_ms`` while running."""
+        return self.state.active_ms(now_ms)
 
     @property
     def paused_ms(self) -> int:
@@ -169,78 +130,66 @@ class Timer:
             return self.last_pause_ms - self.start_ms - self.clock_ms
         return -self.start_ms - self.clock_ms
 
-    def refuse_before_change(self, action: Action, at_ms: int) -> None:
-        """Refuse what was asked for a time before the timer's last change.
+    def check_request(self, action: Action, at_ms: int | None = None) -> None:
+        """Refuse a manual transition that this timer does not allow.
+
+        Parameters
+        ----------
+        at_ms
+            The time for which it was asked, if the request names one.
 
         Raises
         ------
         TransitionTooEarly
             If the timer has changed after ``at_ms``.
+        TransitionNotAllowed
+            If the timer is in a state that does not allow the action.
+        TooManyTransitions
+            If the timer is full, and the action is not a stop.
         """
-        if at_ms < self.changed_ms:
+        if at_ms is not None and at_ms < self.changed_ms:
             raise TransitionTooEarly(action, self.status, at_ms, self.changed_ms)
+        if not self.state.allows(action):
+            raise TransitionNotAllowed(action, self.status)
+        if self.is_full and action is not Action.STOP:
+            raise TooManyTransitions(action, MAX_TRANSITIONS)
+
+    def apply(self, transition: Transition) -> Self:
+        """Return the timer after a transition, with that in its history.
+
+        Raises
+        ------
+        TransitionNotAllowed
+            If the timer is in a state that does not allow the action.
+        """
+        state = self.state.apply(transition)
+        is_stopped = state.status is Status.STOPPED
+        return replace(
+            self,
+            status=state.status,
+            clock_ms=state.clock_ms,
+            changed_ms=state.changed_ms,
+            last_pause_ms=state.last_pause_ms,
+            paused_by=state.paused_by,
+            end_ms=state.changed_ms if is_stopped else None,
+            stopped_by=transition.by if is_stopped else None,
+            history=(*self.history, replace(transition, at_ms=state.changed_ms)),
+        )
 
     def pause(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Stop counting until the timer is resumed.
-
-        Raises
-        ------
-        TransitionNotAllowed
-            If the timer is not running.
-        """
-        if self.status is not Status.RUNNING:
-            raise TransitionNotAllowed(Action.PAUSE, self.status)
-        at_ms = max(at_ms, self.changed_ms)
-        return replace(
-            self._record(at_ms, Action.PAUSE, by, cause),
-            status=Status.PAUSED,
-            clock_ms=self.clock_ms + at_ms,
-            last_pause_ms=at_ms,
-            paused_by=by,
-        )
+        """Return the timer paused; raises `TransitionNotAllowed` if it does not run."""
+        return self.apply(Transition(at_ms, Action.PAUSE, by, cause))
 
     def resume(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Count again.
-
-        Raises
-        ------
-        TransitionNotAllowed
-            If the timer is not paused.
-        """
-        if self.status is not Status.PAUSED:
-            raise TransitionNotAllowed(Action.RESUME, self.status)
-        at_ms = max(at_ms, self.changed_ms)
-        return replace(
-            self._record(at_ms, Action.RESUME, by, cause),
-            status=Status.RUNNING,
-            clock_ms=self.clock_ms - at_ms,
-            last_pause_ms=None,
-            paused_by=None,
-        )
+        """Return the timer running again; raises `TransitionNotAllowed` if it is not paused."""
+        return self.apply(Transition(at_ms, Action.RESUME, by, cause))
 
     def stop(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """End the timer for good.
-
-        Raises
-        ------
-        TransitionNotAllowed
-            If the timer is stopped already.
-        """
-        if self.status is Status.STOPPED:
-            raise TransitionNotAllowed(Action.STOP, self.status)
-        at_ms = max(at_ms, self.changed_ms)
-        return replace(
-            self._record(at_ms, Action.STOP, by, cause),
-            status=Status.STOPPED,
-            clock_ms=self.active_ms(at_ms),
-            last_pause_ms=None,
-            paused_by=None,
-            end_ms=at_ms,
-            stopped_by=by,
-        )
+        """Return the timer stopped for good; raises `TransitionNotAllowed` if it is already."""
+        return self.apply(Transition(at_ms, Action.STOP, by, cause))
 
     def note(self, transition: Transition) -> Self:
-        """Keep in the history what was asked and changed nothing."""
+        """Return the timer with a transition in its history that changed nothing."""
         return replace(self, history=(*self.history, transition))
 
     def expire(self, limit_ms: int, now_ms: int, by: str) -> Self:
@@ -254,56 +203,48 @@ class Timer:
         TransitionNotAllowed
             If the timer is stopped already.
         """
-        reached_ms = self._reached(limit_ms, now_ms)
-        if not self.is_open or reached_ms is None or reached_ms >= self.changed_ms:
-            end_ms = reached_ms or self.last_pause_ms or now_ms
-            return self.stop(end_ms, by)
-        before = [transition for transition in self.history if transition.at_ms <= reached_ms]
-        return replace(
-            self,
-            status=Status.STOPPED,
-            clock_ms=limit_ms,
-            changed_ms=reached_ms,
-            last_pause_ms=None,
-            paused_by=None,
-            end_ms=reached_ms,
-            stopped_by=by,
-            history=(*before, Transition(reached_ms, Action.STOP, by), *self.history[len(before) :]),
-        )
+        if not self.is_open:
+            raise TransitionNotAllowed(Action.STOP, self.status)
+        end_ms = self._reached(limit_ms, now_ms)
+        if end_ms is None:
+            end_ms = self.last_pause_ms or max(now_ms, self.changed_ms)
+        before = tuple(transition for transition in self.history if transition.at_ms <= end_ms)
+        after = tuple(transition for transition in self.history if transition.at_ms > end_ms)
+        *_, state = states(before)
+        then = replace(self, clock_ms=state.clock_ms, changed_ms=state.changed_ms, status=state.status)
+        stopped = replace(then, history=before).stop(end_ms, by)
+        return replace(stopped, history=(*stopped.history, *after))
 
     def _reached(self, limit_ms: int, now_ms: int) -> int | None:
         """Return the moment at which the active time reached the limit, if it has."""
-        state = self.snapshot
-        for transition in self.history:
-            if state and state.status is Status.RUNNING and state.clock_ms + transition.at_ms >= limit_ms:
-                return limit_ms - state.clock_ms
-            state = _advance(state, transition)
-        if self.status is Status.RUNNING and self.active_ms(now_ms) >= limit_ms:
-            return limit_ms - self.clock_ms
+        for since_ms, until_ms in stretches(self, now_ms):
+            if until_ms - since_ms >= limit_ms:
+                return since_ms + limit_ms
+            limit_ms -= until_ms - since_ms
         return None
 
-    def compacted(self, keep: int) -> Self:
-        """Return the timer with the last ``keep`` entries of its history and a snapshot before them."""
-        state = self.snapshot
-        for transition in self.history[: len(self.history) - keep]:
-            state = _advance(state, transition)
-        return replace(self, snapshot=state, history=self.history[len(self.history) - keep :])
 
-    def _record(self, at_ms: int, action: Action, by: str, cause: str) -> Self:
-        transition = Transition(at_ms, action, by, cause)
-        return replace(self, changed_ms=at_ms, history=(*self.history, transition))
+class Stretch(NamedTuple):
+    """A time during which a timer ran."""
+
+    since_ms: int
+    until_ms: int
 
 
-def _advance(state: Snapshot | None, transition: Transition) -> Snapshot:
-    """Return the state after one more entry of a history; entries that change nothing are skipped."""
-    at_ms = transition.at_ms
-    if state is None:
-        return Snapshot(at_ms, Status.RUNNING, -at_ms, None, None)
-    if transition.action is Action.PAUSE and state.status is Status.RUNNING:
-        return Snapshot(at_ms, Status.PAUSED, state.clock_ms + at_ms, at_ms, transition.by)
-    if transition.action is Action.RESUME and state.status is Status.PAUSED:
-        return Snapshot(at_ms, Status.RUNNING, state.clock_ms - at_ms, None, None)
-    return replace(state, at_ms=at_ms)
+def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
+    """Return when a timer ran, between its start and its end as corrected; up to ``now_ms`` if it runs.
+
+    If its end was corrected to be later, the timer ran on from its stop.
+    """
+    end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
+    passed = list(states(timer.history))
+    changes = [timer.start_ms, *(state.changed_ms for state in passed[1:]), end_ms]
+    found = [
+        Stretch(max(since_ms, timer.start_ms), min(until_ms, end_ms))
+        for state, since_ms, until_ms in zip(passed, changes, changes[1:], strict=False)
+        if state.status is not Status.PAUSED
+    ]
+    return [stretch for stretch in found if stretch.since_ms < stretch.until_ms]
 
 
 def finished(
@@ -340,7 +281,7 @@ def finished(
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
-    """Refuse times that cannot be.
+    """Refuse a start and an end that cannot be.
 
     Raises
     ------
@@ -356,7 +297,7 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
 
 
 def requested_ms(at_ms: int, now_ms: int) -> int:
-    """Return when something was asked for, by a client that says so; never later than ``now_ms``.
+    """Return the time for which a client asks for something; never later than ``now_ms``.
 
     Raises
     ------

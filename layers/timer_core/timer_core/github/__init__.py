@@ -1,1 +1,4 @@
-"""GitHub: reading its webhooks (`webhooks`) and asking its API (`api`)."""
+"""GitHub: its webhooks (`webhooks`), its API (`api`), and the events that both produce (`messages`).
+
+Neither `webhooks` nor `api` imports the other.
+"""

@@ -1,36 +1,36 @@
-"""Takes in what happened on GitHub: for whom it counts, and what it does to their timers."""
+"""Apply events of GitHub: find out which users are tracked, and change their timers."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.events import Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.replay import Event
 from timer_core.domain.timers import Timer, finished
-from timer_core.github.webhooks.messages import LOG, IssueEvent, MoveEvent
-from timer_core.store.events import EventStore
+from timer_core.github.messages import LOG, IssueEvent, MoveEvent
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
-# What one BatchGetItem takes.
+# The most keys that one BatchGetItem takes.
 _BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What an event did.
+    """The effect of an event.
 
     Attributes
     ----------
     timers
-        Those that it changed.
+        The timers that were changed.
     reason
-        Why it concerned nobody: ``user_not_registered``, ``before_registration`` (they are now, and were not
-        when it happened) or ``not_an_issue``; empty if it did.
+        Why the event was ignored: ``user_not_registered``, ``before_registration`` (the users are registered
+        now, and were not when it happened) or ``not_an_issue``; empty if it was applied.
     unregistered
-        How many of the people concerned are not registered.
+        The number of the event's users who are not tracked.
     """
 
     timers: tuple[Timer, ...] = ()
@@ -39,36 +39,38 @@ class Handled:
 
 
 class EventHandler:
-    """Brings the timers in line with what happened on GitHub; taking it in again changes nothing.
+    """Applies events of GitHub to timers; applying an event again changes nothing.
+
+    A user is tracked from their registration until they request the deletion of their account.
 
     Parameters
     ----------
     track_unregistered
-        Whether people are timed who never signed in; not those who have left.
+        Whether to also track users who never signed in.
     """
 
     def __init__(
-        self, event_store: EventStore, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+        self, issue_timers: IssueTimers, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
     ) -> None:
-        self._event_store = event_store
+        self._issue_timers = issue_timers
         self._timers = timers
         self._people = people
         self._track_unregistered = track_unregistered
 
-    def take(self, event: IssueEvent, *, now_ms: int) -> Handled:
-        """Take in what happened to an issue.
+    def handle(self, event: IssueEvent, *, now_ms: int) -> Handled:
+        """Apply an event of an issue.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; trying again is safe.
+            If other writers kept changing the timers; a retry is safe.
         """
         try:
             issue = Issue.of(event.repo, event.number)
         except InvalidInput:
             return Handled(reason="not_an_issue")
-        since = self._timed_since(event.users or ())
-        users = None if event.users is None else frozenset(_timed_at(event.at_ms, since))
+        since = self._tracked_since(event.users or ())
+        users = None if event.users is None else frozenset(_tracked_at(event.at_ms, since))
         unregistered = len(frozenset(event.users or ()) - since.keys())
         if users is not None and not users:
             reason = "before_registration" if since else "user_not_registered"
@@ -84,55 +86,53 @@ class EventHandler:
             title=event.title,
             received_ms=event.fetched_ms or now_ms,
             backfilled=event.fetched_ms > 0,
+            order=event.order,
         )
-        changed = self._event_store.apply(issue_event, issue, now_ms=now_ms)
+        changed = self._issue_timers.apply(issue_event, issue, now_ms=now_ms)
         return Handled(tuple(changed), unregistered=unregistered)
 
-    def finish(self, first: IssueEvent, *, now_ms: int) -> Handled:
-        """Finish what was begun by those who took in this event of an issue, or a later one, and broke off.
+    def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
+        """Derive an issue's timers anew.
+
+        A process may have stored an event and failed before it changed the timers.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; trying again is safe.
+            If other writers kept changing the timers; a retry is safe.
         """
-        changed = self._event_store.rederive(
-            Issue.of(first.repo, first.number),
-            since=Event("", first.kind, first.at_ms),
-            timed=self.timed,
-            now_ms=now_ms,
-        )
+        changed = self._issue_timers.rederive(issue, of=self.tracked, now_ms=now_ms)
         return Handled(tuple(changed))
 
-    def timed(self, users: Iterable[int]) -> set[int]:
-        """Return those of any number of people who are timed now."""
+    def tracked(self, users: Iterable[int]) -> set[int]:
+        """Return the users who are tracked now; for any number of users."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-        return {user_id for page in pages for user_id in self._timed_since(page)}
+        return {user_id for page in pages for user_id in self._tracked_since(page)}
 
-    def was_timed(self, user_id: int, *, at_ms: int) -> bool:
-        """Whether a person is timed, and was at some time of GitHub's."""
-        return bool(_timed_at(at_ms, self._timed_since((user_id,))))
+    def was_tracked(self, user_id: int, *, at_ms: int) -> bool:
+        """Whether a user is tracked, and was at the time of an event."""
+        return bool(_tracked_at(at_ms, self._tracked_since((user_id,))))
 
-    def concerns_anybody(self, event: IssueEvent) -> bool:
-        """Whether an event is about anybody who is timed."""
-        return event.users is None or bool(_timed_at(event.at_ms, self._timed_since(event.users)))
+    def concerns_tracked_users(self, event: IssueEvent) -> bool:
+        """Whether an event concerns any tracked user, or all of the issue."""
+        return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
-    def _timed_since(self, users: Collection[int]) -> dict[int, int]:
-        """Return those of up to 100 people who are timed, each with since when (milliseconds)."""
+    def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
+        """Return the tracked ones of up to 100 users, with the time from which they are (milliseconds)."""
         if not self._track_unregistered:
             return self._people.registered(users)
-        # Who has left does not want to be.
+        # A request to delete an account ends tracking until its user signs in again.
         left = self._people.ever_deleted(users)
         return {user_id: back_ms for user_id in users if (back_ms := left.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Handled:
-        """Let the timers follow an issue, or all issues of a repository.
+        """Move the timers of a transferred issue, or of all issues of a repository.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; trying again is safe.
+            If other writers kept changing the timers; a retry is safe.
         """
         before, after = event.numbers or (1, 1)
         try:
@@ -145,29 +145,29 @@ class EventHandler:
         except InvalidInput:
             return Handled(reason="not_an_issue")
         if event.numbers:
-            return Handled(tuple(self._event_store.move_issue(move, now_ms=now_ms)))
-        # The name may be taken again, and what happened just before may be told later.
+            return Handled(tuple(self._issue_timers.move_issue(move, now_ms=now_ms)))
+        # Another repository may get the old name later, and events from before the move may still arrive.
         move = replace(move, until_ms=event.received_ms)
-        return Handled(tuple(self._event_store.move_repository(move, now_ms=now_ms)))
+        return Handled(tuple(self._issue_timers.move_repository(move, now_ms=now_ms)))
 
     def _log_time(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
-        """Add finished time up to the moment of the event; its id makes a repetition the same timer."""
+        """Add a finished timer that ends at the event's time; a repeated event has the same timer id."""
         timer = finished(
             user_id=user_id,
             ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=replace(self._event_store.home(issue, at_ms=event.at_ms), title=event.title),
+            issue=replace(self._issue_timers.home(issue, at_ms=event.at_ms), title=event.title),
             by=event.kind,
         )
         try:
             return self._timers.add(timer)
         except NotFound:
-            # The person has deleted it since the delivery came first.
+            # The user has deleted the timer since the first delivery.
             return None
 
 
-def _timed_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
-    """Return who was timed at some time of GitHub's, which are whole seconds."""
+def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
+    """Return the users who were tracked at a time of GitHub's, which are whole seconds."""
     return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

@@ -1,21 +1,22 @@
-"""What people did while they were offline, told when they are online again.
+"""Offline actions: requests for a time in the past, sent once the client is online again.
 
-What GitHub told meanwhile has been applied without it: a close that found no timer, an assignment of
-somebody whose timer ran. So after such a change the timers are derived again, like after a delivery that
-comes late (see `timer_core.domain.replay`).
+Events from after that time have been applied without them: a close that found no timer, an assignment of
+somebody whose timer ran. So after such a change the timers are derived anew, as after a delivery that
+arrives late (see `timer_core.domain.replay`).
 """
 
 from timer_core.domain.errors import NotFound, TransitionTooEarly
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Timer
-from timer_core.store.events import EventStore
+from timer_core.domain.state import Action
+from timer_core.domain.timers import Timer
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency
 
 
 class OfflineActions:
-    """Takes what people did offline.
+    """Carries out offline actions.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class OfflineActions:
 
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._timers = timers
-        self._event_store = EventStore(table, timers)
+        self._issue_timers = IssueTimers(table, timers)
 
     def start(
         self,
@@ -40,9 +41,9 @@ class OfflineActions:
         description: str = "",
         idempotency: Idempotency | None = None,
     ) -> tuple[Timer, bool]:
-        """Start a timer as `TimerStore.start` does, which then is as it is now.
+        """Start a timer as `TimerStore.start` does, and apply the events since then to it.
 
-        A start of before the end of an earlier timer on the issue was a start of that one: it changes
+        A start from before the end of an earlier timer on the issue was a start of that one: it changes
         nothing, and the open one is returned.
 
         Raises
@@ -57,9 +58,9 @@ class OfflineActions:
         if issue is not None:
             answered = idempotency and self._timers.answered(user_id, idempotency, now_ms=now_ms)
             if answered:
-                # The one that was answered may not have got as far as that.
+                # The first request with this key may have been interrupted before the rederivation.
                 return self.rederive(answered[0], now_ms=now_ms), answered[1]
-            issue = self._event_store.home(issue, at_ms=now_ms)
+            issue = self._issue_timers.home(issue, at_ms=now_ms)
             already = self._open_since_before(user_id, issue, at_ms=at_ms, now_ms=now_ms)
             if already and idempotency:
                 return self._timers.keep_answer(already, idempotency, now_ms=now_ms)
@@ -77,7 +78,7 @@ class OfflineActions:
         return self.rederive(timer, now_ms=now_ms), created
 
     def rederive(self, timer: Timer, *, now_ms: int) -> Timer:
-        """Return a timer that was changed for a time in the past as it is after what was told since.
+        """Apply the events since then to a timer that was changed for a time in the past, and return it.
 
         If it has become part of the one that is open on the issue, that one is returned.
 
@@ -90,11 +91,11 @@ class OfflineActions:
         """
         if timer.issue is None:
             return timer
-        self._event_store.rederive(timer.issue, since=None, timed=lambda _: [timer.user_id], now_ms=now_ms)
+        self._issue_timers.rederive(timer.issue, of=lambda _: [timer.user_id], now_ms=now_ms)
         try:
             return self._timers.get(timer.user_id, timer.ulid)
         except NotFound:
-            for other in self._event_store.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
+            for other in self._issue_timers.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
                 if other.is_open:
                     return other
             raise
@@ -107,13 +108,16 @@ class OfflineActions:
         TransitionTooEarly
             If none is open.
         """
-        ever = self._event_store.timers_of(user_id, home, at_ms=now_ms)
-        # Others were corrected to be on another issue.
-        known = [timer for timer in ever if timer.issue and timer.issue.key == home.key]
-        ended = [timer for timer in known if timer.end_ms is not None and timer.end_ms > at_ms]
+        timers = [
+            timer
+            for timer in self._issue_timers.timers_of(user_id, home, at_ms=now_ms)
+            # Some were moved to another issue manually.
+            if timer.issue and timer.issue.key == home.key
+        ]
+        ended = [timer for timer in timers if timer.end_ms is not None and timer.end_ms > at_ms]
         if not ended:
             return None
-        for timer in known:
+        for timer in timers:
             if timer.is_open:
                 return timer
         last = max(ended, key=lambda timer: timer.changed_ms)

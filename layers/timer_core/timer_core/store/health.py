@@ -23,7 +23,7 @@ _NOTED_FOR_MS = 3_600_000
 
 # The features that use GitHub's API: finding the issue of a project's card, replying to commands, having
 # failed deliveries redelivered, and comparing open timers with their issues.
-Capability: TypeAlias = Literal["project_cards", "answers", "redelivery", "reconcile"]
+Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)

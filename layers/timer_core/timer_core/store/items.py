@@ -18,7 +18,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Snapshot, Status, Timer, Transition
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timers import Timer
 from timer_core.store.keys import name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
@@ -76,7 +77,6 @@ class TimerItem(Model):
     earliest_end_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     causes = UnicodeSetAttribute(null=True)
-    snapshot = UnicodeAttribute(null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -114,6 +114,7 @@ class EventItem(Model):
     title = UnicodeAttribute(null=True)
     received_ms = NumberAttribute(null=True)
     backfilled = BooleanAttribute(null=True)
+    order = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -308,7 +309,6 @@ def timer_item(timer: Timer) -> RawItem:
         locked_until_ms=timer.locked_until_ms,
         history=[encode_transition(transition) for transition in timer.history],
         causes={cause_of(transition) for transition in timer.history} or None,
-        snapshot=_encode_snapshot(timer.snapshot),
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
@@ -345,7 +345,6 @@ def to_timer(item: RawItem) -> Timer:
         end_ms=_int(row.end_ms),
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
-        snapshot=_decode_snapshot(row.snapshot),
         history=tuple(_decode_transition(entry) for entry in row.history),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
@@ -408,31 +407,6 @@ def encode_transition(transition: Transition) -> str:
 def _decode_transition(entry: str) -> Transition:
     at_ms, action, by, cause = entry.split(" ", 3)
     return Transition(int(at_ms), Action(action), by, cause)
-
-
-def _encode_snapshot(snapshot: Snapshot | None) -> str | None:
-    if snapshot is None:
-        return None
-    last_pause = "" if snapshot.last_pause_ms is None else snapshot.last_pause_ms
-    return " ".join(
-        map(
-            str,
-            (snapshot.at_ms, snapshot.status, snapshot.clock_ms, last_pause, snapshot.paused_by or ""),
-        )
-    )
-
-
-def _decode_snapshot(entry: str | None) -> Snapshot | None:
-    if entry is None:
-        return None
-    at_ms, status, clock_ms, last_pause_ms, paused_by = entry.split(" ", 4)
-    return Snapshot(
-        int(at_ms),
-        Status(status),
-        int(clock_ms),
-        int(last_pause_ms) if last_pause_ms else None,
-        paused_by or None,
-    )
 
 
 def _int(value: float | None) -> int | None:

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from timer_core.domain.errors import TooMuchContention
 from timer_core.store.items import TIMER_SCHEMA_VERSION, to_timer
 from timer_core.store.keys import OPEN_SHARDS, open_timers_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, attempts
+from timer_core.store.table import ConditionFailed, RawItem, Table, retry_on_conflict
 from timer_core.store.writes import put_changed
 
 _THREADS = 8
-_ATTEMPTS = 20
 _PAGE = 100
 
 
@@ -62,18 +60,20 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
 
 def _rewrite(table: Table, item: RawItem | None) -> bool:
     """Rewrite an open timer of an older schema version; return whether it was written."""
-    for _ in attempts(_ATTEMPTS):
+
+    def attempt() -> bool:
+        nonlocal item
         if item is None or not _is_open(item) or _schema_version(item) >= TIMER_SCHEMA_VERSION:
             return False
         try:
             table.write(put_changed(to_timer(item)))
         except ConditionFailed as failed:
             item = failed.item
-            continue
+            raise
         return True
-    raise TooMuchContention(
-        "Others kept changing a timer. The timers before it are migrated; run the migration again."
-    )
+
+    message = "Others kept changing a timer. The timers before it are migrated; run the migration again."
+    return retry_on_conflict(attempt, message)
 
 
 def _is_open(item: RawItem) -> bool:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from timer_core.domain.errors import TooMuchContention
 from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read
 from timer_core.store.keys import PROFILE_SK, TOKEN_SK, USER_TOKENS, user_id_of, user_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write, attempts
-
-_ATTEMPTS = 12
+from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +113,18 @@ class PeopleStore:
         The tokens are written first: if this is interrupted, the next registration finds the old login in the
         profile and tries again. A token that was made meanwhile has the old login, so all are written again.
         """
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> None:
+            nonlocal profile
             self._rename_tokens(user_id, login)
             try:
                 unchanged = no_token_made_since(profile)
                 self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, unchanged, actions))
             except ConditionFailed as refused:
                 profile = refused.item
-            else:
-                return
-        raise TooMuchContention("Tokens are being made all the time; the new login was not written.")
+                raise
+
+        retry_on_conflict(attempt, "Tokens are being made all the time; the new login was not written.")
 
     def _rename_tokens(self, user_id: int, login: str) -> None:
         """Write the new login into a person's tokens, because admins are recognized by it."""

@@ -5,6 +5,7 @@ the calls go through a single connection, because a PynamoDB model otherwise ope
 own, and ask for the old item when a condition fails, so that nobody has to read afterwards.
 """
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,18 +39,22 @@ _TYPES = {
     "open_repo": "S",
 }
 
-# Conflicts with another transaction pass within milliseconds; DynamoDB's clients leave it to
-# the caller to try again.
-_ATTEMPTS = 12
+# Conflicts pass within milliseconds; DynamoDB's clients leave it to the caller to try again. So many attempts
+# wait for less than four seconds.
+_ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# What is left of throttling when the client has tried again a few times (AWS, "Error handling with
-# DynamoDB"): the one who asked may do so again, later.
+# Throttling that outlasts the few retries of the client (AWS, "Error handling with DynamoDB"): the caller may
+# try again later.
 _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
-class ConditionFailed(Exception):
+class Conflict(Exception):
+    """Another request has changed, or is changing, something that this one depends on."""
+
+
+class ConditionFailed(Conflict):
     """A write was refused because its condition did not hold.
 
     Attributes
@@ -63,7 +68,7 @@ class ConditionFailed(Exception):
         self.item = item
 
 
-class TransactionRefused(Exception):
+class TransactionRefused(Conflict):
     """A transaction was refused because a condition in it did not hold.
 
     Attributes
@@ -138,14 +143,19 @@ class Table:
         """Return those of up to 100 items that exist, strongly consistent, in any order."""
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
-        for _ in attempts(_ATTEMPTS):
-            if not pending:
-                return found
-            request = {self.name: {"Keys": pending, "ConsistentRead": True}}
-            response = self._call("BatchGetItem", {"RequestItems": request})
-            found += response["Responses"].get(self.name, [])
-            pending = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
-        raise TooMuchContention("DynamoDB did not return all items of a batch.")
+
+        def attempt() -> list[RawItem]:
+            nonlocal pending
+            if pending:
+                request = {self.name: {"Keys": pending, "ConsistentRead": True}}
+                response = self._call("BatchGetItem", {"RequestItems": request})
+                found.extend(response["Responses"].get(self.name, []))
+                pending = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if pending:
+                raise Conflict
+            return found
+
+        return retry_on_conflict(attempt, "DynamoDB did not return all items of a batch.")
 
     def query(
         self,
@@ -228,12 +238,12 @@ class Table:
                 if code == "ConditionalCheckFailedException":
                     raise ConditionFailed(_item_of(error)) from None
                 if code == "TransactionConflictException":
-                    raise _Conflict from error
+                    raise _Busy from error
                 raise
             attributes: RawItem = response.get("Attributes", {})
             return attributes
 
-        return _retry(call)
+        return _retry_busy(call)
 
     def transact(self, writes: Sequence[Write]) -> None:
         """Do all of the writes or none.
@@ -258,10 +268,10 @@ class Table:
                 if refused:
                     raise TransactionRefused(refused) from None
                 if any(reason.code in _TRANSIENT_REASONS for _, reason in reasons):
-                    raise _Conflict from error
+                    raise _Busy from error
                 raise
 
-        _retry(call)
+        _retry_busy(call)
 
     def _call(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -294,29 +304,45 @@ def _item_of(error: VerboseClientError) -> RawItem | None:
     return response.get("Item")
 
 
-class _Conflict(Exception):
-    """Another transaction was at work on the same item."""
+class _Busy(Exception):
+    """Another transaction was writing the same item."""
 
 
 T = TypeVar("T")
 
 
-def _retry(call: Callable[[], T]) -> T:
-    for _ in attempts(_ATTEMPTS):
-        try:
-            return call()
-        except _Conflict:
-            continue
-    raise TooMuchContention("Too many changes to the same timer at once; nothing was changed.")
+def _retry_busy(call: Callable[[], T]) -> T:
+    return _retry(call, _Busy, "Too many changes to the same timer at once; nothing was changed.")
 
 
-def attempts(most: int) -> Iterator[int]:
-    """Count attempts, and wait before each but the first: with full jitter, as AWS advises."""
-    for attempt in range(most):
+def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
+    """Return the result of the first attempt that ends without a conflict.
+
+    Parameters
+    ----------
+    attempt
+        Reads what it depends on, writes on the condition that this is still so, and lets `Conflict`
+        (`ConditionFailed`, `TransactionRefused`) through, or raises it, to be called again.
+    message
+        Says what could not be done.
+
+    Raises
+    ------
+    TooMuchContention
+        If all attempts ended in conflicts.
+    """
+    return _retry(attempt, Conflict, message)
+
+
+def _retry(call: Callable[[], T], passing: type[Exception], message: str) -> T:
+    """Call until no passing error is raised, after waits with full jitter, as AWS advises."""
+    for attempt in range(_ATTEMPTS):
         if attempt:
-            longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
-            time.sleep(random.uniform(0, longest))  # noqa: S311 - not for secrets
-        yield attempt
+            longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+            time.sleep(random.uniform(0, longest_s))  # noqa: S311 - not for secrets
+        with contextlib.suppress(passing):
+            return call()
+    raise TooMuchContention(message)
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:

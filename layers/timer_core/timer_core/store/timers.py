@@ -1,10 +1,11 @@
-"""Changing timers.
+"""Changes of timers by requests and by the sweeper.
 
-A transition is one conditional update with no read before it; starting and stopping are
+A pause or a resume is one conditional update without a read; starts and stops are
 transactions, because they also take or free the person's slot on the issue.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from timer_core.domain.errors import (
@@ -12,39 +13,43 @@ from timer_core.domain.errors import (
     InvalidInput,
     NotFound,
     OtherTimerOpen,
-    TooMuchContention,
     TransitionNotAllowed,
 )
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Status, Timer, Transition, check_span
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timers import Timer, check_span
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
-from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, attempts
+from timer_core.store.slots import free_slot, take_slot
+from timer_core.store.table import (
+    ConditionFailed,
+    Conflict,
+    RawItem,
+    Table,
+    TransactionRefused,
+    Write,
+    retry_on_conflict,
+)
 from timer_core.store.writes import (
-    KEPT_HISTORY,
-    MAX_HISTORY,
     Idempotency,
     Patch,
     correct,
-    free_slot,
     note_start,
     pause_or_resume,
     put_changed,
     put_new,
     remember_answer,
     take_run_lock,
-    take_slot,
 )
 
-_ATTEMPTS = 20
-# A transaction takes 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
+# A transaction has at most 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
 _MOST_PAUSES = 90
 
 
 class TimerStore(TimerQueries):
-    """Reads the timers in the table, and changes them.
+    """Reads and changes the timers in the table.
 
     Parameters
     ----------
@@ -76,7 +81,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
             run since goes on, and the new one is paused from then on.
 
         Returns
@@ -92,7 +97,8 @@ class TimerStore(TimerQueries):
             If others kept changing what this depends on.
         """
         start_ms = now_ms if at_ms is None else at_ms
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> tuple[Timer, bool]:
             timer = Timer.start(
                 user_id=user_id,
                 ulid=new_ulid(start_ms),
@@ -108,48 +114,71 @@ class TimerStore(TimerQueries):
                 timer, pauses = self.run_alone(timer, ())
             elif self._exclusive:
                 pauses = self._pauses(timer, now_ms)
-            writes = self._creation(timer, idempotency)
-            own = len(writes)
+            creation = self._creation(timer, idempotency)
             try:
-                self.write_all([*writes, *pauses])
+                self.write_all([*creation, *pauses])
             except TransactionRefused as refused:
-                refused_own = [item for position, item in refused.failed.items() if item and position < own]
-                for item in refused_own:
-                    if item["sk"]["S"] == timer_sk(timer.ulid):
-                        # Nobody else has this id: it was written, and the answer was lost.
-                        return existing(item), True
-                    if "request_hash" in item:
-                        return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
-                for item in refused_own:
-                    if "open_ulid" in item:
-                        already = self._start_again(timer, item["open_ulid"]["S"], idempotency)
-                        if already is not None:
-                            return already, False
-                continue
+                found = [item for index, item in refused.failed.items() if item and index < len(creation)]
+                return self._start_again(timer, found, idempotency)
             return timer, True
-        raise TooMuchContention("The timer could not be started: others kept changing the same one.")
 
-    def _start_again(self, timer: Timer, open_ulid: str, idempotency: Idempotency | None) -> Timer | None:
+        message = "The timer could not be started: others kept changing the same one."
+        return retry_on_conflict(attempt, message)
+
+    def _start_again(
+        self, timer: Timer, found: Sequence[RawItem], idempotency: Idempotency | None
+    ) -> tuple[Timer, bool]:
+        """Return the response to a start that was refused because of some items.
+
+        Raises
+        ------
+        Conflict
+            If these items do not prevent another attempt.
+        """
+        for item in found:
+            if item["sk"]["S"] == timer_sk(timer.ulid):
+                # Nobody else has this id: the timer was written, and the response was lost.
+                return existing(item), True
+            if "request_hash" in item:
+                return self._repeated(timer.user_id, item, idempotency), item["created"]["BOOL"]
+        for item in found:
+            if "open_ulid" in item:
+                return self._note_start(timer, item["open_ulid"]["S"], idempotency), False
+        raise Conflict
+
+    def _note_start(self, timer: Timer, open_ulid: str, idempotency: Idempotency | None) -> Timer:
         """Note a start in the timer that is open on the issue, and return that one.
 
-        If it turns out later that the open one had ended before, the start counts. Returns None
-        if the timer is not open any more.
+        If an event that arrives late shows that the open timer had ended before, the start counts.
+
+        Raises
+        ------
+        Conflict
+            If the timer is not open any more.
         """
         note = note_start(timer.user_id, open_ulid, timer.history[0])
         try:
             if idempotency is None:
-                already = to_timer(self._table.write(note))
-                if len(already.history) > MAX_HISTORY:
-                    self._write_if_unchanged(already.compacted(KEPT_HISTORY))
-                return already
-            key = remember_answer(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
-            self._table.transact([note, key])
+                return to_timer(self._table.write(note))
+            answer = remember_answer(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
+            self._table.transact([note, answer])
             return self.get(timer.user_id, open_ulid)
-        except (ConditionFailed, TransactionRefused, NotFound):
-            return None
+        except ConditionFailed as failed:
+            item = failed.item
+        except TransactionRefused as refused:
+            item = refused.failed.get(0)
+        except NotFound:
+            item = None
+        if item is None or "open_shard" not in item:
+            raise Conflict
+        # The history has no room for another note.
+        already = to_timer(item)
+        if idempotency is None:
+            return already
+        return self.keep_answer(already, idempotency, now_ms=timer.created_ms)[0]
 
     def answered(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
-        """Return what a start with the same key was answered with, as `start` does, if there was one.
+        """Return the response to an earlier start with the same key, as `start` does, if there was one.
 
         Raises
         ------
@@ -162,12 +191,12 @@ class TimerStore(TimerQueries):
         return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
 
     def keep_answer(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
-        """Answer a start with a timer that is open already, and repetitions with the same one.
+        """Keep an open timer as the response to a start and its repetitions.
 
         Returns
         -------
         tuple[Timer, bool]
-            The timer that the first start with the key was answered with, as `start` does.
+            The response to the first start with the key, as `start` does.
 
         Raises
         ------
@@ -183,7 +212,7 @@ class TimerStore(TimerQueries):
         return timer, False
 
     def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
-        """Put a finished timer and return it, or the one that the same key made before.
+        """Put a finished timer and return it, or the one that an earlier request with the key created.
 
         Raises
         ------
@@ -195,7 +224,7 @@ class TimerStore(TimerQueries):
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
-                # Nobody else has this id: it was written, and the answer was lost.
+                # Nobody else has this id: it was written, and the response was lost.
                 return self.get(timer.user_id, timer.ulid)
             return self._repeated(timer.user_id, by_key, idempotency)
         return timer
@@ -230,7 +259,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now.
+            The requested time, if it is in the past.
 
         Raises
         ------
@@ -240,6 +269,8 @@ class TimerStore(TimerQueries):
             If it is not running.
         TransitionTooEarly
             If it has changed after ``at_ms``.
+        TooManyTransitions
+            If it can only be stopped.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
         return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
@@ -254,7 +285,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now. Where timers are exclusive, one that has begun to
+            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
             run since goes on, and this one is paused again from then on.
 
         Raises
@@ -265,6 +296,8 @@ class TimerStore(TimerQueries):
             If it is not paused.
         TransitionTooEarly
             If it has changed after ``at_ms``.
+        TooManyTransitions
+            If it can only be stopped.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
         if self._exclusive and at_ms is not None:
@@ -281,7 +314,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            When it was asked for, if that was not now.
+            The requested time, if it is in the past.
 
         Raises
         ------
@@ -292,16 +325,16 @@ class TimerStore(TimerQueries):
         TransitionTooEarly
             If it has changed after ``at_ms``.
         """
-        for _ in attempts(_ATTEMPTS):
+        transition = Transition(now_ms if at_ms is None else at_ms, Action.STOP, by, cause)
+
+        def attempt() -> Timer:
             timer = self.get(user_id, ulid)
-            if _was_done(timer, Action.STOP, cause):
+            if _was_done(timer, transition):
                 return timer
-            if at_ms is not None:
-                timer.refuse_before_change(Action.STOP, at_ms)
-            stopped = timer.stop(now_ms if at_ms is None else at_ms, by, cause)
-            if self._close(stopped, now_ms):
-                return replace(stopped, version=stopped.version + 1)
-        raise TooMuchContention("The timer could not be stopped: others kept changing it.")
+            timer.check_request(Action.STOP, at_ms)
+            return self._close(timer.apply(transition), now_ms)
+
+        return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
     def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
         """Stop a forgotten timer where its active time reached the limit.
@@ -311,7 +344,8 @@ class TimerStore(TimerQueries):
         Timer or None
             The stopped timer; None if it is not open any more.
         """
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> Timer | None:
             try:
                 timer = self.get(user_id, ulid)
             except NotFound:
@@ -319,74 +353,61 @@ class TimerStore(TimerQueries):
             if not timer.is_open:
                 return None
             stopped = replace(timer.expire(limit_ms, now_ms, by), locked_until_ms=now_ms)
-            if self._close(stopped, now_ms):
-                return replace(stopped, version=stopped.version + 1)
-        raise TooMuchContention("The timer could not be stopped: others kept changing it.")
+            return self._close(stopped, now_ms)
 
-    def _close(self, stopped: Timer, now_ms: int) -> bool:
-        """Write a timer that was open and free its slot; return False if it changed meanwhile."""
+        return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
+
+    def _close(self, stopped: Timer, now_ms: int) -> Timer:
+        """Write a timer that was open, free its slot and return it as it was written."""
         writes = [put_changed(stopped)]
         if stopped.issue is not None:
             writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
-        try:
-            self.write_all(writes)
-        except TransactionRefused:
-            return False
-        return True
+        self.write_all(writes)
+        return replace(stopped, version=stopped.version + 1)
 
     def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
-        """Pause or resume a timer, ``exactly`` when asked or else at its last change, if that is later."""
-        for _ in attempts(_ATTEMPTS):
+        """Pause or resume a timer: ``exactly`` when requested, or at its last change if that is later."""
+
+        def attempt() -> Timer:
+            nonlocal transition
             write = pause_or_resume(user_id, ulid, transition)
             try:
-                if self._exclusive and transition.action is Action.RESUME:
-                    self.write_all([write, *self._pauses(self.get(user_id, ulid), transition.at_ms)])
-                    return self.get(user_id, ulid)
-                return to_timer(self._table.write(write))
+                if not self._exclusive or transition.action is not Action.RESUME:
+                    return to_timer(self._table.write(write))
+                self.write_all([write, *self._pauses(self.get(user_id, ulid), transition.at_ms)])
+                return self.get(user_id, ulid)
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             except TransactionRefused:
                 timer = self.get(user_id, ulid)
-            if _was_done(timer, transition.action, transition.cause):
+            if _was_done(timer, transition):
                 return timer
-            if exactly:
-                timer.refuse_before_change(transition.action, transition.at_ms)
-            wanted = Status.RUNNING if transition.action is Action.PAUSE else Status.PAUSED
-            if timer.status is not wanted:
-                raise TransitionNotAllowed(transition.action, timer.status)
+            timer.check_request(transition.action, transition.at_ms if exactly else None)
             # Another machine's clock may be ahead of ours: time does not go back.
             transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
-            if len(timer.history) >= MAX_HISTORY:
-                self._write_if_unchanged(timer.compacted(KEPT_HISTORY))
-        raise TooMuchContention(f"The timer could not {transition.action}: others kept changing it.")
+            raise Conflict
+
+        message = f"The timer could not {transition.action}: others kept changing it."
+        return retry_on_conflict(attempt, message)
 
     def _resume_alone(self, user_id: int, ulid: str, transition: Transition) -> Timer:
         """Resume a timer at a time in the past, beside those that have begun to run since."""
-        for _ in attempts(_ATTEMPTS):
-            timer = self.get(user_id, ulid)
-            if _was_done(timer, Action.RESUME, transition.cause):
-                return timer
-            timer.refuse_before_change(Action.RESUME, transition.at_ms)
-            resumed = _shortened(timer).resume(transition.at_ms, transition.by, transition.cause)
-            alone, pauses = self.run_alone(resumed, ())
-            try:
-                self.write_all([put_changed(alone), *pauses])
-            except TransactionRefused:
-                continue
-            return replace(alone, version=alone.version + 1)
-        raise TooMuchContention("The timer could not be resumed: others kept changing it.")
 
-    def _write_if_unchanged(self, timer: Timer) -> bool:
-        try:
-            self._table.write(put_changed(timer))
-        except ConditionFailed:
-            return False
-        return True
+        def attempt() -> Timer:
+            timer = self.get(user_id, ulid)
+            if _was_done(timer, transition):
+                return timer
+            timer.check_request(Action.RESUME, transition.at_ms)
+            alone, pauses = self.run_alone(timer.apply(transition), ())
+            self.write_all([put_changed(alone), *pauses])
+            return replace(alone, version=alone.version + 1)
+
+        return retry_on_conflict(attempt, "The timer could not be resumed: others kept changing it.")
 
     def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
         """Make a timer that runs since some time the person's only running one, if timers are exclusive.
 
-        Those ``written`` in the same transaction (their ULIDs) are left out.
+        Timers that are ``written`` in the same transaction (their ULIDs) are not paused.
 
         Returns
         -------
@@ -397,36 +418,39 @@ class TimerStore(TimerQueries):
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
         at_ms = timer.changed_ms
-        focus, others = self._run_lock_and_others(timer, written)
+        run_lock, others = self._run_lock_and_others(timer, written)
         later = [other for other in others if other.changed_ms > at_ms]
         if later:
             successor = min(later, key=lambda other: other.changed_ms)
             timer = timer.pause(successor.changed_ms, "exclusive", successor.ulid)
         earlier = [other for other in others if other.changed_ms <= at_ms]
-        return timer, [focus, *self._pause_all(earlier, timer.ulid, at_ms)]
+        return timer, [run_lock, *self._pause_all(earlier, timer.ulid, at_ms)]
 
     def _pauses(self, timer: Timer, at_ms: int) -> list[Write]:
         """Return the writes that pause the person's other running timers."""
-        focus, others = self._run_lock_and_others(timer)
-        return [focus, *self._pause_all(others, timer.ulid, at_ms)]
+        run_lock, others = self._run_lock_and_others(timer)
+        return [run_lock, *self._pause_all(others, timer.ulid, at_ms)]
 
     def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
-        """Return the write that takes the focus, and the person's other running timers but those spared.
+        """Return the write of the run lock, and the person's other running timers but those spared.
 
-        The focus is read first: who begins to run after that makes the write be refused.
+        The run lock is read first, so that the write fails if another timer begins to run after that.
         """
-        focus = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
+        run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
             user_pk(timer.user_id),
             index="open-by-user",
             filter_condition=TimerItem.status == Status.RUNNING.value,
         )
-        return focus, [other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}]
+        return run_lock, [
+            other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}
+        ]
 
     def _pause_all(self, others: Sequence[Timer], ulid: str, at_ms: int) -> list[Write]:
-        paused = [_pause_for(other, ulid, at_ms) for other in others]
+        paused = [other.pause(at_ms, "exclusive", ulid) for other in others]
         for other in paused[_MOST_PAUSES:]:
-            self._write_if_unchanged(other)
+            with suppress(ConditionFailed):
+                self._table.write(put_changed(other))
         return [put_changed(other) for other in paused[:_MOST_PAUSES]]
 
     # ------------------------------------------------------------------ correcting
@@ -445,7 +469,9 @@ class TimerStore(TimerQueries):
         OtherTimerOpen
             If an open timer is to move to an issue on which the person has another.
         """
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> Timer:
+            nonlocal patch
             try:
                 return to_timer(self._table.write(correct(user_id, ulid, patch)))
             except ConditionFailed as failed:
@@ -461,26 +487,18 @@ class TimerStore(TimerQueries):
                 pauses = f"{timer.paused_ms / 1000:.3f} seconds"
                 raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
             patch = titled
-        raise TooMuchContention("The timer could not be corrected: others kept changing it.")
+            raise Conflict
+
+        return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
     def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
-        """Move an open timer to another issue, slot and all."""
-        for _ in attempts(_ATTEMPTS):
-            patch = _titled(patch, timer)
-            assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
-            (issue,) = patch.issue
-            moved = replace(
-                timer,
-                issue=issue,
-                organization=patch.organization or (issue.owner if issue else timer.organization),
-                description=timer.description if patch.description is None else patch.description,
-            )
-            writes = [put_changed(moved)]
-            if (timer.issue and timer.issue.key) != (issue.key if issue else None):
-                if timer.issue is not None:
-                    writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
-                if issue is not None:
-                    writes.append(take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms))
+        """Move an open timer to another issue, with its slot."""
+
+        def attempt() -> Timer:
+            nonlocal timer
+            if not timer.is_open:
+                return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
+            moved, writes = _moved(timer, patch, now_ms)
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
@@ -489,11 +507,10 @@ class TimerStore(TimerQueries):
                     if other and other["S"] != timer.ulid:
                         raise OtherTimerOpen(timer_id(timer.user_id, other["S"])) from None
                 timer = self.get(timer.user_id, timer.ulid)
-                if not timer.is_open:
-                    return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
-                continue
+                raise
             return replace(moved, version=moved.version + 1)
-        raise TooMuchContention("The timer could not be moved: others kept changing it.")
+
+        return retry_on_conflict(attempt, "The timer could not be moved: others kept changing it.")
 
     def delete(self, user_id: int, ulid: str, *, now_ms: int) -> None:
         """Delete a timer, open or not.
@@ -504,23 +521,21 @@ class TimerStore(TimerQueries):
             If there is no such timer.
         """
         pk, sk = user_pk(user_id), timer_sk(ulid)
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> None:
             item = self._table.get(pk, sk)
             if item and item.get("deleted_ms") == {"N": str(now_ms)}:
-                # By this very request, whose answer was lost.
+                # By this very request, whose response was lost.
                 return
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
-            grave = tombstone(pk, sk, now_ms, locked_until_ms)
-            writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=grave)]
+            deleted = tombstone(pk, sk, now_ms, locked_until_ms)
+            writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
-            try:
-                self.write_all(writes)
-            except TransactionRefused:
-                continue
-            return
-        raise TooMuchContention("The timer could not be deleted: others kept changing it.")
+            self.write_all(writes)
+
+        retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
     def write_all(self, writes: Sequence[Write]) -> None:
         """Do all writes or none, as a transaction only if there are several.
@@ -539,14 +554,24 @@ class TimerStore(TimerQueries):
             raise TransactionRefused({0: failed.item}) from None
 
 
-def _pause_for(timer: Timer, ulid: str, at_ms: int) -> Timer:
-    """Return a running timer as paused because another one, of this ULID, runs now."""
-    return _shortened(timer).pause(at_ms, "exclusive", ulid)
-
-
-def _shortened(timer: Timer) -> Timer:
-    """Return a timer whose history has room for more."""
-    return timer.compacted(KEPT_HISTORY) if len(timer.history) >= MAX_HISTORY else timer
+def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
+    """Return an open timer on the issue of a patch, and the writes that move it there with its slot."""
+    patch = _titled(patch, timer)
+    assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
+    (issue,) = patch.issue
+    moved = replace(
+        timer,
+        issue=issue,
+        organization=patch.organization or (issue.owner if issue else timer.organization),
+        description=timer.description if patch.description is None else patch.description,
+    )
+    writes = [put_changed(moved)]
+    if (timer.issue and timer.issue.key) != (issue and issue.key):
+        if timer.issue is not None:
+            writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
+        if issue is not None:
+            writes.append(take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms))
+    return moved, writes
 
 
 def _titled(patch: Patch, timer: Timer) -> Patch:
@@ -558,6 +583,6 @@ def _titled(patch: Patch, timer: Timer) -> Patch:
     return replace(patch, issue=(replace(issue, title=title),))
 
 
-def _was_done(timer: Timer, action: Action, cause: str) -> bool:
-    """Whether this very request has changed the timer before; clients repeat what got no answer."""
-    return any(done.action is action and done.cause == cause for done in timer.history)
+def _was_done(timer: Timer, transition: Transition) -> bool:
+    """Whether this very request has changed the timer before; clients repeat requests without a response."""
+    return any(done.action is transition.action and done.cause == transition.cause for done in timer.history)

@@ -3,7 +3,7 @@
 import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from timer_core.domain.errors import Forbidden, TooMuchContention, Unauthorized
+from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.tokens import Scope, Token, is_token, new_token
 from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, raw
 from timer_core.store.keys import (
@@ -16,11 +16,10 @@ from timer_core.store.keys import (
     user_token_sk,
 )
 from timer_core.store.people import Person, no_token_made_since
-from timer_core.store.table import ConditionFailed, Table, TransactionRefused, Write, attempts
+from timer_core.store.table import ConditionFailed, Table, TransactionRefused, Write, retry_on_conflict
 
 MAX_TOKENS = 50
 _DAY_MS = 86_400_000
-_ATTEMPTS = 12
 
 
 class TokenStore:
@@ -67,7 +66,8 @@ class TokenStore:
             If they keep making others; nothing was written.
         """
         pk = user_pk(user_id)
-        for _ in attempts(_ATTEMPTS):
+
+        def attempt() -> None:
             profile = self._table.get(pk, PROFILE_SK)
             if profile is None or "created_ms" not in profile or "deletion_requested_ms" in profile:
                 raise Unauthorized("You are no longer registered: sign in again.")
@@ -85,11 +85,10 @@ class TokenStore:
                 & no_token_made_since(profile)
             )
             made = Write("Update", pk, PROFILE_SK, unchanged, [ProfileItem.tokens_made.add(1)])
-            # A token made since the count could be one too many: count again.
-            with contextlib.suppress(TransactionRefused):
-                self._table.transact([made, *_puts(user_id, login, token, text)])
-                return
-        raise TooMuchContention("Too many tokens are being made at once; this one was not.")
+            # A token made since the count could be one too many: then count again.
+            self._table.transact([made, *_puts(user_id, login, token, text)])
+
+        retry_on_conflict(attempt, "Too many tokens are being made at once; this one was not.")
 
     def of(self, user_id: int) -> list[Token]:
         """Return a person's tokens, oldest first."""

@@ -1,20 +1,19 @@
-"""The single writes that changes of timers are made of, each with the condition under which it holds."""
+"""The writes that a change of a timer consists of, each with its condition."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import Attribute
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Action, Status, Timer, Transition
+from timer_core.domain.state import ALLOWED_FROM, State, Status, Transition
+from timer_core.domain.timers import MAX_TRANSITIONS, Timer
 from timer_core.store.items import (
-    EMPTY_SLOT_DAYS,
     IdempotencyItem,
     RunLockItem,
-    SlotItem,
     TimerItem,
     cause_of,
     encode_transition,
@@ -22,13 +21,12 @@ from timer_core.store.items import (
     raw,
     timer_item,
 )
-from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, issue_pk, timer_sk, user_pk
+from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.table import RawItem, Write
 
-# A timer's history is cut to its last KEPT entries when it has grown to MAX: it is read and
-# written with the timer, and what is that old no late event will concern.
-MAX_HISTORY = 60
-KEPT_HISTORY = 30
+# A start that finds the timer open is noted in the first quarter of its history only; the rest is for pauses
+# and resumes, however often a client starts it.
+_MOST_BEFORE_NOTE = MAX_TRANSITIONS // 4
 _IDEMPOTENCY_DAYS = 1
 
 
@@ -45,7 +43,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What to correct of a timer; None leaves a thing as it is.
+    """The corrections of a timer; None leaves an attribute as it is.
 
     ``issue`` is a tuple of the new issue, or of None to take the timer off its issue.
     """
@@ -68,7 +66,7 @@ def put_new(timer: Timer) -> Write:
 
 
 def put_changed(timer: Timer) -> Write:
-    """Return the write of a timer that nobody has changed since its ``version`` was read."""
+    """Return the write of a timer, on the condition that it still has the ``version`` that was read."""
     return _put(replace(timer, version=timer.version + 1), TimerItem.version == timer.version)
 
 
@@ -77,72 +75,39 @@ def _put(timer: Timer, condition: Condition) -> Write:
     return Write("Put", pk, sk, condition, item=timer_item(timer))
 
 
-def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> Write:
-    """Return the write that makes a timer the open one of a person on an issue."""
-    actions: list[UpdateAction] = [
-        SlotItem.open_ulid.set(ulid),
-        SlotItem.ulids.add({ulid}),
-        SlotItem.expires_at.remove(),
-    ]
-    if locked_until_ms is not None:
-        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
-    vacant = SlotItem.open_ulid.does_not_exist()
-    return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
-
-
-def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool = False) -> Write:
-    """Return the write after which a person has no open timer on an issue.
-
-    With ``locks``, events up to now change none of their timers on it any more.
-    """
-    actions: list[UpdateAction] = [
-        SlotItem.open_ulid.remove(),
-        SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS)),
-    ]
-    if locks:
-        actions.append(SlotItem.locked_until_ms.set(now_ms))
-    return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
-
-
 def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
-    """Return the write of a pause or a resume, which holds for a timer in the state that it leads from."""
-    at_ms = transition.at_ms
-    if transition.action is Action.PAUSE:
-        before = Status.RUNNING
-        actions = [
-            TimerItem.status.set(Status.PAUSED.value),
-            TimerItem.clock_ms.set(TimerItem.clock_ms + at_ms),
-            TimerItem.last_pause_ms.set(at_ms),
-            TimerItem.paused_by.set(transition.by),
-        ]
-    else:
-        before = Status.PAUSED
-        actions = [
-            TimerItem.status.set(Status.RUNNING.value),
-            TimerItem.clock_ms.set(TimerItem.clock_ms - at_ms),
-            TimerItem.last_pause_ms.remove(),
-            TimerItem.paused_by.remove(),
-        ]
-    return Write(
-        "Update",
-        user_pk(user_id),
-        timer_sk(ulid),
+    """Return the write of a pause or a resume, on the condition that the timer is in a state that allows it.
+
+    The new state follows from one whose clock is 0, because both only add to the clock.
+    """
+    (before,) = ALLOWED_FROM[transition.action]
+    after = State(before, 0, transition.at_ms).apply(transition)
+    actions = [
+        TimerItem.status.set(after.status.value),
+        TimerItem.clock_ms.set(TimerItem.clock_ms + after.clock_ms),
+        TimerItem.changed_ms.set(after.changed_ms),
+        set_or_remove(TimerItem.last_pause_ms, after.last_pause_ms),
+        set_or_remove(TimerItem.paused_by, after.paused_by),
+    ]
+    condition = (
         (TimerItem.status == before.value)
-        & (TimerItem.changed_ms <= at_ms)
-        & (size(TimerItem.history) < MAX_HISTORY)  # type: ignore[no-untyped-call]
-        & ~TimerItem.causes.contains(cause_of(transition)),
-        [*actions, TimerItem.changed_ms.set(at_ms), *_recorded(transition)],
+        & (TimerItem.changed_ms <= transition.at_ms)
+        & (size(TimerItem.history) < MAX_TRANSITIONS)  # type: ignore[no-untyped-call]
+        & ~TimerItem.causes.contains(cause_of(transition))
     )
+    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, [*actions, *_recorded(transition)])
 
 
 def note_start(user_id: int, ulid: str, start: Transition) -> Write:
-    """Return the write that puts a start into the history of the timer that was open already."""
-    is_open = TimerItem.open_shard.exists()
-    return Write("Update", user_pk(user_id), timer_sk(ulid), is_open, _recorded(start))
+    """Return the write that records a start in the history of the timer that was open already."""
+    condition = TimerItem.open_shard.exists() & (
+        size(TimerItem.history) < _MOST_BEFORE_NOTE  # type: ignore[no-untyped-call]
+    )
+    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, _recorded(start))
 
 
 def _recorded(transition: Transition) -> list[UpdateAction]:
-    """Return what puts a transition into a timer's history."""
+    """Return the update actions that append a transition to a timer's history."""
     return [
         TimerItem.version.set(TimerItem.version + 1),
         TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
@@ -153,7 +118,7 @@ def _recorded(transition: Transition) -> list[UpdateAction]:
 def remember_answer(
     user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool
 ) -> Write:
-    """Return the write that remembers which timer a request with a key was answered with."""
+    """Return the write that keeps the response to a request with an Idempotency-Key: its timer."""
     item = IdempotencyItem(
         pk=user_pk(user_id),
         sk=idempotency_sk(idempotency.key),
@@ -162,13 +127,13 @@ def remember_answer(
         request_hash=idempotency.request,
         expires_at=expiry(now_ms, _IDEMPOTENCY_DAYS),
     )
-    # DynamoDB deletes what has expired within days, so the condition looks itself.
+    # DynamoDB deletes expired items within days, so the condition tests for itself.
     vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
 
 
 def take_run_lock(user_id: int, read: RawItem | None) -> Write:
-    """Return the write of whoever makes a timer run; it is refused if another did since the read."""
+    """Return the write that goes with a timer beginning to run; it fails if another did since the read."""
     version = int(read["version"]["N"]) if read else 0
     as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
     return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
@@ -178,27 +143,14 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
     """Return the write of a patch, whose issue has a title only if the timer is to keep that."""
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
-    if patch.description is not None:
-        actions.append(_set_or_remove(TimerItem.description, patch.description or None))
     organization = patch.organization
+    if patch.description is not None:
+        actions.append(set_or_remove(TimerItem.description, patch.description or None))
     if patch.issue is not None:
         (issue,) = patch.issue
         organization = organization or (issue.owner if issue else None)
-        actions += [
-            _set_or_remove(TimerItem.owner, issue.owner if issue else None),
-            _set_or_remove(TimerItem.repo, issue.repo if issue else None),
-            TimerItem.number.set(issue.number) if issue else TimerItem.number.remove(),
-            _set_or_remove(TimerItem.issue_key, issue.key if issue else None),
-            _set_or_remove(TimerItem.repo_key, issue.full_name.lower() if issue else None),
-        ]
-        # An open timer's slot has to move with it, which needs to know where it is.
-        condition &= TimerItem.status == Status.STOPPED.value
-        if issue and issue.title:
-            condition &= TimerItem.issue_key == issue.key
-        else:
-            actions.append(TimerItem.title.remove())
-            if issue:
-                condition &= TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
+        actions += _issue_actions(issue)
+        condition &= _issue_condition(issue)
     if organization is not None:
         actions.append(TimerItem.organization.set(organization))
     if patch.corrects_time:
@@ -207,9 +159,33 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
         actions += _time_actions(patch.start_ms, patch.end_ms)
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        # What the sweeper settled stays so.
+        # A lock by the sweeper stays.
         actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
+
+
+def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
+    actions = [
+        set_or_remove(TimerItem.owner, issue and issue.owner),
+        set_or_remove(TimerItem.repo, issue and issue.repo),
+        set_or_remove(TimerItem.number, issue and issue.number),
+        set_or_remove(TimerItem.issue_key, issue and issue.key),
+        set_or_remove(TimerItem.repo_key, issue and issue.full_name.lower()),
+    ]
+    return actions if issue and issue.title else [*actions, TimerItem.title.remove()]
+
+
+def _issue_condition(issue: Issue | None) -> Condition:
+    """Return the condition that a timer is stopped, and that its title stays exactly if the issue has one."""
+    # The slot of an open timer has to move with it, which takes a read of the timer.
+    condition: Condition = TimerItem.status == Status.STOPPED.value
+    if issue is not None:
+        condition &= (
+            TimerItem.issue_key == issue.key
+            if issue.title
+            else TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
+        )
+    return condition
 
 
 def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
@@ -244,5 +220,6 @@ def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction
     return actions
 
 
-def _set_or_remove(attribute: UnicodeAttribute, value: str | None) -> UpdateAction:
+def set_or_remove(attribute: Attribute[Any], value: object) -> UpdateAction:
+    """Return the update action that sets an attribute, or removes it if the value is None."""
     return attribute.remove() if value is None else attribute.set(value)

@@ -1,14 +1,16 @@
-"""Cards of projects: of which issue they are, and who was assigned when they were moved."""
+"""Fetch a project's card: its issue, and who was assigned when the card was moved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from timer_core.clock import iso, ms_of
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import Refused
-from timer_core.github.api.issues import ITEM_TYPES, Ask, ask_issues, issue_fields, state_of
+from timer_core.github.api.issues import ITEM_TYPES, IssueRequest, fetch_issues, issue_fields, state_of
 from timer_core.github.api.timeline import IssueState
-from timer_core.github.webhooks.messages import CardEvent
+from timer_core.github.messages import CardEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +20,11 @@ class Card:
     Attributes
     ----------
     status
-        The status that it was given; empty if it has none.
+        The status that the card was given; empty if none.
     at_ms
-        Since when it has that status.
+        The time of the change.
     state
-        Its issue as it was then.
+        The state of its issue at that time.
     """
 
     status: str
@@ -30,12 +32,15 @@ class Card:
     state: IssueState
 
 
-# A transferred issue has another id, but its card is the same; and a card may be gone, but not its issue.
+# Card and issue are both requested: a transferred issue has a new id and the same card, and a card may be
+# deleted while its issue exists.
 _CARD = f"""
-query($item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $field: ID!, $asked: Boolean!) {{
+query(
+    $item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $field: ID!, $withStatus: Boolean!
+) {{
     card: node(id: $item) {{
         ... on ProjectV2Item {{
-            fieldValueByName(name: $statusField) @include(if: $asked) {{
+            fieldValueByName(name: $statusField) @include(if: $withStatus) {{
                 ... on ProjectV2ItemFieldSingleSelectValue {{ name updatedAt }}
             }}
             content {{
@@ -43,7 +48,7 @@ query($item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $fiel
             }}
         }}
     }}
-    field: node(id: $field) @include(if: $asked) {{
+    field: node(id: $field) @include(if: $withStatus) {{
         ... on ProjectV2SingleSelectField {{ name }}
     }}
     issue: node(id: $content) {{
@@ -53,56 +58,59 @@ query($item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $fiel
 """
 
 
-def ask_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None:
-    """Ask which issue a card is of, who was assigned when it was moved, and to which status it was moved.
+def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None:
+    """Return a card that was moved, with its issue and status.
 
-    The status is asked for only if the delivery did not say it: it is then the present one.
+    If the delivery does not contain the status, the card's present one is fetched.
 
     Returns
     -------
     Card or None
-        None if it is of no issue, or another field was changed.
+        None if the card has no issue, or another field was changed.
 
     Raises
     ------
     Refused
-        If it is gone or out of our reach (404), or GitHub does not let us ask for it.
+        If the card is deleted or not shown to us (404), or we may not read the project.
     GitHubError
         If GitHub does not answer.
     """
-    asked = event.status is None or event.field is not None
+    with_status = event.status is None or event.field is not None
     variables = {
         "item": event.item,
         "content": event.content,
         "since": iso(event.at_ms),
         "statusField": status_field,
         "field": event.field or event.item,
-        "asked": asked,
+        "withStatus": with_status,
     }
-    answer = github.graphql(_CARD, variables, owner=event.owner)
-    forbidden = next((error for error in answer.errors if error.type != "NOT_FOUND"), None)
+    result = github.graphql(_CARD, variables, owner=event.owner)
+    forbidden = next((error for error in result.errors if error.type != "NOT_FOUND"), None)
     if forbidden is not None:
         raise Refused(HTTPStatus.OK, forbidden.message)
-    data = answer.data
+    data = result.data
     card = data.get("card") or {}
     issue = data.get("issue") or card.get("content")
     if not issue:
-        if answer.errors:
-            raise Refused(HTTPStatus.NOT_FOUND, answer.errors[0].message)
+        if result.errors:
+            raise Refused(HTTPStatus.NOT_FOUND, result.errors[0].message)
         return None
     state = state_of(issue)
     if issue["timelineItems"]["pageInfo"]["hasNextPage"]:
-        # So much has happened since that it takes more than one page.
-        state = next(filter(None, ask_issues(github, event.owner, [Ask(state.issue, event.at_ms)])), state)
-    if not asked:
-        return Card(event.status or "", event.at_ms, state.at(event.at_ms))
+        # This query has one page of the timeline only.
+        (whole,) = fetch_issues(github, event.owner, [IssueRequest(state.issue, event.at_ms)])
+        state = whole or state
     if event.field is not None and (data.get("field") or {}).get("name") != status_field:
         return None
     if event.status is not None:
         return Card(event.status, event.at_ms, state.at(event.at_ms))
-    if not card:
-        return None
+    return _with_present_status(card, event, state) if card else None
+
+
+def _with_present_status(card: Mapping[str, Any], event: CardEvent, state: IssueState) -> Card:
     value = card["fieldValueByName"]
-    # If it was moved on since, that is told by another delivery too.
-    at_ms = max(event.at_ms, ms_of(value["updatedAt"])) if value else event.at_ms
-    return Card(value["name"] if value else "", at_ms, state.at(at_ms))
+    if not value:
+        return Card("", event.at_ms, state.at(event.at_ms))
+    # The card may have been moved again since, which another delivery reports too.
+    at_ms = max(event.at_ms, ms_of(value["updatedAt"]))
+    return Card(value["name"], at_ms, state.at(at_ms))

@@ -1,4 +1,4 @@
-"""When GitHub is not to be asked: while a rate limit is reached, and for a moment after it failed."""
+"""Send GitHub no requests while a rate limit is reached, and for a moment after it failed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,15 +7,15 @@ from timer_core.github.api.errors import QueryFailed, RateLimited, Unavailable
 
 _OUTAGE_S = 10.0
 _LONGEST_OUTAGE_S = 60.0
-# No login has this character.
-_EVERYBODY = "*"
+# Stands for all accounts; no login contains this character.
+_ALL = "*"
 
 
 class CircuitBreaker:
-    """Remembers Unavailable, for as long as it says.
+    """Raises `Unavailable` again, without a request, for as long as the error says.
 
-    A rate limit is that of one account's installation ("Rate limits for the REST API"). That a query failed
-    keeps from no other, and everything else is taken for an outage of all of GitHub.
+    A rate limit belongs to one account's installation ("Rate limits for the REST API"). A failed query blocks
+    no other request. Every other error counts as an outage of all of GitHub.
 
     Parameters
     ----------
@@ -25,35 +25,36 @@ class CircuitBreaker:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._pauses: dict[str, tuple[Unavailable, float]] = {}
+        # By account: the last error, and until when it is raised again (seconds since the epoch).
+        self._open: dict[str, tuple[Unavailable, float]] = {}
 
     @contextmanager
-    def kept(self, account: str) -> Iterator[None]:
-        """Run what asks GitHub, unless it is not to be asked; remember if it turns out to be unavailable.
+    def guard(self, account: str) -> Iterator[None]:
+        """Run a block that sends requests, or raise the last error if it still applies.
 
         Parameters
         ----------
         account
-            Whose rate limit counts.
+            The account whose rate limit the requests count against.
 
         Raises
         ------
         Unavailable
-            The same as before, with the time that is left.
+            The last error, with the remaining time.
         """
-        for key in (account, _EVERYBODY):
-            if key in self._pauses:
-                error, until_s = self._pauses[key]
+        for key in (account, _ALL):
+            if key in self._open:
+                error, until_s = self._open[key]
                 if (left_s := until_s - self._now_s()) > 0:
                     raise type(error)(str(error), left_s)
         try:
             yield
         except RateLimited as error:
-            self._pauses[account] = (error, self._now_s() + error.retry_after_s)
+            self._open[account] = (error, self._now_s() + error.retry_after_s)
             raise
         except QueryFailed:
             raise
         except Unavailable as error:
             pause_s = min(error.retry_after_s or _OUTAGE_S, _LONGEST_OUTAGE_S)
-            self._pauses[_EVERYBODY] = (error, self._now_s() + pause_s)
+            self._open[_ALL] = (error, self._now_s() + pause_s)
             raise

@@ -1,4 +1,4 @@
-"""Asking GitHub, over REST or GraphQL, with whatever credential there is."""
+"""The client of GitHub's API, over REST and GraphQL, with a token or as an App."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from timer_core.github.api.circuit_breaker import CircuitBreaker
 from timer_core.github.api.credentials import App, CredentialParameter, Token
 from timer_core.github.api.errors import InvalidCredential, NoCredential, Refused
-from timer_core.github.api.graphql import Answer, read_answer
+from timer_core.github.api.graphql import QueryResult, read_result
 from timer_core.github.api.installations import Installations
 from timer_core.github.api.transport import READ_S, Response, Transport
 
@@ -22,30 +22,30 @@ _REDIRECTS = frozenset(
     }
 )
 
-# A transferred issue's address leads to the next one, which may have been transferred in turn.
-_MOST_REQUESTS = 5
+# A transferred issue redirects to its new location, from which it may have been transferred again.
+_MAX_REDIRECTS = 4
 
 T = TypeVar("T")
 
 
 class GitHub:
-    """GitHub's API, for any number of threads.
+    """A client of GitHub's API for any number of threads.
 
-    Nothing is tried again here: who is told Unavailable comes back later. Until then every further call
-    fails at once, so that a batch does not spend its time on waiting, and because "continuing to make
-    requests while you are rate limited may result in the banning of your integration".
+    The client does not retry: after `Unavailable` the caller tries again later. Until then every further call
+    fails at once, so that a batch does not spend its time waiting, and because "continuing to make requests
+    while you are rate limited may result in the banning of your integration".
 
     Parameters
     ----------
     credential
-        Where the credential is kept. A changed one is used as soon as it is read.
+        The stored credential; a changed one is used as soon as it is fetched.
     api_url
         The API's base URL; that of GitHub Enterprise Cloud with data residency is
         ``https://api.SUBDOMAIN.ghe.com``.
     now_s
         The clock, in seconds since the epoch.
     read_s
-        How long GitHub may take to answer. It ends a request itself after ten seconds.
+        How long to wait for a response (seconds). GitHub ends a request itself after ten.
 
     Examples
     --------
@@ -69,12 +69,12 @@ class GitHub:
         self._access: _TokenAccess | _AppAccess | None = None
 
     def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:
-        """Return what kind of credential there is; ``invalid`` is something else in its place.
+        """Return the kind of the stored credential; ``invalid`` if its content is neither.
 
         Raises
         ------
         Unavailable
-            It cannot be read.
+            If it cannot be read.
         """
         try:
             credential = self._credential.get()
@@ -84,31 +84,31 @@ class GitHub:
             return "none"
         return "app" if isinstance(credential, App) else "token"
 
-    def graphql(self, query: str, variables: Mapping[str, Any], *, owner: str) -> Answer:
-        """Return the answer to a GraphQL query.
+    def graphql(self, query: str, variables: Mapping[str, Any], *, owner: str) -> QueryResult:
+        """Return the result of a GraphQL query.
 
         Parameters
         ----------
         owner
-            The login of the account whose repositories or projects are asked about.
+            The login of the account that owns the repositories or the project.
 
         Raises
         ------
         NoCredential
-            There is no credential, or the App is not installed for `owner`.
+            If there is no credential, or the App is not installed for `owner`.
         InvalidCredential
-            The credential cannot be used.
+            If the credential cannot be used.
         Refused
-            The query is wrong, or GitHub does not take the credential.
+            If the query is wrong, or GitHub refuses the credential.
         Unavailable
-            GitHub gave no answer, or only a part of one for a reason that may pass.
+            If GitHub did not answer, or answered only a part for a reason that may be temporary.
         """
         body = {"query": query, "variables": variables}
 
-        def ask(token: str) -> Answer:
-            return read_answer(self._transport.send("POST", "/graphql", token, body=body), self._now_s())
+        def send(token: str) -> QueryResult:
+            return read_result(self._transport.send("POST", "/graphql", token, body=body), self._now_s())
 
-        return self._ask(ask, owner)
+        return self._with_token(send, owner)
 
     def rest(
         self,
@@ -119,46 +119,48 @@ class GitHub:
         body: Mapping[str, Any] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
-        """Return the answer of a REST endpoint, or of where it leads: what was renamed or transferred.
+        """Return the response of a REST endpoint, following redirects.
 
-        Redirects are followed with the same request ("Best practices for using the REST API"), but the
-        credential goes nowhere but to the API.
+        Renamed and transferred objects redirect. The same request is sent to the new address ("Best
+        practices for using the REST API"), if it is within the API: no other host may receive the credential.
 
         Parameters
         ----------
         path
-            From the API's base URL on, such as ``/app/hook/deliveries``, with its query string.
+            The path after the API's base URL, such as ``/app/hook/deliveries``, with its query string.
         owner
-            The login of the account whose things are asked about; None to ask as the App itself. A token
-            asks in the same way for all.
+            The login of the account that owns the object; None to act as the App itself. A token is the
+            same for all.
         body
             Sent as JSON.
         accept
-            Statuses that are answers too, such as 404.
+            Statuses to return instead of raising Refused, such as 404.
 
         Raises
         ------
         NoCredential
-            There is no credential, or the App is not installed for `owner`.
+            If there is no credential, or the App is not installed for `owner`.
         InvalidCredential
-            The credential cannot be used.
+            If the credential cannot be used.
         Refused
-            GitHub answered with another status from 300 to 499.
+            If GitHub responds with another status from 300 to 499.
         Unavailable
-            GitHub gave no answer, or a rate limit is reached.
+            If GitHub does not answer, or a rate limit is reached.
         """
         accepted = accept | _REDIRECTS
-        for _ in range(_MOST_REQUESTS):
-            answer = self._ask(partial(self._transport.send, method, path, body=body, accept=accepted), owner)
-            if answer.status not in _REDIRECTS:
-                return answer
-            location = answer.headers.get("location", "")
+        for _ in range(1 + _MAX_REDIRECTS):
+            send = partial(self._transport.send, method, path, body=body, accept=accepted)
+            response = self._with_token(send, owner)
+            if response.status not in _REDIRECTS:
+                return response
+            location = response.headers.get("location", "")
             if not location.startswith(f"{self._api_url}/"):
                 break
             path = location.removeprefix(self._api_url)
-        raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub leads away from its API.")
+        raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub redirects too often, or away from its API.")
 
-    def _ask(self, ask: Callable[[str], T], owner: str | None) -> T:
+    def _with_token(self, send: Callable[[str], T], owner: str | None) -> T:
+        """Send a request with the token for an owner; None is the App itself."""
         credential = self._credential.get()
         if credential is None:
             raise NoCredential("There is no GitHub credential.")
@@ -169,40 +171,40 @@ class GitHub:
             else:
                 access = _TokenAccess(credential, self._now_s)
             self._access = access
-        return access.ask(ask, owner)
+        return access.with_token(send, owner)
 
 
 class _TokenAccess:
-    """Asks with one token, which has one rate limit."""
+    """Access with one token, which has one rate limit."""
 
     def __init__(self, credential: Token, now_s: Callable[[], float]) -> None:
         self.credential = credential
-        self._pauses = CircuitBreaker(now_s)
+        self._breaker = CircuitBreaker(now_s)
 
-    def ask(self, ask: Callable[[str], T], _owner: str | None) -> T:
-        with self._pauses.kept(""):
-            return ask(self.credential.text)
+    def with_token(self, send: Callable[[str], T], _owner: str | None) -> T:
+        with self._breaker.guard(""):
+            return send(self.credential.text)
 
 
 class _AppAccess:
-    """Asks with the token of an installation, each of which has a rate limit, or as the App itself."""
+    """Access as an App: with the token of an installation, each with a rate limit, or as the App itself."""
 
     def __init__(self, credential: App, transport: Transport, now_s: Callable[[], float]) -> None:
         self.credential = credential
         self._installations = Installations(credential, transport, now_s)
-        self._pauses = CircuitBreaker(now_s)
+        self._breaker = CircuitBreaker(now_s)
 
-    def ask(self, ask: Callable[[str], T], owner: str | None) -> T:
+    def with_token(self, send: Callable[[str], T], owner: str | None) -> T:
         if owner is None:
-            with self._pauses.kept(""):
-                return ask(self._installations.jwt())
-        with self._pauses.kept(owner.lower()):
+            with self._breaker.guard(""):
+                return send(self._installations.jwt())
+        with self._breaker.guard(owner.lower()):
             token = self._installations.token(owner)
             try:
-                return ask(token)
+                return send(token)
             except Refused as refused:
                 if refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
             # A token may be revoked before it expires.
             self._installations.forget(token)
-            return ask(self._installations.token(owner))
+            return send(self._installations.token(owner))

@@ -1,4 +1,4 @@
-"""The credential that GitHub is asked with, kept in one parameter of SSM Parameter Store."""
+"""The credentials for GitHub, each stored in a parameter of SSM Parameter Store."""
 
 import json
 import re
@@ -11,16 +11,14 @@ from botocore.exceptions import ClientError
 
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.github.api.errors import InvalidCredential, Unavailable
+from timer_core.secrets import MAX_AGE_S, CachedValue
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-_MAX_AGE_S = 300
-# What needs a credential is given up for want of one, so that one which has come is soon noticed.
+# Shorter than for a value, so that a credential is used soon after an operator has stored the first one.
 _ABSENT_MAX_AGE_S = 30
-# While SSM is out of reach: not one slow attempt for each question to GitHub.
-_MIN_AGE_S = 10
-# It becomes part of a header, and a refused header would be quoted in the error.
+# A token becomes part of a header, and the HTTP library's error about an invalid header would quote it.
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -38,7 +36,7 @@ class App:
     Attributes
     ----------
     app_id
-        The App's id or its client id; GitHub takes either.
+        The App's id or its client id; GitHub accepts either.
     private_key
         An RSA key in PEM form.
     """
@@ -49,21 +47,28 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """What GitHub knows us by when people sign in: an OAuth App, or a GitHub App."""
+    """The client that people authorize when they sign in: an OAuth App or a GitHub App."""
 
     client_id: str
     client_secret: str = field(repr=False)
 
 
+class _ParameterUnreadable(Exception):
+    """SSM gave no answer, or refused the request."""
+
+
 class _Parameter:
-    """A parameter of SSM Parameter Store, read when it is first needed and kept for a while.
+    """A parameter of SSM Parameter Store, fetched when it is first needed and cached for five minutes.
+
+    A missing parameter is looked for again after half a minute. While SSM is unreachable, the value fetched
+    before is used further.
 
     Parameters
     ----------
     name
-        The parameter's name. Empty: there is no credential, and SSM is not asked.
+        The parameter's name; empty if there is none, and SSM is not asked.
     provider
-        Who reads the parameter; by default one of short time-outs.
+        The client that fetches the parameter; by default one with short time-outs.
     now_s
         The clock, in seconds since the epoch.
     """
@@ -73,59 +78,50 @@ class _Parameter:
     ) -> None:
         self._name = name
         self._provider = provider
-        self._now_s = now_s
-        self._value: str | None = None
-        self._good_until = 0.0
-        self._is_read = False
-        self._failure: str | None = None
+        self._cached = CachedValue(
+            self._fetch,
+            (_ParameterUnreadable,),
+            max_age_s=lambda text: _ABSENT_MAX_AGE_S if text is None else MAX_AGE_S,
+            # A batch asks GitHub many questions, and each attempt to reach SSM takes seconds.
+            caches_first_failure=True,
+            now_s=now_s,
+        )
 
     def _text(self) -> str | None:
-        """Return what the parameter holds, or None if it does not exist.
-
-        It is at most five minutes old (half a minute, if there is none) unless SSM is out of reach: then what
-        was read before goes on.
+        """Return the parameter's value, or None if it does not exist.
 
         Raises
         ------
         Unavailable
-            It was never read, and cannot be now.
+            If it was never fetched and cannot be now.
         """
         if not self._name:
             return None
-        now_s = self._now_s()
-        if now_s >= self._good_until:
-            self._refresh(now_s)
-        if self._failure is not None:
-            raise Unavailable(
-                f"The GitHub credential cannot be read: {self._failure}", self._good_until - now_s
-            )
-        return self._value
+        try:
+            return self._cached.get()
+        except _ParameterUnreadable as error:
+            message = f"The GitHub credential cannot be read: {error}"
+            raise Unavailable(message, self._cached.expires_in_s) from error
 
-    def _refresh(self, now_s: float) -> None:
-        # Imported and made when first needed: SSM's client takes longer than all else at a cold start.
+    def _fetch(self) -> str | None:
+        # Imported and created when first needed: SSM's client is the slowest part of a cold start.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         if self._provider is None:
             self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
-            # Not kept by the provider, which would know neither that there is none nor what was before.
+            # The provider's own cache knows neither absence nor the value before a failure.
             value = self._provider.get(self._name, decrypt=True, max_age=0)
         except GetParameterError as error:
-            if not _is_absence(error):
-                if not self._is_read:
-                    self._failure = str(error)
-                self._good_until = now_s + _MIN_AGE_S
-                return
-            value = None
-        self._value = None if value is None else str(value)
-        self._is_read = True
-        self._failure = None
-        self._good_until = now_s + (_ABSENT_MAX_AGE_S if value is None else _MAX_AGE_S)
+            if _is_absence(error):
+                return None
+            raise _ParameterUnreadable(str(error)) from error
+        return None if value is None else str(value)
 
 
 class CredentialParameter(_Parameter):
-    """The credential that GitHub's API is asked with.
+    """The credential for GitHub's API.
 
     The parameter is a ``SecureString`` of JSON: ``{"token": "..."}``, or
     ``{"app_id": "...", "private_key": "..."}``.
@@ -137,29 +133,29 @@ class CredentialParameter(_Parameter):
         Raises
         ------
         InvalidCredential
-            The parameter holds something else.
+            If the parameter contains anything else.
         Unavailable
-            It was never read, and cannot be now.
+            If it was never fetched and cannot be now.
         """
         text = self._text()
         return None if text is None else _parse(text)
 
 
 class OAuthParameter(_Parameter):
-    """The credentials with which people are signed in.
+    """The OAuth client that people authorize when they sign in.
 
     The parameter is a ``SecureString`` of JSON: ``{"client_id": "...", "client_secret": "..."}``.
     """
 
     def get(self) -> OAuthClient | None:
-        """Return the credentials, or None if there are none.
+        """Return the client, or None if there is none.
 
         Raises
         ------
         InvalidCredential
-            The parameter holds something else.
+            If the parameter contains anything else.
         Unavailable
-            It was never read, and cannot be now.
+            If it was never fetched and cannot be now.
         """
         text = self._text()
         if text is None:
@@ -178,7 +174,7 @@ def _is_absence(error: Exception) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Nothing is raised while an error is handled that knows the text, as JSONDecodeError does.
+    # Not raised while JSONDecodeError is handled: its text would be in the traceback.
     try:
         content = json.loads(text)
     except ValueError:

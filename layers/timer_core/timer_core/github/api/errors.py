@@ -1,25 +1,25 @@
-"""What can keep GitHub from answering, told apart by whether asking again can help."""
+"""The errors of GitHub's API, by whether a retry can help."""
 
 
 class GitHubError(Exception):
-    """Base of everything that can go wrong between us and GitHub."""
+    """Base of all errors of GitHub's API."""
 
 
 class NoCredential(GitHubError):
-    """There is no credential, or the GitHub App is not installed for the account asked about."""
+    """There is no credential, or the GitHub App is not installed for the account."""
 
 
 class InvalidCredential(GitHubError, ValueError):
-    """The stored credential is not of a form that can be used; what it holds is not in the message."""
+    """The stored credential has an unknown form; the message does not contain it."""
 
 
 class Refused(GitHubError):
-    """GitHub understood and said no; asking again will not help.
+    """GitHub refused the request; a retry does not help.
 
     Parameters
     ----------
     status
-        The HTTP status; 200 for a GraphQL query that GitHub found to be wrong.
+        The HTTP status; 200 for a GraphQL query that GitHub rejects.
     reason
         GitHub's message.
     """
@@ -31,14 +31,14 @@ class Refused(GitHubError):
 
 
 class Unavailable(GitHubError):
-    """No answer now, and perhaps one later.
+    """GitHub does not answer now; a later retry may succeed.
 
     Parameters
     ----------
     message
-        What happened.
+        The reason.
     retry_after_s
-        In how many seconds to ask again, if that is known.
+        In how many seconds to retry, if that is known.
     """
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -47,14 +47,14 @@ class Unavailable(GitHubError):
 
 
 class QueryFailed(Unavailable):
-    """GitHub answered all but this query, perhaps because it is too much for one; others may do.
+    """GitHub failed at this query, perhaps because it is too expensive; other queries may succeed.
 
     See "Rate limits and query limits for the GraphQL API", "Resource limits".
     """
 
 
 class RateLimited(Unavailable):
-    """A primary or secondary rate limit is reached; until it is over, nothing may be asked."""
+    """A primary or secondary rate limit is reached; until it ends, no request may be sent."""
 
     retry_after_s: float
 

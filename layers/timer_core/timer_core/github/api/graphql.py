@@ -1,8 +1,7 @@
-"""What GitHub's answer to a GraphQL query means.
+"""Read the response to a GraphQL query.
 
-The status is 200 whatever happened, and part of the data may be there although something went wrong. A
-partial answer is never taken for the whole: all errors are ones that the caller is told of, or none of the
-data counts.
+Its status is 200 even if the query failed, and it may contain a part of the data in spite of errors. A
+partial response never counts as a whole one: the result names all errors, or an exception is raised.
 """
 
 from collections.abc import Mapping
@@ -12,24 +11,24 @@ from typing import Any
 from timer_core.github.api.errors import QueryFailed, Refused, Unavailable
 from timer_core.github.api.transport import Response, rate_limited
 
-# What is asked for is not there, or not for us.
-_LASTING = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})
+# Errors that a retry does not change: the object does not exist, or we have no access to it.
+_PERMANENT = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})
 # The first is documented, the second has been seen (octokit/plugin-throttling.js#824).
 _PRIMARY_RATE_LIMIT = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLError:
-    """A part of a query that GitHub did not answer.
+    """An error at one part of a query.
 
     Attributes
     ----------
     type
         ``NOT_FOUND``, ``FORBIDDEN`` or ``INSUFFICIENT_SCOPES``.
     path
-        The keys and positions that lead to it in the data.
+        The keys and positions of the part in the data.
     message
-        GitHub's words.
+        GitHub's message.
     """
 
     type: str
@@ -38,21 +37,21 @@ class GraphQLError:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a GraphQL query.
+class QueryResult:
+    """The result of a GraphQL query.
 
     Attributes
     ----------
     data
-        What was asked for, with null at the path of each error; empty if there is nothing else.
+        The requested data, with null at the path of each error; empty if there is nothing else.
     """
 
     data: dict[str, Any]
     errors: tuple[GraphQLError, ...] = ()
 
 
-def read_answer(response: Response, now_s: float) -> Answer:
-    """Return the answer that a response holds.
+def read_result(response: Response, now_s: float) -> QueryResult:
+    """Return the result in a response.
 
     Parameters
     ----------
@@ -62,22 +61,22 @@ def read_answer(response: Response, now_s: float) -> Answer:
     Raises
     ------
     RateLimited
-        A rate limit is reached.
+        If a rate limit is reached.
     Refused
-        The query is wrong.
+        If the query is wrong.
     QueryFailed
-        GitHub failed at a part of the query or at all of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
+        If GitHub failed at a part of the query or all of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
     Unavailable
-        There is no answer to the query.
+        If the response contains no result.
     """
     data = response.data.get("data")
     errors: list[dict[str, Any]] = response.data.get("errors") or []
     for error in errors:
-        if error.get("type") not in _LASTING:
+        if error.get("type") not in _PERMANENT:
             raise _failure(error, response.headers, now_s)
     if data is None and not errors:
         raise Unavailable("GitHub answered a query with neither data nor an error.")
-    return Answer(data or {}, tuple(_read_error(error) for error in errors))
+    return QueryResult(data or {}, tuple(_read_error(error) for error in errors))
 
 
 def _failure(error: Mapping[str, Any], headers: Mapping[str, str], now_s: float) -> Refused | Unavailable:
@@ -85,7 +84,7 @@ def _failure(error: Mapping[str, Any], headers: Mapping[str, str], now_s: float)
     is_primary = error.get("type") in _PRIMARY_RATE_LIMIT
     if is_primary or "rate limit" in message.lower():
         return rate_limited(headers, message, now_s, is_primary=is_primary)
-    # The validation of a query names the rule that was broken, that of its variables what is wrong with them.
+    # An invalid query has the broken rule as its code, an invalid variable has a list of problems.
     if not error.get("type") and (error.get("extensions") or {}).keys() & {"code", "problems"}:
         return Refused(200, message)
     return QueryFailed(f"GitHub failed at a query: {message}")

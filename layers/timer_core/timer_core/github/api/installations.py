@@ -1,6 +1,6 @@
-"""What a GitHub App is known by: itself by a JSON Web Token, its installations each by a token of their own.
+"""The tokens of a GitHub App: a JSON Web Token for the App itself, and one token for each installation.
 
-The rules are those of GitHub's documentation: "Generating a JSON Web Token (JWT) for a GitHub App" and
+GitHub's documentation: "Generating a JSON Web Token (JWT) for a GitHub App" and
 "Generating an installation access token for a GitHub App".
 """
 
@@ -14,13 +14,13 @@ from timer_core.github.api.credentials import App
 from timer_core.github.api.errors import InvalidCredential, NoCredential, Refused
 from timer_core.github.api.transport import Transport
 
-# GitHub takes no JWT that is good for more than ten minutes from now; its clock may differ from ours.
+# GitHub refuses a JWT that expires more than ten minutes from now; its clock may differ from ours.
 _JWT_BACKDATED_S = 60
 _JWT_LIFE_S = 9 * 60
-# A token is not used when it may end on its way.
+# A token is not used if it may expire before the request arrives.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-# Where the App is not installed, that may have changed.
+# For accounts that are not in the list: the App may have been installed there since.
 _LIST_MIN_AGE_S = 30
 
 
@@ -31,14 +31,14 @@ class _Expiring:
 
 
 class Installations:
-    """The tokens of a GitHub App, kept until they expire; for any number of threads.
+    """The tokens of a GitHub App, cached until they expire; for any number of threads.
 
     Parameters
     ----------
     app
         The App.
     transport
-        The way to GitHub.
+        Sends the requests.
     now_s
         The clock, in seconds since the epoch.
     """
@@ -51,16 +51,16 @@ class Installations:
         self._tokens: dict[str, _Expiring] = {}
         self._ids: dict[str, int] = {}
         self._listed_at_s = float("-inf")
-        # So that threads that start together share one list and one token.
+        # Threads that start together share one list and one token.
         self._lock = RLock()
 
     def jwt(self) -> str:
-        """Return the token that GitHub knows the App itself by.
+        """Return the token of the App itself.
 
         Raises
         ------
         InvalidCredential
-            The private key cannot be used.
+            If the private key cannot be used.
         """
         with self._lock:
             now_s = self._now_s()
@@ -69,19 +69,19 @@ class Installations:
             return self._jwt.text
 
     def token(self, owner: str) -> str:
-        """Return a token for what an account owns.
+        """Return a token for an account's repositories and projects.
 
         Parameters
         ----------
         owner
-            The login, in any case.
+            The account's login, in upper or lower case.
 
         Raises
         ------
         NoCredential
-            The App is not installed for that account, as of half a minute ago at most.
+            If the App is not installed for that account, as of half a minute ago at most.
         GitHubError
-            There was no token to be had.
+            If GitHub returned no token.
         """
         account = owner.lower()
         with self._lock:
@@ -91,12 +91,12 @@ class Installations:
             return token.text
 
     def forget(self, token: str) -> None:
-        """Do not return this token again, because GitHub does not take it."""
+        """Discard a token that GitHub refuses."""
         with self._lock:
             self._tokens = {account: kept for account, kept in self._tokens.items() if kept.text != token}
 
     def _signed(self, now_s: int) -> str:
-        # Imported when an App signs, because it brings cryptography along.
+        # Imported when an App signs: the library loads cryptography, which takes long.
         import jwt
 
         claims = {"iat": now_s - _JWT_BACKDATED_S, "exp": now_s + _JWT_LIFE_S, "iss": self._app.app_id}
@@ -108,15 +108,15 @@ class Installations:
     def _new_token(self, account: str) -> _Expiring:
         installation = self._installation(account)
         try:
-            return self._ask_token(installation)
+            return self._request_token(installation)
         except Refused as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
-        # The App was uninstalled since the list was read, and perhaps installed again.
+        # The App was uninstalled after the list was fetched, and perhaps installed again under another id.
         self._listed_at_s = float("-inf")
-        return self._ask_token(self._installation(account))
+        return self._request_token(self._installation(account))
 
-    def _ask_token(self, installation: int) -> _Expiring:
+    def _request_token(self, installation: int) -> _Expiring:
         path = f"/app/installations/{installation}/access_tokens"
         token = self._transport.send("POST", path, self.jwt()).data
         return _Expiring(token["token"], datetime.fromisoformat(token["expires_at"]).timestamp())
@@ -134,10 +134,10 @@ class Installations:
         ids: dict[str, int] = {}
         page: str | None = "/app/installations?per_page=100"
         while page is not None:
-            answer = self._transport.send("GET", page, self.jwt())
-            for installation in answer.data:
-                # An enterprise has no login, and owns no repositories.
+            response = self._transport.send("GET", page, self.jwt())
+            for installation in response.data:
+                # An enterprise has no login and owns no repositories.
                 if login := (installation["account"] or {}).get("login"):
                     ids[login.lower()] = installation["id"]
-            page = answer.next_page
+            page = response.next_page
         return ids

@@ -1,4 +1,4 @@
-"""Issues as GitHub knows them: their states and timelines, many in one question, and where they went."""
+"""Fetch issues from GitHub: the states and timelines of many with one query, and the location of one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,11 @@ from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.timeline import IssueState, TimelineEvent
 
-# What a question about issues costs is counted in nodes: with 100 entries, 100 labels and 20 assignees each,
-# these are 11,000 of the 500,000 that one query may ask for ("Rate limits and query limits for the GraphQL
-# API").
-ISSUES_PER_QUESTION = 50
-_PAGE = 100
-# An issue takes 10 assignees.
+# A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). With 100 timeline
+# events, 100 labels and 20 assignees each, this many issues take 11,000.
+ISSUES_PER_QUERY = 50
+_PAGE_SIZE = 100
+# An issue has at most 10 assignees.
 _ASSIGNEES = 20
 
 _KINDS = {
@@ -31,12 +30,12 @@ ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABELE
 
 
 def issue_fields(since: str, after: str, item_types: str) -> str:
-    """Return the fields of an issue that `state_of` reads; times and cursors are names of variables."""
+    """Return the fields of an issue that `state_of` reads; `since` and `after` are names of variables."""
     return f"""
         number title state repository {{ nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
-        labels(first: {_PAGE}) {{ nodes {{ name }} }}
-        timelineItems(first: {_PAGE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
+        labels(first: {_PAGE_SIZE}) {{ nodes {{ name }} }}
+        timelineItems(first: {_PAGE_SIZE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
             pageInfo {{ hasNextPage endCursor }}
             nodes {{
                 __typename
@@ -52,21 +51,21 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
     """
 
 
-class Ask(NamedTuple):
-    """An issue to ask about, and since when."""
+class IssueRequest(NamedTuple):
+    """An issue to fetch, and the time from which to fetch its timeline."""
 
     issue: Issue
     since_ms: int
 
 
-def ask_issues(github: GitHub, owner: str, asks: Sequence[Ask]) -> list[IssueState | None]:
-    """Ask for the state and timelines of issues of one owner, many in one request.
+def fetch_issues(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -> list[IssueState | None]:
+    """Return the states and timelines of issues of one owner, many with one query.
 
     Returns
     -------
     list[IssueState or None]
-        For each, in the same order; None if there is no such issue within our reach. The issue's name
-        is the present one: its repository may have been renamed.
+        The states in the order of the requests; None if there is no such issue, or we have no access to it.
+        A state has the issue's present name: its repository may have been renamed.
 
     Raises
     ------
@@ -74,72 +73,75 @@ def ask_issues(github: GitHub, owner: str, asks: Sequence[Ask]) -> list[IssueSta
         If GitHub does not answer.
     """
     found: list[IssueState | None] = []
-    for first in range(0, len(asks), ISSUES_PER_QUESTION):
-        found += _ask_page(github, owner, asks[first : first + ISSUES_PER_QUESTION])
+    for first in range(0, len(requests), ISSUES_PER_QUERY):
+        found += _fetch_batch(github, owner, requests[first : first + ISSUES_PER_QUERY])
     return found
 
 
-def _ask_page(github: GitHub, owner: str, asks: Sequence[Ask]) -> list[IssueState | None]:
-    states: list[IssueState | None] = [None] * len(asks)
-    cursors: dict[int, str | None] = dict.fromkeys(range(len(asks)))
+def _fetch_batch(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -> list[IssueState | None]:
+    states: list[IssueState | None] = [None] * len(requests)
+    # The positions of the issues whose timelines have more pages, each with the cursor of the next page.
+    cursors: dict[int, str | None] = dict.fromkeys(range(len(requests)))
     while cursors:
         query, variables = _issues_query(
-            {position: (asks[position], after) for position, after in cursors.items()}
+            {position: (requests[position], after) for position, after in cursors.items()}
         )
         data = github.graphql(query, variables, owner=owner).data
         following: dict[int, str | None] = {}
         for position in cursors:
-            answer = (data.get(f"i{position}") or {}).get("issue")
-            if not answer:
+            fields = (data.get(f"i{position}") or {}).get("issue")
+            if not fields:
                 continue
-            page, before = state_of(answer), states[position]
+            page, before = state_of(fields), states[position]
             timeline = (*before.timeline, *page.timeline) if before else page.timeline
             states[position] = replace(page, timeline=timeline)
-            info = answer["timelineItems"]["pageInfo"]
+            info = fields["timelineItems"]["pageInfo"]
             if info["hasNextPage"]:
                 following[position] = info["endCursor"]
         cursors = following
     return states
 
 
-def _issues_query(pages: Mapping[int, tuple[Ask, str | None]]) -> tuple[str, dict[str, Any]]:
-    declared, asked = [], []
+def _issues_query(pages: Mapping[int, tuple[IssueRequest, str | None]]) -> tuple[str, dict[str, Any]]:
+    declared, selected = [], []
     variables: dict[str, Any] = {}
-    for i, (ask, after) in pages.items():
+    for i, (request, after) in pages.items():
         declared.append(f"$o{i}: String!, $n{i}: String!, $x{i}: Int!, $s{i}: DateTime!, $a{i}: String")
         fields = issue_fields(f"$s{i}", f"$a{i}", f"{ITEM_TYPES} TRANSFERRED_EVENT")
-        asked.append(f"i{i}: repository(owner: $o{i}, name: $n{i}) {{ issue(number: $x{i}) {{{fields}}} }}")
+        selected.append(
+            f"i{i}: repository(owner: $o{i}, name: $n{i}) {{ issue(number: $x{i}) {{{fields}}} }}"
+        )
         variables |= {
-            f"o{i}": ask.issue.owner,
-            f"n{i}": ask.issue.repo,
-            f"x{i}": ask.issue.number,
-            f"s{i}": iso(ask.since_ms),
+            f"o{i}": request.issue.owner,
+            f"n{i}": request.issue.repo,
+            f"x{i}": request.issue.number,
+            f"s{i}": iso(request.since_ms),
             f"a{i}": after,
         }
-    return f"query({', '.join(declared)}) {{ {' '.join(asked)} }}", variables
+    return f"query({', '.join(declared)}) {{ {' '.join(selected)} }}", variables
 
 
-def state_of(answer: Mapping[str, Any]) -> IssueState:
-    """Return the state that the answer to `issue_fields` holds."""
-    assignees = (user["databaseId"] for user in answer["assignees"]["nodes"])
-    entries = (node for node in answer["timelineItems"]["nodes"] if node)
+def state_of(fields: Mapping[str, Any]) -> IssueState:
+    """Return the state of the issue that has these `issue_fields`."""
+    assignees = (user["databaseId"] for user in fields["assignees"]["nodes"])
+    timeline = (node for node in fields["timelineItems"]["nodes"] if node)
     return IssueState(
         issue=replace(
-            Issue.of(answer["repository"]["nameWithOwner"], answer["number"]), title=answer["title"]
+            Issue.of(fields["repository"]["nameWithOwner"], fields["number"]), title=fields["title"]
         ),
-        is_closed=answer["state"] == "CLOSED",
+        is_closed=fields["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
-        labels=frozenset(label["name"].lower() for label in answer["labels"]["nodes"]),
-        timeline=tuple(map(_entry, entries)),
+        labels=frozenset(label["name"].lower() for label in fields["labels"]["nodes"]),
+        timeline=tuple(map(_timeline_event, timeline)),
     )
 
 
-def _entry(node: Mapping[str, Any]) -> TimelineEvent:
+def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
     return TimelineEvent(
         node_id=node["id"],
         kind=_KINDS[node["__typename"]],
         at_ms=ms_of(node["createdAt"]),
-        # Bots and organizations have no databaseId here.
+        # The query requests this id of users only, not of bots and organizations.
         user=(node.get("assignee") or {}).get("databaseId"),
         label=(node.get("label") or {}).get("name", ""),
     )
@@ -147,21 +149,21 @@ def _entry(node: Mapping[str, Any]) -> TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class IssueLocation:
-    """What became of an issue that is not where it was.
+    """The location of an issue that is not found under its name.
 
     Attributes
     ----------
     issue
-        Its present name; None if it was deleted.
+        The issue under its present name; None if it was deleted.
     """
 
     issue: Issue | None
 
 
-def ask_locations(github: GitHub, issue: Issue) -> IssueLocation | None:
-    """Ask what became of an issue; None if GitHub does not tell, because it is out of our reach.
+def locate_issue(github: GitHub, issue: Issue) -> IssueLocation | None:
+    """Return where an issue is now; None if GitHub does not show it to us.
 
-    As in GitHub's REST API, "Get an issue": 301 if it was transferred, 410 if it was deleted.
+    GitHub's REST API, "Get an issue": 301 if the issue was transferred, 410 if it was deleted.
 
     Raises
     ------
@@ -169,10 +171,10 @@ def ask_locations(github: GitHub, issue: Issue) -> IssueLocation | None:
         If GitHub does not answer.
     """
     path = f"/repos/{issue.full_name}/issues/{issue.number}"
-    answer = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))
-    if answer.status == 410:
+    response = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))
+    if response.status == 410:
         return IssueLocation(None)
-    return None if answer.status == 404 else _location(answer.data)
+    return None if response.status == 404 else _location(response.data)
 
 
 def _location(data: Mapping[str, Any]) -> IssueLocation | None:

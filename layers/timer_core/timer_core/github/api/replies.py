@@ -1,35 +1,35 @@
-"""Answers to comments with commands."""
+"""Send replies to comments with commands."""
 
 from urllib.parse import urlencode
 
 from timer_core.clock import iso
 from timer_core.github.api.client import GitHub
-from timer_core.github.webhooks.messages import ReplyEvent
+from timer_core.github.messages import ReplyEvent
 
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
-def send_reply(github: GitHub, answer: ReplyEvent) -> None:
-    """Answer a comment; doing it again changes nothing.
+def send_reply(github: GitHub, reply: ReplyEvent) -> None:
+    """Reply to a comment, once however often this is called.
 
     Raises
     ------
     GitHubError
-        If GitHub does not take it.
+        If GitHub does not answer, or refuses.
     """
-    owner = answer.repo.partition("/")[0]
-    comments = f"/repos/{answer.repo}/issues"
+    owner = reply.repo.partition("/")[0]
+    issues = f"/repos/{reply.repo}/issues"
     # GitHub keeps one reaction of a kind from each account.
-    reaction = {"content": answer.reaction}
-    github.rest("POST", f"{comments}/comments/{answer.comment}/reactions", owner=owner, body=reaction)
-    if not answer.text:
+    reaction = {"content": reply.reaction}
+    github.rest("POST", f"{issues}/comments/{reply.comment}/reactions", owner=owner, body=reaction)
+    if not reply.text:
         return
-    thread = f"{comments}/{answer.number}/comments"
-    mark = f"<!-- issue-timer {answer.comment} -->"
-    later: str | None = f"{thread}?{urlencode({'since': iso(answer.at_ms), 'per_page': _PAGE})}"
-    while later is not None:
-        page = github.rest("GET", later, owner=owner)
+    comments = f"{issues}/{reply.number}/comments"
+    mark = f"<!-- issue-timer {reply.comment} -->"
+    path: str | None = f"{comments}?{urlencode({'since': iso(reply.at_ms), 'per_page': _PAGE_SIZE})}"
+    while path is not None:
+        page = github.rest("GET", path, owner=owner)
         if any(mark in str(comment["body"]) for comment in page.data):
             return
-        later = page.next_page
-    github.rest("POST", thread, owner=owner, body={"body": f"{answer.text}\n\n{mark}"})
+        path = page.next_page
+    github.rest("POST", comments, owner=owner, body={"body": f"{reply.text}\n\n{mark}"})

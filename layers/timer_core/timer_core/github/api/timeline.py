@@ -1,36 +1,30 @@
-"""An issue as GitHub remembers it: its present state, and what led to it.
+"""An issue's present state and its timeline.
 
-From both follows what was so at any moment before, and what we should have been told.
+Both together give the state at any earlier moment, and the events that GitHub should have delivered.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
+from timer_core.domain.events import Event, guid_time_at
 from timer_core.domain.issues import Issue
-from timer_core.domain.replay import Event, uuid_time
-from timer_core.github.webhooks.messages import IssueEvent
-from timer_core.github.webhooks.trigger_config import TriggerConfig
-
-# Version 1 UUIDs count units of 100 ns from 15 October 1582 (RFC 9562, section 5.1).
-_UUID_EPOCH = 0x01B21DD213814000
-_UUID_UNITS_PER_MS = 10_000
+from timer_core.github.messages import IssueEvent
+from timer_core.github.trigger_config import TriggerConfig
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """An entry of an issue's timeline.
+    """An event of an issue's timeline.
 
     Attributes
     ----------
     node_id
-        Its id in GitHub's GraphQL API.
+        The event's id in GitHub's GraphQL API.
     kind
         ``assigned``, ``unassigned``, ``closed``, ``reopened``, ``labeled``, ``unlabeled`` or
         ``transferred``.
     user
-        Who was assigned or unassigned; None if that is no person, or nobody was.
+        The id of the user who was assigned or unassigned; None for a bot and for other kinds of events.
     label
         The name of the label that was added or removed.
     """
@@ -44,16 +38,16 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """An issue as it is, and its timeline since some moment.
+    """An issue's present state, and its timeline since some moment.
 
     Attributes
     ----------
     assignees
-        The ids of those who are assigned now.
+        The ids of the users who are assigned now.
     labels
-        The labels that it has now, in lower case.
+        The names of its present labels, in lower case.
     timeline
-        All that happened since, in order.
+        The events since then, in order.
     """
 
     issue: Issue
@@ -63,7 +57,7 @@ class IssueState:
     timeline: tuple[TimelineEvent, ...] = ()
 
     def at(self, moment_ms: int) -> "IssueState":
-        """Return the issue as it was at a moment that the timeline reaches back to."""
+        """Return the state at a moment that the timeline covers."""
         before = self
         for event in reversed(self.timeline):
             if event.at_ms > moment_ms:
@@ -71,7 +65,7 @@ class IssueState:
         return before
 
     def _without(self, event: TimelineEvent) -> "IssueState":
-        """Return the issue as it was before the last event of its timeline."""
+        """Return the state before the last event of the timeline."""
         before = replace(self, timeline=self.timeline[:-1])
         user = frozenset(() if event.user is None else (event.user,))
         match event.kind:
@@ -90,7 +84,7 @@ class IssueState:
         return before
 
     def events(self, triggers: TriggerConfig, *, fetched_ms: int) -> list[IssueEvent]:
-        """Return the events that GitHub should have delivered, each named by its place in the timeline.
+        """Return the events that GitHub should have delivered, each with its node id in place of a GUID.
 
         As `timer_core.github.webhooks.payloads` reads them from deliveries.
 
@@ -138,73 +132,63 @@ def _concerned(entry: TimelineEvent, state: IssueState, triggers: TriggerConfig)
     return ()
 
 
-def missing(events: Sequence[IssueEvent], known: Iterable[Event]) -> list[IssueEvent]:
-    """Return those events of a timeline that nobody told us of, named so that they keep their places.
+def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[IssueEvent]:
+    """Return the events of a timeline that no delivery has reported, with their order within their second.
 
     Parameters
     ----------
     events
         What `IssueState.events` returned.
-    known
-        The facts in the issue's log.
+    logged
+        The events in the issue's log.
     """
-    log = sorted(known, key=lambda fact: (fact.at_ms, uuid_time(fact.delivery)))
-    # Each event of the timeline with the fact that tells of it, if there is one: the nearest ones first.
-    told: list[Event | None] = [None] * len(events)
+    log = sorted(logged, key=lambda event: event.sort_key)
+    # The logged event that each one of the timeline is, if any: the nearest ones are paired first.
+    same: list[Event | None] = [None] * len(events)
     pairs = [
-        (abs(fact.at_ms - event.at_ms), position, place)
+        (abs(one.at_ms - event.at_ms), position, index)
         for position, event in enumerate(events)
-        for place, fact in enumerate(log)
-        if fact.is_same_event(_fact(event))
+        for index, one in enumerate(log)
+        if one.may_be(_event(event))
     ]
-    taken: set[int] = set()
-    for _, position, place in sorted(pairs):
-        if told[position] is None and place not in taken:
-            told[position] = log[place]
-            taken.add(place)
+    used: set[int] = set()
+    for _, position, index in sorted(pairs):
+        if same[position] is None and index not in used:
+            same[position] = log[index]
+            used.add(index)
     found: list[IssueEvent] = []
     before: Event | None = None
     for position, event in enumerate(events):
-        fact = told[position]
-        if fact is None:
-            known_later = (
-                (later, distance) for distance, later in enumerate(told[position:]) if later is not None
-            )
-            after = next(known_later, None)
-            placed = replace(event, delivery=_place(event, before, after))
-            found.append(placed)
-            fact = _fact(placed)
-        before = fact
+        one = same[position]
+        if one is None:
+            ordered = replace(event, order=_order(event, before, same[position + 1 :]))
+            found.append(ordered)
+            one = _event(ordered)
+        before = one
     return found
 
 
-def _fact(event: IssueEvent) -> Event:
+def _event(event: IssueEvent) -> Event:
     users = None if event.users is None else frozenset(event.users)
-    return Event(event.delivery, event.kind, event.at_ms, users)
+    return Event(event.delivery, event.kind, event.at_ms, users, order=event.order)
 
 
-def _place(event: IssueEvent, before: Event | None, after: tuple[Event, int] | None) -> str:
-    """Name an event by a version 1 UUID whose time lies between those of its neighbours.
+def _order(event: IssueEvent, before: Event | None, following: Sequence[Event | None]) -> int:
+    """Return a finer time for an event that lies between those of its neighbours in the same second.
 
-    That is how facts of one second are ordered, as GitHub's GUIDs are. ``after`` is the next one that
-    is known, and how many places further on.
+    Parameters
+    ----------
+    before
+        The event before it in the timeline.
+    following
+        The logged events that come after it; None for those that are missing too.
     """
-    if before is not None and before.at_ms == event.at_ms and uuid_time(before.delivery):
-        time = uuid_time(before.delivery) + 1
-    elif after is not None and after[0].at_ms == event.at_ms and uuid_time(after[0].delivery):
-        # Those between have to fit in, too.
-        time = uuid_time(after[0].delivery) - after[1]
-    else:
-        time = _UUID_EPOCH + event.at_ms * _UUID_UNITS_PER_MS
-    digest = sha256(event.delivery.encode()).digest()
-    # The multicast bit says that the node is not a network card (RFC 9562, section 6.10).
-    node = int.from_bytes(digest[:6], "big") | 1 << 40
-    fields = (
-        time & 0xFFFFFFFF,
-        time >> 32 & 0xFFFF,
-        time >> 48 & 0x0FFF | 0x1000,
-        digest[6] & 0x3F | 0x80,
-        digest[7],
-        node,
+    if before is not None and before.at_ms == event.at_ms and before.finer_time is not None:
+        return before.finer_time + 1
+    distance, after = next(
+        ((distance, one) for distance, one in enumerate(following, start=1) if one is not None), (0, None)
     )
-    return str(uuid.UUID(fields=fields))
+    if after is not None and after.at_ms == event.at_ms and after.finer_time is not None:
+        # The missing ones in between need room, too.
+        return after.finer_time - distance
+    return guid_time_at(event.at_ms)

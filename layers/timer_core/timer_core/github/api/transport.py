@@ -1,6 +1,6 @@
-"""One request to GitHub's API over HTTP: its answer, or what it means that there is none.
+"""Send one HTTP request to GitHub's API, and turn its failures into errors.
 
-The rules are those of GitHub's documentation, "Rate limits for the REST API" and "Rate limits and query
+GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query
 limits for the GraphQL API".
 """
 
@@ -23,9 +23,9 @@ _HEADERS = {
 }
 _CONNECT_S = 2
 READ_S = 5.0
-# Each thread of a function may have a request under way.
+# One for each thread of a function.
 _CONNECTIONS = 8
-# Lambda freezes a function between its invocations, and a connection may not live as long.
+# While Lambda freezes a function between invocations, the connection may be closed.
 _MAX_IDLE_S = 30
 # "Otherwise, wait for at least one minute before retrying."
 _RATE_LIMIT_S = 60.0
@@ -35,16 +35,16 @@ _NEXT_PAGE = re.compile(r'<([^>]*)>; *rel="next"')
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer of GitHub's.
+    """A response of GitHub's API.
 
     Attributes
     ----------
     headers
-        The names are found in any case.
+        Looked up without regard to case.
     data
-        What the body holds as JSON; None if it is empty, or an error's body is something else.
+        The body, parsed as JSON; None if it is empty, or the body of an error is not JSON.
     next_page
-        The path of the next page of a list, from the API's base URL on; None if there is none.
+        The path of a list's next page, after the API's base URL; None if there is none.
     """
 
     status: int
@@ -54,16 +54,16 @@ class Response:
 
 
 class Transport:
-    """Sends requests, without trying again and without following redirects; for any number of threads.
+    """Sends requests without retries and without following redirects; for any number of threads.
 
     Parameters
     ----------
     api_url
-        The API's base URL, such as https://api.github.com, without a slash at its end.
+        The API's base URL, such as https://api.github.com, without a trailing slash.
     now_s
         The clock, in seconds since the epoch.
     read_s
-        How long GitHub may take to answer.
+        How long to wait for a response (seconds).
     """
 
     def __init__(self, api_url: str, now_s: Callable[[], float], read_s: float = READ_S) -> None:
@@ -82,46 +82,46 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
-        """Return the answer: a success, or a status of `accept`.
+        """Return a successful response, or one with a status in `accept`.
 
         Parameters
         ----------
         path
-            From the API's base URL on, with the slash it begins with.
+            The path after the API's base URL, with its leading slash.
         token
-            Any token that goes with ``Authorization: Bearer``.
+            Any token for ``Authorization: Bearer``.
         body
             Sent as JSON.
         accept
-            Statuses that the caller wants to see instead of Refused.
+            Statuses to return instead of raising Refused.
 
         Raises
         ------
         RateLimited
-            A rate limit is reached.
+            If a rate limit is reached.
         Refused
-            Any other status of a request that is not carried out, redirects among them.
+            If GitHub responds with any other status from 300 to 499.
         Unavailable
-            There was no whole answer in time, or the error is GitHub's.
+            If no whole response arrived in time, or GitHub failed.
         """
-        self._forget_idle_connections()
+        self._close_idle_connections()
         headers = _HEADERS | {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = self._pool.request(
+            response = self._pool.request(
                 method,
                 f"{self._api_url}{path}",
                 body=None if body is None else json.dumps(body),
                 headers=headers,
-                # urllib3 1.26 would follow in spite of retries=False.
+                # urllib3 1.26 follows redirects in spite of retries=False.
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"GitHub does not answer: {error}") from error
-        return self._checked(answer.status, answer.headers, answer.data, accept)
+        return self._checked(response.status, response.headers, response.data, accept)
 
-    def _forget_idle_connections(self) -> None:
+    def _close_idle_connections(self) -> None:
         now_s = self._now_s()
         if now_s - self._used_at_s > _MAX_IDLE_S:
             self._pool.clear()
@@ -136,7 +136,7 @@ class Transport:
             data, is_json = None, False
         if 200 <= status < 300:
             if not is_json:
-                raise Unavailable(f"GitHub's answer ({status}) is cut off or not its own.")
+                raise Unavailable(f"GitHub's response ({status}) is incomplete or no JSON.")
             return Response(status, headers, data, self._next_page(headers))
         reason = _message(status, data)
         if _is_rate_limit(status, headers, reason):
@@ -151,7 +151,7 @@ class Transport:
         link = _NEXT_PAGE.search(headers.get("link", ""))
         if link is None:
             return None
-        # The token goes nowhere else, and a list without its end is not the list.
+        # No other host may receive the token, and an incomplete list must not count as the whole one.
         if not link[1].startswith(f"{self._api_url}/"):
             raise Unavailable("GitHub's next page is not one of its API.")
         return link[1].removeprefix(self._api_url)
@@ -160,7 +160,7 @@ class Transport:
 def rate_limited(
     headers: Mapping[str, str], reason: str, now_s: float, *, is_primary: bool = False
 ) -> RateLimited:
-    """Return the error for an answer that says a rate limit is reached, with the time to wait.
+    """Return the error for a response that reports a rate limit, with the time to wait.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def rate_limited(
     now_s
         The present, in seconds since the epoch.
     is_primary
-        Whether it is known to be the primary limit, which ends at ``x-ratelimit-reset`` even if some of
-        it remains. It does when a GraphQL query costs more than that.
+        Whether GitHub names the primary limit, which ends at ``x-ratelimit-reset`` even if a part of it
+        remains: a GraphQL query may cost more than the rest.
     """
     wait_s = _seconds(headers.get("retry-after"))
     reset_s = _seconds(headers.get("x-ratelimit-reset"))

@@ -1,1 +1,4 @@
-"""Reading what GitHub's webhooks deliver; the standard library only, for the receiver's cold start."""
+"""Read GitHub's webhook deliveries.
+
+The receiver imports these modules, so they import little but the standard library.
+"""

@@ -1,7 +1,7 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-Each stands on a line of its own. What is quoted or in a block of code is talk about commands, and what is in
-a comment of HTML is seen by nobody.
+A command stands on a line of its own. Quotations and code blocks are ignored, because they are about
+commands, and so are HTML comments, which no reader sees.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _ACTIONS = {"start", "pause", "resume", "stop"}
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _INDENTED = re.compile(r" {4}| {0,3}\t")
-# Such a block of HTML ends with the line that ends the comment (CommonMark, "HTML blocks").
+# This HTML block ends with the line that ends the comment (CommonMark, "HTML blocks").
 _COMMENT = re.compile(r" {0,3}<!--")
 _COMMENT_END = "-->"
 _DURATION = re.compile(
@@ -43,12 +43,12 @@ def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
     Parameters
     ----------
     prefix
-        What a command begins with, such as ``/timer``.
+        The first word of a command, such as ``/timer``.
 
     Returns
     -------
     tuple[list[Command], list[str]]
-        The commands in their order, and a sentence about each line that is meant as one and is none.
+        The commands in their order, and a sentence about each invalid line that begins like a command.
     """
     commands: list[Command] = []
     mistakes: list[str] = []
@@ -84,8 +84,8 @@ def _command(text: str) -> Command:
 def _duration_ms(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise ValueError("A duration is written 1h30m, 45m or 1.5h.")
+        raise ValueError("Write a duration as 1h30m, 45m or 1.5h.")
     duration_ms = round(float(match["hours"] or 0) * 3_600_000 + float(match["minutes"] or 0) * 60_000)
     if not 0 < duration_ms <= MAX_LOG_MS:
-        raise ValueError("At most 24 hours can be logged at once, and more than none.")
+        raise ValueError("Log more than 0 and at most 24 hours at once.")
     return duration_ms

@@ -1,19 +1,23 @@
-"""GitHub's deliveries, reduced to the events in them that concern timers.
+"""Reduce GitHub's deliveries to the events in them that concern timers.
 
-To handle another event of an issue: add a reader to `READERS`, and the kind of event that it
-makes to `timer_core.domain.replay.EFFECTS`.
+To handle another event:
+
+1. Write a reader: a function that returns the events in a payload, or `Ignored` with the reason. `_text` and
+   `_number` read the payload's members, and raise `MalformedDelivery` for what GitHub would not send.
+2. Add the reader to `READERS`, under the event's name and action.
+3. If the event is of a new kind, add the kind and its effect to `timer_core.domain.events.EFFECTS`.
+4. Subscribe to it: `EVENTS` in scripts/github_connection/registration.py, and docs/github.md.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.github.webhooks.commands import parse
-from timer_core.github.webhooks.messages import (
+from timer_core.github.messages import (
     APP_HOOK,
     CardEvent,
     CommentEvent,
@@ -22,38 +26,44 @@ from timer_core.github.webhooks.messages import (
     MoveEvent,
     QueuedEvent,
 )
-from timer_core.github.webhooks.trigger_config import TriggerConfig
+from timer_core.github.trigger_config import TriggerConfig
+from timer_core.github.webhooks.commands import parse
 
-# GitHub redelivers what was sent in the past three days ("Redelivering webhooks").
+# GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
-# More commands than this in one comment are nobody's intention.
+# Nobody writes more commands than this in one comment on purpose.
 MAX_COMMANDS = 10
 
 Payload: TypeAlias = Mapping[str, Any]
+IgnoredReason: TypeAlias = Literal[
+    "bot",
+    "issue_closed",
+    "no_assignees",
+    "no_command",
+    "not_an_issue",
+    "not_handled",
+    "not_transferred",
+    "other_field",
+    "other_label",
+    "pull_request",
+    "start_label_left",
+]
 
 
 class MalformedDelivery(ValueError):
-    """A payload lacks what GitHub's documentation says is in it."""
+    """A payload is not as GitHub documents it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A delivery that changes no timer.
+    """A delivery that changes no timer, and why."""
 
-    Attributes
-    ----------
-    reason
-        One of ``not_handled``, ``bot``, ``issue_closed``, ``no_assignees``, ``other_label``,
-        ``start_label_left``, ``other_field``, ``not_an_issue``, ``pull_request``, ``no_command``,
-        ``not_transferred``.
-    """
-
-    reason: str
+    reason: IgnoredReason
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """What a reader needs to know beside the payload."""
+    """What a reader knows beside the payload."""
 
     guid: str
     received_ms: int
@@ -68,7 +78,7 @@ def read(
     received_ms: int,
     triggers: TriggerConfig,
 ) -> tuple[QueuedEvent, ...] | Ignored:
-    """Reduce a delivery to the events in it, in their order: a comment may hold several commands.
+    """Return the events in a delivery, in their order: a comment may contain several commands.
 
     Parameters
     ----------
@@ -79,12 +89,12 @@ def read(
     delivery
         The header ``X-GitHub-Delivery``.
     received_ms
-        When it came (milliseconds since the epoch).
+        When the delivery was received (milliseconds since the epoch).
 
     Raises
     ------
     MalformedDelivery
-        If something is missing, or not what GitHub sends.
+        If the payload is not as GitHub documents it.
     """
     reader = READERS.get(f"{name}.{payload.get('action')}")
     if reader is None:
@@ -95,8 +105,8 @@ def read(
 def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     """Return the webhook that a delivery came from, if its headers (in lower case) name one.
 
-    As in "Webhook events and payloads": what ``X-GitHub-Hook-Installation-Target-Type`` says is a
-    repository, an organization or an integration (an App).
+    "Webhook events and payloads": ``X-GitHub-Hook-Installation-Target-Type`` is ``repository``,
+    ``organization`` or ``integration``, which is an App.
     """
     hook_id = headers.get("x-github-hook-id", "")
     kind = headers.get("x-github-hook-installation-target-type")
@@ -111,24 +121,25 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     return None
 
 
-def counts_from(happened: str | None, received_ms: int) -> int:
-    """Return the time from which an event counts (milliseconds since the epoch).
+def event_time(happened: str | None, received_ms: int) -> int:
+    """Return the time of an event (milliseconds since the epoch).
 
-    That is when it happened, unless GitHub could not have sent it that late (or that early).
+    It is the time in the payload, or the time of receipt if the payload has none or one that GitHub could
+    not have sent: later than the receipt, or more than three days before it.
 
     Raises
     ------
     MalformedDelivery
-        If the time is not one.
+        If `happened` is not a time.
     """
     if happened is None:
         return received_ms
-    happened_ms = _told_ms(happened)
+    happened_ms = _parse_time(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
     return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
 
 
-def _told_ms(text: str) -> int:
+def _parse_time(text: str) -> int:
     try:
         return ms_of(text)
     except (ValueError, OverflowError) as error:
@@ -138,14 +149,14 @@ def _told_ms(text: str) -> int:
 def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _is_closed(payload):
         return Ignored("issue_closed")
-    return _to_assignee("assigned", payload, delivery)
+    return _for_assignee("assigned", payload, delivery)
 
 
 def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    return _to_assignee("unassigned", payload, delivery)
+    return _for_assignee("unassigned", payload, delivery)
 
 
-def _to_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+def _for_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     assignee = _user(payload.get("assignee"))
     if assignee is None:
         return Ignored("bot")
@@ -159,12 +170,12 @@ def _closed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
 
 
 def _deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    # A deleted issue keeps the time of its last change, which can be long ago.
+    # The payload has only the time of the issue's last change, which can be long ago.
     return (_event("deleted", payload, delivery, None),)
 
 
 def _reopened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    return _to_assignees("reopened", payload, delivery)
+    return _for_assignees("reopened", payload, delivery)
 
 
 def _labeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -172,7 +183,7 @@ def _labeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] |
         return Ignored("other_label")
     if _is_closed(payload):
         return Ignored("issue_closed")
-    return _to_assignees("labeled", payload, delivery)
+    return _for_assignees("labeled", payload, delivery)
 
 
 def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -180,10 +191,10 @@ def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         return Ignored("other_label")
     if _has_start_label(payload, delivery):
         return Ignored("start_label_left")
-    return _to_assignees("unlabeled", payload, delivery)
+    return _for_assignees("unlabeled", payload, delivery)
 
 
-def _to_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+def _for_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     assignees = _at(payload, ("issue", "assignees")) or []
     if not isinstance(assignees, list):
         raise MalformedDelivery("issue.assignees is not a list.")
@@ -205,15 +216,15 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
-    at_ms, commented_ms = counts_from(created, delivery.received_ms), _told_ms(created)
+    at_ms, commented_ms = event_time(created, delivery.received_ms), _parse_time(created)
     events: list[QueuedEvent] = [
         IssueEvent(
-            # A comment may be told of by several webhooks and workflows.
+            # Several webhooks and workflows may deliver the same comment.
             delivery=_numbered(f"comment-{comment}", number),
             kind=f"comment.{command.action}",
             repo=issue.full_name,
             number=issue.number,
-            # One after the other, though GitHub knows one time for the whole.
+            # In their order, although the comment has one time only.
             at_ms=at_ms + number,
             users=(author,),
             duration_ms=command.duration_ms,
@@ -222,7 +233,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
     ]
-    answer = CommentEvent(
+    to_reply = CommentEvent(
         delivery=delivery.guid,
         repo=issue.full_name,
         number=issue.number,
@@ -231,20 +242,20 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         author=author,
         mistakes=tuple(mistakes[:MAX_COMMANDS]),
     )
-    return (*events, answer)
+    return (*events, to_reply)
 
 
 def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    target = _place(_at(payload, ("changes",)), "new_repository", "new_issue")
+    target = _issue_at(_at(payload, ("changes",)), "new_repository", "new_issue")
     return (_move(payload, delivery, _issue(payload), target),)
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    """Read how the new repository tells of an issue that was transferred to it."""
+    """Read the event that the new repository of a transferred issue delivers."""
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
-    return (_move(payload, delivery, _place(changes, "old_repository", "old_issue"), _issue(payload)),)
+    return (_move(payload, delivery, _issue_at(changes, "old_repository", "old_issue"), _issue(payload)),)
 
 
 def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
@@ -252,7 +263,7 @@ def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -
         delivery=delivery.guid,
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=counts_from(_text(payload, "issue", "updated_at"), delivery.received_ms),
+        at_ms=event_time(_text(payload, "issue", "updated_at"), delivery.received_ms),
         received_ms=delivery.received_ms,
         numbers=(origin.number, target.number),
     )
@@ -277,13 +288,13 @@ def _repository_moved(
 ) -> tuple[QueuedEvent, ...]:
     target = _text(payload, "repository", "full_name")
     for full_name in (origin := f"{owner}/{name}", target):
-        _checked(full_name, 1)
+        _parse_issue(full_name, 1)
     return (
         MoveEvent(
             delivery=delivery.guid,
             origin=origin,
             target=target,
-            at_ms=counts_from(_text(payload, "repository", "updated_at"), delivery.received_ms),
+            at_ms=event_time(_text(payload, "repository", "updated_at"), delivery.received_ms),
             received_ms=delivery.received_ms,
         ),
     )
@@ -307,7 +318,7 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
         owner=_text(payload, "organization", "login"),
         item=_text(item, "node_id"),
         content=_text(item, "content_node_id"),
-        at_ms=counts_from(_text(item, "updated_at"), delivery.received_ms),
+        at_ms=event_time(_text(item, "updated_at"), delivery.received_ms),
         field=None if name is not None else _text(change, "field_node_id"),
         status=status,
     )
@@ -316,6 +327,7 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
 
 _Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[QueuedEvent, ...] | Ignored]
 
+# By the header ``X-GitHub-Event`` and the payload's ``action``.
 READERS: dict[str, _Reader] = {
     "issues.assigned": _assigned,
     "issues.unassigned": _unassigned,
@@ -330,7 +342,7 @@ READERS: dict[str, _Reader] = {
     "repository.renamed": _repository_renamed,
     "repository.transferred": _repository_transferred,
     "projects_v2_item.edited": _card_edited,
-    # As it was called before.
+    # The event's former name.
     "project_v2_item.edited": _card_edited,
 }
 
@@ -343,7 +355,7 @@ def _event(
     users: tuple[int, ...] | None = None,
 ) -> IssueEvent:
     issue = _issue(payload)
-    at_ms = counts_from(happened, delivery.received_ms)
+    at_ms = event_time(happened, delivery.received_ms)
     repo, number = issue.full_name, issue.number
     return IssueEvent(delivery.guid, kind, repo, number, at_ms, users, title=issue.title)
 
@@ -361,7 +373,7 @@ def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 
 def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    """Whether the issue has a label that starts timers, beside the one that was removed."""
+    """Whether the issue has another label that starts timers than the removed one."""
     labels = _at(payload, ("issue", "labels")) or []
     if not isinstance(labels, list):
         raise MalformedDelivery("issue.labels is not a list.")
@@ -370,14 +382,14 @@ def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 
 def _issue(payload: Payload) -> Issue:
-    return replace(_place(payload, "repository", "issue"), title=_text(payload, "issue", "title"))
+    return replace(_issue_at(payload, "repository", "issue"), title=_text(payload, "issue", "title"))
 
 
-def _place(payload: Any, repository: str, issue: str) -> Issue:
-    return _checked(_text(payload, repository, "full_name"), _number(payload, issue, "number"))
+def _issue_at(payload: Any, repository: str, issue: str) -> Issue:
+    return _parse_issue(_text(payload, repository, "full_name"), _number(payload, issue, "number"))
 
 
-def _checked(full_name: str, number: int) -> Issue:
+def _parse_issue(full_name: str, number: int) -> Issue:
     try:
         return Issue.of(full_name, number)
     except InvalidInput as error:
@@ -385,7 +397,7 @@ def _checked(full_name: str, number: int) -> Issue:
 
 
 def _user(user: Any) -> int | None:
-    """Return the id of an account, or None if it is a bot's."""
+    """Return the id of a user; None for a bot."""
     if not isinstance(user, dict):
         raise MalformedDelivery("A user is missing.")
     user_id = user.get("id")
@@ -409,6 +421,7 @@ def _number(payload: Any, *path: str) -> int:
 
 
 def _at(payload: Any, path: tuple[str, ...]) -> Any:
+    """Return the member at a path, or None if the last name is missing."""
     value: Any = payload
     for name in path:
         if not isinstance(value, dict):

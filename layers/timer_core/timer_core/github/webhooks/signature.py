@@ -1,4 +1,4 @@
-"""The signature of a delivery.
+"""Sign a delivery, and verify its signature.
 
 GitHub's documentation: "Validating webhook deliveries".
 """
@@ -15,9 +15,9 @@ def sign(secret: str, body: bytes) -> str:
 
 
 def is_signed(body: bytes, signature: str, secrets: Iterable[str]) -> bool:
-    """Whether one of the secrets signed the raw body; takes the same time for every wrong signature.
+    """Whether the raw body was signed with one of the secrets, of which empty ones do not count.
 
-    Empty secrets never sign anything.
+    The check takes the same time for every wrong signature.
     """
     given = signature.encode()
     matches = [hmac.compare_digest(sign(secret, body).encode(), given) for secret in secrets if secret]

@@ -1,37 +1,39 @@
-"""What travels through the queue: the events of a delivery, reduced to what timers need."""
+"""The messages in the queue: the events of a delivery, reduced to what timers need."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-# The kind of an event that is no event about a timer but time to add.
+# The kind of the event that adds time instead of changing a timer.
 LOG = "comment.log"
-# The path of the webhook that a GitHub App has.
+# The path of a GitHub App's own webhook.
 APP_HOOK = "/app/hook"
 
 
 @dataclass(frozen=True, slots=True)
 class IssueEvent:
-    """What happened to an issue.
+    """An event of an issue.
 
     Attributes
     ----------
     delivery
-        What the same event has in common when it is told again: GitHub's GUID of the delivery; for
-        a command, the comment.
+        Identifies the event when it is delivered again: GitHub's GUID of the delivery; for a command, the
+        comment's id.
     kind
-        A kind of event, see `timer_core.domain.replay.EFFECTS`, or `LOG`.
+        A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
     at_ms
-        When it counts from (milliseconds since the epoch).
+        The time of the event (milliseconds since the epoch).
     users
-        The ids of the GitHub accounts concerned; None if that is everybody with an open timer.
+        The ids of the GitHub users concerned; None for all with an open timer.
     duration_ms, commented_ms
-        The time to add, if somebody logs some, and when GitHub says that they did.
+        The time to add, and the time of the comment; only for `LOG`.
     title
-        The issue's title; empty if the delivery does not say.
+        The issue's title; empty if the delivery does not contain it.
     fetched_ms
-        When GitHub's timeline was read that told of it, because no delivery had; 0 if one did.
+        When the event was backfilled from GitHub's timeline; 0 if a webhook delivered it.
+    order
+        Of a backfilled event, as in `timer_core.domain.events.Event`.
     """
 
     delivery: str
@@ -44,11 +46,12 @@ class IssueEvent:
     commented_ms: int = 0
     title: str = ""
     fetched_ms: int = 0
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A project's card of an issue was moved; which issue that is, only GitHub's API tells.
+    """A card of a project was moved; only GitHub's API tells which issue it belongs to.
 
     Attributes
     ----------
@@ -57,9 +60,9 @@ class CardEvent:
     item, content
         The node ids of the card and of its issue.
     field
-        The node id of the field that was changed, if the delivery does not say that it is the status.
+        The node id of the changed field; None if the delivery names it, and it is the status.
     status
-        The name of the new status, empty if it was taken away; None if the delivery does not say.
+        The name of the new status, empty if it was removed; None if the delivery does not contain it.
     """
 
     delivery: str
@@ -95,12 +98,12 @@ class MoveEvent:
 
 @dataclass(frozen=True, slots=True)
 class CommentEvent:
-    """Somebody gave commands in a comment, and is to be answered.
+    """A comment with commands, to reply to.
 
     Attributes
     ----------
     mistakes
-        A sentence for each line that was meant as a command and is none.
+        A sentence about each line that begins like a command and is not a valid one.
     """
 
     delivery: str
@@ -114,14 +117,14 @@ class CommentEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEvent:
-    """The answer to a comment with commands, ready to be sent to GitHub.
+    """The reply to a comment with commands, ready to be sent to GitHub.
 
     Attributes
     ----------
     reaction
         A reaction's ``content`` as in GitHub's REST API.
     text
-        What to comment; empty if the reaction says it all.
+        The comment to add; empty if the reaction suffices.
     """
 
     delivery: str
@@ -140,13 +143,13 @@ _TYPES: dict[str, type[QueuedEvent]] = {
     "card": CardEvent,
     "move": MoveEvent,
     "comment": CommentEvent,
-    "answer": ReplyEvent,
+    "reply": ReplyEvent,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
 def group_of(event: QueuedEvent) -> str:
-    """Return what the events have in common that are processed one after the other."""
+    """Return the group of an event: events of one group are processed one after the other."""
     match event:
         case CardEvent():
             return event.content
@@ -165,7 +168,7 @@ class Hook:
     Attributes
     ----------
     path
-        Where it is in GitHub's REST API, as in ``/repos/octocat/hello-world/hooks/1``, or `APP_HOOK`.
+        Its path in GitHub's REST API, such as ``/repos/octocat/hello-world/hooks/1``, or `APP_HOOK`.
     """
 
     path: str
@@ -173,7 +176,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A delivery in the queue: its events in their order, and the webhook if GitHub named one."""
+    """One message: the events of a delivery in their order, and the webhook if GitHub named one."""
 
     events: tuple[QueuedEvent, ...]
     hook: Hook | None = None
@@ -181,12 +184,12 @@ class Message:
     @property
     def delivery(self) -> str:
         """GitHub's GUID of the delivery; empty for a ping."""
-        # Commands are named for their comment, and what comes after them, to answer it, for the delivery.
+        # Commands are identified by their comment; the reply event, the last one, by the delivery.
         return self.events[-1].delivery if self.events else ""
 
 
 def to_json(events: Sequence[QueuedEvent], hook: Hook | None = None) -> str:
-    """Return the text that goes into the queue."""
+    """Return the body of a message."""
     message = {
         "events": [{"type": _NAMES[type(event)], **asdict(event)} for event in events],
         "hook": hook and hook.path,
@@ -195,12 +198,12 @@ def to_json(events: Sequence[QueuedEvent], hook: Hook | None = None) -> str:
 
 
 def from_json(text: str) -> Message:
-    """Read the text that `to_json` wrote.
+    """Parse the body of a message.
 
     Raises
     ------
     ValueError, TypeError, KeyError
-        If it is something else.
+        If `to_json` did not write it.
     """
     loaded = json.loads(text)
     hook = loaded["hook"]

@@ -1,22 +1,22 @@
-"""The names that a deployment gives to things on GitHub."""
+"""The labels, statuses and commands that trigger timers; each deployment configures its own."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerConfig:
-    """The names that a deployment gives to things.
+    """The names that trigger timers.
 
     Attributes
     ----------
     start_labels
-        Labels that start a timer, in lower case: GitHub ignores the case of labels.
+        The labels that start a timer, in lower case: GitHub ignores the case of labels.
     command_prefix
-        What a command in a comment begins with.
+        The first word of a command in a comment.
     status_field
-        The field of a project that holds the status of its cards.
+        The name of the project field with the status of cards.
     start_statuses, stop_statuses
-        Statuses that start and stop timers, in lower case. Any other pauses.
+        The statuses that start and stop timers, in lower case. Any other status pauses them.
     """
 
     start_labels: frozenset[str]
@@ -26,7 +26,7 @@ class TriggerConfig:
     stop_statuses: frozenset[str]
 
     def kind_of_status(self, status: str) -> str:
-        """Return the kind of event that a card with this status makes."""
+        """Return the kind of event for a card that was given a status."""
         if status.lower() in self.start_statuses:
             return "project.start"
         return "project.stop" if status.lower() in self.stop_statuses else "project.pause"

@@ -1,0 +1,76 @@
+"""Compose the reply to a comment with commands."""
+
+from collections.abc import Sequence
+
+from timer_core.domain.errors import TooManyTransitions
+from timer_core.domain.events import EFFECTS
+from timer_core.domain.state import Action
+from timer_core.domain.timers import MAX_TRANSITIONS, Timer
+from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
+
+# The content of a reaction (GitHub's REST API, "Create reaction for an issue comment").
+DONE, NOT_DONE = "+1", "confused"
+
+_NOT_TRACKED = "Your time is tracked only after you have signed in to Issue Timer."
+_NO_TIMER = {
+    Action.PAUSE: "You had no running timer on this issue to pause.",
+    Action.RESUME: "You had no paused timer on this issue to resume.",
+    Action.STOP: "You had no open timer on this issue to stop.",
+}
+
+
+def reply_to(
+    comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_tracked: bool
+) -> ReplyEvent:
+    """Return the reply: a reaction, and a text only about mistakes and logged time.
+
+    Parameters
+    ----------
+    commands
+        The commands in the comment, which have been handled.
+    timers
+        The author's timers on the issue since the comment; their histories show what a command did.
+    is_tracked
+        Whether the author's time is tracked.
+    """
+    if not is_tracked:
+        return _reply(comment, NOT_DONE, [_NOT_TRACKED])
+    effective = {transition.cause for timer in timers for transition in timer.history}
+    mistakes = list(dict.fromkeys(comment.mistakes))
+    logged = []
+    for command in commands:
+        if command.kind == LOG:
+            logged.append(f"Logged {_duration(command.duration_ms)}.")
+            continue
+        action = EFFECTS[command.kind].action
+        if command.delivery in effective:
+            continue
+        if _is_beyond_limit(action, timers):
+            mistakes.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
+        elif action in _NO_TIMER:
+            mistakes.append(_NO_TIMER[action])
+    return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *mistakes])
+
+
+def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
+    """Whether a command had no effect because a timer can only be stopped."""
+    # A start command resumes a paused timer.
+    action = Action.RESUME if action is Action.START else action
+    return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)
+
+
+def _reply(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:
+    return ReplyEvent(
+        delivery=comment.delivery,
+        repo=comment.repo,
+        number=comment.number,
+        at_ms=comment.at_ms,
+        comment=comment.comment,
+        reaction=reaction,
+        text=" ".join(sentences),
+    )
+
+
+def _duration(ms: int) -> str:
+    hours, minutes = divmod(max(1, round(ms / 60_000)), 60)
+    return " ".join(part for part in (f"{hours}h" if hours else "", f"{minutes}m" if minutes else "") if part)

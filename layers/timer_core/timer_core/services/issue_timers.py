@@ -1,0 +1,208 @@
+"""The timers of issues: derived from the issues' events and moves whenever one is received.
+
+An event is logged first and its effects are derived from the log, so that an interrupted derivation can
+simply be repeated (docs/decisions/0001-events-and-replay.md).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from timer_core.domain.events import EFFECTS, Event
+from timer_core.domain.issues import Issue
+from timer_core.domain.moves import Move
+from timer_core.domain.replay import replay
+from timer_core.domain.timers import Timer
+from timer_core.store.derived_timers import DerivedTimers
+from timer_core.store.event_log import EventLog
+from timer_core.store.issue_history import IssueHistory
+from timer_core.store.table import Conflict, Table, retry_on_conflict
+from timer_core.store.timers import TimerStore
+
+
+class IssueTimers:
+    """Logs the events and moves of issues, and derives timers from them.
+
+    Parameters
+    ----------
+    table
+        The table.
+    timers
+        The timers in the same table.
+    """
+
+    def __init__(self, table: Table, timers: TimerStore) -> None:
+        self._log = EventLog(table)
+        self._derived = DerivedTimers(table, timers)
+
+    def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
+        """Log an event of an issue and rederive the timers of the people concerned.
+
+        A repetition, also after an interruption, ends with the same timers.
+
+        Returns
+        -------
+        list[Timer]
+            The timers that changed.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; the event is logged, and trying again is safe.
+        """
+        if event.kind not in EFFECTS:
+            # Not even logged: a later version may know it, and the dead-letter queue keeps it.
+            raise ValueError(f"Unknown kind of event: {event.kind}")
+        event, is_new = self._log.append(event, issue, now_ms=now_ms)
+        history = self._log.read(issue)
+        home = history.names.home(issue, event.at_ms)
+        concerned = history.people_with_timers() if event.users is None else event.users
+        new = event.delivery if is_new else None
+        return self._rederive_all(concerned, home, history, now_ms, new=new)
+
+    def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
+        """Let everybody's timers follow an issue that was transferred; return the changed ones.
+
+        A repetition, also after an interruption, ends with the same timers.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; the move is logged, and trying again is safe.
+        """
+        return self._follow(self._log.append_issue_move(move, now_ms=now_ms), now_ms)
+
+    def move_repository(self, move: Move, *, now_ms: int) -> list[Timer]:
+        """Let the open timers follow a repository that was renamed or transferred; return the changed ones.
+
+        The timers of an issue without an open one follow when its next event arrives. The numbers of
+        the move's issues do not matter.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers; the move is logged, and trying again is safe.
+        """
+        move = self._log.append_repository_move(move, now_ms=now_ms)
+        numbers = self._log.open_issues(move.origin.full_name)
+        return [timer for number in numbers for timer in self._follow(move.of(number), now_ms)]
+
+    def rederive(self, issue: Issue, *, of: Callable[[set[int]], Iterable[int]], now_ms: int) -> list[Timer]:
+        """Derive timers on an issue anew and return the changed ones.
+
+        Parameters
+        ----------
+        of
+            Returns the people whose timers to derive, given everybody whom the issue's events and timers
+            concern.
+
+        Raises
+        ------
+        TooMuchContention
+            If others kept changing the timers.
+        """
+        history = self._log.read(issue)
+        home = history.names.home(issue, now_ms)
+        return self._rederive_all(of(history.people()), home, history, now_ms)
+
+    def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
+        """Return a person's latest timers on the issue that had a name at some time, by their starts."""
+        history = self._log.read(issue)
+        return self._derived.latest(history.slot(history.names.home(issue, at_ms), user_id))
+
+    def home(self, issue: Issue, *, at_ms: int) -> Issue:
+        """Return the present name of the issue that had a name at some time."""
+        return self._log.read(issue).names.home(issue, at_ms)
+
+    def logged(self, issue: Issue, *, at_ms: int) -> list[Event]:
+        """Return the logged events of the issue that had a name at some time."""
+        history = self._log.read(issue)
+        return history.events(history.names.home(issue, at_ms))
+
+    def _follow(self, move: Move, now_ms: int) -> list[Timer]:
+        history = self._log.read(move.origin)
+        return self._rederive_all(history.people(), history.names.destination(move), history, now_ms)
+
+    def _rederive_all(
+        self,
+        user_ids: Iterable[int],
+        home: Issue,
+        history: IssueHistory,
+        now_ms: int,
+        *,
+        new: str | None = None,
+    ) -> list[Timer]:
+        return [
+            timer
+            for user_id in sorted(user_ids)
+            for timer in self._rederive(user_id, home, history, now_ms, new=new)
+        ]
+
+    def _rederive(
+        self, user_id: int, home: Issue, history: IssueHistory, now_ms: int, *, new: str | None = None
+    ) -> list[Timer]:
+        """Derive a person's timers on an issue anew.
+
+        Parameters
+        ----------
+        home
+            The present name of the issue.
+        new
+            The delivery of the event that has just been logged for the first time, if any.
+        """
+
+        def attempt() -> list[Timer]:
+            nonlocal history
+            try:
+                if not self._is_ready(user_id, home, history, now_ms):
+                    return []
+                return self._derive(user_id, home, history, now_ms, new)
+            except Conflict:
+                history = self._log.read(home)
+                raise
+
+        return retry_on_conflict(attempt, "The timers of an issue kept changing.")
+
+    def _is_ready(self, user_id: int, home: Issue, history: IssueHistory, now_ms: int) -> bool:
+        """Let timers that are under a name from before a move follow it first.
+
+        The slot under this name may be that of an issue that had the name before and has moved on.
+
+        Returns
+        -------
+        bool
+            False if the person has requested deletion of their account.
+
+        Raises
+        ------
+        Conflict
+            If there were such timers; the history is to be read again.
+        """
+        move = history.pending_move(history.slot(home, user_id))
+        if move is None or history.names.destination(move).key == home.key:
+            return True
+        if self._derived.has_requested_deletion(user_id):
+            return False
+        self._rederive(user_id, history.names.destination(move), history, now_ms)
+        raise Conflict
+
+    def _derive(
+        self, user_id: int, home: Issue, history: IssueHistory, now_ms: int, new: str | None
+    ) -> list[Timer]:
+        slots = [history.slot(home, user_id), *history.slots_to_move(home, user_id)]
+        events = history.events(home)
+        found = self._derived.read(slots, history, events, new=new, now_ms=now_ms)
+        if found is None:
+            # Their timers are being deleted, and nothing new may refer to them.
+            return []
+        titles = ((event.at_ms, event.title) for event in events if event.title)
+        _, title = max(titles, default=(0, home.title))
+        outcome = replay(
+            issue=replace(home, title=title),
+            user_id=user_id,
+            now_ms=now_ms,
+            events=events,
+            timers=found.timers,
+            locked_until_ms=found.locked_until_ms,
+            used_ulids=found.used_ulids,
+        )
+        return self._derived.write(slots, outcome, home, history, now_ms=now_ms)

@@ -1,0 +1,195 @@
+"""Handle the events in the queue: change timers, and reply to comments with commands."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from timer_core.domain.issues import Issue
+from timer_core.github.api.cards import fetch_card
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.errors import GitHubError, InvalidCredential, NoCredential, Refused
+from timer_core.github.api.replies import send_reply
+from timer_core.github.messages import (
+    CardEvent,
+    CommentEvent,
+    IssueEvent,
+    Message,
+    MoveEvent,
+    QueuedEvent,
+    ReplyEvent,
+)
+from timer_core.github.trigger_config import TriggerConfig
+from timer_core.services.command_replies import reply_to
+from timer_core.services.event_handler import EventHandler, Handled
+from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.health import Capability, HealthStore
+
+# The object of the request no longer exists.
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The effect of a queued event.
+
+    Attributes
+    ----------
+    name
+        ``applied``, ``ignored``, ``given_up``, ``reply_queued``, ``replied`` or ``not_replied``.
+    details
+        More for the log.
+    unregistered
+        The number of the event's users who are not tracked.
+    is_refused
+        Whether GitHub refused a request for the event.
+    """
+
+    name: str
+    details: dict[str, Any] = field(default_factory=dict)
+    unregistered: int = 0
+    is_refused: bool = False
+
+
+class QueuedEventHandler:
+    """Handles queued events; handling one again changes nothing.
+
+    Parameters
+    ----------
+    queue_reply
+        Puts a reply into the queue, in a message of its own.
+    clock
+        Returns the present (milliseconds since the epoch).
+    """
+
+    def __init__(
+        self,
+        event_handler: EventHandler,
+        issue_timers: IssueTimers,
+        github: GitHub,
+        triggers: TriggerConfig,
+        health: HealthStore,
+        *,
+        queue_reply: Callable[[ReplyEvent], None],
+        clock: Callable[[], int],
+        logger: Logger,
+    ) -> None:
+        self._event_handler = event_handler
+        self._issue_timers = issue_timers
+        self.github = github
+        self._triggers = triggers
+        self._health = health
+        self._queue_reply = queue_reply
+        self._clock = clock
+        self._logger = logger
+
+    def handle(self, event: QueuedEvent, message: Message) -> Outcome:
+        """Handle one of a message's events.
+
+        Raises
+        ------
+        TooMuchContention
+            If other writers kept changing the timers; a retry is safe.
+        Unavailable, Refused
+            If GitHub does not answer now, or the credential has expired; a retry is safe.
+        """
+        match event:
+            case IssueEvent():
+                return self._apply(event)
+            case MoveEvent():
+                return _outcome(self._event_handler.move(event, now_ms=self._clock()))
+            case CardEvent():
+                return self._with_github("project_cards", "given_up", lambda: self._apply_card(event))
+            case CommentEvent():
+                commands = [command for command in message.events if isinstance(command, IssueEvent)]
+                return self._reply_to(event, commands)
+            case ReplyEvent():
+                # The commands of the comment were handled: only the reply is given up.
+                return self._with_github("replies", "not_replied", lambda: self._send_reply(event))
+
+    def _apply(self, event: IssueEvent) -> Outcome:
+        handled = self._event_handler.handle(event, now_ms=self._clock())
+        return _outcome(handled, kind=event.kind)
+
+    def _apply_card(self, event: CardEvent) -> Outcome:
+        """Apply a card's move: it starts the assignees' timers, or pauses or stops all of the issue."""
+        card = fetch_card(self.github, event, self._triggers.status_field)
+        if card is None:
+            return _ignored("no_such_card")
+        kind = self._triggers.kind_of_status(card.status)
+        users = None
+        if kind == "project.start":
+            if card.state.is_closed:
+                return _ignored("issue_closed")
+            users = tuple(sorted(card.state.assignees))
+            if not users:
+                return _ignored("no_assignees")
+        issue = card.state.issue
+        return self._apply(
+            IssueEvent(
+                delivery=event.delivery,
+                kind=kind,
+                repo=issue.full_name,
+                number=issue.number,
+                at_ms=card.at_ms,
+                users=users,
+                title=issue.title,
+            )
+        )
+
+    def _reply_to(self, comment: CommentEvent, commands: Sequence[IssueEvent]) -> Outcome:
+        """Queue the reply to a comment, so that the issue's next events need not wait for GitHub."""
+        is_tracked = self._event_handler.was_tracked(comment.author, at_ms=comment.at_ms)
+        issue = Issue.of(comment.repo, comment.number)
+        timers = (
+            self._issue_timers.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_tracked else []
+        )
+        reply = reply_to(comment, commands, timers, is_tracked=is_tracked)
+        self._queue_reply(reply)
+        return Outcome("reply_queued", {"reaction": reply.reaction})
+
+    def _send_reply(self, reply: ReplyEvent) -> Outcome:
+        send_reply(self.github, reply)
+        return Outcome("replied", {"reaction": reply.reaction})
+
+    def _with_github(self, capability: Capability, given_up: str, act: Callable[[], Outcome]) -> Outcome:
+        """Send requests to GitHub's API, and record whether it accepts them.
+
+        A refused request is given up, because a retry does not help. A request that fails for now, or because
+        the credential has expired, raises its error, and the message is retried.
+        """
+        try:
+            outcome = act()
+        except (NoCredential, InvalidCredential, Refused) as error:
+            if not _concerns_one_object(error):
+                self._record(capability, is_able=False)
+            if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            return Outcome(given_up, {"reason": str(error)}, is_refused=True)
+        self._record(capability, is_able=True)
+        return outcome
+
+    def _record(self, capability: Capability, *, is_able: bool) -> None:
+        try:
+            credential = self.github.credential_kind()
+            self._health.note_github(credential, {capability: is_able}, now_ms=self._clock())
+        except Exception:
+            self._logger.exception("The possible uses of GitHub's API could not be recorded")
+
+
+def _outcome(handled: Handled, **details: str) -> Outcome:
+    if handled.reason:
+        return _ignored(handled.reason, unregistered=handled.unregistered, **details)
+    timers = [timer.id for timer in handled.timers]
+    return Outcome("applied", {**details, "timers": timers}, unregistered=handled.unregistered)
+
+
+def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:
+    return Outcome("ignored", {**details, "reason": reason}, unregistered=unregistered)
+
+
+def _concerns_one_object(error: GitHubError) -> bool:
+    """Whether the object is gone or locked, which says nothing about other requests."""
+    return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())

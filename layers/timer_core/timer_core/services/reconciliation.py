@@ -1,0 +1,426 @@
+"""Compare open timers with their issues on GitHub, and backfill the events that no webhook delivered.
+
+One request asks for the timelines of many issues. An event that is in a timeline and not in the issue's event
+log is handled as if it had been delivered, with the time at which it happened.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
+
+from aws_lambda_powertools import Logger
+
+from timer_core.domain.events import TOLERANCE_MS
+from timer_core.domain.issues import Issue
+from timer_core.github.api.client import GitHub
+from timer_core.github.api.errors import (
+    GitHubError,
+    NoCredential,
+    QueryFailed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from timer_core.github.api.issues import ISSUES_PER_QUERY, IssueRequest, fetch_issues, locate_issue
+from timer_core.github.api.timeline import IssueState, missing
+from timer_core.github.messages import IssueEvent, MoveEvent
+from timer_core.github.trigger_config import TriggerConfig
+from timer_core.services.event_handler import EventHandler
+from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.items import LOCKED_AFTER_MS
+from timer_core.store.progress import ProgressStore
+from timer_core.store.timers import TimerStore
+
+# Progress is stored after this many timers; the next run may compare as many again. A run has time for all of
+# them, even if every query has to be split because GitHub finds it too expensive.
+_WINDOW = 250
+_THREADS = 8
+# An issue that was not found costs a request of its own; in one run, issues beyond this number count as
+# unreachable.
+_MAX_LOOKUPS = 500
+# The number of failures after which a batch without any success is given up. Six halvings reduce fifty issues
+# to one.
+_MAX_FAILURES = 10
+# The client refuses to send requests for about this long after an error.
+_PAUSE_S = 10
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """The result of a run.
+
+    Attributes
+    ----------
+    issues
+        The number of issues that GitHub was asked about; an issue whose timers started far apart may count
+        twice.
+    backfilled
+        Events that no webhook had delivered; in a dry run, those that would be backfilled.
+    searched
+        Issues that GitHub did not find under their names.
+    moved
+        Issues that have another name now.
+    unreachable
+        Issues that GitHub does not show us, or that there was no time to search for.
+    failed
+        Issues that could not be compared; the log says why, and the next run tries again.
+    complete
+        Whether all issues were compared; if not, the stored progress says where the next run begins.
+    error
+        The last reason why GitHub could not be asked; empty if it always could.
+    """
+
+    issues: int = 0
+    backfilled: int = 0
+    searched: int = 0
+    moved: int = 0
+    unreachable: int = 0
+    failed: int = 0
+    complete: bool = True
+    error: str = ""
+
+
+class _RunEnded(Exception):
+    """The next run compares the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    now_ms: int
+    clock: Callable[[], int]
+    has_time: Callable[[], bool]
+    dry_run: bool
+    pool: Executor
+    result: Reconciliation = field(default_factory=Reconciliation)
+    # Owners for whom GitHub refuses the credential.
+    refused_owners: set[str] = field(default_factory=set)
+
+    def check_time(self) -> None:
+        if not self.has_time():
+            raise _RunEnded
+
+
+class _Batch(NamedTuple):
+    """The states of issues, and when they were requested."""
+
+    requests: Sequence[IssueRequest]
+    states: Sequence[IssueState | None]
+    fetched_ms: int
+
+
+class _Found(NamedTuple):
+    """An issue and its present state; no state if the issue was deleted."""
+
+    issue: Issue
+    state: IssueState | None
+    fetched_ms: int
+    is_transferred: bool = False
+
+
+class _Compared(NamedTuple):
+    backfilled: int = 0
+    moved: int = 0
+    failed: int = 0
+
+
+class Reconciler:
+    """Compares open timers with their issues.
+
+    Requests are sent one after the other, as GitHub's "Best practices for using the REST API" ask for; the
+    issues of a response are compared in parallel.
+    """
+
+    def __init__(
+        self,
+        github: GitHub,
+        timers: TimerStore,
+        issue_timers: IssueTimers,
+        event_handler: EventHandler,
+        progress: ProgressStore,
+        triggers: TriggerConfig,
+        logger: Logger,
+    ) -> None:
+        self._github = github
+        self._timers = timers
+        self._issue_timers = issue_timers
+        self._event_handler = event_handler
+        self._progress = progress
+        self._triggers = triggers
+        self._logger = logger
+
+    def run(
+        self, *, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], dry_run: bool
+    ) -> Reconciliation:
+        """Compare open timers, the oldest first, while there is time, and store the progress.
+
+        Parameters
+        ----------
+        from_ms
+            The progress of an earlier run to continue from; None to begin with the oldest timer.
+        clock
+            Returns the present (milliseconds since the epoch), which advances between requests.
+        dry_run
+            Whether to count what would be backfilled, and to store nothing.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            run = _Run(clock(), clock, has_time, dry_run, pool)
+            self._compare_windows(from_ms, run)
+        return run.result
+
+    def _compare_windows(self, from_ms: int | None, run: _Run) -> None:
+        stored_ms = compared_ms = from_ms
+        try:
+            for requests, until_ms in self._windows(from_ms or 0, run.now_ms):
+                is_retry = from_ms is not None and compared_ms == from_ms
+                if not self._compare_window(requests, run) and not is_retry:
+                    # These issues may be the reason: the next run retries them once and then goes on.
+                    raise _RunEnded
+                compared_ms = until_ms
+                if not run.dry_run and compared_ms != stored_ms:
+                    self._progress.note_compared(compared_ms)
+                    stored_ms = compared_ms
+        except _RunEnded:
+            run.result.complete = False
+            if not run.dry_run and stored_ms is None:
+                self._progress.note_compared(0)
+
+    def _windows(self, from_ms: int, now_ms: int) -> Iterator[tuple[dict[str, IssueRequest], int | None]]:
+        """Yield the issues of some open timers, and the start of the next timer; None if there is none.
+
+        An issue's timeline is requested from its oldest timer in the window on, which comes first.
+        """
+        requests: dict[str, IssueRequest] = {}
+        count, last_ms = 0, from_ms
+        for timer in self._timers.open_timers(from_ms=from_ms):
+            if count >= _WINDOW and timer.since_ms > last_ms:
+                yield requests, timer.since_ms
+                requests, count = {}, 0
+            count += 1
+            last_ms = timer.since_ms
+            if timer.issue is not None and timer.issue.key not in requests:
+                since_ms = max(timer.since_ms - TOLERANCE_MS, now_ms - LOCKED_AFTER_MS)
+                requests[timer.issue.key] = IssueRequest(timer.issue, since_ms)
+        yield requests, None
+
+    def _compare_window(self, requests: dict[str, IssueRequest], run: _Run) -> bool:
+        """Compare issues; return False if GitHub was asked and never answered.
+
+        Raises
+        ------
+        _RunEnded
+            If there was no time for all of them, or a rate limit was reached.
+        """
+        limited_owners: set[str] = set()
+        is_answered = is_unanswered = False
+        for owner, batch in _by_owner(requests.values()):
+            if owner in limited_owners or owner in run.refused_owners:
+                continue
+            try:
+                for fetched in self._fetch(owner, batch, run):
+                    is_answered = True
+                    self._compare_batch(fetched, run)
+            except NoCredential:
+                # Somebody started a timer by hand on an issue of an account without the App.
+                run.result.issues += len(batch)
+                run.result.unreachable += len(batch)
+            except GitHubError as error:
+                self._record_error(owner, error, run)
+                if isinstance(error, RateLimited):
+                    limited_owners.add(owner)
+                elif isinstance(error, Refused):
+                    run.refused_owners.add(owner)
+                else:
+                    is_unanswered = True
+        if limited_owners:
+            raise _RunEnded
+        return is_answered or not is_unanswered
+
+    def _record_error(self, owner: str, error: GitHubError, run: _Run) -> None:
+        run.result.complete = False
+        run.result.error = str(error)
+        extra = {"owner": owner, "reason": run.result.error}
+        self._logger.warning("GitHub could not be asked", extra=extra)
+
+    def _fetch(self, owner: str, requests: Sequence[IssueRequest], run: _Run) -> Iterator[_Batch]:
+        """Request the states of issues; halve a batch that fails, as it may be too expensive for one query.
+
+        A single issue that fails while others succeed is skipped.
+
+        Raises
+        ------
+        Unavailable
+            If GitHub answers for none of the issues, or must not be asked any more.
+        """
+        pending, skipped, failures, is_answered = [requests], 0, 0, False
+        while pending:
+            run.check_time()
+            batch = pending.pop()
+            # Read before the request: the response may lack what happens while GitHub prepares it.
+            fetched_ms = run.clock()
+            try:
+                states = fetch_issues(self._github, owner, batch)
+            except RateLimited:
+                raise
+            except Unavailable as error:
+                failures += 1
+                smaller = _smaller_batches(batch)
+                if smaller:
+                    pending += smaller
+                elif is_answered or isinstance(error, QueryFailed):
+                    skipped += 1
+                    extra = {"issue": batch[0].issue.key}
+                    self._logger.exception("GitHub fails at an issue", extra=extra)
+                elif failures == 1:
+                    pending.append(batch)
+                else:
+                    raise
+                if not is_answered and (not pending or failures == _MAX_FAILURES):
+                    # The issues are not the reason.
+                    raise
+                _pause_after(error)
+            else:
+                is_answered = True
+                yield _Batch(batch, states, fetched_ms)
+        run.result.issues += skipped
+        run.result.failed += skipped
+
+    def _compare_batch(self, batch: _Batch, run: _Run) -> None:
+        result = run.result
+        result.issues += len(batch.requests)
+        pairs = zip(batch.requests, batch.states, strict=True)
+        located = [self._locate(request, state, batch.fetched_ms, run) for request, state in pairs]
+        for compared in run.pool.map(lambda found: self._try_to_compare(found, run), filter(None, located)):
+            result.backfilled += compared.backfilled
+            result.moved += compared.moved
+            result.failed += compared.failed
+
+    def _locate(
+        self, request: IssueRequest, state: IssueState | None, fetched_ms: int, run: _Run
+    ) -> _Found | None:
+        """Return an issue with its state, also if it was transferred; None if it cannot be reached."""
+        # GraphQL follows repositories that were renamed, but no issue that was transferred.
+        if state is not None:
+            return _Found(request.issue, state, fetched_ms)
+        run.check_time()
+        run.result.searched += 1
+        try:
+            location = None
+            if run.result.searched <= _MAX_LOOKUPS:
+                location = locate_issue(self._github, request.issue)
+            if location is None:
+                run.result.unreachable += 1
+                return None
+            if location.issue is None:
+                return _Found(request.issue, None, fetched_ms)
+            found = self._fetch_transferred(request._replace(issue=location.issue))
+            return _Found(request.issue, found, fetched_ms, is_transferred=True)
+        except RateLimited:
+            raise
+        except GitHubError:
+            run.result.failed += 1
+            self._logger.exception("An issue could not be found", extra={"issue": request.issue.key})
+            return None
+
+    def _fetch_transferred(self, request: IssueRequest) -> IssueState:
+        """Return the state of a transferred issue; without its timeline if that cannot be reached."""
+        try:
+            (state,) = fetch_issues(self._github, request.issue.owner, [request])
+        except NoCredential:
+            state = None
+        return state or IssueState(request.issue, is_closed=False, assignees=frozenset())
+
+    def _try_to_compare(self, found: _Found, run: _Run) -> _Compared:
+        try:
+            return self._compare(found, run.now_ms, dry_run=run.dry_run)
+        except Exception:
+            extra = {"issue": found.issue.key}
+            self._logger.exception("An issue could not be compared", extra=extra)
+            return _Compared(failed=1)
+
+    def _compare(self, found: _Found, now_ms: int, *, dry_run: bool) -> _Compared:
+        """Backfill the events of an issue."""
+        issue, state, fetched_ms, is_transferred = found
+        if state is None:
+            return _Compared(backfilled=self._backfill([_deletion(issue, now_ms)], now_ms, dry_run=dry_run))
+        has_moved = state.issue.key != issue.key
+        if has_moved and dry_run:
+            return _Compared(moved=1)
+        if has_moved:
+            self._event_handler.move(_move(issue, state, now_ms, is_transfer=is_transferred), now_ms=now_ms)
+        backfilled = 0
+        events = state.events(self._triggers, fetched_ms=fetched_ms)
+        if events:
+            logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
+            backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
+            if not dry_run:
+                # Another process may have stored one of the events and stopped before it changed the timers.
+                self._event_handler.rederive(state.issue, now_ms=now_ms)
+        return _Compared(backfilled=backfilled, moved=int(has_moved))
+
+    def _backfill(self, events: Sequence[IssueEvent], now_ms: int, *, dry_run: bool) -> int:
+        """Handle events; return how many concern tracked users."""
+        backfilled = 0
+        for event in events:
+            if dry_run:
+                backfilled += self._event_handler.concerns_tracked_users(event)
+                continue
+            handled = self._event_handler.handle(event, now_ms=now_ms)
+            if not handled.reason:
+                backfilled += 1
+                self._logger.info(
+                    "Event backfilled",
+                    extra={"kind": event.kind, "timers": [timer.id for timer in handled.timers]},
+                )
+        return backfilled
+
+
+def _by_owner(requests: Iterable[IssueRequest]) -> Iterator[tuple[str, Sequence[IssueRequest]]]:
+    """Yield the requests of each owner, at most as many at once as fit into one query."""
+    by_owner: dict[str, list[IssueRequest]] = {}
+    for request in requests:
+        by_owner.setdefault(request.issue.owner.lower(), []).append(request)
+    for owner, of_owner in by_owner.items():
+        for start in range(0, len(of_owner), ISSUES_PER_QUERY):
+            yield owner, of_owner[start : start + ISSUES_PER_QUERY]
+
+
+def _smaller_batches(batch: Sequence[IssueRequest]) -> list[Sequence[IssueRequest]]:
+    """Return the halves of a batch, the first one last; nothing for a single issue."""
+    half = len(batch) // 2
+    return [batch[half:], batch[:half]] if half else []
+
+
+def _pause_after(error: Unavailable) -> None:
+    """Wait until the client sends requests again; raise the error if that takes too long."""
+    if isinstance(error, QueryFailed):
+        return
+    wait_s = error.retry_after_s or _PAUSE_S
+    if wait_s > _PAUSE_S:
+        raise error
+    time.sleep(wait_s)
+
+
+def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
+    """Return the event of an issue's deletion, now: GitHub does not say when it happened."""
+    return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
+
+
+def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:
+    """Return the event that GitHub should have delivered when an issue, or its repository, moved."""
+    target = state.issue
+    transfers = [entry.at_ms for entry in state.timeline if entry.kind == "transferred"]
+    return MoveEvent(
+        delivery=f"found-{now_ms}-{_digest(f'{origin.key} {target.key}')}",
+        origin=origin.full_name,
+        target=target.full_name,
+        at_ms=transfers[-1] if is_transfer and transfers else now_ms,
+        received_ms=now_ms,
+        numbers=(origin.number, target.number) if is_transfer else None,
+    )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:32]

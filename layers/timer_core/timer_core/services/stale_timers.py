@@ -1,0 +1,84 @@
+"""Stop the timers that were open for too long."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger
+
+from timer_core.store.queries import OpenTimer
+from timer_core.store.timers import TimerStore
+
+
+@dataclass(slots=True)
+class StaleTimers:
+    """The result of a run.
+
+    Attributes
+    ----------
+    found
+        Timers that were open for too long.
+    stopped
+        Of these, the timers that were stopped.
+    failed
+        Of these, the timers that could not be stopped; the log says why, and the next run tries again.
+    complete
+        Whether there was time for all.
+    """
+
+    found: int = 0
+    stopped: int = 0
+    failed: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StaleTimerStopper:
+    """Stops stale timers, with a thread for each segment of the index of open timers, the oldest first."""
+
+    timers: TimerStore
+    logger: Logger
+
+    def run(self, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> StaleTimers:
+        """Stop the timers that were open for longer than a limit; ``dry_run`` only counts."""
+
+        def stop(segment: Iterable[OpenTimer]) -> StaleTimers:
+            return self._stop(segment, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
+
+        segments = self.timers.open_timer_segments(before_ms=now_ms - limit_ms)
+        with ThreadPoolExecutor(len(segments)) as pool:
+            results = list(pool.map(stop, segments))
+        return StaleTimers(
+            found=sum(result.found for result in results),
+            stopped=sum(result.stopped for result in results),
+            failed=sum(result.failed for result in results),
+            complete=all(result.complete for result in results),
+        )
+
+    def _stop(
+        self,
+        stale: Iterable[OpenTimer],
+        *,
+        limit_ms: int,
+        now_ms: int,
+        has_time: Callable[[], bool],
+        dry_run: bool,
+    ) -> StaleTimers:
+        result = StaleTimers()
+        for timer in stale:
+            if not has_time():
+                result.complete = False
+                break
+            result.found += 1
+            if dry_run:
+                continue
+            try:
+                stopped = self.timers.expire(
+                    timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper"
+                )
+            except Exception:
+                result.failed += 1
+                self.logger.exception("A stale timer could not be stopped")
+            else:
+                result.stopped += stopped is not None
+        return result

@@ -1,0 +1,220 @@
+"""Reading the timers that a replay starts from, and writing the ones that it results in."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from timer_core.domain.events import Event
+from timer_core.domain.issues import Issue
+from timer_core.domain.replay import Outcome
+from timer_core.domain.timers import Timer
+from timer_core.store.issue_history import IssueHistory
+from timer_core.store.items import (
+    EMPTY_SLOT_DAYS,
+    LOCKED_AFTER_MS,
+    SlotItem,
+    TimerItem,
+    expiry,
+    locked_until,
+    to_timer,
+    tombstone,
+)
+from timer_core.store.keys import PROFILE_SK, name_of, timer_sk, user_pk
+from timer_core.store.slots import Slot, update_slot
+from timer_core.store.table import RawItem, Table, Write
+from timer_core.store.timers import TimerStore
+from timer_core.store.writes import put_changed, put_new, set_or_remove
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action as UpdateAction
+
+# A transaction has at most 100 writes (AWS, "DynamoDB quotas"), and a move may change all of these timers.
+_MOST_TIMERS = 60
+
+
+@dataclass(slots=True)
+class Derivable:
+    """The timers of a person on an issue that events may change.
+
+    Attributes
+    ----------
+    timers
+        The timers.
+    locked_until_ms
+        Events up to this time no longer change them.
+    used_ulids
+        ULIDs that new timers must not reuse.
+    """
+
+    timers: list[Timer]
+    locked_until_ms: int
+    used_ulids: set[str]
+
+    def lock(self, until_ms: int) -> None:
+        """Lock the time up to a moment, if it is not locked yet."""
+        self.locked_until_ms = max(self.locked_until_ms, until_ms)
+
+    def add(self, item: RawItem, issue_keys: Set[str]) -> None:
+        """Add the item of a timer, which may be deleted, corrected, or on another issue now."""
+        if "deleted_ms" not in item or "locked_until_ms" in item:
+            self.used_ulids.add(name_of(item["sk"]["S"]))
+        if "locked_until_ms" in item:
+            self.lock(locked_until(item))
+        elif item.get("issue_key", {}).get("S") in issue_keys:
+            self.timers.append(to_timer(item))
+
+
+class DerivedTimers:
+    """Reads and writes the timers that are derived from events.
+
+    Parameters
+    ----------
+    table
+        The table.
+    timers
+        The timers in the same table.
+    """
+
+    def __init__(self, table: Table, timers: TimerStore) -> None:
+        self._table = table
+        self._timers = timers
+
+    def has_requested_deletion(self, user_id: int) -> bool:
+        """Whether a person has requested the deletion of their account."""
+        profile = self._table.get(user_pk(user_id), PROFILE_SK)
+        return profile is not None and "deletion_requested_ms" in profile
+
+    def latest(self, slot: Slot) -> list[Timer]:
+        """Return the latest timers of a slot, in order of their starts."""
+        items = self._table.get_many(_keys(slot.user_id, _latest(slot.ulids)))
+        timers = [to_timer(item) for item in items if "deleted_ms" not in item]
+        return sorted(timers, key=lambda timer: timer.start_ms)
+
+    def read(
+        self,
+        slots: Sequence[Slot],
+        history: IssueHistory,
+        events: Iterable[Event],
+        *,
+        new: str | None,
+        now_ms: int,
+    ) -> Derivable | None:
+        """Return a person's timers in some slots; None if they have requested deletion of their account.
+
+        Parameters
+        ----------
+        events
+            The events of the issue.
+        new
+            The delivery of the event that has just been logged for the first time, if any.
+        """
+        user_id = slots[0].user_id
+        known = frozenset[str]().union(*(slot.ulids for slot in slots))
+        keys = list(_keys(user_id, _latest(known)))
+        if keys or not _is_first(new, events, user_id):
+            # They may have requested deletion since, or have come back. Somebody whom only the new event
+            # concerns was timed a moment ago.
+            keys.append((user_pk(user_id), PROFILE_SK))
+        locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
+        found = Derivable([], locked_until_ms, set())
+        for item in self._table.get_many(keys):
+            if item["sk"]["S"] != PROFILE_SK:
+                found.add(item, history.keys)
+            elif "deletion_requested_ms" in item:
+                return None
+            elif "events_ignored_until_ms" in item:
+                found.lock(int(item["events_ignored_until_ms"]["N"]))
+        if len(known) > _MOST_TIMERS and found.timers:
+            # Timers from before the oldest that was read cannot be derived again.
+            found.lock(min(timer.start_ms for timer in found.timers))
+        return found
+
+    def write(
+        self, slots: Sequence[Slot], outcome: Outcome, home: Issue, history: IssueHistory, *, now_ms: int
+    ) -> list[Timer]:
+        """Write the outcome of a replay in one transaction and return the timers that it changed.
+
+        Parameters
+        ----------
+        slots
+            The person's slot under the issue's present name, and those whose timers follow to it.
+
+        Raises
+        ------
+        TransactionRefused
+            If a timer or a slot is not as it was read.
+        """
+        writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, home, history, now_ms)
+        if writes:
+            self._timers.write_all(writes)
+        return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
+
+    def _timer_writes(self, outcome: Outcome, now_ms: int) -> list[Write]:
+        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
+        writes: list[Write] = []
+        for timer in outcome.changed:
+            alone, pauses = self._timers.run_alone(timer, written)
+            writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
+        for timer in outcome.vanished:
+            pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
+            # Its time belongs to another timer now, so it locks nothing.
+            item = tombstone(pk, sk, now_ms, locked_until_ms=None)
+            writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=item))
+        return writes
+
+
+def _is_first(new: str | None, events: Iterable[Event], user_id: int) -> bool:
+    """Whether an event that has just been logged is the only one that concerns a person."""
+    return new is not None and all(one.delivery == new for one in events if one.concerns(user_id))
+
+
+def _slot_writes(
+    slots: Sequence[Slot], outcome: Outcome, home: Issue, history: IssueHistory, now_ms: int
+) -> list[Write]:
+    own, *others = slots
+    expires = SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS))
+    actions = _own_slot_actions(own, others, outcome, history.moves_to(home, own))
+    writes: list[Write] = []
+    if actions:
+        actions.append(expires if outcome.open_ulid is None else SlotItem.expires_at.remove())
+        writes.append(update_slot(own, actions))
+    for slot in others:
+        # Write even an empty slot, so that a concurrent start fails its condition and reads again.
+        emptied = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.locked_until_ms.remove()]
+        moved = SlotItem.moved.add(history.moves_to(home, slot))
+        writes.append(update_slot(slot, [*emptied, expires, moved]))
+    return writes
+
+
+def _own_slot_actions(
+    own: Slot, others: Sequence[Slot], outcome: Outcome, followed: set[str]
+) -> list["UpdateAction"]:
+    """Return the changes of the slot under the present name, which takes the timers of others over."""
+    actions: list[UpdateAction] = []
+    if outcome.open_ulid != own.open_ulid:
+        actions.append(set_or_remove(SlotItem.open_ulid, outcome.open_ulid))
+    new = {timer.ulid for timer in outcome.changed}.union(*(slot.ulids for slot in others)) - own.ulids
+    if new:
+        actions.append(SlotItem.ulids.add(new))
+    locked_until_ms = max((slot.locked_until_ms for slot in others), default=0)
+    if locked_until_ms > own.locked_until_ms:
+        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
+    if followed - own.moved:
+        actions.append(SlotItem.moved.add(followed - own.moved))
+    return actions
+
+
+def _put_derived(timer: Timer) -> Write:
+    """Return the write of a timer that does not exist, or had become part of another one."""
+    vanished = TimerItem.deleted_ms.exists() & TimerItem.locked_until_ms.does_not_exist()
+    new = put_new(replace(timer, version=1))
+    return replace(new, condition=TimerItem.pk.does_not_exist() | vanished)
+
+
+def _latest(ulids: Iterable[str]) -> Sequence[str]:
+    """Return the latest timers, as many as one event may change; ULIDs sort by time."""
+    return sorted(ulids)[-_MOST_TIMERS:]
+
+
+def _keys(user_id: int, ulids: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return ((user_pk(user_id), timer_sk(ulid)) for ulid in ulids)

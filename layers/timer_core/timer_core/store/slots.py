@@ -1,0 +1,73 @@
+"""Slots: the items that make a person's timer on an issue unique."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pynamodb.expressions.update import Action as UpdateAction
+
+from timer_core.domain.issues import Issue
+from timer_core.store.items import EMPTY_SLOT_DAYS, SlotItem, as_read, expiry
+from timer_core.store.keys import issue_pk, user_id_of, user_pk
+from timer_core.store.table import RawItem, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One person's slot on an issue, as it was read: `SlotItem` under one name of the issue."""
+
+    issue: Issue
+    user_id: int
+    open_ulid: str | None = None
+    ulids: frozenset[str] = frozenset()
+    locked_until_ms: int = 0
+    moved: frozenset[str] = frozenset()
+
+
+def to_slot(item: RawItem, issue: Issue) -> Slot:
+    """Return the slot of an item."""
+    row = SlotItem.from_raw_data(item)
+    return Slot(
+        issue=issue,
+        user_id=user_id_of(row.sk),
+        open_ulid=row.open_ulid,
+        ulids=frozenset(row.ulids or ()),
+        locked_until_ms=int(row.locked_until_ms or 0),
+        moved=frozenset(row.moved or ()),
+    )
+
+
+def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> Write:
+    """Return the write that makes a timer the open one of a person on an issue."""
+    actions: list[UpdateAction] = [
+        SlotItem.open_ulid.set(ulid),
+        SlotItem.ulids.add({ulid}),
+        SlotItem.expires_at.remove(),
+    ]
+    if locked_until_ms is not None:
+        actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
+    vacant = SlotItem.open_ulid.does_not_exist()
+    return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
+
+
+def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool = False) -> Write:
+    """Return the write after which a person has no open timer on an issue.
+
+    With ``locks``, events up to now change none of their timers on it any more.
+    """
+    actions: list[UpdateAction] = [
+        SlotItem.open_ulid.remove(),
+        SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS)),
+    ]
+    if locks:
+        actions.append(SlotItem.locked_until_ms.set(now_ms))
+    return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
+
+
+def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
+    """Return the write of a slot, on the condition that it is still as it was read."""
+    unchanged = (
+        as_read(SlotItem.open_ulid, slot.open_ulid)
+        & as_read(SlotItem.ulids, set(slot.ulids) or None)
+        & as_read(SlotItem.moved, set(slot.moved) or None)
+    )
+    return Write("Update", issue_pk(slot.issue), user_pk(slot.user_id), unchanged, actions)
