@@ -93,7 +93,7 @@ function durationText(duration, hours, minutes) {
 }
 
 /**
- * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday if the browser (Firefox) cannot tell.
+ * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday if the browser (Firefox) does not provide it.
  *
  * @param {string} tag a locale
  * @returns {number}
