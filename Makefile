@@ -2,7 +2,8 @@
 #
 # Each tool's packages are in an environment of their own, because they pin others differently: .venv has
 # the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda
-# what Lambda's runtime has, .venv-node Node, which installs the JavaScript tools into node_modules.
+# what Lambda's runtime has, .venv-node Node, which installs the JavaScript tools into node_modules. .venv also has
+# uv, which installs the others.
 
 PYTHON ?= python3
 # Where `make run` listens, and where the other targets look for it.
@@ -13,28 +14,40 @@ STAGE  := dev
 SHELL        := bash
 .SHELLFLAGS  := -euo pipefail -c
 .DEFAULT_GOAL := help
-# The environments are independent of each other, and pip keeps one core busy at most.
+# The environments are independent of each other, and each is installed on one core.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS    += --jobs=3
+endif
 # So that nothing of the SAM CLI leaves the machine.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers often set it; then every process that the tests start compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
 sam          := .venv-sam/.installed
 ministack    := .venv-ministack/.installed
 checkov      := .venv-checkov/.installed
 lambda       := .venv-lambda/.installed
+node         := .venv-node/.installed
 javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
+# The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
+# Options count on the command line only: every shell has a USER, and after `make run` also a URL. An empty one
+# is a mistake, such as STACK=$NAME without that NAME: left out it would mean something else.
+given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
+required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
+option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
+
 .PHONY: help
 help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
 	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>;'
 	@echo 'invoke and invoke-env on the local stack only.'
 
 .PHONY: install
-install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) ## Install everything into .venv* and node_modules, as the other targets do when they need it
+install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-ends ## Install all that the other targets install when they need it
 
 # ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
@@ -138,15 +151,49 @@ deploy-web: $(venv) ## Upload what changed of the page
 
 # ------------------------------------------------------------------ quality
 
-.PHONY: test
-test: unit-js $(venv) $(sam) $(ministack) $(lambda) ## Run the whole test suite
-	.venv/bin/python -m tests.support.install_dynamodb_local
-	.venv/bin/python -m tests.support.install_github_schema
-	.venv/bin/python -m tests.support.install_chromium
-	.venv/bin/python -m pytest --numprocesses $$(.venv/bin/python -c "$(workers)") --dist loadfile --no-loadscope-reorder
+# The folders and files of tests to run, and what they need.
+paths       = $(if $(call given,ONLY),$(ONLY),tests)
+# $(call if-in,folders of tests,need)
+if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
+tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
+	$(call if-in,integration concurrency,dynamodb-local) \
+	$(call if-in,unit integration e2e browser,$(sam)) \
+	$(call if-in,concurrency e2e browser,$(ministack)) \
+	$(call if-in,e2e,$(lambda)) \
+	$(call if-in,unit integration e2e browser,github-schema) \
+	$(call if-in,browser,chromium)
+# One worker more than there are cores, because tests of pages and of the deployed stack wait much. For one file, none.
+workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
+	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 
-# One more than there are cores, because tests of pages and of the deployed stack wait much.
-workers = import os; print(min(4, (os.cpu_count() or 1) + 1))
+.PHONY: test unit integration e2e browser
+test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...'] [EXAMPLES=dev|ci|nightly]
+	.venv/bin/python -m pytest --numprocesses $(workers) --durations 25 --durations-min 1 \
+		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(path)')
+
+unit: ## Run the tests that need no emulator and no browser
+	@$(MAKE) --no-print-directory test ONLY=tests/unit
+
+integration: ## Run the tests of the handlers on DynamoDB Local
+	@$(MAKE) --no-print-directory test ONLY='tests/integration tests/concurrency'
+
+e2e: ## Run the tests of the deployed stack
+	@$(MAKE) --no-print-directory test ONLY=tests/e2e
+
+browser: ## Run the tests of the pages in Chromium
+	@$(MAKE) --no-print-directory test ONLY=tests/browser
+
+.PHONY: back-ends dynamodb-local github-schema chromium
+back-ends: dynamodb-local github-schema chromium
+
+dynamodb-local: $(venv) $(node)
+	@.venv/bin/python -m tests.support.install_dynamodb_local
+
+github-schema: $(venv) $(node)
+	@.venv/bin/python -m tests.support.install_github_schema
+
+chromium: $(venv) $(node)
+	@.venv/bin/python -m tests.support.install_chromium
 
 .PHONY: lint
 lint: lint-js $(venv) $(sam) $(checkov) ## Check style, types, spelling, the lock files and template.yaml
@@ -224,7 +271,8 @@ requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
 		compile lambda.in --output-file lambda.txt && \
 		compile checkov.in --output-file checkov.txt && \
 		compile ministack.in --output-file ministack.txt && \
-		compile node.in --output-file node.txt
+		compile node.in --output-file node.txt && \
+		compile uv.in --output-file uv.txt
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 along.
 in-lambda-runtime := boto3 botocore jmespath python-dateutil s3transfer six urllib3
@@ -241,33 +289,37 @@ clean: ## Remove environments, builds, and the local stack with its data
 
 # ------------------------------------------------------------------ environments
 
-# The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
-# Options count on the command line only: every shell has a USER, and after `make run` also a URL. An empty one
-# is a mistake, such as STACK=$NAME without that NAME: left out it would mean something else.
-given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
-required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
-option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
-
-# $(1): a folder, $(2): what it is for, $(3): its requirements.
-define install-venv
+.venv/.uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Issue Timer needs Python 3.11 or newer, and $(PYTHON) is '"$$($(PYTHON) -V 2>&1)."; \
 		echo 'Name another one: make PYTHON=python3.13 ...'; exit 1; }
-	@echo 'Installing $(2) into $(1) (once; it takes a minute)'; \
+	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv || { $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+		echo 'Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv'; exit 1; }
+	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
+	@touch $@
+
+# $(1): a folder, $(2): what it is for, $(3): its requirements. uv reads no configuration of pip's: where packages come
+# from a mirror that only pip knows, pip installs them.
+define install-venv
+	@echo 'Installing $(2) into $(1)'; \
 	trap 'exit 130' INT; \
-	test -x $(1)/bin/pip || $(PYTHON) -m venv --clear $(1) || { $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
-		echo 'Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv'; exit 1; }; \
-	$(1)/bin/python -m pip install --no-input --no-deps --requirement $(3) > $(1)/pip.log 2>&1 || { \
-		tail -n 20 $(1)/pip.log; echo 'pip failed; all it printed is in $(1)/pip.log'; exit 1; }; \
+	test -x $(1)/bin/python || $(PYTHON) -m venv --clear --without-pip $(1); \
+	{ .venv/bin/uv pip install --python $(1)/bin/python --no-deps --requirement $(3) || \
+		.venv/bin/python -m pip --python $(1)/bin/python install --no-input --no-deps --requirement $(3); \
+	} > $(1)/install.log 2>&1 || { \
+		tail -n 20 $(1)/install.log; echo 'The installation failed; its output is in $(1)/install.log'; exit 1; }; \
 	echo "$(1) is ready after $$SECONDS s"
 	@touch $@
 endef
+
+.venv/.requirements .venv-sam/.installed .venv-ministack/.installed .venv-lambda/.installed \
+	.venv-checkov/.installed .venv-node/.installed: | .venv/.uv
 
 .venv/.requirements: requirements/dev.txt
 	$(call install-venv,.venv,the packages of the project,$<)
 
 .venv/.installed: .venv/.requirements pyproject.toml layers/timer_core/pyproject.toml
-	@.venv/bin/python -m pip install --no-input --quiet --no-deps --no-build-isolation \
+	@.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --offline \
 		--editable . --editable layers/timer_core
 	@touch $@
 

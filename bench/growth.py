@@ -4,7 +4,7 @@ from itertools import islice
 
 from bench.round_trips import SWEEP, Count, operations
 from bench.stage import stage
-from tests.support import threads
+from tests.support import many_timers
 from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
@@ -14,11 +14,11 @@ _ROUNDS = 3
 def measure() -> str:
     """Return the table: what each operation took at each size; but the sweep, which reads what is open."""
     on = stage()
-    timers = threads.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
+    timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []
     there = 0
     for size in _SIZES:
-        threads.put(on.database, on.table_name, islice(timers, size - there))
+        many_timers.put(on.database, on.table_name, islice(timers, size - there))
         there = size
         rounds = [operations(on) for _ in range(_ROUNDS)]
         found.append({of[0].name: list(of) for of in zip(*rounds, strict=True)})

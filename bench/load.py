@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deployed_stack.http_client import request
 from local_stack import LocalStack, free_port
-from tests.support import threads
+from tests.support import many_timers
 from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
@@ -38,10 +38,10 @@ def measure() -> str:
             stack.mint_token(_FIRST_PERSON + number, login=f"octocat-{number}")
             for number in range(max(_PEOPLE))
         ]
-        timers = threads.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
+        timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
         there = 0
         for size in _SIZES:
-            threads.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
+            many_timers.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
             there = size
             for people in _PEOPLE:
                 # So that no function starts while it is measured, and none finds its caches empty.

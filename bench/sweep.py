@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from tests.support import threads
+from tests.support import many_timers
 from tests.support.connection import connect, environment
 from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.table import create_table
@@ -43,7 +43,7 @@ def _row(size: int) -> str:
     with DynamoDBLocal() as db, _github() as (github_url, asked):
         client = connect(db.endpoint_url)
         create_table(client, _TABLE)
-        threads.put(client, _TABLE, threads.open_timers(size, stale=stale, now_ms=now_ms()))
+        many_timers.put(client, _TABLE, many_timers.open_timers(size, stale=stale, now_ms=now_ms()))
         daily = {"stop_stale": True, "stop_closed": True, "redeliver": False}
         hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
         runs = [_run(db.endpoint_url, github_url, daily)]

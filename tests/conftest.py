@@ -1,31 +1,103 @@
-"""Back ends that tests share."""
+"""Back ends that tests share, and how a run with several workers is divided."""
 
+from __future__ import annotations
+
+import os
 import uuid
-from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import create_loader
 from hypothesis import settings
 from pynamodb.connection import Connection
+from xdist.scheduler import LoadGroupScheduling
 
+from local_stack import MiniStack
 from tests.support.connection import REGION, connect, environment
-from tests.support.dynamodb_local import DynamoDBLocal
+from tests.support.shared_back_ends import shared, wait_for_keepers
 from tests.support.table import create_table, delete_table
 from timer_core.store.table import Table
 
-settings.register_profile("default", deadline=None, print_blob=True)
-settings.load_profile("default")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# How many examples a property test draws; `tests.support.examples` is for tests that need more or fewer.
+for name, examples in {"dev": 30, "ci": 100, "nightly": 2_000}.items():
+    settings.register_profile(name, deadline=None, print_blob=True, max_examples=examples)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+# ---------------------------------------------------------------------- workers
+
+# The longest groups first: a worker that gets one last works alone in the end.
+_ORDER = ["browser", "e2e", "integration", "concurrency", "unit"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that takes longest, so that no process is alone with it in the end."""
-    items.sort(key=lambda item: item.path.name != "test_github_faults.py")
+    """Put long tests first, and all tests of one deployed stack on the same worker.
+
+    The stack calls the fake GitHub of the worker that deployed it, and tests change its credentials.
+    """
+    tests = Path(__file__).parent
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(tests).parts[0]))
+    items.sort(
+        key=lambda item: (
+            _ORDER.index(item.path.relative_to(tests).parts[0]),
+            item.path.name != "test_github_faults.py",
+        )
+    )
+
+
+class _ByGroupOrFile(LoadGroupScheduling):  # type: ignore[misc]
+    """Gives a worker all tests of a group, and without a group all tests of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return scope.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling:
+    return _ByGroupOrFile(config, log)
+
+
+def pytest_sessionfinish() -> None:
+    wait_for_keepers()
+
+
+# ---------------------------------------------------------------------- back ends
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _share_botocore_loader() -> Iterator[None]:
+    """Parse AWS's service models once, not for each botocore session, of which every cold start has some."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")
-def dynamodb() -> Iterator[str]:
-    """Amazon's DynamoDB Local."""
-    with DynamoDBLocal() as db:
-        yield db.endpoint_url
+def folder_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def dynamodb(folder_of_run: Path) -> Iterator[str]:
+    """Amazon's DynamoDB Local, one for all workers; tests use tables of their own."""
+    with shared("dynamodb", folder_of_run) as endpoint_url:
+        yield endpoint_url
+
+
+@pytest.fixture(scope="session")
+def ministack(folder_of_run: Path) -> Iterator[MiniStack]:
+    """The AWS emulator without Issue Timer's stack, one for all workers."""
+    with shared("ministack", folder_of_run) as port:
+        yield MiniStack(int(port), folder_of_run / "ministack")
 
 
 @pytest.fixture

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from deployed_stack.sign_in import CALLBACK_PATH
+from deployed_stack.http_client import request
+from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
 from local_stack import LocalStack, free_port
 from tests.browser.seed import finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
@@ -175,7 +179,52 @@ class SignIn(Protocol):
 
 
 @pytest.fixture
-def sign_in(github: FakeGitHub) -> SignIn:
+def sign_in(site: Site, github: FakeGitHub) -> SignIn:
+    """Sign a user in over HTTP, without the sign-in pages, which have their own tests."""
+
+    def sign_in(page: Page, account: Account) -> Page:
+        add_session(page.context, site, github, account)
+        page.reload()
+        expect(page.get_by_text(f"Signed in as {account.login}")).to_be_visible()
+        return page
+
+    return sign_in
+
+
+def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account: Account) -> None:
+    """Sign a user in over HTTP, and add the session's cookie to a browser."""
+    github.signed_in = account
+    login = request("GET", f"{site.url}{LOGIN_PATH}?next=/")
+    agent = {"User-Agent": "a browser"}
+    form = request("GET", login.headers["Location"], headers=agent).body.decode()
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form))
+    authorized = request(
+        "POST",
+        f"{github.url}/login/oauth/authorize",
+        body=urlencode(
+            {name: unescape(value) for name, value in fields.items()} | {"authorize": "1"}
+        ).encode(),
+        headers=agent | {"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    cookies: SimpleCookie = SimpleCookie()
+    for header in login.headers.get_all("Set-Cookie", []):
+        cookies.load(header)
+    cookie_header = "; ".join(f"{name}={cookie.value}" for name, cookie in cookies.items())
+    callback = request("GET", authorized.headers["Location"], headers={"Cookie": cookie_header})
+    session: SimpleCookie = SimpleCookie()
+    for header in callback.headers.get_all("Set-Cookie", []):
+        session.load(header)
+    context.add_cookies(
+        [
+            {"name": name, "value": cookie.value, "url": site.url, "httpOnly": True, "sameSite": "Lax"}
+            for name, cookie in session.items()
+            if cookie.value
+        ]
+    )
+
+
+@pytest.fixture
+def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
     """Sign a user in with the page's link and GitHub's button."""
 
     def sign_in(page: Page, account: Account) -> Page:
@@ -230,22 +279,25 @@ def new_widget(new_context: NewContext) -> NewWidget:
 
 
 @pytest.fixture
-def ann_widget(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widget:
+def ann_widget(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
     """The widget with Ann signed in."""
-    widget = new_widget()
+    return signed_in(new_widget(), site, github, ann)
+
+
+def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) -> Widget:
+    """Open the widget as a signed-in user."""
+    add_session(widget.page.context, site, github, account)
     widget.open()
-    widget.sign_in(github, ann)
+    widget.expect_ready()
     return widget
 
 
 @pytest.fixture
-def ann_widget_with_clock(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> Widget:
+def ann_widget_with_clock(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
     """The widget with Ann signed in, and with a clock that tests can set and advance."""
     widget = new_widget(timezone_id=noon_zone())
     widget.page.clock.install()
-    widget.open()
-    widget.sign_in(github, ann)
-    return widget
+    return signed_in(widget, site, github, ann)
 
 
 @pytest.fixture

@@ -13,6 +13,11 @@ from tests.support.fake_github.model import Account
 
 
 @pytest.fixture
+def sign_in(sign_in_with_buttons: SignIn) -> SignIn:
+    return sign_in_with_buttons
+
+
+@pytest.fixture
 def account_page(ann_page: Page) -> Page:
     """Ann's Account page."""
     ann_page.get_by_role("link", name="Account").click()

@@ -16,6 +16,11 @@ from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
 
+@pytest.fixture
+def sign_in(sign_in_with_buttons: SignIn) -> SignIn:
+    return sign_in_with_buttons
+
+
 def test_signing_in_returns_to_the_same_address(
     open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account
 ) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pynamodb.connection import Connection
 
-from local_stack import MiniStack, free_port
+from local_stack import MiniStack
 from tests.support.connection import REGION, connect, environment
 from tests.support.table import create_table, delete_table
 from timer_core.store.table import Table
@@ -15,17 +15,10 @@ from timer_core.store.table import Table
 THREADS = 50
 
 
-@pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MiniStack's DynamoDB."""
-    with MiniStack(free_port(), tmp_path_factory.mktemp("ministack")) as emulator:
-        yield emulator.endpoint_url
-
-
 @pytest.fixture(params=["dynamodb", "ministack"], scope="session")
 def endpoint_url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(request.param)
-    return url
+    back_end: str | MiniStack = request.getfixturevalue(request.param)
+    return back_end.endpoint_url if isinstance(back_end, MiniStack) else back_end
 
 
 @pytest.fixture

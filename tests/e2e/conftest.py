@@ -19,7 +19,7 @@ BOB = (583231, "octocat")
 
 
 def restart(stack: LocalStack, function: str) -> None:
-    """Let a function begin with a new process, as Lambda does when its configuration is updated."""
+    """Replace the processes of a function, as Lambda does when its configuration is updated."""
     functions, name = stack.aws.client("lambda"), stack.resources[function]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
@@ -36,7 +36,7 @@ class Site:
         self.ann = stack.mint_token(ANN[0], login=ANN[1])
         self.bob = stack.mint_token(BOB[0], login=BOB[1])
         for user_id, _ in (ANN, BOB):
-            self.let_be_known(user_id)
+            self.backdate_sign_in(user_id)
 
     def send(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
@@ -50,7 +50,7 @@ class Site:
         return request(method, self.url + path, body=raw, headers=sent)
 
     def get(self, path: str, token: str | None = None) -> Any:
-        """Return the JSON of an answer that has to be good."""
+        """Return the JSON of a response, which must have status 200."""
         response = self.send("GET", path, token=token)
         assert response.status == 200, response
         return json.loads(response.body)
@@ -65,18 +65,18 @@ class Site:
         return request("POST", self.url + WEBHOOK_PATH, body=body, headers=sent)
 
     def timers(self, repo: str, number: int, token: str | None = None) -> list[dict[str, Any]]:
-        """Return the timers of somebody on an issue, oldest first."""
+        """Return a user's timers on an issue, oldest first."""
         page = self.get(f"/api/timelogs/?github_repo={repo}&github_issue_number={number}", token)
         results: list[dict[str, Any]] = page["results"]
         return results[::-1]
 
     def process_everything(self) -> None:
-        """Return once every delivery that was accepted has been processed."""
+        """Wait until every accepted delivery has been processed."""
         sqs, queue = self.stack.aws.client("sqs"), self.stack.resources["DeliveryQueue"]
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
-    def let_be_known(self, user_id: int) -> None:
-        """Let a person have signed in long ago: what happened before that is not timed."""
+    def backdate_sign_in(self, user_id: int) -> None:
+        """Backdate a user's first sign-in: earlier events start no timers."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},
@@ -85,28 +85,28 @@ class Site:
         )
 
     def give_credential(self, content: Mapping[str, str] | None) -> None:
-        """Store a credential for GitHub's API, or none, and have it used at once."""
+        """Store a credential for GitHub's API, or delete it, and restart the functions that use it."""
         ssm, name = self.stack.aws.client("ssm"), self.stack.outputs["GitHubCredentialName"]
         if content is None:
             ssm.delete_parameter(Name=name)
         else:
             ssm.put_parameter(Name=name, Value=json.dumps(content), Type="SecureString", Overwrite=True)
         self.process_everything()
-        # A process keeps what it read for five minutes.
+        # A process caches the credential for five minutes.
         self.restart("WebhookProcessFunction")
         self.restart("StaleSweeperFunction")
 
     def health(self) -> Any:
-        """Return the present report on the deployment; a process keeps one for a minute."""
+        """Return the health report; a process caches it for a minute, so a new one is started."""
         self.restart("TimelogsFunction")
         return self.get("/api/health/")
 
     def restart(self, function: str) -> None:
-        """Let a function begin with a new process, as Lambda does when its configuration is updated."""
+        """Replace the processes of a function, as Lambda does when its configuration is updated."""
         restart(self.stack, function)
 
     def items(self, pk: str) -> list[dict[str, Any]]:
-        """Return what a partition of the table holds."""
+        """Return the items of a partition of the table."""
         items: list[dict[str, Any]] = self.stack.aws.client("dynamodb").query(
             TableName=self.stack.table_name,
             KeyConditionExpression="pk = :pk",
@@ -118,7 +118,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def fake_github() -> Iterator[FakeGitHub]:
-    """A GitHub that knows nobody and nothing yet, and that the stack asks if it has a credential."""
+    """An empty GitHub, which the stack calls when it has a credential."""
     with FakeGitHub() as github:
         yield github
 
@@ -128,7 +128,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
-        # The tests write more than people do.
+        # The tests write more often than people do.
         "WritesPerMinute": "1000000",
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
@@ -136,7 +136,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def payload(name: str, repo: str | None = None, number: int | None = None, **issue: Any) -> dict[str, Any]:
-    """Return one of GitHub's example payloads, about another issue if one is named."""
+    """Return one of GitHub's example payloads, for another issue if one is given."""
     loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     if repo is not None:
         loaded["repository"]["full_name"] = repo
@@ -148,7 +148,7 @@ def payload(name: str, repo: str | None = None, number: int | None = None, **iss
 
 
 def waiting(sqs: Any, queue: str) -> list[int]:
-    """Return how many messages of a queue wait, are being processed, and are delayed."""
+    """Return the numbers of messages that wait, are being processed, and are delayed."""
     names = ["", "NotVisible", "Delayed"]
     attributes = [f"ApproximateNumberOfMessages{name}" for name in names]
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=attributes)["Attributes"]
@@ -156,7 +156,7 @@ def waiting(sqs: Any, queue: str) -> list[int]:
 
 
 def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what a look finds, as soon as it finds something: the queue takes a moment."""
+    """Call ``found`` until its result is truthy or the time is over; return the last result."""
     deadline = time.monotonic() + seconds
     while True:
         result = found()

@@ -14,7 +14,7 @@ from deployed_stack.http_client import request
 from tests.e2e.conftest import Site
 
 
-def test_the_page_says_what_runs_here(site: Site) -> None:
+def test_the_root_serves_the_page(site: Site) -> None:
     response = request("GET", site.url + "/")
     assert response.status == 200
     assert response.headers["Content-Type"].startswith("text/html")
@@ -27,7 +27,7 @@ def test_the_served_description_is_the_one_in_docs(site: Site) -> None:
 
 
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_a_timer_lives_from_start_to_deletion(site: Site, slash: str) -> None:
+def test_a_timer_can_be_started_paused_resumed_stopped_and_deleted(site: Site, slash: str) -> None:
     def do(method: str, path: str, body: Any = None, status: int = 200) -> Any:
         response = site.send(method, path + slash, body)
         assert response.status == status, response
@@ -50,7 +50,7 @@ def test_a_timer_lives_from_start_to_deletion(site: Site, slash: str) -> None:
 
 
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_every_function_takes_a_path_with_its_slash_and_without(site: Site, slash: str) -> None:
+def test_every_function_accepts_paths_with_and_without_a_trailing_slash(site: Site, slash: str) -> None:
     assert site.send("GET", "/api/auth/me" + slash).status == 200
     assert site.send("GET", "/api/health" + slash).status == 200
     body = b"{}"
@@ -59,7 +59,7 @@ def test_every_function_takes_a_path_with_its_slash_and_without(site: Site, slas
     assert json.loads(request("POST", site.url + path, body=body, headers=headers).body)["status"] == "pong"
 
 
-def test_pages_are_linked_absolutely(site: Site) -> None:
+def test_links_to_the_next_page_are_absolute(site: Site) -> None:
     for number in (1, 2, 3):
         body = {"github_repo": "octocat/pages", "github_issue_number": number}
         assert site.send(
@@ -83,7 +83,7 @@ def test_fifty_starts_at_once_make_one_timer(site: Site) -> None:
     ("method", "path"),
     [("GET", "/api/nope/"), ("PUT", "/api/timelogs/"), ("GET", "/api/github-timer-webhook/")],
 )
-def test_what_is_not_there_is_not_found_in_the_apis_own_words(site: Site, method: str, path: str) -> None:
+def test_unknown_routes_are_answered_with_the_apis_own_404(site: Site, method: str, path: str) -> None:
     response = site.send(method, path)
     assert (response.status, json.loads(response.body)["status"]) == (404, 404)
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -134,13 +134,13 @@ def test_bad_input_is_refused_clearly_and_changes_nothing(site: Site, body: Any,
 
 
 @pytest.mark.parametrize("token", ["", "itt_" + "0" * 38, "itt_short", "ghp_" + "a" * 36, "é"])
-def test_who_is_unknown_gets_nothing(site: Site, token: str) -> None:
+def test_an_unknown_token_is_refused(site: Site, token: str) -> None:
     response = site.send("GET", "/api/timelogs/", Authorization=f"Token {token}".encode().decode("latin-1"))
     assert response.status == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_truncated_token_is_none(site: Site) -> None:
+def test_a_truncated_token_is_refused(site: Site) -> None:
     assert site.send("GET", "/api/timelogs/", token=site.ann[:-1]).status == 401
 
 

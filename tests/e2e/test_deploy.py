@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: packages for Lambda from any host, and the way to a stack with its page."""
+"""`make build` and `make deploy`: packages for Lambda from any host, and a deployed stack with its page."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from deployed_stack import DeployedStack
 from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT, SAM
-from local_stack import MiniStack, free_port
+from local_stack import MiniStack
 from local_stack.cdn import local_url
 
 # e_machine in the header of an ELF file, by the name of a wheel's platform.
@@ -35,109 +35,6 @@ def run(*command: str | Path, umask: int = 0o022, **environment: str) -> None:
     )
 
 
-# ---------------------------------------------------------------- packages
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """What two people build from the same sources, in folders and with permissions of their own."""
-    built = []
-    for name, umask in [("ann", 0o022), ("bob", 0o077)]:
-        home = tmp_path_factory.mktemp(name)
-        shutil.copy(ROOT / "template.yaml", home)
-        for sources in ("functions", "layers"):
-            shutil.copytree(ROOT / sources, home / sources)
-        template, build = home / "template.yaml", home / "build"
-        run(SAM, "build", "--template-file", template, "--build-dir", build, umask=umask)
-        pack_build(build, home / "packages")
-        built.append(home / "packages")
-    return built
-
-
-def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
-    ann, bob = (
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-        for folder in packages
-    )
-    assert len(ann) == 8
-    assert ann == bob
-
-
-def test_everything_can_be_read_by_the_user_that_lambda_runs_it_as(packages: list[Path]) -> None:
-    for archive in packages[1].glob("*.zip"):
-        with zipfile.ZipFile(archive) as packed:
-            assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
-
-
-def test_layers_hold_nothing_that_lambda_has_and_no_byte_code(packages: list[Path]) -> None:
-    for layer in ("TimerCoreLayer", "BackgroundLayer"):
-        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
-        assert names
-        assert not [name for name in names if name.endswith(".pyc")]
-        assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
-
-
-def test_functions_that_somebody_waits_for_do_without_cryptography(packages: list[Path]) -> None:
-    def holds(layer: str, package: str) -> bool:
-        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
-        return any(name.startswith(f"python/{package}/") for name in names)
-
-    assert holds("BackgroundLayer", "cryptography")
-    assert not holds("TimerCoreLayer", "cryptography")
-    assert not holds("BackgroundLayer", "timer_core")
-    template = (packages[0] / "template.yaml").read_text()
-    assert template.count("Ref: BackgroundLayer") == 2
-
-
-@pytest.mark.parametrize(("platform", "python"), [("aarch64", "3.12"), ("x86_64", "3.14")])
-def test_compiled_modules_are_for_the_architecture_and_the_runtime(
-    platform: str, python: str, tmp_path: Path
-) -> None:
-    for layer in ("TimerCoreLayer", "BackgroundLayer"):
-        target = f"ARTIFACTS_DIR={tmp_path / layer}"
-        command = ("make", "-s", "-C", ROOT / "layers", f"build-{layer}", target)
-        run(*command, LAYER_PLATFORM=platform, LAYER_PYTHON=python)
-        modules = list((tmp_path / layer).rglob("*.so"))
-        machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
-        assert machines == {MACHINES[platform]}
-        # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
-        pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
-        assert pythons == {python.replace(".", "")}
-
-
-def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
-    layers = tmp_path / "layers"
-    shutil.copytree(ROOT / "layers", layers)
-    requirements = layers / "timer_core/requirements.txt"
-    requirements.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", requirements.read_text()))
-    with pytest.raises(subprocess.CalledProcessError):
-        run("make", "-s", "-C", layers, "build-TimerCoreLayer", f"ARTIFACTS_DIR={tmp_path / 'built'}")
-
-
-def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys, pathlib; from local_stack import build; "
-        "build._BUILDS = pathlib.Path(sys.argv[1]); print(build.build())"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    templates = {process.communicate()[0].strip() for process in both}
-    assert [process.returncode for process in both] == [0, 0]
-    [template] = templates
-    assert Path(template).exists()
-    assert [path.name for path in tmp_path.iterdir()] == [Path(template).parent.name]
-
-
-# ---------------------------------------------------------------- make deploy
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
-    """An AWS account that nothing was ever deployed to."""
-    with MiniStack(free_port(), tmp_path_factory.mktemp("account")) as emulator:
-        yield emulator
-
-
 def deploy(environment: Mapping[str, str]) -> str:
     return subprocess.run(
         [sys.executable, "scripts/deploy.py", "--stage", "dev"],
@@ -150,28 +47,140 @@ def deploy(environment: Mapping[str, str]) -> str:
     ).stdout
 
 
-def test_one_command_brings_a_stack_and_its_page_to_an_account(emulator: MiniStack) -> None:
-    said = deploy(emulator.environment)
-    stack = DeployedStack(emulator.session, "issue-timer-dev")
-    assert f"Issue Timer is at {stack.url}\n" in said
-    assert stack.outputs["WebhookUrl"] in said
-    assert "make github-app STACK=issue-timer-dev" in said
+@pytest.fixture(scope="module")
+def printed(ministack: MiniStack) -> str:
+    """The output of the first deployment to an account."""
+    return deploy(ministack.environment)
 
-    functions = emulator.session.client("lambda")
+
+# ---------------------------------------------------------------- packages
+
+
+@pytest.fixture(scope="module")
+def packages(printed: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The deployed packages, and those of the same sources in another folder, with other permissions."""
+    assert printed
+    home = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(ROOT / "template.yaml", home)
+    for sources in ("functions", "layers"):
+        shutil.copytree(ROOT / sources, home / sources)
+    template, build = home / "template.yaml", home / "build"
+    run(SAM, "build", "--template-file", template, "--build-dir", build, umask=0o077)
+    pack_build(build, home / "packages")
+    return [ROOT / ".aws-sam/packages", home / "packages"]
+
+
+def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
+    ours, theirs = (
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        for folder in packages
+    )
+    assert len(ours) == 8
+    assert ours == theirs
+
+
+def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> None:
+    for archive in packages[1].glob("*.zip"):
+        with zipfile.ZipFile(archive) as packed:
+            assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
+
+
+def test_layers_contain_no_byte_code_and_nothing_of_lambdas_runtime(packages: list[Path]) -> None:
+    for layer in ("TimerCoreLayer", "BackgroundLayer"):
+        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
+        assert names
+        assert not [name for name in names if name.endswith(".pyc")]
+        assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
+
+
+def test_only_background_functions_have_cryptography(packages: list[Path]) -> None:
+    def holds(layer: str, package: str) -> bool:
+        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
+        return any(name.startswith(f"python/{package}/") for name in names)
+
+    assert holds("BackgroundLayer", "cryptography")
+    assert not holds("TimerCoreLayer", "cryptography")
+    assert not holds("BackgroundLayer", "timer_core")
+    template = (packages[0] / "template.yaml").read_text()
+    assert template.count("Ref: BackgroundLayer") == 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "platform", "python"),
+    [("BackgroundLayer", "aarch64", "3.12"), ("TimerCoreLayer", "x86_64", "3.14")],
+)
+def test_compiled_modules_are_for_the_architecture_and_the_runtime(
+    layer: str, platform: str, python: str, tmp_path: Path
+) -> None:
+    command = ("make", "-s", "-C", ROOT / "layers", f"build-{layer}", f"ARTIFACTS_DIR={tmp_path}")
+    run(*command, LAYER_PLATFORM=platform, LAYER_PYTHON=python)
+    modules = list(tmp_path.rglob("*.so"))
+    machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
+    assert machines == {MACHINES[platform]}
+    # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
+    pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
+    assert pythons == {python.replace(".", "")}
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    layers = tmp_path / "layers"
+    shutil.copytree(ROOT / "layers", layers)
+    requirements = layers / "timer_core/requirements.txt"
+    requirements.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", requirements.read_text()))
+    with pytest.raises(subprocess.CalledProcessError):
+        run("make", "-s", "-C", layers, "build-TimerCoreLayer", f"ARTIFACTS_DIR={tmp_path / 'built'}")
+
+
+def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Path) -> None:
+    code = """
+import pathlib, sys, time
+from local_stack import build
+
+def sam(_command, *arguments):
+    folder = pathlib.Path(arguments[-1])
+    folder.mkdir()
+    (folder / "template.yaml").touch()
+    deadline = time.monotonic() + 30
+    while len(list(folder.parents[1].iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)  # until the other process builds, too
+
+build.run_sam, build._BUILDS = sam, pathlib.Path(sys.argv[1])
+print(build.build())
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    templates = {process.communicate()[0].strip() for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    [template] = templates
+    assert Path(template).exists()
+    assert [path.name for path in tmp_path.iterdir()] == [Path(template).parent.name]
+
+
+# ---------------------------------------------------------------- make deploy
+
+
+def test_one_command_deploys_a_stack_and_its_page_to_an_account(ministack: MiniStack, printed: str) -> None:
+    stack = DeployedStack(ministack.session, "issue-timer-dev")
+    assert f"Issue Timer is at {stack.url}\n" in printed
+    assert stack.outputs["WebhookUrl"] in printed
+    assert "make github-app STACK=issue-timer-dev" in printed
+
+    functions = ministack.session.client("lambda")
     for name in ("TimelogsFunction", "StaleSweeperFunction"):
         deployed = functions.get_function_configuration(FunctionName=stack.resources[name])
         assert (deployed["Architectures"], deployed["Runtime"]) == (["arm64"], "python3.13")
         package = (ROOT / ".aws-sam/packages" / f"{name}.zip").read_bytes()
         assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
 
-    objects = emulator.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
+    objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
-    # Only TLS, as in AWS.
-    answer = request("GET", local_url(stack.url, emulator.port))
+    # As in AWS, only over TLS.
+    answer = request("GET", local_url(stack.url, ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
-def test_deploying_the_same_again_changes_nothing(emulator: MiniStack) -> None:
-    before = DeployedStack(emulator.session, "issue-timer-dev").resources
-    assert "web/: 0 uploaded, 0 deleted" in deploy(emulator.environment)
-    assert DeployedStack(emulator.session, "issue-timer-dev").resources == before
+@pytest.mark.usefixtures("printed")
+def test_deploying_the_same_again_changes_nothing(ministack: MiniStack) -> None:
+    before = DeployedStack(ministack.session, "issue-timer-dev").resources
+    assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
+    assert DeployedStack(ministack.session, "issue-timer-dev").resources == before

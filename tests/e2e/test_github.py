@@ -246,7 +246,7 @@ def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
     accounts = [fake_github.new_user(login) for login in ("ann", "bob")]
     tokens = {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
     for who in accounts:
-        site.let_be_known(who.id)
+        site.backdate_sign_in(who.id)
     return tokens
 
 

@@ -23,7 +23,7 @@ def sample(site: Site, name: str) -> Any:
 
 
 def invoke(site: Site, *names: str) -> list[Any]:
-    """Return what one instance of the function that samples are named for answers to each of them."""
+    """Invoke one instance of the function that the samples are named for, and return its responses."""
     with tempfile.TemporaryFile() as log, BuiltFunction(site.stack, names[0].split(".")[0], log) as function:
         return [function.invoke(sample(site, name)) for name in names]
 
@@ -32,7 +32,7 @@ def body(answer: Any) -> Any:
     return json.loads(answer["body"])
 
 
-def test_every_function_has_a_sample_and_every_sample_a_function(site: Site) -> None:
+def test_every_function_has_a_sample_and_every_sample_has_a_function(site: Site) -> None:
     assert {name.split(".")[0] for name in SAMPLES} == set(functions_of(site.stack))
 
 
@@ -63,7 +63,7 @@ def test_webhook_receive(site: Site) -> None:
     assert (ping["statusCode"], body(ping)["status"]) == (200, "pong")
     assert forged["statusCode"] == 401
     assert assigned["statusCode"] == 202
-    # The queue's own function takes it from here.
+    # The function on the queue processes it.
     site.process_everything()
 
 
@@ -86,7 +86,7 @@ def test_stale_sweeper(site: Site) -> None:
     assert summary["dry_run"] is True
 
 
-def test_a_function_sees_what_lambda_has_and_nothing_of_this_checkout() -> None:
+def test_a_function_can_import_lambdas_runtime_and_nothing_of_this_checkout() -> None:
     def imports(module: str) -> bool:
         command = (LAMBDA_PYTHON, "-c", f"import {module}")
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -96,7 +96,7 @@ def test_a_function_sees_what_lambda_has_and_nothing_of_this_checkout() -> None:
     assert not imports("timer_core")
 
 
-def test_an_unknown_function_is_named_with_those_that_there_are(site: Site) -> None:
+def test_the_error_for_an_unknown_function_lists_the_known_ones(site: Site) -> None:
     with pytest.raises(ToolError, match=r"'Sweeper' is none of .*StaleSweeperFunction"):
         BuiltFunction(site.stack, "Sweeper")
 

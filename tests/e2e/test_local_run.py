@@ -15,7 +15,7 @@ import pytest
 
 from deployed_stack.http_client import Response, request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
-from local_stack import LocalStack, MiniStack, free_port
+from local_stack import LocalStack, free_port
 from tests.e2e.conftest import restart
 from timer_core.api.sessions import SESSION_COOKIE
 
@@ -23,15 +23,44 @@ OPERATE = Path(__file__).parents[2] / "scripts/operate.py"
 EMBEDDING = ["https://tracker.example", "https://wiki.example"]
 
 
+class Machine:
+    """A machine on which `make run` is started and stopped, with the state that it keeps."""
+
+    def __init__(self, state: Path) -> None:
+        self.port, self.state = free_port(), state
+        self.stack = self.new_stack()
+
+    def new_stack(self) -> LocalStack:
+        parameters = {"AllowedOrigins": ",".join(EMBEDDING)}
+        return LocalStack(self.port, self.state, parameters=parameters, with_demo_github=True)
+
+    def restart(self) -> LocalStack:
+        """Stop the stack, which keeps its state, and start it again."""
+        self.stack.stop()
+        self.stack = self.new_stack()
+        self.stack.start()
+        return self.stack
+
+    def store(self, **credentials: Mapping[str, str]) -> None:
+        """Store these credentials of the stack, and no others."""
+        ssm = self.stack.aws.client("ssm")
+        ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
+        for name, content in credentials.items():
+            ssm.put_parameter(Name=f"/issue-timer/{name}", Value=json.dumps(content), Type="SecureString")
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(
-        free_port(),
-        tmp_path_factory.mktemp("stack"),
-        parameters={"AllowedOrigins": ",".join(EMBEDDING)},
-        with_demo_github=True,
-    ) as stack:
-        yield stack
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("stack"))
+    machine.stack.start()
+    yield machine
+    machine.stack.stop()
+
+
+@pytest.fixture
+def stack(machine: Machine) -> LocalStack:
+    """The running stack."""
+    return machine.stack
 
 
 class Browser:
@@ -70,7 +99,7 @@ class Browser:
 
 
 @pytest.mark.parametrize(("login", "user_id"), [("Codertocat", 21031067), ("octocat", 583231)])
-def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int) -> None:
+def test_demo_users_can_sign_in(stack: LocalStack, login: str, user_id: int) -> None:
     browser = Browser(stack)
     back = browser.sign_in(login)
     assert (back.status, back.headers["Location"]) == (302, "/")
@@ -78,7 +107,7 @@ def test_one_signs_in_as_a_demo_user(stack: LocalStack, login: str, user_id: int
     assert (me["id"], me["login"]) == (user_id, login)
 
 
-def test_a_forged_host_does_not_make_another_site_ours(stack: LocalStack) -> None:
+def test_a_forged_host_header_does_not_make_a_request_same_origin(stack: LocalStack) -> None:
     browser, start = Browser(stack), f"{stack.url}/api/timelogs/start/"
     browser.sign_in("octocat")
     for origin, status in (("https://evil.example", 403), (stack.url, 201)):
@@ -94,7 +123,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
     restart(stack, "AuthFunction")
     after = Browser(stack)
     after.sign_in("octocat")
-    # The function that was not restarted knows the former key only, which signs for six minutes more.
+    # The function that was not restarted knows only the former key, which signs for six more minutes.
     assert key_id(after) == key_id(before)
     assert before.me() == after.me() | {"session": before.me()["session"]}
     for browser in (after, before):
@@ -111,7 +140,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
 
 
 def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str:
-    """Run the tool as `make rotate-session-key` does, and return what it says."""
+    """Run the tool as `make rotate-session-key` does, and return its output."""
     command = [sys.executable, str(OPERATE), "--port", str(stack.emulator.port), "session-key", *options]
     tool = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
@@ -122,81 +151,26 @@ def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str
 
 def key_id(browser: Browser) -> str:
     """Return the name of the key that a browser's session is signed with."""
-    # Over plain HTTP the local stack takes the prefix away.
+    # The local stack removes the prefix, because it has no TLS.
     header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
     return kid
 
 
-def test_who_says_no_is_not_signed_in(stack: LocalStack) -> None:
+def test_declining_at_github_signs_nobody_in(stack: LocalStack) -> None:
     browser = Browser(stack)
     assert "Location" not in browser.sign_in("").headers
     assert browser.me() is None
 
 
-def test_a_browser_keeps_the_cookies_without_tls(stack: LocalStack) -> None:
-    # Not every browser takes "__Host-" and "Secure" over plain HTTP from localhost.
+def test_cookies_of_the_local_stack_need_no_tls(stack: LocalStack) -> None:
+    # Not every browser accepts "__Host-" and "Secure" from localhost over plain HTTP.
     cookies = Browser(stack).sign_in("octocat").headers.get_all("Set-Cookie") or []
     assert len(cookies) == 2
     for cookie in cookies:
         assert not cookie.startswith("__")
         assert "Secure" not in cookie.split("; ")
         assert "HttpOnly" in cookie.split("; ")
-
-
-# ---------------------------------------------------------------- starting again
-
-
-class Machine:
-    """Where `make run` is started and stopped, and keeps its state."""
-
-    def __init__(self, state: Path) -> None:
-        self.port, self.state = free_port(), state
-
-    def run(self) -> LocalStack:
-        return LocalStack(self.port, self.state, with_demo_github=True)
-
-    def keep(self, **credentials: Mapping[str, str]) -> None:
-        """Store these credentials of the stack while it does not run, and no others."""
-        with MiniStack(self.port, self.state) as emulator:
-            ssm = emulator.session.client("ssm")
-            ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
-            for name, content in credentials.items():
-                ssm.put_parameter(Name=f"/issue-timer/{name}", Value=json.dumps(content), Type="SecureString")
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return Machine(tmp_path_factory.mktemp("stack"))
-
-
-def test_the_demo_is_where_it_was_when_the_stack_starts_again(machine: Machine) -> None:
-    with machine.run() as first:
-        browser = Browser(first)
-        browser.sign_in("octocat")
-        before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
-    with machine.run():
-        after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
-        assert urlsplit(after).netloc == urlsplit(before).netloc
-        # Nobody has to sign in anew.
-        assert browser.me()["login"] == "octocat"
-        assert browser.sign_in("Codertocat").status == 302
-
-
-def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
-    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
-    machine.keep(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
-    with machine.run() as stack:
-        assert stack.demo_github is None
-        assert request("GET", stack.url + LOGIN_PATH).status == 503
-
-
-def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
-    machine.keep(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
-    with machine.run() as stack:
-        assert stack.demo_github is None
-        location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
-        assert location.startswith("https://github.com/login/oauth/authorize?client_id=Ov23liAAAAAAAAAAAAAA&")
 
 
 # ---------------------------------------------------------------- pages of other sites
@@ -224,7 +198,7 @@ def test_pages_that_embed_the_widget_may_call_the_api(stack: LocalStack, origin:
     )
 
 
-def test_pages_may_read_an_answer_although_it_is_an_error(stack: LocalStack) -> None:
+def test_embedding_pages_may_read_error_responses(stack: LocalStack) -> None:
     answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": EMBEDDING[0]})
     assert answer.status == 401
     assert answer.headers["Access-Control-Allow-Origin"] == EMBEDDING[0]
@@ -232,12 +206,43 @@ def test_pages_may_read_an_answer_although_it_is_an_error(stack: LocalStack) -> 
 
 
 @pytest.mark.parametrize("origin", ["https://attacker.example", "http://tracker.example", "null"])
-def test_pages_of_other_sites_may_not(stack: LocalStack, origin: str) -> None:
+def test_pages_of_other_sites_may_not_call_the_api(stack: LocalStack, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in preflight(stack, origin).headers
     answer = request("GET", f"{stack.url}/api/timelogs/", headers={"Origin": origin})
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_callback_is_the_one_that_connecting_tells_github(stack: LocalStack) -> None:
+def test_sign_in_uses_the_callback_url_that_is_registered_at_github(stack: LocalStack) -> None:
     location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
     assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location
+
+
+# ---------------------------------------------------------------- starting again, with other credentials
+
+
+def test_the_demo_keeps_its_address_when_the_stack_starts_again(machine: Machine) -> None:
+    browser = Browser(machine.stack)
+    browser.sign_in("octocat")
+    before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+    machine.restart()
+    after = browser.get(browser.url + LOGIN_PATH).headers["Location"]
+    assert urlsplit(after).netloc == urlsplit(before).netloc
+    # Sessions survive the restart.
+    assert browser.me()["login"] == "octocat"
+    assert browser.sign_in("Codertocat").status == 302
+
+
+def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
+    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
+    machine.store(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
+    stack = machine.restart()
+    assert stack.demo_github is None
+    assert request("GET", stack.url + LOGIN_PATH).status == 503
+
+
+def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
+    machine.store(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
+    stack = machine.restart()
+    assert stack.demo_github is None
+    location = request("GET", stack.url + LOGIN_PATH).headers["Location"]
+    assert location.startswith("https://github.com/login/oauth/authorize?client_id=Ov23liAAAAAAAAAAAAAA&")

@@ -14,7 +14,7 @@ from timer_core.github.messages import IssueEvent, to_json
 
 
 def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any]]:
-    """Return what a function logged of a delivery or a request."""
+    """Return a function's log records of a delivery or a request."""
     found = site.stack.aws.client("logs").filter_log_events(
         logGroupName=site.stack.resources[f"{function}LogGroup"],
         filterPattern=f'"{correlation_id}"',
@@ -25,8 +25,8 @@ def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any
 
 def test_one_id_leads_from_the_delivery_to_its_timer(site: Site) -> None:
     guid = str(uuid1())
-    told = payload("issues.assigned", "octo-org/traced", 1)
-    assert site.deliver("issues", told, delivery=guid).status == 202
+    sent = payload("issues.assigned", "octo-org/traced", 1)
+    assert site.deliver("issues", sent, delivery=guid).status == 202
     (received,) = eventually(lambda: log_of(site, "WebhookReceive", guid))
     assert received["message"] == "Delivery received"
     (processed,) = eventually(lambda: log_of(site, "WebhookProcess", guid))
@@ -43,7 +43,7 @@ def test_dead_letters_are_shown_and_processed_again(site: Site) -> None:
         QueueUrl=site.stack.resources["DeliveryDeadLetterQueue"],
         MessageBody=to_json([event], None),
         MessageGroupId="lost",
-        # SQS gives a dead letter another than the one that the delivery had.
+        # SQS gives a dead letter another id than the delivery had.
         MessageDeduplicationId=str(uuid1()),
     )
     (letter,) = site.stack.dead_letters()
@@ -88,7 +88,7 @@ def test_the_schedules_run_the_sweeper(site: Site, schedule: str, ends: bool) ->
     began_ms = int(time.time() * 1000)
 
     def run_at(expression: str) -> None:
-        """Change when it runs; all else stays as the template has it."""
+        """Change only when it runs."""
         scheduler.update_schedule(
             Name=name,
             ScheduleExpression=expression,

@@ -1,4 +1,4 @@
-"""The page as CloudFront serves it beside the API, and how it is brought there."""
+"""The page as CloudFront serves it beside the API, and its upload."""
 
 import json
 import shutil
@@ -59,14 +59,14 @@ def test_files_name_their_type_and_are_revalidated(site: Site, name: str, conten
     assert headers["Cache-Control"] == "public, max-age=0, s-maxage=3600, must-revalidate"
 
 
-def test_a_copy_that_is_still_right_is_answered_with_304(site: Site) -> None:
+def test_an_unchanged_copy_is_answered_with_304(site: Site) -> None:
     first = get(site, "/")
     again = get(site, "/", If_None_Match=first.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
     assert get(site, "/", If_None_Match='"another"').status == 200
 
 
-def test_a_page_may_load_nothing_from_elsewhere(site: Site) -> None:
+def test_a_page_may_load_nothing_from_other_sites(site: Site) -> None:
     policy = get(site, "/").headers["Content-Security-Policy"]
     directives = dict(directive.strip().split(" ", 1) for directive in policy.split(";"))
     assert directives == {
@@ -118,7 +118,7 @@ def test_query_and_credentials_reach_the_api(site: Site) -> None:
     assert page["results"] == []
 
 
-def test_the_pages_of_signing_in_keep_their_own_policy_and_their_opener(site: Site) -> None:
+def test_sign_in_pages_have_their_own_policy_and_keep_their_opener(site: Site) -> None:
     ssm, name = site.stack.aws.client("ssm"), site.stack.outputs["OAuthCredentialName"]
     credentials = {"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"}
     ssm.put_parameter(Name=name, Value=json.dumps(credentials), Type="SecureString")
@@ -131,11 +131,11 @@ def test_the_pages_of_signing_in_keep_their_own_policy_and_their_opener(site: Si
     assert "Cross-Origin-Opener-Policy" not in headers
 
 
-# ---------------------------------------------------------------- bringing it there
+# ---------------------------------------------------------------- uploading
 
 
 class Calls:
-    """The calls to AWS that a deployment of the page makes, beside reading."""
+    """The writing calls to AWS of a deployment of the page."""
 
     def __init__(self, site: Site) -> None:
         self.made: list[tuple[str, Any]] = []
@@ -168,20 +168,20 @@ def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
     deploy_web(site.stack, ROOT / "web")
 
 
-def test_what_did_not_change_is_not_uploaded(site: Site, folder: Path) -> None:
+def test_unchanged_files_are_not_uploaded(site: Site, folder: Path) -> None:
     calls = Calls(site)
     assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 0 deleted, 4 unchanged"
     assert calls.take() == []
 
 
-def test_only_what_changed_is_uploaded_and_invalidated(site: Site, folder: Path) -> None:
+def test_only_changed_files_are_uploaded_and_invalidated(site: Site, folder: Path) -> None:
     (folder / "index.html").write_text("<!doctype html><title>Two</title>")
     (folder / "widget/view.js").write_text("export const two = 2;")
     calls = Calls(site)
     assert str(deploy_web(site.stack, folder)) == (
         "web/: 2 uploaded (widget/view.js, index.html), 0 deleted, 2 unchanged"
     )
-    # What is loaded is there before what loads it.
+    # A module is uploaded before the page that loads it.
     assert calls.take() == [
         ("PutObject", "widget/view.js"),
         ("PutObject", "index.html"),
@@ -190,7 +190,7 @@ def test_only_what_changed_is_uploaded_and_invalidated(site: Site, folder: Path)
     assert b"Two" in get(site, "/").body
 
 
-def test_what_is_gone_is_deleted(site: Site, folder: Path) -> None:
+def test_removed_files_are_deleted(site: Site, folder: Path) -> None:
     shutil.rmtree(folder / "widget")
     calls = Calls(site)
     assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 1 deleted (widget/view.js), 3 unchanged"
@@ -209,7 +209,7 @@ def test_a_file_served_with_other_headers_is_uploaded_again(site: Site, folder: 
 
 
 @pytest.mark.usefixtures("folder")
-def test_pictures_are_kept_for_a_day(site: Site) -> None:
+def test_pictures_are_cached_for_a_day(site: Site) -> None:
     assert get(site, "/icon.svg").headers["Cache-Control"] == "public, max-age=86400"
 
 
@@ -221,12 +221,12 @@ def test_a_file_of_an_unknown_type_is_refused_before_anything_changes(site: Site
     assert b"One" in get(site, "/").body
 
 
-def test_hidden_files_stay_at_home(site: Site, folder: Path) -> None:
+def test_hidden_files_are_not_uploaded(site: Site, folder: Path) -> None:
     assert (folder / ".index.html.swp").exists()
     assert get(site, "/.index.html.swp").status in {403, 404}
 
 
-def test_nobody_reads_the_bucket_around_cloudfront(site: Site) -> None:
+def test_only_cloudfront_may_read_the_bucket(site: Site) -> None:
     s3, bucket = site.stack.aws.client("s3"), site.stack.outputs["WebBucketName"]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
     statements = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from urllib3 import Timeout
 
-from tests.support import threads
+from tests.support import many_timers
 from tests.support.connection import connect
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
@@ -27,15 +27,15 @@ from timer_core.store.queries import OpenTimer
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
-DAY_MS = 24 * threads.HOUR_MS
+DAY_MS = 24 * many_timers.HOUR_MS
 OPEN, STALE = 2_000, 400
 
 
 @pytest.fixture(scope="module")
 def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
     """The sweeper, with many timers."""
-    timers = threads.open_timers(OPEN, stale=STALE, now_ms=now_ms())
-    threads.put(connect(dynamodb), shared_table.name, timers)
+    timers = many_timers.open_timers(OPEN, stale=STALE, now_ms=now_ms())
+    many_timers.put(connect(dynamodb), shared_table.name, timers)
     with loaded("stale_sweeper.sweep", shared_table.name) as module:
         yield module
 

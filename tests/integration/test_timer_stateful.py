@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.support.examples import examples
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -932,7 +933,7 @@ def test_any_sequence_of_requests_and_deliveries_leaves_the_timers_of_the_model(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=20,
+            max_examples=examples(0.2),
             stateful_step_count=25,
             # Shrinking would take minutes; the steps that failed are printed as they were.
             phases=[Phase.reuse, Phase.generate],

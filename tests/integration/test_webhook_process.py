@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.gateway import Context
 from tests.support.handlers import loaded
 from timer_core.clock import now_ms
@@ -336,7 +337,9 @@ def histories(draw: st.DrawFn) -> list[tuple[str, int, frozenset[str]]]:
 
 
 # The table and the handler serve all examples, each of which has an issue of its own.
-_ON_A_TABLE = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_ON_A_TABLE = settings(
+    max_examples=examples(0.15), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 class TestOrder:

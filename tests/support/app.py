@@ -60,7 +60,7 @@ _numbers = count(1)
 
 @dataclass
 class Seconds:
-    """The clock by which the functions' secrets get old; it moves only when told to."""
+    """The clock by which the functions' cached secrets expire; tests move it."""
 
     now: float = 1000.0
 
@@ -70,7 +70,7 @@ class Seconds:
 
 @dataclass
 class App:
-    """Both functions, warm until told otherwise.
+    """The functions auth and timelogs, warm until ``cool`` is called.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class App:
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
     """Run the functions on a table; the variables are those of template.yaml.
 
-    Houses may be opened one in the other: the environment is that of the one that was opened last.
+    Apps may be nested: the environment is that of the one opened last.
     """
     with ExitStack() as stack:
         # Only SSM and Secrets Manager are moto's.

@@ -45,7 +45,7 @@ def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any
 
 @dataclass
 class Clock:
-    """The present, as a handler reads it; it moves only when told to."""
+    """The present, as a handler reads it; tests move it."""
 
     ms: int
 

@@ -1,12 +1,12 @@
 """Installs Chromium, which the tests of pages drive, where the machine has none.
 
 ``python -m tests.support.install_chromium`` does it ahead of the tests, which do not install one themselves:
-that may take the system's package manager. Handled is, in this order:
+that may need the system's package manager. The first of these that exists or can be installed is used:
 
 - the one that the environment variable ``CHROMIUM`` names, or that is on ``PATH``: Chromium or Chrome,
-- Debian's package, for root on Debian: it brings the libraries along that Chromium needs. The one without
-  a user interface, which is made anew for each context otherwise, takes a third of the processor time,
-- the build that Playwright downloads for itself; its libraries too, for root where there is apt.
+- Debian's package, for root on Debian, with the libraries that Chromium needs: the headless one, which needs
+  a third of the processor time because it creates no user interface for each context,
+- the build that Playwright downloads, and for root where there is apt its libraries.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
-# Root may not use Chromium's sandbox, and it is to ask nobody but those that its pages lead it to.
+# Root may not use Chromium's sandbox; the browser makes no requests but those of its pages.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -36,17 +36,17 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 
 
 def chromium() -> Path | None:
-    """Return the Chromium that is there, None if there is none.
+    """Return the installed Chromium, None if there is none.
 
     Raises
     ------
     InstallError
-        ``CHROMIUM`` names something else than a program.
+        ``CHROMIUM`` does not name a program.
     """
     if named := os.environ.get("CHROMIUM"):
         if found := shutil.which(named):
             return Path(found)
-        raise InstallError(f"CHROMIUM is {named}, which is no program.")
+        raise InstallError(f"CHROMIUM is {named}, which is not a program.")
     if found := next(filter(None, map(shutil.which, _NAMES)), None):
         return Path(found)
     with sync_playwright() as playwright:
@@ -79,7 +79,7 @@ def install() -> Path:
         run([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
     if found := chromium():
         return found
-    raise InstallError("It was installed, and is not found.")
+    raise InstallError("Chromium was installed but cannot be found.")
 
 
 def _distribution() -> str:

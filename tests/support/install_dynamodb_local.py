@@ -57,8 +57,7 @@ def install() -> Installation:
     except InstallError as error:
         raise InstallError(
             f"DynamoDB Local, which the tests run on, could not be installed: {error}\n"
-            f"Installing npm, and Java {OLDEST_JAVA} or newer, with the system's package manager "
-            "may help."
+            f"Installing Java {OLDEST_JAVA} or newer with the system's package manager may help."
         ) from error
 
 

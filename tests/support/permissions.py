@@ -80,8 +80,13 @@ def _holds(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     wanted = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
-    return re.fullmatch(wanted, text, re.DOTALL) is not None
+    return re.compile(wanted, re.DOTALL)
 
 
 def _listed(value: Any) -> list[str]:

@@ -155,7 +155,7 @@ class Product:
             hooks.forget(hook.path)
 
     def sweep(self, **options: bool) -> dict[str, Any]:
-        """Run the sweeper's repairs, unless told otherwise not its stop of stale timers."""
+        """Run the sweeper's repairs; with ``stop_stale=True`` it also stops stale timers."""
         summary: dict[str, Any] = self.sweeper.handler({"stop_stale": False, **options}, Context())
         return summary
 
@@ -202,7 +202,7 @@ class Team:
 
 
 def new_team(github: FakeGitHub, running: Product, *, size: int, t0: int) -> Team:
-    """Return a team that nobody has heard of, and forget those before it."""
+    """Return a new team, and remove the ones before it."""
     github.reset()
     running.clear()
     number = next(_numbers)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from timer_core.domain import timers as timers_module
 from timer_core.domain.events import Event, distinct, guid_time
 from timer_core.domain.issues import Issue
@@ -141,7 +142,7 @@ def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
     return events
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(5))
 @given(histories())
 def test_in_the_right_order_the_timers_follow_the_rules(events: list[Event]) -> None:
     slots = Slots()
@@ -152,7 +153,7 @@ def test_in_the_right_order_the_timers_follow_the_rules(events: list[Event]) -> 
         assert seen == Reference().run(user_id, events)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(5))
 @given(histories(), st.data())
 def test_any_order_with_repeats_ends_with_the_same_timers(events: list[Event], data: st.DataObject) -> None:
     right = Slots()

@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 FIRST_USER = 10_000_000
 TIMERS_PER_USER = 10
 _REPOSITORIES = 40
-# What BatchWriteItem takes.
+# BatchWriteItem's limit.
 _BATCH = 25
 
 
@@ -32,7 +32,7 @@ def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
     Parameters
     ----------
     stale
-        How many of them started more than a day ago; the others did within the last 23 hours.
+        How many of them started more than a day ago; the others started within the last 23 hours.
     """
     for number in range(count):
         if number < stale:
@@ -51,14 +51,14 @@ def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
 
 
 def put(client: DynamoDBClient, table_name: str, timers: Iterable[Timer]) -> None:
-    """Write timers, and if they are open their places on their issues.
+    """Write timers, and the slots of open ones.
 
     Parameters
     ----------
     client
-        Where the table is.
+        The client of the table's DynamoDB.
     table_name
-        What the table is called.
+        The table's name.
     timers
         Timers that are not in the table yet.
     """
