@@ -74,7 +74,7 @@ def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, browser_e
     account_page.get_by_label("Name").fill("report")
     account_page.get_by_label("Valid until").fill("2001-01-01")
     account_page.get_by_role("button", name="Create token").click()
-    expect(account_page.get_by_role("status")).to_have_text("Must lie in the future.")
+    expect(account_page.get_by_role("status")).to_have_text("Must be in the future.")
 
 
 def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
