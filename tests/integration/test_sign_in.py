@@ -214,7 +214,7 @@ class TestRefused:
         finally:
             network.close()
         assert (page.status, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
-        assert re.search(r"An internal error occurred\. It is logged as [0-9a-f-]{36}\.", page.body)
+        assert re.search(r"An internal error occurred\. The log has the details under [0-9a-f-]{36}\.", page.body)
         assert "AccessDenied" not in page.body
         assert_is_locked_down(page)
 
@@ -706,7 +706,7 @@ class TestReads:
         finally:
             network.close()
             handler.setStream(before)
-        assert "Failed to write the use of a token" in written.getvalue()
+        assert "Failed to record the use of a token" in written.getvalue()
         # The next function without the token in its cache tries again.
         app.cool()
         network = Network(app.timelogs.table.connection)
