@@ -33,7 +33,7 @@ class TimerExported(TimeLog):
 
     paused_by: Annotated[str | None, Field(description="The cause of the current pause; null unless paused.")]
     changed: Annotated[Time, Field(description="The time of the last transition.")]
-    locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change the timer.")]
+    locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
     history: list[TransitionExported]
 
     @classmethod
@@ -91,7 +91,7 @@ class DeletedTimer(BaseModel):
 
     id: str
     deleted: Time
-    locked_until: Annotated[Time | None, Field(description="Events up to this time do not create the timer again.")]
+    locked_until: Annotated[Time | None, Field(description="Events up to this time do not create it again.")]
     kept_until: Time
 
 
@@ -100,7 +100,7 @@ class Slot(BaseModel):
 
     issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
     timers: Annotated[list[str], Field(description="The timers that events may still change.")]
-    locked_until: Annotated[Time | None, Field(description="Events up to this time change none of the timers.")]
+    locked_until: Annotated[Time | None, Field(description="Events up to this time change none of them.")]
     moves: Annotated[list[str], Field(description="GitHub's deliveries about moves of the issue.")]
     kept_until: Annotated[Time | None, Field(description="Null while a timer is open on the issue.")]
 
