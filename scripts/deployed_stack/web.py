@@ -1,4 +1,4 @@
-"""Putting web/ where CloudFront serves it from."""
+"""Upload of web/ to the bucket that CloudFront serves."""
 
 import hashlib
 import uuid
@@ -14,11 +14,11 @@ from deployed_stack.stack import DeployedStack
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# No build step gives a changed file another name, so a browser asks each time whether its copy still is the
-# right one, mostly to hear 304: a page is never put together from files of two versions. CloudFront answers
-# that from its own copy, which the invalidation ends; should that fail, the hour does.
+# Changed files keep their names, so browsers revalidate their copies each time, mostly with a 304: a page
+# never mixes files of two versions. CloudFront answers from its own copy until the invalidation, or for an
+# hour at most.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
-# A picture of yesterday does no harm.
+# Yesterday's picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
 
@@ -44,12 +44,12 @@ _KINDS = {
 
 
 class UnknownFileType(Exception):
-    """A file of web/ that nobody has said how to serve."""
+    """A file of web/ has a type without a content type in `_KINDS`."""
 
 
 @dataclass(frozen=True)
 class WebDeployment:
-    """What it took to make the served files those of a folder."""
+    """The changes of an upload."""
 
     uploaded: Sequence[str]
     deleted: Sequence[str]
@@ -64,20 +64,20 @@ class WebDeployment:
 
 
 def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
-    """Make the stack's page exactly the files of a folder, as `served` has them.
+    """Make the stack's page exactly the files of a folder, in the form of `served`.
 
-    Only what differs is uploaded, in content or in what it is served with, and what was changed is dropped
-    from CloudFront's caches. Hidden files are left out.
+    Only files that differ in content or headers are uploaded, and only changed files are invalidated in
+    CloudFront. Hidden files are skipped.
 
     Raises
     ------
     UnknownFileType
-        There is a file of an unknown type; nothing was changed.
+        A file has an unknown type; nothing was changed.
     """
     files = _files(folder)
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
-    # A page comes after what it loads, and a module after those in the folders below it.
+    # A page is uploaded after its scripts, and a module after those in the folders below it.
     keys = sorted(files, key=lambda key: (key.endswith(".html"), -key.count("/"), key))
     uploaded: list[str] = []
     deleted: list[str] = []
@@ -97,7 +97,7 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
             s3.delete_object(Bucket=bucket, Key=key)
             deleted.append(key)
     finally:
-        # Also after a failure: the next deployment finds these unchanged.
+        # Also after a failure, because the next deployment finds these files unchanged.
         if uploaded or deleted:
             _invalidate(stack, [*uploaded, *deleted])
     return WebDeployment(uploaded, deleted, len(files) - len(uploaded))
@@ -117,7 +117,7 @@ def _files(folder: Path) -> dict[str, Path]:
         if path.is_file() and not any(part.startswith(".") for part in relative.parts):
             if path.suffix not in _KINDS:
                 raise UnknownFileType(
-                    f"{relative}: scripts/deployed_stack/web.py has no type for such files."
+                    f"{relative}: scripts/deployed_stack/web.py has no content type for such files."
                 )
             files[relative.as_posix()] = path
     return files
@@ -129,8 +129,8 @@ def _etags(s3: "S3Client", bucket: str) -> Mapping[str, str]:
 
 
 def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _Kind, body: bytes) -> bool:
-    # "Object" in S3's API reference: of an object that was put in one part and is encrypted with SSE-S3, the
-    # ETag is the MD5 digest.
+    # "Object" in S3's API reference: the ETag of an object that was put in one part with SSE-S3 is its MD5
+    # digest.
     if etag != f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"':
         return False
     head = s3.head_object(Bucket=bucket, Key=key)
@@ -139,7 +139,7 @@ def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _K
 
 def _invalidate(stack: DeployedStack, keys: Sequence[str]) -> None:
     paths = [f"/{quote(key)}" for key in keys]
-    # The default root object goes by two names.
+    # The default root object has two paths.
     if "index.html" in keys:
         paths.append("/")
     stack.aws.client("cloudfront").create_invalidation(
