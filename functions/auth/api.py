@@ -38,7 +38,7 @@ logger = make_logger("auth")
 metrics = make_metrics("auth")
 
 _EXPORT_PAGE = 500
-# The duration of the longest step of a deletion: no step begins with less time before Lambda's time limit.
+# The longest step of a deletion. No step begins when less time remains before Lambda's time limit.
 _RESERVE_MS = 3_000
 _OWN_PAGE_ONLY = "Only a session of Issue Timer's own page may do this."
 _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
@@ -228,7 +228,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
     session = _current_session()
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)
-    # Before the token is stored: one with an expiry that cannot be represented would break every later list.
+    # First, because a stored token whose expiry cannot be represented would break the list of tokens.
     shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
     token_store.add(session.user_id, token, text, signed_in_ms=session.signed_in_ms)
     return _response(HTTPStatus.CREATED, shown)

@@ -1,6 +1,6 @@
 """Opaque cursors: the positions at which the pages of a list begin, encoded for clients.
 
-Cursors are not signed, because a forged one gives no access to other data (see
+Cursors are not signed, because a forged one gives access to no other data (see
 `timer_core.store.positions`).
 """
 

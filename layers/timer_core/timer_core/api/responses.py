@@ -1,4 +1,4 @@
-"""The documentation of the responses of routes."""
+"""The OpenAPI documentation of responses."""
 
 from typing import Any
 
