@@ -34,6 +34,6 @@ def table(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]
 
 @pytest.fixture(scope="session")
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as there are racers."""
+    """A thread for each racer."""
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool

@@ -1,4 +1,4 @@
-"""Deliveries in any order, three times each, by several workers at once, produce the right timers."""
+"""Deliveries in any order, three times each, to concurrent workers, produce the right timers."""
 
 import random
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def test_shuffled_and_tripled_deliveries_produce_the_timers_of_the_right_order_o
     random.Random(seed).shuffle(queue)
 
     def process(delivery: tuple[Event, Issue]) -> None:
-        """Process a delivery as the queue does, which repeats it after a failure."""
+        """Process a delivery, and again after a failure, as with the queue."""
         event, issue = delivery
         for _ in range(5):
             try:
@@ -98,7 +98,7 @@ def test_shuffled_and_tripled_deliveries_produce_the_timers_of_the_right_order_o
             except TooMuchContention:
                 continue
             return
-        raise AssertionError("never processed")
+        raise AssertionError("The delivery was not processed.")
 
     # Workers share the issues, as when a message becomes visible again while it is processed.
     with ThreadPoolExecutor(WORKERS) as workers:

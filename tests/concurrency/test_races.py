@@ -1,4 +1,4 @@
-"""Fifty requests at the same moment end in one consistent state, and each response is true."""
+"""Fifty simultaneous requests result in one consistent state, and their responses are consistent with it."""
 
 import threading
 from collections import Counter
@@ -38,7 +38,7 @@ def store(table: Table) -> TimerStore:
 
 
 def race(threads: ThreadPoolExecutor, racers: Sequence[Callable[..., object]]) -> list[object]:
-    """Call all racers at the same moment and return the result of each: an answer or an error."""
+    """Call all racers simultaneously and return the result of each: a response or an error."""
     line = threading.Barrier(len(racers))
 
     def run(racer: Callable[..., object]) -> object:
@@ -66,7 +66,7 @@ def open_in_indexes(table: Table) -> list[str]:
 
 
 def active_by_history(timer: Timer, now_ms: int) -> int:
-    """Recompute the active time from the transitions that were accepted, which have to alternate."""
+    """Return the active time that follows from the accepted transitions, which must alternate."""
     active, since = 0, None
     expected = {Action.START}
     for transition in timer.history:
@@ -87,14 +87,14 @@ def active_by_history(timer: Timer, now_ms: int) -> int:
     return active if since is None else active + now_ms - since
 
 
-def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
+def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_return_it(
     store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
-    answers = race(
+    responses = race(
         threads, [lambda n=n: store.start(user_id=ANN, now_ms=T0 + n, issue=ISSUE) for n in range(THREADS)]
     )
     (timer,) = timers_of(store)
-    given = Counter((answer[0].ulid, answer[1]) for answer in answers if isinstance(answer, tuple))
+    given = Counter((response[0].ulid, response[1]) for response in responses if isinstance(response, tuple))
     assert given == {(timer.ulid, True): 1, (timer.ulid, False): THREADS - 1}
     # Each start is noted, in case a late event shows that the open timer had ended before.
     history = store.get(ANN, timer.ulid).history
@@ -103,18 +103,18 @@ def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_get_it(
 
 
 @pytest.mark.parametrize("issue", [ISSUE, None])
-def test_fifty_starts_with_one_key_are_one(
+def test_fifty_starts_with_one_key_start_one_timer(
     store: TimerStore, threads: ThreadPoolExecutor, issue: Issue | None
 ) -> None:
     key = Idempotency("k" * 32, "r" * 32)
-    answers = race(
+    responses = race(
         threads, [lambda: store.start(user_id=ANN, now_ms=T0, issue=issue, idempotency=key)] * THREADS
     )
     (timer,) = timers_of(store)
-    assert set(answers) == {(timer, True)}
+    assert set(responses) == {(timer, True)}
 
 
-def test_starts_of_several_people_do_not_hinder_each_other(
+def test_starts_of_several_people_do_not_affect_each_other(
     store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     race(
@@ -127,22 +127,22 @@ def test_starts_of_several_people_do_not_hinder_each_other(
 
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME, Action.STOP])
-def test_of_fifty_equal_transitions_exactly_one_wins(
+def test_of_fifty_equal_transitions_exactly_one_succeeds(
     store: TimerStore, threads: ThreadPoolExecutor, action: Action
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     if action is Action.RESUME:
         store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="before")
     act = getattr(store, action)
-    answers = race(
+    responses = race(
         threads,
         [
             lambda n=n: act(ANN, ulid, now_ms=T0 + MINUTE + n, by="manual", cause=f"r{n}")
             for n in range(THREADS)
         ],
     )
-    won = [answer for answer in answers if isinstance(answer, Timer)]
-    lost = [answer for answer in answers if isinstance(answer, TransitionNotAllowed)]
+    won = [response for response in responses if isinstance(response, Timer)]
+    lost = [response for response in responses if isinstance(response, TransitionNotAllowed)]
     assert (len(won), len(lost)) == (1, THREADS - 1)
     assert won == timers_of(store)
     assert {str(error) for error in lost} == {f"Cannot {action} a timer that is {won[0].status}."}
@@ -153,7 +153,7 @@ def test_a_mix_of_transitions_alternates_and_the_time_is_exact(
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     actions = [Action.PAUSE, Action.RESUME] * (THREADS // 2 - 1) + [Action.STOP] * 2
-    answers = race(
+    responses = race(
         threads,
         [
             lambda n=n, action=action: getattr(store, action)(
@@ -165,19 +165,19 @@ def test_a_mix_of_transitions_alternates_and_the_time_is_exact(
     timer = store.get(ANN, ulid)
     assert timer.status is Status.STOPPED
     assert timer.clock_ms == active_by_history(timer, 0)
-    accepted = {f"r{n}" for n, answer in enumerate(answers) if isinstance(answer, Timer)}
+    accepted = {f"r{n}" for n, response in enumerate(responses) if isinstance(response, Timer)}
     assert accepted == {transition.cause for transition in timer.history[1:]}
-    assert all(isinstance(a, Timer | TransitionNotAllowed) for a in answers)
+    assert all(isinstance(a, Timer | TransitionNotAllowed) for a in responses)
     times = [transition.at_ms for transition in timer.history]
     assert times == sorted(times)
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
 
 
-def test_each_answer_is_the_state_after_its_own_transition(
+def test_each_response_is_the_state_after_its_own_transition(
     store: TimerStore, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
-    answers = race(
+    responses = race(
         threads,
         [
             lambda n=n: (store.resume if n % 2 else store.pause)(
@@ -186,10 +186,10 @@ def test_each_answer_is_the_state_after_its_own_transition(
             for n in range(THREADS)
         ],
     )
-    for number, answer in enumerate(answers):
-        if isinstance(answer, Timer):
-            own = next(i for i, t in enumerate(answer.history) if t.cause == f"r{number}")
-            assert answer.history[: own + 1] == store.get(ANN, ulid).history[: own + 1]
+    for number, response in enumerate(responses):
+        if isinstance(response, Timer):
+            own = next(i for i, t in enumerate(response.history) if t.cause == f"r{number}")
+            assert response.history[: own + 1] == store.get(ANN, ulid).history[: own + 1]
 
 
 @pytest.mark.parametrize("open_first", [True, False])
@@ -199,14 +199,16 @@ def test_of_fifty_deletions_one_finds_the_timer(
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
     if not open_first:
         store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
-    answers = race(threads, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)])
-    assert Counter(map(type, answers)) == {type(None): 1, NotFound: THREADS - 1}
+    responses = race(
+        threads, [lambda n=n: store.delete(ANN, ulid, now_ms=T0 + 2 + n) for n in range(THREADS)]
+    )
+    assert Counter(map(type, responses)) == {type(None): 1, NotFound: THREADS - 1}
     assert timers_of(store) == []
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
     store.start(user_id=ANN, now_ms=T0 + MINUTE, issue=ISSUE)
 
 
-def test_corrections_of_one_timer_keep_its_times_together(
+def test_corrections_of_one_timer_keep_its_times_consistent(
     store: TimerStore, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
@@ -223,17 +225,19 @@ def test_corrections_of_one_timer_keep_its_times_together(
         ][n % 5]
         for n in range(THREADS)
     ]
-    answers = race(threads, [lambda p=p: store.patch(ANN, ulid, p, now_ms=T0 + 60 * MINUTE) for p in patches])
+    responses = race(
+        threads, [lambda p=p: store.patch(ANN, ulid, p, now_ms=T0 + 60 * MINUTE) for p in patches]
+    )
     (timer,) = timers_of(store)
     assert timer.end_ms is not None
     assert timer.clock_ms == timer.end_ms - timer.start_ms - 5 * MINUTE >= 0
-    assert timer.version == 4 + sum(isinstance(answer, Timer) for answer in answers)
+    assert timer.version == 4 + sum(isinstance(response, Timer) for response in responses)
     assert timer.issue == OTHER
-    seen = [answer for answer in answers if isinstance(answer, Timer)]
+    seen = [response for response in responses if isinstance(response, Timer)]
     assert all(t.end_ms is not None and t.clock_ms == t.end_ms - t.start_ms - 5 * MINUTE for t in seen)
 
 
-def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
+def test_simultaneous_deletions_corrections_and_transitions_leave_consistent_items(
     store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
     ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
@@ -244,9 +248,9 @@ def test_deletions_corrections_and_transitions_at_once_leave_nothing_half_done(
         lambda n: store.patch(ANN, ulid, Patch(description=str(n)), now_ms=T0 + n),
         lambda n: store.delete(ANN, ulid, now_ms=T0 + n) if n > 44 else None,
     ]
-    answers = race(threads, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
+    responses = race(threads, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
     allowed = Timer | TransitionNotAllowed | NotFound | TooMuchContention | None
-    assert all(isinstance(answer, allowed) for answer in answers), answers
+    assert all(isinstance(response, allowed) for response in responses), responses
     assert timers_of(store) == []
     assert open_in_slots(table, ISSUE, OTHER) == open_in_indexes(table) == []
 
@@ -259,11 +263,11 @@ def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
     racers: list[Callable[[], object]] = [
         lambda ulid=ulid: store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 1) for ulid in ulids
     ] + [lambda: store.start(user_id=ANN, now_ms=T0 + 1, issue=ISSUE)] * 10
-    answers = race(threads, racers)
+    responses = race(threads, racers)
     there = [timer for timer in timers_of(store) if timer.issue == ISSUE]
     assert len(there) == 1
     assert open_in_slots(table, ISSUE) == [there[0].ulid]
-    assert all(isinstance(answer, Timer | OtherTimerOpen | tuple) for answer in answers)
+    assert all(isinstance(response, Timer | OtherTimerOpen | tuple) for response in responses)
     assert sorted(open_in_slots(table, ISSUE, *issues)) == sorted(open_in_indexes(table))
 
 
@@ -272,7 +276,7 @@ class TestExclusive:
         self, table: Table, threads: ThreadPoolExecutor
     ) -> None:
         store = TimerStore(table, exclusive=True)
-        answers = race(
+        responses = race(
             threads,
             [
                 lambda n=n: store.start(
@@ -281,7 +285,7 @@ class TestExclusive:
                 for n in range(THREADS)
             ],
         )
-        assert all(isinstance(answer, tuple | TooMuchContention) for answer in answers), answers
+        assert all(isinstance(response, tuple | TooMuchContention) for response in responses), responses
         running = [timer for timer in timers_of(store) if timer.status is Status.RUNNING]
         assert len(running) == 1
 

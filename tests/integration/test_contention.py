@@ -155,39 +155,39 @@ def deliver(bench: Bench, issue: Issue | None, _ulid: str) -> object:
     return bench.issue_timers.apply(event, issue, now_ms=T0 + 2 * MINUTE)
 
 
-def is_started(bench: Bench, timers: list[Timer], answer: object) -> bool:
+def is_started(bench: Bench, timers: list[Timer], response: object) -> bool:
     (timer,) = timers
     return (
         timer.status == "running"
-        and answer == (timer, True)
+        and response == (timer, True)
         and bench.slot() == (timer.ulid if timer.issue else None)
     )
 
 
 def has_active(minutes: int, status: str) -> Callable[[Bench, list[Timer], object], bool]:
-    def check(bench: Bench, timers: list[Timer], answer: object) -> bool:
+    def check(bench: Bench, timers: list[Timer], response: object) -> bool:
         (timer,) = timers
-        taken = timer.ulid if timer.is_open and timer.issue == ISSUE else None
+        open_ulid = timer.ulid if timer.is_open and timer.issue == ISSUE else None
         return (
             timer.active_ms(T0 + 3 * MINUTE) == minutes * MINUTE
             and timer.status == status
-            and (answer == timer or answer == [timer])
-            and bench.slot() == taken
+            and (response == timer or response == [timer])
+            and bench.slot() == open_ulid
         )
 
     return check
 
 
-def is_moved(bench: Bench, timers: list[Timer], answer: object) -> bool:
+def is_moved(bench: Bench, timers: list[Timer], response: object) -> bool:
     (timer,) = timers
-    taken = timer.ulid if timer.is_open else None
+    open_ulid = timer.ulid if timer.is_open else None
     slots = (bench.slot(ISSUE), bench.slot(OTHER))
-    return timer.issue == OTHER and slots == (None, taken) and isinstance(answer, Timer)
+    return timer.issue == OTHER and slots == (None, open_ulid) and isinstance(response, Timer)
 
 
-def is_patched(_bench: Bench, timers: list[Timer], answer: object) -> bool:
+def is_patched(_bench: Bench, timers: list[Timer], response: object) -> bool:
     (timer,) = timers
-    return timer.clock_ms == 2 * MINUTE and answer == timer
+    return timer.clock_ms == 2 * MINUTE and response == timer
 
 
 def is_gone(bench: Bench, timers: list[Timer], _answer: object) -> bool:
@@ -221,19 +221,17 @@ def request_(request: pytest.FixtureRequest) -> Request:
 
 class TestEveryRequest:
     @pytest.mark.parametrize(("fault", "times"), [(conflict, 1), (conflict, 5), (throttled, 3)])
-    def test_waits_out_conflicts_and_throttling(
+    def test_is_retried_after_conflicts_and_throttling(
         self, bench: Bench, request_: Request, fault: Fault, times: int
     ) -> None:
         ulid = request_.prepare(bench, request_.issue)
         bench.network.next_writes = [fault] * times
-        answer = request_.ask(bench, request_.issue, ulid)
-        assert request_.done(bench, bench.timers(), answer)
+        response = request_.ask(bench, request_.issue, ulid)
+        assert request_.done(bench, bench.timers(), response)
         assert bench.network.next_writes == []
         assert len(bench.waits) >= times
 
-    def test_gives_up_after_some_attempts_without_having_written(
-        self, bench: Bench, request_: Request
-    ) -> None:
+    def test_fails_after_some_attempts_without_having_written(self, bench: Bench, request_: Request) -> None:
         ulid = request_.prepare(bench, request_.issue)
         before, slot, sent = bench.timers(), bench.slot(), len(bench.network.requests)
         bench.network.every_write = conflict
@@ -246,20 +244,20 @@ class TestEveryRequest:
     @pytest.mark.parametrize(
         "fault",
         [lost_request, lost_answer, refusal("InternalServerError", 500), refusal("ThrottlingException")],
-        ids=["lost-request", "lost-answer", "server-error", "throttled"],
+        ids=["lost-request", "lost-response", "server-error", "throttled"],
     )
     def test_is_done_once_when_the_network_or_dynamodb_fails(
         self, bench: Bench, request_: Request, fault: Fault
     ) -> None:
         ulid = request_.prepare(bench, request_.issue)
         bench.network.next_writes = [fault]
-        answer = request_.ask(bench, request_.issue, ulid)
-        assert request_.done(bench, bench.timers(), answer)
+        response = request_.ask(bench, request_.issue, ulid)
+        assert request_.done(bench, bench.timers(), response)
         assert bench.network.next_writes == []
 
 
 class TestAnotherRequestInBetween:
-    """Between any two calls of a request another request may be carried out as a whole."""
+    """Another complete request may be carried out between any two calls of a request."""
 
     @pytest.mark.parametrize("call", range(4))
     @pytest.mark.parametrize("first", ["start", "resume", "deliver"])

@@ -42,7 +42,7 @@ def reopened(at: int) -> Event:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The deliveries before, and the one during which the process is killed."""
+    """Some deliveries, and another one during which the process is killed."""
 
     name: str
     before: Sequence[Event]
@@ -98,7 +98,7 @@ class Slots:
         self.issue_timers.apply(mine, self.issue, now_ms=NOW)
 
     def state(self) -> list[tuple[object, ...]]:
-        """Return everything that is visible, without ids that differ between issues."""
+        """Return all visible attributes, without ids, which differ between issues."""
         seen: list[tuple[object, ...]] = []
         for who, user_id in self.users.items():
             timers = self.timers.page(user_id, Filters(), page_size=100).timers
@@ -122,7 +122,7 @@ class Slots:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_killed_at_any_moment_and_delivered_again_the_timers_are_those_of_an_undisturbed_run(
+def test_a_redelivery_after_a_kill_at_any_moment_produces_the_same_timers(
     shared_table: Table, network: Network, scenario: Scenario
 ) -> None:
     undisturbed = Slots(shared_table, scenario)
@@ -142,7 +142,7 @@ def test_killed_at_any_moment_and_delivered_again_the_timers_are_those_of_an_und
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_killed_at_every_attempt_a_little_later_it_is_done_in_the_end(
+def test_a_delivery_succeeds_in_the_end_if_each_attempt_is_killed_one_call_later(
     shared_table: Table, network: Network, scenario: Scenario
 ) -> None:
     undisturbed, slots = Slots(shared_table, scenario), Slots(shared_table, scenario)

@@ -1,4 +1,4 @@
-"""Events that arrive late, around manual transitions in the meantime, on the real store."""
+"""Late events around manual transitions, on Amazon's DynamoDB Local."""
 
 import pytest
 
@@ -65,7 +65,7 @@ def ann(table: Table) -> AnnsTimers:
     return AnnsTimers(table)
 
 
-def test_a_start_answered_with_the_open_timer_counts_if_that_one_had_ended_before(ann: AnnsTimers) -> None:
+def test_a_start_that_returned_the_open_timer_counts_if_that_timer_had_ended_before(ann: AnnsTimers) -> None:
     ann.deliver("assigned", 10, received=10)
     _, created = ann.start(20)
     assert not created
@@ -73,7 +73,7 @@ def test_a_start_answered_with_the_open_timer_counts_if_that_one_had_ended_befor
     assert ann.spans() == [(10, 15, 5), (20, None, 40)]
 
 
-def test_many_such_starts_do_not_fill_the_timer(ann: AnnsTimers) -> None:
+def test_many_starts_do_not_fill_the_open_timer(ann: AnnsTimers) -> None:
     timer, _ = ann.start(0)
     for number in range(150):
         ann.start(1 + number / 100)
@@ -81,7 +81,7 @@ def test_many_such_starts_do_not_fill_the_timer(ann: AnnsTimers) -> None:
     assert ann.act("stop", timer, 10).clock_ms == 10 * MINUTE
 
 
-def test_correcting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTimers) -> None:
+def test_events_still_change_a_timer_after_an_older_one_was_corrected(ann: AnnsTimers) -> None:
     old, _ = ann.start(0)
     ann.act("stop", old, 10)
     ann.start(20)
@@ -90,7 +90,7 @@ def test_correcting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTime
     assert ann.spans() == [(0, 9, 9), (20, 29, 9)]
 
 
-def test_deleting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTimers) -> None:
+def test_events_still_change_a_timer_after_an_older_one_was_deleted(ann: AnnsTimers) -> None:
     old, _ = ann.start(0)
     ann.act("stop", old, 10)
     ann.start(20)
@@ -100,7 +100,7 @@ def test_deleting_an_old_timer_leaves_the_one_of_today_to_events(ann: AnnsTimers
     assert ann.spans() == [(20, 29, 9)]
 
 
-def test_time_that_a_correction_cut_off_is_not_derived_again(ann: AnnsTimers) -> None:
+def test_time_removed_by_a_correction_is_not_derived_again(ann: AnnsTimers) -> None:
     ann.deliver("assigned", 0, received=0)
     ann.deliver("assigned", 6, received=6)
     ann.deliver("closed", 10, received=10)
@@ -135,7 +135,7 @@ def test_with_exclusive_timers_a_late_event_does_not_take_the_time_of_a_later_ti
     assert ann.spans(issue=OTHER) == [(30, None, 30)]
 
 
-def test_an_event_of_a_later_version_is_refused_and_blocks_nothing(ann: AnnsTimers) -> None:
+def test_an_unknown_kind_of_event_is_refused_and_later_events_count(ann: AnnsTimers) -> None:
     with pytest.raises(ValueError, match="invented"):
         ann.issue_timers.apply(Event("x", "invented", at(0), frozenset({ANN})), ISSUE, now_ms=at(0))
     ann.deliver("assigned", 1, received=1)
@@ -153,12 +153,12 @@ def test_a_late_event_counts_after_more_timers_than_one_read_returns(ann: AnnsTi
 
 
 class TestLocked:
-    """Locked time stays locked, whatever is done to the timer later."""
+    """Locked time stays locked, whatever happens to the timer later."""
 
     HOUR = 60.0
 
     def swept(self, ann: AnnsTimers) -> Timer:
-        """A timer that was forgotten for a day, with an assignment after the limit."""
+        """Return a timer that the sweeper stopped at its limit, before the second assignment."""
         ann.deliver("assigned", 0, received=0)
         ann.deliver("assigned", 26 * self.HOUR, received=26 * self.HOUR)
         (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
@@ -166,18 +166,20 @@ class TestLocked:
         assert ann.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
         return timer
 
-    def test_a_swept_timer_that_was_deleted_does_not_come_back(self, ann: AnnsTimers) -> None:
+    def test_a_swept_timer_that_was_deleted_is_not_derived_again(self, ann: AnnsTimers) -> None:
         ann.store.delete(ANN, self.swept(ann).ulid, now_ms=at(31 * self.HOUR))
         ann.deliver("unassigned", 32 * self.HOUR, received=32 * self.HOUR)
         assert ann.spans() == []
 
-    def test_a_swept_timer_that_was_corrected_has_no_twin(self, ann: AnnsTimers) -> None:
+    def test_a_swept_timer_that_was_corrected_is_not_derived_again(self, ann: AnnsTimers) -> None:
         patch = Patch(end_ms=at(8 * self.HOUR))
         ann.store.patch(ANN, self.swept(ann).ulid, patch, now_ms=at(31 * self.HOUR))
         ann.deliver("unassigned", 32 * self.HOUR, received=32 * self.HOUR)
         assert ann.spans() == [(0, 480, 480)]
 
-    def test_time_that_a_correction_cut_off_stays_off_when_the_rest_is_deleted(self, ann: AnnsTimers) -> None:
+    def test_time_removed_by_a_correction_stays_removed_when_the_timer_is_deleted(
+        self, ann: AnnsTimers
+    ) -> None:
         ann.deliver("assigned", 0, received=0)
         ann.deliver("assigned", 90, received=90)
         ann.deliver("closed", 120, received=120)
@@ -189,7 +191,7 @@ class TestLocked:
 
 
 class TestRepeats:
-    def test_one_key_for_a_pause_and_a_resume_does_both(self, ann: AnnsTimers) -> None:
+    def test_a_pause_and_a_resume_may_have_the_same_key(self, ann: AnnsTimers) -> None:
         timer, _ = ann.start(0)
         ann.act("pause", timer, 1, "K")
         assert ann.act("resume", timer, 2, "K").status == "running"
@@ -201,7 +203,7 @@ class TestRepeats:
         assert ann.act("pause", timer, 3, "K").status == "running"
         assert ann.spans() == [(0, None, 59)]
 
-    def test_a_start_answered_with_the_open_timer_starts_none_when_repeated(self, ann: AnnsTimers) -> None:
+    def test_repeating_a_start_that_returned_the_open_timer_starts_none(self, ann: AnnsTimers) -> None:
         timer, _ = ann.start(0)
         key = Idempotency("k" * 32, "r" * 32)
         assert ann.start(1, key=key)[1] is False

@@ -1,7 +1,7 @@
 """Two versions that write into one table, and the migration from one schema version to the next.
 
 CloudFormation updates functions one after another, so for a while two versions run side by side, as they do
-after a rollback. The older version here is made up: it writes timers without ``open_repo`` and with schema
+after a rollback. The older version here is simulated: it writes timers without ``open_repo`` and with schema
 version 0.
 """
 
@@ -110,7 +110,7 @@ def issue(number: int, repo: str = "Hello-World") -> Issue:
 
 
 class TestSideBySide:
-    def test_each_reads_and_continues_what_the_other_wrote(self, older: Version, present: Version) -> None:
+    def test_each_version_changes_timers_that_the_other_wrote(self, older: Version, present: Version) -> None:
         for number, (first, second) in enumerate([(older, present), (present, older)], start=1):
             timer, _ = first.timers.start(user_id=ANN, now_ms=T0, issue=issue(number))
             steps = [
@@ -126,10 +126,10 @@ class TestSideBySide:
             assert seen == second.all_timers(ANN)
             assert (seen[0].status, seen[0].clock_ms) == (Status.STOPPED, 7 * MINUTE)
 
-    def test_deliveries_shared_among_both_end_with_the_timers_of_the_right_order(
+    def test_deliveries_to_both_versions_produce_the_timers_of_the_right_order(
         self, older: Version, present: Version
     ) -> None:
-        told = [
+        deliveries = [
             ("assigned", 1, frozenset({ANN})),
             ("unassigned", 3, frozenset({ANN})),
             ("assigned", 5, frozenset({ANN})),
@@ -138,7 +138,7 @@ class TestSideBySide:
         ]
         choices = random.Random(2026)
         for number in range(1, 13):
-            for kind, minute, users in choices.sample(told, len(told)):
+            for kind, minute, users in choices.sample(deliveries, len(deliveries)):
                 at_ms = T0 + minute * MINUTE
                 event = Event(f"{kind}-{minute}-{number}", kind, at_ms, users)
                 choices.choice((older, present)).events.apply(event, issue(number), now_ms=at_ms)
@@ -151,7 +151,7 @@ class TestSideBySide:
             else:
                 assert (timer.start_ms, timer.status) == (T0 + 12 * MINUTE, Status.RUNNING)
 
-    def test_while_both_write_and_timers_are_migrated_nothing_is_lost_or_refused(
+    def test_no_write_is_lost_or_refused_while_both_versions_write_and_a_migration_runs(
         self,
         older: Version,
         present: Version,
@@ -173,7 +173,7 @@ class TestSideBySide:
                 try:
                     act(user_id, timer.ulid, now_ms=now_ms, by="manual", cause=cause)
                 except TransitionNotAllowed:
-                    # The state forbids it, such as pausing a paused timer. Any other error fails the test.
+                    # For example, the timer is already paused. Any other error fails the test.
                     continue
                 acknowledged[timer.ulid].append(cause)
 
@@ -237,7 +237,7 @@ class TestMigration:
         assert moved.ulid == timer.ulid
         assert present.timers.get(ANN, moved.ulid).issue == issue(7, "Hello")
 
-    def test_it_changes_only_the_schema_version_and_the_derived_attributes(
+    def test_a_migration_changes_only_the_schema_version_and_derived_attributes(
         self, older: Version, table: Table, items: Callable[[], list[RawItem]]
     ) -> None:
         for number in range(1, 8):
@@ -283,7 +283,7 @@ class TestMigration:
 
 
 class TestALaterVersion:
-    """The present version keeps what a later one stored: functions are updated late, and rolled back."""
+    """The present version keeps the data of a later one, during an update and after a rollback."""
 
     KEPT: RawItem = {"estimate": {"M": {"hours": {"N": "8"}}}, "schema_version": {"N": "99"}}  # noqa: RUF012
 
@@ -301,23 +301,23 @@ class TestALaterVersion:
         )
         return timer.ulid
 
-    @pytest.mark.parametrize("way", ["by-hand", "told", "late", "forgotten", "moved", "shortened"])
+    @pytest.mark.parametrize("way", ["manual", "event", "late-event", "swept", "moved", "many-transitions"])
     def test_unknown_attributes_of_a_timer_are_kept(
         self, ulid: str, way: str, store: TimerStore, events: IssueTimers, items: Callable[[], list[RawItem]]
     ) -> None:
         later_ms = T0 + 40 * 3_600_000
         match way:
-            case "by-hand":
+            case "manual":
                 store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="c1")
                 store.resume(ANN, ulid, now_ms=T0 + 2 * MINUTE, by="manual", cause="c2")
                 store.stop(ANN, ulid, now_ms=T0 + 3 * MINUTE, by="manual", cause="c3")
                 store.patch(ANN, ulid, Patch(description="Corrected", start_ms=T0 - 1), now_ms=later_ms)
-            case "told":
+            case "event":
                 events.apply(Event("d", "closed", T0 + MINUTE), issue(7), now_ms=later_ms)
-            case "late":
+            case "late-event":
                 early = Event("d", "assigned", T0 - MINUTE, frozenset({ANN}))
                 events.apply(early, issue(7), now_ms=later_ms)
-            case "forgotten":
+            case "swept":
                 store.expire(ANN, ulid, limit_ms=24 * 3_600_000, now_ms=later_ms, by="sweeper")
             case "moved":
                 store.patch(ANN, ulid, Patch(issue=(issue(8),)), now_ms=later_ms)
@@ -328,7 +328,7 @@ class TestALaterVersion:
         (item,) = items()
         assert item["estimate"] == self.KEPT["estimate"]
 
-    def test_a_migration_leaves_timers_of_a_later_schema_version_alone(
+    def test_a_migration_does_not_change_timers_of_a_later_schema_version(
         self, ulid: str, table: Table, items: Callable[[], list[RawItem]]
     ) -> None:
         before = items()
@@ -353,8 +353,8 @@ class TestALaterVersion:
         ]
         queue = {"DELIVERY_QUEUE_URL": "http://127.0.0.1:9/queue", "TRACK_UNREGISTERED": "true"}
         with loaded("webhook.process", table.name, **queue) as process:
-            answer = process.handler({"Records": records}, Context())
-        assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+            response = process.handler({"Records": records}, Context())
+        assert response == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
         (timer,) = store.page(ANN, Filters(), page_size=10).timers
         assert timer.history[0].cause == "d1"
         assert "unexpected keyword argument 'estimate'" in caplog.text

@@ -1,4 +1,4 @@
-"""Events of timers that were moved manually, and requests to machines whose clocks differ."""
+"""Events for timers that were moved manually, and requests to machines whose clocks differ."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -60,7 +60,9 @@ def slots(shared_table: Table) -> TwoSlots:
     return TwoSlots(store, IssueTimers(shared_table, store), number, here, there)
 
 
-def test_a_timer_that_was_moved_to_where_an_older_one_ended_follows_the_events_there(slots: TwoSlots) -> None:
+def test_a_timer_that_was_moved_to_an_issue_where_an_older_one_ended_follows_its_events(
+    slots: TwoSlots,
+) -> None:
     moved = slots.start(slots.here, 0)
     ended = slots.stop(slots.start(slots.there, 5), 15)
     slots.move(moved, slots.there, 20)
@@ -81,7 +83,7 @@ def test_events_from_before_a_timer_was_moved_to_an_issue_do_not_change_it(slots
     assert slots.get(moved).clock_ms == 50 * SECOND
 
 
-def test_a_timer_started_on_a_machine_whose_clock_is_behind_follows_the_next_events(slots: TwoSlots) -> None:
+def test_a_timer_started_on_a_machine_with_a_slow_clock_follows_the_next_events(slots: TwoSlots) -> None:
     ended = slots.stop(slots.start(slots.here, 1.0), 1.0)
     started = slots.start(slots.here, 0.95)
     slots.deliver("unassigned", slots.here, 2)
@@ -89,7 +91,7 @@ def test_a_timer_started_on_a_machine_whose_clock_is_behind_follows_the_next_eve
     assert slots.get(ended.ulid) == ended
 
 
-def test_a_repeated_start_with_its_key_is_answered_as_the_first_while_the_timer_is_open(
+def test_repeating_a_start_with_its_key_while_the_timer_is_open_gives_the_same_response(
     slots: TwoSlots,
 ) -> None:
     key = Idempotency("k" * 32, "r" * 32)

@@ -45,7 +45,7 @@ def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
 
 @dataclass
 class GitHub:
-    """Events of an issue of Ann's alone, some minutes before the present."""
+    """Delivers events from some minutes ago, on an issue that only Ann works on."""
 
     issue_timers: IssueTimers
     issue: Issue
@@ -61,7 +61,7 @@ class GitHub:
 
 @pytest.fixture
 def github(api: Api, clock: Clock, shared_table: Table) -> GitHub:
-    # The clock stands on a whole second, as GitHub's times do.
+    # The clock shows a whole second, as GitHub's times do.
     clock.ms = clock.ms // 1000 * 1000
     issue = Issue("octocat", "Hello-World", 1000 + next(_numbers))
     return GitHub(IssueTimers(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
@@ -86,12 +86,12 @@ class TestRequestedTime:
         timer = start(api.ann)
         for seconds, action in enumerate(("pause", "resume", "stop"), start=1):
             clock.advance(1)
-            answer = api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", body=body)
-            assert answer.status == 200, answer.body
+            response = api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", body=body)
+            assert response.status == 200, response.body
             assert (action, get(api.ann, timer)["active_duration"]) == (action, seconds - (seconds > 1))
 
     @pytest.mark.parametrize("ahead_ms", [1, 60_000])
-    def test_a_clock_that_is_a_little_ahead_means_now(self, api: Api, clock: Clock, ahead_ms: int) -> None:
+    def test_a_time_slightly_in_the_future_counts_as_now(self, api: Api, clock: Clock, ahead_ms: int) -> None:
         timer = start_at(api, clock.ms + ahead_ms).json()
         assert timer["start_time"] == time_of(clock.ms)
         assert change(api, timer, "stop", clock.ms + ahead_ms).json()["end_time"] == time_of(clock.ms)
@@ -99,18 +99,18 @@ class TestRequestedTime:
     @pytest.mark.parametrize("off_ms", [60_001, 86_400_000, -3 * 86_400_000 - 1])
     def test_other_times_are_refused_and_change_nothing(self, api: Api, clock: Clock, off_ms: int) -> None:
         timer = start(api.ann)
-        for answer in (start_at(api, clock.ms + off_ms), change(api, timer, "pause", clock.ms + off_ms)):
-            assert [error["loc"] for error in problem(answer, 400)["errors"]] == [["body", "at"]]
+        for response in (start_at(api, clock.ms + off_ms), change(api, timer, "pause", clock.ms + off_ms)):
+            assert [error["loc"] for error in problem(response, 400)["errors"]] == [["body", "at"]]
         assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
         assert get(api.ann, timer)["status"] == "running"
 
-    def test_three_days_ago_is_not_too_long_ago(self, api: Api, clock: Clock) -> None:
+    def test_a_time_three_days_ago_is_accepted(self, api: Api, clock: Clock) -> None:
         at_ms = clock.ms - 3 * 86_400_000
         assert start_at(api, at_ms).json()["start_time"] == time_of(at_ms)
 
     @pytest.mark.parametrize("body", [{"now": "x"}, {"at": 5}, {"at": "2026-01-01"}, {"at": "soon"}, []])
     @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
-    def test_a_body_that_is_not_understood_is_refused(self, api: Api, action: str, body: Any) -> None:
+    def test_an_invalid_body_is_refused(self, api: Api, action: str, body: Any) -> None:
         timer = start(api.ann)
         problem(api.ann("POST", f"/api/timelogs/{timer['id']}/{action}/", body), 400)
         assert get(api.ann, timer)["status"] == "running"
@@ -145,19 +145,19 @@ class TestAgainstLaterChanges:
         assert change(api, timer, "resume", t0).json()["active_duration"] == 30
         assert change(api, timer, "stop", t0).json()["duration"] == 0
 
-    def test_a_state_that_does_not_allow_it_is_named(self, api: Api, clock: Clock) -> None:
+    def test_a_refusal_names_the_status(self, api: Api, clock: Clock) -> None:
         timer = start(api.ann)
         clock.advance(30)
         assert problem(change(api, timer, "resume", clock.ms), 400)["detail"] == (
             "Cannot resume a timer that is running."
         )
 
-    def test_of_two_at_once_exactly_one_wins(self, shared_table: Table) -> None:
+    def test_of_two_simultaneous_pauses_exactly_one_succeeds(self, shared_table: Table) -> None:
         store, t0 = TimerStore(shared_table), 4_000_000_000_000
         for round_ in range(10):
             timer, _ = store.start(user_id=500 + round_, now_ms=t0)
 
-            def press(at_ms: int, timer: Timer = timer) -> Timer | Exception:
+            def pause(at_ms: int, timer: Timer = timer) -> Timer | Exception:
                 try:
                     return store.pause(
                         timer.user_id,
@@ -171,23 +171,25 @@ class TestAgainstLaterChanges:
                     return refused
 
             with ThreadPoolExecutor(2) as pool:
-                first, second = pool.map(press, (t0 + 1_000, t0 + 2_000))
-            (won,) = (answer for answer in (first, second) if isinstance(answer, Timer))
+                first, second = pool.map(pause, (t0 + 1_000, t0 + 2_000))
+            (won,) = (response for response in (first, second) if isinstance(response, Timer))
             assert store.get(timer.user_id, timer.ulid) == won
             assert won.clock_ms == (1_000 if won is first else 2_000)
 
 
 class TestRepetitions:
-    def test_a_repeated_start_is_answered_with_the_same_timer(self, api: Api, clock: Clock) -> None:
+    def test_a_repeated_start_returns_the_same_timer(self, api: Api, clock: Clock) -> None:
         for at_ms, number in ((clock.ms, 7), (clock.ms - 3_600_000, 8)):
-            answers = [start_at(api, at_ms, number, idempotency_key=f"k{number}") for _ in range(2)]
-            assert [answer.status for answer in answers] == [201, 201]
-            assert answers[0].json()["id"] == answers[1].json()["id"]
-            act(api.ann, answers[0].json(), "stop")
+            responses = [start_at(api, at_ms, number, idempotency_key=f"k{number}") for _ in range(2)]
+            assert [response.status for response in responses] == [201, 201]
+            assert responses[0].json()["id"] == responses[1].json()["id"]
+            act(api.ann, responses[0].json(), "stop")
             again = start_at(api, at_ms, number, idempotency_key=f"k{number}")
             assert (again.status, again.json()["status"]) == (201, "stopped")
 
-    def test_a_start_that_found_an_open_timer_is_answered_with_that_one(self, api: Api, clock: Clock) -> None:
+    def test_repeating_a_start_that_found_an_open_timer_returns_that_timer(
+        self, api: Api, clock: Clock
+    ) -> None:
         act(api.ann, start_at(api, clock.ms - 3_600_000).json(), "stop")
         clock.advance(60)
         timer = start(api.ann, 7)
@@ -198,16 +200,16 @@ class TestRepetitions:
         assert (again.status, again.json()["id"], again.json()["status"]) == (200, timer["id"], "stopped")
         problem(start_at(api, at_ms - 1, idempotency_key="k"), 400)
 
-    def test_of_such_starts_at_once_all_are_answered_with_it(self, shared_table: Table) -> None:
+    def test_simultaneous_starts_with_one_key_get_one_response(self, shared_table: Table) -> None:
         store, now_ms, user_id = TimerStore(shared_table), 4_000_000_000_000, 700_000
         timers = [store.start(user_id=user_id, now_ms=now_ms)[0] for _ in range(8)]
         key = Idempotency("k", "request")
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda timer: store.keep_answer(timer, key, now_ms=now_ms), timers))
-        assert len({timer.ulid for timer, _ in answers}) == 1
-        assert store.answered(user_id, key, now_ms=now_ms) == answers[0] == (answers[0][0], False)
+            responses = list(pool.map(lambda timer: store.store_response(timer, key, now_ms=now_ms), timers))
+        assert len({timer.ulid for timer, _ in responses}) == 1
+        assert store.stored_response(user_id, key, now_ms=now_ms) == responses[0] == (responses[0][0], False)
         with pytest.raises(IdempotencyKeyReused):
-            store.keep_answer(timers[0], Idempotency("k", "other"), now_ms=now_ms)
+            store.store_response(timers[0], Idempotency("k", "other"), now_ms=now_ms)
 
     def test_the_same_key_with_another_time_is_another_request(self, api: Api, clock: Clock) -> None:
         for at_ms in (clock.ms - 5_000, clock.ms - 3_600_000):
@@ -238,7 +240,7 @@ class TestCalls:
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # Not the count for the write limit.
+            # The count for the write limit is not part of the request.
             if "writes#" not in str(args):
                 made.append(operation)
             return dispatch(operation, *args, **kwargs)
@@ -246,20 +248,22 @@ class TestCalls:
         monkeypatch.setattr(connection, "dispatch", count_call)
         return made
 
-    def test_a_moment_ago_costs_no_more_than_now(self, api: Api, clock: Clock, calls: list[str]) -> None:
+    def test_an_action_a_moment_ago_costs_no_more_calls_than_one_now(
+        self, api: Api, clock: Clock, calls: list[str]
+    ) -> None:
         act(api.ann, start(api.ann, 6), "pause")
         calls.clear()
         timer = start_at(api, clock.ms).json()
         assert calls == ["TransactWriteItems"]
         for action in ("pause", "resume"):
             clock.advance(60)
-            # Tokens are known for a minute.
+            # The token is cached for a minute.
             get(api.ann, timer)
             calls.clear()
             assert change(api, timer, action, clock.ms - 5_000).status == 200
             assert calls == ["UpdateItem"]
 
-    def test_without_an_issue_long_ago_costs_no_more_either(
+    def test_an_action_long_ago_without_an_issue_costs_no_more_calls(
         self, api: Api, clock: Clock, calls: list[str]
     ) -> None:
         timer = start(api.ann)
@@ -270,22 +274,22 @@ class TestCalls:
         assert calls == ["UpdateItem"]
 
 
-class TestEventsInTheMeantime:
-    def test_a_start_before_the_issue_was_closed_ends_there(self, api: Api, github: GitHub) -> None:
+class TestLaterEvents:
+    def test_a_start_before_the_issue_was_closed_ends_at_the_close(self, api: Api, github: GitHub) -> None:
         github.deliver("closed", 10)
-        answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
-        timer = answer.json()
-        assert (answer.status, timer["status"], timer["stopped_by"]) == (201, "stopped", "closed")
+        response = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
+        timer = response.json()
+        assert (response.status, timer["status"], timer["stopped_by"]) == (201, "stopped", "closed")
         assert timer["duration"] == 10 * MINUTE
         assert get(api.ann, timer) == timer
 
-    def test_so_does_a_start_whose_request_took_less_than_a_minute(self, api: Api, github: GitHub) -> None:
+    def test_a_start_less_than_a_minute_ago_ends_at_the_close(self, api: Api, github: GitHub) -> None:
         github.deliver("closed", 40 / 60)
         timer = start_at(api, github.clock.ms - 50_000, github.issue.number).json()
         assert (timer["status"], timer["duration"]) == ("stopped", 10)
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
-    def test_an_interrupted_start_ends_there_when_it_is_repeated(
+    def test_an_interrupted_start_ends_at_the_close_when_repeated(
         self, api: Api, github: GitHub, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
     ) -> None:
         github.deliver("closed", 10)
@@ -306,19 +310,21 @@ class TestEventsInTheMeantime:
     ) -> None:
         github.deliver("assigned", 10)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
-        answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
-        timer = answer.json()
-        assert (answer.status, timer["id"], timer["status"]) == (200, assigned, "running")
+        response = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number)
+        timer = response.json()
+        assert (response.status, timer["id"], timer["status"]) == (200, assigned, "running")
         assert timer["active_duration"] == 20 * MINUTE
         assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
 
     def test_a_pause_before_a_command_to_start_ends_with_it(self, api: Api, github: GitHub) -> None:
         timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
         github.deliver("comment.start", 10)
-        answer = change(api, timer, "pause", github.clock.ms - 20 * MINUTE * 1000)
-        assert (answer.json()["status"], answer.json()["paused_duration"]) == ("running", 10 * MINUTE)
+        response = change(api, timer, "pause", github.clock.ms - 20 * MINUTE * 1000)
+        assert (response.json()["status"], response.json()["paused_duration"]) == ("running", 10 * MINUTE)
 
-    def test_a_stop_before_an_assignment_leaves_the_timer_of_that(self, api: Api, github: GitHub) -> None:
+    def test_a_stop_before_an_assignment_keeps_the_timer_of_the_assignment(
+        self, api: Api, github: GitHub
+    ) -> None:
         timer = start_at(api, github.clock.ms - 30 * MINUTE * 1000, github.issue.number).json()
         github.deliver("assigned", 10)
         stopped = change(api, timer, "stop", github.clock.ms - 20 * MINUTE * 1000).json()
@@ -336,7 +342,7 @@ class TestEventsInTheMeantime:
 
 
 class TestFormerNames:
-    """The issue was transferred, and an offline client knows its former name."""
+    """The issue was transferred, and the offline client knows only its former name."""
 
     @pytest.fixture
     def moved(self, github: GitHub) -> Issue:
@@ -346,30 +352,30 @@ class TestFormerNames:
         return target
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
-    def test_a_start_is_one_on_the_issue_where_it_is_now(
+    def test_a_start_counts_under_the_present_name_of_the_issue(
         self, api: Api, github: GitHub, moved: Issue, headers: dict[str, str]
     ) -> None:
         for status in (201, 200 if not headers else 201):
-            answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
-            timer = answer.json()
-            assert (answer.status, timer["github_repo"]) == (status, moved.full_name)
+            response = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
+            timer = response.json()
+            assert (response.status, timer["github_repo"]) == (status, moved.full_name)
             assert timer["active_duration"] == 20 * MINUTE
         assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])
-    def test_a_start_finds_the_timer_that_has_moved_along(
+    def test_a_start_finds_the_timer_that_moved_with_the_issue(
         self, api: Api, github: GitHub, headers: dict[str, str], request: pytest.FixtureRequest
     ) -> None:
         github.deliver("assigned", 60)
         (assigned,) = ids(api.ann("GET", "/api/timelogs/"))
         moved = request.getfixturevalue("moved")
         for _ in range(2):
-            answer = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
-            assert (answer.status, answer.json()["id"]) == (200, assigned)
-            assert answer.json()["github_repo"] == moved.full_name
+            response = start_at(api, github.clock.ms - 20 * MINUTE * 1000, github.issue.number, **headers)
+            assert (response.status, response.json()["id"]) == (200, assigned)
+            assert response.json()["github_repo"] == moved.full_name
         assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
 
-    def test_a_timer_that_becomes_part_of_another_is_shown_as_that(
+    def test_a_pause_of_a_timer_that_becomes_part_of_another_returns_the_other(
         self, api: Api, github: GitHub, moved: Issue
     ) -> None:
         event = Event("elsewhere", "assigned", github.clock.ms - 40 * MINUTE * 1000, frozenset({api.ann_id}))
@@ -379,8 +385,8 @@ class TestFormerNames:
         former = start(api.ann, github.issue.number)
         assert former["id"] != assigned
         github.clock.ms = present_ms
-        answer = change(api, former, "pause", present_ms - 20 * MINUTE * 1000)
-        assert (answer.status, answer.json()["id"]) == (200, assigned)
+        response = change(api, former, "pause", present_ms - 20 * MINUTE * 1000)
+        assert (response.status, response.json()["id"]) == (200, assigned)
         assert ids(api.ann("GET", "/api/timelogs/")) == [assigned]
 
 
@@ -395,14 +401,14 @@ class TestEarlierTimers:
         )
         assert ids(api.ann("GET", "/api/timelogs/")) == [timer["id"]]
 
-    def test_a_start_while_an_earlier_timer_ran_returns_the_open_one_as_it_is(
+    def test_a_start_while_an_earlier_timer_ran_returns_the_open_one_unchanged(
         self, api: Api, clock: Clock
     ) -> None:
         act(api.ann, start_at(api, clock.ms - 3_600_000).json(), "stop")
         clock.advance(60)
         timer = start(api.ann, 7)
-        answer = start_at(api, clock.ms - 1_800_000)
-        assert (answer.status, answer.json()) == (200, timer)
+        response = start_at(api, clock.ms - 1_800_000)
+        assert (response.status, response.json()) == (200, timer)
 
     def test_a_start_after_an_earlier_timer_had_ended_starts_another(self, api: Api, clock: Clock) -> None:
         first = start_at(api, clock.ms - 3_600_000).json()
@@ -412,7 +418,7 @@ class TestEarlierTimers:
 
 
 class TestExclusive:
-    """Where starting or resuming one timer pauses the others."""
+    """Starting or resuming a timer pauses the person's others."""
 
     T0 = 4_000_000_000_000
 
@@ -426,7 +432,7 @@ class TestExclusive:
 
     @pytest.fixture(params=["start", "resume"])
     def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Return a function that makes a timer run from a second on, by a request in second 100."""
+        """Return a function that starts or resumes a timer at a second, by a request in second 100."""
         if request.param == "start":
             return lambda at: store.start(
                 user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000
@@ -442,7 +448,7 @@ class TestExclusive:
             at_ms=self.T0 + at * 1000,
         )
 
-    def test_a_timer_that_ran_then_is_paused_from_then_on(
+    def test_a_timer_that_ran_at_the_requested_time_is_paused_from_then_on(
         self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
     ) -> None:
         other, _ = store.start(user_id=user_id, now_ms=self.T0)
@@ -451,7 +457,7 @@ class TestExclusive:
         other = store.get(user_id, other.ulid)
         assert (other.status, other.clock_ms, other.paused_by) == (Status.PAUSED, 20_000, "exclusive")
 
-    def test_a_timer_that_began_to_run_since_goes_on_and_pauses_the_new_one(
+    def test_a_timer_that_began_to_run_later_keeps_running_and_pauses_the_new_one(
         self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
     ) -> None:
         other, _ = store.start(user_id=user_id, now_ms=self.T0 + 50_000)

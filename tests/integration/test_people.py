@@ -43,7 +43,7 @@ def test_only_registered_people_are_returned(people: PeopleStore, ann: Person, b
     assert people.registered([]) == {}
 
 
-def test_registering_again_takes_the_new_login_and_keeps_the_day(
+def test_registering_again_writes_the_new_login_and_keeps_the_first_time(
     people: PeopleStore, ann: Person, shared_table: Table
 ) -> None:
     people.register(ann.user_id, "old-login", now_ms=T0)
@@ -65,7 +65,7 @@ def test_a_token_matches_the_pattern_of_secret_scanners(tokens: TokenStore, ann:
     assert all(is_token(text) and re.fullmatch(r"itt_[0-9A-Za-z]{38}", text) for text in texts)
 
 
-def test_the_text_of_a_token_is_not_kept(
+def test_the_text_of_a_token_is_not_stored(
     tokens: TokenStore, ann: Person, shared_table: Table, dynamodb: str
 ) -> None:
     _, text = tokens.mint(ann, name="test", now_ms=T0)

@@ -1,4 +1,4 @@
-"""How long a slot is kept, on the real store."""
+"""The lifetime of slots, on Amazon's DynamoDB Local."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 class TwoSlots:
-    """One person's slots on two issues of their own, at a time that moves on with each step."""
+    """One person's slots on two issues of their own, and a clock that advances with each step."""
 
     def __init__(self, table: Table) -> None:
         self.number = next(_numbers)
@@ -43,14 +43,14 @@ class TwoSlots:
         return self.table.get(f"issue#{(issue or self.here).key}", f"user#{self.number}")
 
     def kept_ms(self, issue: Issue | None = None) -> int | None:
-        """Return for how long from now a slot is kept; None if without end."""
+        """Return the remaining lifetime of a slot; None if it does not expire."""
         item = self.item(issue)
         assert item is not None
         assert ("open_ulid" in item) is not ("expires_at" in item)
         return int(item["expires_at"]["N"]) * 1000 - self.now if "expires_at" in item else None
 
     def delete_expired(self, issue: Issue | None = None) -> None:
-        """Let TTL delete a slot."""
+        """Delete a slot as TTL does."""
         key = {"pk": {"S": f"issue#{(issue or self.here).key}"}, "sk": {"S": f"user#{self.number}"}}
         self.table.connection.dispatch("DeleteItem", {"TableName": self.table.name, "Key": key})
 
@@ -111,7 +111,7 @@ def test_events_take_and_free_slots_too(slots: TwoSlots) -> None:
         assert slots.kept_ms() == KEPT_DAYS * DAY
 
 
-def test_a_timer_whose_events_arrive_after_its_end_frees_its_slot_at_once(slots: TwoSlots) -> None:
+def test_a_timer_that_has_already_ended_when_it_is_derived_frees_its_slot(slots: TwoSlots) -> None:
     slots.deliver("closed", late_ms=60_000)
     slots.deliver("assigned", late_ms=120_000)
     (timer,) = slots.timers()
@@ -137,7 +137,7 @@ def test_an_issue_that_moves_frees_its_slots(slots: TwoSlots, is_open: bool) -> 
 def test_a_slot_that_has_expired_is_taken_again(
     slots: TwoSlots, begin: Callable[[TwoSlots], object], is_deleted: bool
 ) -> None:
-    """TTL deletes within a few days, so it may still be there."""
+    """TTL deletes within a few days, so an expired slot may still exist."""
     before = slots.stop(slots.start())
     slots.now += (KEPT_DAYS + 1) * DAY
     if is_deleted:
@@ -146,7 +146,7 @@ def test_a_slot_that_has_expired_is_taken_again(
     assert slots.kept_ms() is None
     old, new = slots.timers()
     assert (old, new.is_open, new.start_ms) == (before, True, slots.now)
-    # It is the only open one.
+    # It is the only open timer.
     assert slots.start().ulid == new.ulid
 
 
@@ -160,7 +160,7 @@ def test_events_from_before_a_slot_expired_change_nothing(slots: TwoSlots, is_de
     if is_deleted:
         slots.delete_expired()
     late_ms = slots.now - T0
-    # Whether the log has expired by then makes no difference.
+    # The logged events may or may not have expired by then.
     slots.deliver("assigned", late_ms=late_ms - age)
     slots.deliver("closed", late_ms=late_ms)
     slots.deliver("unassigned")

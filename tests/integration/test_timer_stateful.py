@@ -1,7 +1,7 @@
 """Any sequence of requests and deliveries produces the timers that a plain model expects.
 
-The model keeps everything that happened to a person's time on an issue in a list, and derives the
-timers from the beginning each time. It knows nothing of the items that the store writes.
+For each person and issue, the model keeps a list of all events and requests, and derives all timers
+from the list each time. It does not know the items that the store writes.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Span:
     end: int | None = None
     stopped_by: str | None = None
     changed: int = 0
-    # The steps that changed it, and the manual ones that changed nothing.
+    # The steps that changed it, and the manual steps without effect.
     events: list["Step"] = field(default_factory=list, repr=False)
 
     @property
@@ -87,7 +87,7 @@ class Span:
         )
 
     def apply(self, event: "Step", action: str) -> None:
-        """Do what the state allows, and nothing else."""
+        """Apply an action if the status allows it."""
         before = len(self.stretches), self.status
         self._apply(action, max(event.at, self.changed), event.by)
         if event.manual or (len(self.stretches), self.status) != before:
@@ -105,7 +105,7 @@ class Span:
             self.end, self.stopped_by, self.paused_by, self.changed = at, by, None, at
 
     def visible(self, now: int) -> tuple[object, ...]:
-        """Return its visible attributes but the id."""
+        """Return its visible attributes except the id."""
         return (
             self.start,
             self.end,
@@ -145,7 +145,7 @@ class Step:
     order: int = 0
 
     @property
-    def place(self) -> tuple[int, bool, int]:
+    def sort_key(self) -> tuple[int, bool, int]:
         return (self.order, self.manual, self.number)
 
 
@@ -163,7 +163,7 @@ class SlotModel:
     def derive(self) -> list[Span]:
         done: list[Span] = []
         current = deepcopy(self.base)
-        for event in sorted(self.events, key=lambda event: event.place):
+        for event in sorted(self.events, key=lambda event: event.sort_key):
             if current is None:
                 if event.action == "start":
                     current = Span(event.ulid, event.by, [[event.at, None]], changed=event.at, events=[event])
@@ -186,7 +186,7 @@ class SlotModel:
             span.ulid = name
 
     def remove(self, gone: Span) -> None:
-        """Forget a timer and its steps."""
+        """Remove a timer and its steps."""
         if self.base and self.base.ulid == gone.ulid:
             self.base = None
         self.spans = [span for span in self.spans if span.ulid != gone.ulid]
@@ -239,7 +239,7 @@ class Person:
     # The slots on which a timer has been open.
     homes: dict[str, set[str]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    # In the order in which they were learned, because the ids are random and the examples must not be.
+    # In order of creation: ULIDs are random, and examples must be repeatable.
     names: list[str] = field(default_factory=list)
 
     def slot_of(self, ulid: str) -> tuple[str, SlotModel, Span] | None:
@@ -302,7 +302,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.number = 0
         self.repeatable: tuple[Person, str, str, str, Timer] | None = None
 
-    # ------------------------------------------------------------ what is drawn
+    # ------------------------------------------------------------ drawing
 
     def next(self) -> int:
         self.number += 1
@@ -316,7 +316,7 @@ class TimerMachine(RuleBasedStateMachine):
         return issue
 
     def a_timer(self, data: st.DataObject, person: Person) -> str | None:
-        """Draw the ULID of a timer, of an open one as often as of another."""
+        """Draw the ULID of a timer; half of the draws are of open timers."""
         if not person.names:
             return None
         still_open = [slot.open.ulid for slot in person.slots.values() if slot.open]
@@ -338,7 +338,7 @@ class TimerMachine(RuleBasedStateMachine):
         behind=st.sampled_from([0, 0, 0, 5, 80]),
     )
     def time_passes(self, step: int, behind: int) -> None:
-        """Some machines' clocks are a little behind, but none by a second."""
+        """Some machines' clocks are slow, by less than a second."""
         self.true_now += step
         part = self.true_now % SECOND
         if not 200 <= part <= 950:
@@ -363,13 +363,13 @@ class TimerMachine(RuleBasedStateMachine):
                 idempotency=idempotency,
             )
 
-        if self.answered_before(person, key, request, lambda: ask()[0]):
+        if self.repeats_key(person, key, request, lambda: ask()[0]):
             return
         slot = None if issue is None else person.slots.get(issue.key)
         timer, created = ask()
         if slot is not None and slot.open is not None:
             assert (timer.ulid, created) == (slot.open.ulid, False)
-            # If a late event shows that the open timer had ended before, this start counts.
+            # This start counts if a late event shows that the open timer had ended before.
             slot.request("start", self.now, self.next())
             self.repeatable = None
             self.remember_key(person, key, request, timer.ulid)
@@ -412,17 +412,15 @@ class TimerMachine(RuleBasedStateMachine):
             )
             return self.store.add(timer, None if key is None else Idempotency(key, request))
 
-        if self.answered_before(person, key, request, ask):
+        if self.repeats_key(person, key, request, ask):
             return
         timer = ask()
         person.finished[timer.ulid] = Finished(start, end, 0, "manual", "manual")
         person.learn(timer.ulid, Attributes(issue, "acme", "manual"))
         self.remember_key(person, key, request, timer.ulid)
 
-    def answered_before(
-        self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]
-    ) -> bool:
-        """Whether the key was used within a day; then the response is the same, or a refusal."""
+    def repeats_key(self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]) -> bool:
+        """Whether the key was used within a day; if so, check that the response is the same, or a refusal."""
         before = person.keys.get(key or "")
         if before is None or before[2] <= self.now // SECOND:
             return False
@@ -454,15 +452,15 @@ class TimerMachine(RuleBasedStateMachine):
 
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
-        place = person.slot_of(ulid)
-        status = place[2].status if place else "stopped"
+        found = person.slot_of(ulid)
+        status = found[2].status if found else "stopped"
         allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if place is None or status not in allowed[action]:
+        if found is None or status not in allowed[action]:
             return self.refused(TransitionNotAllowed, ask, f"{action} a timer that is {status}")
-        _, slot, span = place
-        answer = ask()
+        _, slot, span = found
+        response = ask()
         slot.request(action, max(self.now, span.changed), self.next())
-        self.repeatable = (person, action, ulid, cause, answer)
+        self.repeatable = (person, action, ulid, cause, response)
         return None
 
     @rule(
@@ -471,7 +469,7 @@ class TimerMachine(RuleBasedStateMachine):
         ago=st.integers(0, 90) | st.integers(0, 3_600_000),
     )
     def send_an_offline_transition(self, data: st.DataObject, action: str, ago: int) -> None:
-        """The events since then are applied after it."""
+        """Events since the requested time are applied after it."""
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
         if ulid is None or ulid not in person.attributes:
@@ -484,16 +482,16 @@ class TimerMachine(RuleBasedStateMachine):
             )
             return self.offline.rederive(timer, now_ms=self.now)
 
-        place = person.slot_of(ulid)
-        if at < (place[2].changed if place else person.finished[ulid].end):
+        found = person.slot_of(ulid)
+        if at < (found[2].changed if found else person.finished[ulid].end):
             return self.refused(TransitionTooEarly, ask)
         allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if place is None or place[2].status not in allowed[action]:
+        if found is None or found[2].status not in allowed[action]:
             return self.refused(TransitionNotAllowed, ask)
-        _, slot, span = place
+        _, slot, span = found
         spelled = person.attributes[ulid].issue
-        answer = ask()
-        assert answer.ulid == ulid
+        response = ask()
+        assert response.ulid == ulid
         self.apply_offline(person, slot, span, Step(at, True, self.next(), action, "manual"), spelled)
         return None
 
@@ -556,23 +554,23 @@ class TimerMachine(RuleBasedStateMachine):
     @rule()
     def repeat_the_last_transition(self) -> None:
         assert self.repeatable
-        person, action, ulid, cause, answer = self.repeatable
+        person, action, ulid, cause, response = self.repeatable
         again = getattr(self.store, action)(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause)
-        assert again == answer
+        assert again == response
 
     @rule(data=st.data(), limit=st.sampled_from([1, 90, MINUTE, HOUR]))
     def sweep(self, data: st.DataObject, limit: int) -> None:
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
-        place = person.slot_of(ulid or "")
+        found = person.slot_of(ulid or "")
         if ulid is None:
             return
         self.repeatable = None
         timer = self.store.expire(person.user_id, ulid, limit_ms=limit, now_ms=self.now, by="sweeper")
-        if place is None or place[2].end is not None:
+        if found is None or found[2].end is not None:
             assert timer is None
             return
-        key, slot, span = place
+        key, slot, span = found
         left, end, active = limit, None, 0
         for since, until in span.stretches:
             assert since is not None
@@ -625,10 +623,10 @@ class TimerMachine(RuleBasedStateMachine):
         ulid = self.a_timer(data, person)
         if ulid is None or (start is None and end is None):
             return None
-        place = person.slot_of(ulid)
+        found = person.slot_of(ulid)
         row = person.finished.get(ulid)
-        if place and place[2].end is not None:
-            span = place[2]
+        if found and found[2].end is not None:
+            span = found[2]
             row = row_of(span)
         origin = row.start if row else self.now
         new_start = None if start is None else origin + start
@@ -672,13 +670,13 @@ class TimerMachine(RuleBasedStateMachine):
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
         attributes = person.attributes[ulid]
-        place = person.slot_of(ulid)
+        found = person.slot_of(ulid)
         self.repeatable = None
-        if place is None or place[2].end is not None:
+        if found is None or found[2].end is not None:
             ask()
             person.lock_homes(ulid, self.locked_until_of(person, ulid))
         else:
-            old_key, old, span = place
+            old_key, old, span = found
             if issue is not None and issue.key != old_key:
                 there = person.slots.get(issue.key)
                 if there is not None and there.open is not None:
@@ -701,8 +699,8 @@ class TimerMachine(RuleBasedStateMachine):
         return None
 
     def locked_until_of(self, person: Person, ulid: str) -> int:
-        place = person.slot_of(ulid)
-        return (row_of(place[2]) if place else person.finished[ulid]).locked_until
+        found = person.slot_of(ulid)
+        return (row_of(found[2]) if found else person.finished[ulid]).locked_until
 
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
@@ -717,11 +715,11 @@ class TimerMachine(RuleBasedStateMachine):
             )
         self.store.delete(person.user_id, ulid, now_ms=self.now)
         self.repeatable = None
-        place = person.slot_of(ulid)
-        was_open = place is not None and place[2].end is None
+        found = person.slot_of(ulid)
+        was_open = found is not None and found[2].end is None
         locked_until = self.now if was_open else self.locked_until_of(person, ulid)
-        if place:
-            key, slot, span = place
+        if found:
+            key, slot, span = found
             if was_open:
                 slot.remove(span)
             if slot.issue is None:
@@ -743,9 +741,9 @@ class TimerMachine(RuleBasedStateMachine):
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
         """GitHub's times are whole seconds; no two events of this model are in the same one."""
         issue = data.draw(st.sampled_from(self.issues), "issue")
-        taken = {event.at_ms for event in self.log[issue.key]}
+        used_times = {event.at_ms for event in self.log[issue.key]}
         at = self.true_now // SECOND * SECOND - late * SECOND
-        while at in taken:
+        while at in used_times:
             at -= SECOND
         users: frozenset[int] | None = None
         if kind in ("assigned", "unassigned"):
@@ -758,7 +756,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
-                # It is in the log and concerns others only.
+                # It is in the log, but concerns only others.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
@@ -770,7 +768,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.log.values()))
     @rule(data=st.data())
-    def a_delivery_comes_again(self, data: st.DataObject) -> None:
+    def a_delivery_is_repeated(self, data: st.DataObject) -> None:
         issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
         event = data.draw(st.sampled_from(self.log[issue.key]), "event")
         assert self.issue_timers.apply(event, issue, now_ms=self.now) == []
@@ -783,7 +781,7 @@ class TimerMachine(RuleBasedStateMachine):
                 self.learn_new_ids(person, slot, issue)
 
     def learn_new_ids(self, person: Person, slot: SlotModel, issue: Issue) -> None:
-        """Learn the ids of the timers that were derived anew: ids that people have seen stay."""
+        """Read the ids of the derived timers, and check that ids which clients know stay."""
         before, slot.spans = slot.spans, slot.derive()
         stored = [
             timer
@@ -814,7 +812,7 @@ class TimerMachine(RuleBasedStateMachine):
             person.learn(span.ulid, Attributes(issue, issue.owner))
             person.homes.setdefault(span.ulid, set()).add(issue.key)
 
-    # ------------------------------------------------------------ what has to hold
+    # ------------------------------------------------------------ invariants and lists
 
     def listed(self, person: Person) -> list[Timer]:
         return list(self.store.page(person.user_id, Filters(), page_size=100).timers)
@@ -853,7 +851,7 @@ class TimerMachine(RuleBasedStateMachine):
                     assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
                     slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
-        assert slots == {place for place in still_open if place[2]}
+        assert slots == {found for found in still_open if found[2]}
         for person in self.people:
             items, _, _ = self.table.query(user_pk(person.user_id), index="open-by-user")
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
@@ -925,7 +923,9 @@ class TimerMachine(RuleBasedStateMachine):
         }
 
 
-def test_any_sequence_of_requests_and_deliveries_leaves_the_timers_of_the_model(shared_table: Table) -> None:
+def test_any_sequence_of_requests_and_deliveries_produces_the_timers_of_the_model(
+    shared_table: Table,
+) -> None:
     class Machine(TimerMachine):
         pass
 
@@ -935,7 +935,7 @@ def test_any_sequence_of_requests_and_deliveries_leaves_the_timers_of_the_model(
         settings=settings(
             max_examples=examples(0.2),
             stateful_step_count=25,
-            # Shrinking would take minutes; the steps that failed are printed as they were.
+            # Shrinking would take minutes; the failing steps are printed unshrunk.
             phases=[Phase.reuse, Phase.generate],
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -112,7 +112,7 @@ def test_exclusive_timers_pause_each_other(table: Table) -> None:
 
 
 class TestManyTransitions:
-    """A timer has at most `MAX_TRANSITIONS` transitions; a stop is possible beyond."""
+    """A timer has at most `MAX_TRANSITIONS` transitions, and a stop."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ class TestManyTransitions:
         with pytest.raises(TransitionNotAllowed):
             store.pause(ANN, self.fill(store), now_ms=T0 + 90, by="manual", cause="x")
 
-    def test_a_repeated_request_that_filled_the_timer_is_answered_again(self, store: TimerStore) -> None:
+    def test_repeating_the_request_that_filled_the_timer_returns_the_timer(self, store: TimerStore) -> None:
         ulid = self.fill(store)
         again = store.pause(ANN, ulid, now_ms=T0 + 90, by="manual", cause="5")
         assert again == store.get(ANN, ulid)
@@ -155,7 +155,7 @@ class TestManyTransitions:
         assert (stopped.clock_ms, stopped.paused_ms, len(stopped.history)) == (30, 70, 7)
         assert store.get(ANN, ulid) == stopped
 
-    def test_a_full_timer_is_paused_by_another_one_where_timers_are_exclusive(
+    def test_a_full_timer_is_paused_by_another_one_if_timers_are_exclusive(
         self, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(timers, "MAX_TRANSITIONS", 1)
@@ -180,7 +180,7 @@ class TestManyTransitions:
 
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])
-def test_the_update_of_a_pause_or_resume_is_that_of_the_state_machine(
+def test_a_pause_or_resume_updates_the_timer_as_the_state_machine_does(
     store: TimerStore, action: Action
 ) -> None:
     ulid = start(store)
@@ -219,7 +219,7 @@ class TestPatch:
         assert (last.clock_ms, last.paused_ms) == ((active_min + 2) * MINUTE, 5 * MINUTE)
 
     @pytest.mark.parametrize(("start_min", "end_min"), [(26, None), (None, 4), (0, 4)])
-    def test_the_pauses_have_to_fit(
+    def test_pauses_that_do_not_fit_between_start_and_end_are_refused(
         self, store: TimerStore, start_min: int | None, end_min: int | None
     ) -> None:
         ulid = self.finish(store)
@@ -245,7 +245,7 @@ class TestPatch:
         assert (again.ulid, created) == (ulid, False)
         start(store, T0 + 3, ISSUE)
 
-    def test_an_open_timer_does_not_move_to_where_another_is_open(self, store: TimerStore) -> None:
+    def test_an_open_timer_does_not_move_to_an_issue_with_another_open_one(self, store: TimerStore) -> None:
         ulid, other = start(store), start(store, issue=OTHER)
         with pytest.raises(OtherTimerOpen, match=other):
             store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 1)
@@ -278,26 +278,26 @@ class TestPatch:
             store.patch(ANN, ulid, replace(patch, end_ms=T0 + 1), now_ms=T0 + 60 * MINUTE)
         assert store.get(ANN, ulid) == timer
 
-    def test_a_timer_that_is_moved_meanwhile_does_not_take_a_title_along(
+    def test_a_patch_does_not_restore_the_title_of_a_timer_that_was_moved_concurrently(
         self, store: TimerStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ulid = start(store, issue=replace(ISSUE, title="Say hello"))
         store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
         writes, write = [], store._table.write
 
-        def meddle(wanted: Write) -> RawItem:
+        def move_concurrently(wanted: Write) -> RawItem:
             writes.append(wanted)
             if len(writes) == 2:
                 monkeypatch.setattr(store._table, "write", write)
                 store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 2)
             return write(wanted)
 
-        monkeypatch.setattr(store._table, "write", meddle)
+        monkeypatch.setattr(store._table, "write", move_concurrently)
         assert store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 2).issue == ISSUE
         assert store.get(ANN, ulid).issue == ISSUE
         assert len(writes) == 2
 
-    def test_a_timer_can_be_taken_off_its_issue(self, store: TimerStore) -> None:
+    def test_a_timer_can_be_removed_from_its_issue(self, store: TimerStore) -> None:
         ulid = start(store)
         assert store.patch(ANN, ulid, Patch(issue=(None,)), now_ms=T0 + 1).issue is None
         store.stop(ANN, ulid, now_ms=T0 + 2, by="manual", cause="a")
@@ -313,7 +313,7 @@ class TestPatch:
 
 
 @pytest.mark.parametrize("open_first", [True, False])
-def test_a_deleted_timer_is_gone_and_its_issue_free(store: TimerStore, open_first: bool) -> None:
+def test_a_deleted_timer_no_longer_exists_and_its_issue_is_free(store: TimerStore, open_first: bool) -> None:
     ulid = start(store)
     if not open_first:
         store.stop(ANN, ulid, now_ms=T0 + 1, by="manual", cause="a")
@@ -363,7 +363,7 @@ class TestLists:
             (Filters(start_from_ms=T0 + MINUTE, start_before_ms=T0), []),
         ],
     )
-    def test_pages_forwards_and_back_hold_everything_once(
+    def test_pages_in_both_directions_have_each_timer_once(
         self, store: TimerStore, page_size: int, filters: Filters, expected: list[int]
     ) -> None:
         self.fill(store)
@@ -393,7 +393,7 @@ class TestLists:
             (Filters(is_open=True, repo="octocat/other"), []),
         ],
     )
-    def test_filters_that_match_few_timers_make_short_pages_that_hold_each_timer_once(
+    def test_filters_that_match_few_timers_make_short_pages_that_have_each_timer_once(
         self,
         store: TimerStore,
         monkeypatch: pytest.MonkeyPatch,
@@ -434,18 +434,18 @@ class TestLists:
             newer = [timer.start_ms for before in pages[:number] for timer in before.timers]
             shown = [timer.start_ms for timer in page.timers]
             if page.previous is None:
-                # The first page, and one at the end that has nothing to go back from.
+                # Only the first page, and an empty last page, have no previous one.
                 assert number == 0 or (not shown and page.next is None)
             else:
                 assert walk(page, "previous") == [(at - T0) // MINUTE for at in [*newer, *shown][::-1]]
 
-    def test_a_search_in_vain_ends(self, store: TimerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_search_without_matches_ends(self, store: TimerStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
         monkeypatch.setattr(queries, "_FILTERED_READS", 4)
         page = store.page(ANN, Filters(repo="octocat/other"), page_size=50)
         assert (page.timers, page.previous) == ((), None)
-        # Of 11 timers, the newest first, four were looked at.
+        # Four of the 11 timers were read, newest first.
         assert page.next is not None
         assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 

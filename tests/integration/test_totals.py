@@ -23,9 +23,9 @@ HOUR, DAY = 3600, 86_400
 
 
 def totals(api: Api, **query: Any) -> dict[str, Any]:
-    answer = api.ann("GET", "/api/timelogs/totals/?" + "&".join(f"{k}={v}" for k, v in query.items()))
-    assert answer.status == 200, answer.body
-    found: dict[str, Any] = answer.json()
+    response = api.ann("GET", "/api/timelogs/totals/?" + "&".join(f"{k}={v}" for k, v in query.items()))
+    assert response.status == 200, response.body
+    found: dict[str, Any] = response.json()
     return found
 
 
@@ -89,7 +89,7 @@ def test_a_running_timer_counts_until_now_without_its_pauses(api: Api, clock: Cl
     assert totals(api, until=time_of(clock.ms + HOUR * 1000))["active_duration"] == 120
 
 
-def test_of_a_timer_that_began_before_only_the_part_inside_counts(api: Api, clock: Clock) -> None:
+def test_only_the_part_of_a_timer_within_the_range_counts(api: Api, clock: Clock) -> None:
     add(api.ann, clock, 100 * DAY, 99 * DAY)
     since = clock.ms - 2 * DAY * 1000
     assert totals(api, since=time_of(since))["active_duration"] == DAY
@@ -114,7 +114,7 @@ def test_the_filters_of_the_list_are_those_of_the_totals(api: Api, clock: Clock)
     assert totals(api, github_repo="octocat/other")["issues"] == []
 
 
-def test_other_people_s_time_is_theirs(api: Api, clock: Clock) -> None:
+def test_totals_exclude_the_time_of_other_people(api: Api, clock: Clock) -> None:
     add(api.bob, clock, HOUR, 60)
     assert totals(api)["active_duration"] == 0
     problem(api.nobody("GET", "/api/timelogs/totals/"), 401)
@@ -135,7 +135,9 @@ def test_other_people_s_time_is_theirs(api: Api, clock: Clock) -> None:
         ("page_size=5", "page_size"),
     ],
 )
-def test_bad_questions_are_refused_by_the_name_of_their_field(api: Api, query: str, field: str) -> None:
+def test_invalid_parameters_are_refused_with_the_name_of_their_field(
+    api: Api, query: str, field: str
+) -> None:
     refused = problem(api.ann("GET", f"/api/timelogs/totals/?{query}"), 400)
     assert [error["loc"] for error in refused["errors"]] == [["query", field]]
 
@@ -196,6 +198,6 @@ def test_large_timers_do_not_make_totals_incomplete(
 
 
 def test_the_index_that_totals_read_has_the_history() -> None:
-    """Totals need it to be exact."""
+    """Exact totals need the history."""
     by_start = next(i for i in table_properties()["LocalSecondaryIndexes"] if i["IndexName"] == "by-start")
     assert by_start["Projection"] == {"ProjectionType": "ALL"}

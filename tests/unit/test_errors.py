@@ -1,4 +1,4 @@
-"""The HTTP status of refused requests."""
+"""The response to a refused request."""
 
 import json
 

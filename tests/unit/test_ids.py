@@ -12,7 +12,7 @@ TIMES = st.integers(0, 2**48 - 1)
 
 
 @given(st.integers(1, 10**19 - 1), TIMES)
-def test_an_id_gives_its_owner_and_ulid_back(user_id: int, at_ms: int) -> None:
+def test_parsing_an_id_returns_its_owner_and_ulid(user_id: int, at_ms: int) -> None:
     ulid = new_ulid(at_ms)
     assert parse_timer_id(timer_id(user_id, ulid)) == (user_id, ulid)
 
@@ -40,7 +40,7 @@ def test_derived_ulids_of_other_names_differ(names: tuple[str, ...]) -> None:
 
 
 @given(TIMES, st.lists(st.text(st.characters(codec="utf-8"))))
-def test_a_derived_ulid_makes_an_id_like_any_other(at_ms: int, names: list[str]) -> None:
+def test_a_derived_ulid_makes_a_valid_id(at_ms: int, names: list[str]) -> None:
     ulid = derived_ulid(at_ms, *names)
     assert parse_timer_id(timer_id(1, ulid)) == (1, ulid)
 

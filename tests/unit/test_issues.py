@@ -1,4 +1,4 @@
-"""Which texts name an issue on GitHub, and which do not."""
+"""Texts that name an issue on GitHub, and texts that do not."""
 
 import pytest
 from hypothesis import given
@@ -81,13 +81,13 @@ class TestUrl:
             f"https://github.com/octocat/Hello-World/issues/{'1' * 5000}",
         ],
     )
-    def test_of_anything_else_is_refused(self, url: str) -> None:
+    def test_of_another_kind_is_refused(self, url: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             Issue.from_url(url)
         assert refused.value.field == "github_issue_url"
 
     @pytest.mark.parametrize("number", ["0", "2147483648", "1000000000000", "999999999999"])
-    def test_with_a_number_that_github_cannot_give_is_refused(self, number: str) -> None:
+    def test_with_an_invalid_number_is_refused(self, number: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             Issue.from_url(f"https://github.com/octocat/Hello-World/issues/{number}")
         assert refused.value.field == "github_issue_url"
@@ -102,7 +102,9 @@ class TestUrl:
         st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", fullmatch=True),
         st.integers(1, MAX_ISSUE_NUMBER),
     )
-    def test_an_issue_is_found_again_by_its_own_address(self, owner: str, repo: str, number: int) -> None:
+    def test_parsing_the_address_of_an_issue_returns_the_issue(
+        self, owner: str, repo: str, number: int
+    ) -> None:
         issue = Issue.of(f"{owner}/{repo}", number)
         assert Issue.from_url(issue.url) == issue
 
@@ -149,7 +151,7 @@ class TestRepositoryAndNumber:
         assert refused.value.field == "github_repo"
 
     @pytest.mark.parametrize("number", [0, -1, 2**31, 10**12, 10**100])
-    def test_a_number_that_github_cannot_give_is_refused(self, number: int) -> None:
+    def test_an_invalid_number_is_refused(self, number: int) -> None:
         with pytest.raises(InvalidInput) as refused:
             Issue.of("octocat/Hello-World", number)
         assert refused.value.field == "github_issue_number"

@@ -1,4 +1,4 @@
-"""Deliveries in any order, any number of times, produce the timers of the right order once."""
+"""Deliveries in any order, also repeated, produce the same timers as each of them once in the right order."""
 
 import uuid
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ class Slots:
             assert open_timers == ([outcome.open_ulid] if outcome.open_ulid else [])
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
-        """Do what the API does, or nothing where it would refuse."""
+        """Do as the API does; a request that it would refuse has no effect."""
         timers = self.timers[user_id]
         current = next((timer for timer in timers.values() if timer.is_open), None)
         if action == "start" and current is None:
@@ -76,7 +76,7 @@ class Slots:
 
 @dataclass
 class Reference:
-    """The same rules in the plainest form: one pass over the events in order of time."""
+    """The same rules in their simplest form: one pass over the events in order of time."""
 
     start: int | None = None
     paused_at: int | None = None
@@ -144,7 +144,7 @@ def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
 
 @settings(max_examples=examples(5))
 @given(histories())
-def test_in_the_right_order_the_timers_follow_the_rules(events: list[Event]) -> None:
+def test_timers_follow_the_rules_when_events_arrive_in_order(events: list[Event]) -> None:
     slots = Slots()
     for event in events:
         slots.deliver(event)
@@ -155,7 +155,9 @@ def test_in_the_right_order_the_timers_follow_the_rules(events: list[Event]) -> 
 
 @settings(max_examples=examples(5))
 @given(histories(), st.data())
-def test_any_order_with_repeats_ends_with_the_same_timers(events: list[Event], data: st.DataObject) -> None:
+def test_any_order_with_repetitions_produces_the_same_timers(
+    events: list[Event], data: st.DataObject
+) -> None:
     right = Slots()
     for event in events:
         right.deliver(event)
@@ -168,7 +170,7 @@ def test_any_order_with_repeats_ends_with_the_same_timers(events: list[Event], d
 
 
 @given(histories(), st.data())
-def test_delivering_everything_again_changes_nothing(events: list[Event], data: st.DataObject) -> None:
+def test_redelivering_all_events_changes_nothing(events: list[Event], data: st.DataObject) -> None:
     slots = Slots()
     for event in events:
         slots.deliver(event)
@@ -179,11 +181,13 @@ def test_delivering_everything_again_changes_nothing(events: list[Event], data: 
 
 
 @given(histories(6), st.data())
-def test_manual_transitions_in_between_count_in_their_place(events: list[Event], data: st.DataObject) -> None:
-    """Events that arrive late, around manual transitions, produce the timers of events in time.
+def test_manual_transitions_count_in_their_place_among_late_events(
+    events: list[Event], data: st.DataObject
+) -> None:
+    """Late events around manual transitions produce the same timers as events in time.
 
-    People act on what they see, so only what is possible in both worlds is compared: a start
-    before any event, and pauses and resumes while a timer is certain to be open.
+    People act on the state that they see, so only requests that are possible in both cases are compared: a
+    start before any event, and pauses and resumes while a timer is certain to be open.
     """
     first = Event(guid_of(100), "assigned", T0, frozenset({ANN}))
     events = [event for event in events if event.kind in ("assigned", "unassigned")]
@@ -207,7 +211,7 @@ def test_manual_transitions_in_between_count_in_their_place(events: list[Event],
     late = Slots()
     late.deliver(first)
     for number, at_ms, act in done:
-        # The same request, accepted as it was in the other world.
+        # Repeat the request, if the state allows it without the events too.
         (timer,) = late.timers[ANN].values()
         if (act == "pause") == (timer.status == "running"):
             late.request(ANN, act, at_ms, number)
@@ -235,7 +239,7 @@ def test_a_close_that_arrives_late_splits_the_timer_and_keeps_its_id() -> None:
 
 def test_a_new_timer_does_not_reuse_the_ulid_that_another_one_kept() -> None:
     slots = Slots()
-    # The timer that the last start made has begun with the first one since, and ends before it.
+    # The timer that the start at 31 s created ends up as the one from 0 s to 1 s, and keeps its ULID.
     order = [("project.start", 31), ("reopened", 2), ("assigned", 0), ("closed", 1), ("project.stop", 11)]
     for kind, second in order:
         users = None if kind in {"closed", "project.stop"} else frozenset({ANN})
@@ -270,7 +274,7 @@ def test_a_manual_start_survives_a_close_from_before_it() -> None:
 def test_a_manual_start_survives_all_late_events_from_before_it(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """A timer that somebody saw begin to run keeps running, in whatever order earlier events arrive."""
+    """A manually started timer keeps running, in whatever order earlier events arrive."""
     at_ms = T0 + 5_000_000
     in_time, late = Slots(), Slots()
     for slots, order in ((in_time, events), (late, data.draw(st.permutations(events)))):
@@ -349,7 +353,7 @@ def test_a_new_title_alone_does_not_change_a_timer_that_has_ended() -> None:
 
 
 class TestFull:
-    """Of a timer's transitions by events only the earliest ones count; a stop always does."""
+    """Of the transitions by events only the earliest count, up to the limit; a stop always counts."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +376,7 @@ class TestFull:
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(histories(12), st.lists(st.integers(1, 2_000), max_size=4, unique=True), st.data())
-    def test_the_order_of_arrival_decides_nothing(
+    def test_the_order_of_arrival_makes_no_difference(
         self, events: list[Event], seconds: list[int], data: st.DataObject
     ) -> None:
         in_order, shuffled = Slots(), Slots()
@@ -396,10 +400,10 @@ class TestBackfilled:
     def late(self, number: int = 2, *, at_ms: int = T0, received_ms: int = T0 + 90_000) -> Event:
         return Event(guid_of(number), "assigned", at_ms, frozenset({ANN}), received_ms=received_ms)
 
-    def test_its_delivery_does_not_count(self) -> None:
+    def test_its_late_delivery_does_not_count(self) -> None:
         assert distinct([self.late(at_ms=T0 + 1_000), self.KNOWN]) == [self.KNOWN]
 
-    def test_its_delivery_does_not_end_a_pause_of_the_same_second(self) -> None:
+    def test_its_late_delivery_does_not_end_a_pause_of_the_same_second(self) -> None:
         paused = Event(
             guid_of(2), "unassigned", T0, frozenset({ANN}), received_ms=T0 + 60_000, backfilled=True
         )
@@ -426,7 +430,7 @@ class TestBackfilled:
         after = self.late(at_ms=T0 + 2_000)
         assert distinct([known, after]) == [known, after]
 
-    def test_each_backfilled_event_replaces_one_delivery_the_nearest(self) -> None:
+    def test_each_backfilled_event_replaces_only_the_nearest_delivery(self) -> None:
         again = replace(self.KNOWN, delivery=guid_of(4), at_ms=T0 + 4_000)
         late = [self.late(2), self.late(3, at_ms=T0 + 4_000), self.late(5, at_ms=T0 + 2_000)]
         assert distinct([self.KNOWN, again, *late]) == [self.KNOWN, again, late[2]]

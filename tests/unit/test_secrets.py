@@ -13,7 +13,7 @@ class Unreachable(Exception):
 
 @dataclass
 class Source:
-    """Where the value comes from, and the clock."""
+    """The source of the value, and the clock."""
 
     value: str = "first"
     is_reachable: bool = True

@@ -88,13 +88,13 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(action=st.sampled_from(list(Action)))
     def a_transition_that_changes_nothing(self, action: Action) -> None:
-        """A manual transition that has no effect any more is kept, because a late event may change that."""
-        void = {
+        """A manual transition without effect is kept, because a late event may give it one."""
+        without_effect = {
             Status.RUNNING: {Action.RESUME, Action.START},
             Status.PAUSED: {Action.PAUSE, Action.START},
             Status.STOPPED: {Action.PAUSE, Action.RESUME, Action.STOP},
         }
-        if action in void[self.status]:
+        if action in without_effect[self.status]:
             before = replace(self.timer, history=())
             self.timer = self.timer.note(Transition(self.changed, action, "manual", "n"))
             assert replace(self.timer, history=()) == before

@@ -1,4 +1,4 @@
-"""The timer: which transitions it allows and how it counts, whatever the order and the clocks."""
+"""The transitions and durations of a timer, with any order of requests and any clocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def stopped() -> Timer:
 
 @dataclass
 class Stopwatch:
-    """The same rules without arithmetic on a clock: the spans that ran, and those between them."""
+    """The same rules without clock arithmetic: it adds up the running and the paused times."""
 
     began_ms: int
     active_ms: int = 0
@@ -50,7 +50,7 @@ class Stopwatch:
 
 @st.composite
 def worked(draw: st.DrawFn) -> tuple[Timer, Stopwatch, int]:
-    """A timer after any number of pauses and resumes, a stopwatch beside it, and the present."""
+    """A timer after any number of pauses and resumes, a stopwatch with the same times, and the present."""
     now = draw(st.integers(0, 2**42))
     timer, watch = started(now), Stopwatch(now)
     for gap in draw(st.lists(st.integers(0, 10**8), max_size=25)):
@@ -64,7 +64,7 @@ def worked(draw: st.DrawFn) -> tuple[Timer, Stopwatch, int]:
 
 
 class TestStart:
-    def test_runs_from_its_start_with_nothing_counted(self) -> None:
+    def test_runs_from_its_start_without_active_time(self) -> None:
         timer = started()
         assert (timer.status, timer.active_ms(T0), timer.paused_ms, timer.end_ms) == ("running", 0, 0, None)
 
@@ -107,7 +107,9 @@ class TestTransitions:
             (stopped, "stop"),
         ],
     )
-    def test_everything_else_is_refused_with_the_state(self, make: Callable[[], Timer], action: str) -> None:
+    def test_other_transitions_are_refused_with_the_status(
+        self, make: Callable[[], Timer], action: str
+    ) -> None:
         timer = make()
         with pytest.raises(TransitionNotAllowed) as refused:
             getattr(timer, action)(T0 + 5 * MINUTE, "manual")
@@ -122,7 +124,7 @@ class TestTransitions:
         ]
 
     @pytest.mark.parametrize("action", ["pause", "stop"])
-    def test_a_clock_that_is_behind_does_not_turn_time_back(self, action: str) -> None:
+    def test_a_slow_clock_does_not_turn_time_back(self, action: str) -> None:
         timer = getattr(started(), action)(T0 - MINUTE, "manual")
         assert (timer.active_ms(T0), timer.changed_ms) == (0, T0)
 
@@ -134,13 +136,15 @@ class TestCounting:
         assert timer.active_ms(now) == watch.active_ms
 
     @given(worked())
-    def test_active_and_paused_time_make_up_the_whole(self, work: tuple[Timer, Stopwatch, int]) -> None:
+    def test_active_and_paused_time_add_up_to_the_elapsed_time(
+        self, work: tuple[Timer, Stopwatch, int]
+    ) -> None:
         timer, watch, now = work
         present_pause = 0 if timer.last_pause_ms is None else now - timer.last_pause_ms
         assert timer.paused_ms + present_pause == watch.paused_ms
 
     @given(worked())
-    def test_stopping_keeps_what_was_counted(self, work: tuple[Timer, Stopwatch, int]) -> None:
+    def test_stopping_keeps_the_active_and_paused_time(self, work: tuple[Timer, Stopwatch, int]) -> None:
         timer, watch, now = work
         timer = timer.stop(now, "manual")
         assert (timer.active_ms(now + 10**9), timer.paused_ms) == (watch.active_ms, watch.paused_ms)
@@ -149,7 +153,7 @@ class TestCounting:
         st.lists(st.tuples(st.integers(-(10**6), 10**6), st.sampled_from(["pause", "resume"]))),
         st.integers(-(10**6), 10**6),
     )
-    def test_no_clock_makes_it_negative(self, asked: list[tuple[int, str]], present: int) -> None:
+    def test_no_clock_makes_a_duration_negative(self, asked: list[tuple[int, str]], present: int) -> None:
         timer = started()
         for at, action in asked:
             if (action == "pause") == (timer.status is Status.RUNNING):
@@ -160,7 +164,9 @@ class TestCounting:
             assert seen.paused_ms >= 0
 
     @given(worked(), st.integers(0, 10**9))
-    def test_a_paused_timer_stands_still(self, work: tuple[Timer, Stopwatch, int], later: int) -> None:
+    def test_the_active_time_of_a_paused_timer_does_not_change(
+        self, work: tuple[Timer, Stopwatch, int], later: int
+    ) -> None:
         timer, _, now = work
         if timer.status is Status.RUNNING:
             timer = timer.pause(now, "manual")
@@ -168,12 +174,12 @@ class TestCounting:
 
 
 class TestExpire:
-    def test_ends_where_the_limit_was_reached_and_not_at_present(self) -> None:
+    def test_ends_when_the_limit_was_reached_and_not_now(self) -> None:
         timer = started().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms) == (T0 + 60 * MINUTE, 60 * MINUTE)
         assert (timer.status, timer.stopped_by) == ("stopped", "sweeper")
 
-    def test_pauses_move_the_end_back(self) -> None:
+    def test_pauses_delay_the_end(self) -> None:
         timer = paused().resume(T0 + 11 * MINUTE, "manual").expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (
             T0 + 70 * MINUTE,
@@ -211,7 +217,7 @@ class TestExpire:
 
 
 class TestFinished:
-    def test_is_stopped_and_counts_everything(self) -> None:
+    def test_is_stopped_and_counts_its_whole_span(self) -> None:
         timer = finished(
             user_id=1,
             ulid=ULID,
@@ -235,7 +241,7 @@ class TestFinished:
             check_span(start_ms, end_ms, T0 + MINUTE)
         assert refused.value.field == field
 
-    def test_no_time_at_all_can_be_added(self) -> None:
+    def test_an_empty_span_is_accepted(self) -> None:
         check_span(T0, T0, T0)
         check_span(None, None, T0)
         assert stopped().clock_ms == MINUTE

@@ -1,4 +1,4 @@
-"""Active time per day and per issue: each millisecond counts once, where it was worked."""
+"""Active time per day and per issue: each millisecond counts once, on its day and its issue."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ def started(at_ms: int, issue: Issue | None = None, ulid: str = "01JD3K5W9GZ8Q4T
 
 
 def corrected(timer: Timer, start_ms: int, end_ms: int) -> Timer:
-    """Return a stopped timer as a correction leaves it: with another active time, and its old history."""
+    """Return a stopped timer after a correction, which changes its active time but not its history."""
     return replace(
         timer,
         start_ms=start_ms,
@@ -104,7 +104,7 @@ def test_the_active_time_in_a_range_is_the_time_that_ran_in_it(
 
 
 @given(st.lists(any_timer(), max_size=4), st.integers(0, 50 * DAY), st.lists(gaps), st.sampled_from(ZONES))
-def test_days_and_issues_add_up_and_so_does_any_split(
+def test_days_and_issues_and_the_parts_of_any_split_add_up(
     work: list[tuple[Timer, int]], since: int, gaps: list[int], zone: str
 ) -> None:
     timers, now = [timer for timer, _ in work], max([T0, *(now for _, now in work)])
@@ -123,7 +123,7 @@ def test_days_and_issues_add_up_and_so_does_any_split(
 
 
 @given(any_timer())
-def test_all_of_a_timer_is_its_active_time(work: tuple[Timer, int]) -> None:
+def test_the_total_of_one_timer_is_its_active_time(work: tuple[Timer, int]) -> None:
     timer, now = work
     found = totals(timer, since=timer.start_ms - 1, until=now + 1, now=now)
     assert found.active_ms == timer.active_ms(now)
@@ -138,7 +138,7 @@ def test_a_curve_never_falls_and_never_runs_faster_than_time(
     moments = sorted(timer.start_ms + moment for moment in moments)
     reached = [curve.active_until(moment) for moment in moments]
     for (earlier, before), (later, after) in pairwise(zip(moments, reached, strict=True)):
-        # Rounding down may put a millisecond of each stretch a little later.
+        # Rounding down may delay a millisecond of each stretch.
         assert 0 <= after - before <= later - earlier + 2
 
 
@@ -169,7 +169,7 @@ def test_a_day_is_as_long_as_its_clocks_say(zone: str, day: date, hours: float) 
     assert dict(totals(started(since), since=since, until=until, zone=zone).days)[day] == hours * HOUR
 
 
-def test_a_day_that_a_zone_left_out_has_no_time() -> None:
+def test_a_day_that_a_zone_skipped_has_no_time() -> None:
     since = ms(datetime(2011, 12, 29, 12, tzinfo=ZoneInfo("Pacific/Apia")))
     found = totals(started(since), since=since, until=since + DAY, zone="Pacific/Apia")
     assert found.days == ((date(2011, 12, 29), 12 * HOUR), (date(2011, 12, 31), 12 * HOUR))
@@ -193,7 +193,7 @@ def test_a_range_far_in_the_future_is_empty() -> None:
     assert found == Totals(0, (), ())
 
 
-def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:
+def test_time_added_by_a_correction_counts_where_it_was_added() -> None:
     timer = (
         started(T0).pause(T0 + HOUR, "manual").resume(T0 + 2 * HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
     )
@@ -203,14 +203,14 @@ def test_a_corrected_start_and_end_add_their_time_where_it_is() -> None:
     assert totals(earlier, since=T0 + 2 * HOUR, until=T0 + 9 * HOUR).active_ms == 2 * HOUR
 
 
-def test_a_timer_that_was_stopped_in_a_pause_and_whose_end_was_corrected_to_be_later_ran_after_it() -> None:
+def test_correcting_the_end_of_a_timer_to_a_later_time_adds_the_time_after_its_stop() -> None:
     timer = started(T0).pause(T0 + HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
     later = corrected(timer, T0, T0 + 4 * HOUR)
     assert totals(later, since=T0 + HOUR, until=T0 + 3 * HOUR, now=T0 + DAY).active_ms == 0
     assert totals(later, since=T0 + 3 * HOUR, until=T0 + DAY).active_ms == HOUR
 
 
-def test_a_correction_that_leaves_pauses_outside_takes_their_time_from_all_that_is_left() -> None:
+def test_a_correction_that_excludes_a_pause_shortens_the_remaining_time_in_proportion() -> None:
     timer = started(T0).pause(T0 + 2 * HOUR, "manual").stop(T0 + 4 * HOUR, "manual")
     shorter = corrected(timer, T0, T0 + 3 * HOUR)
     assert shorter.clock_ms == HOUR
@@ -218,7 +218,7 @@ def test_a_correction_that_leaves_pauses_outside_takes_their_time_from_all_that_
     assert totals(shorter, since=T0 + HOUR, until=T0 + DAY).active_ms == HOUR // 2
 
 
-def test_issues_are_told_apart_whatever_their_spelling_the_longest_first() -> None:
+def test_issues_are_recognized_in_any_spelling_and_listed_longest_first() -> None:
     def work(issue: Issue | None, minutes: int) -> Timer:
         return finished(
             user_id=1, ulid="x", start_ms=T0, end_ms=T0 + minutes * MINUTE, now_ms=T0 + DAY, issue=issue

@@ -53,7 +53,7 @@ class TransitionTooEarly(IssueTimerError):
     at_ms
         The requested time (milliseconds since the epoch).
     since_ms
-        Since when the timer is in its state.
+        The time at which the timer entered its state.
     """
 
     def __init__(self, action: str, status: str, at_ms: int, since_ms: int) -> None:
@@ -63,14 +63,14 @@ class TransitionTooEarly(IssueTimerError):
 
 
 class TooManyTransitions(IssueTimerError):
-    """The timer has as many transitions as one may have.
+    """The timer has reached the limit of transitions and can only be stopped.
 
     Parameters
     ----------
     action
         The action: ``pause`` or ``resume``.
     limit
-        How many transitions a timer may have.
+        The most transitions of a timer.
     """
 
     def __init__(self, action: str, limit: int) -> None:
@@ -103,11 +103,11 @@ class OtherTimerOpen(IssueTimerError):
 
 
 class IdempotencyKeyReused(IssueTimerError):
-    """An ``Idempotency-Key`` came with another request than the first time."""
+    """An ``Idempotency-Key`` was used for a different request before."""
 
 
 class TooMuchContention(IssueTimerError):
-    """Others kept changing the same timer; nothing was written, and trying again is safe."""
+    """Other writers kept changing the same items; a retry is safe."""
 
 
 class Unauthorized(IssueTimerError):
@@ -115,20 +115,20 @@ class Unauthorized(IssueTimerError):
 
 
 class Forbidden(IssueTimerError):
-    """The credentials are valid, and not for this."""
+    """The credentials are valid, but do not allow this request."""
 
 
 class TooManyRequests(IssueTimerError):
-    """Somebody changes more than one person should in a minute.
+    """The person has reached the limit of changes per minute.
 
     Parameters
     ----------
     retry_after_s
-        In how many seconds to go on.
+        Seconds until the next change is accepted.
     """
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"Too many changes in a minute; go on in {retry_after_s} seconds.")
+        super().__init__(f"Too many changes in a minute; try again in {retry_after_s} seconds.")
         self.retry_after_s = retry_after_s
 
 

@@ -9,12 +9,12 @@ from timer_core.domain.state import Action
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of a kind of event on the timer of a person whom it concerns.
+    """The effect of a kind of event on the timers of the people concerned.
 
     Attributes
     ----------
     action
-        The action that it asks for.
+        The requested action.
     resumes
         For a start that finds a paused timer: the kinds of event whose pause it ends, or `ANY_PAUSE`.
     """
@@ -28,14 +28,14 @@ class Effect:
 
 
 ANY_PAUSE = frozenset({"*"})
-# A delivery gives the time of the issue's last change, the timeline that of the event itself: they
-# may differ by a moment.
+# A delivery has the time of the issue's last change, the timeline has the time of the event itself; the two
+# may differ by a few seconds.
 TOLERANCE_MS = 5_000
 
 
-# The kinds of event, in the order in which they count if they have the same time and nothing finer is known.
-# To add one, add it here and read it from its delivery in github/webhooks/payloads.py. People see the part
-# before the dot.
+# The kinds of event; their order decides between events of one second without a finer time. To add a kind,
+# add it here and read it from its delivery in github/webhooks/payloads.py. Users see only the part before the
+# dot.
 EFFECTS: dict[str, Effect] = {
     "reopened": Effect(Action.START),
     "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
@@ -67,8 +67,8 @@ class Event:
     Attributes
     ----------
     delivery
-        The GUID of GitHub's delivery, the same when it is delivered again; of a command its comment;
-        of a backfilled event its node id in the timeline.
+        The event's id: the GUID of GitHub's delivery, which a redelivery repeats; for a command the id of its
+        comment; for a backfilled event its node id in the timeline.
     kind
         A key of `EFFECTS`.
     at_ms
@@ -115,7 +115,7 @@ class Event:
 
     def may_be(self, other: "Event") -> bool:
         """Whether two events may be one that was both delivered and read from the timeline."""
-        # The log has only the registered ones of the people concerned.
+        # For other kinds the users may differ, because an event is logged without its unregistered users.
         concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
         return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
 
@@ -134,31 +134,36 @@ def guid_time(delivery: str) -> int | None:
 
 
 def guid_time_at(at_ms: int) -> int:
-    """Return the time that the GUID of a delivery of this moment has."""
+    """Return a time (milliseconds since the epoch) in the unit of `guid_time`."""
     return _UUID_EPOCH + at_ms * _UUID_UNITS_PER_MS
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:
-    """Drop the deliveries of events that had been backfilled from the issue's timeline before.
+    """Drop deliveries of events that had already been backfilled from the issue's timeline.
 
     The backfilled event stays, because the timeline gives its exact place among the others; the time
-    of a delivery is that of the issue's last change.
+    of a delivery is that of the issue's last change. Each backfilled event replaces at most one delivery,
+    the nearest in time.
     """
     known = list(events)
-    pairs = [
-        (abs(late.at_ms - backfilled.at_ms), late.delivery, backfilled.delivery)
+    pairs = sorted(
+        (abs(event.at_ms - backfilled.at_ms), event.delivery, backfilled.delivery)
         for backfilled in known
-        if backfilled.backfilled
-        for late in known
-        # An event from after the timeline was read is another one.
-        if not late.backfilled
-        and late.at_ms <= backfilled.received_ms <= late.received_ms
-        and late.may_be(backfilled)
-    ]
+        for event in known
+        if _may_repeat(event, backfilled)
+    )
     paired: set[str] = set()
     repeated: set[str] = set()
-    for _, late, backfilled in sorted(pairs):
-        if not {late, backfilled} & paired:
-            paired |= {late, backfilled}
-            repeated.add(late)
+    for _, delivery, backfilled_id in pairs:
+        if not {delivery, backfilled_id} & paired:
+            paired |= {delivery, backfilled_id}
+            repeated.add(delivery)
     return [event for event in known if event.delivery not in repeated]
+
+
+def _may_repeat(event: Event, backfilled: Event) -> bool:
+    """Whether an event may be the late delivery of one that was backfilled."""
+    is_late_delivery = backfilled.backfilled and not event.backfilled
+    # An event from after the timeline was read is another one.
+    is_from_before = event.at_ms <= backfilled.received_ms <= event.received_ms
+    return is_late_delivery and is_from_before and event.may_be(backfilled)

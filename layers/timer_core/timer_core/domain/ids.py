@@ -18,7 +18,7 @@ def new_ulid(at_ms: int) -> str:
 
 
 def derived_ulid(at_ms: int, *names: str) -> str:
-    """Return the one ULID of the given time and names, so that a repetition has the same one."""
+    """Return a ULID of the given time (milliseconds since the epoch) and a hash of the names."""
     digest = sha256("\0".join(names).encode()).digest()
     return str(ULID.from_bytes(at_ms.to_bytes(6, "big") + digest[:10]))
 

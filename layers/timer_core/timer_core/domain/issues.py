@@ -23,7 +23,7 @@ _URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue of a repository on GitHub, named the way GitHub spells it.
+    """An issue of a repository on GitHub.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Issue:
         Raises
         ------
         InvalidInput
-            If the repository's name or the number is not one that GitHub could give.
+            If the name or the number is invalid on GitHub.
         """
         match = _FULL_NAME.fullmatch(full_name)
         if match is None:
@@ -59,7 +59,7 @@ class Issue:
         Raises
         ------
         InvalidInput
-            If it is not the address of an issue on github.com.
+            If the URL is not the address of an issue on github.com.
         """
         match = _URL.fullmatch(url)
         if match is None:
@@ -88,12 +88,12 @@ class Issue:
 
 
 def organization_login(url: str) -> str:
-    """Return the login in the address of an organization (or user) on GitHub.
+    """Return the login in the address of an organization or user on GitHub.
 
     Raises
     ------
     InvalidInput
-        If it is not such an address.
+        If the URL is not such an address.
     """
     match = _ORGANIZATION_URL.fullmatch(url)
     if match is None:

@@ -1,7 +1,7 @@
-"""The names of an issue: it gets another one when it, or its repository, is transferred or renamed.
+"""The names of an issue, which change when the issue or its repository is transferred or renamed.
 
-Names are used again (a repository is renamed and another one is created in its place), so a name alone
-does not identify an issue: an event from before a move is about the issue that has moved on.
+Names are reused: after a repository was renamed, another one may be created under the old name. So a name
+alone does not identify an issue; an event from before a move belongs to the issue that has moved.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,18 +13,19 @@ from timer_core.domain.issues import Issue
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An issue got another name.
+    """A change of an issue's name.
 
     Attributes
     ----------
     delivery
         The GUID of the delivery, or the id of a move that a sweep found.
     origin, target
-        The names before and after. For a renamed repository there is a move of each of its issues.
+        The names before and after. A renamed repository has a move for each of its issues.
     at_ms
-        When it happened, as far as GitHub says; orders the moves.
+        When it happened if GitHub gives the time, else when it was found; moves are sorted by this time.
     until_ms
-        Events of ``origin`` up to this time are about this issue; None if that name is never used again.
+        Events under the name ``origin`` up to this time belong to the moved issue; None if that name is
+        never reused.
     """
 
     delivery: str
@@ -66,7 +67,7 @@ class Names:
         return self._departures.get(issue.key, ())
 
     def home(self, issue: Issue, at_ms: int) -> Issue:
-        """Return the present name of the issue that bore a name at some time."""
+        """Return the present name of the issue that was named ``issue`` at ``at_ms``."""
         for move in self.departures(issue):
             if move.until_ms is None or at_ms <= move.until_ms:
                 return self.destination(move)

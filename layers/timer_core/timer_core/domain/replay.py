@@ -1,14 +1,14 @@
 """Derive the timers of a person on an issue from its events and their manual transitions.
 
 GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
-whatever state it finds: it is an event with a time, and the timers of a person on an issue are a
+the present state: it is an event with a time, and the timers of a person on an issue are a
 function of the events and of the manual transitions, both in order of time. An event that arrives
-late is put where it belongs and everything after it is derived again; one that arrives twice
-changes nothing.
+late is put where it belongs and everything after it is derived again; a redelivered event changes
+nothing.
 
 `replay` does so in five phases:
 
-1. the lock point: timers that ended before it, and events from before it, are left out;
+1. the lock point: timers that ended before it, and events from before it, are not used;
 2. the steps: the events and the manual transitions in one order of time;
 3. the fold: each step is applied by the state machine (`timer_core.domain.state`);
 4. the match: derived timers get the ids of the existing timers that they replace;
@@ -90,7 +90,7 @@ def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
     """Return the timers that ended after the lock point or are open, in order of time."""
     return sorted(
         (timer for timer in timers if timer.end_ms is None or timer.end_ms > locked_until_ms),
-        # By their ends, because one that was moved here from another issue may have begun long before.
+        # Sorted by end, because a timer that was moved here from another issue may have started long before.
         key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
     )
 
@@ -117,11 +117,21 @@ class _Step:
     effect: Effect | None = None
     """None for a manual transition (or one by the sweeper)."""
     created_timer: bool = False
-    """Whether it is the manual start that a timer was created by."""
+    """Whether it is the manual start that created a timer."""
 
 
 def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
     """Return the transitions in the histories of timers, and the events after the lock point, in order."""
+    recorded = _history_steps(timers, locked_until_ms)
+    manual = [step for step in recorded if step.effect is None]
+    # Prefer the logged event to its transition in a history: only the log has the event's order.
+    by_cause = {step.transition.cause: step for step in recorded if step.effect is not None}
+    by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
+    return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
+
+
+def _history_steps(timers: Sequence[Timer], locked_until_ms: int) -> list[_Step]:
+    """Return the steps of all transitions in the histories of timers."""
     steps: list[_Step] = []
     earliest_ms = 0
     for position, timer in enumerate(timers):
@@ -131,11 +141,7 @@ def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: in
         ]
         earliest_ms = max([earliest_ms, *(step.order.at_ms for step in own if step.effect is None)])
         steps += own
-    # A logged event has its stored order, which a history does not have.
-    by_cause = {step.transition.cause: step for step in steps if step.effect is not None}
-    by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
-    manual = [step for step in steps if step.effect is None]
-    return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
+    return steps
 
 
 def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, locked_until_ms: int) -> _Step:
@@ -149,15 +155,15 @@ def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, loc
 
 
 def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _Step:
-    """Return the step of a manual transition, which is the ``index``-th in a timer's history.
+    """Return the step of a manual transition, the ``index``-th in the history of a timer.
 
-    It counts from ``earliest_ms`` at the earliest, when the last manual transition of the timer before
-    happened, even if the clock of another machine was ahead then.
+    It counts from ``earliest_ms`` at the earliest: the last manual transition of the preceding timers, whose
+    time may be later if it came from a machine with a fast clock.
     """
     transition = timer.history[index]
     created_timer = transition.cause == timer.ulid
     if created_timer:
-        # It may have been re-derived as a resume since; as a step it is a start again.
+        # An earlier replay may have turned it into a resume; as a step it is a start again.
         transition = replace(transition, action=Action.START)
     # The positions keep the order of transitions of one millisecond.
     order = _Order(max(transition.at_ms, earliest_ms), True, position, index, transition.cause)
@@ -165,7 +171,7 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
 
 
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
-    """Return the step of an event from before the lock point: in its place in the history."""
+    """Return the step of an event from before the lock point, which keeps its place in the history."""
     order = _Order(transition.at_ms, False, position, index, transition.cause)
     effect = EFFECTS[transition.by]
     return _Step(order, replace(transition, action=effect.action), effect)
@@ -199,7 +205,7 @@ def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> li
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
-    # The ULID of a manual start was in its response; that of an event is derived from it.
+    # The cause of a manual start is the ULID in its response; an event always gives the same derived ULID.
     ulid = (
         derived_ulid(start.at_ms, issue.key, str(user_id), start.cause)
         if start.by in EFFECTS
@@ -220,8 +226,8 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
 def _apply(timer: Timer, step: _Step) -> Timer:
     """Apply a step to an open timer.
 
-    Of the transitions by events a timer takes no more than its limit, the earliest ones; a stop always
-    counts. Events that change nothing are in the log; manual transitions are only in the history.
+    A full timer accepts no further transition by an event, except a stop. A manual transition without effect
+    is noted in the history, the only place where it is stored.
     """
     transition = step.transition
     if transition.action is Action.START and _resumes(step, timer):
@@ -250,24 +256,24 @@ def _resumes(step: _Step, timer: Timer) -> bool:
 def _match(
     derived: Sequence[Timer], existing: Iterable[Timer], used_ulids: Set[str]
 ) -> tuple[list[tuple[Timer, Timer | None]], list[Timer]]:
-    """Match the derived timers with the existing ones, so that ids that people have seen stay.
+    """Match the derived timers with the existing ones, so that clients can keep using the ids they know.
 
     Returns
     -------
     tuple[list[tuple[Timer, Timer | None]], list[Timer]]
         Each derived timer with the one that it replaces, if any; and the existing timers without a match.
     """
-    left = {timer.ulid: timer for timer in existing}
-    same_ulid = {timer.ulid: left.pop(timer.ulid) for timer in derived if timer.ulid in left}
+    unmatched = {timer.ulid: timer for timer in existing}
+    same_ulid = {timer.ulid: unmatched.pop(timer.ulid) for timer in derived if timer.ulid in unmatched}
     pairs: list[tuple[Timer, Timer | None]] = []
     for timer in derived:
-        old = same_ulid.get(timer.ulid) or next(_covered_by(timer, left.values()), None)
+        old = same_ulid.get(timer.ulid) or next(_covered_by(timer, unmatched.values()), None)
         if old is None:
             pairs.append((_with_unused_ulid(timer, used_ulids), None))
         else:
-            left.pop(old.ulid, None)
-            pairs.append((_keep_seen(timer, old), old))
-    return pairs, list(left.values())
+            unmatched.pop(old.ulid, None)
+            pairs.append((_with_attributes_of(old, timer), old))
+    return pairs, list(unmatched.values())
 
 
 def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
@@ -280,15 +286,15 @@ def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
-    """Give a new timer another ULID if an earlier timer, which once began with the same event, kept it."""
+    """Give a new timer another ULID if its own is used by a timer that once started with the same event."""
     ulid = timer.ulid
     while ulid in used_ulids:
         ulid = derived_ulid(timer.start_ms, ulid)
     return replace(timer, ulid=ulid)
 
 
-def _keep_seen(timer: Timer, old: Timer) -> Timer:
-    """Give a derived timer the attributes of the one that it replaces which no event changes."""
+def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
+    """Return a derived timer with those attributes of the replaced timer that no event changes."""
     issue, organization = old.issue, old.organization
     if timer.issue and issue and timer.issue.key != issue.key:
         # The issue has moved. An organization that was set manually stays.
@@ -312,7 +318,7 @@ def _keep_seen(timer: Timer, old: Timer) -> Timer:
 
 
 def _differs(new: Timer, old: Timer | None) -> bool:
-    """Whether a timer has to be written; a new title alone is no reason to write one that has ended."""
+    """Whether a timer has to be written; a new title alone is no reason to write a stopped timer."""
     if old is None or new.is_open or new.issue is None or old.issue is None:
         return new != old
     return replace(new, issue=replace(new.issue, title=old.issue.title)) != old

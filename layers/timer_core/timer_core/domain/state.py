@@ -3,8 +3,8 @@
 Times are milliseconds since the epoch (UTC) and durations are milliseconds. One number,
 ``clock_ms``, carries the active time: while a timer is paused or stopped it *is* the active
 time; while the timer runs it is the active time minus the present, so that the active time at
-any moment is ``clock_ms + now``. Pausing adds the present to it and resuming subtracts it,
-which a database can do without a read, and which is exact over any number of pauses.
+any moment is ``clock_ms + now``. Pausing adds the present to it and resuming subtracts it: a database
+can do this without a read, and it stays exact over any number of pauses.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ class Action(StrEnum):
     STOP = "stop"
 
 
-# From which statuses each action leads on. A start makes a new timer.
+# The statuses that allow each action. A start creates a new timer.
 ALLOWED_FROM: dict[Action, frozenset[Status]] = {
     Action.START: frozenset(),
     Action.PAUSE: frozenset({Status.RUNNING}),
@@ -48,14 +48,14 @@ class Transition:
     Attributes
     ----------
     at_ms
-        When it counts from.
+        The time from which it counts.
     action
         The action.
     by
-        Its cause: ``manual``, a GitHub event such as ``assigned``, ``sweeper``...
+        The kind of its cause: ``manual``, a kind of event such as ``assigned``, ``sweeper``...
     cause
-        The id of the cause: the GUID of a delivery, the hash of an ``Idempotency-Key``; for a
-        manual start the ULID that the timer was given.
+        The id of the cause: the GUID of a delivery, the hash of an ``Idempotency-Key``; for the
+        manual start that created a timer, the timer's ULID.
     """
 
     at_ms: int
@@ -75,7 +75,7 @@ class State:
     changed_ms
         When the last transition happened; the next one cannot be earlier.
     last_pause_ms, paused_by
-        When the present pause began, and its cause as in `Transition.by`.
+        When the present pause began, and the kind of its cause (`Transition.by`).
     """
 
     status: Status
@@ -100,7 +100,7 @@ class State:
         return self.status in ALLOWED_FROM[action]
 
     def apply(self, transition: Transition) -> "State":
-        """Return the state after a transition, which counts from the last one if it bears an earlier time.
+        """Return the state after a transition, which counts from the time of the last one at the earliest.
 
         Raises
         ------
@@ -118,9 +118,9 @@ class State:
 
 
 def states(history: Iterable[Transition]) -> Iterator[State]:
-    """Yield the state after each transition of a history that changed it.
+    """Yield the state after each transition of a history that has an effect.
 
-    Others, such as a second pause, are in the history because a late event may give them an effect.
+    A history also has transitions without effect, such as a second pause: a late event may give them one.
     """
     state: State | None = None
     for transition in history:

@@ -17,10 +17,11 @@ from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, State, Status, Transition, states
 
-# With so many transitions a timer can only be stopped. Each takes at most 150 bytes of the timer's item, and
-# the 60 timers that an event may change are one transaction of at most 4 MB (AWS, "DynamoDB quotas").
+# The most transitions of a timer; after these it can only be stopped. A transition takes at most 150 bytes of
+# the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS, "DynamoDB
+# quotas").
 MAX_TRANSITIONS = 300
-# How far a client's clock may be ahead: a time that far in the future is now.
+# How far a client's clock may be ahead; a requested time that is less far in the future counts as now.
 _AHEAD_MS = 60_000
 # Offline actions are accepted for as long as GitHub redelivers failed deliveries.
 _OFFLINE_MS = 3 * 86_400_000
@@ -35,16 +36,16 @@ class Timer:
     clock_ms, changed_ms, last_pause_ms
         As in `State`.
     paused_by, stopped_by, source
-        The causes of its pause, stop and start, as in `Transition.by`.
+        The kinds of causes of its pause, stop and start (`Transition.by`).
     locked_until_ms
-        Events up to this time no longer change the timers of its owner on its issue, because of a
+        Events up to this time no longer change its owner's timers on its issue, because of a
         manual correction or the sweeper.
     history
-        The transitions since the start, with the manual ones that changed nothing.
+        The transitions since the start, including manual ones without effect.
     version
         Counts the writes to the timer.
     unknown_attributes
-        Stored attributes that a later version of the program added; kept as they are.
+        Stored attributes that only a later version of the program knows; they are written back unchanged.
     """
 
     user_id: int
@@ -114,7 +115,7 @@ class Timer:
 
     @property
     def is_full(self) -> bool:
-        """Whether the timer has as many transitions as it may have and can only be stopped."""
+        """Whether the timer has reached the limit of transitions and can only be stopped."""
         return len(self.history) >= MAX_TRANSITIONS
 
     def active_ms(self, now_ms: int) -> int:
@@ -136,7 +137,7 @@ class Timer:
         Parameters
         ----------
         at_ms
-            The time for which it was asked, if the request names one.
+            The requested time, if the request has one.
 
         Raises
         ------
@@ -155,7 +156,7 @@ class Timer:
             raise TooManyTransitions(action, MAX_TRANSITIONS)
 
     def apply(self, transition: Transition) -> Self:
-        """Return the timer after a transition, with that in its history.
+        """Return the timer after a transition, which is added to its history.
 
         Raises
         ------
@@ -185,18 +186,18 @@ class Timer:
         return self.apply(Transition(at_ms, Action.RESUME, by, cause))
 
     def stop(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Return the timer stopped for good; raises `TransitionNotAllowed` if it is already."""
+        """Return the timer stopped; raises `TransitionNotAllowed` if it already is."""
         return self.apply(Transition(at_ms, Action.STOP, by, cause))
 
     def note(self, transition: Transition) -> Self:
-        """Return the timer with a transition in its history that changed nothing."""
+        """Return the timer with a transition without effect added to its history."""
         return replace(self, history=(*self.history, transition))
 
     def expire(self, limit_ms: int, now_ms: int, by: str) -> Self:
-        """End a forgotten timer where it should have ended.
+        """Stop a forgotten timer at the moment when its active time reached ``limit_ms``.
 
-        That is when its active time reached ``limit_ms``, even if it was paused or resumed
-        after that; if it never did, the beginning of its present pause, or ``now_ms``.
+        Later pauses and resumes have no effect. If its active time is below the limit, it stops where its
+        present pause began, or at ``now_ms`` if it is running.
 
         Raises
         ------
@@ -216,7 +217,7 @@ class Timer:
         return replace(stopped, history=(*stopped.history, *after))
 
     def _reached(self, limit_ms: int, now_ms: int) -> int | None:
-        """Return the moment at which the active time reached the limit, if it has."""
+        """Return the moment at which the active time reached the limit; None if it has not."""
         for since_ms, until_ms in stretches(self, now_ms):
             if until_ms - since_ms >= limit_ms:
                 return since_ms + limit_ms
@@ -232,9 +233,9 @@ class Stretch(NamedTuple):
 
 
 def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
-    """Return when a timer ran, between its start and its end as corrected; up to ``now_ms`` if it runs.
+    """Return the stretches within a timer's (corrected) start and end; a running timer ends at ``now_ms``.
 
-    If its end was corrected to be later, the timer ran on from its stop.
+    If its end was corrected to a later time, the timer counts as running between its stop and that time.
     """
     end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
     passed = list(states(timer.history))
@@ -259,7 +260,7 @@ def finished(
     organization: str | None = None,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer for time that was added as a whole.
+    """Return a stopped timer with a start and an end.
 
     Raises
     ------
@@ -281,7 +282,7 @@ def finished(
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
-    """Refuse a start and an end that cannot be.
+    """Check that a timer can have a start and an end; a value of None is not checked.
 
     Raises
     ------
@@ -297,12 +298,12 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
 
 
 def requested_ms(at_ms: int, now_ms: int) -> int:
-    """Return the time for which a client asks for something; never later than ``now_ms``.
+    """Return the requested time of an offline action, but no later time than ``now_ms``.
 
     Raises
     ------
     InvalidInput
-        If it lies in the future by more than a clock may be ahead, or more than three days ago.
+        If the time lies more than a minute in the future, or more than three days in the past.
     """
     if at_ms > now_ms + _AHEAD_MS:
         raise InvalidInput("at", "Must not lie in the future.")

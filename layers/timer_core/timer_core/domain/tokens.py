@@ -1,7 +1,7 @@
-"""API tokens: what is known of one, and the form of its text.
+"""API tokens: their attributes, and the form of their texts.
 
-A text has 190 random bits, so that a slow hash would protect nothing more, and a checksum, so that other
-texts are recognized without a read of the database.
+A text has 190 random bits, which makes a slow hash unnecessary, and a checksum, by which other texts are
+rejected without a read of the database.
 """
 
 import secrets

@@ -1,7 +1,7 @@
 """Totals: active time per day and per issue.
 
-Each timer has a curve: how much of its active time it had by a moment, in whole milliseconds. The active time
-between two moments is the difference of two of its points, so that any split of a range adds up.
+The curve of a timer gives its active time from its start to any moment, in whole milliseconds. The active
+time between two moments is the difference of two points, so that the parts of a split range add up.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,7 +34,7 @@ class IssueTotal:
 class Totals:
     """The active time in a range: all of it, by day, and by issue, the longest first.
 
-    Days and issues without active time are left out.
+    Days and issues without active time are not included.
     """
 
     active_ms: int
@@ -43,17 +43,17 @@ class Totals:
 
 
 class Curve:
-    """How much of a timer's active time it had by a moment.
+    """The active time of a timer as a function of time.
 
-    A correction may move pauses out of the time between start and end. Then each stretch that is left
-    counts in part, so that the sum is the timer's active time.
+    A correction may put pauses outside of the time between start and end. Then each remaining stretch counts
+    in proportion, so that their sum is the timer's active time.
 
     Parameters
     ----------
     timer
         The timer.
     now_ms
-        Up to when a running one counts.
+        The end of a running timer (milliseconds since the epoch).
     """
 
     def __init__(self, timer: Timer, now_ms: int) -> None:
@@ -64,7 +64,7 @@ class Curve:
         self._sum_ms = sum(until_ms - since_ms for since_ms, until_ms in self._stretches)
 
     def active_until(self, at_ms: int) -> int:
-        """Return the active time from the start to a moment; it never falls, and ends with all of it."""
+        """Return the active time from the start to a moment; it never decreases."""
         ran_ms = sum(max(0, min(until_ms, at_ms) - since_ms) for since_ms, until_ms in self._stretches)
         if self._sum_ms == self._total_ms:
             return ran_ms
@@ -77,12 +77,12 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     Parameters
     ----------
     timers
-        In any order; an issue is spelled as in the first one.
+        In any order; the first timer of an issue gives the spelling of the issue's name.
     since_ms, until_ms
         The range; no time counts after ``now_ms``.
     zone
-        The time zone of the calendar days. A day begins at its first moment, so that one with a change of
-        the clocks has 23 or 25 hours.
+        The time zone of the calendar days. A day on which the clocks change is shorter or longer than
+        24 hours.
     """
     until_ms = min(until_ms, now_ms)
     calendar = _days(since_ms, until_ms, zone) if since_ms < until_ms else []
@@ -129,14 +129,14 @@ def _key(issue: Issue | None) -> str:
 
 
 def _with_title(issue: Issue | None, other: Issue | None) -> Issue | None:
-    """Return an issue with its title, if one of the two has it."""
+    """Return an issue with its title, or with the other's if it has none."""
     if issue is None or other is None or issue.title:
         return issue
     return replace(issue, title=other.title)
 
 
 def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]]:
-    """Return the days of a range, each after the moment at which it begins."""
+    """Return the first moment and the date of each day of a range."""
     day = datetime.fromtimestamp(since_ms / 1000, zone).date()
     days = []
     while (begins_ms := _beginning(day, zone)) < until_ms:
@@ -148,8 +148,9 @@ def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]
 def _beginning(day: date, zone: ZoneInfo) -> int:
     """Return the first moment of a day.
 
-    Where the clocks skip midnight, it is the moment of the change: zoneinfo reads a time that does not exist
-    as one before the change (PEP 495), and every zone that skipped midnight did so at midnight itself.
+    If the clocks skip midnight, the day begins when they change: zoneinfo reads a skipped time with the
+    offset from before the change (PEP 495), and every zone that skipped midnight changed its clocks at
+    midnight.
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return (midnight.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -164,7 +165,7 @@ def time_zone(name: str) -> ZoneInfo:
     InvalidInput
         If there is no time zone of this name.
     """
-    # A system's database has files that are no zones, and zones that count leap seconds.
+    # ZoneInfo also accepts files of the system's database that are no zones, and zones with leap seconds.
     if name not in _zone_names():
         raise InvalidInput("time_zone", "Is not the IANA name of a time zone, such as Europe/Berlin.")
     return ZoneInfo(name)

@@ -27,7 +27,7 @@ def reply_to(
     Parameters
     ----------
     commands
-        The commands in the comment, which have been handled.
+        The commands in the comment, already handled.
     timers
         The author's timers on the issue since the comment; their histories show what a command did.
     is_tracked
@@ -53,7 +53,7 @@ def reply_to(
 
 
 def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
-    """Whether a command had no effect because a timer can only be stopped."""
+    """Whether a command had no effect because a timer has reached the limit of transitions."""
     # A start command resumes a paused timer.
     action = Action.RESUME if action is Action.START else action
     return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)

@@ -27,8 +27,8 @@ class Handled:
     timers
         The timers that were changed.
     reason
-        Why the event was ignored: ``user_not_registered``, ``before_registration`` (the users are registered
-        now, and were not when it happened) or ``not_an_issue``; empty if it was applied.
+        Why the event was ignored: ``user_not_registered``, ``before_registration`` (the users registered
+        after it happened) or ``not_an_issue``; empty if it was applied.
     unregistered
         The number of the event's users who are not tracked.
     """
@@ -76,55 +76,43 @@ class EventHandler:
             reason = "before_registration" if since else "user_not_registered"
             return Handled(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
-            logged = (self._log_time(event, issue, user_id, now_ms) for user_id in users or ())
-            return Handled(tuple(timer for timer in logged if timer), unregistered=unregistered)
-        issue_event = Event(
-            delivery=event.delivery,
-            kind=event.kind,
-            at_ms=event.at_ms,
-            users=users,
-            title=event.title,
-            received_ms=event.fetched_ms or now_ms,
-            backfilled=event.fetched_ms > 0,
-            order=event.order,
-        )
-        changed = self._issue_timers.apply(issue_event, issue, now_ms=now_ms)
+            changed = self._log_time(event, issue, users or (), now_ms)
+        else:
+            changed = self._issue_timers.apply(_to_event(event, users, now_ms), issue, now_ms=now_ms)
         return Handled(tuple(changed), unregistered=unregistered)
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
-        """Derive an issue's timers anew.
-
-        A process may have stored an event and failed before it changed the timers.
+        """Derive an issue's timers anew, because a process may have logged an event and failed afterwards.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        changed = self._issue_timers.rederive(issue, of=self.tracked, now_ms=now_ms)
+        changed = self._issue_timers.rederive(issue, select=self.tracked, now_ms=now_ms)
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
-        """Return the users who are tracked now; for any number of users."""
+        """Return those of any number of users who are tracked now."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
         return {user_id for page in pages for user_id in self._tracked_since(page)}
 
     def was_tracked(self, user_id: int, *, at_ms: int) -> bool:
-        """Whether a user is tracked, and was at the time of an event."""
+        """Whether a user is tracked now and was tracked at the time of an event."""
         return bool(_tracked_at(at_ms, self._tracked_since((user_id,))))
 
     def concerns_tracked_users(self, event: IssueEvent) -> bool:
-        """Whether an event concerns any tracked user, or all of the issue."""
+        """Whether an event concerns a tracked user, or everybody with an open timer on the issue."""
         return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
-        """Return the tracked ones of up to 100 users, with the time from which they are (milliseconds)."""
+        """Map the tracked of up to 100 users to the time (milliseconds) from which they are tracked."""
         if not self._track_unregistered:
             return self._people.registered(users)
         # A request to delete an account ends tracking until its user signs in again.
-        left = self._people.ever_deleted(users)
-        return {user_id: back_ms for user_id in users if (back_ms := left.get(user_id, 0)) is not None}
+        deleted = self._people.ever_deleted(users)
+        return {user_id: since_ms for user_id in users if (since_ms := deleted.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Handled:
         """Move the timers of a transferred issue, or of all issues of a repository.
@@ -150,10 +138,15 @@ class EventHandler:
         move = replace(move, until_ms=event.received_ms)
         return Handled(tuple(self._issue_timers.move_repository(move, now_ms=now_ms)))
 
-    def _log_time(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
-        """Add a finished timer that ends at the event's time; a repeated event has the same timer id."""
+    def _log_time(self, event: IssueEvent, issue: Issue, users: Iterable[int], now_ms: int) -> list[Timer]:
+        """Add finished timers that end at the event's time."""
+        added = (self._add_finished(event, issue, user_id, now_ms) for user_id in users)
+        return [timer for timer in added if timer is not None]
+
+    def _add_finished(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         timer = finished(
             user_id=user_id,
+            # A repeated event gives the same ULID.
             ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
@@ -164,10 +157,23 @@ class EventHandler:
         try:
             return self._timers.add(timer)
         except NotFound:
-            # The user has deleted the timer since the first delivery.
+            # The user has deleted the timer since the event was first handled.
             return None
 
 
+def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> Event:
+    return Event(
+        delivery=event.delivery,
+        kind=event.kind,
+        at_ms=event.at_ms,
+        users=users,
+        title=event.title,
+        received_ms=event.fetched_ms or now_ms,
+        backfilled=event.fetched_ms > 0,
+        order=event.order,
+    )
+
+
 def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
-    """Return the users who were tracked at a time of GitHub's, which are whole seconds."""
+    """Return the users who were tracked at the time of an event; GitHub's times are whole seconds."""
     return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

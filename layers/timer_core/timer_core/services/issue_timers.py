@@ -1,7 +1,7 @@
-"""The timers of issues: derived from the issues' events and moves whenever one is received.
+"""The timers of issues, which are derived from the issues' events and moves.
 
-An event is logged first and its effects are derived from the log, so that an interrupted derivation can
-simply be repeated (docs/decisions/0001-events-and-replay.md).
+An event or move is logged first, and its effects are derived from the log, so that an interrupted derivation
+can be repeated (docs/decisions/0001-events-and-replay.md).
 """
 
 from collections.abc import Callable, Iterable
@@ -47,10 +47,10 @@ class IssueTimers:
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; the event is logged, and trying again is safe.
+            If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
         if event.kind not in EFFECTS:
-            # Not even logged: a later version may know it, and the dead-letter queue keeps it.
+            # Do not log it: the dead-letter queue keeps its message, and a later version may know the kind.
             raise ValueError(f"Unknown kind of event: {event.kind}")
         event, is_new = self._log.append(event, issue, now_ms=now_ms)
         history = self._log.read(issue)
@@ -60,61 +60,62 @@ class IssueTimers:
         return self._rederive_all(concerned, home, history, now_ms, new=new)
 
     def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Let everybody's timers follow an issue that was transferred; return the changed ones.
+        """Move everybody's timers along with a transferred issue; return the changed ones.
 
         A repetition, also after an interruption, ends with the same timers.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; the move is logged, and trying again is safe.
+            If other writers kept changing the timers; the move is logged, and a retry is safe.
         """
         return self._follow(self._log.append_issue_move(move, now_ms=now_ms), now_ms)
 
     def move_repository(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Let the open timers follow a repository that was renamed or transferred; return the changed ones.
+        """Move the timers of all issues with an open one along with the repository; return the changed ones.
 
-        The timers of an issue without an open one follow when its next event arrives. The numbers of
-        the move's issues do not matter.
+        The timers of its other issues are moved when the issue's next event arrives. The issue numbers of
+        ``move`` are ignored.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers; the move is logged, and trying again is safe.
+            If other writers kept changing the timers; the move is logged, and a retry is safe.
         """
         move = self._log.append_repository_move(move, now_ms=now_ms)
         numbers = self._log.open_issues(move.origin.full_name)
         return [timer for number in numbers for timer in self._follow(move.of(number), now_ms)]
 
-    def rederive(self, issue: Issue, *, of: Callable[[set[int]], Iterable[int]], now_ms: int) -> list[Timer]:
+    def rederive(
+        self, issue: Issue, *, select: Callable[[set[int]], Iterable[int]], now_ms: int
+    ) -> list[Timer]:
         """Derive timers on an issue anew and return the changed ones.
 
         Parameters
         ----------
-        of
-            Returns the people whose timers to derive, given everybody whom the issue's events and timers
-            concern.
+        select
+            Selects the people whose timers are derived from all whom the issue's events and timers concern.
 
         Raises
         ------
         TooMuchContention
-            If others kept changing the timers.
+            If other writers kept changing the timers; a retry is safe.
         """
         history = self._log.read(issue)
         home = history.names.home(issue, now_ms)
-        return self._rederive_all(of(history.people()), home, history, now_ms)
+        return self._rederive_all(select(history.people()), home, history, now_ms)
 
     def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
-        """Return a person's latest timers on the issue that had a name at some time, by their starts."""
+        """Return a person's latest timers on the issue that was named ``issue`` at ``at_ms``, by start."""
         history = self._log.read(issue)
         return self._derived.latest(history.slot(history.names.home(issue, at_ms), user_id))
 
     def home(self, issue: Issue, *, at_ms: int) -> Issue:
-        """Return the present name of the issue that had a name at some time."""
+        """Return the present name of the issue that was named ``issue`` at ``at_ms``."""
         return self._log.read(issue).names.home(issue, at_ms)
 
     def logged(self, issue: Issue, *, at_ms: int) -> list[Event]:
-        """Return the logged events of the issue that had a name at some time."""
+        """Return the logged events of the issue that was named ``issue`` at ``at_ms``."""
         history = self._log.read(issue)
         return history.events(history.names.home(issue, at_ms))
 
@@ -163,9 +164,9 @@ class IssueTimers:
         return retry_on_conflict(attempt, "The timers of an issue kept changing.")
 
     def _is_ready(self, user_id: int, home: Issue, history: IssueHistory, now_ms: int) -> bool:
-        """Let timers that are under a name from before a move follow it first.
+        """Move timers of an issue that was named ``home`` before to that issue's present name.
 
-        The slot under this name may be that of an issue that had the name before and has moved on.
+        Until then, they are in the slot that the timers of the issue now named ``home`` need.
 
         Returns
         -------
@@ -175,7 +176,7 @@ class IssueTimers:
         Raises
         ------
         Conflict
-            If there were such timers; the history is to be read again.
+            If there were such timers; the history has to be read again.
         """
         move = history.pending_move(history.slot(home, user_id))
         if move is None or history.names.destination(move).key == home.key:
@@ -192,7 +193,7 @@ class IssueTimers:
         events = history.events(home)
         found = self._derived.read(slots, history, events, new=new, now_ms=now_ms)
         if found is None:
-            # Their timers are being deleted, and nothing new may refer to them.
+            # The person's items are being deleted, and no new item may mention them.
             return []
         titles = ((event.at_ms, event.title) for event in events if event.title)
         _, title = max(titles, default=(0, home.title))

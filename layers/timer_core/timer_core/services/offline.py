@@ -1,8 +1,8 @@
 """Offline actions: requests for a time in the past, sent once the client is online again.
 
-Events from after that time have been applied without them: a close that found no timer, an assignment of
-somebody whose timer ran. So after such a change the timers are derived anew, as after a delivery that
-arrives late (see `timer_core.domain.replay`).
+Events from after that time have already been applied without the action; for example, a close found no timer
+to stop. So the timers are derived anew after the action, as after a late delivery (see
+`timer_core.domain.replay`).
 """
 
 from timer_core.domain.errors import NotFound, TransitionTooEarly
@@ -43,29 +43,28 @@ class OfflineActions:
     ) -> tuple[Timer, bool]:
         """Start a timer as `TimerStore.start` does, and apply the events since then to it.
 
-        A start from before the end of an earlier timer on the issue was a start of that one: it changes
-        nothing, and the open one is returned.
+        A start before the end of another timer on the issue has no effect; the open timer is returned.
 
         Raises
         ------
         TransitionTooEarly
-            If the person's timer on the issue has ended since, and none is open.
+            If a timer of the person on the issue has ended since, and none is open.
         IdempotencyKeyReused
-            If the key came with another request before.
+            If the key was used for another request before.
         TooMuchContention
-            If others kept changing what this depends on.
+            If other writers kept changing the same items; a retry is safe.
         """
         if issue is not None:
-            answered = idempotency and self._timers.answered(user_id, idempotency, now_ms=now_ms)
-            if answered:
+            response = idempotency and self._timers.stored_response(user_id, idempotency, now_ms=now_ms)
+            if response:
                 # The first request with this key may have been interrupted before the rederivation.
-                return self.rederive(answered[0], now_ms=now_ms), answered[1]
+                return self.rederive(response[0], now_ms=now_ms), response[1]
             issue = self._issue_timers.home(issue, at_ms=now_ms)
-            already = self._open_since_before(user_id, issue, at_ms=at_ms, now_ms=now_ms)
-            if already and idempotency:
-                return self._timers.keep_answer(already, idempotency, now_ms=now_ms)
-            if already:
-                return already, False
+            already_open = self._open_timer_after_another(user_id, issue, at_ms=at_ms, now_ms=now_ms)
+            if already_open and idempotency:
+                return self._timers.store_response(already_open, idempotency, now_ms=now_ms)
+            if already_open:
+                return already_open, False
         timer, created = self._timers.start(
             user_id=user_id,
             now_ms=now_ms,
@@ -78,20 +77,20 @@ class OfflineActions:
         return self.rederive(timer, now_ms=now_ms), created
 
     def rederive(self, timer: Timer, *, now_ms: int) -> Timer:
-        """Apply the events since then to a timer that was changed for a time in the past, and return it.
+        """Apply later events to a timer that was changed at a time in the past, and return the timer.
 
-        If it has become part of the one that is open on the issue, that one is returned.
+        If it has become part of the timer that is open on the issue, the open timer is returned.
 
         Raises
         ------
         NotFound
-            If it is gone, and none is open.
+            If the timer no longer exists, and none is open on the issue.
         TooMuchContention
-            If others kept changing the timers; the change is done, and trying again is safe.
+            If other writers kept changing the timers; the action was carried out, and a retry is safe.
         """
         if timer.issue is None:
             return timer
-        self._issue_timers.rederive(timer.issue, of=lambda _: [timer.user_id], now_ms=now_ms)
+        self._issue_timers.rederive(timer.issue, select=lambda _: [timer.user_id], now_ms=now_ms)
         try:
             return self._timers.get(timer.user_id, timer.ulid)
         except NotFound:
@@ -100,18 +99,20 @@ class OfflineActions:
                     return other
             raise
 
-    def _open_since_before(self, user_id: int, home: Issue, *, at_ms: int, now_ms: int) -> Timer | None:
-        """Return the person's open timer on an issue if an earlier one had not ended at a time.
+    def _open_timer_after_another(
+        self, user_id: int, home: Issue, *, at_ms: int, now_ms: int
+    ) -> Timer | None:
+        """Return the person's open timer on an issue if another one ended after ``at_ms``; else None.
 
         Raises
         ------
         TransitionTooEarly
-            If none is open.
+            If one ended after that time, and none is open.
         """
         timers = [
             timer
             for timer in self._issue_timers.timers_of(user_id, home, at_ms=now_ms)
-            # Some were moved to another issue manually.
+            # The slot also lists timers that were moved to another issue manually.
             if timer.issue and timer.issue.key == home.key
         ]
         ended = [timer for timer in timers if timer.end_ms is not None and timer.end_ms > at_ms]

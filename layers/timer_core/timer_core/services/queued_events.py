@@ -27,7 +27,7 @@ from timer_core.services.event_handler import EventHandler, Handled
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.health import Capability, HealthStore
 
-# The object of the request no longer exists.
+# GitHub's responses if the object of a request no longer exists.
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
@@ -59,7 +59,7 @@ class QueuedEventHandler:
     Parameters
     ----------
     queue_reply
-        Puts a reply into the queue, in a message of its own.
+        Puts a reply into the queue, in a separate message.
     clock
         Returns the present (milliseconds since the epoch).
     """
@@ -106,7 +106,7 @@ class QueuedEventHandler:
                 commands = [command for command in message.events if isinstance(command, IssueEvent)]
                 return self._reply_to(event, commands)
             case ReplyEvent():
-                # The commands of the comment were handled: only the reply is given up.
+                # The commands of the comment were handled before; only the reply may be given up.
                 return self._with_github("replies", "not_replied", lambda: self._send_reply(event))
 
     def _apply(self, event: IssueEvent) -> Outcome:
@@ -114,7 +114,7 @@ class QueuedEventHandler:
         return _outcome(handled, kind=event.kind)
 
     def _apply_card(self, event: CardEvent) -> Outcome:
-        """Apply a card's move: it starts the assignees' timers, or pauses or stops all of the issue."""
+        """Apply a card's move: start the assignees' timers, or pause or stop all open timers on the issue."""
         card = fetch_card(self.github, event, self._triggers.status_field)
         if card is None:
             return _ignored("no_such_card")
@@ -157,8 +157,8 @@ class QueuedEventHandler:
     def _with_github(self, capability: Capability, given_up: str, act: Callable[[], Outcome]) -> Outcome:
         """Send requests to GitHub's API, and record whether it accepts them.
 
-        A refused request is given up, because a retry does not help. A request that fails for now, or because
-        the credential has expired, raises its error, and the message is retried.
+        A refused request is given up, because a retry would be refused too. A temporary failure or an expired
+        credential raises the error, so that the message is retried.
         """
         try:
             outcome = act()
@@ -176,7 +176,7 @@ class QueuedEventHandler:
             credential = self.github.credential_kind()
             self._health.note_github(credential, {capability: is_able}, now_ms=self._clock())
         except Exception:
-            self._logger.exception("The possible uses of GitHub's API could not be recorded")
+            self._logger.exception("GitHub's capabilities could not be recorded")
 
 
 def _outcome(handled: Handled, **details: str) -> Outcome:
@@ -191,5 +191,5 @@ def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:
 
 
 def _concerns_one_object(error: GitHubError) -> bool:
-    """Whether the object is gone or locked, which says nothing about other requests."""
+    """Whether the object no longer exists or is locked, so that other requests may still be accepted."""
     return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())

@@ -64,13 +64,13 @@ class Reconciliation:
     moved
         Issues that have another name now.
     unreachable
-        Issues that GitHub does not show us, or that there was no time to search for.
+        Issues that GitHub does not show us, or that exceeded the number of searches in one run.
     failed
         Issues that could not be compared; the log says why, and the next run tries again.
     complete
         Whether all issues were compared; if not, the stored progress says where the next run begins.
     error
-        The last reason why GitHub could not be asked; empty if it always could.
+        The last error of GitHub's API; empty if there was none.
     """
 
     issues: int = 0
@@ -84,7 +84,7 @@ class Reconciliation:
 
 
 class _RunEnded(Exception):
-    """The next run compares the rest."""
+    """The run ends early, and the next run compares the remaining issues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class _Run:
     result: Reconciliation = field(default_factory=Reconciliation)
     # Owners for whom GitHub refuses the credential.
     refused_owners: set[str] = field(default_factory=set)
+    # Owners whose rate limit is reached; the run ends after the present window.
+    limited_owners: set[str] = field(default_factory=set)
 
     def check_time(self) -> None:
         if not self.has_time():
@@ -171,26 +173,29 @@ class Reconciler:
         return run.result
 
     def _compare_windows(self, from_ms: int | None, run: _Run) -> None:
-        stored_ms = compared_ms = from_ms
+        compared_ms = from_ms
         try:
             for requests, until_ms in self._windows(from_ms or 0, run.now_ms):
                 is_retry = from_ms is not None and compared_ms == from_ms
                 if not self._compare_window(requests, run) and not is_retry:
-                    # These issues may be the reason: the next run retries them once and then goes on.
+                    # These issues may be the reason: the next run retries them once and then continues.
                     raise _RunEnded
-                compared_ms = until_ms
-                if not run.dry_run and compared_ms != stored_ms:
-                    self._progress.note_compared(compared_ms)
-                    stored_ms = compared_ms
+                if until_ms != compared_ms:
+                    compared_ms = until_ms
+                    self._store_progress(compared_ms, run)
         except _RunEnded:
             run.result.complete = False
-            if not run.dry_run and stored_ms is None:
-                self._progress.note_compared(0)
+            if compared_ms is None:
+                self._store_progress(0, run)
+
+    def _store_progress(self, compared_ms: int | None, run: _Run) -> None:
+        if not run.dry_run:
+            self._progress.note_compared(compared_ms)
 
     def _windows(self, from_ms: int, now_ms: int) -> Iterator[tuple[dict[str, IssueRequest], int | None]]:
-        """Yield the issues of some open timers, and the start of the next timer; None if there is none.
+        """Yield the issues of each window of open timers, and the start of the timer after it, if any.
 
-        An issue's timeline is requested from its oldest timer in the window on, which comes first.
+        An issue's timeline is requested from the start of its oldest timer in the window, which comes first.
         """
         requests: dict[str, IssueRequest] = {}
         count, last_ms = 0, from_ms
@@ -206,43 +211,41 @@ class Reconciler:
         yield requests, None
 
     def _compare_window(self, requests: dict[str, IssueRequest], run: _Run) -> bool:
-        """Compare issues; return False if GitHub was asked and never answered.
+        """Compare issues; return False if requests to GitHub failed and none succeeded.
 
         Raises
         ------
         _RunEnded
             If there was no time for all of them, or a rate limit was reached.
         """
-        limited_owners: set[str] = set()
-        is_answered = is_unanswered = False
+        has_succeeded = has_failed = False
         for owner, batch in _by_owner(requests.values()):
-            if owner in limited_owners or owner in run.refused_owners:
+            if owner in run.limited_owners | run.refused_owners:
                 continue
             try:
                 for fetched in self._fetch(owner, batch, run):
-                    is_answered = True
+                    has_succeeded = True
                     self._compare_batch(fetched, run)
             except NoCredential:
-                # Somebody started a timer by hand on an issue of an account without the App.
+                # The timers were started manually, on issues of an account that has not installed the App.
                 run.result.issues += len(batch)
                 run.result.unreachable += len(batch)
             except GitHubError as error:
                 self._record_error(owner, error, run)
-                if isinstance(error, RateLimited):
-                    limited_owners.add(owner)
-                elif isinstance(error, Refused):
-                    run.refused_owners.add(owner)
-                else:
-                    is_unanswered = True
-        if limited_owners:
+                has_failed |= not isinstance(error, RateLimited | Refused)
+        if run.limited_owners:
             raise _RunEnded
-        return is_answered or not is_unanswered
+        return has_succeeded or not has_failed
 
     def _record_error(self, owner: str, error: GitHubError, run: _Run) -> None:
+        if isinstance(error, RateLimited):
+            run.limited_owners.add(owner)
+        elif isinstance(error, Refused):
+            run.refused_owners.add(owner)
         run.result.complete = False
         run.result.error = str(error)
         extra = {"owner": owner, "reason": run.result.error}
-        self._logger.warning("GitHub could not be asked", extra=extra)
+        self._logger.warning("A request to GitHub failed", extra=extra)
 
     def _fetch(self, owner: str, requests: Sequence[IssueRequest], run: _Run) -> Iterator[_Batch]:
         """Request the states of issues; halve a batch that fails, as it may be too expensive for one query.
@@ -252,13 +255,13 @@ class Reconciler:
         Raises
         ------
         Unavailable
-            If GitHub answers for none of the issues, or must not be asked any more.
+            If the requests fail for all of the issues, or the client pauses its requests for too long.
         """
-        pending, skipped, failures, is_answered = [requests], 0, 0, False
+        pending, skipped, failures, has_succeeded = [requests], 0, 0, False
         while pending:
             run.check_time()
             batch = pending.pop()
-            # Read before the request: the response may lack what happens while GitHub prepares it.
+            # The time before the request: the response may lack events that happen while GitHub prepares it.
             fetched_ms = run.clock()
             try:
                 states = fetch_issues(self._github, owner, batch)
@@ -269,20 +272,20 @@ class Reconciler:
                 smaller = _smaller_batches(batch)
                 if smaller:
                     pending += smaller
-                elif is_answered or isinstance(error, QueryFailed):
+                elif has_succeeded or isinstance(error, QueryFailed):
                     skipped += 1
                     extra = {"issue": batch[0].issue.key}
-                    self._logger.exception("GitHub fails at an issue", extra=extra)
+                    self._logger.exception("GitHub could not return an issue", extra=extra)
                 elif failures == 1:
                     pending.append(batch)
                 else:
                     raise
-                if not is_answered and (not pending or failures == _MAX_FAILURES):
-                    # The issues are not the reason.
+                if not has_succeeded and (not pending or failures == _MAX_FAILURES):
+                    # The issues are not the cause.
                     raise
                 _pause_after(error)
             else:
-                is_answered = True
+                has_succeeded = True
                 yield _Batch(batch, states, fetched_ms)
         run.result.issues += skipped
         run.result.failed += skipped
@@ -300,8 +303,8 @@ class Reconciler:
     def _locate(
         self, request: IssueRequest, state: IssueState | None, fetched_ms: int, run: _Run
     ) -> _Found | None:
-        """Return an issue with its state, also if it was transferred; None if it cannot be reached."""
-        # GraphQL follows repositories that were renamed, but no issue that was transferred.
+        """Return an issue with its state, even if it was transferred; None if it cannot be reached."""
+        # GraphQL finds the issues of renamed repositories, but no transferred issues.
         if state is not None:
             return _Found(request.issue, state, fetched_ms)
         run.check_time()
@@ -325,7 +328,7 @@ class Reconciler:
             return None
 
     def _fetch_transferred(self, request: IssueRequest) -> IssueState:
-        """Return the state of a transferred issue; without its timeline if that cannot be reached."""
+        """Return the state of a transferred issue; without a timeline if the issue cannot be reached."""
         try:
             (state,) = fetch_issues(self._github, request.issue.owner, [request])
         except NoCredential:
@@ -356,7 +359,7 @@ class Reconciler:
             logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
             backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
-                # Another process may have stored one of the events and stopped before it changed the timers.
+                # Another process may have logged one of the events and failed before it changed the timers.
                 self._event_handler.rederive(state.issue, now_ms=now_ms)
         return _Compared(backfilled=backfilled, moved=int(has_moved))
 
@@ -378,7 +381,7 @@ class Reconciler:
 
 
 def _by_owner(requests: Iterable[IssueRequest]) -> Iterator[tuple[str, Sequence[IssueRequest]]]:
-    """Yield the requests of each owner, at most as many at once as fit into one query."""
+    """Yield the requests of each owner, in batches that fit into one query."""
     by_owner: dict[str, list[IssueRequest]] = {}
     for request in requests:
         by_owner.setdefault(request.issue.owner.lower(), []).append(request)
@@ -388,7 +391,7 @@ def _by_owner(requests: Iterable[IssueRequest]) -> Iterator[tuple[str, Sequence[
 
 
 def _smaller_batches(batch: Sequence[IssueRequest]) -> list[Sequence[IssueRequest]]:
-    """Return the halves of a batch, the first one last; nothing for a single issue."""
+    """Return the halves of a batch, the first half last, to be popped first; none for a single issue."""
     half = len(batch) // 2
     return [batch[half:], batch[:half]] if half else []
 
@@ -404,12 +407,12 @@ def _pause_after(error: Unavailable) -> None:
 
 
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
-    """Return the event of an issue's deletion, now: GitHub does not say when it happened."""
+    """Return the event of an issue's deletion at the present, because GitHub does not give its time."""
     return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
 
 
 def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:
-    """Return the event that GitHub should have delivered when an issue, or its repository, moved."""
+    """Return the event of a move of an issue or its repository that no webhook delivered."""
     target = state.issue
     transfers = [entry.at_ms for entry in state.timeline if entry.kind == "transferred"]
     return MoveEvent(

@@ -1,6 +1,6 @@
-"""Have GitHub redeliver what failed.
+"""Request redelivery of failed deliveries.
 
-GitHub does not do so by itself, and on request only for three days ("Handling failed webhook deliveries").
+GitHub redelivers only on request, and only for three days ("Handling failed webhook deliveries").
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _OVERLAP_MS = 5 * 60_000
 _MAX_REDELIVERIES = 250
 # Our responses to too many or too slow requests.
 _TEMPORARY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-# GitHub's responses if it does not redeliver this one delivery, for example because it is too old. Any other
+# GitHub's responses if it does not redeliver one delivery, for example because it is too old. Any other
 # refusal concerns all deliveries.
 _NOT_REDELIVERABLE = {
     HTTPStatus.BAD_REQUEST,
@@ -51,15 +51,15 @@ class Redelivery:
     failed
         Deliveries that have failed since the previous run and have not succeeded since.
     redelivered
-        The failed deliveries that GitHub sends again.
+        The failed deliveries that GitHub redelivers.
     given_up
-        The failed deliveries that are not sent again: too old, or refused by us twice.
+        The failed deliveries that are not redelivered: too old, or refused by us twice.
     unreachable
-        Webhooks whose deliveries GitHub does not list, for example one that an App has replaced.
+        Webhooks whose deliveries GitHub does not list, for example because an App has replaced them.
     complete
         Whether all webhooks were processed; if not, the next run continues.
     error
-        The last reason why GitHub could not be asked; empty if it always could.
+        The last error of GitHub's API; empty if there was none.
     """
 
     listed: int = 0
@@ -77,15 +77,26 @@ class _Run:
     has_time: Callable[[], bool]
     dry_run: bool
     is_app: bool
-    # Why GitHub did not list the deliveries of a webhook.
+    # The reasons why GitHub did not list the deliveries of webhooks.
     refusals: list[str] = field(default_factory=list)
     result: Redelivery = field(default_factory=Redelivery)
-    # GUIDs of redelivered deliveries: a renamed repository has two paths to the same webhook.
+    # GUIDs of redelivered deliveries: a renamed repository has two paths to its webhook.
     redelivered: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Listing:
+    """The progress in the list of a webhook's deliveries."""
+
+    hook: KnownHook
+    checkpoint: ListCheckpoint
+    # GUIDs of deliveries whose latest attempt has succeeded or been processed.
+    seen: set[str] = field(default_factory=set)
+    requested: int = 0
+
+
 class Redeliverer:
-    """Requests the failed deliveries of all webhooks that deliveries have come from, and of the App's."""
+    """Requests redelivery for all webhooks that have sent deliveries, and for the App's webhook."""
 
     def __init__(self, github: GitHub, hooks: HookStore, logger: Logger) -> None:
         self._github = github
@@ -93,16 +104,10 @@ class Redeliverer:
         self._logger = logger
 
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
-        """Request what has failed since the previous run; ``dry_run`` only counts."""
+        """Request redelivery of all that failed since the previous run; ``dry_run`` only counts."""
         is_app = self._github.credential_kind() == "app"
         run = _Run(now_ms, has_time, dry_run, is_app)
-        if is_app and not dry_run:
-            # The App's deliveries may fail from the first one on.
-            self._hooks.note(APP_HOOK, now_ms=now_ms)
-        for hook in self._hooks.known():
-            if hook.path == APP_HOOK and not is_app:
-                # A token has replaced the App, and only the App itself may list its deliveries.
-                continue
+        for hook in self._listable_hooks(run):
             if not has_time():
                 run.result.complete = False
                 break
@@ -114,8 +119,18 @@ class Redeliverer:
             run.result.error = run.result.error or run.refusals[-1]
         return run.result
 
+    def _listable_hooks(self, run: _Run) -> list[KnownHook]:
+        """Return the known webhooks without the App's if a token has replaced the App.
+
+        Only the App itself may list the deliveries of its webhook.
+        """
+        if run.is_app and not run.dry_run:
+            # Add its webhook before the first delivery, which may fail.
+            self._hooks.note(APP_HOOK, now_ms=run.now_ms)
+        return [hook for hook in self._hooks.known() if run.is_app or hook.path != APP_HOOK]
+
     def _repair(self, hook: KnownHook, run: _Run) -> None:
-        """Request the failed deliveries of a webhook."""
+        """Request redelivery of the failed deliveries of a webhook."""
         try:
             checkpoint, page = self._first_page(hook, run)
         except (Refused, NoCredential) as refusal:
@@ -125,7 +140,7 @@ class Redeliverer:
                 # The next delivery from the webhook adds it again.
                 self._hooks.forget(hook.path)
             extra = {"hook": hook.path, "reason": str(refusal)}
-            self._logger.warning("A webhook is out of reach", extra=extra)
+            self._logger.warning("A webhook's deliveries cannot be listed", extra=extra)
         else:
             run.result.listed += 1
             self._process_pages(hook, checkpoint, page, run)
@@ -136,10 +151,10 @@ class Redeliverer:
             try:
                 return hook.checkpoint, self._page(hook, hook.checkpoint.page, run)
             except Refused as refused:
-                # Nothing says for how long GitHub's cursors are valid.
+                # The cursor may have expired; GitHub's documentation gives no lifetime.
                 extra = {"hook": hook.path, "reason": str(refused)}
                 self._logger.warning("The list of deliveries is read from its beginning", extra=extra)
-        # The next run lists what is delivered while this one reads.
+        # The next run lists the deliveries that are made while this one reads.
         return ListCheckpoint("", run.now_ms - _OVERLAP_MS), self._page(hook, "", run)
 
     def _record_error(self, hook: KnownHook, error: GitHubError, run: _Run) -> None:
@@ -155,40 +170,44 @@ class Redeliverer:
     def _process_pages(
         self, hook: KnownHook, checkpoint: ListCheckpoint, page: AttemptPage, run: _Run
     ) -> None:
-        """Request the failed deliveries of a webhook page by page, and store the progress."""
-        # GUIDs whose latest attempt was seen: they succeeded, or were requested.
-        seen: set[str] = set()
-        requested, is_done = 0, False
+        """Request redelivery of a webhook's failed deliveries page by page, and store the progress."""
+        listing = _Listing(hook, checkpoint)
+        is_done = False
         try:
-            while True:
-                seen.update(attempt.guid for attempt in page.attempts if attempt.succeeded)
-                failed = _latest_failures(page, seen | run.redelivered)
-                for attempt in failed:
-                    if attempt.attempt_id <= checkpoint.sent_id:
-                        continue
-                    if requested == _MAX_REDELIVERIES or not run.has_time():
-                        return
-                    self._redeliver(hook, attempt, run)
-                    requested += 1
-                    checkpoint = replace(checkpoint, sent_id=attempt.attempt_id)
-                seen.update(attempt.guid for attempt in failed)
+            while self._process_page(page, listing, run):
                 if page.next_page is None:
                     is_done = True
                     return
-                checkpoint = ListCheckpoint(page.next_page, checkpoint.until_ms)
+                listing.checkpoint = ListCheckpoint(page.next_page, checkpoint.until_ms)
                 if not run.has_time():
                     return
-                page = self._page(hook, checkpoint.page, run)
+                page = self._page(hook, listing.checkpoint.page, run)
         finally:
             run.result.complete &= is_done
             if not run.dry_run:
-                self._store_progress(hook, checkpoint, is_done=is_done)
+                self._store_progress(hook, listing.checkpoint, is_done=is_done)
+
+    def _process_page(self, page: AttemptPage, listing: _Listing, run: _Run) -> bool:
+        """Request redelivery of a page's failed deliveries; return whether there was time for all of them."""
+        listing.seen.update(attempt.guid for attempt in page.attempts if attempt.succeeded)
+        failed = _latest_failures(page, listing.seen | run.redelivered)
+        for attempt in failed:
+            if attempt.attempt_id <= listing.checkpoint.sent_id:
+                continue
+            if listing.requested == _MAX_REDELIVERIES or not run.has_time():
+                return False
+            self._redeliver(listing.hook, attempt, run)
+            listing.requested += 1
+            listing.checkpoint = replace(listing.checkpoint, sent_id=attempt.attempt_id)
+        listing.seen.update(attempt.guid for attempt in failed)
+        return True
 
     def _store_progress(self, hook: KnownHook, checkpoint: ListCheckpoint, *, is_done: bool) -> None:
         if is_done:
             self._hooks.repaired(hook.path, checkpoint.until_ms)
         elif checkpoint.page:
-            # Without a page the next run starts at the newest, where it sees the redeliveries of this one.
+            # Without a checkpoint the next run starts at the newest page, where it sees this run's
+            # redeliveries.
             self._hooks.save_checkpoint(hook.path, checkpoint)
 
     def _redeliver(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
@@ -196,7 +215,7 @@ class Redeliverer:
         if attempt.is_redelivery and 400 <= attempt.status < 500 and attempt.status not in _TEMPORARY:
             # We refuse this delivery, and will until an operator fixes the cause.
             run.result.given_up += 1
-            self._logger.warning("A delivery is refused again and again", extra={"guid": attempt.guid})
+            self._logger.warning("A redelivery was refused too; it is given up", extra={"guid": attempt.guid})
             return
         if run.dry_run:
             run.redelivered.add(attempt.guid)
@@ -208,7 +227,7 @@ class Redeliverer:
                 raise
             run.result.given_up += 1
             extra = {"guid": attempt.guid, "reason": refused.reason}
-            self._logger.warning("A delivery is not sent again", extra=extra)
+            self._logger.warning("GitHub does not redeliver a delivery", extra=extra)
         else:
             run.redelivered.add(attempt.guid)
             run.result.redelivered += 1
@@ -224,7 +243,7 @@ def _latest_failures(page: AttemptPage, seen: set[str]) -> list[Attempt]:
 
 
 def _is_permanent(error: Refused | NoCredential, *, is_app: bool) -> bool:
-    """Whether a webhook was removed or is not ours to list; an App may have access to its own only."""
+    """Whether a webhook was removed, or its list is not accessible; an App may access only its own."""
     if isinstance(error, Refused):
         return error.status == HTTPStatus.NOT_FOUND or (is_app and error.status == HTTPStatus.FORBIDDEN)
     return is_app

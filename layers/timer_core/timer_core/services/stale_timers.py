@@ -23,7 +23,7 @@ class StaleTimers:
     failed
         Of these, the timers that could not be stopped; the log says why, and the next run tries again.
     complete
-        Whether there was time for all.
+        Whether there was time for all of them.
     """
 
     found: int = 0

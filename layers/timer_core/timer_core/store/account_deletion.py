@@ -1,4 +1,4 @@
-"""Deletion of everything that the table holds about a person."""
+"""Deletion of all items about a person."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
 _THREADS = 8
 _PAGE = 200
-# Functions cache who is registered for a minute, and run for five at most.
+# Functions cache registrations for a minute, and run for at most five minutes.
 _CACHES_EXPIRE_MS = 10 * 60_000
 
 
@@ -46,7 +46,7 @@ class AccountDeletionStore:
     Parameters
     ----------
     track_unregistered
-        Whether people are timed who never signed in: then the marker of a deleted account is kept forever.
+        Whether people who never signed in are tracked; if so, the marker of a deleted account never expires.
     """
 
     def __init__(self, table: Table, *, track_unregistered: bool) -> None:
@@ -56,8 +56,8 @@ class AccountDeletionStore:
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete a person's tokens, timers and profile, and return whether all are deleted.
 
-        From the start, no event times the person any more, and the sweeper continues a deletion that ran out
-        of time. The profile is deleted last, and replaced by a marker.
+        The first write ends the tracking of the person and makes the deletion pending, so that the sweeper
+        continues it if time runs out. The last write replaces the profile by a marker.
         """
         pk = user_pk(user_id)
         request = [
@@ -79,10 +79,10 @@ class AccountDeletionStore:
             yield PendingDeletion(user_id_of(item["sk"]["S"]), int(item["requested_ms"]["N"]))
 
     def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
-        """Delete what is left of an account, and return whether all is deleted.
+        """Delete the remaining items of an account, and return whether all are deleted.
 
-        Resumes an interrupted deletion and removes what other functions wrote before their caches expired; it
-        is finished after that time.
+        Resumes an interrupted deletion, and removes items that other functions wrote before their caches
+        expired; until then the deletion stays pending.
         """
         pk = user_pk(pending.user_id)
 
@@ -100,7 +100,7 @@ class AccountDeletionStore:
             )
             if not is_all or now_ms < pending.requested_ms + _CACHES_EXPIRE_MS:
                 return is_all
-        # A deletion that was requested again meanwhile stays pending.
+        # A deletion that was requested again in between stays pending.
         with contextlib.suppress(ConditionFailed):
             unchanged = PendingDeletionItem.requested_ms == pending.requested_ms
             self._table.write(Write("Delete", PENDING_DELETIONS_PK, pk, unchanged))
@@ -141,7 +141,7 @@ class AccountDeletionStore:
                     break
 
     def _delete(self, item: RawItem) -> None:
-        """Delete an item and the items that it refers to; itself last, so that a retry finds them again."""
+        """Delete the items that an item refers to, then the item itself, so that a retry finds the others."""
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))

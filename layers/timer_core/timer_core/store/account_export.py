@@ -1,4 +1,4 @@
-"""Everything that the table holds about a person, for their export."""
+"""Export of all items about a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,13 +33,13 @@ class Slot:
     issue_key
         The issue, as ``owner/repo#n`` in lower case.
     ulids
-        Their timers on it that events may still change.
+        The person's timers on the issue that events may still change.
     locked_until_ms
-        Events up to this time change none of them; None if all may.
+        Events up to this time change none of these timers; None if all events may.
     moved
         GitHub's deliveries of the issue's moves.
     kept_until_s
-        None while a timer is open on the issue.
+        When the slot expires (seconds since the epoch); None while a timer is open on the issue.
     """
 
     issue_key: str
@@ -51,7 +51,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request with an Idempotency-Key, and the timer that it was answered with."""
+    """A request with an Idempotency-Key, and the timer in the response."""
 
     ulid: str
     created: bool
@@ -69,12 +69,12 @@ class Changes:
 
 @dataclass(slots=True)
 class ExportPage:
-    """A page of what is stored about a person, except profile and tokens.
+    """A page of the stored data about a person, except profile and tokens.
 
     Attributes
     ----------
     slots
-        On the issues of this page's timers.
+        The person's slots on the issues of this page's timers.
     runs
         How often an exclusive timer began to run, the same on all pages; None if none did.
     next
@@ -115,7 +115,7 @@ class AccountExport:
         self._table = table
 
     def page(self, user_id: int, *, position: ExportPosition | None, page_size: int) -> ExportPage:
-        """Return a page of what is stored about a person; timers are in the order of their creation."""
+        """Return a page of the stored data about a person; timers are in the order of their creation."""
         pk = user_pk(user_id)
         start = None if position is None else {"pk": {"S": pk}, "sk": {"S": position.sk}}
         items, _, last = self._table.query(pk, limit=page_size, start=start)

@@ -1,4 +1,4 @@
-"""Reading the timers that a replay starts from, and writing the ones that it results in."""
+"""Reading the existing timers for a replay, and writing its outcome."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -53,6 +53,11 @@ class Derivable:
     def lock(self, until_ms: int) -> None:
         """Lock the time up to a moment, if it is not locked yet."""
         self.locked_until_ms = max(self.locked_until_ms, until_ms)
+
+    def lock_before_oldest(self) -> None:
+        """Lock the time before the oldest timer, because older ones were not read."""
+        if self.timers:
+            self.lock(min(timer.start_ms for timer in self.timers))
 
     def add(self, item: RawItem, issue_keys: Set[str]) -> None:
         """Add the item of a timer, which may be deleted, corrected, or on another issue now."""
@@ -112,8 +117,8 @@ class DerivedTimers:
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         keys = list(_keys(user_id, _latest(known)))
         if keys or not _is_first(new, events, user_id):
-            # They may have requested deletion since, or have come back. Somebody whom only the new event
-            # concerns was timed a moment ago.
+            # The person may have requested deletion, perhaps before signing in again. If only the new event
+            # concerns them, the caller has just checked that.
             keys.append((user_pk(user_id), PROFILE_SK))
         locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
         found = Derivable([], locked_until_ms, set())
@@ -124,9 +129,8 @@ class DerivedTimers:
                 return None
             elif "events_ignored_until_ms" in item:
                 found.lock(int(item["events_ignored_until_ms"]["N"]))
-        if len(known) > _MOST_TIMERS and found.timers:
-            # Timers from before the oldest that was read cannot be derived again.
-            found.lock(min(timer.start_ms for timer in found.timers))
+        if len(known) > _MOST_TIMERS:
+            found.lock_before_oldest()
         return found
 
     def write(
@@ -142,7 +146,7 @@ class DerivedTimers:
         Raises
         ------
         TransactionRefused
-            If a timer or a slot is not as it was read.
+            If a timer or a slot has changed since it was read.
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, home, history, now_ms)
         if writes:
@@ -157,7 +161,7 @@ class DerivedTimers:
             writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
-            # Its time belongs to another timer now, so it locks nothing.
+            # Another timer has its time now, so the tombstone locks nothing.
             item = tombstone(pk, sk, now_ms, locked_until_ms=None)
             writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=item))
         return writes
@@ -179,7 +183,7 @@ def _slot_writes(
         actions.append(expires if outcome.open_ulid is None else SlotItem.expires_at.remove())
         writes.append(update_slot(own, actions))
     for slot in others:
-        # Write even an empty slot, so that a concurrent start fails its condition and reads again.
+        # Write even an empty slot, so that the condition of a concurrent start fails and it reads again.
         emptied = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.locked_until_ms.remove()]
         moved = SlotItem.moved.add(history.moves_to(home, slot))
         writes.append(update_slot(slot, [*emptied, expires, moved]))
@@ -189,7 +193,7 @@ def _slot_writes(
 def _own_slot_actions(
     own: Slot, others: Sequence[Slot], outcome: Outcome, followed: set[str]
 ) -> list["UpdateAction"]:
-    """Return the changes of the slot under the present name, which takes the timers of others over."""
+    """Return the changes of the slot under the present name, to which the timers of the others move."""
     actions: list[UpdateAction] = []
     if outcome.open_ulid != own.open_ulid:
         actions.append(set_or_remove(SlotItem.open_ulid, outcome.open_ulid))
@@ -205,7 +209,7 @@ def _own_slot_actions(
 
 
 def _put_derived(timer: Timer) -> Write:
-    """Return the write of a timer that does not exist, or had become part of another one."""
+    """Return the write of a timer that does not exist, or that became part of another one before."""
     vanished = TimerItem.deleted_ms.exists() & TimerItem.locked_until_ms.does_not_exist()
     new = put_new(replace(timer, version=1))
     return replace(new, condition=TimerItem.pk.does_not_exist() | vanished)

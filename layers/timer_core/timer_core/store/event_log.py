@@ -13,7 +13,7 @@ from timer_core.store.keys import event_sk, issue_pk, kind_of, move_from_sk, mov
 from timer_core.store.slots import to_slot
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
-# Of an issue that has had more names than these, the older ones are forgotten.
+# The most names of an issue that are read.
 _MOST_NAMES = 50
 
 
@@ -35,7 +35,7 @@ class EventLog:
         Returns
         -------
         tuple[Event, bool]
-            The event as it was logged when its delivery was first received, and whether that is now.
+            The event as it was first logged, and whether this call logged it.
         """
         item = EventItem(
             pk=issue_pk(issue),
@@ -58,7 +58,7 @@ class EventLog:
         Returns
         -------
         Move
-            The move as it was logged when its delivery was first received.
+            The move as it was first logged.
         """
         return self._append_move(move, issue_pk(move.origin), issue_pk(move.target), now_ms)
 
@@ -114,7 +114,7 @@ class EventLog:
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
                 event = _to_event(item)
-                # Events that a later version logged before it was rolled back are kept for its return.
+                # A later version that was rolled back has logged unknown kinds; these events stay in the log.
                 if event.kind in EFFECTS:
                     page.events.append(event)
             elif kind == "user":

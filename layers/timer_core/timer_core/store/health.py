@@ -54,29 +54,29 @@ class HealthStore:
         self._table = table
         self._noted: dict[Capability, tuple[str, bool, int]] = {}
 
-    def note_github(self, credential: str, could: Mapping[Capability, bool], *, now_ms: int) -> None:
-        """Store the kind of the credential for GitHub's API, and whether it had some capabilities.
+    def note_github(self, credential: str, able: Mapping[Capability, bool], *, now_ms: int) -> None:
+        """Store the kind of the credential for GitHub's API, and whether it has some capabilities.
 
-        Each process writes them when they change, and once an hour.
+        Each process writes a capability when it changes, and once an hour.
         """
         news = {
-            capability: done
-            for capability, done in could.items()
-            if self._noted.get(capability, ("", False, 0))[:2] != (credential, done)
+            capability: is_able
+            for capability, is_able in able.items()
+            if self._noted.get(capability, ("", False, 0))[:2] != (credential, is_able)
             or self._noted[capability][2] <= now_ms - _NOTED_FOR_MS
         }
         if not news:
             return
-        able = {capability for capability, done in news.items() if done}
-        # An update cannot add to a set and delete from it at once.
-        for names, change in ((able, GitHubItem.cannot.delete), (news.keys() - able, GitHubItem.cannot.add)):
+        can = {capability for capability, is_able in news.items() if is_able}
+        # One update cannot both add to a set and delete from it.
+        for names, change in ((can, GitHubItem.cannot.delete), (news.keys() - can, GitHubItem.cannot.add)):
             if names:
                 actions = [GitHubItem.credential.set(credential), change(set(names))]
                 self._table.write(Write("Update", GITHUB_PK, GITHUB_STATUS_SK, actions=actions))
-        self._noted |= {capability: (credential, done, now_ms) for capability, done in news.items()}
+        self._noted |= {capability: (credential, is_able, now_ms) for capability, is_able in news.items()}
 
     def count_deliveries(self, *, processed: int, failed: int, now_ms: int) -> None:
-        """Add to the numbers of today."""
+        """Add to today's numbers of processed and failed deliveries."""
         day = DayItem(pk=DELIVERIES_PK, sk=_day(now_ms))
         self._table.write(
             Write(

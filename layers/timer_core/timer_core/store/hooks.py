@@ -1,4 +1,4 @@
-"""The webhooks that deliveries came from, so that their failed deliveries can be redelivered."""
+"""The webhooks that have sent deliveries, so that their failed deliveries can be redelivered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from timer_core.store.items import HookItem, expiry
 from timer_core.store.keys import GITHUB_PK, HOOKS, hook_sk, name_of
 from timer_core.store.table import ConditionFailed, Table, Write
 
-# Webhooks without a delivery for this long are forgotten.
+# A webhook without a delivery for this long is deleted from the table.
 _KEPT_DAYS = 90
 _NOTED_FOR_MS = 86_400_000
 
@@ -44,7 +44,7 @@ class KnownHook:
     repaired_ms
         Failed deliveries up to this time were redelivered; None if they never were.
     checkpoint
-        Where to continue in the list of later deliveries; None to begin.
+        Where to continue in the list of later deliveries; None to begin with the newest.
     """
 
     path: str
@@ -73,9 +73,11 @@ class HookStore:
         return [_known(HookItem.from_raw_data(item)) for item in items]
 
     def repaired(self, path: str, until_ms: int) -> None:
-        """Store up to which time failed deliveries were redelivered; the next run lists from the start."""
-        fields = (HookItem.list_page, HookItem.list_sent_id, HookItem.list_until_ms)
-        self._update(path, [HookItem.repaired_ms.set(until_ms), *(one.remove() for one in fields)])
+        """Store the time up to which failed deliveries were redelivered, and delete the checkpoint."""
+        checkpoint = (HookItem.list_page, HookItem.list_sent_id, HookItem.list_until_ms)
+        self._update(
+            path, [HookItem.repaired_ms.set(until_ms), *(attribute.remove() for attribute in checkpoint)]
+        )
 
     def save_checkpoint(self, path: str, checkpoint: ListCheckpoint) -> None:
         """Store where to continue in the list of a webhook's deliveries."""
@@ -92,7 +94,7 @@ class HookStore:
                 Write("Update", GITHUB_PK, hook_sk(path), HookItem.expires_at.exists(), actions)
             )
         except ConditionFailed:
-            # The webhook was forgotten meanwhile.
+            # The webhook has been deleted from the table since it was read.
             return
 
     def forget(self, path: str) -> None:

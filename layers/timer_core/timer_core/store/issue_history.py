@@ -1,7 +1,7 @@
-"""The stored events, moves and slots of an issue under all of its names: present, former and later ones.
+"""The stored events, moves and slots of an issue under all of its names.
 
-Each event is logged under the name that the issue had. When an issue has moved, its timers follow to its
-present name, and are derived from the events of all names.
+Each event is logged under the name that the issue had. After a move, the issue's timers are moved to its
+present name, and are derived from the events under all names.
 """
 
 from collections.abc import Set
@@ -56,9 +56,9 @@ class IssueHistory:
         return page.slots.get(user_id, Slot(issue, user_id))
 
     def pending_move(self, slot: Slot) -> Move | None:
-        """Return the move that a slot's timers have yet to follow, if there is one.
+        """Return the move that a slot's timers have not followed yet, if there is one.
 
-        A timer that was started manually under a name that is never used again follows too.
+        Timers that were started manually under a name that is never reused follow too.
         """
         for move in self.names.departures(slot.issue):
             if move.delivery not in slot.moved or (move.until_ms is None and slot.ulids):
@@ -66,7 +66,7 @@ class IssueHistory:
         return None
 
     def slots_to_move(self, home: Issue, user_id: int) -> list[Slot]:
-        """Return a person's slots under other names whose timers have yet to follow to this one."""
+        """Return a person's slots under other names whose timers have not followed to this name yet."""
         slots = (self.slot(page.issue, user_id) for key, page in self._pages.items() if key != home.key)
         return [
             slot
@@ -85,12 +85,13 @@ class IssueHistory:
     def people_with_timers(self) -> set[int]:
         """Return everybody who has, or had, timers.
 
-        Not people with an empty slot: a move may have created it after they deleted their account.
+        People with an empty slot are not included: a move may have created it after their account was
+        deleted.
         """
         slots = (slot for page in self._pages.values() for slot in page.slots.values())
         return {slot.user_id for slot in slots if slot.ulids}
 
     def people(self) -> set[int]:
-        """Return everybody who has timers or whom an event names, who may be about to have one."""
+        """Return everybody who has, or had, timers, or who may be about to get one because of an event."""
         events = (event for page in self._pages.values() for event in page.events)
         return self.people_with_timers().union(*(event.users or () for event in events))

@@ -1,7 +1,7 @@
-"""The shapes of all items in the table, and the timers that items hold.
+"""The attributes of all items in the table, and the conversion between items and timers.
 
-Every kind of item has a class here that names its attributes. Its first line gives the item's keys, which
-`timer_core.store.keys` makes.
+Each class describes one kind of item. The first line of its docstring gives the item's keys, which are made
+in `timer_core.store.keys`.
 """
 
 from typing import Any
@@ -88,10 +88,10 @@ class SlotItem(Model):
     """``issue#<owner/repo#n>`` / ``user#<id>``: one person's slot on one issue.
 
     ``open_ulid`` exists while the person has an open timer on the issue, and keeps that timer the only open
-    one. ``ulids`` names all of their timers on it that events may change. Events up to ``locked_until_ms``
-    change none of them, because an open timer was moved to or from the issue by hand at that time. ``moved``
-    has the issue's moves (their deliveries) that the timers have followed. Only a slot without an open timer
-    expires by TTL: by then its timers are locked.
+    one. ``ulids`` has the person's timers on the issue that events may change. Events up to
+    ``locked_until_ms`` change none of these, because an open timer was moved manually to or from the issue at
+    that time. ``moved`` has the issue's moves (their deliveries) that the timers have followed. Only a slot
+    without an open timer expires by TTL; by then its timers are locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -104,7 +104,7 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<owner/repo#n>`` / ``event#<delivery>``: something that happened on GitHub; expires by TTL."""
+    """``issue#<owner/repo#n>`` / ``event#<delivery>``: an event on GitHub; expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -121,7 +121,7 @@ class EventItem(Model):
 class MoveItem(Model):
     """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: one end of a move.
 
-    An issue was transferred, or a repository was renamed with all of its issues. Expires by TTL.
+    The move is that of a transferred issue, or of a renamed or transferred repository. Expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -134,7 +134,7 @@ class MoveItem(Model):
 
 
 class IdempotencyItem(Model):
-    """``user#<id>`` / ``key#<hash>``: the timer that a request with an Idempotency-Key was answered with."""
+    """``user#<id>`` / ``key#<hash>``: the timer in the response to a request with an Idempotency-Key."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -161,10 +161,10 @@ class ProfileItem(Model):
 
     Sessions from before ``signed_out_ms`` have ended, and so have those in ``ended`` (each with the time
     at which it would have expired). A person who has requested deletion, at ``deletion_requested_ms``, is not
-    timed; the profile outlives all other items of theirs and expires by TTL unless people who never signed in
-    are timed. After they sign in again, events up to ``events_ignored_until_ms`` (the time of that request)
-    do not count. ``tokens_made`` counts all tokens ever made, so that of two concurrent requests only one can
-    make the last token allowed.
+    tracked; the marker outlives the person's other items and expires by TTL, unless people who never signed
+    in are tracked. After the person signs in again, events up to ``events_ignored_until_ms`` (the time of the
+    request) do not count. ``tokens_made`` counts all tokens ever made, so that of two concurrent requests
+    only one can make the last token allowed.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -256,7 +256,7 @@ class GitHubItem(Model):
 
 
 class HookItem(Model):
-    """``github`` / ``hook#<path>``: a webhook that deliveries came from; expires by TTL.
+    """``github`` / ``hook#<path>``: a webhook that has sent deliveries; expires by TTL.
 
     Its failed deliveries were redelivered up to ``repaired_ms``. If a run ran out of time, the next one
     continues at ``list_page``, after the attempt ``list_sent_id``; when it reaches the end of the list, all
@@ -373,7 +373,7 @@ def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> Raw
 
 
 def locked_until(item: RawItem) -> int:
-    """Return up to which time (milliseconds since the epoch) a stopped or deleted timer is locked.
+    """Return the time (milliseconds since the epoch) up to which a stopped or deleted timer is locked.
 
     A corrected timer is locked up to its end before or after the correction, whichever is later.
     """
@@ -395,12 +395,12 @@ def expiry(now_ms: int, days: float) -> int:
 
 
 def cause_of(transition: Transition) -> str:
-    """Return the text by which a transition is recognized when its request is repeated."""
+    """Return the text that identifies a transition when its request is repeated."""
     return f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:
-    """Return the stored form of a transition: time, action, actor and cause, separated by spaces."""
+    """Return the stored form of a transition: time, action, kind and id of its cause, separated by spaces."""
     return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
 
 

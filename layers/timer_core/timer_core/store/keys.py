@@ -1,4 +1,4 @@
-"""The keys of all items in the table: every partition and sort key is made and read here.
+"""The keys of all items in the table: all partition and sort keys are built and parsed here.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """
@@ -111,7 +111,7 @@ def open_shard(ulid: str) -> str:
 
 
 def kind_of(key: str) -> str:
-    """Return the part of a key that says of what kind its item is."""
+    """Return the part of a key that gives the kind of its item."""
     return key.partition("#")[0]
 
 

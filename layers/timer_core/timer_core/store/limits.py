@@ -1,4 +1,4 @@
-"""A limit of each person's changes per minute."""
+"""The limit of each person's changes per minute."""
 
 import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,8 +25,8 @@ class _Count:
 class WriteLimit:
     """Counts each person's changes, across all functions.
 
-    A change is counted while it is made, so that the response does not wait for the count; close to the limit
-    it is counted first. `finish_writes` waits for a pending count.
+    A change is counted concurrently, so that the response does not wait for the count; close to the limit it
+    is counted before it is made. `finish_writes` waits for a pending count.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class WriteLimit:
                 count.changes = pending.result()
 
     def _count(self, user_id: int, minute: int) -> int:
-        """Count a change and return the minute's count; beyond the limit, only return one more than it."""
+        """Count a change and return the minute's count; at the limit, return one more without counting."""
         actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:

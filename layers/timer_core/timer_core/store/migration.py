@@ -30,14 +30,14 @@ class Migrated:
 
 
 def migrate(table: Table) -> Migrated:
-    """Rewrite the open timers that have an older schema version, while others read and change them.
+    """Rewrite the open timers that have an older schema version, while other functions use them.
 
-    An interrupted migration can be repeated: it only reads timers that are already migrated.
+    An interrupted migration can be repeated; timers that are already migrated are only read.
 
     Raises
     ------
     TooMuchContention
-        If others kept changing a timer. A repetition continues with it.
+        If other writers kept changing a timer; a repetition continues with this timer.
     """
     seen = written = 0
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -37,17 +37,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A registered person: what GitHub said at their last sign-in, and which of their sessions have ended.
+    """A registered person: GitHub's data as of their last sign-in, and the ended sessions.
 
     Attributes
     ----------
     signed_out_ms, events_ignored_until_ms
-        When they last signed out everywhere, and last requested deletion; None if they never did.
+        When the person last signed out everywhere, and last requested deletion; None if never.
     ended
-        The ids of the sessions that they ended, each with the time (milliseconds since the epoch) at which it
+        The ids of the ended sessions, each with the time (milliseconds since the epoch) at which it
         would have expired.
     tokens_made
-        How many tokens they ever made.
+        The number of tokens that the person ever made.
     """
 
     user_id: int
@@ -76,15 +76,15 @@ class PeopleStore:
         name: str | None = None,
         avatar_url: str | None = None,
     ) -> str:
-        """Register a person, so that events on GitHub time them from now on, and return their login.
+        """Register a person, so that they are tracked from now on, and return their login.
 
-        Without a login, the one of an earlier registration stays; the first time it is the id. Registering
-        again cancels a requested deletion.
+        Without a login, the login of an earlier registration stays, or a first registration uses the id.
+        Registering again cancels a requested deletion.
 
         Raises
         ------
         TooMuchContention
-            If the login has changed, and tokens were made all the time.
+            If the login has changed, and other requests kept making tokens.
         """
         if not login:
             profile = read_profile(self._table, user_id)
@@ -110,8 +110,8 @@ class PeopleStore:
     def _rename(self, user_id: int, login: str, actions: list[Action], profile: RawItem | None) -> None:
         """Write a profile whose login has changed.
 
-        The tokens are written first: if this is interrupted, the next registration finds the old login in the
-        profile and tries again. A token that was made meanwhile has the old login, so all are written again.
+        The tokens are written first: after an interruption, the next registration finds the old login in the
+        profile and tries again. A token that was made in between has the old login, so all are written again.
         """
 
         def attempt() -> None:
@@ -124,14 +124,14 @@ class PeopleStore:
                 profile = refused.item
                 raise
 
-        retry_on_conflict(attempt, "Tokens are being made all the time; the new login was not written.")
+        retry_on_conflict(attempt, "The new login was not written: other requests kept making tokens.")
 
     def _rename_tokens(self, user_id: int, login: str) -> None:
         """Write the new login into a person's tokens, because admins are recognized by it."""
         items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith(USER_TOKENS))
         for item in items:
             token_hash, exists = item["token_hash"]["S"], TokenItem.pk.exists()
-            # Do not restore a token that was revoked meanwhile.
+            # Do not restore a token that has been revoked since.
             with contextlib.suppress(ConditionFailed):
                 self._table.write(Write("Update", token_hash, TOKEN_SK, exists, [TokenItem.login.set(login)]))
 
@@ -156,7 +156,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return those of up to 100 people who are registered, each with since when (milliseconds)."""
+        """Map the registered of up to 100 people to the time (milliseconds) from which they are tracked."""
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
@@ -164,10 +164,9 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Return those of up to 100 people who ever requested deletion.
+        """Map those of up to 100 people who ever requested deletion to the time when tracking resumed.
 
-        Each with the time (milliseconds since the epoch) from which they are timed again; None if they are
-        not registered again.
+        Times are milliseconds since the epoch; None if a person has not registered again.
         """
         return {
             user_id: None if "deletion_requested_ms" in item else _registered_since(item)
@@ -196,5 +195,5 @@ def _registered_since(profile: RawItem) -> int:
     events_ignored_until_ms = (
         int(profile["events_ignored_until_ms"]["N"]) if "events_ignored_until_ms" in profile else 0
     )
-    # A sign-in during the deletion keeps the profile, with the time of the first registration.
+    # Signing in during the deletion keeps the profile and its ``created_ms``.
     return max(int(profile["created_ms"]["N"]), events_ignored_until_ms)

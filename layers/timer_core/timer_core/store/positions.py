@@ -1,7 +1,7 @@
 """Positions in lists, where their pages begin, and the text form of each.
 
-The API makes an opaque cursor of the text. A position in a person's list does not say whose list it is, so
-that a forged one only leads to another place in the forger's own list.
+The API makes an opaque cursor of the text. A position in a person's list does not contain the person, so that
+a forged one only leads to another place in the forger's own list.
 """
 
 import re
@@ -30,7 +30,7 @@ class Position(NamedTuple):
         Raises
         ------
         ValueError
-            If the text is not that of such a position; also in the other classes.
+            If the text is not that of such a position; the other classes raise it too.
         """
         direction, start_ms, ulid = _parts(_POSITION, text)
         return cls(int(start_ms), ulid, direction == "p")
@@ -45,7 +45,7 @@ class OpenTimerKey(NamedTuple):
 
 
 class OpenTimersCursor(NamedTuple):
-    """Where a page of all open timers begins: in which shard, and after which timer; None is its start."""
+    """Where a page of all open timers begins: in a shard, after a timer or (None) at the shard's start."""
 
     shard: int
     after: OpenTimerKey | None = None

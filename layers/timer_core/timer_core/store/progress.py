@@ -7,6 +7,7 @@ from pynamodb.expressions.update import Action as UpdateAction
 from timer_core.store.items import ProgressItem
 from timer_core.store.keys import SWEEPER_PK, SWEEPER_PROGRESS_SK
 from timer_core.store.table import Table, Write
+from timer_core.store.writes import set_or_remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,10 @@ class Progress:
     Attributes
     ----------
     compared_ms
-        Open timers that started before this time were compared with their issues, the others were not. None
-        if no comparison is unfinished.
+        Only open timers that started before this time were compared with their issues; None if no comparison
+        is unfinished.
     stale_left
-        Whether the time was too short for all stale timers; the rest are still in the index.
+        Whether the sweep ended before all stale timers were stopped.
     """
 
     compared_ms: int | None = None
@@ -42,12 +43,11 @@ class ProgressStore:
         return Progress(compared_ms, bool(row.stale_left))
 
     def note_compared(self, compared_ms: int | None) -> None:
-        """Store up to which start open timers were compared; None if all of them were."""
-        item = ProgressItem.compared_ms
-        self._update(item.remove() if compared_ms is None else item.set(compared_ms))
+        """Store the start time before which open timers were compared; None if all of them were."""
+        self._update(set_or_remove(ProgressItem.compared_ms, compared_ms))
 
     def note_stale(self, *, left: bool) -> None:
-        """Store whether stale timers are left."""
+        """Store whether a sweep ended before all stale timers were stopped."""
         self._update(ProgressItem.stale_left.set(left))
 
     def _update(self, action: UpdateAction) -> None:

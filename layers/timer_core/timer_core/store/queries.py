@@ -33,7 +33,7 @@ _LONGEST_MS = 366 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which of a person's timers to list."""
+    """The selection of a person's timers in a list."""
 
     is_open: bool | None = None
     repo: str | None = None
@@ -43,12 +43,12 @@ class Filters:
 
     @property
     def selects_any(self) -> bool:
-        """Whether there is any time between the bounds."""
+        """Whether the range of starts is not empty."""
         start, end = self.start_from_ms, self.start_before_ms
         return start is None or end is None or start < end
 
-    def select_start(self, start_ms: int) -> bool:
-        """Whether a timer that started then lies between the bounds."""
+    def selects_start(self, start_ms: int) -> bool:
+        """Whether a start lies in the range."""
         return (self.start_from_ms is None or self.start_from_ms <= start_ms) and (
             self.start_before_ms is None or start_ms < self.start_before_ms
         )
@@ -56,7 +56,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, newest first, and where the pages beside it begin."""
+    """A page of a list, newest first, and the positions of the pages beside it."""
 
     timers: Sequence[Timer]
     next: Position | None
@@ -84,7 +84,7 @@ class TimerQueries:
         Raises
         ------
         NotFound
-            If there is none, or it was deleted.
+            If the timer does not exist, or was deleted.
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
 
@@ -94,7 +94,7 @@ class TimerQueries:
         """Return a page of a person's timers, newest start first.
 
         If the filters select few of many timers, a page ends after 10,000 timers (or 10 MB of them) were
-        read. So it may have few timers or none, and still be followed by another page.
+        read. So a page with few timers, or none, may still be followed by another one.
 
         Raises
         ------
@@ -103,17 +103,21 @@ class TimerQueries:
         """
         if not filters.selects_any:
             return Page((), None, None)
-        if position is not None and not filters.select_start(position.start_ms):
+        if position is not None and not filters.selects_start(position.start_ms):
             raise InvalidInput("cursor", "Belongs to a list with other filters.")
+        found, stop = self._read_page(user_id, filters, page_size, position)
+        return _to_page(found, stop, page_size, position)
+
+    def _read_page(
+        self, user_id: int, filters: Filters, page_size: int, position: Position | None
+    ) -> tuple[list[RawItem], Position | None]:
+        """Return the items after a position, and the position where reading stopped; None at the list's end.
+
+        One item more than the page has timers shows that there is another page.
+        """
         index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards
-        start: RawItem | None = None
-        if position is not None:
-            start = {
-                "pk": {"S": user_pk(user_id)},
-                "sk": {"S": timer_sk(position.ulid)},
-                sort_key: {"N": str(position.start_ms)},
-            }
+        start = None if position is None else _list_start(user_id, position, sort_key)
         condition = _filter_condition(filters)
         found: list[RawItem] = []
         for _ in range(_FILTERED_READS):
@@ -123,25 +127,15 @@ class TimerQueries:
                 index=index,
                 filter_condition=condition,
                 forward=backwards,
-                # One more than the page shows whether there is another page.
                 limit=page_size + 1 if condition is None else _FILTERED_READ,
                 start=start,
             )
             found += items
             if start is None or len(found) > page_size:
                 break
-        timers = tuple(to_timer(item) for item in found[:page_size])
-        here = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
-        stop = None
-        if start is not None:
-            stop = Position(int(start[sort_key]["N"]), name_of(start["sk"]["S"]), backwards)
-        onwards = here[-1] if len(found) > page_size else stop
-        # A page without timers leads back from the last timer that was read.
-        first = here[0] if here else stop
-        back = first and position and first._replace(backwards=not backwards)
-        if backwards:
-            return Page(timers[::-1], next=back, previous=onwards)
-        return Page(timers, next=onwards, previous=back)
+        if start is None:
+            return found, None
+        return found, Position(int(start[sort_key]["N"]), name_of(start["sk"]["S"]), backwards)
 
     def in_range(
         self, user_id: int, filters: Filters, *, since_ms: int, until_ms: int
@@ -185,7 +179,7 @@ class TimerQueries:
     def open_timers(self, *, from_ms: int = 0, before_ms: int | None = None) -> Iterator[OpenTimer]:
         """Yield everybody's open timers that started in a range, oldest first.
 
-        Reads the same as `open_timer_segments`.
+        Merges the iterators of `open_timer_segments`.
         """
         segments = self.open_timer_segments(from_ms=from_ms, before_ms=before_ms)
         return heapq.merge(*segments, key=lambda timer: timer.since_ms)
@@ -195,8 +189,8 @@ class TimerQueries:
     ) -> list[Iterator[OpenTimer]]:
         """Return iterators that together yield everybody's open timers that started in a range.
 
-        For readers that work in parallel: each iterator reads its own part of the index, oldest first, one
-        page at a time, so that memory stays constant. The index lags a little behind the table.
+        For parallel readers: each iterator reads its own part of the index, oldest first, one page at a time,
+        so that memory use stays constant. The index is eventually consistent.
         """
         since = TimerItem.open_since_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
@@ -213,7 +207,7 @@ class TimerQueries:
     def open_page(
         self, cursor: OpenTimersCursor | None = None
     ) -> tuple[list[Timer], OpenTimersCursor | None]:
-        """Return some of all open timers, and the cursor after them; None if these are the last."""
+        """Return a page of all open timers, and the cursor of the next page; None if this is the last one."""
         after: OpenTimersCursor | None = cursor or OpenTimersCursor(0)
         keys: list[tuple[str, str]] = []
         while after is not None and len(keys) < _OPEN_PAGE:
@@ -229,6 +223,31 @@ class TimerQueries:
         found = self._table.get_many(keys)
         timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
         return timers, after
+
+
+def _list_start(user_id: int, position: Position, sort_key: str) -> RawItem:
+    """Return the key of a person's index after which a page begins."""
+    return {
+        "pk": {"S": user_pk(user_id)},
+        "sk": {"S": timer_sk(position.ulid)},
+        sort_key: {"N": str(position.start_ms)},
+    }
+
+
+def _to_page(
+    found: Sequence[RawItem], stop: Position | None, page_size: int, position: Position | None
+) -> Page:
+    """Return the page at a position, given the items that were read and where reading stopped."""
+    backwards = position is not None and position.backwards
+    timers = tuple(to_timer(item) for item in found[:page_size])
+    positions = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
+    onwards = positions[-1] if len(found) > page_size else stop
+    # A page without timers leads back from the last timer that was read.
+    first = positions[0] if positions else stop
+    back = first and position and first._replace(backwards=not backwards)
+    if backwards:
+        return Page(timers[::-1], next=back, previous=onwards)
+    return Page(timers, next=onwards, previous=back)
 
 
 def _open_timer_key(item: RawItem) -> OpenTimerKey:
@@ -255,7 +274,7 @@ def existing(item: RawItem | None) -> Timer:
     Raises
     ------
     NotFound
-        If there is none, or it was deleted.
+        If the item is None or a tombstone.
     """
     if item is None or "deleted_ms" in item:
         raise NotFound("There is no such timer.")

@@ -42,7 +42,7 @@ class SessionStore:
         return Person(user_id, row.login, is_being_deleted=row.deletion_requested_ms is not None)
 
     def end(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
-        """End a session, which would have expired at ``until_ms`` at the latest; forget those that have."""
+        """End a session that would have expired at ``until_ms``, and delete the records of expired ones."""
         item = self._table.get(user_pk(user_id), PROFILE_SK)
         expired = {
             entry
@@ -59,14 +59,14 @@ class SessionStore:
                 self._table.write(Write("Update", pk, PROFILE_SK, registered, forget))
 
     def end_all(self, user_id: int, *, now_ms: int) -> None:
-        """End all sessions of a person that have begun by now."""
+        """End all present sessions of a person."""
         actions = [ProfileItem.signed_out_ms.set(now_ms), ProfileItem.ended.remove()]
         registered = ProfileItem.created_ms.exists()
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
-        """Note that the sign-in with a state was completed, and return False if it already was."""
+        """Record that the sign-in with a state was completed; return False if it had been before."""
         item = StateItem(pk=state_pk(state), sk=STATE_SK, expires_at=expiry(now_ms, 1))
         try:
             self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))

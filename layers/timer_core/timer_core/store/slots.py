@@ -50,9 +50,9 @@ def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None
 
 
 def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool = False) -> Write:
-    """Return the write after which a person has no open timer on an issue.
+    """Return the write that removes the open timer of a person from their slot on an issue.
 
-    With ``locks``, events up to now change none of their timers on it any more.
+    With ``locks``, events up to now no longer change any timer in the slot.
     """
     actions: list[UpdateAction] = [
         SlotItem.open_ulid.remove(),
@@ -64,7 +64,7 @@ def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool
 
 
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
-    """Return the write of a slot, on the condition that it is still as it was read."""
+    """Return the write of a slot, on the condition that it has not changed since it was read."""
     unchanged = (
         as_read(SlotItem.open_ulid, slot.open_ulid)
         & as_read(SlotItem.ulids, set(slot.ulids) or None)

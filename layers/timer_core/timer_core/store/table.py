@@ -1,8 +1,8 @@
-"""One table and one connection to it, with the failures that callers can act upon.
+"""The table and the connection to it; errors that callers can handle have their own classes.
 
-PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions;
-the calls go through a single connection, because a PynamoDB model otherwise opens one of its
-own, and ask for the old item when a condition fails, so that nobody has to read afterwards.
+PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions. All calls use a
+single connection, because each PynamoDB model would open its own. If a condition fails, the error has the
+present item, which saves a read.
 """
 
 import contextlib
@@ -39,14 +39,13 @@ _TYPES = {
     "open_repo": "S",
 }
 
-# Conflicts pass within milliseconds; DynamoDB's clients leave it to the caller to try again. So many attempts
-# wait for less than four seconds.
+# Conflicts last milliseconds; DynamoDB's clients do not retry after them. The waits between all attempts add
+# up to less than four seconds.
 _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# Throttling that outlasts the few retries of the client (AWS, "Error handling with DynamoDB"): the caller may
-# try again later.
+# The errors of throttling after the few retries of the client (AWS, "Error handling with DynamoDB").
 _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
@@ -60,7 +59,7 @@ class ConditionFailed(Conflict):
     Attributes
     ----------
     item
-        The item as it is; None if there is none.
+        The present item; None if there is none.
     """
 
     def __init__(self, item: RawItem | None) -> None:
@@ -74,7 +73,7 @@ class TransactionRefused(Conflict):
     Attributes
     ----------
     failed
-        The position of each write whose condition failed, with the item as it is.
+        The index of each write whose condition failed, with the present item.
     """
 
     def __init__(self, failed: dict[int, RawItem | None]) -> None:
@@ -102,7 +101,7 @@ class Table:
     name
         The table's name.
     connection
-        For tests; by default region, credentials and endpoint come from the environment.
+        For tests; the default takes region, credentials and endpoint from the environment.
     """
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
@@ -130,7 +129,7 @@ class Table:
 
     @property
     def connection(self) -> Connection:
-        """The connection, for those who measure it."""
+        """The connection, for tests that count or break its requests."""
         return self._connection
 
     def get(self, pk: str, sk: str) -> RawItem | None:
@@ -171,8 +170,8 @@ class Table:
     ) -> tuple[list[RawItem], int, RawItem | None]:
         """Return one page of a query: its items, their number, and where the next page starts.
 
-        Strongly consistent but for the global indexes, which cannot be. With ``count`` the
-        items stay in the database.
+        Queries are strongly consistent, except of global indexes. With ``count``, no items are returned, only
+        their number.
         """
         try:
             response = self._connection.query(
@@ -202,7 +201,7 @@ class Table:
         filter_condition: Condition | None = None,
         page_size: int | None = None,
     ) -> Iterator[RawItem]:
-        """Yield every item of a query, as `query` does, read a page at a time: of 1 MB unless it is said."""
+        """Yield every item of a query, reading pages of ``page_size`` items, or of 1 MB; see `query`."""
         start: RawItem | None = None
         while True:
             items, _, start = self.query(
@@ -218,14 +217,14 @@ class Table:
                 return
 
     def write(self, write: Write) -> RawItem:
-        """Do one write and return the item as it is then (as it was, for a delete or put).
+        """Do one write and return the new item of an update, or the old item of a put or delete.
 
         Raises
         ------
         ConditionFailed
-            With the item as it is.
+            With the present item.
         TooMuchContention
-            If other transactions kept the item busy.
+            If other transactions kept writing the item.
         """
         kwargs = self._kwargs(write)
         kwargs["ReturnValues"] = "ALL_NEW" if write.operation == "Update" else "ALL_OLD"
@@ -253,7 +252,7 @@ class Table:
         TransactionRefused
             If a condition did not hold.
         TooMuchContention
-            If other transactions kept the items busy.
+            If other transactions kept writing the items.
         """
         items = [{write.operation: self._kwargs(write)} for write in writes]
 
@@ -298,7 +297,7 @@ class Table:
 
 
 def _item_of(error: VerboseClientError) -> RawItem | None:
-    """Return the item of a failed condition, which PynamoDB leaves to the error it caught."""
+    """Return the item of a failed condition, which only the cause of PynamoDB's error contains."""
     cause = error.__cause__
     response: dict[str, Any] = dict(cause.response) if isinstance(cause, ClientError) else {}
     return response.get("Item")
@@ -312,7 +311,7 @@ T = TypeVar("T")
 
 
 def _retry_busy(call: Callable[[], T]) -> T:
-    return _retry(call, _Busy, "Too many changes to the same timer at once; nothing was changed.")
+    return _retry(call, _Busy, "Other requests kept changing the same timer; nothing was changed.")
 
 
 def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
@@ -321,10 +320,10 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     Parameters
     ----------
     attempt
-        Reads what it depends on, writes on the condition that this is still so, and lets `Conflict`
-        (`ConditionFailed`, `TransactionRefused`) through, or raises it, to be called again.
+        Reads some items and writes on the condition that they have not changed. It is called again if it
+        raises `Conflict` (also `ConditionFailed` and `TransactionRefused`).
     message
-        Says what could not be done.
+        The message of `TooMuchContention`.
 
     Raises
     ------
@@ -334,13 +333,13 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     return _retry(attempt, Conflict, message)
 
 
-def _retry(call: Callable[[], T], passing: type[Exception], message: str) -> T:
-    """Call until no passing error is raised, after waits with full jitter, as AWS advises."""
+def _retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
+    """Call until no transient error is raised; waits have full jitter, as AWS recommends."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
             time.sleep(random.uniform(0, longest_s))  # noqa: S311 - not for secrets
-        with contextlib.suppress(passing):
+        with contextlib.suppress(transient):
             return call()
     raise TooMuchContention(message)
 

@@ -40,7 +40,7 @@ from timer_core.store.writes import (
     pause_or_resume,
     put_changed,
     put_new,
-    remember_answer,
+    put_response,
     take_run_lock,
 )
 
@@ -81,8 +81,8 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
-            run since goes on, and the new one is paused from then on.
+            The requested time, if it is in the past. If timers are exclusive and another one began to run
+            later, that one keeps running, and the new timer is paused when the other one began.
 
         Returns
         -------
@@ -92,9 +92,9 @@ class TimerStore(TimerQueries):
         Raises
         ------
         IdempotencyKeyReused
-            If the key came with another request before.
+            If the key was used for another request before.
         TooMuchContention
-            If others kept changing what this depends on.
+            If other writers kept changing the same items; a retry is safe.
         """
         start_ms = now_ms if at_ms is None else at_ms
 
@@ -119,25 +119,25 @@ class TimerStore(TimerQueries):
                 self.write_all([*creation, *pauses])
             except TransactionRefused as refused:
                 found = [item for index, item in refused.failed.items() if item and index < len(creation)]
-                return self._start_again(timer, found, idempotency)
+                return self._response_to_refused_start(timer, found, idempotency)
             return timer, True
 
         message = "The timer could not be started: others kept changing the same one."
         return retry_on_conflict(attempt, message)
 
-    def _start_again(
+    def _response_to_refused_start(
         self, timer: Timer, found: Sequence[RawItem], idempotency: Idempotency | None
     ) -> tuple[Timer, bool]:
-        """Return the response to a start that was refused because of some items.
+        """Return the response to a start that was refused because the items in ``found`` exist.
 
         Raises
         ------
         Conflict
-            If these items do not prevent another attempt.
+            If the start has to be attempted again.
         """
         for item in found:
             if item["sk"]["S"] == timer_sk(timer.ulid):
-                # Nobody else has this id: the timer was written, and the response was lost.
+                # The id is unique, so an earlier call has written the timer, and its response was lost.
                 return existing(item), True
             if "request_hash" in item:
                 return self._repeated(timer.user_id, item, idempotency), item["created"]["BOOL"]
@@ -147,21 +147,21 @@ class TimerStore(TimerQueries):
         raise Conflict
 
     def _note_start(self, timer: Timer, open_ulid: str, idempotency: Idempotency | None) -> Timer:
-        """Note a start in the timer that is open on the issue, and return that one.
+        """Note a start in the history of the timer that is open on the issue, and return this timer.
 
-        If an event that arrives late shows that the open timer had ended before, the start counts.
+        If a late event shows that the timer had ended before the start, the start counts.
 
         Raises
         ------
         Conflict
-            If the timer is not open any more.
+            If the timer is no longer open.
         """
         note = note_start(timer.user_id, open_ulid, timer.history[0])
         try:
             if idempotency is None:
                 return to_timer(self._table.write(note))
-            answer = remember_answer(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
-            self._table.transact([note, answer])
+            response = put_response(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
+            self._table.transact([note, response])
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
             item = failed.item
@@ -172,38 +172,40 @@ class TimerStore(TimerQueries):
         if item is None or "open_shard" not in item:
             raise Conflict
         # The history has no room for another note.
-        already = to_timer(item)
+        already_open = to_timer(item)
         if idempotency is None:
-            return already
-        return self.keep_answer(already, idempotency, now_ms=timer.created_ms)[0]
+            return already_open
+        return self.store_response(already_open, idempotency, now_ms=timer.created_ms)[0]
 
-    def answered(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
-        """Return the response to an earlier start with the same key, as `start` does, if there was one.
+    def stored_response(
+        self, user_id: int, idempotency: Idempotency, *, now_ms: int
+    ) -> tuple[Timer, bool] | None:
+        """Return the response to an earlier start with the same key, in the form of `start`, if any.
 
         Raises
         ------
         IdempotencyKeyReused
-            If the key came with another request before.
+            If the key was used for another request before.
         """
         item = self._table.get(user_pk(user_id), idempotency_sk(idempotency.key))
         if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
             return None
         return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
 
-    def keep_answer(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
-        """Keep an open timer as the response to a start and its repetitions.
+    def store_response(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
+        """Store an open timer as the response to a start and its repetitions.
 
         Returns
         -------
         tuple[Timer, bool]
-            The response to the first start with the key, as `start` does.
+            The response to the first start with the key, in the form of `start`.
 
         Raises
         ------
         IdempotencyKeyReused
-            If the key came with another request before.
+            If the key was used for another request before.
         """
-        write = remember_answer(timer.user_id, timer.ulid, now_ms, idempotency, created=False)
+        write = put_response(timer.user_id, timer.ulid, now_ms, idempotency, created=False)
         try:
             self._table.write(write)
         except ConditionFailed as failed:
@@ -217,14 +219,14 @@ class TimerStore(TimerQueries):
         Raises
         ------
         IdempotencyKeyReused
-            If the key came with another request before.
+            If the key was used for another request before.
         """
         try:
             self.write_all(self._creation(timer, idempotency))
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
-                # Nobody else has this id: it was written, and the response was lost.
+                # The id is unique, so an earlier call has written the timer.
                 return self.get(timer.user_id, timer.ulid)
             return self._repeated(timer.user_id, by_key, idempotency)
         return timer
@@ -235,7 +237,7 @@ class TimerStore(TimerQueries):
             writes.append(take_slot(timer.issue, timer.user_id, timer.ulid))
         if idempotency is not None:
             writes.append(
-                remember_answer(timer.user_id, timer.ulid, timer.created_ms, idempotency, created=True)
+                put_response(timer.user_id, timer.ulid, timer.created_ms, idempotency, created=True)
             )
         return writes
 
@@ -270,7 +272,7 @@ class TimerStore(TimerQueries):
         TransitionTooEarly
             If it has changed after ``at_ms``.
         TooManyTransitions
-            If it can only be stopped.
+            If it has reached the limit of transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
         return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
@@ -285,8 +287,8 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. Where timers are exclusive, one that has begun to
-            run since goes on, and this one is paused again from then on.
+            The requested time, if it is in the past. If timers are exclusive and another one began to run
+            later, that one keeps running, and this timer is paused when the other one began.
 
         Raises
         ------
@@ -297,7 +299,7 @@ class TimerStore(TimerQueries):
         TransitionTooEarly
             If it has changed after ``at_ms``.
         TooManyTransitions
-            If it can only be stopped.
+            If it has reached the limit of transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
         if self._exclusive and at_ms is not None:
@@ -342,7 +344,7 @@ class TimerStore(TimerQueries):
         Returns
         -------
         Timer or None
-            The stopped timer; None if it is not open any more.
+            The stopped timer; None if it was no longer open.
         """
 
         def attempt() -> Timer | None:
@@ -358,7 +360,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
     def _close(self, stopped: Timer, now_ms: int) -> Timer:
-        """Write a timer that was open, free its slot and return it as it was written."""
+        """Write a timer that has been stopped, free its slot, and return the timer as written."""
         writes = [put_changed(stopped)]
         if stopped.issue is not None:
             writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
@@ -366,7 +368,11 @@ class TimerStore(TimerQueries):
         return replace(stopped, version=stopped.version + 1)
 
     def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
-        """Pause or resume a timer: ``exactly`` when requested, or at its last change if that is later."""
+        """Pause or resume a timer.
+
+        If the timer has changed after the time of the transition, the transition is refused with ``exactly``;
+        without it, it counts from that change.
+        """
 
         def attempt() -> Timer:
             nonlocal transition
@@ -391,7 +397,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, message)
 
     def _resume_alone(self, user_id: int, ulid: str, transition: Transition) -> Timer:
-        """Resume a timer at a time in the past, beside those that have begun to run since."""
+        """Resume a timer at a time in the past; other timers may have begun to run since."""
 
         def attempt() -> Timer:
             timer = self.get(user_id, ulid)
@@ -405,15 +411,18 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be resumed: others kept changing it.")
 
     def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
-        """Make a timer that runs since some time the person's only running one, if timers are exclusive.
+        """Make a running timer the person's only running one, if timers are exclusive.
 
-        Timers that are ``written`` in the same transaction (their ULIDs) are not paused.
+        Parameters
+        ----------
+        written
+            ULIDs of timers that the same transaction writes; they are not paused.
 
         Returns
         -------
         tuple[Timer, list[Write]]
-            The timer, paused where another one has begun to run since, and the writes that pause
-            those that ran before.
+            The timer, paused if another one began to run later, and the writes that pause the timers that
+            began to run before.
         """
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
@@ -432,9 +441,9 @@ class TimerStore(TimerQueries):
         return [run_lock, *self._pause_all(others, timer.ulid, at_ms)]
 
     def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
-        """Return the write of the run lock, and the person's other running timers but those spared.
+        """Return the write of the run lock, and the person's other running timers except those spared.
 
-        The run lock is read first, so that the write fails if another timer begins to run after that.
+        The run lock is read first, so that its write fails if another timer begins to run after this read.
         """
         run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
@@ -463,11 +472,11 @@ class TimerStore(TimerQueries):
         NotFound
             If there is no such timer.
         TransitionNotAllowed
-            If the start or end of an open timer is to be corrected.
+            If the patch corrects the start or end of an open timer.
         InvalidInput
-            If the end would lie before the start, or the pauses not fit between them.
+            If the end would lie before the start, or the pauses would not fit between them.
         OtherTimerOpen
-            If an open timer is to move to an issue on which the person has another.
+            If the patch moves an open timer to an issue on which the person has another open one.
         """
 
         def attempt() -> Timer:
@@ -525,7 +534,7 @@ class TimerStore(TimerQueries):
         def attempt() -> None:
             item = self._table.get(pk, sk)
             if item and item.get("deleted_ms") == {"N": str(now_ms)}:
-                # By this very request, whose response was lost.
+                # An earlier call of this request has deleted it, and its response was lost.
                 return
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
@@ -557,12 +566,12 @@ class TimerStore(TimerQueries):
 def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
     """Return an open timer on the issue of a patch, and the writes that move it there with its slot."""
     patch = _titled(patch, timer)
-    assert patch.issue is not None, "nothing else is refused of an open timer"  # noqa: S101
+    assert patch.issue is not None, "an open timer refuses no other patch"  # noqa: S101
     (issue,) = patch.issue
     moved = replace(
         timer,
         issue=issue,
-        organization=patch.organization or (issue.owner if issue else timer.organization),
+        organization=patch.new_organization or timer.organization,
         description=timer.description if patch.description is None else patch.description,
     )
     writes = [put_changed(moved)]
@@ -575,7 +584,7 @@ def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]
 
 
 def _titled(patch: Patch, timer: Timer) -> Patch:
-    """Return a patch whose issue has the title that the timer knows, if it is of the same issue."""
+    """Return a patch whose issue has the timer's title if the timer is on the same issue, else no title."""
     (issue,) = patch.issue or (None,)
     if issue is None:
         return patch
@@ -584,5 +593,5 @@ def _titled(patch: Patch, timer: Timer) -> Patch:
 
 
 def _was_done(timer: Timer, transition: Transition) -> bool:
-    """Whether this very request has changed the timer before; clients repeat requests without a response."""
+    """Whether the same request has changed the timer before: clients repeat requests that got no response."""
     return any(done.action is transition.action and done.cause == transition.cause for done in timer.history)

@@ -25,8 +25,8 @@ _DAY_MS = 86_400_000
 class TokenStore:
     """The tokens in the table.
 
-    The use of a token is written while its request is processed, so that the response does not wait for it;
-    `finish_writes` waits for the end.
+    The time of a token's last use is written concurrently with its request, so that the response does not
+    wait for the write; `finish_writes` does.
     """
 
     def __init__(self, table: Table) -> None:
@@ -43,7 +43,7 @@ class TokenStore:
         expires_at: int | None = None,
         scope: Scope = "write",
     ) -> tuple[Token, str]:
-        """Make a token for anybody, as an operator, and return it with its text, which is not stored."""
+        """Make a token for any person (for operators); return it with its text, which is not stored."""
         token, text = new_token(name=name, now_ms=now_ms, expires_at=expires_at, scope=scope)
         self._table.transact(_puts(person.user_id, person.login, token, text))
         return token, text
@@ -61,9 +61,9 @@ class TokenStore:
         Unauthorized
             If the person is not registered, has requested deletion, or has signed out everywhere since.
         Forbidden
-            If they have `MAX_TOKENS` already.
+            If the person has `MAX_TOKENS` already.
         TooMuchContention
-            If they keep making others; nothing was written.
+            If other requests kept making tokens; nothing was written.
         """
         pk = user_pk(user_id)
 
@@ -85,10 +85,10 @@ class TokenStore:
                 & no_token_made_since(profile)
             )
             made = Write("Update", pk, PROFILE_SK, unchanged, [ProfileItem.tokens_made.add(1)])
-            # A token made since the count could be one too many: then count again.
+            # If another token was made since the count, the condition fails, and they are counted again.
             self._table.transact([made, *_puts(user_id, login, token, text)])
 
-        retry_on_conflict(attempt, "Too many tokens are being made at once; this one was not.")
+        retry_on_conflict(attempt, "The token was not made: other requests kept making tokens.")
 
     def of(self, user_id: int) -> list[Token]:
         """Return a person's tokens, oldest first."""
@@ -133,12 +133,12 @@ class TokenStore:
         return sum(self.revoke(user_id, name_of(row.sk)) for row in self._rows(user_id))
 
     def authenticate(self, text: str, *, now_ms: int) -> Person:
-        """Return the person whose token it is.
+        """Return the owner of a token.
 
         Raises
         ------
         Unauthorized
-            If it is no token, or unknown, revoked or expired.
+            If the text is not a token, or the token is unknown, revoked or expired.
         """
         if not is_token(text):
             raise Unauthorized("This is not a token of Issue Timer.")
@@ -156,7 +156,7 @@ class TokenStore:
     def finish_writes(self) -> list[BaseException]:
         """Wait for the pending writes of uses, and return the errors of those that failed.
 
-        Lambda freezes a function after its response, with every thread of it.
+        Lambda freezes all threads of a function after its response.
         """
         pending, self._pending = self._pending, []
         return [failure for write in pending if (failure := write.exception()) is not None]
@@ -166,7 +166,7 @@ class TokenStore:
         return [UserTokenItem.from_raw_data(item) for item in items]
 
     def _write_use(self, pk: str, now_ms: int) -> None:
-        # Do not restore a token that was revoked meanwhile.
+        # Do not restore a token that has been revoked since.
         with contextlib.suppress(ConditionFailed):
             self._table.write(
                 Write("Update", pk, TOKEN_SK, TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])

@@ -1,4 +1,4 @@
-"""The writes that a change of a timer consists of, each with its condition."""
+"""The writes that change a timer, each with its condition."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,8 +24,8 @@ from timer_core.store.items import (
 from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.table import RawItem, Write
 
-# A start that finds the timer open is noted in the first quarter of its history only; the rest is for pauses
-# and resumes, however often a client starts it.
+# A start that finds the timer open is noted only in the first quarter of its history, so that repeated starts
+# leave room for pauses and resumes.
 _MOST_BEFORE_NOTE = MAX_TRANSITIONS // 4
 _IDEMPOTENCY_DAYS = 1
 
@@ -43,9 +43,9 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """The corrections of a timer; None leaves an attribute as it is.
+    """The corrections of a timer; attributes whose value is None do not change.
 
-    ``issue`` is a tuple of the new issue, or of None to take the timer off its issue.
+    ``issue`` is a tuple of the new issue; a tuple of None removes the timer from its issue.
     """
 
     issue: tuple[Issue | None] | None = None
@@ -58,6 +58,12 @@ class Patch:
     def corrects_time(self) -> bool:
         """Whether the start or the end changes."""
         return self.start_ms is not None or self.end_ms is not None
+
+    @property
+    def new_organization(self) -> str | None:
+        """The given organization, or else the owner of the new issue; None if it does not change."""
+        (issue,) = self.issue or (None,)
+        return self.organization or (issue.owner if issue else None)
 
 
 def put_new(timer: Timer) -> Write:
@@ -78,7 +84,7 @@ def _put(timer: Timer, condition: Condition) -> Write:
 def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
     """Return the write of a pause or a resume, on the condition that the timer is in a state that allows it.
 
-    The new state follows from one whose clock is 0, because both only add to the clock.
+    The update adds to the stored clock; the number to add is the new clock of a timer whose clock was 0.
     """
     (before,) = ALLOWED_FROM[transition.action]
     after = State(before, 0, transition.at_ms).apply(transition)
@@ -99,7 +105,7 @@ def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
 
 
 def note_start(user_id: int, ulid: str, start: Transition) -> Write:
-    """Return the write that records a start in the history of the timer that was open already."""
+    """Return the write that notes a start in the history of the timer that was already open."""
     condition = TimerItem.open_shard.exists() & (
         size(TimerItem.history) < _MOST_BEFORE_NOTE  # type: ignore[no-untyped-call]
     )
@@ -115,10 +121,8 @@ def _recorded(transition: Transition) -> list[UpdateAction]:
     ]
 
 
-def remember_answer(
-    user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool
-) -> Write:
-    """Return the write that keeps the response to a request with an Idempotency-Key: its timer."""
+def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool) -> Write:
+    """Return the write that stores the response to a request with an Idempotency-Key: its timer."""
     item = IdempotencyItem(
         pk=user_pk(user_id),
         sk=idempotency_sk(idempotency.key),
@@ -127,39 +131,37 @@ def remember_answer(
         request_hash=idempotency.request,
         expires_at=expiry(now_ms, _IDEMPOTENCY_DAYS),
     )
-    # DynamoDB deletes expired items within days, so the condition tests for itself.
+    # DynamoDB deletes expired items only after hours or days, so an expired item may still exist.
     vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
 
 
 def take_run_lock(user_id: int, read: RawItem | None) -> Write:
-    """Return the write that goes with a timer beginning to run; it fails if another did since the read."""
+    """Return the write that goes with a start or resume; it fails if another timer began to run since."""
     version = int(read["version"]["N"]) if read else 0
     as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
     return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
 
 
 def correct(user_id: int, ulid: str, patch: Patch) -> Write:
-    """Return the write of a patch, whose issue has a title only if the timer is to keep that."""
+    """Return the write of a patch; its issue has a title only if that is the title of the timer's issue."""
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
-    organization = patch.organization
     if patch.description is not None:
         actions.append(set_or_remove(TimerItem.description, patch.description or None))
     if patch.issue is not None:
         (issue,) = patch.issue
-        organization = organization or (issue.owner if issue else None)
         actions += _issue_actions(issue)
         condition &= _issue_condition(issue)
-    if organization is not None:
-        actions.append(TimerItem.organization.set(organization))
+    if patch.new_organization is not None:
+        actions.append(TimerItem.organization.set(patch.new_organization))
     if patch.corrects_time:
         condition &= TimerItem.status == Status.STOPPED.value
         condition &= _time_condition(patch.start_ms, patch.end_ms)
         actions += _time_actions(patch.start_ms, patch.end_ms)
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        # A lock by the sweeper stays.
+        # An existing lock, such as the sweeper's, stays.
         actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
@@ -176,8 +178,12 @@ def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
 
 
 def _issue_condition(issue: Issue | None) -> Condition:
-    """Return the condition that a timer is stopped, and that its title stays exactly if the issue has one."""
-    # The slot of an open timer has to move with it, which takes a read of the timer.
+    """Return the condition of moving a timer to an issue.
+
+    The timer is stopped; and if the issue has a title, the timer is already on that issue, else the timer has
+    no title or is on another issue.
+    """
+    # The slot of an open timer has to move too, which needs a read of the timer.
     condition: Condition = TimerItem.status == Status.STOPPED.value
     if issue is not None:
         condition &= (
@@ -189,7 +195,7 @@ def _issue_condition(issue: Issue | None) -> Condition:
 
 
 def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
-    """Active time cannot be negative: the pauses must fit between the start and the end."""
+    """Return the condition that the pauses fit between start and end, so that active time is not negative."""
     if start_ms is not None and end_ms is not None:
         return TimerItem.paused_ms <= end_ms - start_ms
     if start_ms is not None:
@@ -198,7 +204,11 @@ def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
 
 
 def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction]:
-    """Active time is end - start - pauses; an update can add or subtract only two of these."""
+    """Return the update actions that correct a start or an end.
+
+    Active time is end - start - pauses, but an update can add or subtract only two of these; the stored
+    ``latest_start_ms`` and ``earliest_end_ms`` are such differences and sums.
+    """
     actions: list[UpdateAction] = []
     if start_ms is not None:
         actions += [
