@@ -1,7 +1,6 @@
-"""Send one HTTP request to GitHub's API, and turn its failures into errors.
+"""Send HTTP requests to GitHub's API, and raise its failures as errors.
 
-GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query
-limits for the GraphQL API".
+GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query limits for the GraphQL API".
 """
 
 import json
@@ -23,9 +22,9 @@ _HEADERS = {
 }
 _CONNECT_S = 2
 READ_S = 5.0
-# One for each thread of a function.
+# At most one connection for each thread of a function.
 _CONNECTIONS = 8
-# While Lambda freezes a function between invocations, the connection may be closed.
+# GitHub may close an idle connection while Lambda freezes the function between invocations.
 _MAX_IDLE_S = 30
 # "Otherwise, wait for at least one minute before retrying."
 _RATE_LIMIT_S = 60.0
