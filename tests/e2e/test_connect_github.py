@@ -130,9 +130,9 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
     ("arguments", "message"),
     [
         (["app"], "GitHub cannot reach this machine"),
-        (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
+        (["--api-url", "http://example.com", "token"], "is not a URL that begins with https://"),
         (["key", "--app-id", "1", "--file", "nowhere.pem"], "nowhere.pem cannot be read"),
-        (["--api-url", "http://127.0.0.1:1", "token"], "This is no token"),
+        (["--api-url", "http://127.0.0.1:1", "token"], "This is not a token"),
         (["oauth", "--client-id", "Ov23li"], "are single words"),
     ],
 )

@@ -392,7 +392,7 @@ class TestApp:
     def test_a_next_page_at_another_host_is_not_followed(self, server: Server, app_github: GitHub) -> None:
         elsewhere = {"Link": '<http://localhost:1/app/installations?page=2>; rel="next"'}
         server.reply("/app/installations", Reply(200, [], elsewhere))
-        with pytest.raises(Unavailable, match="not one of its API"):
+        with pytest.raises(Unavailable, match="outside of its API"):
             get_issue(app_github)
 
     def test_an_installation_without_a_login_is_skipped(self, server: Server, app_github: GitHub) -> None:

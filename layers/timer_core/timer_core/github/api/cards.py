@@ -74,7 +74,7 @@ def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | No
     Refused
         If the card was deleted or is hidden from us (404), or we may not read the project.
     GitHubError
-        If GitHub does not answer.
+        If GitHub does not respond.
     """
     result = github.graphql(_CARD, _variables(event, status_field), owner=event.owner)
     card = result.data.get("card") or {}

@@ -39,11 +39,11 @@ class Response:
     Attributes
     ----------
     headers
-        Looked up without regard to case.
+        The headers; their names are case-insensitive.
     data
         The body, parsed as JSON; None if it is empty, or the body of an error is not JSON.
     next_page
-        The path of a list's next page, after the API's base URL; None if there is none.
+        The path of a list's next page, without the API's base URL; None if there is none.
     """
 
     status: int
@@ -117,7 +117,7 @@ class Transport:
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"GitHub does not answer: {error}") from error
+            raise Unavailable(f"GitHub does not respond: {error}") from error
         return self._checked(response.status, response.headers, response.data, accept)
 
     def _close_idle_connections(self) -> None:
@@ -135,7 +135,7 @@ class Transport:
             data, is_json = None, False
         if 200 <= status < 300:
             if not is_json:
-                raise Unavailable(f"GitHub's response ({status}) is incomplete or no JSON.")
+                raise Unavailable(f"GitHub's response ({status}) is incomplete or not JSON.")
             return Response(status, headers, data, self._next_page(headers))
         reason = _message(status, data)
         if _is_rate_limit(status, headers, reason):
@@ -150,9 +150,9 @@ class Transport:
         link = _NEXT_PAGE.search(headers.get("link", ""))
         if link is None:
             return None
-        # No other host may receive the token, and an incomplete list must not count as the whole one.
+        # No other host may receive the token, and an incomplete list must not count as a complete one.
         if not link[1].startswith(f"{self._api_url}/"):
-            raise Unavailable("GitHub's next page is not one of its API.")
+            raise Unavailable("The link to GitHub's next page leads outside of its API.")
         return link[1].removeprefix(self._api_url)
 
 
@@ -166,10 +166,10 @@ def rate_limited(
     reason
         GitHub's message.
     now_s
-        The present, in seconds since the epoch.
+        The present time (seconds since the epoch).
     is_primary
-        Whether GitHub names the primary limit, which ends at ``x-ratelimit-reset`` even if a part of it
-        remains: a GraphQL query may cost more than the rest.
+        Whether the response names the primary limit. That limit ends at ``x-ratelimit-reset`` even if a part
+        of it remains, because a GraphQL query may cost more than the remaining part.
     """
     wait_s = _seconds(headers.get("retry-after"))
     reset_s = _seconds(headers.get("x-ratelimit-reset"))
