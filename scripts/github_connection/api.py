@@ -94,7 +94,7 @@ def app_name(api_url: str, app: App) -> str:
     try:
         token = Installations(app, transport, time.time).jwt()
     except InvalidCredential as error:
-        raise ToolError("This is not a private key of a GitHub App, which is an RSA key in PEM form.") from error
+        raise ToolError("This is not a private key of a GitHub App (an RSA key in PEM form).") from error
     return str(_get(transport, "/app", token).data["name"])
 
 
