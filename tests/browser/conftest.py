@@ -1,6 +1,6 @@
-"""A real browser in front of the deployed template, and the GitHub that people sign in with.
+"""Fixtures with Chromium, a running stack, and a fake GitHub to sign in with.
 
-All of it ends with this package: while Playwright's own event loop runs, no other test could run one.
+Their scope is this package, because no other test can run an event loop while Playwright's runs.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
-# A function's first start takes long while several start on few cores.
-_PATIENCE_MS = 60_000
+# Functions start slowly while several start on few cores.
+_TIMEOUT_MS = 60_000
 
 
 class OtherSites(PageServer):
-    """Web sites of other people on this machine, each with pages that embed Issue Timer.
+    """Other sites on this machine, whose pages embed Issue Timer.
 
     Attributes
     ----------
     wiki
-        The origin that the stack is told to trust.
+        An origin in the stack's `AllowedOrigins`.
     stranger
-        An origin that it is not.
+        An origin that is not in `AllowedOrigins`.
     """
 
     _PAGES: ClassVar = {"/": "embedding_page.html", "/widget": "embedding_widget_page.html"}
@@ -94,46 +94,46 @@ def browser() -> Iterator[Browser]:
     path = chromium()
     assert path, "There is no Chromium: python -m tests.support.install_chromium"
     with sync_playwright() as playwright:
-        expect.set_options(timeout=_PATIENCE_MS)
+        expect.set_options(timeout=_TIMEOUT_MS)
         with playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
             yield browser
 
 
-class Complaints:
-    """What browsers complain about: errors on the console, of scripts and of the content security policy."""
+class ConsoleErrors:
+    """Errors on the browsers' consoles: of scripts, requests and the content security policy."""
 
     def __init__(self) -> None:
-        self._heard: list[str] = []
-        self._provoked: list[str] = []
+        self._errors: list[str] = []
+        self._expected: list[str] = []
 
     def listen(self, context: BrowserContext) -> None:
-        context.on("console", self._hear)
-        context.on("weberror", lambda error: self._heard.append(str(error.error)))
+        context.on("console", self._record)
+        context.on("weberror", lambda error: self._errors.append(str(error.error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._heard.append(f"{message.text} {message.location['url']}")
+            self._errors.append(f"{message.text} {message.location['url']}")
 
-    def provoke(self, pattern: str) -> None:
-        """Let a test provoke complaints in which a regular expression is found."""
-        self._provoked.append(pattern)
+    def expect(self, pattern: str) -> None:
+        """Expect errors in which a regular expression is found."""
+        self._expected.append(pattern)
 
     @property
     def unexpected(self) -> list[str]:
         return [
-            complaint
-            for complaint in self._heard
-            if not any(re.search(pattern, complaint) for pattern in self._provoked)
+            error
+            for error in self._errors
+            if not any(re.search(pattern, error) for pattern in self._expected)
         ]
 
 
 @pytest.fixture
-def complaints(github: FakeGitHub) -> Complaints:
-    complaints = Complaints()
-    complaints.provoke(f" {re.escape(github.url)}/favicon.ico$")
-    # A page finds out that nobody is signed in by asking, and so does the widget.
-    complaints.provoke(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
-    return complaints
+def console_errors(github: FakeGitHub) -> ConsoleErrors:
+    console_errors = ConsoleErrors()
+    console_errors.expect(f" {re.escape(github.url)}/favicon.ico$")
+    # The page and the widget send these requests to learn whether somebody is signed in.
+    console_errors.expect(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
+    return console_errors
 
 
 class NewContext(Protocol):
@@ -141,21 +141,21 @@ class NewContext(Protocol):
 
 
 @pytest.fixture
-def new_context(browser: Browser, site: Site, complaints: Complaints) -> Iterator[NewContext]:
-    """Makes browsers of their own, without cookies; nothing may be complained about in the end."""
+def new_context(browser: Browser, site: Site, console_errors: ConsoleErrors) -> Iterator[NewContext]:
+    """Opens browser contexts without cookies; the test fails if their consoles have unexpected errors."""
     contexts = []
 
     def new_context(**options: Any) -> BrowserContext:
         context = browser.new_context(base_url=site.url, **options)
         contexts.append(context)
-        context.set_default_timeout(_PATIENCE_MS)
-        complaints.listen(context)
+        context.set_default_timeout(_TIMEOUT_MS)
+        console_errors.listen(context)
         return context
 
     yield new_context
     for context in contexts:
         context.close()
-    assert complaints.unexpected == []
+    assert console_errors.unexpected == []
 
 
 class OpenPage(Protocol):
@@ -164,7 +164,7 @@ class OpenPage(Protocol):
 
 @pytest.fixture
 def open_page(new_context: NewContext) -> OpenPage:
-    """Opens the page in a browser of its own."""
+    """Opens the page in a new browser context."""
 
     def open_page(**options: Any) -> Page:
         page = new_context(**options).new_page()
@@ -180,7 +180,7 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(site: Site, github: FakeGitHub) -> SignIn:
-    """Signs somebody in without loading the pages in between, which the tests of signing in do."""
+    """Signs in without loading the pages of the sign-in, which `sign_in_with_buttons` loads."""
 
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)
@@ -192,7 +192,7 @@ def sign_in(site: Site, github: FakeGitHub) -> SignIn:
 
 
 def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account: Account) -> None:
-    """Sign somebody in over HTTP, and give a browser the cookie of the session."""
+    """Sign in over HTTP, and add the session's cookie to a browser context."""
     github.signed_in = account
     begin = request("GET", f"{site.url}{LOGIN_PATH}?next=/")
     agent = {"User-Agent": "a browser"}
@@ -225,7 +225,7 @@ def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account
 
 @pytest.fixture
 def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
-    """Signs somebody in with the page's link and GitHub's button."""
+    """Signs in with the page's link and GitHub's button."""
 
     def sign_in(page: Page, account: Account) -> Page:
         github.signed_in = account
@@ -239,13 +239,13 @@ def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
 
 @pytest.fixture
 def ann(github: FakeGitHub) -> Account:
-    """Somebody who was never here before."""
+    """A new GitHub account."""
     return github.new_user(f"ann-{len(github.accounts)}")
 
 
 @pytest.fixture
 def ann_page(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Page:
-    """The page with Ann signed in."""
+    """The page, with Ann signed in."""
     return sign_in(open_page(), ann)
 
 
@@ -270,7 +270,7 @@ class NewWidget(Protocol):
 
 @pytest.fixture
 def new_widget(new_context: NewContext) -> NewWidget:
-    """Makes a browser of its own for a page of the stack's that has nothing but the widget."""
+    """Opens a browser context for a page of the stack that contains only the widget."""
 
     def new_widget(**options: Any) -> Widget:
         return Widget(new_context(**options).new_page())
@@ -280,12 +280,12 @@ def new_widget(new_context: NewContext) -> NewWidget:
 
 @pytest.fixture
 def ann_widget(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
-    """The widget with Ann signed in."""
+    """The widget, with Ann signed in."""
     return signed_in(new_widget(), site, github, ann)
 
 
 def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) -> Widget:
-    """Open a widget as somebody who is signed in."""
+    """Sign in, and open the widget."""
     add_session(widget.page.context, site, github, account)
     widget.open()
     widget.expect_ready()
@@ -294,15 +294,15 @@ def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) 
 
 @pytest.fixture
 def ann_widget_with_clock(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
-    """The same, with a clock that tests can set and run."""
+    """The widget with Ann signed in, and a clock that the test controls."""
     widget = new_widget(timezone_id=noon_zone())
     widget.page.clock.install()
     return signed_in(widget, site, github, ann)
 
 
 @pytest.fixture
-def ann_elsewhere(site: Site, ann: Account) -> Callable[..., Any]:
-    """Does something as Ann without the browser, and returns the answer."""
+def post_as_ann(site: Site, ann: Account) -> Callable[..., Any]:
+    """Sends POST requests about timers as Ann, outside the browser, and returns the response's JSON."""
     token = site.stack.mint_token(ann.id, login=ann.login)
 
     def act(path: str, body: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Complaints, SignIn
+from tests.browser.conftest import ConsoleErrors, SignIn
 from tests.e2e.conftest import Site
 from tests.support.fake_github.model import Account
 
@@ -69,8 +69,8 @@ def test_a_token_can_be_copied(account_page: Page) -> None:
     assert account_page.evaluate("navigator.clipboard.readText()") == token
 
 
-def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
-    complaints.provoke(r"status of 400 .*/api/auth/tokens/$")
+def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(r"status of 400 .*/api/auth/tokens/$")
     account_page.get_by_label("Name").fill("report")
     account_page.get_by_label("Valid until").fill("2001-01-01")
     account_page.get_by_role("button", name="Create token").click()

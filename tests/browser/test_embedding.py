@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Complaints, OpenPage, OtherSites
+from tests.browser.conftest import ConsoleErrors, OpenPage, OtherSites
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -68,9 +68,9 @@ def test_the_session_of_another_site_cannot_manage_the_account(
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    console_errors: ConsoleErrors,
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/me/$")
+    console_errors.expect(r"status of 403 .*/api/auth/me/$")
     page = open_page()
     authorize(open_popup(page, other_sites.wiki, site), github, ann)
     session = page.wait_for_function("messages[0]").json_value()["data"]["session"]
@@ -78,9 +78,9 @@ def test_the_session_of_another_site_cannot_manage_the_account(
 
 
 def test_a_page_of_another_origin_is_not_signed_in(
-    open_page: OpenPage, site: Site, other_sites: OtherSites, complaints: Complaints
+    open_page: OpenPage, site: Site, other_sites: OtherSites, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    console_errors.expect(r"status of 403 .*/api/auth/login/")
     page = open_page()
     popup = open_popup(page, other_sites.stranger, site)
     expect(popup.get_by_role("heading")).to_have_text("Web site not allowed")
@@ -93,9 +93,9 @@ def test_a_page_that_claims_an_allowed_origin_gets_no_session(
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    console_errors: ConsoleErrors,
 ) -> None:
-    complaints.provoke(r"Failed to execute 'postMessage'")
+    console_errors.expect(r"Failed to execute 'postMessage'")
     page = open_page()
     authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
     # The popup's message would have arrived before this one.
@@ -104,9 +104,9 @@ def test_a_page_that_claims_an_allowed_origin_gets_no_session(
 
 
 def test_a_page_of_another_origin_cannot_call_the_api(
-    ann_page: Page, site: Site, other_sites: OtherSites, complaints: Complaints
+    ann_page: Page, site: Site, other_sites: OtherSites, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"blocked by CORS policy|net::ERR_FAILED")
+    console_errors.expect(r"blocked by CORS policy|net::ERR_FAILED")
     ann_page.goto(f"{other_sites.stranger}/?{urlencode({'stack': site.url})}")
     for path in ("/api/auth/me/", "/api/timelogs/"):
         answer = ann_page.evaluate(

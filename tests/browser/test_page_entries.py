@@ -16,7 +16,7 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
 
-    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.browser.conftest import ConsoleErrors, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -83,9 +83,9 @@ def test_errors_are_shown_beside_their_fields_before_anything_is_sent(sheet: Tim
 
 
 def test_errors_from_the_server_are_shown_beside_their_fields(
-    sheet: Timesheet, complaints: Complaints
+    sheet: Timesheet, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 400 .*/api/timelogs/")
+    console_errors.expect(r"status of 400 .*/api/timelogs/")
     # Its start was edited elsewhere in the meantime.
     (timer,) = sheet.stored_timers("?github_issue_number=8")
     sheet.page.evaluate(
@@ -163,9 +163,9 @@ def test_an_entry_is_deleted_after_confirmation(sheet: Timesheet) -> None:
 
 
 def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
-    sheet: Timesheet, complaints: Complaints
+    sheet: Timesheet, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 404 .*/api/timelogs/[^?/]+/$")
+    console_errors.expect(r"status of 404 .*/api/timelogs/[^?/]+/$")
     (timer,) = sheet.stored_timers("?github_issue_number=8")
     sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
     sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
@@ -288,8 +288,8 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
     expect(sheet.entry("Still there")).to_be_visible()
 
 
-def test_an_open_form_survives_an_expired_session(sheet: Timesheet, complaints: Complaints) -> None:
-    complaints.provoke("status of 401 ")
+def test_an_open_form_survives_an_expired_session(sheet: Timesheet, console_errors: ConsoleErrors) -> None:
+    console_errors.expect("status of 401 ")
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())

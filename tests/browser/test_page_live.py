@@ -16,7 +16,7 @@ from tests.browser.widget import OFFLINE, Widget, noon_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.browser.conftest import ConsoleErrors, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -28,12 +28,12 @@ def test_the_page_uses_the_servers_clock(
     open_page: OpenPage,
     sign_in: SignIn,
     ann: Account,
-    ann_elsewhere: Callable[..., Any],
+    post_as_ann: Callable[..., Any],
     ahead: timedelta,
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
-    ann_elsewhere(
+    post_as_ann(
         "", {"start_time": (now - timedelta(minutes=50)).isoformat(), "duration": 600, "description": "Now"}
     )
     page.clock.install(time=now + ahead)
@@ -55,11 +55,9 @@ def test_the_page_uses_the_servers_clock(
 
 
 @pytest.fixture
-def running(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any]
-) -> Timesheet:
+def running(open_page: OpenPage, sign_in: SignIn, ann: Account, post_as_ann: Callable[..., Any]) -> Timesheet:
     """Ann's Time page at noon, with a running timer and a clock that tests can set."""
-    ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
+    post_as_ann("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
@@ -69,8 +67,8 @@ def running(
     return sheet
 
 
-def test_running_time_is_updated_live(running: Timesheet, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_running_time_is_updated_live(running: Timesheet, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(OFFLINE)
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
     expect(Widget(running.page).clock()).to_contain_text("03:00:")
@@ -108,10 +106,10 @@ def test_a_visible_page_is_refreshed_when_it_is_stale(running: Timesheet) -> Non
 
 
 def test_entries_that_could_not_be_loaded_are_requested_again(
-    ann_page: Page, ann_elsewhere: Callable[..., Any], complaints: Complaints
+    ann_page: Page, post_as_ann: Callable[..., Any], console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
-    ann_elsewhere("", {"start_time": datetime.now(UTC).isoformat(), "duration": 0, "description": "Now"})
+    console_errors.expect(OFFLINE)
+    post_as_ann("", {"start_time": datetime.now(UTC).isoformat(), "duration": 0, "description": "Now"})
     history = "**/api/timelogs/?*start_time__gte=*"
     ann_page.route(history, lambda route: route.abort())
     ann_page.clock.install()
@@ -140,9 +138,9 @@ def test_times_follow_a_change_of_the_time_zone(
 
 
 def test_entries_are_loaded_again_at_midnight(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     page = open_page(timezone_id="UTC")
     page.clock.install()
     days = []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
+from tests.browser.conftest import ConsoleErrors, OpenPage, OtherSites, SignIn
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
@@ -41,9 +41,9 @@ def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(ann_page: Pag
 
 
 def test_signing_in_can_be_repeated_after_it_was_denied_at_github(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/callback/")
+    console_errors.expect(r"status of 403 .*/api/auth/callback/")
     page = open_page()
     page.get_by_role("link", name="Sign in with GitHub").click()
     page.get_by_role("button", name="Cancel").click()
@@ -62,8 +62,10 @@ def test_signing_out_ends_the_session(ann_page: Page, sign_in: SignIn, ann: Acco
     sign_in(ann_page, ann)
 
 
-def test_signing_out_in_one_tab_signs_out_the_others_at_once(ann_page: Page, complaints: Complaints) -> None:
-    complaints.provoke("status of 401 ")
+def test_signing_out_in_one_tab_signs_out_the_others_at_once(
+    ann_page: Page, console_errors: ConsoleErrors
+) -> None:
+    console_errors.expect("status of 401 ")
     other = ann_page.context.new_page()
     other.goto("/")
     other.get_by_role("button", name="Add time").click()
@@ -93,9 +95,9 @@ def test_signing_in_as_another_user_switches_all_tabs(
 
 
 def test_an_open_form_is_not_saved_as_another_user(
-    ann_page: Page, github: FakeGitHub, complaints: Complaints
+    ann_page: Page, github: FakeGitHub, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke("status of 401 ")
+    console_errors.expect("status of 401 ")
     ann_page.get_by_role("button", name="Add time").click()
     ann_page.get_by_label("Description").fill("Secret")
     ann_page.context.clear_cookies()
@@ -151,9 +153,9 @@ def wait(page: Page) -> None:
 
 @pytest.mark.parametrize("do", [press_try_again, reconnect, wait])
 def test_a_page_retries_until_it_knows_its_user(
-    ann_page: Page, ann: Account, complaints: Complaints, do: Callable[[Page], None]
+    ann_page: Page, ann: Account, console_errors: ConsoleErrors, do: Callable[[Page], None]
 ) -> None:
-    complaints.provoke("status of 503 .*/api/auth/me/$")
+    console_errors.expect("status of 503 .*/api/auth/me/$")
     asked = []
 
     def answer(route: Route) -> None:
@@ -178,8 +180,8 @@ def test_a_page_retries_until_it_knows_its_user(
     expect(ann_page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
-def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(OFFLINE)
     asked = []
 
     def answer(route: Route) -> None:
@@ -208,9 +210,9 @@ def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, complaints:
 
 
 def test_a_page_asks_to_sign_in_after_retries(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     page = open_page()
     page.route("**/api/auth/me/", lambda route: route.abort())
     page.reload()
@@ -223,9 +225,14 @@ def test_a_page_asks_to_sign_in_after_retries(
 
 
 def test_signing_out_everywhere_ends_the_session_of_another_browser(
-    ann_page: Page, open_page: OpenPage, sign_in: SignIn, site: Site, ann: Account, complaints: Complaints
+    ann_page: Page,
+    open_page: OpenPage,
+    sign_in: SignIn,
+    site: Site,
+    ann: Account,
+    console_errors: ConsoleErrors,
 ) -> None:
-    complaints.provoke(r"status of 401 .*/api/auth/tokens/$")
+    console_errors.expect(r"status of 401 .*/api/auth/tokens/$")
     other = sign_in(open_page(), ann)
     for page in (ann_page, other):
         # The page's own requests are answered before the session ends.
@@ -243,10 +250,10 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
 
 
 def test_a_form_of_another_site_is_not_authenticated(
-    ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, complaints: Complaints
+    ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, console_errors: ConsoleErrors
 ) -> None:
     # The answer becomes the page, for which Chromium requests an icon.
-    complaints.provoke(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
+    console_errors.expect(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
     for origin in (other_sites.stranger, other_sites.wiki):
         ann_page.goto(origin)
         with ann_page.expect_navigation() as navigation:
@@ -266,9 +273,9 @@ def test_a_form_of_another_site_is_not_authenticated(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_account_and_sign_in_pages_fit_a_narrow_screen(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints, scheme: str
+    open_page: OpenPage, sign_in: SignIn, ann: Account, console_errors: ConsoleErrors, scheme: str
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    console_errors.expect(r"status of 403 .*/api/auth/login/")
     page = open_page(color_scheme=scheme, viewport={"width": 320, "height": 640})
 
     def assert_it_fits() -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from deployed_stack.paths import ROOT
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import ConsoleErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.support.axe import violations
 from tests.support.fake_github import FakeGitHub
@@ -34,20 +34,20 @@ def show(
     new_widget: NewWidget,
     github: FakeGitHub,
     ann: Account,
-    ann_elsewhere: Callable[..., Any],
-    complaints: Complaints,
+    post_as_ann: Callable[..., Any],
+    console_errors: ConsoleErrors,
 ) -> Callable[..., Widget]:
     """Shows the widget in one of its states."""
 
     def show(state: str, **options: Any) -> Widget:
         if state in {"running", "paused", "several", "problem"}:
-            timer = ann_elsewhere("start/", begun(REPO, 7, minutes=201))
+            timer = post_as_ann("start/", begun(REPO, 7, minutes=201))
         if state == "several":
             repo = "an-organization-with-a-long-name/and-a-repository"
             for number, minutes in ((123456, 84), (8, 3)):
-                ann_elsewhere("start/", begun(repo, number, minutes=minutes))
+                post_as_ann("start/", begun(repo, number, minutes=minutes))
         if state in {"paused", "several"}:
-            ann_elsewhere(f"{timer['id']}/pause/")
+            post_as_ann(f"{timer['id']}/pause/")
         widget = new_widget(**options)
         widget.open()
         if state == "signed-out":
@@ -56,14 +56,14 @@ def show(
         widget.sign_in(github, ann)
         expect(widget.element.get_by_role("timer", name="Today")).not_to_have_text("–")
         if state == "problem":
-            complaints.provoke(r"status of 400 .*/pause/$")
+            console_errors.expect(r"status of 400 .*/pause/$")
             widget.page.route("**/pause/", refuse)
             widget.button("Pause").click()
             expect(widget.notice).to_contain_text("Reverted")
         if state == "mistake":
             widget.start("hello")
         if state == "offline":
-            complaints.provoke("net::ERR_")
+            console_errors.expect("net::ERR_")
             widget.page.context.set_offline(True)
             widget.start(f"{REPO}#9")
             expect(widget.banner).to_contain_text("No connection. One change")

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Complaints, NewContext, OtherSites
+from tests.browser.conftest import ConsoleErrors, NewContext, OtherSites
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -24,9 +24,9 @@ def since(moment: str) -> float:
 
 
 def test_an_offline_action_counts_from_its_time(
-    ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
     ann_widget.page.wait_for_timeout(1000)
@@ -47,9 +47,9 @@ def test_an_offline_action_counts_from_its_time(
 
 
 def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
-    ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     context = ann_widget.page.context
     context.set_offline(True)
     ann_widget.start(f"{REPO}#7")
@@ -85,17 +85,17 @@ def test_the_page_keeps_values_that_a_full_storage_rejects(ann_widget: Widget) -
     assert kept == [True, None]
 
 
-def test_signing_out_needs_a_connection(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_signing_out_needs_a_connection(ann_widget: Widget, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(OFFLINE)
     ann_widget.page.context.set_offline(True)
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.signOut()")
     expect(ann_widget.notice).to_have_text("That did not work: No connection.")
 
 
 def test_an_action_in_an_expired_session_is_sent_after_signing_in(
-    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 401 .*/(pause|totals)/")
+    console_errors.expect(r"status of 401 .*/(pause|totals)/")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
     ann_widget.page.context.clear_cookies()
@@ -111,9 +111,9 @@ def test_an_action_in_an_expired_session_is_sent_after_signing_in(
 
 
 def test_a_users_actions_are_not_sent_for_another_user(
-    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 401 .*/(start|totals)/")
+    console_errors.expect(r"status of 401 .*/(start|totals)/")
     ann_widget.page.context.clear_cookies()
     ann_widget.start(f"{REPO}#7")
     expect(ann_widget.sign_in_button).to_be_visible()
@@ -129,10 +129,10 @@ def test_a_users_actions_are_not_sent_for_another_user(
 
 
 def test_an_unreachable_server_is_retried(
-    ann_widget: Widget, ann_elsewhere: Callable[..., Any], complaints: Complaints
+    ann_widget: Widget, post_as_ann: Callable[..., Any], console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
-    ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
+    console_errors.expect(OFFLINE)
+    post_as_ann("start/", {"github_repo": REPO, "github_issue_number": 7})
     ann_widget.page.route("**/api/**", lambda route: route.abort())
     ann_widget.page.reload()
     expect(ann_widget.banner).to_contain_text("No connection. Trying again…")
@@ -236,9 +236,9 @@ def test_an_expired_session_ends_in_all_tabs_of_another_site(
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    console_errors: ConsoleErrors,
 ) -> None:
-    complaints.provoke("status of 401 ")
+    console_errors.expect("status of 401 ")
     context = new_context()
     widget = embedded(context.new_page(), site, other_sites)
     sign_in_by_popup(widget, github, ann)
@@ -295,9 +295,9 @@ def test_stopping_the_last_timer_moves_the_focus_to_the_field_not_to_sign_out(
 
 
 def test_an_untrusted_site_gets_no_session(
-    new_context: NewContext, site: Site, other_sites: OtherSites, complaints: Complaints
+    new_context: NewContext, site: Site, other_sites: OtherSites, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    console_errors.expect(r"status of 403 .*/api/auth/login/")
     page = new_context().new_page()
     page.goto(f"{other_sites.stranger}/widget?{urlencode({'stack': site.url})}")
     widget = Widget(page)

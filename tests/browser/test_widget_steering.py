@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import ConsoleErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -182,8 +182,8 @@ def test_several_timers_run_at_once_newest_first(ann_widget: Widget) -> None:
     ann_widget.expect_state("Running", 9)
 
 
-def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(r"status of 400 .*/pause/$")
+def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(r"status of 400 .*/pause/$")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()

@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import ConsoleErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site, payload
 from tests.support.fake_github import FakeGitHub
@@ -31,8 +31,8 @@ def assigned(account: Account, at: datetime) -> dict[str, Any]:
     return event
 
 
-def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_two_tabs_agree_at_once(ann_widget: Widget, console_errors: ConsoleErrors) -> None:
+    console_errors.expect(OFFLINE)
     other = ann_widget.another_tab()
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
@@ -76,9 +76,9 @@ def test_users_see_only_their_own_timers(
 
 
 def test_an_action_from_before_a_reload_is_reported_as_own(
-    ann_widget: Widget, complaints: Complaints
+    ann_widget: Widget, console_errors: ConsoleErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     ann_widget.page.route("**/start/", lambda route: route.abort())
     ann_widget.start(f"{REPO}#7")
     expect(ann_widget.banner).to_be_visible()
@@ -119,7 +119,7 @@ def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget)
 def test_a_timer_started_by_an_assignment_shows_with_its_time(
     ann_widget: Widget, site: Site, ann: Account
 ) -> None:
-    site.backdate_sign_in(ann.id)
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC) - timedelta(minutes=12)))
     site.process_everything()
     ann_widget.page.reload()
@@ -133,7 +133,7 @@ def test_a_change_on_github_shows_within_fifteen_seconds(
 ) -> None:
     widget = ann_widget_with_clock
     widget.listen()
-    site.backdate_sign_in(ann.id)
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC)))
     site.process_everything()
     widget.page.clock.fast_forward(15_000)
@@ -144,17 +144,17 @@ def test_a_change_on_github_shows_within_fifteen_seconds(
 
 
 def test_a_change_on_another_device_shows_within_fifteen_seconds(
-    ann_widget_with_clock: Widget, ann_elsewhere: Callable[..., Any]
+    ann_widget_with_clock: Widget, post_as_ann: Callable[..., Any]
 ) -> None:
     widget = ann_widget_with_clock
-    timer = ann_elsewhere("start/", ISSUE)
+    timer = post_as_ann("start/", ISSUE)
     widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(1)
-    ann_elsewhere(f"{timer['id']}/pause/")
+    post_as_ann(f"{timer['id']}/pause/")
     widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_contain_text("Paused")
     expect(widget.notice).to_have_text(f"{REPO}#7 was paused elsewhere.")
-    ann_elsewhere(f"{timer['id']}/stop/")
+    post_as_ann(f"{timer['id']}/stop/")
     widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(0)
     expect(widget.notice).to_have_text(f"{REPO}#7 was stopped elsewhere.")

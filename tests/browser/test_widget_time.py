@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import ConsoleErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -30,9 +30,9 @@ def ago(span: timedelta) -> str:
 
 
 def test_a_machine_clock_that_is_a_day_off_changes_nothing(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, post_as_ann: Callable[..., Any]
 ) -> None:
-    started = ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
+    started = post_as_ann("start/", {**ISSUE, "at": ago(10 * MINUTES)})
     widget = new_widget()
     widget.page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     widget.open()
@@ -48,9 +48,9 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
 
 
 def test_setting_the_machine_clock_changes_nothing(
-    new_widget: NewWidget, github: FakeGitHub, ann: Account, ann_elsewhere: Callable[..., Any]
+    new_widget: NewWidget, github: FakeGitHub, ann: Account, post_as_ann: Callable[..., Any]
 ) -> None:
-    ann_elsewhere("start/", {**ISSUE, "at": ago(10 * MINUTES)})
+    post_as_ann("start/", {**ISSUE, "at": ago(10 * MINUTES)})
     widget = new_widget()
     widget.page.clock.install()
     widget.open()
@@ -65,18 +65,18 @@ def test_setting_the_machine_clock_changes_nothing(
 
 
 @pytest.fixture
-def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
+def running(post_as_ann: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
     """The widget with a timer that ran before it was loaded, and with a clock that tests can set."""
-    ann_elsewhere("start/", ISSUE)
+    post_as_ann("start/", ISSUE)
     ann_widget_with_clock.page.reload()
     ann_widget_with_clock.expect_state("Running")
     return ann_widget_with_clock
 
 
 @pytest.fixture
-def alone(running: Widget, complaints: Complaints) -> Widget:
+def alone(running: Widget, console_errors: ConsoleErrors) -> Widget:
     """The same, without a connection."""
-    complaints.provoke(OFFLINE)
+    console_errors.expect(OFFLINE)
     running.page.context.set_offline(True)
     return running
 
@@ -161,11 +161,11 @@ def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget)
     assert 2 <= running.seconds() < 17
 
 
-def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
+def test_today_includes_all_timers_of_the_day(ann_widget: Widget, post_as_ann: Callable[..., Any]) -> None:
     now = datetime.now(UTC)
     begin = max(now - 50 * MINUTES, now.replace(hour=0, minute=0, second=0, microsecond=0))
     span = min(1800.0, (now - begin).total_seconds() - 1)
-    ann_elsewhere("", {"start_time": begin.isoformat(), "duration": span})
+    post_as_ann("", {"start_time": begin.isoformat(), "duration": span})
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()

@@ -27,7 +27,7 @@ from tests.support.manifest_flow import (
     TOKEN,
     Form,
     GitHub,
-    come_back_from_github,
+    register_app_in_browser,
 )
 from timer_core.github.api.credentials import (
     App,
@@ -107,7 +107,7 @@ class Registering:
 
     def come_back(self) -> Response:
         """Act like a person until the browser returns from GitHub."""
-        return come_back_from_github(self.page)
+        return register_app_in_browser(self.page)
 
     def end(self) -> None:
         """Wait for the end of the tool, and raise its error, if any."""

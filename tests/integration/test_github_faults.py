@@ -54,7 +54,7 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
         # The process lives on while installations change.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
-        running.give_credential(credentials[request.param])
+        running.store_credential(credentials[request.param])
         yield running
 
 
@@ -105,7 +105,7 @@ def card_in_progress(team: Team) -> None:
     issue = new_issue(team)
     for person in team.people:
         team.github.assign(issue, person)
-    team.happened()
+    team.pop_deliveries()
     move_card(team, issue, "In Progress")
 
 
@@ -141,7 +141,7 @@ def closing_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.close(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -151,7 +151,7 @@ def transfer_missed(team: Team) -> None:
     moved = team.github.transfer(issue, other)
     team.at(20 * MINUTES)
     team.github.unassign(moved, team.people[0])
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -160,7 +160,7 @@ def deliveries_failed(team: Team) -> None:
     for minute, act in ((10, team.github.unassign), (20, team.github.assign)):
         team.at(minute * MINUTES)
         act(issue, team.people[0])
-    for delivery in team.happened():
+    for delivery in team.pop_deliveries():
         team.github.fail(delivery)
     team.at(SECONDS_AGO)
 
@@ -169,7 +169,7 @@ def deletion_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.delete(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -177,7 +177,7 @@ def rename_missed(team: Team) -> None:
     issue, _ = assigned_issue(team), assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.rename_repository(issue.repository, "lib")
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -337,7 +337,7 @@ def without_faults(github: FakeGitHub, running: Product, scenario: Scenario) -> 
     team, calls = begin(github, running, scenario), Calls()
     with new_process(running, calls) as process:
         scenario.run(process)
-    assert running.queue.put_off == []
+    assert running.queue.failed == []
     return calls, seen(team)
 
 
@@ -354,9 +354,9 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
         team, until = begin(github, running, scenario), Calls(last)
         with new_process(running, until) as process, pytest.raises(Killed):
             scenario.run(process)
-        running.queue.time_out()
+        running.queue.expire_visibility_timeout()
         scenario.run(running)
-        assert running.queue.put_off == []
+        assert running.queue.failed == []
         assert seen(team) == expected, f"killed after {until.effects}"
 
 
@@ -364,7 +364,7 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
 FAULTS: list[Callable[[], faults.Fault]] = [
     lambda: faults.status(502),
     faults.timeout,
-    faults.lost_answer,
+    faults.lost_response,
     lambda: faults.primary_limit(600),
     lambda: faults.secondary_limit(None),
     lambda: faults.graphql_error(partial=True),
@@ -397,7 +397,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
         assert fault not in github.faults
         running.queue.retry()
         scenario.run(running)
-        assert running.queue.put_off == []
+        assert running.queue.failed == []
         assert seen(team) == expected, (asked[position], fault)
 
 

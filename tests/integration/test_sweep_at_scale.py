@@ -15,7 +15,7 @@ from tests.support.connection import connect
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Issue
-from tests.support.gateway import Context, HurriedContext
+from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
@@ -64,7 +64,7 @@ class TestStale:
         assert counts(health) == (OPEN, STALE)
         stopped = []
         for run in range(100):
-            summary = crowded.handler({}, Context() if run == 3 else HurriedContext(looks=101))
+            summary = crowded.handler({}, Context() if run == 3 else ExpiringContext(readings=101))
             assert summary["failed"] == 0
             stopped.append(summary["stopped"])
             if summary["complete"]:
@@ -102,7 +102,7 @@ class TestReconciliation:
     @pytest.fixture
     def running(self, github: FakeGitHub, table: Table) -> Iterator[Product]:
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             yield running
 
     @pytest.fixture
@@ -114,12 +114,12 @@ class TestReconciliation:
         team.at(3_600)
         for issue in issues:
             github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         github.requests.clear()
         return team
 
     def test_a_run_continues_where_the_last_one_ran_out_of_time(self, team: Team) -> None:
-        first = sweep(team, DAILY, looks=3)
+        first = sweep(team, DAILY, readings=3)
         assert (first["issues"], first["backfilled"], first["complete"]) == (8, 8, False)
         second = sweep(team, HOURLY)
         assert (second["issues"], second["backfilled"], second["complete"]) == (6, 6, True)
@@ -129,7 +129,7 @@ class TestReconciliation:
         assert progress(team) == Progress()
 
     def test_the_next_run_replaces_one_without_time(self, team: Team) -> None:
-        assert sweep(team, DAILY, looks=1)["issues"] == 0
+        assert sweep(team, DAILY, readings=1)["issues"] == 0
         assert sweep(team, HOURLY)["backfilled"] == 14
 
     def test_without_a_rest_an_hourly_run_compares_nothing(self, team: Team) -> None:
@@ -138,7 +138,7 @@ class TestReconciliation:
 
     def test_the_next_daily_run_continues_and_the_one_after_starts_over(self, team: Team) -> None:
         for run in (1, 2):
-            sweep(team, DAILY, looks=2)
+            sweep(team, DAILY, readings=2)
             assert asked(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
         sweep(team, DAILY)
         assert asked(team) == dict.fromkeys(range(1, 15), 1)
@@ -148,18 +148,18 @@ class TestReconciliation:
         assert asked(team) == {15: 1}
 
     def test_a_dry_run_compares_all_and_stores_nothing(self, team: Team) -> None:
-        sweep(team, DAILY, looks=2)
+        sweep(team, DAILY, readings=2)
         before = progress(team)
         dry = DAILY | {"dry_run": True}
         assert sweep(team, dry)["backfilled"] == 10
-        assert sweep(team, dry, looks=2)["complete"] is False
+        assert sweep(team, dry, readings=2)["complete"] is False
         assert progress(team) == before
 
     def test_timers_with_the_same_start_are_compared_together(self, team: Team) -> None:
         team.github.new_repository(f"{team.name}/other")
         for _ in range(6):
             start(team, "other", 2)
-        assert [sweep(team, DAILY, looks=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
+        assert [sweep(team, DAILY, readings=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
 
     @pytest.mark.parametrize("fault", [faults.primary_limit(3_600), faults.secondary_limit(600)])
     def test_after_a_rate_limit_the_next_run_continues(
@@ -194,7 +194,7 @@ class TestReconciliation:
         repository = github.repository(f"{team.name}/app")
         assert repository is not None
         github.transfer(repository.issues[2], github.new_repository(f"{team.name}/other"))
-        team.happened()
+        team.pop_deliveries()
         github.faults.append(faults.secondary_limit(600, path="GET /repos/"))
         limited = sweep(team, DAILY)
         assert (limited["failed"], limited["complete"]) == (0, False)
@@ -255,7 +255,7 @@ class TestReconciliation:
         issue = start(team, "app", 0)
         team.at(3_600)
         github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         github.faults.append(faults.status(502))
         assert sweep(team, DAILY)["backfilled"] == 1
 
@@ -318,7 +318,7 @@ ANSWERED = faults.Fault(lambda _request, carry_out: carry_out())
 def later(team: Team, options: dict[str, bool]) -> Any:
     """Run the sweeper in another process, which does not remember GitHub's failures."""
     with product(team.product.table, team.github.url) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
 
 
@@ -334,9 +334,9 @@ def start(team: Team, repo: str, second: float) -> Issue:
     return issue
 
 
-def sweep(team: Team, options: dict[str, bool], looks: int | None = None) -> Any:
-    """Run the sweeper, optionally with a number of looks at the clock: at its start and before each query."""
-    context = Context() if looks is None else HurriedContext(looks)
+def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
+    """Run the sweeper, optionally until a number of readings of its remaining time."""
+    context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 
 
