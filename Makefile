@@ -229,7 +229,7 @@ tsc   = .venv-node/bin/node node_modules/typescript/bin/tsc
 .PHONY: screenshots
 screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots
 	.venv/bin/python -m tests.support.install_chromium
-	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_everybody_can_use_it tests/browser/test_widget_looks.py
+	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_the_widget_is_accessible tests/browser/test_widget_looks.py
 	.venv/bin/python -m pytest tests/browser/take_screenshots_of_pages.py
 
 .PHONY: openapi

@@ -1,4 +1,4 @@
-"""Upload of web/ to the bucket that CloudFront serves."""
+"""Deployment of web/ to the bucket that CloudFront serves."""
 
 import hashlib
 import uuid
@@ -14,11 +14,11 @@ from deployed_stack.stack import DeployedStack
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Changed files keep their names, so browsers revalidate their copies each time, mostly with a 304: a page
-# never mixes files of two versions. CloudFront answers from its own copy until the invalidation, or for an
-# hour at most.
+# A changed file keeps its name, because there is no build step. Browsers therefore revalidate their copies on
+# each use (the response is mostly a 304), so that a page never combines files of two versions. CloudFront
+# responds from its cache, until an invalidation or, if that fails, for an hour.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
-# Yesterday's picture does no harm.
+# An outdated picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
 
@@ -28,7 +28,7 @@ class _Kind:
     cache_control: str = _REVALIDATED
 
 
-# Not from the mimetypes module, whose answers depend on the machine.
+# Not from the mimetypes module, whose results depend on the machine.
 _KINDS = {
     ".html": _Kind("text/html; charset=utf-8"),
     ".js": _Kind("text/javascript; charset=utf-8"),
@@ -44,40 +44,40 @@ _KINDS = {
 
 
 class UnknownFileType(Exception):
-    """A file of web/ has a type without a content type in `_KINDS`."""
+    """A file of web/ has an extension without a content type."""
 
 
 @dataclass(frozen=True)
 class WebDeployment:
-    """The changes of an upload."""
+    """The changes that a deployment made to the bucket."""
 
     uploaded: Sequence[str]
     deleted: Sequence[str]
     unchanged: int
 
     def __str__(self) -> str:
-        def named(what: str, keys: Sequence[str]) -> str:
-            return f"{len(keys)} {what} ({', '.join(keys)})" if keys else f"0 {what}"
+        def listed(change: str, keys: Sequence[str]) -> str:
+            return f"{len(keys)} {change} ({', '.join(keys)})" if keys else f"0 {change}"
 
-        parts = [named("uploaded", self.uploaded), named("deleted", self.deleted)]
+        parts = [listed("uploaded", self.uploaded), listed("deleted", self.deleted)]
         return f"web/: {', '.join(parts)}, {self.unchanged} unchanged"
 
 
 def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
-    """Make the stack's page exactly the files of a folder, in the form of `served`.
+    """Replace the contents of the stack's web bucket by the files of a folder, processed by `served`.
 
-    Only files that differ in content or headers are uploaded, and only changed files are invalidated in
-    CloudFront. Hidden files are skipped.
+    Upload only files whose content or headers differ, delete objects without a file, and invalidate both in
+    CloudFront's caches. Ignore hidden files.
 
     Raises
     ------
     UnknownFileType
-        A file has an unknown type; nothing was changed.
+        There is a file of an unknown type; nothing was changed.
     """
     files = _files(folder)
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
-    # A page is uploaded after its scripts, and a module after those in the folders below it.
+    # Upload pages after the files that they load, and modules after those in the folders below.
     keys = sorted(files, key=lambda key: (key.endswith(".html"), -key.count("/"), key))
     uploaded: list[str] = []
     deleted: list[str] = []
@@ -117,7 +117,7 @@ def _files(folder: Path) -> dict[str, Path]:
         if path.is_file() and not any(part.startswith(".") for part in relative.parts):
             if path.suffix not in _KINDS:
                 raise UnknownFileType(
-                    f"{relative}: scripts/deployed_stack/web.py has no content type for such files."
+                    f"{relative}: scripts/deployed_stack/web.py has no type for such files."
                 )
             files[relative.as_posix()] = path
     return files
@@ -129,8 +129,8 @@ def _etags(s3: "S3Client", bucket: str) -> Mapping[str, str]:
 
 
 def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _Kind, body: bytes) -> bool:
-    # "Object" in S3's API reference: the ETag of an object that was put in one part with SSE-S3 is its MD5
-    # digest.
+    # The ETag of an object that was uploaded in one part and encrypted with SSE-S3 is its MD5 digest (S3's
+    # API reference, "Object").
     if etag != f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"':
         return False
     head = s3.head_object(Bucket=bucket, Key=key)
