@@ -6,9 +6,9 @@
 # uv, which installs the others.
 
 PYTHON ?= python3
-# Where `make run` listens, and where the other targets look for it.
+# The port of `make run`, and of the other targets that use the local stack.
 PORT   ?= 4570
-# `make deploy`: a section of samconfig.toml. Not from the environment.
+# A section of samconfig.toml for `make deploy`. The environment does not change it.
 STAGE  := dev
 
 SHELL        := bash
@@ -65,11 +65,11 @@ invoke: $(venv) $(sam) $(ministack) $(lambda) ## Run a built function under AWS'
 	@.venv/bin/python scripts/invoke.py --port '$(PORT)' run $(call required,FUNCTION) $(call required,EVENT)
 
 .PHONY: invoke-env
-invoke-env: $(venv) ## Print the functions' environment on the local stack, for `sam local invoke --env-vars`
+invoke-env: $(venv) ## Print the functions' environment on the local stack for `sam local invoke --env-vars`
 	@.venv/bin/python scripts/invoke.py --port '$(PORT)' environment
 
 .PHONY: token
-token: $(venv) ## Register a person and make an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]
+token: $(venv) ## Register a person and create an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]
 	@.venv/bin/python scripts/manage_people.py $(on-stack) token mint --user $(call required,USER) \
 		$(call option,--login,LOGIN) $(call option,--name,NAME) $(call option,--expires-days,DAYS)
 
@@ -82,36 +82,36 @@ revoke: $(venv) ## Revoke a token: USER=... ID=...
 	@.venv/bin/python scripts/manage_people.py $(on-stack) token revoke --user $(call required,USER) --id $(call required,ID)
 
 .PHONY: sign-out
-sign-out: $(venv) ## Sign a person out everywhere, and revoke all of their tokens: USER=...
+sign-out: $(venv) ## End all sessions of a person and revoke all of their tokens: USER=...
 	@.venv/bin/python scripts/manage_people.py $(on-stack) person sign-out --user $(call required,USER)
 
 .PHONY: erase
-erase: $(venv) ## Delete a person with all of their tokens and timers, as they can themselves: USER=...
+erase: $(venv) ## Delete a person's account with all of their tokens and timers: USER=...
 	@.venv/bin/python scripts/manage_people.py $(on-stack) person erase --user $(call required,USER)
 
 .PHONY: logs
-logs: $(venv) ## Print what the functions logged in the last 15 minutes [ALL=1: metrics and Lambda's lines too]
+logs: $(venv) ## Print the functions' logs of the last 15 minutes [ALL=1: metrics and Lambda's lines too]
 	@.venv/bin/python scripts/show_logs.py $(on-stack) $(if $(call given,ALL),--all)
 
 .PHONY: secret
-secret: $(venv) ## Print the webhook's secret, to give to GitHub
+secret: $(venv) ## Print the webhook's secret, for GitHub's settings
 	@.venv/bin/python scripts/operate.py $(on-stack) secret
 
 .PHONY: rotate-session-key
-rotate-session-key: $(venv) ## Change the key that sessions are signed with; nobody is signed out [DONE=1] [LEAKED=1]
+rotate-session-key: $(venv) ## Rotate the key that signs sessions; nobody is signed out [DONE=1: end it] [LEAKED=1: end all sessions]
 	@.venv/bin/python scripts/operate.py $(on-stack) session-key $(if $(call given,DONE),--done) \
 		$(if $(call given,LEAKED),--leaked)
 
 .PHONY: sweep
-sweep: $(venv) ## End forgotten timers now and print the summary [DRY_RUN=1: only count them]
+sweep: $(venv) ## Run the sweeper now and print its summary [DRY_RUN=1: only count]
 	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)
 
 .PHONY: dead-letters
-dead-letters: $(venv) ## Print up to ten of the deliveries that failed for good
+dead-letters: $(venv) ## Print up to ten of the deliveries that failed ten times
 	@.venv/bin/python scripts/operate.py $(on-stack) dead-letters
 
 .PHONY: redrive
-redrive: $(venv) ## Queue the deliveries again that failed for good
+redrive: $(venv) ## Queue the deliveries again that failed ten times
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
 
 .PHONY: migrate
@@ -123,30 +123,30 @@ github-app: $(venv) ## Register a GitHub App for the stack, and store its creden
 	@$(connect-github) app $(call option,--org,ORG) $(call option,--url,URL) $(call option,--github-url,GITHUB_URL)
 
 .PHONY: github-key
-github-key: $(venv) ## Store another key of the App: APP_ID=... KEY=<the .pem downloaded from GitHub>
+github-key: $(venv) ## Store a new key of the App: APP_ID=... KEY=<the .pem downloaded from GitHub>
 	@$(connect-github) key --app-id $(call required,APP_ID) --file $(call required,KEY)
 
 .PHONY: github-token
-github-token: $(venv) ## Store a token for GitHub's API instead, typed without echo or piped in
+github-token: $(venv) ## Store a token for GitHub's API instead of an App, typed without echo or piped in
 	@$(connect-github) token
 
 .PHONY: github-oauth
-github-oauth: $(venv) ## Store what people sign in with: CLIENT_ID=... and its secret, typed without echo; or REMOVE=1
+github-oauth: $(venv) ## Store the OAuth client that people sign in with: CLIENT_ID=... and its secret, typed without echo [REMOVE=1]
 	@$(connect-github) oauth $(if $(call given,REMOVE),--remove,--client-id $(call required,CLIENT_ID)) \
 		$(call option,--github-url,GITHUB_URL)
 
 .PHONY: github-remove
-github-remove: $(venv) ## Forget the App's key, or the token
+github-remove: $(venv) ## Remove the App's key, or the token
 	@$(connect-github) remove
 
 .PHONY: github-rotate
-github-rotate: $(venv) ## Change the webhook's secret; the former one works beside it, until DONE=1 ends that
+github-rotate: $(venv) ## Rotate the webhook's secret; the previous one is accepted until DONE=1 ends the rotation
 	@$(connect-github) rotate $(if $(call given,DONE),--done)
 
 connect-github = .venv/bin/python scripts/connect_github.py $(on-stack) $(call option,--api-url,GITHUB_API_URL)
 
 .PHONY: deploy-web
-deploy-web: $(venv) ## Upload what changed of the page
+deploy-web: $(venv) ## Upload the changed files of the page
 	@.venv/bin/python scripts/deploy_web.py $(on-stack)
 
 # ------------------------------------------------------------------ quality
@@ -218,7 +218,7 @@ unit-js: $(javascript) ## Run the JavaScript tests that need no browser
 	.venv-node/bin/node --test 'tests/javascript/*.test.js'
 
 .PHONY: format
-format: $(venv) $(javascript) ## Put the code into the project's style
+format: $(venv) $(javascript) ## Format the code
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 	$(biome) check --write
@@ -229,19 +229,19 @@ tsc   = .venv-node/bin/node node_modules/typescript/bin/tsc
 .PHONY: screenshots
 screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots
 	.venv/bin/python -m tests.support.install_chromium
-	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_everybody_can_use_it tests/browser/test_widget_looks.py
+	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_the_widget_is_accessible tests/browser/test_widget_looks.py
 	.venv/bin/python -m pytest tests/browser/take_screenshots_of_pages.py
 
 .PHONY: openapi
-openapi: $(venv) ## Write docs/openapi.json anew from the routes
+openapi: $(venv) ## Generate docs/openapi.json from the routes
 	.venv/bin/python scripts/write_openapi.py
 
 .PHONY: release-check
-release-check: lint ## Check that what is committed can be released as the version it names
+release-check: lint ## Check that the commit can be released as the version that it names
 	@.venv/bin/python scripts/check_release.py
 
 .PHONY: bench
-bench: build $(venv) ## Measure, and put the tables into docs/performance.md
+bench: build $(venv) ## Measure, and update the tables of docs/performance.md and docs/cost.md
 	.venv/bin/python -m bench
 
 # ------------------------------------------------------------------ AWS
@@ -259,7 +259,7 @@ for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,
 # ------------------------------------------------------------------ housekeeping
 
 .PHONY: requirements
-requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
+requirements: $(venv) ## Pin the newest versions of the packages in requirements/*.in
 	cd requirements && compile() { ../.venv/bin/uv pip compile --quiet --upgrade --universal \
 			--generate-hashes --no-strip-extras --python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
 		compile layer.in --output-file ../layers/timer_core/requirements.txt \
@@ -274,7 +274,7 @@ requirements: $(venv) ## Pin the newest versions anew, from requirements/*.in
 		compile node.in --output-file node.txt && \
 		compile uv.in --output-file uv.txt
 
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime brings boto3 along.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime includes boto3.
 in-lambda-runtime := boto3 botocore jmespath python-dateutil s3transfer six urllib3
 
 .PHONY: clean

@@ -37,17 +37,17 @@ _MEASUREMENTS: dict[str, Callable[[], str]] = {
 
 
 def main(names: list[str]) -> None:
-    """Measure what is named, or everything."""
+    """Run the named measurements, or all of them."""
     for name in names or _MEASUREMENTS:
         print(f"Measuring {name}", flush=True)
-        # The functions' metrics are lines of their output.
+        # The functions print metrics.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             table = _MEASUREMENTS[name]()
         print(table)
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         page = next((page for page in _PAGES if marked.search(page.read_text())), None)
         if page is None:
-            sys.exit(f"No page has a place for {name}.")
+            sys.exit(f"No page has a table {name}.")
         page.write_text(marked.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", page.read_text()))  # noqa: B023
 
 

@@ -29,12 +29,12 @@ _PROGRAMS = {
 }
 
 
-# The most that a process had in memory, in KB; what the kernel tells of a child counts its parent in.
-_TELL_PEAK = "; print(open('/proc/self/status').read())"
+# The process's peak memory in KB; the kernel's figure for a child includes its parent.
+_PRINT_PEAK = "; print(open('/proc/self/status').read())"
 
 
 def measure() -> str:
-    """Return the table: the least processor time of several fresh interpreters, taken in turns."""
+    """Return the table: the least processor time of several fresh interpreters, run in turns."""
     times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
     peaks: dict[str, float] = {}
     for _ in range(_ROUNDS):
@@ -55,12 +55,12 @@ def measure() -> str:
 def _run(program: str) -> tuple[float, float]:
     """Return the processor time of a fresh interpreter in seconds, and its peak of memory in MB."""
     process = subprocess.Popen(
-        [sys.executable, "-c", program + _TELL_PEAK], env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program + _PRINT_PEAK], env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout
-    told = process.stdout.read()
+    output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise RuntimeError(f"{program!r} failed")
-    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", told, re.MULTILINE)
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", output, re.MULTILINE)
     return usage.ru_utime + usage.ru_stime, int(kilobytes) / 1024

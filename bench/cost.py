@@ -24,32 +24,30 @@ def _assumed(value: float, description: str) -> Any:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What people and GitHub do."""
+    """Behaviour of people and GitHub, and sizes."""
 
-    working_days: float = _assumed(21, "days a month on which somebody works")
+    working_days: float = _assumed(21, "working days a month")
     timers: float = _assumed(3, "timers of a person a day, each started and stopped")
-    by_github: float = _assumed(0.7, "share of starts and stops that GitHub tells of; the others are clicks")
-    pauses: float = _assumed(2, "pauses of a person a day, each resumed, told in the same shares")
+    by_github: float = _assumed(0.7, "share of starts and stops from GitHub's events; the others are clicks")
+    pauses: float = _assumed(2, "pauses of a person a day, each resumed, in the same shares")
     corrections: float = _assumed(0.3, "timers that a person corrects, deletes or adds a day")
-    widget_minutes: float = _assumed(120, "minutes a day in which a person's widget can be seen")
-    polls_per_minute: float = _assumed(4, "polls of a visible widget; fewer when nobody touches the page")
-    totals: float = _assumed(12, "questions for totals and pages of history of a person a day")
+    widget_minutes: float = _assumed(120, "minutes a day in which a person's widget is visible")
+    polls_per_minute: float = _assumed(4, "polls a minute of a visible widget; fewer without activity")
+    totals: float = _assumed(12, "requests for totals and pages of history of a person a day")
     page_views: float = _assumed(3, "views of the page a day")
     page_files: float = _assumed(25, "files of a page, which CloudFront revalidates")
     ignored_deliveries: float = _assumed(30, "deliveries that change no timer, for each person a day")
-    forgotten: float = _assumed(0.1, "timers that a person forgets a day, for the sweeper")
-    open_timers: float = _assumed(2, "timers that a person has open when the sweeper comes")
-    kept_months: float = _assumed(12, "months of timers that are stored")
-    answer_kb: float = _assumed(2, "KB of an answer, headers included; a 304 is smaller")
-    log_kb: float = _assumed(1.5, "KB logged for each invocation: Lambda's lines, ours, and metrics")
-    access_log_kb: float = _assumed(0.25, "KB that API Gateway logs of each request")
-    kept_log: float = _assumed(
-        0.15, "share of its size that a log takes, compressed, for the month it is kept"
-    )
+    forgotten: float = _assumed(0.1, "timers a day that a person forgets and the sweeper ends")
+    open_timers: float = _assumed(2, "open timers of a person during a sweep")
+    kept_months: float = _assumed(12, "months for which timers are stored")
+    answer_kb: float = _assumed(2, "KB of a response, headers included; a 304 is smaller")
+    log_kb: float = _assumed(1.5, "KB logged for each invocation: Lambda's lines, our own, and metrics")
+    access_log_kb: float = _assumed(0.25, "KB of each request in API Gateway's access log")
+    kept_log: float = _assumed(0.15, "compressed size of stored logs as a share, for the month they are kept")
     traced: float = _assumed(0.05, "share of requests that X-Ray records, besides the first of each second")
     call_ms: float = _assumed(5, "ms that Lambda waits for each call to DynamoDB")
     vcpu: float = _assumed(512 / 1769, "share of a processor that a function of 512 MB has")
-    active_hours: float = _assumed(200, "hours a month in which there is anything to publish metrics of")
+    active_hours: float = _assumed(200, "hours a month in which functions publish metrics")
     hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
     active_metrics: float = _assumed(25, "custom metrics of the other functions, published when they work")
     alarm_metrics: float = _assumed(23, "metrics that the template's alarms read, each charged as an alarm")
@@ -61,7 +59,7 @@ class Price(NamedTuple):
     Attributes
     ----------
     free
-        Of the unit, what is free each month without a limit in time.
+        Units that are free each month, not only in an account's first year.
     """
 
     service: str
@@ -105,8 +103,8 @@ _PRICES = {
 }
 # A timer and its copies in the local indexes are some 0.7 KB each, those in the others 0.2.
 _TIMER_KB = 3
-# Of a place on an issue and the issue_timers of a timer, which expire.
-_FACTS_KB = 2
+# A timer's slot and events, which expire.
+_EVENTS_KB = 2
 _SWEEPS = 30 + _HOURS
 # Read units with which a sweep counts an open timer: 149.5 with 10,000 of them, and 19.5 with 1,000.
 _COUNTING = 0.0145
@@ -117,7 +115,7 @@ _IDLE_POLLS = 5 * 3 * 60 * _HOURS
 _QUEUE_REQUESTS = 3
 _RECEIVE_MS = 15
 _SECRETS = 2
-# A process reads a secret anew after five minutes.
+# A process reloads a secret after five minutes.
 _SECRET_READS = 12 * _HOURS
 
 
@@ -143,12 +141,12 @@ class _Operation(NamedTuple):
     cpu_ms: float
 
     def ms(self, assumptions: Assumptions) -> float:
-        """Return what Lambda charges for."""
+        """Return the billed milliseconds of Lambda."""
         return self.cpu_ms / assumptions.vcpu + self.calls * assumptions.call_ms
 
 
 def _counts() -> dict[str, _Operation]:
-    """Return what each operation takes, as the median of some rounds."""
+    """Return the cost of each operation, as the median of some rounds."""
     rounds = [operations(stage()) for _ in range(_ROUNDS)]
 
     def median(of: Iterable[Count]) -> _Operation:
@@ -169,8 +167,8 @@ def _counts() -> dict[str, _Operation]:
 
 
 def _a_day(a: Assumptions) -> dict[str, float]:
-    """Return how often a person, or GitHub for them, does each operation on a working day."""
-    by_hand, told = 1 - a.by_github, a.by_github
+    """Return how often each operation happens for a person on a working day."""
+    by_hand, by_github = 1 - a.by_github, a.by_github
     return {
         "start": a.timers * by_hand,
         "stop": a.timers * by_hand,
@@ -181,30 +179,30 @@ def _a_day(a: Assumptions) -> dict[str, float]:
         "add by hand": a.corrections / 3,
         "list, open timers": a.widget_minutes * a.polls_per_minute,
         "list, page of 50": a.totals,
-        "process one delivery: assigned": a.timers * told,
-        "process one delivery: closed": a.timers * told,
-        "process one delivery: unassigned": a.pauses * told,
-        "process one delivery: assigned again": a.pauses * told,
+        "process one delivery: assigned": a.timers * by_github,
+        "process one delivery: closed": a.timers * by_github,
+        "process one delivery: unassigned": a.pauses * by_github,
+        "process one delivery: assigned again": a.pauses * by_github,
     }
 
 
 def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[str, float]:
-    """Return how much of each priced thing a number of people use in a month."""
+    """Return the monthly amount of each price's unit for a number of people."""
     days = users * a.working_days
     times = {name: number * days for name, number in _a_day(a).items()}
-    told = sum(number for name, number in times.items() if name.startswith("process"))
-    asked = sum(times.values()) - told
-    received = told + a.ignored_deliveries * days
-    requests = asked + received
+    processed = sum(number for name, number in times.items() if name.startswith("process"))
+    from_people = sum(times.values()) - processed
+    received = processed + a.ignored_deliveries * days
+    requests = from_people + received
     views = a.page_views * a.page_files * days
     forgotten = a.forgotten * days
     counted = _SWEEPS * users * a.open_timers * _COUNTING
     sweep = counts[SWEEP]
     stop = counts["stop"]
     operations_ms = sum(number * counts[name].ms(a) for name, number in times.items())
-    invocations = requests + told + _SWEEPS
+    invocations = requests + processed + _SWEEPS
     ms = operations_ms + received * _RECEIVE_MS + _SWEEPS * sweep.ms(a) + forgotten * stop.ms(a)
-    stored = a.timers * days * (a.kept_months * _TIMER_KB + _FACTS_KB) * 1000 / _GB
+    stored = a.timers * days * (a.kept_months * _TIMER_KB + _EVENTS_KB) * 1000 / _GB
     logged = (invocations * a.log_kb + requests * a.access_log_kb) * 1000 / _GB
     environments = max(3, 3 * ms / 1000 / 3600 / a.active_hours)
     return {
@@ -219,7 +217,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
         "invocation": invocations,
         "gb_s": ms / 1000 * _MEMORY_GB,
         "request": requests,
-        "queue": told * _QUEUE_REQUESTS + _IDLE_POLLS,
+        "queue": processed * _QUEUE_REQUESTS + _IDLE_POLLS,
         "cdn_request": requests + views,
         "cdn_function": requests,
         "transfer": (requests * a.answer_kb + views * 0.5) * 1000 / _GB,
@@ -237,7 +235,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
 
 
 def _bill(use: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return of each priced thing its dollars, without and with what is free."""
+    """Return the dollars of each price, before and after free allowances."""
     return {
         name: (
             amount / _PRICES[name].per * _PRICES[name].dollars,

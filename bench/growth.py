@@ -1,4 +1,4 @@
-"""What operations cost when the table has few timers and when it has many, on DynamoDB Local."""
+"""Cost of each operation with few and with many timers in the table, on DynamoDB Local."""
 
 from itertools import islice
 
@@ -12,7 +12,7 @@ _ROUNDS = 3
 
 
 def measure() -> str:
-    """Return the table: what each operation took at each size; but the sweep, which reads what is open."""
+    """Return the table of each operation at each size, without the sweep, which reads all open timers."""
     on = stage()
     timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []
@@ -33,6 +33,6 @@ def measure() -> str:
 
 
 def _cell(rounds: list[Count]) -> str:
-    """Return what an operation took, which has to be the same each time."""
-    taken = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
-    return " or ".join(sorted(taken))
+    """Return the cost of an operation; values that differ between rounds are joined with "or"."""
+    costs = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
+    return " or ".join(sorted(costs))

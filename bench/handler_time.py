@@ -1,4 +1,4 @@
-"""Time that the API's handler takes besides its calls to the database."""
+"""Time of the API's handler, without its calls to the database."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Requests over HTTP to the local stack, with more and more timers and more and more people at once."""
+"""Requests over HTTP to the local stack, with growing numbers of timers and concurrent people."""
 
 import json
 import math
@@ -18,13 +18,13 @@ from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
 _PEOPLE = (1, 4, 16)
-# Of a row, at least; and of what `_use` does in one round.
+# At least so many in a row; `_use` sends seven in a round.
 _REQUESTS, _REQUESTS_OF_A_ROUND = 200, 7
 _FIRST_PERSON = 1_000
 
 
 def measure() -> str:
-    """Return the table: answers and times, these also as ratios to one person on the smallest table."""
+    """Return the table of responses and times, with ratios to one person on the smallest table."""
     rows = [
         (
             "| timers | people at once | requests | answers | median ms | 95th percentile ms "
@@ -44,7 +44,7 @@ def measure() -> str:
             many_timers.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
             there = size
             for people in _PEOPLE:
-                # So that no function starts while it is measured, and none finds its caches empty.
+                # Warm up, so that no function starts during the measurement and no cache is empty.
                 _use_at_once(stack.url, tokens[:people], requests=1)
                 began = time.perf_counter()
                 answers = _use_at_once(stack.url, tokens[:people], requests=_REQUESTS)
@@ -53,9 +53,9 @@ def measure() -> str:
                 median, slow = statistics.median(times), statistics.quantiles(times, n=20)[18]
                 base = base or (median, rate)
                 statuses = Counter(status for status, _ in answers)
-                said = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+                counts = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
                 rows.append(
-                    f"| {size:,} | {people} | {len(answers)} | {said} "
+                    f"| {size:,} | {people} | {len(answers)} | {counts} "
                     f"| {median:.0f} | {slow:.0f} | {rate:.0f} "
                     f"| {median / base[0]:.1f} | {slow / base[0]:.1f} | {rate / base[1]:.1f} |"
                 )
@@ -67,7 +67,7 @@ def _stack(folder: Path) -> LocalStack:
 
 
 def _use_at_once(url: str, tokens: Sequence[str], *, requests: int) -> list[tuple[int, float]]:
-    """Let people use their timers at once until there were so many requests; return all answers."""
+    """Let people use their timers concurrently for a number of requests; return all responses."""
     rounds = math.ceil(requests / len(tokens) / _REQUESTS_OF_A_ROUND)
     with ThreadPoolExecutor(len(tokens)) as pool:
         answers = pool.map(lambda token: _use(url, token, rounds), tokens)
@@ -75,7 +75,7 @@ def _use_at_once(url: str, tokens: Sequence[str], *, requests: int) -> list[tupl
 
 
 def _use(url: str, token: str, rounds: int) -> list[tuple[int, float]]:
-    """Do what a person does with a timer, a few times; return each answer's status and seconds."""
+    """Use a timer as a person does, a few times; return each response's status and seconds."""
     answers = []
 
     def send(method: str, path: str, body: object = None) -> bytes:

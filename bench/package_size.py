@@ -1,4 +1,4 @@
-"""Size of what is deployed: each function's package and the layers, as `make build` packed them."""
+"""Sizes of the functions' packages and the layers, as `make build` packed them."""
 
 import sys
 import zipfile
@@ -8,7 +8,7 @@ _PACKAGES = Path(__file__).parents[1] / ".aws-sam" / "packages"
 
 
 def measure() -> str:
-    """Return the table: bytes as files and as a zip."""
+    """Return the table of unpacked and zipped sizes."""
     if not _PACKAGES.is_dir():
         sys.exit("There is no build: run `make build` first.")
     rows = ["| package | files | KB unpacked | KB zipped |", "| --- | ---: | ---: | ---: |"]

@@ -1,4 +1,4 @@
-"""Time that the webhook's receiver takes for a delivery besides its call to the queue."""
+"""Time of the webhook's receiver for a delivery, without its call to the queue."""
 
 import importlib
 import json
@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 
 
 class _Queue:
-    """Takes everything at once."""
+    """Accepts every message immediately."""
 
     def send_message(self, **_: str) -> None:
         return

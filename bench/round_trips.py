@@ -16,7 +16,7 @@ SWEEP = "sweep that finds nothing stale"
 
 
 class Count(NamedTuple):
-    """What an operation took.
+    """The cost of an operation.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ def measure() -> str:
 
 @cache
 def counts() -> tuple[Count, ...]:
-    """Return what each operation takes on an almost empty table."""
+    """Return the cost of each operation on an almost empty table."""
     return tuple(operations(stage()))
 
 
 def operations(on: Stage) -> list[Count]:
-    """Do each operation once, and return what it took."""
+    """Run each operation once, and return its cost."""
     results = []
 
     def count(name: str, act: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The handlers in this process, on DynamoDB Local, with every call to the database in view."""
+"""The handlers in this process, on DynamoDB Local, with every call to the database measured."""
 
 import importlib
 import os
@@ -29,15 +29,15 @@ _READS = {"BatchGetItem", "GetItem", "Query"}
 
 @dataclass
 class Meter:
-    """What went to the database since it was last set to zero.
+    """Calls to the database since the last reset.
 
     Attributes
     ----------
     read_units, write_units
         As AWS counts: DynamoDB Local counts transactions twice as high as documented ("Amazon DynamoDB
-        Transactions: How it works", "Capacity management for transactions"), which is put right here.
+        Transactions: How it works", "Capacity management for transactions"), which is corrected here.
     seconds
-        For how long any call was under way; two at once count once.
+        The time in which at least one call was under way.
     """
 
     calls: list[str] = field(default_factory=list)
@@ -100,11 +100,11 @@ class Stage:
     _user_ids: Iterator[int] = field(default_factory=lambda: count(1000))
 
     def new_person(self) -> tuple[Person, Client]:
-        """Register somebody; return who that is, and their client of the API, whose token is new too."""
+        """Register a person; return them and an API client with a token of theirs."""
         user_id = next(self._user_ids)
         person = Person(user_id, f"octocat-{user_id}")
         people = PeopleStore(self.timelogs.table)
-        # What happened before somebody signed in is not timed.
+        # Events before a person's registration are not timed.
         people.register(person.user_id, person.login, now_ms=0)
         _, token = TokenStore(self.timelogs.table).mint(person, name="bench", now_ms=now_ms())
         return person, Client(self.timelogs.handler, token)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TABLE = "bench-sweep"
 _SIZES = (10_000, 100_000)
-# Of these a run leaves 15 for what is under way, and 40 in 100 for ending what is stale.
+# A run reserves 15 of these for work under way, and 40 % for ending stale timers.
 _SECONDS = 120
 
 
@@ -53,7 +53,7 @@ def _row(size: int) -> str:
     ended = sum(run["summary"]["stopped"] for run in runs)
     assert versions == {1: size - stale, 2: stale}, versions
     assert ended == stale, runs
-    # What was compared when time ran out is compared again.
+    # Issues that were being compared when time ran out are compared again.
     compared = f"{len(asked)} ({asked.total() - len(asked)} twice)"
     each = {
         name: sum(run[name] for run in runs) / stale
@@ -77,13 +77,13 @@ def _run(endpoint_url: str, github_url: str, event: dict[str, Any]) -> Any:
     }
     command = [sys.executable, "-m", "bench.sweep_run", str(_SECONDS), json.dumps(event)]
     output = subprocess.run(command, env=os.environ | variables, check=True, stdout=subprocess.PIPE)
-    # The lines before are metrics.
+    # The preceding lines are metrics.
     return json.loads(output.stdout.splitlines()[-1])
 
 
 @contextmanager
 def _github() -> Iterator[tuple[str, Counter[str]]]:
-    """Be a GitHub on which nothing has happened; yield its URL, and how often each issue was asked about."""
+    """Serve a GitHub without new events; yield its URL, and how often each issue was requested."""
     asked: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):
@@ -125,7 +125,7 @@ def _github() -> Iterator[tuple[str, Counter[str]]]:
 
 
 def _versions(client: "DynamoDBClient") -> Counter[int]:
-    """Return how many timers have been changed how often; one that was ended once has version 2."""
+    """Return the number of timers by version; a timer that was ended once has version 2."""
     pages = client.get_paginator("scan").paginate(
         TableName=_TABLE,
         FilterExpression="begins_with(sk, :timer)",

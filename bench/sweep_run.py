@@ -1,6 +1,6 @@
-"""One run of the sweeper, in this process; prints what it did and took as JSON.
+"""One run of the sweeper, in this process; prints its summary and cost as JSON.
 
-``python -m bench.sweep_run SECONDS EVENT`` is what `bench.sweep` starts.
+`bench.sweep` starts it as ``python -m bench.sweep_run SECONDS EVENT``.
 """
 
 import json
@@ -27,7 +27,7 @@ class _Limited(Context):
 
 
 def main(seconds: float, event: dict[str, bool]) -> None:
-    # Only SSM is moto's: the table is where it is.
+    # moto provides SSM only; the table is DynamoDB Local's.
     with mock_aws(config={"core": {"mock_credentials": False}}):
         credential = json.dumps({"token": "github_pat_bench"})
         boto3.client("ssm").put_parameter(Name="/bench/github", Value=credential, Type="SecureString")

@@ -35,11 +35,11 @@ _PAGE = """<!doctype html>
 <issue-timer></issue-timer>
 </html>
 """
-# "Serve compressed files", CloudFront's Developer Guide: what is smaller is sent as it is.
+# "Serve compressed files", CloudFront's Developer Guide: smaller files are sent uncompressed.
 _LEAST_COMPRESSED = 1_000
 
 _LOADS = 7
-# Lighthouse's "Slow 4G": 1.6 Mbit/s, 150 ms there and back.
+# Lighthouse's "Slow 4G": 1.6 Mbit/s, a round trip of 150 ms.
 _SLOW_4G = {
     "offline": False,
     "latency": 150,
@@ -47,7 +47,7 @@ _SLOW_4G = {
     "uploadThroughput": 750_000 / 8,
 }
 _PATIENCE_MS = 60_000
-# A frame's callbacks come right before it is painted.
+# A frame's callbacks run right before it is painted.
 _WATCH = """
 window.seen = {};
 (function look() {
@@ -89,7 +89,7 @@ def measure() -> str:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """The other site's page, for somebody who is signed in there."""
+    """The other site's page, with a signed-in person."""
 
     browser: Browser
     origin: str
@@ -98,8 +98,8 @@ class _Embedding:
 
     @contextmanager
     def visitor(self) -> Iterator[BrowserContext]:
-        """Give a browser that has nothing but the session."""
-        # An API token in the session's place: it is sent and checked in the same way.
+        """Yield a browser with an empty cache and a session."""
+        # An API token instead of the session: it is sent and checked in the same way.
         session = json.dumps({"token": self.token, "expires": (time.time() + 86_400) * 1000})
         kept = {"name": f"issue-timer:session:{self.server}", "value": session}
         state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}
@@ -108,7 +108,7 @@ class _Embedding:
             yield context
 
     def open(self, page: Page) -> None:
-        """Visit it, and wait until the clock runs."""
+        """Visit the page, and wait until the clock runs."""
         page.goto(self.origin)
         Widget(page).expect_state("Running")
 
@@ -146,7 +146,7 @@ def _weight(embedding: _Embedding, server: str) -> str:
 
 
 def _files_of(page: Page, server: str) -> list[str]:
-    """Return a list that grows by the files of ours that a page loads."""
+    """Return a list that collects the product's files that a page loads."""
     files: list[str] = []
 
     def hear(response: Response) -> None:
@@ -179,7 +179,7 @@ def _sizes(body: bytes) -> tuple[int, ...]:
 
 
 class _Waterfall:
-    """The requests of a page, as the browser's protocol for developers tells them."""
+    """The requests of a page, as Chromium's DevTools protocol reports them."""
 
     def __init__(self, cdp: CDPSession) -> None:
         self.bytes = 0
@@ -197,16 +197,16 @@ class _Waterfall:
 
     @property
     def preflights(self) -> int:
-        """How many of the requests only asked whether another one may be sent."""
+        """How many of the requests were preflights."""
         return len(self._preflights)
 
     def steps_to(self, path: str) -> int:
-        """Return how many requests one after the other it takes to hear what is at a path."""
+        """Return the number of sequential round trips until a path is loaded."""
         return max(self._steps(key) for key, at in self._paths.items() if at == path)
 
     def _steps(self, key: str) -> int:
         before = [other for other, at in self._answered.items() if at <= self._began[key]]
-        # A request is told of at about the time of its preflight, not after it.
+        # A request is reported at about the time of its preflight, not after it.
         if key in self._preflights:
             before.append(self._preflights[key])
         return 1 + max(map(self._steps, before), default=0)
@@ -226,7 +226,7 @@ class _Waterfall:
 
 
 def _speed(embedding: _Embedding) -> str:
-    # The functions' first starts are no matter of the widget's.
+    # The functions' cold starts are not the widget's.
     for _ in range(2):
         with embedding.visitor() as visitor:
             embedding.open(visitor.new_page())
@@ -281,7 +281,7 @@ def _processor_time(embedding: _Embedding) -> str:
         page = visitor.new_page()
         embedding.open(page)
         cdp = visitor.new_cdp_session(page)
-        # Time on the processor, not on the wall.
+        # Processor time, not elapsed time.
         cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.evaluate(_COUNT_TICKS)
         page.wait_for_load_state("networkidle")

@@ -1,7 +1,8 @@
-"""``make build`` and ``make deploy``: the SAM CLI, with layers made for what the functions run on.
+"""``make build`` and ``make deploy``: run the SAM CLI, with layers for the functions' platform.
 
-The layers' wheels are for one architecture and one Python, which the template takes as parameters. Both are
-read here, from the command line or else from the stage's parameters in samconfig.toml, and given to both.
+The layers' wheels are for one architecture and one Python, which are also parameters of the template. The
+command line or the stage in samconfig.toml names them; this tool passes them to the build and to the
+template.
 """
 
 import argparse
@@ -20,16 +21,16 @@ from deployed_stack.web import deploy_web
 
 _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
-# Lambda's name of an architecture, and that of Python's wheels.
+# Names of an architecture: Lambda's, and that of Python's wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 
 def main() -> int:
-    """Build, and deploy unless only building; return the exit status."""
+    """Build, and deploy unless ``--build-only`` is given; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", required=True, help="a section of samconfig.toml")
-    parser.add_argument("--arch", help="arm64 or x86_64; as samconfig.toml says if not given")
-    parser.add_argument("--runtime", help="such as python3.13; as samconfig.toml says if not given")
+    parser.add_argument("--arch", help="arm64 or x86_64; by default that of samconfig.toml")
+    parser.add_argument("--runtime", help="such as python3.13; by default that of samconfig.toml")
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
     stage = read_stage(_CONFIG, options.stage, options.arch, options.runtime)
@@ -71,14 +72,14 @@ Issue Timer is at {stack.url}
   its API          {stack.url}/api/, described in {stack.url}/api/openapi.json
   GitHub's webhook {stack.outputs["WebhookUrl"]}
 
-Next, unless it was done before:
+Next, if you have not done it yet:
   make github-app STACK={stack.name}         connects GitHub: webhook, signing in, cards and comments
-  make token STACK={stack.name} USER=<login> registers a person and makes an API token
-  make logs STACK={stack.name}               shows what the functions say"""
+  make token STACK={stack.name} USER=<login> registers a person and creates an API token
+  make logs STACK={stack.name}               prints the functions' logs"""
 
 
 def _require_account(session: boto3.Session) -> None:
-    """Find out before the build whether the deployment has where to go."""
+    """Check credentials and region before the build, which takes minutes."""
     if session.region_name is None:
         raise NoRegionError
     session.client("sts").get_caller_identity()

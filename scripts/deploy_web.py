@@ -1,4 +1,4 @@
-"""``make deploy-web``: put web/ where the stack's CloudFront distribution serves it from."""
+"""``make deploy-web``: upload web/ to the bucket that the stack's CloudFront distribution serves."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from local_stack.choice import add_stack_options, chosen_stack
 
 
 def main() -> int:
-    """Upload what changed; return the exit status."""
+    """Upload the changed files; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_stack_options(parser)
     stack = chosen_stack(parser.parse_args())

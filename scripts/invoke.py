@@ -1,4 +1,4 @@
-"""``make invoke``: run one built function on the local stack, or else on one of its own."""
+"""``make invoke``: run one built function on the running local stack, or on a temporary one."""
 
 import argparse
 import contextlib
@@ -19,12 +19,12 @@ from local_stack.invoke import BuiltFunction, environment_of, filled_in, functio
 def main() -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the local stack runs")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the local stack's port")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run a function and print its answer")
+    run = commands.add_parser("run", help="run a function and print its response")
     run.add_argument("function", help="its name in template.yaml")
-    run.add_argument("event", type=Path, help="a file such as those in events/")
-    commands.add_parser("environment", help="print what `sam local invoke --env-vars` reads")
+    run.add_argument("event", type=Path, help="a file, for example of events/")
+    commands.add_parser("environment", help="print the input of `sam local invoke --env-vars`")
     options = parser.parse_args()
     if options.command == "environment":
         stack = local_stack(options.port)

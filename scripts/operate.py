@@ -1,4 +1,4 @@
-"""``make secret``, ``sweep``, ``redrive`` and others: what a stack's operator does by hand."""
+"""``make secret``, ``sweep``, ``redrive`` and others: the actions of a stack's operator."""
 
 import argparse
 import json
@@ -17,15 +17,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_stack_options(parser)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("secret", help="print the secret that GitHub signs deliveries with")
-    key = commands.add_parser("session-key", help="change the key that sessions are signed with")
+    commands.add_parser("secret", help="print the secret that signs GitHub's deliveries")
+    key = commands.add_parser("session-key", help="rotate the key that signs sessions")
     way = key.add_mutually_exclusive_group()
-    way.add_argument("--done", action="store_true", help="take no sessions of the key before any more")
-    way.add_argument("--leaked", action="store_true", help="end all sessions: everybody signs in again")
-    sweep = commands.add_parser("sweep", help="end what was forgotten, and print the summary")
+    way.add_argument("--done", action="store_true", help="end the rotation: refuse the previous key")
+    way.add_argument("--leaked", action="store_true", help="the key has leaked: end all sessions")
+    sweep = commands.add_parser("sweep", help="end stale timers, and print the summary")
     sweep.add_argument("--dry-run", action="store_true", help="count only")
-    commands.add_parser("dead-letters", help="print the deliveries that failed for good")
-    commands.add_parser("redrive", help="queue the deliveries again that failed for good")
+    commands.add_parser("dead-letters", help="print the deliveries that failed ten times")
+    commands.add_parser("redrive", help="queue the deliveries again that failed ten times")
     commands.add_parser("migrate", help="migrate open timers to the current schema version")
     options = parser.parse_args()
     stack = chosen_stack(options)
@@ -46,7 +46,7 @@ def main() -> int:
     elif options.command == "migrate":
         _migrate(stack)
     else:
-        print(f"Dead letters on their way back to the queue: {stack.redrive()}")
+        print(f"Dead letters queued again: {stack.redrive()}")
     return 0
 
 
@@ -60,13 +60,13 @@ def _migrate(stack: DeployedStack) -> None:
 def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:
     if options.leaked:
         session_key.replace(stack)
-        print("The key is changed. Within six minutes no session of before works any more.")
+        print("The key is changed. Within six minutes, no earlier session works.")
     elif options.done:
         session_key.finish(stack)
-        print("Only sessions of the present key are taken, everywhere within five minutes.")
+        print("Within five minutes, all functions accept sessions of the current key only.")
     else:
         session_key.rotate(stack)
-        print("The key is changed, and nobody is signed out. In two hours, end the former one: DONE=1")
+        print("The key is changed, and nobody is signed out. In two hours, end the rotation: DONE=1")
 
 
 if __name__ == "__main__":

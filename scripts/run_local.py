@@ -1,4 +1,4 @@
-"""``make run``: the whole stack on this machine until Ctrl-C."""
+"""``make run``: run the whole stack on this machine until Ctrl-C."""
 
 import argparse
 import shlex
@@ -17,7 +17,7 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# The local run chooses them: a demo, or GitHub once there are credentials for it.
+# The local run sets them: to a demo, or to GitHub once the stack has credentials for it.
 _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 
 
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _interrupt(_signal_number: int, _frame: object) -> NoReturn:
-    # Only the first one counts: the emulator has to be let write its state.
+    # Ignore further signals, so that the emulator can save its state.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -64,21 +64,21 @@ def _parameters(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise ToolError(f"SET= cannot be read: {error}.") from error
+        raise ToolError(f"SET= cannot be parsed: {error}.") from error
     parameters = {}
     known = _settable()
     for word in words:
         name, is_pair, value = word.partition("=")
         if not is_pair:
-            raise ToolError(f'SET= is for example "AdminLogins=octocat StaleAfterHours=12", not {word!r}.')
+            raise ToolError(f'SET= has the form "AdminLogins=octocat StaleAfterHours=12", not {word!r}.')
         if name not in known:
-            raise ToolError(f"There is no parameter {name!r} to set, but {', '.join(known)}.")
+            raise ToolError(f"There is no parameter {name!r}. There are {', '.join(known)}.")
         parameters[name] = value
     return parameters
 
 
 def _settable() -> list[str]:
-    # Which reads CloudFormation's functions as if they were text.
+    # The base loader reads CloudFormation's functions as text.
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader=yaml.BaseLoader)  # noqa: S506
     return sorted(template["Parameters"].keys() - _NOT_SETTABLE)
 
@@ -110,7 +110,7 @@ In a second terminal:
   GitHub assigns: make send EVENT=events/issues.assigned.json
   GitHub closes:  make send EVENT=events/issues.closed.json
   Another token:  make token USER=1 LOGIN=mojombo
-  Functions' log: make logs
+  Functions' logs: make logs
   Emulator's log: {stack.emulator.log_file.relative_to(ROOT)}
 """
 

@@ -1,4 +1,4 @@
-"""``make logs``: what the functions of a stack have logged in the last minutes."""
+"""``make logs``: print the recent logs of a stack's functions."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from local_stack.choice import add_stack_options, chosen_stack
 
 # Lambda's own lines about an invocation.
 _PLATFORM = ("INIT_START ", "START ", "END ", "REPORT ", "XRAY ")
-# What Powertools puts into every record beside its level and message.
+# Keys that Powertools adds to every record.
 _IN_EVERY_RECORD = {
     "level",
     "location",
@@ -30,8 +30,8 @@ _IN_EVERY_RECORD = {
 def main() -> int:
     """Print the log events of all functions in order of time; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=15, help="how far to look back")
-    parser.add_argument("--all", action="store_true", help="everything as it was logged, metrics included")
+    parser.add_argument("--minutes", type=float, default=15, help="the period to print")
+    parser.add_argument("--all", action="store_true", help="print everything unchanged, metrics included")
     add_stack_options(parser)
     options = parser.parse_args()
     stack = chosen_stack(options)
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _summary(message: str) -> str:
-    """Return a log event in one line; nothing if it is one of Lambda's own or of metrics."""
+    """Return a log event in one line; empty for Lambda's own lines and for metrics."""
     try:
         record = json.loads(message)
     except ValueError:

@@ -1,4 +1,4 @@
-// The Account page: API tokens, the export of all data, and the end of sessions and of the account.
+// The Account page: API tokens, the export of all data, signing out everywhere and deleting the account.
 
 import { get, pages, request } from "./page/api.js";
 import { byId, download, formValues } from "./page/dom.js";
@@ -69,7 +69,7 @@ onAction("click", byId("export"), async () => {
   /** @type {Record<string, any>} */
   const all = {};
   for await (const { next, ...page } of pages("/api/auth/me/export/")) {
-    // Lists continue on the next page; everything else is repeated.
+    // Lists continue on the next page; other values are repeated.
     for (const [name, value] of Object.entries(page)) {
       all[name] = Array.isArray(value) ? [...(all[name] ?? []), ...value] : value;
     }
@@ -88,7 +88,7 @@ onAction("click", byId("delete-account"), async () => {
   if (!(await confirm(text("deleteAccountQuestion"), text("deleteAccountText"), text("deleteAccountYes"))))
     return;
   notify(text("deletingAccount"));
-  // 202: the deletion takes more than one request.
+  // 202 means that the deletion needs another request.
   while ((await request("DELETE", "/api/auth/me/")).status === 202);
   endSession(text("accountDeleted"));
 });

@@ -9,7 +9,7 @@ import { onAction, openPage } from "./page/session.js";
 const form = byId("options", HTMLFormElement);
 const preview = new IssueTimerElement();
 
-/** Show the snippet with the selected options, and apply these to the preview. */
+/** Show the snippet with the selected options, and apply the options to the preview. */
 function showSnippet() {
   const options = selectedOptions();
   const attributes = [...options].map(([name, value]) =>
@@ -25,7 +25,7 @@ function showSnippet() {
   }
 }
 
-/** Return the widget's attributes by name; a checked box is one without a value. */
+/** Return the widget's attributes by name. A checked box becomes an attribute without a value. */
 function selectedOptions() {
   /** @type {Map<string, string>} */
   const options = new Map();

@@ -16,9 +16,9 @@ import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 /** @import { Filter, Timer } from "./page/types.d.ts" */
 
-// One action may change several timers, each of which the widget announces.
-const SETTLING_MS = 300;
-// The age at which the page is loaded again while a timer runs, and after a failure.
+// The delay of a refresh after a transition: an action may cause several.
+const DEBOUNCE_MS = 300;
+// The ages at which the loaded data are refreshed: while a timer runs, and after a failure.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -27,18 +27,18 @@ let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The performance.now() of the last request, and the day and time zone that it was for.
+// The time of the last request by performance.now(), and its day and time zone.
 let requestedAt = 0;
 let today = "";
 let sum = 0;
 
-/** Return the present by the server's clock, which the widget knows: the machine's may be wrong by a day. */
+/** Return the server's time, which the widget estimates: the machine's clock may be wrong. */
 const now = () => new Date(widget.manager?.now ?? Date.now());
 
 const history = new History({ now, edit, changed });
 
 /**
- * Run an action that loads something, and abort the one before.
+ * Run an action that loads data, and abort the previous one.
  *
  * @param {(signal: AbortSignal) => Promise<void>} action
  */
@@ -62,7 +62,7 @@ async function runLatest(action) {
 }
 
 /**
- * Load totals along with entries, and show both at once: running time is added to both.
+ * Load totals in parallel with entries, and show both together, because running time is added to both.
  *
  * @param {Promise<() => void>} entries
  * @param {AbortSignal} signal
@@ -74,7 +74,7 @@ async function show(entries, signal) {
   history.showDayTotals(showTotals(totals, filter, now()));
 }
 
-/** Load what the filter selects. */
+/** Load the entries and totals that the filter selects. */
 function load() {
   formats.followTimeZone();
   today = localDay();
@@ -90,7 +90,7 @@ function localDay() {
   return `${dayOf(now())} ${timeZone()}`;
 }
 
-/** Load what has changed, and keep the entries of later pages. */
+/** Load changes, and keep the entries of later pages. */
 function refresh() {
   if (isLoading) return load();
   return runLatest((signal) => show(history.refresh(signal), signal));
@@ -119,7 +119,7 @@ function changed() {
 
 function refreshWidget() {
   widget.manager?.refresh();
-  // Today's time includes timers that are not open.
+  // The widget's time of today includes stopped timers.
   widget.manager?.loadToday();
 }
 
@@ -184,11 +184,11 @@ onAction("click", byId("export"), async () => {
 });
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let settling;
+let debounce;
 for (const action of ["start", "pause", "resume", "stop"]) {
   widget.addEventListener(`issue-timer:${action}`, () => {
-    clearTimeout(settling);
-    settling = setTimeout(refresh, SETTLING_MS);
+    clearTimeout(debounce);
+    debounce = setTimeout(refresh, DEBOUNCE_MS);
   });
 }
 

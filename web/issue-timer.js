@@ -16,13 +16,13 @@ const NOTICE_MS = 8_000;
 export class IssueTimerElement extends HTMLElement {
   static observedAttributes = ["lang", "issue", "compact"];
 
-  /** Talks to the server; null until the element is in a page. @type {?TimerManager} */
+  /** Synchronizes the timers; null until the element is added to a page. @type {?TimerManager} */
   manager = null;
 
   #root = this.attachShadow({ mode: "open" });
   /** @type {?View} */
   #view = null;
-  // The language that was requested last: the strings of an earlier one may arrive after its.
+  // The language requested last: strings requested earlier may load later.
   #requested = "";
   /** @type {Map<string, Card>} */
   #cards = new Map();
@@ -82,21 +82,22 @@ export class IssueTimerElement extends HTMLElement {
     this.#show();
   }
 
-  // ---------------------------------------------------------------- showing
+  // ---------------------------------------------------------------- view
 
   #show() {
     const view = this.#view;
     if (!view || !this.manager) return;
     const { state } = this.manager;
     const focused = this.#root.activeElement;
-    const place = [...view.list.children].findIndex((item) => item.contains(focused));
+    const index = [...view.list.children].findIndex((item) => item.contains(focused));
     showPhase(view, state, this.hasAttribute("compact"));
     showConnection(view, state);
     this.#showTimers(view, state);
     this.#showTime();
-    // The focused element was moved or removed. A second Enter must not press another button.
+    // If the focused element was moved or removed, focus it again or the item in its place: not a button,
+    // which a second Enter would press.
     const items = [...view.list.children];
-    for (const one of [focused, items[place] ?? items.at(-1), view.input, view.signIn]) {
+    for (const one of [focused, items[index] ?? items.at(-1), view.input, view.signIn]) {
       if (focused && !this.#root.activeElement && one instanceof HTMLElement) one.focus();
     }
   }
@@ -113,7 +114,7 @@ export class IssueTimerElement extends HTMLElement {
       this.#cards.set(key, card);
     }
     const items = [...this.#cards.values()].map(({ item }) => item);
-    // Elements lose the focus when they are moved.
+    // Replace the items only if necessary: an element that is moved loses the focus.
     if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
       list.replaceChildren(...items);
     }
@@ -134,7 +135,7 @@ export class IssueTimerElement extends HTMLElement {
     const timer = manager?.state.timers.find((one) => one.key === key);
     if (!this.#view || !manager || !timer) return;
     const { strings } = this.#view;
-    this.#notify(strings.did[action](issueName(timer, strings), clockTime(manager.active(timer))));
+    this.#notify(strings.own[action](issueName(timer, strings), clockTime(manager.active(timer))));
     manager[action](timer.id);
   }
 
@@ -154,8 +155,8 @@ export class IssueTimerElement extends HTMLElement {
     const open = manager.state.timers.find((timer) => isOn(timer, issue));
     if (open?.status === "paused") return this.#act(open.key, "resume");
     const name = `${issue.github_repo}#${issue.github_issue_number}`;
-    if (open) return this.#notify(strings.already(name));
-    this.#notify(strings.did.start(name));
+    if (open) return this.#notify(strings.alreadyRunning(name));
+    this.#notify(strings.own.start(name));
     manager.start(issue);
   }
 
@@ -190,7 +191,7 @@ export class IssueTimerElement extends HTMLElement {
     const { code, message } = problem;
     const { strings } = this.#view;
     const text = strings.problems[code];
-    if (code === "waiting") return this.#notify(`${connectionTrouble(this.manager.state, strings)} ${text}`);
+    if (code === "waiting") return this.#notify(`${connectionMessage(this.manager.state, strings)} ${text}`);
     // The server's messages are in English.
     const reason = message ? h("span", { lang: "en" }, message) : code === "failed" ? strings.offline : "";
     this.#notify([text, " ", reason], true);
@@ -203,13 +204,13 @@ export class IssueTimerElement extends HTMLElement {
     clearTimeout(this.#noticeTimer);
     notice.replaceChildren(...[content].flat());
     notice.classList.toggle("problem", isProblem);
-    // A problem stays until the next notice.
+    // A problem is shown until the next notice.
     if (!isProblem) this.#noticeTimer = setTimeout(() => (notice.textContent = ""), NOTICE_MS);
   }
 }
 
 /**
- * Show what the phase of the manager has on the screen.
+ * Show the elements that belong to the manager's phase, and hide the others.
  *
  * @param {View} view
  * @param {State} state
@@ -220,7 +221,7 @@ function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isC
   const isReady = phase === "ready";
   const hasTimers = timers.length > 0;
   view.bar.hidden = !isReady || isCompact;
-  view.gate.hidden = phase !== "signed-out";
+  view.signInPanel.hidden = phase !== "signed-out";
   const kept = waiting ? strings.kept(waiting) : "";
   view.reason.textContent = isExpired ? `${strings.expired} ${kept}` : strings.signedOut;
   view.loading.hidden = phase !== "loading" || !isConnected;
@@ -230,25 +231,25 @@ function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isC
 }
 
 /**
- * Show that the server cannot be reached, and what happens then.
+ * Show whether the server is unreachable or busy, and what happens next.
  *
  * @param {View} view
  * @param {State} state
  */
-function showConnection({ strings, banner, trouble, spoken, reason }, state) {
+function showConnection({ strings, banner, bannerText, announcement, reason }, state) {
   const { isConnected, isExpired, waiting } = state;
-  const remedy = waiting ? strings.waiting(waiting) : strings.again;
+  const remedy = waiting ? strings.waiting(waiting) : strings.retrying;
   banner.hidden = isConnected;
-  trouble.textContent = `${connectionTrouble(state, strings)} ${remedy}`;
-  // The notice has reported pending actions.
-  const text = isConnected || waiting ? "" : trouble.textContent;
-  setText(spoken, (isExpired && reason.textContent) || text);
+  bannerText.textContent = `${connectionMessage(state, strings)} ${remedy}`;
+  // Screen readers have announced pending actions in the notice.
+  const text = isConnected || waiting ? "" : bannerText.textContent;
+  setText(announcement, (isExpired && reason.textContent) || text);
 }
 
 /** @param {State} state @param {Strings} strings */
-function connectionTrouble({ isBusy }, strings) {
+function connectionMessage({ isBusy }, strings) {
   return isBusy ? strings.busy : strings.offline;
 }
 
-// A page may load this module from two addresses.
+// A page may load this module from two URLs, but can define the element only once.
 if (!customElements.get("issue-timer")) customElements.define("issue-timer", IssueTimerElement);

@@ -9,24 +9,24 @@ import { Tabs, tab } from "./widget/tabs.js";
 import { secondsSince, Today } from "./widget/today.js";
 
 const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
-// How much longer to wait after another tab has polled, so that it continues to do so for all.
+// Extra delay after another tab's poll, so that the same tab keeps polling for all tabs.
 const OTHER_TAB_MS = 2_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
-/** @import { Action, Answer, ApiTimer, Events, Issue } from "./widget/types.d.ts" */
+/** @import { Action, ApiResponse, ApiTimer, Events, Issue } from "./widget/types.d.ts" */
 /** @import { State, TabMessage, Timer } from "./widget/types.d.ts" */
 
 /**
- * A user's open timers, in step with the server and with the other tabs; docs/widget.md describes its use.
+ * A user's open timers, synchronized with the server and with other tabs; docs/widget.md describes its use.
  *
- * Actions show at once, are reverted if the server refuses them, and wait while there is no connection.
+ * Actions show immediately, are reverted if the server refuses them, and wait while there is no connection.
  * widget/types.d.ts describes the events.
  */
 export class TimerManager extends EventTarget {
   /** @type {State} */
   state = { phase: "loading", isConnected: true, isBusy: false, isExpired: false, timers: [], waiting: 0 };
 
-  /** Sends requests as the user, also others than the manager's. @readonly */
+  /** The API client, which pages may use for other requests as the user. @readonly */
   api;
 
   #clock = new ServerClock();
@@ -39,9 +39,9 @@ export class TimerManager extends EventTarget {
   #user = null;
   /** @type {?Outbox} */
   #outbox = null;
-  // The user or the time may have changed: nothing is sent until the server has confirmed both.
-  #isInDoubt = false;
-  // Answers to requests that were sent before this, by performance.now(), are stale.
+  // The user or the time may have changed: send no action until the server has confirmed both.
+  #isUnconfirmed = false;
+  // Responses to requests sent before this time, by performance.now(), are stale.
   #changedAt = 0;
   /** @type {?AbortController} */
   #connection = null;
@@ -50,7 +50,7 @@ export class TimerManager extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #tickTimer;
 
-  /** @param {{server?: string}} [options] `server`: Issue Timer's origin, if this module is from another */
+  /** @param {{server?: string}} [options] `server`: Issue Timer's origin; by default this module's */
   constructor({ server } = {}) {
     super();
     this.api = new ApiClient(server);
@@ -60,14 +60,14 @@ export class TimerManager extends EventTarget {
     this.#sender = new Sender(this.api, {
       refresh,
       now: () => this.now,
-      canSend: () => this.#connection !== null && !this.#isInDoubt,
+      canSend: () => this.#connection !== null && !this.#isUnconfirmed,
       checkUser: () => {
         this.#invalidate();
         return refresh();
       },
-      confirm: (action, answer) => {
+      confirm: (action, response) => {
         this.#poller.failures = 0;
-        const [timer] = this.#syncClock(answer, [answer.body]);
+        const [timer] = this.#syncClock(response, [response.body]);
         const at = this.now;
         this.#broadcast({ type: "confirmed", action, timer, at });
         this.#confirm(action, timer, at);
@@ -80,25 +80,22 @@ export class TimerManager extends EventTarget {
     });
   }
 
-  /** The server's time in milliseconds since the epoch, whatever this machine's clock says. */
+  /** The server's time in milliseconds since the epoch; before the first response, this machine's. */
   get now() {
     return this.#clock.now();
   }
 
-  /** The seconds that were worked today, in the time zone of this machine; null if they are unknown. */
+  /** The seconds worked today, a day of this machine's time zone; null if unknown. */
   get today() {
     return this.#today.seconds(this.now, this.#running.length);
   }
 
-  /**
-   * @param {Timer} timer
-   * @returns {number} its active seconds, as of now
-   */
+  /** @param {Timer} timer @returns {number} the timer's active seconds at this moment */
   active({ status, active_duration, as_of }) {
     return active_duration + (status === "running" ? secondsSince(as_of, this.now) : 0);
   }
 
-  /** Poll the server, tick and listen to other tabs, until `disconnect`. */
+  /** Poll the server, emit ticks and receive other tabs' messages, until `disconnect`. */
   connect() {
     if (this.#connection) return;
     this.#connection = new AbortController();
@@ -148,7 +145,11 @@ export class TimerManager extends EventTarget {
     this.#act({ key: randomName(), kind: "stop", timer: id });
   }
 
-  /** Sign in: away from the page and back to it or, on another site, in a popup, which takes a click. */
+  /**
+   * Sign in by navigating to GitHub and back or, on another site, in a popup.
+   *
+   * Browsers allow the popup only if a click calls this.
+   */
   async signIn() {
     try {
       await this.api.signIn(this.#connection?.signal);
@@ -167,10 +168,14 @@ export class TimerManager extends EventTarget {
       if (status !== 401) return this.#emit("problem", { code: "failed", message: status ? message : "" });
     }
     this.#broadcast({ type: "signed-out" });
-    this.#leave(false);
+    this.#forgetUser(false);
   }
 
-  /** Ask the server now, and send pending actions. @returns {Promise<boolean>} whether it answered */
+  /**
+   * Poll the server now, and send pending actions.
+   *
+   * @returns {Promise<boolean>} false if the server could not be reached or responded with an error
+   */
   refresh() {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = null;
@@ -179,7 +184,7 @@ export class TimerManager extends EventTarget {
     return this.#refreshing;
   }
 
-  /** Ask for today's seconds, for example after the time of a stopped timer was corrected. */
+  /** Request today's seconds, for example after the time of a stopped timer was corrected. */
   async loadToday() {
     if (this.state.phase !== "ready") return;
     const today = await this.#today.load(this.now);
@@ -202,7 +207,7 @@ export class TimerManager extends EventTarget {
     this.#sender.send();
   }
 
-  /** @param {Action} action @param {ApiTimer} timer the result @param {number} at when it was received */
+  /** @param {Action} action @param {ApiTimer} timer the response @param {number} at when it was received */
   #confirm(action, timer, at) {
     const transition = this.#timers.confirm(action, timer, at, action.tab === tab);
     this.#changedAt = performance.now();
@@ -212,7 +217,7 @@ export class TimerManager extends EventTarget {
 
   /**
    * @param {Action} action
-   * @param {Action[]} reverted itself, and those that depend on it
+   * @param {Action[]} reverted this action and the actions that depend on it
    * @param {string} message
    */
   #revert({ kind, timer: id }, reverted, message) {
@@ -233,9 +238,9 @@ export class TimerManager extends EventTarget {
 
   async #refresh() {
     this.#poller.stop();
-    if (!this.api.maySucceed) return this.#leave();
+    if (!this.api.maySucceed) return this.#forgetUser();
     this.#hasJumped();
-    // Without the user, who may be another one by now.
+    // Without the user's id: another user may have signed in since the last poll.
     this.#tabs.post({ type: "polling" });
     const { failures } = this.#poller;
     let isNew;
@@ -243,17 +248,17 @@ export class TimerManager extends EventTarget {
       isNew = await this.#poll();
     } catch (reason) {
       const error = /** @type {ApiError} */ (reason);
-      this.#clock.settle(false);
+      this.#clock.endJump(false);
       this.#poller.failures += 1;
       this.#poller.retryAfter = error.retryAfter;
       return this.#showFailure(error);
     } finally {
-      this.#clock.settle(true);
+      this.#clock.endJump(true);
     }
-    // A browser's data may have been cleared.
-    const kept = this.#outbox?.actions.map(({ key }) => key) ?? [];
-    for (const { key, tab: of } of this.#timers.pending.values()) {
-      if (of === tab && !kept.includes(key)) this.#drop(key);
+    // Revert this tab's actions that are no longer stored: the site's data may have been cleared.
+    const stored = this.#outbox?.actions.map(({ key }) => key) ?? [];
+    for (const action of this.#timers.pending.values()) {
+      if (action.tab === tab && !stored.includes(action.key)) this.#drop(action.key);
     }
     this.#showConnected();
     this.#sender.send();
@@ -261,25 +266,25 @@ export class TimerManager extends EventTarget {
     return true;
   }
 
-  /** @returns {Promise<boolean>} whether the list is another than before */
+  /** @returns {Promise<boolean>} whether the list has changed */
   async #poll() {
-    let answer;
+    let response;
     let user;
     do {
       const headers = this.#timers.etag ? { "If-None-Match": this.#timers.etag } : undefined;
-      answer = await this.api.request("GET", LIST, undefined, { headers });
-      // An empty list does not name its user, and another one may have signed in in another tab.
-      if (answer.status !== 304) {
-        user = answer.body.results[0]?.user ?? (await this.api.request("GET", "/api/auth/me/")).body.id;
+      response = await this.api.request("GET", LIST, undefined, { headers });
+      // An empty list does not name its user, and another user may have signed in in another tab.
+      if (response.status !== 304) {
+        user = response.body.results[0]?.user ?? (await this.api.request("GET", "/api/auth/me/")).body.id;
       }
-    } while (answer.sent < this.#changedAt);
-    this.#isInDoubt = false;
+    } while (response.sent < this.#changedAt);
+    this.#isUnconfirmed = false;
     this.#poller.failures = 0;
-    const isNew = answer.status !== 304;
-    const timers = this.#syncClock(answer, answer.body?.results ?? []);
+    const isNew = response.status !== 304;
+    const timers = this.#syncClock(response, response.body?.results ?? []);
     if (isNew) {
       if (user !== this.#user) this.#setUser(user);
-      this.#adopt(timers, this.now, answer.headers.get("ETag") ?? "");
+      this.#adopt(timers, this.now, response.headers.get("ETag") ?? "");
     }
     const { confirmed, confirmedAt, etag } = this.#timers;
     if (confirmed) this.#broadcast({ type: "list", timers: confirmed, at: confirmedAt, etag });
@@ -295,8 +300,8 @@ export class TimerManager extends EventTarget {
     this.#sender.setOutbox(this.#outbox);
   }
 
-  /** Show no timers any more, after signing out or because the session has expired. */
-  #leave(isExpired = this.state.phase === "ready" || this.state.isExpired) {
+  /** Forget the user and the timers after signing out or when the session has expired. */
+  #forgetUser(isExpired = this.state.phase === "ready" || this.state.isExpired) {
     const waiting = isExpired ? this.#timers.pending.size || this.state.waiting : 0;
     this.#setUser(null);
     this.#changedAt = performance.now();
@@ -312,20 +317,20 @@ export class TimerManager extends EventTarget {
   }
 
   /**
-   * Synchronize the clock with an answer.
+   * Synchronize the clock with a response.
    *
-   * @param {Answer} answer
-   * @param {Omit<ApiTimer, "as_of">[]} timers its timers
-   * @returns {ApiTimer[]} the timers with the times of their durations
+   * @param {ApiResponse} response
+   * @param {Omit<ApiTimer, "as_of">[]} timers the timers in the response
+   * @returns {ApiTimer[]} the timers with `as_of`
    */
-  #syncClock(answer, timers) {
-    this.#clock.sync(dateOf(answer.headers), 1_000, answer);
+  #syncClock(response, timers) {
+    this.#clock.sync(dateOf(response.headers), 1_000, response);
     return timers.map((timer) => {
       const { status, start_time, last_pause_time, active_duration, paused_duration } = timer;
       this.#timers.noteTime(Date.parse(last_pause_time ?? start_time));
       if (status !== "running") return { ...timer, as_of: 0 };
       const as_of = Date.parse(start_time) + Math.round((paused_duration + active_duration) * 1_000);
-      this.#clock.sync(as_of, 1, answer);
+      this.#clock.sync(as_of, 1, response);
       return { ...timer, as_of };
     });
   }
@@ -355,29 +360,27 @@ export class TimerManager extends EventTarget {
     const [running] = this.#running;
     if (!this.#connection || document.hidden || !running) return;
     const untilNextSecond = 1_000 - ((this.active(running) * 1_000) % 1_000);
-    // A bit late rather than early, when the clock would still show the former second.
+    // One millisecond late: an early tick would show the previous second again.
     this.#tickTimer = setTimeout(() => this.#tick(), untilNextSecond + 1);
   }
 
   #tick() {
-    // A clock that stands for a moment is better than one that jumps to a wrong time.
+    // Pause the display until the server has responded, instead of showing a wrong time.
     if (this.#hasJumped()) return this.refresh();
-    if (!this.#isInDoubt && this.#today.isDue(this.now)) this.loadToday();
+    if (!this.#isUnconfirmed && this.#today.isDue(this.now)) this.loadToday();
     this.#scheduleTick();
     this.#emit("tick");
   }
 
-  /** @returns {boolean} whether this machine slept, or its clock was set, since the server's last answer */
+  /** @returns {boolean} whether this machine slept, or its clock was set, since the last poll */
   #hasJumped() {
     if (this.#clock.check()) this.#invalidate();
     return this.#clock.hasJumped;
   }
 
-  /**
-   * Treat earlier answers as stale, and send nothing, until the server has confirmed the user and the time.
-   */
+  /** Ignore earlier responses, and send no actions until the server has confirmed the user and the time. */
   #invalidate() {
-    this.#isInDoubt = true;
+    this.#isUnconfirmed = true;
     this.#changedAt = performance.now();
   }
 
@@ -390,7 +393,7 @@ export class TimerManager extends EventTarget {
 
   /** @param {TabMessage} message */
   #receive(message) {
-    if (message.type === "signed-out") return this.#leave(false);
+    if (message.type === "signed-out") return this.#forgetUser(false);
     if (message.type === "polling") return this.#timers.confirmed && this.#schedulePoll(OTHER_TAB_MS);
     const { user } = message;
     const isOther = user && user !== this.#user;
@@ -410,30 +413,30 @@ export class TimerManager extends EventTarget {
     if (at > this.#timers.confirmedAt) this.#adopt(timers, at, etag);
     this.#poller.failures = 0;
     this.#showConnected();
-    // The list was not adopted: by the clocks of both tabs, this one's is later.
+    // This tab's list seems newer and was kept, but the tabs' clocks may differ: ask the server.
     if (etag !== this.#timers.etag) return this.refresh();
     this.#schedulePoll(OTHER_TAB_MS);
   }
 
-  /** Show that the server answers, unless it has asked to wait with what is pending. */
+  /** Show that the server responds, unless it has asked to wait before sending pending actions again. */
   #showConnected() {
-    this.#sender.noteAnswer();
+    this.#sender.resetIfEmpty();
     this.#show({ isConnected: !this.#sender.mustWait });
   }
 
   /**
    * @param {ApiError} error
-   * @returns {boolean} whether it is an answer all the same: the session has expired
+   * @returns {boolean} whether the session has expired, which is not a failure of the connection
    */
   #showFailure({ status }) {
-    if (status === 401) return this.#leave();
+    if (status === 401) return this.#forgetUser();
     this.#show({ isConnected: false, isBusy: status > 0 });
     return false;
   }
 
   /** @param {Partial<State>} [change] */
   #show(change) {
-    this.#today.fix(this.now, this.#running.length);
+    this.#today.accrue(this.now, this.#running.length);
     const { confirmed, timers, pending } = this.#timers;
     this.state = {
       ...this.state,

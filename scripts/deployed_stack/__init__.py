@@ -1,4 +1,4 @@
-"""A stack that is deployed, in AWS or in the local emulator, and what its operators do with it."""
+"""A deployed stack, in AWS or in the local emulator, and its operators' actions."""
 
 from deployed_stack.stack import DeployedStack
 

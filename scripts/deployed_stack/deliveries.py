@@ -1,4 +1,4 @@
-"""Webhook deliveries as GitHub makes them.
+"""Webhook deliveries in GitHub's format.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
@@ -13,12 +13,12 @@ WEBHOOK_PATH = "/api/github-timer-webhook/"
 
 
 def event_of(file: Path) -> str:
-    """Return the event that a sample is of: ``issues`` for ``issues.assigned.json``."""
+    """Return the event of a sample: ``issues`` for ``issues.assigned.json``."""
     return file.name.partition(".")[0]
 
 
 def delivery_headers(event: str, body: bytes, secret: str, *, delivery: str | None = None) -> dict[str, str]:
-    """Return the headers of a delivery, signed over exactly these bytes; a new delivery unless named."""
+    """Return the headers of a delivery, signed over exactly these bytes; by default with a new GUID."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "GitHub-Hookshot/local",

@@ -1,5 +1,5 @@
-"""What can go wrong in a way that the person at the terminal can put right."""
+"""Errors that the person at the terminal can fix."""
 
 
 class ToolError(Exception):
-    """A reason not to go on, worded for the terminal."""
+    """The tool cannot continue; the message is for the terminal."""

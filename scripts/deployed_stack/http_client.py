@@ -9,7 +9,7 @@ _TIMEOUT_SECONDS = 130
 
 
 class Response(NamedTuple):
-    """What the server answered."""
+    """A response of any status."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -19,10 +19,10 @@ class Response(NamedTuple):
 def request(
     method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Send one request and read its answer, whatever its status; redirects are not followed.
+    """Send one request and return the response, whatever its status; redirects are not followed.
 
-    Names under ``.localhost`` mean this machine (RFC 6761, section 6.3), which not every resolver that
-    Python may use knows.
+    Names under ``.localhost`` mean this machine (RFC 6761, section 6.3); not every resolver that Python may
+    use implements that.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""

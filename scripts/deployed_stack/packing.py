@@ -1,6 +1,6 @@
-"""Zips of what ``sam build`` made: of the same files the same bytes, whoever made them where.
+"""Zips of a ``sam build``: the same files give the same bytes on every machine.
 
-The SAM CLI would zip the folders itself, in the order and with the permissions that the file system has.
+The SAM CLI's own zips depend on the file system's order and permissions.
 """
 
 import re
@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-# The oldest time that a zip can name.
+# The earliest time that a zip can store.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _REGULAR_FILE_READABLE_BY_ALL = 0o100644
@@ -16,14 +16,14 @@ _CODE = re.compile(r"^( +(?:CodeUri|ContentUri): )(\w+)$", re.MULTILINE)
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Zip the files of a folder, as Lambda wants them: from the folder's own level, readable by all."""
+    """Zip the files of a folder as Lambda needs them: paths relative to the folder, readable by all."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in names:
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = _UNIX
             entry.external_attr = _REGULAR_FILE_READABLE_BY_ALL << 16
-            # With an entry of its own, the archive's level does not count.
+            # An entry's own settings replace the archive's compression level.
             packed.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
@@ -33,7 +33,7 @@ def pack_build(build: Path, packages: Path) -> Path:
     Returns
     -------
     Path
-        The build's template beside them, which names the zips.
+        The build's template beside the zips, with their names.
     """
     shutil.rmtree(packages, ignore_errors=True)
     packages.mkdir(parents=True)

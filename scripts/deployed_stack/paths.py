@@ -1,7 +1,7 @@
-"""Where things are in the checkout."""
+"""Paths in the checkout."""
 
 from pathlib import Path
 
-# The tools are installed in editable mode, so this file is the one in the checkout.
+# The tools are installed in editable mode, so this file is in the checkout.
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / ".venv-sam/bin/sam"

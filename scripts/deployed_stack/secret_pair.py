@@ -1,4 +1,4 @@
-"""A secret and the one before it, which is accepted too while it is rotated."""
+"""A rotating secret: the current one, and the previous one, which is accepted too during a rotation."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ class SecretPair:
     aws
         Account and region, with credentials.
     arn
-        Which secret.
+        The secret's ARN.
     """
 
     def __init__(self, aws: boto3.Session, arn: str) -> None:
@@ -23,30 +23,30 @@ class SecretPair:
 
     @property
     def current(self) -> str:
-        """The present secret."""
+        """The current secret."""
         return self._read()["current"]
 
     @property
-    def has_former(self) -> bool:
-        """Whether the one before it is accepted too."""
+    def has_previous(self) -> bool:
+        """Whether a previous secret is accepted too."""
         return bool(self._read().get("previous"))
 
     @property
     def age(self) -> timedelta:
-        """How long ago it was written last."""
+        """The time since the last change."""
         created = self._client.get_secret_value(SecretId=self._arn)["CreatedDate"]
         return datetime.now(UTC) - created
 
     def change(self, secret: str) -> None:
-        """Make a secret the present one; the one so far is accepted beside it."""
+        """Make a secret the current one; the current one becomes the previous."""
         self._write(current=secret, previous=self.current)
 
     def replace(self, secret: str) -> None:
-        """Make a secret the only one."""
+        """Make a secret the only one that is accepted."""
         self._write(current=secret, previous="")
 
-    def forget_former(self) -> None:
-        """Accept the present secret only."""
+    def forget_previous(self) -> None:
+        """Accept the current secret only."""
         self._write(current=self.current, previous="")
 
     def _write(self, *, current: str, previous: str) -> None:

@@ -8,17 +8,17 @@ from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
 
-# The functions sign with the key before for six minutes after it was changed, and a session lasts an hour.
+# The functions sign with the previous key for six minutes after a change, and a session lasts an hour.
 _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Make a new key; what was signed with the one so far stays good, so that nobody is signed out.
+    """Create a new key; sessions of the current one stay valid, so that nobody is signed out.
 
     Raises
     ------
     ToolError
-        It was changed less than two hours ago, and there may be sessions of the key before.
+        The last change is less than two hours ago, and sessions of the previous key may exist.
     """
     pair = _pair(stack)
     _require_age(pair)
@@ -26,28 +26,28 @@ def rotate(stack: DeployedStack) -> None:
 
 
 def finish(stack: DeployedStack) -> None:
-    """Take sessions of the present key only.
+    """Accept sessions of the current key only.
 
     Raises
     ------
     ToolError
-        It was changed less than two hours ago, and there may be sessions of the key before.
+        The last change is less than two hours ago, and sessions of the previous key may exist.
     """
     pair = _pair(stack)
     _require_age(pair)
-    pair.forget_former()
+    pair.forget_previous()
 
 
 def replace(stack: DeployedStack) -> None:
-    """Make a new key, and end all sessions there are: the key so far has leaked."""
+    """Create a new key and end all sessions, because the current key has leaked."""
     _pair(stack).replace(_new_key())
 
 
 def _require_age(pair: SecretPair) -> None:
-    if pair.has_former and pair.age < _SIGNED_OUT_AFTER:
+    if pair.has_previous and pair.age < _SIGNED_OUT_AFTER:
         minutes = -((pair.age - _SIGNED_OUT_AFTER) // timedelta(minutes=1))
         raise ToolError(
-            "The key was changed less than two hours ago, and people have sessions of the one before: "
+            "The key was changed less than two hours ago, and people have sessions of the previous key: "
             f"try again in {minutes} minutes. If a key has leaked, LEAKED=1 signs everybody out now."
         )
 

@@ -1,5 +1,5 @@
-"""Where people sign in to a stack."""
+"""The paths of a stack's sign-in."""
 
 LOGIN_PATH = "/api/auth/login/"
-# Where GitHub sends them back to: the App's "Callback URL" has to be this.
+# GitHub redirects to it after a sign-in: it has to be the App's "Callback URL".
 CALLBACK_PATH = "/api/auth/callback/"

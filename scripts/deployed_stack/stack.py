@@ -40,7 +40,7 @@ class DeployedStack:
 
     @cached_property
     def parameters(self) -> dict[str, str]:
-        """What the stack's parameters were set to, by name."""
+        """The values of the stack's parameters by name."""
         parameters = self._description.get("Parameters", [])
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
@@ -80,12 +80,12 @@ class DeployedStack:
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
     def webhook_secret(self) -> str:
-        """Return the secret that GitHub's deliveries are signed with."""
+        """Return the secret that signs GitHub's deliveries."""
         return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
 
     def sweep(self, *, dry_run: bool) -> Any:
-        """Run the sweeper, or let it count only, and return its summary; if it fails, its error."""
-        # The function may take 5 minutes, and a second one at the same time would do no good.
+        """Run the sweeper (with ``dry_run`` it only counts); return its summary, or its error if it fails."""
+        # The function may take 5 minutes; a retry would only run a second sweep beside it.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(
             FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
@@ -93,9 +93,9 @@ class DeployedStack:
         return json.load(answer["Payload"])
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Return up to ten of the deliveries that failed for good, and leave them where they are.
+        """Return up to ten of the deliveries that failed ten times, without removing them.
 
-        `sent_ms` is when SQS put them among the dead letters, after the last try.
+        `sent_ms` is the time at which SQS moved them to the dead-letter queue, after the last attempt.
         """
         sqs = self.aws.client("sqs")
         letters = sqs.receive_message(
@@ -114,7 +114,7 @@ class DeployedStack:
         ]
 
     def redrive(self) -> int:
-        """Move the dead letters back to the queue they came from, and return about how many there are."""
+        """Move the dead letters back to their queue; return their approximate number."""
         sqs = self.aws.client("sqs")
         attributes = sqs.get_queue_attributes(
             QueueUrl=self.resources["DeliveryDeadLetterQueue"],
@@ -129,7 +129,7 @@ class DeployedStack:
 def _delivery_of(letter: "MessageTypeDef") -> str:
     """Return GitHub's GUID, or SQS's own id if the message cannot be read.
 
-    SQS gives a dead letter of a FIFO queue its message's id in place of what it was deduplicated by, the GUID
+    In a dead letter of a FIFO queue, SQS replaces the deduplication id, the GUID, by the message's id
     ("Configure a dead-letter queue redrive").
     """
     try:

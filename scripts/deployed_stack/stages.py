@@ -13,14 +13,14 @@ RUNTIMES = ("python3.12", "python3.13", "python3.14")
 
 @dataclass(frozen=True)
 class Stage:
-    """What to deploy, and what to build it for.
+    """A deployment and its platform.
 
     Attributes
     ----------
     overrides
-        The template's parameters, as the SAM CLI takes them.
+        The template's parameters, in the SAM CLI's form.
     architecture, runtime
-        Lambda's names of what the functions run on.
+        Lambda's names of the functions' platform.
     """
 
     stack_name: str
@@ -30,21 +30,21 @@ class Stage:
 
 
 def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
-    """Return a stage, for another architecture or runtime than its own if one is given.
+    """Return a stage; a given architecture or runtime replaces its own.
 
     Raises
     ------
     ToolError
-        There is no such stage, or the layers cannot be built for what it runs on.
+        There is no such stage, or the layers cannot be built for its platform.
     """
     stages = tomllib.loads(config.read_text())
     if not isinstance(stages.get(name), dict):
         raise ToolError(f"{config.name} has no stage {name!r}.")
     overrides: list[str] | str = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
     if isinstance(overrides, str):
-        # As `sam deploy --guided` saves them.
+        # `sam deploy --guided` saves them as one text.
         overrides = shlex.split(overrides)
-    # A value may be in quotes.
+    # A value may be quoted.
     configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
     stage = Stage(
         stages[name]["global"]["parameters"]["stack_name"],
@@ -53,7 +53,7 @@ def read_stage(config: Path, name: str, architecture: str | None, runtime: str |
         runtime or configured.get("PythonRuntime", "python3.13"),
     )
     if stage.architecture not in ARCHITECTURES:
-        raise ToolError(f"The architecture is {' or '.join(ARCHITECTURES)}, not {stage.architecture!r}.")
+        raise ToolError(f"The architecture must be {' or '.join(ARCHITECTURES)}, not {stage.architecture!r}.")
     if stage.runtime not in RUNTIMES:
-        raise ToolError(f"The runtime is one of {', '.join(RUNTIMES)}, not {stage.runtime!r}.")
+        raise ToolError(f"The runtime must be one of {', '.join(RUNTIMES)}, not {stage.runtime!r}.")
     return stage

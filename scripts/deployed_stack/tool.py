@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""Exit statuses and error messages of the command-line tools."""
 
 import os
 import sys
@@ -12,18 +12,18 @@ from deployed_stack.web import UnknownFileType
 
 
 def run_tool(main: Callable[[], int]) -> NoReturn:
-    """Run a tool and end with its exit status; what the person can put right is said in one line."""
+    """Run a tool and exit with its status; errors that the person can fix are printed in one line."""
     try:
         status = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output, such as head, has enough. Python would complain when it closes stdout.
+        # The reader, such as head, has closed the pipe. Python would print an error when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except NoCredentialsError:
         sys.exit("There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret.")
     except NoRegionError:
-        sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or one in the profile.")
+        sys.exit("There is no AWS region: set AWS_DEFAULT_REGION, or a region in the profile.")
     except (ToolError, UnknownFileType, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
     sys.exit(status)

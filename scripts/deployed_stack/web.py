@@ -1,4 +1,4 @@
-"""Putting web/ where CloudFront serves it from."""
+"""Deployment of web/ to the bucket that CloudFront serves."""
 
 import hashlib
 import uuid
@@ -14,11 +14,11 @@ from deployed_stack.stack import DeployedStack
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# No build step gives a changed file another name, so a browser asks each time whether its copy still is the
-# right one, mostly to hear 304: a page is never put together from files of two versions. CloudFront answers
-# that from its own copy, which the invalidation ends; should that fail, the hour does.
+# A changed file keeps its name, because there is no build step. Browsers therefore revalidate their copies on
+# each use (the response is mostly a 304), so that a page never combines files of two versions. CloudFront
+# responds from its cache, until an invalidation or, if that fails, for an hour.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
-# A picture of yesterday does no harm.
+# An outdated picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
 
@@ -28,7 +28,7 @@ class _Kind:
     cache_control: str = _REVALIDATED
 
 
-# Not from the mimetypes module, whose answers depend on the machine.
+# Not from the mimetypes module, whose results depend on the machine.
 _KINDS = {
     ".html": _Kind("text/html; charset=utf-8"),
     ".js": _Kind("text/javascript; charset=utf-8"),
@@ -44,30 +44,30 @@ _KINDS = {
 
 
 class UnknownFileType(Exception):
-    """A file of web/ that nobody has said how to serve."""
+    """A file of web/ has an extension without a content type."""
 
 
 @dataclass(frozen=True)
 class WebDeployment:
-    """What it took to make the served files those of a folder."""
+    """The changes that a deployment made to the bucket."""
 
     uploaded: Sequence[str]
     deleted: Sequence[str]
     unchanged: int
 
     def __str__(self) -> str:
-        def named(what: str, keys: Sequence[str]) -> str:
-            return f"{len(keys)} {what} ({', '.join(keys)})" if keys else f"0 {what}"
+        def listed(change: str, keys: Sequence[str]) -> str:
+            return f"{len(keys)} {change} ({', '.join(keys)})" if keys else f"0 {change}"
 
-        parts = [named("uploaded", self.uploaded), named("deleted", self.deleted)]
+        parts = [listed("uploaded", self.uploaded), listed("deleted", self.deleted)]
         return f"web/: {', '.join(parts)}, {self.unchanged} unchanged"
 
 
 def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
-    """Make the stack's page exactly the files of a folder, as `served` has them.
+    """Replace the contents of the stack's web bucket by the files of a folder, processed by `served`.
 
-    Only what differs is uploaded, in content or in what it is served with, and what was changed is dropped
-    from CloudFront's caches. Hidden files are left out.
+    Upload only files whose content or headers differ, delete objects without a file, and invalidate both in
+    CloudFront's caches. Ignore hidden files.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
     files = _files(folder)
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
-    # A page comes after what it loads, and a module after those in the folders below it.
+    # Upload pages after the files that they load, and modules after those in the folders below.
     keys = sorted(files, key=lambda key: (key.endswith(".html"), -key.count("/"), key))
     uploaded: list[str] = []
     deleted: list[str] = []
@@ -97,7 +97,7 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
             s3.delete_object(Bucket=bucket, Key=key)
             deleted.append(key)
     finally:
-        # Also after a failure: the next deployment finds these unchanged.
+        # Also after a failure, because the next deployment finds these files unchanged.
         if uploaded or deleted:
             _invalidate(stack, [*uploaded, *deleted])
     return WebDeployment(uploaded, deleted, len(files) - len(uploaded))
@@ -129,8 +129,8 @@ def _etags(s3: "S3Client", bucket: str) -> Mapping[str, str]:
 
 
 def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _Kind, body: bytes) -> bool:
-    # "Object" in S3's API reference: of an object that was put in one part and is encrypted with SSE-S3, the
-    # ETag is the MD5 digest.
+    # The ETag of an object that was uploaded in one part and encrypted with SSE-S3 is its MD5 digest (S3's
+    # API reference, "Object").
     if etag != f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"':
         return False
     head = s3.head_object(Bucket=bucket, Key=key)
@@ -139,7 +139,7 @@ def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _K
 
 def _invalidate(stack: DeployedStack, keys: Sequence[str]) -> None:
     paths = [f"/{quote(key)}" for key in keys]
-    # The default root object goes by two names.
+    # The default root object has two paths.
     if "index.html" in keys:
         paths.append("/")
     stack.aws.client("cloudfront").create_invalidation(

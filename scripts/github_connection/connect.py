@@ -162,5 +162,5 @@ def rotate(stack: DeployedStack) -> None:
 
 def finish_rotation(stack: DeployedStack) -> None:
     """Accept the current secret only."""
-    webhook_secret(stack).forget_former()
+    webhook_secret(stack).forget_previous()
     print("Within five minutes, only the current secret is accepted.")

@@ -43,7 +43,7 @@ def require_no_rotation(stack: DeployedStack) -> None:
     ToolError
         If the previous secret is still accepted; another change would revoke it.
     """
-    if webhook_secret(stack).has_former:
+    if webhook_secret(stack).has_previous:
         raise ToolError(
             "The webhook's secret was changed before, and the previous one is still accepted. When GitHub "
             "signs with the current one everywhere, finish that change: make github-rotate DONE=1"

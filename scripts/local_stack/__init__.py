@@ -1,6 +1,6 @@
 """The whole stack on this machine: template.yaml deployed to MiniStack, an AWS emulator.
 
-Two things can be started, each as a context manager::
+Both the emulator and the stack are context managers::
 
     with MiniStack(port=free_port(), state_dir=tmp_path) as emulator:
         emulator.session.client("dynamodb")

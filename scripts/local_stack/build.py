@@ -1,4 +1,4 @@
-"""Building the stack's functions and layer for this machine, once per state of the sources."""
+"""Builds of the stack's functions and layers for this machine, cached by the sources' digest."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ _SOURCES = ("template.yaml", "functions", "layers", "requirements/ministack.txt"
 
 
 def sources_digest() -> str:
-    """Return a digest of everything that a build is made from."""
+    """Return a digest of all inputs of a build."""
     digest = hashlib.sha256()
     for source in _SOURCES:
         path = ROOT / source
@@ -38,25 +38,25 @@ def _is_source(path: Path) -> bool:
 
 
 def build() -> Path:
-    """Build with ``sam build``, or find the earlier build of the same sources.
+    """Build with ``sam build``, or reuse an earlier build of the same sources.
 
     Returns
     -------
     Path
-        The built template, with the functions and the layer beside it.
+        The built template, with the functions and layers beside it.
 
     Raises
     ------
     ToolError
-        The build failed; what it printed is included.
+        The build failed; the message has its output.
     """
     destination = _BUILDS / sources_digest()
     with contextlib.suppress(FileNotFoundError):
-        # Which builds are forgotten goes by when they were used last.
+        # The builds that were used least recently are deleted.
         os.utime(destination)
     if not destination.exists():
         _BUILDS.mkdir(parents=True, exist_ok=True)
-        # Built aside and then renamed, so that an interrupted build is never taken for a whole one.
+        # Build in a scratch folder and rename it, so that an interrupted build is never used.
         with tempfile.TemporaryDirectory(dir=_BUILDS, prefix="building-") as scratch:
             run_sam(
                 "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", f"{scratch}/build"
@@ -64,17 +64,17 @@ def build() -> Path:
             try:
                 Path(scratch, "build").rename(destination)
             except OSError:
-                # Another process built the same sources in the meantime, and was first.
+                # Another process has built the same sources meanwhile.
                 if not destination.exists():
                     raise
-        _forget_old_builds()
+        _delete_old_builds()
     return destination / "template.yaml"
 
 
-def _forget_old_builds() -> None:
+def _delete_old_builds() -> None:
     used: dict[Path, float] = {}
     for path in _BUILDS.iterdir():
-        # Other processes build and forget at the same time.
+        # Other processes build and delete concurrently.
         with contextlib.suppress(FileNotFoundError):
             if not path.name.startswith("building-"):
                 used[path] = path.stat().st_mtime
@@ -88,11 +88,11 @@ def run_sam(command: str, *arguments: str, environment: dict[str, str] | None = 
     Raises
     ------
     ToolError
-        The command failed; what it printed is included.
+        The command failed; the message has its output.
     """
     settings = {
         "SAM_CLI_TELEMETRY": "0",
-        # Seconds between looks at a change set; the default of 5 is meant for AWS.
+        # Seconds between polls of a change set; the default of 5 is meant for AWS.
         "SAM_CLI_POLL_DELAY": "0.5",
         "LAYER_PLATFORM": "host",
         "PYTHON": str(MINISTACK_PYTHON),

@@ -1,11 +1,13 @@
 """CloudFront in front of the local stack.
 
-MiniStack serves a distribution at ``<label>.cloudfront.localhost``, with its behaviours and origins. Some
-things of the deployed one cannot be on this machine and are changed through CloudFront's own API: there is
-no certificate, so plain HTTP is allowed; an origin at an AWS host name is not dialled, so the API is found
-at its path on the emulator, with the headers that say where the viewer came; and a function's cold start
-may take longer than CloudFront waits. The emulator would run the distribution's own function with Node, which
-is not needed for anything else: the headers are given here, and http_api.py has the routes with a slash.
+MiniStack serves a distribution at ``<label>.cloudfront.localhost``, with its behaviours and origins. The
+following differs from AWS and is changed through CloudFront's own API:
+
+- there is no certificate, so plain HTTP is allowed;
+- AWS's host names are not resolved, so the API's origin is its path on the emulator;
+- a function's cold start may take longer than CloudFront waits, so the origin's time-out is longer;
+- the emulator would need Node to run the distribution's function, so the origin's custom headers replace the
+  headers that the function adds, and http_api.py creates the routes that end in a slash.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from local_stack.ministack import HOST
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront.type_defs import CustomHeadersOutputTypeDef
 
-# CloudFront's own default is 30 s, too short while many workers of a function start on few cores.
+# CloudFront's default of 30 s is too short while many workers of a function start on few cores.
 _ORIGIN_READ_SECONDS = 120
 
 
@@ -26,7 +28,7 @@ def serve_locally(stack: DeployedStack, port: int) -> None:
     distribution_id, api_id = stack.resources["WebDistribution"], stack.resources["HttpApi"]
     current = cloudfront.get_distribution_config(Id=distribution_id)
     config = current["DistributionConfig"]
-    # Required by the API, left out by the emulator's answer.
+    # Required by the API, missing in the emulator's response.
     config.setdefault("Comment", "")
     for behavior in (config["DefaultCacheBehavior"], *config["CacheBehaviors"].get("Items", [])):
         behavior["ViewerProtocolPolicy"] = "allow-all"
@@ -55,6 +57,6 @@ def _forwarded(stack: DeployedStack, port: int) -> "CustomHeadersOutputTypeDef":
 
 
 def local_url(distribution_url: str, port: int) -> str:
-    """Return where the emulator serves the distribution of ``https://<label>.cloudfront.net``."""
+    """Return the emulator's URL of the distribution ``https://<label>.cloudfront.net``."""
     label = distribution_url.removeprefix("https://").partition(".")[0]
     return f"http://{label}.cloudfront.localhost:{port}"

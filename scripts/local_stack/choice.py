@@ -1,4 +1,4 @@
-"""Which stack a tool works on: one in AWS by its name, or the one on this machine."""
+"""The choice of a tool's stack: one in AWS by its name, or the one on this machine."""
 
 import argparse
 import socket
@@ -17,8 +17,8 @@ DEFAULT_PORT = 4570
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that ``chosen_stack`` reads."""
-    parser.add_argument("--stack", metavar="NAME", help="a stack in AWS; the local one if not given")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the local stack runs")
+    parser.add_argument("--stack", metavar="NAME", help="a stack in AWS; by default the local one")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the local stack's port")
 
 
 def chosen_stack(options: argparse.Namespace) -> DeployedStack:
@@ -27,7 +27,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
     Raises
     ------
     ToolError
-        There is no such stack, or the local one is meant and does not run.
+        There is no such stack, or the local one does not run.
     """
     if not options.stack:
         return local_stack(options.port)
@@ -41,7 +41,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
         is_ours = False
     if not is_ours:
         region = stack.aws.region_name
-        raise ToolError(f"Region {region} has no stack {options.stack!r} of Issue Timer.")
+        raise ToolError(f"There is no stack {options.stack!r} of Issue Timer in the region {region}.")
     return stack
 
 
@@ -51,7 +51,7 @@ def local_stack(port: int) -> LocalStack:
     Raises
     ------
     ToolError
-        There is none.
+        No stack runs there.
     """
     if not is_listening(port):
         running = [known for known in known_ports() if is_listening(known)]

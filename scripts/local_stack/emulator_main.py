@@ -1,10 +1,13 @@
 """MiniStack's process, run as a file by the interpreter of MiniStack's own environment.
 
-MiniStack as it comes writes its state only when it is stopped, starts one more worker process for each
-concurrent call of a function however many there are, outlives the process that started it, leaves cookies
-among the headers of an event, refuses a template with an alarm on a metric that is computed, and applies
-policies that refuse what comes without TLS, which there is none of here. The
-additions here are made to the version that requirements/ministack.txt pins.
+The functions below change the version that requirements/ministack.txt pins. Unchanged, MiniStack
+
+- saves its state only when it stops,
+- starts one more worker process for each concurrent call of a function, without a limit,
+- outlives the process that started it,
+- passes cookies among the headers of an event,
+- refuses a template with an alarm on a computed metric,
+- applies policies that refuse requests without TLS, which the local stack does not have.
 """
 
 import logging
@@ -23,16 +26,16 @@ from ministack.services import apigateway, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
-# More workers than this only take turns on the processors, and each takes long to unpack its layer.
+# More workers would only wait for the processors, and each takes long to unpack its layer.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
-# A cookie's prefix that browsers take over TLS only (RFC 6265bis, section 4.1.3.2), and its place-holder.
+# A cookie's prefix that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2), and its replacement.
 _TLS_PREFIX, _PREFIX = "__Host-", "Host-"
 
 
 class ChangeWatch:
-    """ASGI middleware that knows whether a request may have changed something.
+    """ASGI middleware that records whether a request may have changed the state.
 
-    Nearly every AWS call is a POST, so this is a coarse filter; it keeps an idle emulator from writing.
+    Nearly every AWS call is a POST, so this is a coarse filter; it keeps an idle emulator from saving.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
@@ -47,7 +50,7 @@ class ChangeWatch:
 
 
 def save_while_running(watch: ChangeWatch) -> None:
-    """Write the state a moment after it changed, so that a crash loses no more than that moment."""
+    """Save the state a moment after each change, so that a crash loses no more than that moment."""
     logging.getLogger("persistence").setLevel(logging.WARNING)
     pause = _SAVE_SECONDS
     while True:
@@ -56,12 +59,12 @@ def save_while_running(watch: ChangeWatch) -> None:
         watch.changed.clear()
         started = time.monotonic()
         save_all(ministack._build_persistence_save_dict())
-        # A large state is written less often: saving takes a tenth of the time at most.
+        # Save a large state less often: saving takes a tenth of the time at most.
         pause = max(_SAVE_SECONDS, 10 * (time.monotonic() - started))
 
 
 def stop_with_parent() -> None:
-    """Stop in order when the process that started this one is gone, however it went."""
+    """Stop cleanly when the parent process has ended, for whatever reason."""
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -69,7 +72,7 @@ def stop_with_parent() -> None:
 
 
 def queue_for_workers() -> None:
-    """Let calls wait for one of a few workers, instead of starting a worker for each."""
+    """Make calls wait for one of a few workers, instead of starting a worker for each."""
     free = threading.BoundedSemaphore(_MAX_WORKERS)
     acquire, release = lambda_svc.acquire_worker, lambda_svc.release_worker
 
@@ -88,10 +91,10 @@ def queue_for_workers() -> None:
 
 
 def pass_cookies() -> None:
-    """Pass cookies as API Gateway does, and so that a browser keeps them although there is no TLS here.
+    """Pass cookies as API Gateway does, and in a form that browsers accept without TLS.
 
-    "Create AWS Lambda proxy integrations for HTTP APIs": payload format 2.0 has the request's cookies in a
-    field of their own.
+    "Create AWS Lambda proxy integrations for HTTP APIs": payload format 2.0 has a field for the request's
+    cookies.
     """
     execute, invoke = lambda_svc._execute_function_with_config_scope, apigateway._invoke_lambda_proxy
 
@@ -117,17 +120,17 @@ def _named_for_tls(cookie: str) -> str:
 
 
 def _without_tls(cookie: str) -> str:
-    """Return a Set-Cookie header's value without what asks for TLS.
+    """Return a Set-Cookie header's value without the parts that require TLS.
 
-    Chromium takes such cookies from localhost over plain HTTP, and not every browser does.
+    Not every browser accepts such cookies from localhost over plain HTTP, as Chromium does.
     """
     pair, *attributes = cookie.split(";")
     kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
     return ";".join([pair.replace(_TLS_PREFIX, _PREFIX, 1) if pair.startswith(_TLS_PREFIX) else pair, *kept])
 
 
-def take_computed_alarms() -> None:
-    """Let a template have alarms on metrics that are computed; they exist, and stay as they are."""
+def accept_computed_alarms() -> None:
+    """Accept alarms on computed metrics; they exist, but never change state."""
     record: Callable[..., dict[str, Any]] = provisioners._cw_metric_alarm_record
 
     def record_computed(name: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -139,18 +142,18 @@ def take_computed_alarms() -> None:
     provisioners._cw_metric_alarm_record = record_computed
 
 
-def pass_for_tls() -> None:
-    """Let requests pass for such that came over TLS, for policies that refuse others."""
+def pretend_tls() -> None:
+    """Treat requests as sent over TLS, for policies that refuse others."""
     iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
 
 
 def main() -> None:
-    """Serve until SIGTERM or the parent's end."""
+    """Serve until SIGTERM, or until the parent process ends."""
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
     pass_cookies()
-    take_computed_alarms()
-    pass_for_tls()
+    accept_computed_alarms()
+    pretend_tls()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     ministack.main()

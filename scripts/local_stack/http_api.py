@@ -1,9 +1,9 @@
 """The HTTP API's routes, and the origins whose pages may call it.
 
-SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports.
-MiniStack does not, so they are created here from the same document, through API Gateway's own calls. It
-answers preflight requests then as API Gateway does, but for those of other origins: 403 instead of an answer
-without CORS headers, which is the same to a browser.
+SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports and
+MiniStack does not. So this module creates them from the same document, through API Gateway's own calls.
+MiniStack then answers preflight requests as API Gateway does, except those of other origins: 403 instead of a
+response without CORS headers, which is the same to a browser.
 """
 
 import re
@@ -23,33 +23,33 @@ class Route(NamedTuple):
     """One operation of the OpenAPI document."""
 
     key: str
-    """API Gateway's name for it, such as ``GET /api/timelogs/{id}``."""
+    """API Gateway's name of the route, such as ``GET /api/timelogs/{id}``."""
     integration: Mapping[str, Any]
-    """Its ``x-amazon-apigateway-integration``."""
+    """The ``x-amazon-apigateway-integration``."""
 
 
 def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
-    """Read the routes of one API of a template that SAM has processed.
+    """Yield the routes of one API of a template that SAM has processed.
 
     Raises
     ------
     ToolError
-        A route wants an authorizer, which the local stack would silently leave out.
+        A route needs an authorizer, which the local stack would silently ignore.
     """
     for path, operations in template["Resources"][api]["Properties"]["Body"]["paths"].items():
         for method, operation in operations.items():
             name = "ANY" if method == _ANY_METHOD else method.upper()
             key = path if path == "$default" else f"{name} {path}"
             if operation.get("security"):
-                raise ToolError(f"The local stack cannot do the authorizer of {key}")
+                raise ToolError(f"The local stack does not support the authorizer of {key}")
             yield Route(key, operation["x-amazon-apigateway-integration"])
 
 
 def create_routes(stack: DeployedStack, api: str) -> None:
-    """Give a deployed API, by its logical id, the routes that its template declares, and no others.
+    """Create the routes that the template declares for an API, by its logical id, and delete all others.
 
-    Each is there a second time with a slash at its end, which MiniStack takes and API Gateway does not: in
-    AWS, the distribution's function takes the slash off.
+    Each route is created a second time with a slash at its end, which MiniStack accepts and API Gateway does
+    not: in AWS, the distribution's function removes the slash.
     """
     template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
     gateway = stack.aws.client("apigatewayv2")
@@ -76,11 +76,10 @@ def create_routes(stack: DeployedStack, api: str) -> None:
 
 
 def allow_origins(stack: DeployedStack, api: str) -> None:
-    """Give a deployed API, by its logical id, the CORS configuration that its template declares.
+    """Create the CORS configuration that the template declares for an API, by its logical id.
 
-    The origins are taken from the stack's parameter ``AllowedOrigins``: MiniStack has SAM write the
-    parameter's default into the document. Without any, nothing is configured, as the template's condition
-    has it.
+    The origins are those of the stack's parameter ``AllowedOrigins``, because in MiniStack the document has
+    the parameter's default. Without origins there is no configuration, as in the template's condition.
     """
     gateway, api_id = stack.aws.client("apigatewayv2"), stack.resources[api]
     origins = stack.parameters["AllowedOrigins"]
@@ -102,7 +101,7 @@ def allow_origins(stack: DeployedStack, api: str) -> None:
 
 
 def _substitute(stack: DeployedStack, text: str) -> str:
-    """Do what ``Fn::Sub`` does, for the references that SAM puts into an integration."""
+    """Replace the references of ``Fn::Sub`` that SAM puts into an integration."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)

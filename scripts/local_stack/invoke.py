@@ -1,8 +1,8 @@
-"""Running a built function the way Lambda does, on this machine and without Docker.
+"""Run a built function as Lambda does, on this machine and without Docker.
 
-AWS's runtime interface emulator, which the SAM CLI brings along, starts AWS's runtime interface client in an
-environment that has what Lambda's runtime has. All that the function can import besides is in its package and
-its layers.
+AWS's runtime interface emulator, which the SAM CLI contains, starts AWS's runtime interface client in an
+environment with the packages of Lambda's runtime. The function can import these, its package and its layers,
+and nothing else.
 """
 
 import json
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 _START_SECONDS = 30
-# Names that the sample events have in place of what only a stack knows.
+# Placeholders in the sample events for values that depend on the stack.
 _TOKEN, _SIGNATURE = "$TOKEN", "$SIGNATURE"
 
 
-# The SAM CLI's, by what Python calls a processor.
+# The SAM CLI's emulators, and their names of the processors that Python reports.
 _EMULATORS = "lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-"
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
@@ -48,7 +48,7 @@ def functions_of(stack: LocalStack) -> list[str]:
 
 
 def environment_of(stack: LocalStack, function: str) -> dict[str, str]:
-    """Return the environment of a function on a stack, with the emulator as its AWS."""
+    """Return the environment of a function on a stack, with the emulator in place of AWS."""
     aws = {name: value for name, value in stack.environment.items() if name.startswith("AWS_")}
     variables = _configuration(stack, function)["Environment"]["Variables"]
     return aws | {"AWS_REGION": aws["AWS_DEFAULT_REGION"]} | variables
@@ -59,7 +59,7 @@ def _configuration(stack: LocalStack, function: str) -> "FunctionConfigurationRe
 
 
 def filled_in(event: Any, stack: LocalStack) -> Any:
-    """Return a sample event with a token of the demo user and GitHub's signature in their places."""
+    """Return a sample event with the placeholders replaced by a demo user's token and GitHub's signature."""
     headers = event.get("headers", {})
     if _TOKEN in headers.get("authorization", ""):
         token = stack.recall("demo-token") or stack.mint_token(DEMO_USER_ID, login=DEMO_LOGIN, name="invoke")
@@ -77,7 +77,7 @@ class BuiltFunction:
     function
         Its logical id in template.yaml.
     log
-        Where its log goes; by default to the terminal's error output.
+        Target of its log; by default the terminal's error output.
 
     Raises
     ------
@@ -132,12 +132,12 @@ class BuiltFunction:
             self._process.wait()
 
     def invoke(self, event: Any) -> Any:
-        """Return what the function answers to an event, or what Lambda says of its failure.
+        """Return the function's response to an event, or Lambda's description of its failure.
 
         Raises
         ------
         ToolError
-            The emulator did not come up.
+            The emulator did not start.
         """
         url = f"http://{HOST}:{self._port}/2015-03-31/functions/function/invocations"
         request = Request(url, data=json.dumps(event).encode())

@@ -1,4 +1,4 @@
-"""MiniStack as a child process: started, asked whether it is ready, stopped so that it keeps its state."""
+"""MiniStack as a child process: start, readiness, and a stop that saves its state."""
 
 import contextlib
 import os
@@ -31,13 +31,13 @@ def free_port() -> int:
 
 
 class _EmulatorSession(boto3.Session):
-    """A session of one endpoint. boto3 takes the endpoint per client or from the environment only."""
+    """A session with one endpoint; boto3 itself has that setting per client or in the environment only."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
         self._endpoint_url = endpoint_url
 
-    # Hidden from the type checker, to which boto3's own signature says which client is returned.
+    # Hidden from the type checker, which derives the client's type from boto3's own signature.
     if not TYPE_CHECKING:
 
         def client(self, *args: object, **kwargs: object) -> object:
@@ -48,16 +48,16 @@ class _EmulatorSession(boto3.Session):
 class MiniStack:
     """An empty AWS on one local port, with its state in a folder.
 
-    The state is written within seconds of a change, and when the context is left; the next emulator with
-    the same folder goes on from there.
+    The state is saved within seconds of a change, and at the end of the context; the next emulator with the
+    same folder loads it.
 
     Parameters
     ----------
     port
-        Where to listen, on the loopback interface only.
+        The port to listen on, on the loopback interface only.
     state_dir
-        Folder for the state, the log and what the functions unpack. It is good for one port only: MiniStack
-        finds a queue by its URL, which has the port in it.
+        Folder for the state, the log and the functions' unpacked code. It belongs to one port, because
+        MiniStack identifies a queue by its URL, which contains the port.
     """
 
     def __init__(self, port: int, state_dir: Path) -> None:
@@ -74,12 +74,12 @@ class MiniStack:
 
     @property
     def session(self) -> boto3.Session:
-        """A boto3 session whose clients speak to this emulator, whatever the environment says."""
+        """A boto3 session whose clients call this emulator, whatever the environment's settings are."""
         return _EmulatorSession(self.endpoint_url)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the current process, with the emulator in place of any AWS account."""
+        """The environment of this process, with the emulator in place of any AWS account."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return inherited | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -97,27 +97,27 @@ class MiniStack:
         self.stop()
 
     def start(self) -> None:
-        """Start the emulator and wait until it answers.
+        """Start the emulator and wait until it is ready.
 
         Raises
         ------
         ToolError
-            The port is taken or is not that of the state, or the emulator did not come up.
+            The port is in use or is not that of the state, or the emulator did not start.
         """
         self.require_free_port()
         self._require_same_port()
-        # Left behind when a previous run was killed.
+        # A killed run leaves its scratch folder behind.
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
         with self.log_file.open("ab") as log:
             process = self._process = subprocess.Popen(
-                # -P: the folder of this file is not to be searched for MiniStack's own imports.
+                # -P: do not search this file's folder for MiniStack's own imports.
                 [MINISTACK_PYTHON, "-P", Path(__file__).with_name("emulator_main.py")],
                 env=self.environment | self._settings(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A Ctrl-C is for us; the emulator is then stopped in order.
+                # Ctrl-C reaches only this process, which then stops the emulator cleanly.
                 start_new_session=True,
             )
         try:
@@ -127,7 +127,7 @@ class MiniStack:
             raise
 
     def stop(self) -> None:
-        """Stop the emulator, which makes it write its state, and what it started."""
+        """Stop the emulator, which saves its state, and its workers."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -137,22 +137,22 @@ class MiniStack:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # Workers of functions that were busy: they share the emulator's session.
+        # Busy workers of functions, which are in the emulator's session.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self) -> None:
-        """Return when the emulator has ended by itself, which it should not.
+        """Wait until the emulator ends by itself, which it should not do.
 
         Raises
         ------
         ToolError
-            Always: it names the log that says why.
+            Always; the message names the emulator's log.
         """
         if self._process is not None:
             self._process.wait()
-        raise ToolError(f"MiniStack ended by itself; its log is {self.log_file}")
+        raise ToolError(f"MiniStack ended unexpectedly; its log is {self.log_file}")
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -164,13 +164,13 @@ class MiniStack:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state_dir / "s3"),
             "TMPDIR": str(self._scratch),
-            # Ports of their own, for services that are not used here.
+            # These services would open ports of their own, and are not used.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
 
     def require_free_port(self) -> None:
-        """Find out early whether it could start.
+        """Check that the port is free.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class MiniStack:
     def _require_same_port(self) -> None:
         record = self.state_dir / "port"
         if record.exists() and record.read_text() != str(self.port):
-            raise ToolError(f"{self.state_dir} is the state of port {record.read_text()}")
+            raise ToolError(f"{self.state_dir} holds the state of port {record.read_text()}")
         self.state_dir.mkdir(parents=True, exist_ok=True)
         record.write_text(str(self.port))
 
@@ -198,7 +198,7 @@ class MiniStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with socket.socket() as probe:
-                # It listens only when its state is loaded.
+                # It listens once its state is loaded.
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return
             time.sleep(0.1)

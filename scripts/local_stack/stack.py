@@ -1,4 +1,4 @@
-"""The deployed stack on an emulator, with what MiniStack leaves to do."""
+"""The deployed stack on an emulator, with the steps that MiniStack does not do."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from local_stack.ministack import MiniStack
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
-# The parameters' defaults: CloudFormation keeps what was set before if it is not told.
+# The parameters' defaults: without a value, CloudFormation keeps the previous one.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
@@ -33,21 +33,21 @@ class LocalStack(DeployedStack):
     Parameters
     ----------
     port
-        Where to listen, on the loopback interface only.
+        The port to listen on, on the loopback interface only.
     state_dir
-        Folder that keeps everything, so that the next start goes on from there.
+        Folder that keeps the whole state for the next start.
     report
-        Called with a line of text at the beginning of each step that takes time.
+        Called with a line of text at the beginning of each slow step.
     parameters
-        What to set of the parameters in template.yaml; the others stay as they are, at first their defaults.
+        Parameters of template.yaml to set; the others keep their values, at first the defaults.
     with_demo_github
-        Whether people sign in at a demo on this machine, unless the stack has credentials for GitHub. If not,
-        the parameters say where.
+        Whether people sign in at a demo on this machine until the stack has credentials for GitHub. If False,
+        the parameters name the site.
 
     Notes
     -----
-    Browsers and curl resolve the names under ``.localhost`` that the URL is of; Python's resolver may not:
-    use ``deployed_stack.http_client``, or connect to ``127.0.0.1`` with the URL's host as the Host header.
+    Browsers and curl resolve the URL's host name under ``.localhost``; Python's resolver may not. Use
+    ``deployed_stack.http_client``, or connect to ``127.0.0.1`` with the URL's host as the Host header.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LocalStack(DeployedStack):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Environment for a process that is to work on this stack."""
+        """Environment variables of a process that works on this stack."""
         return self.emulator.environment | self.own_variables
 
     def __enter__(self) -> Self:
@@ -89,12 +89,12 @@ class LocalStack(DeployedStack):
         self.stop()
 
     def start(self) -> None:
-        """Start the emulator and bring the stack in it to the state of the sources.
+        """Start the emulator, and deploy the sources to it if they have changed.
 
         Raises
         ------
         ToolError
-            Something that the person at the terminal has to put right.
+            The person at the terminal has to fix something.
         """
         self.emulator.require_free_port()
         self._report("Starting MiniStack, the AWS emulator")
@@ -110,7 +110,7 @@ class LocalStack(DeployedStack):
             raise
 
     def stop(self) -> None:
-        """Stop the emulator, which keeps its state."""
+        """Stop the emulator, which saves its state."""
         self.emulator.stop()
         if self.demo_github:
             self.demo_github.stop()
@@ -127,7 +127,7 @@ class LocalStack(DeployedStack):
         return finished.stdout.strip()
 
     def wait_for_queue(self, seconds: float) -> bool:
-        """Wait until all deliveries are processed that were queued; return False if some still are queued."""
+        """Wait until all queued deliveries are processed; return False if some are left after that time."""
         sqs, queue = self.aws.client("sqs"), self.resources["DeliveryQueue"]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -141,7 +141,7 @@ class LocalStack(DeployedStack):
         return False
 
     def redrive(self) -> int:
-        """Move the dead letters back to their queue one by one, as MiniStack has no StartMessageMoveTask."""
+        """Move the dead letters back to their queue one by one: MiniStack has no StartMessageMoveTask."""
         sqs = self.aws.client("sqs")
         dead, queue = self.resources["DeliveryDeadLetterQueue"], self.resources["DeliveryQueue"]
         count = 0
@@ -160,7 +160,7 @@ class LocalStack(DeployedStack):
         return count
 
     def recall(self, key: str) -> str | None:
-        """Return what ``remember`` kept under a key, or None."""
+        """Return the text that ``remember`` stored under a key, or None."""
         ssm = self.aws.client("ssm")
         try:
             return ssm.get_parameter(Name=f"/{_NAME}/{key}", WithDecryption=True)["Parameter"]["Value"]
@@ -168,13 +168,13 @@ class LocalStack(DeployedStack):
             return None
 
     def remember(self, key: str, value: str) -> None:
-        """Keep a text in the emulator, so that it is saved, or lost, together with the stack."""
+        """Store a text in the emulator, so that it is saved, or lost, together with the stack."""
         self.aws.client("ssm").put_parameter(
             Name=f"/{_NAME}/{key}", Value=value, Type="String", Overwrite=True
         )
 
     def _choose_github(self) -> None:
-        """Have people sign in at GitHub once there are credentials for it, and until then at a demo."""
+        """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
         # The stack's own parameters, by the names that template.yaml gives them.
         api, oauth = self.recall("github"), self.recall("oauth")
         is_left_by_demo = oauth is not None and is_demo(oauth)
@@ -187,7 +187,7 @@ class LocalStack(DeployedStack):
         self._parameters |= _REAL_GITHUB
 
     def _start_demo_github(self) -> DemoGitHub:
-        """Start it where it was the last time, if that is free: another place takes a deployment."""
+        """Start the demo on its last port if that is free, because another port needs a deployment."""
         try:
             demo = DemoGitHub(int(self.recall("demo-github-port") or 0))
         except OSError:

@@ -21,9 +21,9 @@ _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MU
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(?P<text>.*?) *$", re.MULTILINE)
-_TARGET = re.compile(r"^(?P<name>[a-z][a-z-]*):", re.MULTILINE)
+_TARGET = re.compile(r"^(?P<name>[a-z][a-z0-9-]*):", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-_MAKE = re.compile(r"(?:^|[\s`(;])make (?P<words>(?:[A-Z_]+=\S+ )*[a-z][a-z-]*)")
+_MAKE = re.compile(r"(?:^|[\s`(;])make (?P<words>(?:[A-Z_]+=\S+ )*[a-z][a-z0-9-]*)")
 
 
 @dataclass(frozen=True, slots=True)

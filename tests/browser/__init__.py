@@ -1,1 +1,1 @@
-"""Tests in a real browser: a package, so that its fixtures end with it."""
+"""Tests in a real browser. A package, because its fixtures have the scope "package"."""

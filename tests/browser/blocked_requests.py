@@ -1,4 +1,4 @@
-"""Requests that wait until a test releases them."""
+"""Requests that are blocked until a test releases them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BlockedRequests:
-    """Blocks a page's requests to an address, from now on."""
+    """Blocks all requests of a page to a URL until `release`."""
 
     def __init__(self, page: Page, url: str | re.Pattern[str], method: str = "") -> None:
         self._page = page
@@ -25,7 +25,7 @@ class BlockedRequests:
         """Wait for the first blocked request and return it."""
         deadline = time.monotonic() + seconds
         while not self._routes:
-            assert time.monotonic() < deadline, "Nothing was requested."
+            assert time.monotonic() < deadline, "No request was sent."
             self._page.wait_for_timeout(20)
         return self._routes[0]
 

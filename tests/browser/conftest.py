@@ -1,6 +1,6 @@
-"""A real browser in front of the deployed template, and the GitHub that people sign in with.
+"""A real browser, the deployed template, and a fake GitHub for signing in.
 
-All of it ends with this package: while Playwright's own event loop runs, no other test could run one.
+These fixtures end with the package: while Playwright's event loop runs, other tests could not run their own.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
-# A function's first start takes long while several start on few cores.
-_PATIENCE_MS = 60_000
+# A function's cold start is slow while several functions start on few cores.
+_TIMEOUT_MS = 60_000
 
 
 class OtherSites(PageServer):
-    """Web sites of other people on this machine, each with pages that embed Issue Timer.
+    """Other web sites on this machine, with pages that embed Issue Timer.
 
     Attributes
     ----------
     wiki
-        The origin that the stack is told to trust.
+        An origin listed in the stack's `AllowedOrigins`.
     stranger
-        An origin that it is not.
+        An origin that is not listed.
     """
 
     _PAGES: ClassVar = {"/": "embedding_page.html", "/widget": "embedding_widget_page.html"}
@@ -92,48 +92,48 @@ def site(
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = chromium()
-    assert path, "There is no Chromium: python -m tests.support.install_chromium"
+    assert path, "Chromium is missing: run python -m tests.support.install_chromium"
     with sync_playwright() as playwright:
-        expect.set_options(timeout=_PATIENCE_MS)
+        expect.set_options(timeout=_TIMEOUT_MS)
         with playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
             yield browser
 
 
-class Complaints:
-    """What browsers complain about: errors on the console, of scripts and of the content security policy."""
+class BrowserErrors:
+    """The errors that browsers report: on the console, in scripts, and by the content security policy."""
 
     def __init__(self) -> None:
-        self._heard: list[str] = []
-        self._provoked: list[str] = []
+        self._reported: list[str] = []
+        self._allowed: list[str] = []
 
-    def listen(self, context: BrowserContext) -> None:
-        context.on("console", self._hear)
-        context.on("weberror", lambda error: self._heard.append(str(error.error)))
+    def record(self, context: BrowserContext) -> None:
+        context.on("console", self._record_message)
+        context.on("weberror", lambda error: self._reported.append(str(error.error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _record_message(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._heard.append(f"{message.text} {message.location['url']}")
+            self._reported.append(f"{message.text} {message.location['url']}")
 
-    def provoke(self, pattern: str) -> None:
-        """Let a test provoke complaints in which a regular expression is found."""
-        self._provoked.append(pattern)
+    def allow(self, pattern: str) -> None:
+        """Allow errors that match a regular expression, because the test provokes them."""
+        self._allowed.append(pattern)
 
     @property
     def unexpected(self) -> list[str]:
         return [
-            complaint
-            for complaint in self._heard
-            if not any(re.search(pattern, complaint) for pattern in self._provoked)
+            error
+            for error in self._reported
+            if not any(re.search(pattern, error) for pattern in self._allowed)
         ]
 
 
 @pytest.fixture
-def complaints(github: FakeGitHub) -> Complaints:
-    complaints = Complaints()
-    complaints.provoke(f" {re.escape(github.url)}/favicon.ico$")
-    # A page finds out that nobody is signed in by asking, and so does the widget.
-    complaints.provoke(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
-    return complaints
+def browser_errors(github: FakeGitHub) -> BrowserErrors:
+    browser_errors = BrowserErrors()
+    browser_errors.allow(f" {re.escape(github.url)}/favicon.ico$")
+    # Signed-out pages and widgets send these requests, and the 401 shows that nobody is signed in.
+    browser_errors.allow(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
+    return browser_errors
 
 
 class NewContext(Protocol):
@@ -141,21 +141,21 @@ class NewContext(Protocol):
 
 
 @pytest.fixture
-def new_context(browser: Browser, site: Site, complaints: Complaints) -> Iterator[NewContext]:
-    """Makes browsers of their own, without cookies; nothing may be complained about in the end."""
+def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> Iterator[NewContext]:
+    """Create separate browsers without cookies; at the end, they must not have reported unexpected errors."""
     contexts = []
 
     def new_context(**options: Any) -> BrowserContext:
         context = browser.new_context(base_url=site.url, **options)
         contexts.append(context)
-        context.set_default_timeout(_PATIENCE_MS)
-        complaints.listen(context)
+        context.set_default_timeout(_TIMEOUT_MS)
+        browser_errors.record(context)
         return context
 
     yield new_context
     for context in contexts:
         context.close()
-    assert complaints.unexpected == []
+    assert browser_errors.unexpected == []
 
 
 class OpenPage(Protocol):
@@ -164,7 +164,7 @@ class OpenPage(Protocol):
 
 @pytest.fixture
 def open_page(new_context: NewContext) -> OpenPage:
-    """Opens the page in a browser of its own."""
+    """Open the Time page in a new browser."""
 
     def open_page(**options: Any) -> Page:
         page = new_context(**options).new_page()
@@ -180,7 +180,7 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(site: Site, github: FakeGitHub) -> SignIn:
-    """Signs somebody in without loading the pages in between, which the tests of signing in do."""
+    """Sign a user in over HTTP, without the sign-in pages, which have their own tests."""
 
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)
@@ -192,13 +192,13 @@ def sign_in(site: Site, github: FakeGitHub) -> SignIn:
 
 
 def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account: Account) -> None:
-    """Sign somebody in over HTTP, and give a browser the cookie of the session."""
+    """Sign a user in over HTTP, and add the session's cookie to a browser."""
     github.signed_in = account
-    begin = request("GET", f"{site.url}{LOGIN_PATH}?next=/")
+    login = request("GET", f"{site.url}{LOGIN_PATH}?next=/")
     agent = {"User-Agent": "a browser"}
-    question = request("GET", begin.headers["Location"], headers=agent).body.decode()
-    fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', question))
-    agreed = request(
+    form = request("GET", login.headers["Location"], headers=agent).body.decode()
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form))
+    authorized = request(
         "POST",
         f"{github.url}/login/oauth/authorize",
         body=urlencode(
@@ -207,12 +207,12 @@ def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account
         headers=agent | {"Content-Type": "application/x-www-form-urlencoded"},
     )
     cookies: SimpleCookie = SimpleCookie()
-    for header in begin.headers.get_all("Set-Cookie", []):
+    for header in login.headers.get_all("Set-Cookie", []):
         cookies.load(header)
-    sent = "; ".join(f"{name}={cookie.value}" for name, cookie in cookies.items())
-    back = request("GET", agreed.headers["Location"], headers={"Cookie": sent})
+    cookie_header = "; ".join(f"{name}={cookie.value}" for name, cookie in cookies.items())
+    callback = request("GET", authorized.headers["Location"], headers={"Cookie": cookie_header})
     session: SimpleCookie = SimpleCookie()
-    for header in back.headers.get_all("Set-Cookie", []):
+    for header in callback.headers.get_all("Set-Cookie", []):
         session.load(header)
     context.add_cookies(
         [
@@ -225,7 +225,7 @@ def add_session(context: BrowserContext, site: Site, github: FakeGitHub, account
 
 @pytest.fixture
 def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
-    """Signs somebody in with the page's link and GitHub's button."""
+    """Sign a user in with the page's link and GitHub's button."""
 
     def sign_in(page: Page, account: Account) -> Page:
         github.signed_in = account
@@ -239,13 +239,13 @@ def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
 
 @pytest.fixture
 def ann(github: FakeGitHub) -> Account:
-    """Somebody who was never here before."""
+    """A new user."""
     return github.new_user(f"ann-{len(github.accounts)}")
 
 
 @pytest.fixture
 def ann_page(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Page:
-    """The page with Ann signed in."""
+    """The Time page with Ann signed in."""
     return sign_in(open_page(), ann)
 
 
@@ -270,7 +270,7 @@ class NewWidget(Protocol):
 
 @pytest.fixture
 def new_widget(new_context: NewContext) -> NewWidget:
-    """Makes a browser of its own for a page of the stack's that has nothing but the widget."""
+    """Create a new browser for a page of the stack that contains only the widget."""
 
     def new_widget(**options: Any) -> Widget:
         return Widget(new_context(**options).new_page())
@@ -285,7 +285,7 @@ def ann_widget(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Accou
 
 
 def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) -> Widget:
-    """Open a widget as somebody who is signed in."""
+    """Open the widget as a signed-in user."""
     add_session(widget.page.context, site, github, account)
     widget.open()
     widget.expect_ready()
@@ -294,7 +294,7 @@ def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) 
 
 @pytest.fixture
 def ann_widget_with_clock(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
-    """The same, with a clock that tests can set and run."""
+    """The widget with Ann signed in, and with a clock that tests can set and advance."""
     widget = new_widget(timezone_id=noon_zone())
     widget.page.clock.install()
     return signed_in(widget, site, github, ann)
@@ -302,7 +302,7 @@ def ann_widget_with_clock(new_widget: NewWidget, site: Site, github: FakeGitHub,
 
 @pytest.fixture
 def ann_elsewhere(site: Site, ann: Account) -> Callable[..., Any]:
-    """Does something as Ann without the browser, and returns the answer."""
+    """Send a request as Ann from outside the browser, and return the body of the response."""
     token = site.stack.mint_token(ann.id, login=ann.login)
 
     def act(path: str, body: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Finished timers for tests, written directly to the table because a thousand requests take too long."""
+"""Stopped timers for tests, written directly to the table because a thousand requests are too slow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCH = 25
 
 
 def days_ago(count: int) -> date:
-    """Return the date that many days ago, in Berlin."""
+    """Return the date in Berlin a number of days ago."""
     return (datetime.now(ZONE) - timedelta(days=count)).date()
 
 
@@ -42,7 +42,7 @@ def finished_timer(
     repo: str = REPO,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer that started that many days ago, at a time of day in Berlin."""
+    """Return a stopped timer that started `ago` days ago, at a time of day in Berlin."""
     start_at = datetime.combine(days_ago(ago), time.fromisoformat(start), ZONE)
     start_ms = round(start_at.timestamp() * 1000)
     return finished(

@@ -1,6 +1,6 @@
-"""Takes the pictures of the pages in docs/screenshots.
+"""Take the screenshots of the pages for docs/screenshots.
 
-Not among the tests: ``pytest tests/browser/take_screenshots_of_pages.py``.
+pytest does not collect this file by default: ``pytest tests/browser/take_screenshots_of_pages.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TITLES = {
     31: "Describe how to rotate the secrets",
     44: "Dark mode: the chart is hard to read",
 }
-# A login is one person's.
+# A new user for each screenshot, because logins are unique.
 NAMES = {("light", 360): "ann", ("dark", 360): "bea", ("light", 1280): "cleo", ("dark", 1280): "dora"}
 
 

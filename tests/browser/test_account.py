@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Complaints, SignIn
+from tests.browser.conftest import BrowserErrors, SignIn
 from tests.e2e.conftest import Site
 from tests.support.fake_github.model import Account
 
@@ -69,12 +69,12 @@ def test_a_token_can_be_copied(account_page: Page) -> None:
     assert account_page.evaluate("navigator.clipboard.readText()") == token
 
 
-def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, complaints: Complaints) -> None:
-    complaints.provoke(r"status of 400 .*/api/auth/tokens/$")
+def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(r"status of 400 .*/api/auth/tokens/$")
     account_page.get_by_label("Name").fill("report")
     account_page.get_by_label("Valid until").fill("2001-01-01")
     account_page.get_by_role("button", name="Create token").click()
-    expect(account_page.get_by_role("status")).to_have_text("Must lie in the future.")
+    expect(account_page.get_by_role("status")).to_have_text("Must be in the future.")
 
 
 def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
@@ -84,7 +84,7 @@ def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
     account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
-    # A running function may have the token in its cache for another minute.
+    # A running function may cache the token for another minute.
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
 
@@ -105,19 +105,19 @@ def test_the_export_contains_all_stored_data_but_no_token(
     exported = download(account_page, tmp_path)
     assert exported.keys() >= {"profile", "tokens", "timers", "slots", "changes"}
     assert exported["profile"]["login"] == ann.login
-    assert [one["name"] for one in exported["tokens"]] == ["editor"]
-    assert [one["id"] for one in exported["timers"]] == [timer["id"]]
+    assert [item["name"] for item in exported["tokens"]] == ["editor"]
+    assert [item["id"] for item in exported["timers"]] == [timer["id"]]
     assert token not in json.dumps(exported)
 
 
-def test_the_export_joins_all_pages(account_page: Page, site: Site, tmp_path: Path) -> None:
-    def answer(route: Route) -> None:
+def test_the_export_combines_all_pages(account_page: Page, site: Site, tmp_path: Path) -> None:
+    def respond(route: Route) -> None:
         cursor = int(route.request.url.partition("cursor=")[2] or 0)
         following = f"{site.url}/api/auth/me/export/?cursor={cursor + 1}" if cursor < 2 else None
         page = {"profile": {"login": "ann"}, "tokens": [], "timers": [{"id": cursor}], "next": following}
         route.fulfill(json=page)
 
-    account_page.route("**/api/auth/me/export/*", answer)
+    account_page.route("**/api/auth/me/export/*", respond)
     assert download(account_page, tmp_path)["timers"] == [{"id": 0}, {"id": 1}, {"id": 2}]
 
 
@@ -139,7 +139,7 @@ def test_an_account_is_deleted_after_confirmation(
         "Your account and all its data have been deleted."
     )
     assert account_page.context.cookies() == []
-    # Only the marker of the deletion is left.
+    # Only the record of the deletion remains.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
         {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
     ]

@@ -1,4 +1,4 @@
-"""What CloudFront does to a request for the API before it passes it on."""
+"""CloudFront rewrites requests for the API before it forwards them."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -7,7 +7,7 @@ from tests.support.template import template
 
 
 @pytest.mark.parametrize(
-    ("asked", "forwarded"),
+    ("requested", "forwarded"),
     [
         ("/api/timelogs/", "/api/timelogs"),
         ("/api/timelogs", "/api/timelogs"),
@@ -17,20 +17,20 @@ from tests.support.template import template
         ("/api/openapi.json", "/api/openapi.json"),
     ],
 )
-def test_the_api_gets_the_viewers_host_and_a_path_without_its_last_slash(
-    browser: Browser, asked: str, forwarded: str
+def test_the_api_receives_the_viewers_host_and_a_path_without_its_trailing_slash(
+    browser: Browser, requested: str, forwarded: str
 ) -> None:
     function = template().of_type("AWS::CloudFront::Function")["ForwardFunction"]["FunctionCode"]
     request = {
         "method": "GET",
-        "uri": asked,
+        "uri": requested,
         "querystring": {"cursor": {"value": "a/"}},
         "headers": {"host": {"value": "d1.cloudfront.net"}, "x-viewer-host": {"value": "evil.example"}},
     }
     page = browser.new_page()
-    answer = page.evaluate(f"event => {{ {function} return handler(event); }}", {"request": request})
+    result = page.evaluate(f"event => {{ {function} return handler(event); }}", {"request": request})
     page.close()
-    assert answer == request | {
+    assert result == request | {
         "uri": forwarded,
         "headers": {"host": {"value": "d1.cloudfront.net"}, "x-viewer-host": {"value": "d1.cloudfront.net"}},
     }

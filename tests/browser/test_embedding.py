@@ -6,14 +6,14 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Complaints, OpenPage, OtherSites
+from tests.browser.conftest import BrowserErrors, OpenPage, OtherSites
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
 
 def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:
-    """Open the popup of a page of an origin, which may claim another."""
+    """Open the popup of a page, which may claim to have another origin."""
     page.goto(f"{origin}/?{urlencode({'stack': site.url, 'as': claiming or origin})}")
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Sign in").click()
@@ -21,7 +21,7 @@ def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = No
 
 
 def authorize(popup: Page, github: FakeGitHub, account: Account) -> None:
-    """Press the button, which closes the popup."""
+    """Press GitHub's button, after which the popup closes."""
     github.signed_in = account
     button = popup.get_by_role("button", name="Authorize")
     with popup.expect_event("close"):
@@ -68,34 +68,34 @@ def test_the_session_of_another_site_cannot_manage_the_account(
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    browser_errors: BrowserErrors,
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/me/$")
+    browser_errors.allow(r"status of 403 .*/api/auth/me/$")
     page = open_page()
     authorize(open_popup(page, other_sites.wiki, site), github, ann)
     session = page.wait_for_function("messages[0]").json_value()["data"]["session"]
     assert call(page, "DELETE", "/api/auth/me/", session)["status"] == 403
 
 
-def test_a_page_of_another_origin_is_not_signed_in(
-    open_page: OpenPage, site: Site, other_sites: OtherSites, complaints: Complaints
+def test_a_page_of_an_origin_that_is_not_allowed_cannot_sign_in(
+    open_page: OpenPage, site: Site, other_sites: OtherSites, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    browser_errors.allow(r"status of 403 .*/api/auth/login/")
     page = open_page()
     popup = open_popup(page, other_sites.stranger, site)
     expect(popup.get_by_role("heading")).to_have_text("Web site not allowed")
     assert page.evaluate("messages") == []
 
 
-def test_a_page_that_claims_an_allowed_origin_gets_no_session(
+def test_a_page_that_claims_an_allowed_origin_receives_no_session(
     open_page: OpenPage,
     site: Site,
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    browser_errors: BrowserErrors,
 ) -> None:
-    complaints.provoke(r"Failed to execute 'postMessage'")
+    browser_errors.allow(r"Failed to execute 'postMessage'")
     page = open_page()
     authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
     # The popup's message would have arrived before this one.
@@ -103,17 +103,17 @@ def test_a_page_that_claims_an_allowed_origin_gets_no_session(
     assert [message["data"] for message in page.evaluate("messages")] == ["own"]
 
 
-def test_a_page_of_another_origin_cannot_call_the_api(
-    ann_page: Page, site: Site, other_sites: OtherSites, complaints: Complaints
+def test_a_page_of_an_origin_that_is_not_allowed_cannot_call_the_api(
+    ann_page: Page, site: Site, other_sites: OtherSites, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"blocked by CORS policy|net::ERR_FAILED")
+    browser_errors.allow(r"blocked by CORS policy|net::ERR_FAILED")
     ann_page.goto(f"{other_sites.stranger}/?{urlencode({'stack': site.url})}")
     for path in ("/api/auth/me/", "/api/timelogs/"):
-        answer = ann_page.evaluate(
+        result = ann_page.evaluate(
             """(address) => fetch(address, { credentials: "include" }).then(() => "read", String)""",
             site.url + path,
         )
-        assert answer == "TypeError: Failed to fetch"
+        assert result == "TypeError: Failed to fetch"
     assert (
         ann_page.evaluate("call('GET', '/api/timelogs/', 'any').then(() => 'read', String)")
         == "TypeError: Failed to fetch"

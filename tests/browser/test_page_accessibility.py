@@ -25,7 +25,7 @@ PAGES = ["/", "/account.html", "/embed.html"]
 
 @pytest.fixture
 def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
-    """Opens the Time page of a person with entries, in a browser with the given options."""
+    """Open the Time page of a user with entries, in a browser with the given options."""
     long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
     put_timers(site, [finished_timer(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
     put_timers(
@@ -39,7 +39,7 @@ def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_sheet: Callable[..., Timesheet], scheme: str) -> None:
+def test_axe_finds_no_violations(open_sheet: Callable[..., Timesheet], scheme: str) -> None:
     sheet = open_sheet(color_scheme=scheme)
     page = sheet.page
     page.get_by_text("Days as a table").click()
@@ -64,7 +64,7 @@ def test_axe_finds_nothing(open_sheet: Callable[..., Timesheet], scheme: str) ->
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("address", PAGES)
-def test_axe_finds_nothing_on_signed_out_pages(open_page: OpenPage, address: str, scheme: str) -> None:
+def test_axe_finds_no_violations_on_signed_out_pages(open_page: OpenPage, address: str, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     page.goto(address)
     expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()

@@ -16,7 +16,7 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
 
-    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -66,7 +66,7 @@ def test_an_entry_is_removed_from_its_issue(sheet: Timesheet) -> None:
     assert [timer["github_repo"] for timer in sheet.stored_timers()].count(None) == 2
 
 
-def test_errors_are_shown_beside_their_fields_before_anything_is_sent(sheet: Timesheet) -> None:
+def test_errors_are_shown_beside_their_fields_before_a_request_is_sent(sheet: Timesheet) -> None:
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
     sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
     sheet.save()
@@ -83,10 +83,10 @@ def test_errors_are_shown_beside_their_fields_before_anything_is_sent(sheet: Tim
 
 
 def test_errors_from_the_server_are_shown_beside_their_fields(
-    sheet: Timesheet, complaints: Complaints
+    sheet: Timesheet, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 400 .*/api/timelogs/")
-    # Its start was edited elsewhere in the meantime.
+    browser_errors.allow(r"status of 400 .*/api/timelogs/")
+    # Another page edits the start of the same timer.
     (timer,) = sheet.stored_timers("?github_issue_number=8")
     sheet.page.evaluate(
         """([id, start_time]) => fetch(`/api/timelogs/${id}/`, {
@@ -100,7 +100,7 @@ def test_errors_from_the_server_are_shown_beside_their_fields(
     sheet.fill(End=f"{days_ago(1)}T14:10")
     sheet.save()
     expect(sheet.error("End")).to_have_text("Must not be before start_time.")
-    # In English, whatever the language of the page.
+    # The server's messages are always in English.
     expect(sheet.error("End")).to_have_attribute("lang", "en")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_focused()
 
@@ -117,7 +117,7 @@ def test_an_entry_during_a_clock_change_is_edited(sheet: Timesheet, ann: Account
     sheet.save()
     entry = sheet.entry("At night")
     expect(entry).to_contain_text("20m")
-    # The end was not changed: it is the second 02:10 of that day.
+    # The unchanged end is the second 02:10 of that day.
     entry.get_by_role("button", name="Edit").click()
     sheet.fill(Start="2026-10-25T02:40")
     sheet.save()
@@ -163,9 +163,9 @@ def test_an_entry_is_deleted_after_confirmation(sheet: Timesheet) -> None:
 
 
 def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
-    sheet: Timesheet, complaints: Complaints
+    sheet: Timesheet, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 404 .*/api/timelogs/[^?/]+/$")
+    browser_errors.allow(r"status of 404 .*/api/timelogs/[^?/]+/$")
     (timer,) = sheet.stored_timers("?github_issue_number=8")
     sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
     sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
@@ -212,7 +212,7 @@ def test_time_is_added_with_an_end(sheet: Timesheet) -> None:
     expect(sheet.total).to_have_text("3h\u00a050m")
 
 
-def test_an_hour_is_proposed_also_when_clocks_are_put_back(sheet: Timesheet) -> None:
+def test_an_hour_is_proposed_even_when_clocks_are_put_back(sheet: Timesheet) -> None:
     # The second 02:30 of that night in Berlin.
     sheet.page.evaluate("""async () => {
         const { addEntry } = await import("/page/edit-entry.js");
@@ -240,14 +240,14 @@ def test_time_is_added_with_a_duration_by_keyboard(sheet: Timesheet) -> None:
     expect(sheet.page.get_by_role("button", name="Add time")).to_be_focused()
 
 
-def test_time_is_not_added_twice_when_the_answer_is_lost(sheet: Timesheet) -> None:
+def test_time_is_not_added_twice_when_the_response_is_lost(sheet: Timesheet) -> None:
     sheet.page.evaluate("""() => {
         const real = fetch;
         window.fetch = async (address, options) => {
-            const answer = await real(address, options);
-            if (options.method !== "POST") return answer;
+            const response = await real(address, options);
+            if (options.method !== "POST") return response;
             window.fetch = real;
-            throw new TypeError("The connection broke before the answer was there.");
+            throw new TypeError("The connection broke before the response arrived.");
         };
     }""")
     sheet.page.get_by_role("button", name="Add time").click()
@@ -288,8 +288,8 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
     expect(sheet.entry("Still there")).to_be_visible()
 
 
-def test_an_open_form_survives_an_expired_session(sheet: Timesheet, complaints: Complaints) -> None:
-    complaints.provoke("status of 401 ")
+def test_an_open_form_survives_an_expired_session(sheet: Timesheet, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow("status of 401 ")
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())

@@ -35,7 +35,7 @@ def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
     expect(first.get_by_role("link")).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
 
 
-def test_people_see_only_their_own_time(
+def test_users_see_only_their_own_time(
     sheet: Timesheet, open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site
 ) -> None:
     bob = github.new_user(f"bob-{len(github.accounts)}")
@@ -63,7 +63,7 @@ def test_the_filter_can_be_a_range_of_days(sheet: Timesheet) -> None:
     assert sheet.page.url.endswith(f"/?from={days_ago(45)}&to={days_ago(2)}")
 
 
-def test_back_and_forward_go_through_the_filters(sheet: Timesheet) -> None:
+def test_back_and_forward_restore_filters(sheet: Timesheet) -> None:
     sheet.choose("All time")
     sheet.choose("All time", Issue_number="8")
     expect(sheet.entries).to_have_count(1)
@@ -127,7 +127,7 @@ def test_a_thousand_entries_are_loaded_page_by_page(
     expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
     assert sorted(sheet.issues()) == sorted(f"{REPO}#{i + 1}" for i in range(1000))
     expect(sheet.days).to_have_count(100)
-    # The button is gone: the focus moves to the first new entry.
+    # The button is hidden: the focus moves to the first new entry.
     expect(sheet.entries.nth(900).get_by_role("button").first).to_be_focused()
 
 
@@ -153,7 +153,7 @@ def test_load_more_does_not_move_while_entries_render(
 def test_empty_pages_of_a_list_are_skipped(sheet: Timesheet) -> None:
     found = sheet.stored_timers()
 
-    def answer(route: Route) -> None:
+    def respond(route: Route) -> None:
         address = route.request.url
         if "cursor=begin" in address:
             page = {"next": address.replace("begin", "end"), "previous": None, "results": found}
@@ -163,7 +163,7 @@ def test_empty_pages_of_a_list_are_skipped(sheet: Timesheet) -> None:
             page = {"next": f"{address}&cursor=begin", "previous": None, "results": []}
         route.fulfill(json=page)
 
-    sheet.page.route(re.compile(r"/api/timelogs/\?.*page_size=100(&cursor=\w+)?$"), answer)
+    sheet.page.route(re.compile(r"/api/timelogs/\?.*page_size=100(&cursor=\w+)?$"), respond)
     sheet.choose("All time")
     assert sheet.issues() == [f"{REPO}#8", f"{REPO}#7", "No issue", "octocat/spoon-knife#7"]
     expect(sheet.page.get_by_text("Latest 4")).to_be_visible()
@@ -176,7 +176,7 @@ def test_empty_pages_of_a_list_are_skipped(sheet: Timesheet) -> None:
     expect(sheet.status).to_have_text("4 entries exported.")
 
 
-def test_a_late_page_is_not_added_to_the_entries_of_another_filter(
+def test_a_page_of_the_previous_filter_is_not_added_to_the_entries_of_the_next(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])

@@ -1,4 +1,4 @@
-"""How the Time page follows the clock, the widget and changes made elsewhere."""
+"""The Time page is updated by the clock, the widget and changes made elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.browser.widget import OFFLINE, Widget, noon_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.conftest import Complaints, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -69,8 +69,8 @@ def running(
     return sheet
 
 
-def test_running_time_is_updated_live(running: Timesheet, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_running_time_is_updated_live(running: Timesheet, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(OFFLINE)
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
     expect(Widget(running.page).clock()).to_contain_text("03:00:")
@@ -98,19 +98,19 @@ def test_a_visible_page_is_refreshed_when_it_is_stale(running: Timesheet) -> Non
     running.expect_ready()
     widget = Widget(running.page)
     widget.hide()
-    asked: list[str] = []
-    running.page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    running.page.on("request", lambda request: requested.append(request.url))
     running.page.clock.fast_forward("10:00")
     running.page.wait_for_timeout(300)
-    assert asked == []
+    assert requested == []
     with running.page.expect_request(totals):
         widget.hide(hidden=False)
 
 
 def test_entries_that_could_not_be_loaded_are_requested_again(
-    ann_page: Page, ann_elsewhere: Callable[..., Any], complaints: Complaints
+    ann_page: Page, ann_elsewhere: Callable[..., Any], browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     ann_elsewhere("", {"start_time": datetime.now(UTC).isoformat(), "duration": 0, "description": "Now"})
     history = "**/api/timelogs/?*start_time__gte=*"
     ann_page.route(history, lambda route: route.abort())
@@ -134,22 +134,22 @@ def test_times_follow_a_change_of_the_time_zone(
     for zone, times in (("Europe/Berlin", "09:00.*10:30"), ("Etc/GMT-5", "1[23]:00.*1[34]:30")):
         devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
         with page.expect_request(f"**/api/timelogs/totals/?*until=*time_zone={zone.replace('/', '%2F')}"):
-            Widget(page).ask()
+            Widget(page).poll()
         expect(sheet.entries).to_contain_text(re.compile(times))
         devtools.send("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
 def test_entries_are_loaded_again_at_midnight(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     page = open_page(timezone_id="UTC")
     page.clock.install()
     days = []
     history = re.compile(r"/api/timelogs/\?start_time__gte=(....-..-..)T00")
     page.on("request", lambda request: days.extend(history.findall(request.url)))
     Timesheet(sign_in(page, ann)).expect_ready()
-    # A day has passed without an answer from the server.
+    # A day passes without a response from the server.
     page.route("**/api/**", lambda route: route.abort())
     with page.expect_request(history):
         page.clock.fast_forward("24:00:00")

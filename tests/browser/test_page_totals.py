@@ -110,7 +110,7 @@ def test_more_than_six_issues_are_shown_on_request(
     sheet.page.get_by_role("button", name="Show all 9 issues").click()
     expect(issues).to_have_count(9)
     expect(issues.nth(6).get_by_role("link")).to_be_focused()
-    # They stay after a refresh.
+    # A refresh does not hide them again.
     sheet.page.evaluate("""async () => {
         await fetch("/api/timelogs/start/", { method: "POST" });
         await document.querySelector("issue-timer").manager.refresh();

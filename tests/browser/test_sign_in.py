@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, OpenPage, OtherSites, SignIn
+from tests.browser.conftest import BrowserErrors, OpenPage, OtherSites, SignIn
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
@@ -41,9 +41,9 @@ def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(ann_page: Pag
 
 
 def test_signing_in_can_be_repeated_after_it_was_denied_at_github(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/callback/")
+    browser_errors.allow(r"status of 403 .*/api/auth/callback/")
     page = open_page()
     page.get_by_role("link", name="Sign in with GitHub").click()
     page.get_by_role("button", name="Cancel").click()
@@ -62,8 +62,10 @@ def test_signing_out_ends_the_session(ann_page: Page, sign_in: SignIn, ann: Acco
     sign_in(ann_page, ann)
 
 
-def test_signing_out_in_one_tab_signs_out_the_others_at_once(ann_page: Page, complaints: Complaints) -> None:
-    complaints.provoke("status of 401 ")
+def test_signing_out_in_one_tab_immediately_signs_out_the_others(
+    ann_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow("status of 401 ")
     other = ann_page.context.new_page()
     other.goto("/")
     other.get_by_role("button", name="Add time").click()
@@ -93,9 +95,9 @@ def test_signing_in_as_another_user_switches_all_tabs(
 
 
 def test_an_open_form_is_not_saved_as_another_user(
-    ann_page: Page, github: FakeGitHub, complaints: Complaints
+    ann_page: Page, github: FakeGitHub, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke("status of 401 ")
+    browser_errors.allow("status of 401 ")
     ann_page.get_by_role("button", name="Add time").click()
     ann_page.get_by_label("Description").fill("Secret")
     ann_page.context.clear_cookies()
@@ -107,7 +109,7 @@ def test_an_open_form_is_not_saved_as_another_user(
 
 
 def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, github: FakeGitHub) -> None:
-    # A tab that sleeps receives no messages.
+    # Disconnected like a sleeping tab, which receives no messages.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.disconnect()")
     page = ann_widget.page.context.new_page()
     bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
@@ -127,7 +129,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
-    """Sign Bob in, in the same browser, on the Account page, which has no widget."""
+    """Sign Bob in, in another tab of the same browser, on the Account page, which has no widget."""
     bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
     other = page.context.new_page()
     other.goto("/api/auth/login/?next=/account.html")
@@ -151,54 +153,54 @@ def wait(page: Page) -> None:
 
 @pytest.mark.parametrize("do", [press_try_again, reconnect, wait])
 def test_a_page_retries_until_it_knows_its_user(
-    ann_page: Page, ann: Account, complaints: Complaints, do: Callable[[Page], None]
+    ann_page: Page, ann: Account, browser_errors: BrowserErrors, do: Callable[[Page], None]
 ) -> None:
-    complaints.provoke("status of 503 .*/api/auth/me/$")
-    asked = []
+    browser_errors.allow("status of 503 .*/api/auth/me/$")
+    requests = []
 
-    def answer(route: Route) -> None:
-        asked.append(route)
-        if len(asked) == 1:
+    def respond(route: Route) -> None:
+        requests.append(route)
+        if len(requests) == 1:
             route.fulfill(status=503, headers={"Retry-After": "600"}, body="")
         else:
             route.continue_()
 
-    # A visible page's widget may send the same request.
+    # Leave the page first, because its widget may send the same request.
     ann_page.goto("about:blank")
-    ann_page.route("**/api/auth/me/", answer)
+    ann_page.route("**/api/auth/me/", respond)
     ann_page.clock.install()
     ann_page.goto("/")
     expect(ann_page.locator("#status")).to_have_text("The server responded with status 503.")
     expect(ann_page.get_by_text("It retries automatically.")).to_be_visible()
     ann_page.clock.fast_forward("09:30")
-    assert len(asked) == 1
+    assert len(requests) == 1
     do(ann_page)
     expect(ann_page.get_by_text(f"Signed in as {ann.login}")).to_be_visible(timeout=10_000)
     expect(ann_page.locator("#status")).to_be_empty()
     expect(ann_page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
-def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
-    asked = []
+def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(OFFLINE)
+    requests = []
 
-    def answer(route: Route) -> None:
-        asked.append(route)
+    def respond(route: Route) -> None:
+        requests.append(route)
         route.abort()
 
     ann_page.goto("about:blank")
-    ann_page.route("**/api/auth/me/", answer)
+    ann_page.route("**/api/auth/me/", respond)
     ann_page.clock.install()
     ann_page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     ann_page.goto("/")
     status, failed = ann_page.locator("#status"), "No connection to the server."
     for count, seconds in enumerate([2, 4, 8, 16, 32, 60, 60], start=1):
         expect(status).to_have_text(failed)
-        assert len(asked) == count
-        # Each wait varies by a quarter.
+        assert len(requests) == count
+        # Each wait is up to a quarter shorter or longer.
         ann_page.clock.run_for(seconds * 740)
-        assert len(asked) == count
-        # The message appears again before the next wait.
+        assert len(requests) == count
+        # Clear the message: the next failure shows it again.
         status.evaluate("(status) => { status.textContent = '' }")
         ann_page.clock.run_for(seconds * 520)
     expect(status).to_have_text(failed)
@@ -208,9 +210,9 @@ def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, complaints:
 
 
 def test_a_page_asks_to_sign_in_after_retries(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints
+    open_page: OpenPage, sign_in: SignIn, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     page = open_page()
     page.route("**/api/auth/me/", lambda route: route.abort())
     page.reload()
@@ -223,16 +225,21 @@ def test_a_page_asks_to_sign_in_after_retries(
 
 
 def test_signing_out_everywhere_ends_the_session_of_another_browser(
-    ann_page: Page, open_page: OpenPage, sign_in: SignIn, site: Site, ann: Account, complaints: Complaints
+    ann_page: Page,
+    open_page: OpenPage,
+    sign_in: SignIn,
+    site: Site,
+    ann: Account,
+    browser_errors: BrowserErrors,
 ) -> None:
-    complaints.provoke(r"status of 401 .*/api/auth/tokens/$")
+    browser_errors.allow(r"status of 401 .*/api/auth/tokens/$")
     other = sign_in(open_page(), ann)
     for page in (ann_page, other):
-        # The page's own requests are answered before the session ends.
+        # Wait for the responses to the page's requests before the session ends.
         page.goto("/account.html", wait_until="networkidle")
     ann_page.get_by_role("button", name="Sign out everywhere").click()
     expect(ann_page.get_by_role("status")).to_have_text("You are signed out on all devices.")
-    # A running function may have the other session in its cache for another minute.
+    # A running function may cache the other session for another minute.
     site.restart("AuthFunction")
     other.get_by_label("Name").fill("backup")
     other.get_by_role("button", name="Create token").click()
@@ -243,10 +250,10 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
 
 
 def test_a_form_of_another_site_is_not_authenticated(
-    ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, complaints: Complaints
+    ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    # The answer becomes the page, for which Chromium requests an icon.
-    complaints.provoke(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
+    # The browser shows the response as a page, for which Chromium requests an icon.
+    browser_errors.allow(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
     for origin in (other_sites.stranger, other_sites.wiki):
         ann_page.goto(origin)
         with ann_page.expect_navigation() as navigation:
@@ -266,9 +273,9 @@ def test_a_form_of_another_site_is_not_authenticated(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_account_and_sign_in_pages_fit_a_narrow_screen(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, complaints: Complaints, scheme: str
+    open_page: OpenPage, sign_in: SignIn, ann: Account, browser_errors: BrowserErrors, scheme: str
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    browser_errors.allow(r"status of 403 .*/api/auth/login/")
     page = open_page(color_scheme=scheme, viewport={"width": 320, "height": 640})
 
     def assert_it_fits() -> None:

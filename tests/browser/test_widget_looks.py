@@ -1,4 +1,4 @@
-"""The widget's looks and accessibility, in every language and on every screen."""
+"""The widget's appearance and accessibility in its states, and on several screens and languages."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from deployed_stack.paths import ROOT
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.support.axe import violations
 from tests.support.fake_github import FakeGitHub
@@ -19,8 +19,8 @@ from tests.support.fake_github.model import Account
 SCREENSHOTS = ROOT / "docs/screenshots"
 
 
-def begun(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
-    """Return the request that starts a timer some minutes ago."""
+def start_request(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
+    """Return the body of a request that starts a timer some minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=minutes)
     return {"github_repo": repo, "github_issue_number": number, "at": at.isoformat()}
 
@@ -35,17 +35,17 @@ def show(
     github: FakeGitHub,
     ann: Account,
     ann_elsewhere: Callable[..., Any],
-    complaints: Complaints,
+    browser_errors: BrowserErrors,
 ) -> Callable[..., Widget]:
-    """Shows the widget in one of its states."""
+    """Show the widget in one of its states."""
 
     def show(state: str, **options: Any) -> Widget:
         if state in {"running", "paused", "several", "problem"}:
-            timer = ann_elsewhere("start/", begun(REPO, 7, minutes=201))
+            timer = ann_elsewhere("start/", start_request(REPO, 7, minutes=201))
         if state == "several":
             repo = "an-organization-with-a-long-name/and-a-repository"
             for number, minutes in ((123456, 84), (8, 3)):
-                ann_elsewhere("start/", begun(repo, number, minutes=minutes))
+                ann_elsewhere("start/", start_request(repo, number, minutes=minutes))
         if state in {"paused", "several"}:
             ann_elsewhere(f"{timer['id']}/pause/")
         widget = new_widget(**options)
@@ -56,14 +56,14 @@ def show(
         widget.sign_in(github, ann)
         expect(widget.element.get_by_role("timer", name="Today")).not_to_have_text("–")
         if state == "problem":
-            complaints.provoke(r"status of 400 .*/pause/$")
+            browser_errors.allow(r"status of 400 .*/pause/$")
             widget.page.route("**/pause/", refuse)
             widget.button("Pause").click()
             expect(widget.notice).to_contain_text("Reverted")
         if state == "mistake":
             widget.start("hello")
         if state == "offline":
-            complaints.provoke("net::ERR_")
+            browser_errors.allow("net::ERR_")
             widget.page.context.set_offline(True)
             widget.start(f"{REPO}#9")
             expect(widget.banner).to_contain_text("No connection. One change")
@@ -77,7 +77,7 @@ STATES = ["running", "paused", "several", "empty", "problem", "mistake", "offlin
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_everybody_can_use_it(show: Callable[..., Widget], state: str) -> None:
+def test_the_widget_is_accessible(show: Callable[..., Widget], state: str) -> None:
     widget = show(state, viewport={"width": 1280, "height": 480})
     for scheme in SCHEMES:
         widget.page.emulate_media(color_scheme=scheme)
@@ -99,7 +99,7 @@ def take_screenshots(page: Page, name: str) -> None:
 
 
 def clipped(element: Locator) -> bool:
-    """Whether an element of the widget overflows."""
+    """Return whether an element of the widget overflows."""
     found: bool = element.evaluate(
         "(element) => [...element.shadowRoot.querySelectorAll('*')]"
         ".some((one) => !one.matches('input') && one.clientWidth && one.scrollWidth > one.clientWidth + 1)"
@@ -108,7 +108,7 @@ def clipped(element: Locator) -> bool:
 
 
 @pytest.mark.parametrize("state", ["several", "mistake"])
-def test_the_widget_follows_a_page_from_right_to_left(show: Callable[..., Widget], state: str) -> None:
+def test_the_widget_follows_a_right_to_left_page(show: Callable[..., Widget], state: str) -> None:
     widget = show(state, viewport={"width": 320, "height": 640})
     widget.page.evaluate("document.documentElement.dir = 'rtl'")
     assert widget.page.evaluate("document.documentElement.scrollWidth") == 320
@@ -145,7 +145,7 @@ def test_the_language_is_the_elements_or_the_pages(ann_widget: Widget) -> None:
     ann_widget.element.get_by_role("button", name="Starten").click()
     expect(ann_widget.element.get_by_text("Das ist kein Issue auf GitHub.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de-AT")
-    # A language without strings.
+    # A language without a translation.
     page.evaluate("document.querySelector('issue-timer').lang = 'tlh'")
     expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
@@ -172,7 +172,7 @@ def test_an_invalid_language_tag_hides_no_timers(ann_widget: Widget, lang: str, 
 def test_a_second_load_of_the_module_changes_nothing(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
-    # As on a page whose parts load the widget from different addresses.
+    # Like a page whose parts load the widget from different URLs.
     is_another = ann_widget.page.evaluate("""async () => {
         const { IssueTimerElement } = await import("/issue-timer.js?again");
         return IssueTimerElement !== customElements.get("issue-timer");
@@ -254,11 +254,11 @@ def test_notices_are_announced_politely_and_seconds_are_not(ann_widget_with_cloc
     expect(ann_widget.clock()).to_have_attribute("aria-live", "off")
     ann_widget.expect_sent()
     ann_widget.page.evaluate("""() => {
-        window.said = 0;
+        window.changes = 0;
         const status = document.querySelector("issue-timer").shadowRoot.querySelector("[role=status]");
         const watch = { childList: true, characterData: true, subtree: true };
-        new MutationObserver(() => { said += 1; }).observe(status, watch);
+        new MutationObserver(() => { changes += 1; }).observe(status, watch);
     }""")
     ann_widget.stop_clock()
     ann_widget.page.clock.run_for(4000)
-    assert ann_widget.page.evaluate("said") == 0
+    assert ann_widget.page.evaluate("changes") == 0

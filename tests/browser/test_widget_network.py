@@ -7,26 +7,26 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Complaints, NewContext, OtherSites
+from tests.browser.conftest import BrowserErrors, NewContext, OtherSites
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
 
-def the_timer(site: Site, ann: Account) -> dict[str, Any]:
+def only_timer(site: Site, ann: Account) -> dict[str, Any]:
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
     return timer
 
 
-def since(moment: str) -> float:
+def seconds_since(moment: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def test_an_offline_action_counts_from_its_time(
-    ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
     ann_widget.page.wait_for_timeout(1000)
@@ -39,17 +39,17 @@ def test_an_offline_action_counts_from_its_time(
     ann_widget.page.wait_for_timeout(6000)
     ann_widget.page.context.set_offline(False)
     ann_widget.expect_sent()
-    timer = the_timer(site, ann)
+    timer = only_timer(site, ann)
     assert timer["status"] == "paused"
     assert abs(timer["active_duration"] - shown) <= 1
-    assert since(timer["last_pause_time"]) >= 6
+    assert seconds_since(timer["last_pause_time"]) >= 6
     expect(ann_widget.element.locator("[part=banner]")).to_be_hidden()
 
 
 def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
-    ann_widget: Widget, site: Site, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     context = ann_widget.page.context
     context.set_offline(True)
     ann_widget.start(f"{REPO}#7")
@@ -66,7 +66,7 @@ def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
     again.open()
     again.expect_ready()
     again.expect_sent()
-    timer = the_timer(site, ann)
+    timer = only_timer(site, ann)
     assert timer["status"] == "stopped"
     assert 2.5 <= timer["duration"] < 5
     assert 1 <= timer["paused_duration"] < 3
@@ -85,35 +85,35 @@ def test_the_page_keeps_values_that_a_full_storage_rejects(ann_widget: Widget) -
     assert kept == [True, None]
 
 
-def test_signing_out_needs_a_connection(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_signing_out_needs_a_connection(ann_widget: Widget, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(OFFLINE)
     ann_widget.page.context.set_offline(True)
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.signOut()")
     expect(ann_widget.notice).to_have_text("That did not work: No connection.")
 
 
 def test_an_action_in_an_expired_session_is_sent_after_signing_in(
-    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, complaints: Complaints
+    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 401 .*/(pause|totals)/")
+    browser_errors.allow(r"status of 401 .*/(pause|totals)/")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
     ann_widget.page.context.clear_cookies()
     ann_widget.button("Pause").click()
-    over = "Your session has expired. Sign in to continue. Your change is kept until then."
-    expect(ann_widget.element.locator("[part=sign-in]")).to_contain_text(over)
-    expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text(over)
+    message = "Your session has expired. Sign in to continue. Your change is kept until then."
+    expect(ann_widget.element.locator("[part=sign-in]")).to_contain_text(message)
+    expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text(message)
     expect(ann_widget.sign_in_button).to_be_focused()
     ann_widget.sign_in(github, ann)
     ann_widget.expect_state("Paused")
     ann_widget.expect_sent()
-    assert the_timer(site, ann)["status"] == "paused"
+    assert only_timer(site, ann)["status"] == "paused"
 
 
-def test_a_users_actions_are_not_sent_for_another_user(
-    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, complaints: Complaints
+def test_a_users_actions_are_not_sent_as_another_user(
+    ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 401 .*/(start|totals)/")
+    browser_errors.allow(r"status of 401 .*/(start|totals)/")
     ann_widget.page.context.clear_cookies()
     ann_widget.start(f"{REPO}#7")
     expect(ann_widget.sign_in_button).to_be_visible()
@@ -125,13 +125,13 @@ def test_a_users_actions_are_not_sent_for_another_user(
     ann_widget.sign_in(github, ann)
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()
-    assert the_timer(site, ann)["user"] == ann.id
+    assert only_timer(site, ann)["user"] == ann.id
 
 
 def test_an_unreachable_server_is_retried(
-    ann_widget: Widget, ann_elsewhere: Callable[..., Any], complaints: Complaints
+    ann_widget: Widget, ann_elsewhere: Callable[..., Any], browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     ann_widget.page.route("**/api/**", lambda route: route.abort())
     ann_widget.page.reload()
@@ -171,8 +171,8 @@ def test_the_widget_works_on_another_site(
     widget.start(f"{REPO}#7")
     widget.expect_state("Running")
     widget.expect_sent()
-    assert the_timer(site, ann)["status"] == "running"
-    # The session is stored for this site: other tabs and reloaded pages have it, too.
+    assert only_timer(site, ann)["status"] == "running"
+    # The session is stored for this site: other tabs and reloaded pages use it, too.
     other = embedded(context.new_page(), site, other_sites)
     other.expect_state("Running")
     widget.page.reload()
@@ -201,9 +201,9 @@ def test_a_poll_on_another_site_is_one_request(
     cdp.on("Network.requestWillBeSent", lambda event: sent.append(event["request"]["method"]))
     cdp.send("Network.enable")
     for _ in range(3):
-        with widget.page.expect_response("**/api/timelogs/?*") as asked:
+        with widget.page.expect_response("**/api/timelogs/?*") as response:
             widget.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
-        assert asked.value.status == 304
+        assert response.value.status == 304
     assert sent == ["GET", "GET", "GET"]
 
 
@@ -236,9 +236,9 @@ def test_an_expired_session_ends_in_all_tabs_of_another_site(
     github: FakeGitHub,
     other_sites: OtherSites,
     ann: Account,
-    complaints: Complaints,
+    browser_errors: BrowserErrors,
 ) -> None:
-    complaints.provoke("status of 401 ")
+    browser_errors.allow("status of 401 ")
     context = new_context()
     widget = embedded(context.new_page(), site, other_sites)
     sign_in_by_popup(widget, github, ann)
@@ -249,14 +249,14 @@ def test_an_expired_session_ends_in_all_tabs_of_another_site(
         f"issue-timer:session:{site.url}",
     )
     # The first tab deletes the session when the server rejects it.
-    for one in (widget, other):
-        one.ask()
-        expect(one.element.locator("[part=sign-in]")).to_contain_text("Your session has expired.")
+    for tab in (widget, other):
+        tab.poll()
+        expect(tab.element.locator("[part=sign-in]")).to_contain_text("Your session has expired.")
 
 
 def test_a_blocked_popup_is_reported(new_context: NewContext, site: Site, other_sites: OtherSites) -> None:
     widget = embedded(new_context().new_page(), site, other_sites)
-    widget.listen()
+    widget.record_events()
     expect(widget.sign_in_button).to_be_visible()
     widget.page.evaluate("window.open = () => null")
     widget.sign_in_button.click()
@@ -294,10 +294,10 @@ def test_stopping_the_last_timer_moves_the_focus_to_the_field_not_to_sign_out(
     widget.expect_sent()
 
 
-def test_an_untrusted_site_gets_no_session(
-    new_context: NewContext, site: Site, other_sites: OtherSites, complaints: Complaints
+def test_a_site_that_is_not_allowed_gets_no_session(
+    new_context: NewContext, site: Site, other_sites: OtherSites, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(r"status of 403 .*/api/auth/login/")
+    browser_errors.allow(r"status of 403 .*/api/auth/login/")
     page = new_context().new_page()
     page.goto(f"{other_sites.stranger}/widget?{urlencode({'stack': site.url})}")
     widget = Widget(page)

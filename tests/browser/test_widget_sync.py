@@ -1,4 +1,4 @@
-"""The widget in step with other tabs, other devices and GitHub."""
+"""The widget is synchronized with other tabs, other devices and GitHub."""
 
 import copy
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site, payload
 from tests.support.fake_github import FakeGitHub
@@ -16,13 +16,12 @@ from tests.support.fake_github.model import Account
 
 ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 
-
-# The event has a title for the issue, which would change the looks of other tests' timers.
+# A separate issue, because the event contains a title, which other tests' timers of the issue would show.
 ASSIGNED = 12
 
 
 def assigned(account: Account, at: datetime) -> dict[str, Any]:
-    """Return GitHub's event of an issue that was assigned to an account."""
+    """Return GitHub's webhook payload for an issue that was assigned to an account."""
     event = copy.deepcopy(payload("issues.assigned", REPO, ASSIGNED))
     event["issue"]["updated_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     event["issue"]["html_url"] = f"https://github.com/{REPO}/issues/{ASSIGNED}"
@@ -31,13 +30,13 @@ def assigned(account: Account, at: datetime) -> dict[str, Any]:
     return event
 
 
-def test_two_tabs_agree_at_once(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(OFFLINE)
+def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(OFFLINE)
     other = ann_widget.another_tab()
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
     ann_widget.expect_sent()
-    # Without a request, and before the answer to the other tab's.
+    # Without a request of this tab, and before the response to the other tab's request.
     other.page.route("**/api/timelogs/**", lambda route: route.abort())
     blocked = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.button("Pause").click()
@@ -75,10 +74,10 @@ def test_users_see_only_their_own_timers(
         expect(widget.timers).to_have_count(1)
 
 
-def test_an_action_from_before_a_reload_is_reported_as_own(
-    ann_widget: Widget, complaints: Complaints
+def test_an_action_made_before_a_reload_is_reported_as_own(
+    ann_widget: Widget, browser_errors: BrowserErrors
 ) -> None:
-    complaints.provoke(OFFLINE)
+    browser_errors.allow(OFFLINE)
     ann_widget.page.route("**/start/", lambda route: route.abort())
     ann_widget.start(f"{REPO}#7")
     expect(ann_widget.banner).to_be_visible()
@@ -86,7 +85,7 @@ def test_an_action_from_before_a_reload_is_reported_as_own(
     ann_widget.page.reload()
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()
-    # No notice that it was started elsewhere.
+    # There is no notice that the timer was started elsewhere.
     assert ann_widget.notice.inner_text() == ""
 
 
@@ -96,8 +95,8 @@ def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
         ann_widget.page.evaluate("void open(location)")
     duplicate = Widget(opened.value)
     duplicate.expect_ready()
-    duplicate.listen()
-    ann_widget.listen()
+    duplicate.record_events()
+    ann_widget.record_events()
     ann_widget.start(f"{REPO}#7")
     expect(duplicate.notice).to_have_text(f"{REPO}#7 was started.")
     ann_widget.expect_sent()
@@ -108,7 +107,7 @@ def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
 
 
 def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget) -> None:
-    # As in a browser that keeps pages for its back button.
+    # Like a browser that keeps pages in its back/forward cache.
     kept = ann_widget.page.evaluate("""() => ["pagehide", "pageshow"].map((name) => {
         dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
         return "issue-timer:tab" in sessionStorage;
@@ -119,7 +118,7 @@ def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget)
 def test_a_timer_started_by_an_assignment_shows_with_its_time(
     ann_widget: Widget, site: Site, ann: Account
 ) -> None:
-    site.backdate_sign_in(ann.id)
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC) - timedelta(minutes=12)))
     site.process_everything()
     ann_widget.page.reload()
@@ -132,8 +131,8 @@ def test_a_change_on_github_shows_within_fifteen_seconds(
     ann_widget_with_clock: Widget, site: Site, ann: Account
 ) -> None:
     widget = ann_widget_with_clock
-    widget.listen()
-    site.backdate_sign_in(ann.id)
+    widget.record_events()
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC)))
     site.process_everything()
     widget.page.clock.fast_forward(15_000)

@@ -1,4 +1,4 @@
-"""The widget shows the server's time, whatever the machine's clock says."""
+"""The widget shows the server's time, independent of the machine's clock."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -40,7 +40,7 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     widget.expect_state("Running")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 3
-    # Actions have the server's time, too.
+    # Actions also have the server's time.
     widget.button("Pause").click()
     widget.expect_sent()
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
@@ -57,9 +57,9 @@ def test_setting_the_machine_clock_changes_nothing(
     widget.sign_in(github, ann)
     widget.expect_state("Running")
     before, since = widget.seconds(), time.monotonic()
-    with widget.page.expect_request("**/api/timelogs/?*") as asked:
+    with widget.page.expect_request("**/api/timelogs/?*") as request:
         widget.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=1))
-    assert asked.value.method == "GET"
+    assert request.value.method == "GET"
     widget.page.wait_for_timeout(2000)
     assert abs(widget.seconds() - before - (time.monotonic() - since)) < 2
 
@@ -74,31 +74,33 @@ def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) ->
 
 
 @pytest.fixture
-def alone(running: Widget, complaints: Complaints) -> Widget:
-    """The same, without a connection."""
-    complaints.provoke(OFFLINE)
+def offline(running: Widget, browser_errors: BrowserErrors) -> Widget:
+    """The widget with a running timer, without a connection."""
+    browser_errors.allow(OFFLINE)
     running.page.context.set_offline(True)
     return running
 
 
 def sleep(widget: Widget, span: timedelta) -> None:
-    """Have the machine sleep: its clock advances, and `performance.now()` stands still."""
+    """Simulate a machine that sleeps: its clock advances, but `performance.now()` does not."""
     now = widget.page.evaluate("Date.now()")
     widget.page.clock.set_system_time(datetime.fromtimestamp(now / 1000, UTC) + span)
 
 
-def test_an_hour_of_sleep_counts_without_a_connection(alone: Widget) -> None:
-    sleep(alone, 60 * MINUTES)
-    expect(alone.clock()).to_contain_text("01:00:")
-    # The server's clock did not advance: its next answer corrects the page.
-    alone.page.context.set_offline(False)
-    expect(alone.clock()).to_contain_text("00:00:")
+def test_an_hour_of_sleep_counts_without_a_connection(offline: Widget) -> None:
+    sleep(offline, 60 * MINUTES)
+    expect(offline.clock()).to_contain_text("01:00:")
+    # The server's clock did not advance: its next response corrects the page.
+    offline.page.context.set_offline(False)
+    expect(offline.clock()).to_contain_text("00:00:")
 
 
-def test_an_action_right_after_sleep_has_its_own_time(running: Widget, site: Site, ann: Account) -> None:
+def test_an_action_right_after_sleep_has_the_time_after_the_sleep(
+    running: Widget, site: Site, ann: Account
+) -> None:
     running.page.wait_for_load_state("networkidle")
-    running.listen()
-    # This answer arrives after the sleep.
+    running.record_events()
+    # The response to this request arrives after the sleep.
     blocked = BlockedRequests(running.page, "**/api/timelogs/?*")
     running.page.evaluate("void document.querySelector('issue-timer').manager.refresh()")
     blocked.first()
@@ -110,7 +112,7 @@ def test_an_action_right_after_sleep_has_its_own_time(running: Widget, site: Sit
     assert 0 <= action["at"] - before - 3_600_000 < 5_000
     running.expect_state("Paused")
     assert running.seconds() >= 3600
-    # To the server this looks like a clock that was set.
+    # The server's clock did not advance: for the widget, the machine's clock was set.
     blocked.release()
     running.expect_sent()
     assert [event["type"] for event in running.events()] == ["issue-timer:pause"]
@@ -120,19 +122,19 @@ def test_an_action_right_after_sleep_has_its_own_time(running: Widget, site: Sit
 
 
 def test_setting_the_machine_clock_offline_does_not_invalidate_actions(
-    alone: Widget, site: Site, ann: Account
+    offline: Widget, site: Site, ann: Account
 ) -> None:
-    alone.listen()
-    sleep(alone, timedelta(days=1))
-    expect(alone.clock()).to_contain_text("24:00:")
-    alone.button("Pause").click()
-    alone.expect_state("Paused")
-    alone.page.context.set_offline(False)
-    alone.expect_sent()
-    alone.button("Resume").click()
-    alone.expect_sent()
-    assert [event["type"] for event in alone.events()] == ["issue-timer:pause", "issue-timer:resume"]
-    alone.expect_state("Running")
+    offline.record_events()
+    sleep(offline, timedelta(days=1))
+    expect(offline.clock()).to_contain_text("24:00:")
+    offline.button("Pause").click()
+    offline.expect_state("Paused")
+    offline.page.context.set_offline(False)
+    offline.expect_sent()
+    offline.button("Resume").click()
+    offline.expect_sent()
+    assert [event["type"] for event in offline.events()] == ["issue-timer:pause", "issue-timer:resume"]
+    offline.expect_state("Running")
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
     assert timer["status"] == "running"
 
@@ -156,7 +158,7 @@ def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget)
 
     with page.expect_response("**/api/timelogs/?*"):
         running.hide(hidden=False)
-    # The server has counted only the seconds that this test took.
+    # The server counted only the seconds that really passed.
     page.wait_for_timeout(100)
     assert 2 <= running.seconds() < 17
 
@@ -187,12 +189,12 @@ def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere:
 
 
 def test_the_day_begins_at_local_midnight(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> None:
-    # Its offset of 13 h 45 min in summer cannot be mistaken for one of whole hours.
+    # Its offset (12 h 45 min, in summer 13 h 45 min) is not one of whole hours.
     widget = new_widget(timezone_id="Pacific/Chatham")
     widget.open()
-    with widget.page.expect_request("**/api/timelogs/totals/*") as asked:
+    with widget.page.expect_request("**/api/timelogs/totals/*") as request:
         widget.sign_in(github, ann)
-    url = asked.value.url
+    url = request.value.url
     assert "time_zone=Pacific%2FChatham" in url
     midnight = widget.page.evaluate("new Date(new Date().setHours(0, 0, 0, 0)).toISOString()")
     assert midnight.replace(":", "%3A") in url

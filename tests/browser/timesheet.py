@@ -1,4 +1,4 @@
-"""The Time page as a person sees and uses it."""
+"""A page object for the Time page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage, SignIn
     from tests.support.fake_github.model import Account
 
-# The browser is where the times of `seed` are given.
+# The browser has the time zone of the times in `seed`.
 IN_BERLIN = {"timezone_id": ZONE.key, "locale": "en-GB"}
 
 
 class Timesheet:
-    """Entries and totals of the person who is signed in."""
+    """The Time page of the signed-in user."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -54,7 +54,7 @@ class Timesheet:
     def stored_timers(self, query: str = "") -> list[dict[str, Any]]:
         """Return the timers that the API lists, newest first."""
         timers: list[dict[str, Any]] = self.page.evaluate(
-            "(query) => fetch(`/api/timelogs/${query}`).then((answer) => answer.json())", query
+            "(query) => fetch(`/api/timelogs/${query}`).then((response) => response.json())", query
         )["results"]
         return timers
 
@@ -77,7 +77,7 @@ class Timesheet:
 def open_timesheet(
     open_page: OpenPage, sign_in: SignIn, person: Account, address: str = "/", **options: object
 ) -> Timesheet:
-    """Sign a person in, in a new browser, and open the page."""
+    """Sign a user in, in a new browser, and open the Time page."""
     page = sign_in(open_page(**IN_BERLIN | options), person)
     if address != "/":
         page.goto(address)

@@ -1,4 +1,4 @@
-"""The widget as users see and control it."""
+"""A page object for the widget."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 REPO = "octo-org/hello-world"
-# Chromium's error without a connection, or when a test aborts a request.
+# Chromium's errors if there is no connection or a test aborts a request.
 OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
 
 
 def noon_zone() -> str:
-    """Return a time zone where it is between noon and one, so that no day ends in a test."""
+    """Return a time zone in which it is between 12:00 and 13:00, so that no day ends during a test."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
@@ -77,16 +77,16 @@ class Widget:
         ).to_contain_text(state)
 
     def expect_sent(self) -> None:
-        """Wait until the server has answered all actions."""
+        """Wait until the server has responded to all actions."""
         manager = "document.querySelector('issue-timer').manager"
         assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
 
-    def ask(self) -> None:
-        """Have the widget poll the server now."""
+    def poll(self) -> None:
+        """Poll the server now."""
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
 
     def pending(self) -> Any:
-        """Return the pending actions that this browser stores, of all users."""
+        """Return the pending actions of all users in this browser's storage."""
         return self.page.evaluate(
             """() => Object.keys(localStorage)
                 .filter((key) => key.startsWith("issue-timer:outbox:"))
@@ -101,7 +101,7 @@ class Widget:
         self.expect_ready()
 
     def expect_ready(self) -> None:
-        """Wait until the timers are there."""
+        """Wait until the timers are loaded."""
         expect(self.issue).to_be_visible()
 
     def hide(self, *, hidden: bool = True) -> None:
@@ -119,7 +119,7 @@ class Widget:
         now: float = self.page.evaluate("Date.now()")
         self.page.clock.pause_at(datetime.fromtimestamp(now / 1000 + 1, UTC))
 
-    def listen(self) -> None:
+    def record_events(self) -> None:
         """Record the element's events for `events`."""
         self.page.evaluate("""() => {
             window.recorded = [];

@@ -18,7 +18,7 @@ from tests.support.manifest_flow import (
     PEM,
     TOKEN,
     GitHub,
-    come_back_from_github,
+    register_app_in_browser,
 )
 
 SCRIPT = Path(__file__).parents[2] / "scripts/connect_github.py"
@@ -76,7 +76,7 @@ def test_a_registered_apps_deliveries_are_accepted_beside_the_previous_ones(
     ) as tool:
         assert tool.stdout is not None
         page = next(line.strip() for line in tool.stdout if "http://127.0.0.1" in line)
-        assert come_back_from_github(page).status == 303
+        assert register_app_in_browser(page).status == 303
         printed = tool.stdout.read()
     assert tool.returncode == 0
     assert "installations/new" in printed

@@ -246,7 +246,7 @@ def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
     accounts = [fake_github.new_user(login) for login in ("ann", "bob")]
     tokens = {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
     for who in accounts:
-        site.backdate_sign_in(who.id)
+        site.backdate_registration(who.id)
     return tokens
 
 
@@ -263,12 +263,12 @@ def team(
     if getattr(request, "param", "token") == "app":
         fake_github.install_app(name)
         team.add_hook(fake_github.app)
-        site.give_credential({"app_id": str(fake_github.app.id), "private_key": fake_github.app.private_key})
+        site.store_credential({"app_id": str(fake_github.app.id), "private_key": fake_github.app.private_key})
     else:
         team.add_hook(name)
-        site.give_credential({"token": fake_github.new_token()})
+        site.store_credential({"token": fake_github.new_token()})
     yield team
-    site.give_credential(None)
+    site.store_credential(None)
 
 
 @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])

@@ -35,7 +35,7 @@ END_MS = BEGIN_MS + 1000 * SECONDS_AGO
 # The App's identity in every scenario.
 CLIENT_ID = "Iv23liStories"
 # Only requests without any answer take longer than this.
-PATIENCE_S = 1.5
+READ_TIMEOUT_S = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
         # The process lives on while installations change.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
-        running.give_credential(credentials[request.param])
+        running.store_credential(credentials[request.param])
         yield running
 
 
@@ -105,7 +105,7 @@ def card_in_progress(team: Team) -> None:
     issue = new_issue(team)
     for person in team.people:
         team.github.assign(issue, person)
-    team.happened()
+    team.pop_deliveries()
     move_card(team, issue, "In Progress")
 
 
@@ -141,7 +141,7 @@ def closing_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.close(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -151,7 +151,7 @@ def transfer_missed(team: Team) -> None:
     moved = team.github.transfer(issue, other)
     team.at(20 * MINUTES)
     team.github.unassign(moved, team.people[0])
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -160,7 +160,7 @@ def deliveries_failed(team: Team) -> None:
     for minute, act in ((10, team.github.unassign), (20, team.github.assign)):
         team.at(minute * MINUTES)
         act(issue, team.people[0])
-    for delivery in team.happened():
+    for delivery in team.pop_deliveries():
         team.github.fail(delivery)
     team.at(SECONDS_AGO)
 
@@ -169,7 +169,7 @@ def deletion_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.delete(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -177,7 +177,7 @@ def rename_missed(team: Team) -> None:
     issue, _ = assigned_issue(team), assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.rename_repository(issue.repository, "lib")
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -254,7 +254,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setattr("timer_core.github.api.transport.urllib3.Timeout", _impatient)
+        patch.setattr("timer_core.github.api.transport.urllib3.Timeout", _shortened_timeout)
         process = stack.enter_context(product(running.table, running.api_url, **credential))
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
@@ -265,8 +265,8 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         yield process
 
 
-def _impatient(connect: float, read: float) -> Timeout:
-    return Timeout(connect=connect, read=min(read, PATIENCE_S))
+def _shortened_timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=min(read, READ_TIMEOUT_S))
 
 
 class _Queue:
@@ -337,7 +337,7 @@ def without_faults(github: FakeGitHub, running: Product, scenario: Scenario) -> 
     team, calls = begin(github, running, scenario), Calls()
     with new_process(running, calls) as process:
         scenario.run(process)
-    assert running.queue.put_off == []
+    assert running.queue.failed == []
     return calls, seen(team)
 
 
@@ -354,9 +354,9 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
         team, until = begin(github, running, scenario), Calls(last)
         with new_process(running, until) as process, pytest.raises(Killed):
             scenario.run(process)
-        running.queue.time_out()
+        running.queue.expire_visibility_timeout()
         scenario.run(running)
-        assert running.queue.put_off == []
+        assert running.queue.failed == []
         assert seen(team) == expected, f"killed after {until.effects}"
 
 
@@ -364,7 +364,7 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
 FAULTS: list[Callable[[], faults.Fault]] = [
     lambda: faults.status(502),
     faults.timeout,
-    faults.lost_answer,
+    faults.lost_response,
     lambda: faults.primary_limit(600),
     lambda: faults.secondary_limit(None),
     lambda: faults.graphql_error(partial=True),
@@ -388,7 +388,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
         for make in FAULTS
         if path.startswith(prefix) and path.startswith(make().path)
     ]
-    for position, make in few_of(pairs, turn=SCENARIOS.index(scenario)):
+    for position, make in covering_subset(pairs, turn=SCENARIOS.index(scenario)):
         fault = make()
         team = begin(github, running, scenario)
         happen(github, fault, position)
@@ -397,11 +397,11 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
         assert fault not in github.faults
         running.queue.retry()
         scenario.run(running)
-        assert running.queue.put_off == []
+        assert running.queue.failed == []
         assert seen(team) == expected, (asked[position], fault)
 
 
-def few_of(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
+def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
     """Return pairs that together have every member; with another turn mostly other pairs.
 
     With scenarios for turns, this tests every request of every scenario, every fault in every scenario, and

@@ -98,7 +98,7 @@ class Board:
         project = self.github.new_project(team.name)
         self.cards = [self.github.add_card(project, issue) for issue in self.issues]
         # Events without effect on timers are left out.
-        team.happened()
+        team.pop_deliveries()
 
     def act_out(self, steps: Iterable[Step]) -> list[Event]:
         events = []
@@ -111,7 +111,7 @@ class Board:
             issue = self.issues[step.issue]
             place = name_of(issue)
             kind, users = self._act(step, issue)
-            deliveries = tuple(self.team.happened())
+            deliveries = tuple(self.team.pop_deliveries())
             target = name_of(self.issues[step.issue])
             events.append(Event(at, step.issue, kind, users, place, target, deliveries))
         return events
@@ -293,7 +293,7 @@ def github() -> Iterator[FakeGitHub]:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     with product(shared_table, github.url, START_LABELS=",".join(LABELS)) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
@@ -337,7 +337,7 @@ class Post:
 
     def process(self) -> None:
         assert self.team.product.process() == []
-        self.team.product.queue.wait()
+        self.team.product.queue.end_deduplication()
 
     def sweep(self) -> None:
         """Run the sweeper and process its redeliveries."""

@@ -130,13 +130,13 @@ def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
             with patch.context() as broken:
                 broken.setattr(running.queue, "send_message", refuse)
                 github.close(issue)
-                (lost,) = team.happened()
+                (lost,) = team.pop_deliveries()
                 assert github.send(lost) == 503
             for receives in (0, 9):
                 running.queue.waiting.append(Message("not JSON", "group", receives))
                 running.process()
-                running.queue.put_off.clear()
-            running.give_credential({"token": TOKEN})
+                running.queue.failed.clear()
+            running.store_credential({"token": TOKEN})
             summary = running.sweep(stop_stale=True)
             assert summary["redelivery"] is not None
             assert summary["reconcile"] is not None

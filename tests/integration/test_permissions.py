@@ -141,7 +141,7 @@ def unused(function: str) -> set[tuple[str, str]]:
         for resource in _listed(statement["Resource"])
         if action not in BY_LAMBDA
     }
-    done = {(call.action, call.resource) for call in guard.done.get(function, ())}
+    done = {(call.action, call.resource) for call in guard.calls.get(function, ())}
     return granted - done
 
 
@@ -149,7 +149,7 @@ def test_the_api_needs_what_it_may(app: App) -> None:
     browser, _ = app.signed_in()
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
     # Who signs in shows the one function what the other has to look up.
-    app.cool()
+    app.cold_start()
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
     assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
@@ -171,7 +171,7 @@ def test_the_api_needs_what_it_may(app: App) -> None:
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     """What GitHub has to do with, with a queue and a secret of moto's."""
     with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
@@ -213,7 +213,7 @@ def test_what_github_calls_needs_what_it_may(github: FakeGitHub, running: Produc
     assert unused("WebhookReceiveFunction") == set()
     running.queue.waiting += [*take_all(queue_url), Message("not JSON", "group")]
     (broken,) = running.process()
-    running.queue.put_off.remove(broken)
+    running.queue.failed.remove(broken)
     # The answer to the comment; what is received again is deleted by the function.
     running.queue.waiting += [Message(one.body, one.group, receives=1) for one in take_all(queue_url)]
     assert running.process() == []
@@ -230,7 +230,7 @@ def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> 
     team.deliver()
     github.assign(issue, ann)
     github.rename_repository(repository, "renamed")
-    for delivery in team.happened():
+    for delivery in team.pop_deliveries():
         github.fail(delivery)
     github.hooks.clear()
     assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1

@@ -18,7 +18,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto import mock_aws
 
 from tests.support.connection import REGION
-from tests.support.gateway import Context, HurriedContext, request_event
+from tests.support.gateway import Context, ExpiringContext, request_event
 from tests.support.handlers import loaded
 from tests.support.network import (
     Fault,
@@ -275,7 +275,7 @@ class TestLittleTime:
         user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         # The remaining time is read before each message.
-        assert queue.poll(HurriedContext(looks=2)) == 6
+        assert queue.poll(ExpiringContext(readings=2)) == 6
         assert queue.left() == 4
         assert worked(shared_table, user_id) == {number: [("paused", 2)]}
         assert queue.poll() == 4
@@ -287,9 +287,9 @@ class TestLittleTime:
         user_id, number = 9_600 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         for _ in range(9):
-            queue.poll(HurriedContext(looks=0))
+            queue.poll(ExpiringContext(readings=0))
         assert worked(shared_table, user_id) == {}
-        queue.poll(HurriedContext(looks=0))
+        queue.poll(ExpiringContext(readings=0))
         assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
         assert (queue.left(), queue.dead()) == (0, [])
 

@@ -43,7 +43,7 @@ class TestSessionKey:
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)
         try:
-            app.cool()
+            app.cold_start()
             assert program("GET", "/api/timelogs/").status == 200
             answer = browser("GET", "/api/timelogs/")
             assert answer.status == 500

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.connection import connect
-from tests.support.gateway import Context, HurriedContext
+from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
@@ -255,7 +255,7 @@ class TestTimeLimit:
     def test_the_rest_is_left_for_the_next_run(self, sweeper: Sweeper) -> None:
         for number in range(1, 31):
             sweeper.started(100, number)
-        first = sweeper.run(context=HurriedContext(looks=11))
+        first = sweeper.run(context=ExpiringContext(readings=11))
         assert first == NOTHING | {"stale": 10, "stopped": 10, "complete": False}
         assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
         assert sweeper.run() == NOTHING
@@ -265,7 +265,7 @@ class TestTimeLimit:
         for number in range(1, 6):
             sweeper.started(100, number)
         assert sweeper.run(hourly) == NOTHING
-        assert sweeper.run(context=HurriedContext(looks=3))["complete"] is False
+        assert sweeper.run(context=ExpiringContext(readings=3))["complete"] is False
         assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 3}
         assert sweeper.run(hourly | {"resume": False}) == NOTHING
         assert sweeper.run(hourly) == NOTHING | {"stale": 3, "stopped": 3}

@@ -146,10 +146,10 @@ def process(shared_table: Table) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def processor(process: ModuleType, shared_table: Table, new_person: Callable[[], Person]) -> Processor:
-    return make_desk(process, shared_table, new_person)
+    return new_processor(process, shared_table, new_person)
 
 
-def make_desk(module: ModuleType, table: Table, new_person: Callable[[], Person]) -> Processor:
+def new_processor(module: ModuleType, table: Table, new_person: Callable[[], Person]) -> Processor:
     people = [new_person(), new_person()]
     for person in people:
         PeopleStore(table).register(person.user_id, person.login, now_ms=0)
@@ -162,7 +162,7 @@ def another_processor(
 ) -> Iterator[Processor]:
     """Load the handler as deployed with other parameters."""
     with loaded_process(table, **variables) as module:
-        yield make_desk(module, table, new_person)
+        yield new_processor(module, table, new_person)
 
 
 class TestActions:

@@ -17,7 +17,7 @@ let respond;
 beforeEach(() => {
   browser = new FakeBrowser();
   requests = [];
-  respond = () => answer(200, {});
+  respond = () => responseOf(200, {});
   mock.method(globalThis, "fetch", (/** @type {URL} */ url, /** @type {any} */ options) => {
     requests.push({ url, options });
     return Promise.resolve().then(() => respond(url));
@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => browser.close());
 
 /** @param {number} status @param {unknown} [body] @param {Record<string, string>} [headers] */
-function answer(status, body, headers = {}) {
+function responseOf(status, body, headers = {}) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return new Response([204, 304].includes(status) ? null : text, {
     status,
@@ -42,7 +42,7 @@ function answer(status, body, headers = {}) {
  * @returns {Promise<ApiError>}
  */
 async function failure(status, body, headers) {
-  respond = () => answer(status, body, headers);
+  respond = () => responseOf(status, body, headers);
   try {
     await new ApiClient(ORIGIN).request("GET", "/api/health/");
   } catch (error) {
@@ -59,8 +59,8 @@ function storeSession(expires) {
 
 const session = () => JSON.parse(browser.storage.getItem(KEY));
 
-test("a request has the body as JSON, and the answer with its times", async () => {
-  respond = () => answer(200, { id: 1 });
+test("a request sends its body as JSON, and returns the response with its times", async () => {
+  respond = () => responseOf(200, { id: 1 });
   const { status, body, sent, received } = await new ApiClient(ORIGIN).request("POST", "/api/x/", { a: 1 });
   assert.deepEqual([status, body], [200, { id: 1 }]);
   assert.ok(sent <= received);
@@ -70,15 +70,15 @@ test("a request has the body as JSON, and the answer with its times", async () =
   assert.equal(options.headers["Content-Type"], "application/json");
 });
 
-test("an answer without a body, or with one that is not JSON, has none", async () => {
+test("a response without a body, or with a body that is not JSON, has no body", async () => {
   const client = new ApiClient(ORIGIN);
-  for (const response of [answer(304), answer(204), answer(200, "<html>")]) {
+  for (const response of [responseOf(304), responseOf(204), responseOf(200, "<html>")]) {
     respond = () => response;
     assert.equal((await client.request("GET", "/api/x/")).body, undefined);
   }
 });
 
-test("a conditional request is made without a preflight of its own", async () => {
+test("only conditional requests use force-cache, which avoids a preflight", async () => {
   const client = new ApiClient(ORIGIN);
   await client.request("GET", "/api/x/", undefined, { headers: { "If-None-Match": '"1"' } });
   await client.request("GET", "/api/x/");
@@ -88,7 +88,7 @@ test("a conditional request is made without a preflight of its own", async () =>
   );
 });
 
-test("an error's message is the server's, or the status", async () => {
+test("an error has the server's message or, without one, the status", async () => {
   assert.equal((await failure(400, { detail: "Not on a Sunday." })).message, "Not on a Sunday.");
   const errors = [
     { loc: ["body"], msg: "One." },
@@ -98,13 +98,13 @@ test("an error's message is the server's, or the status", async () => {
   assert.equal((await failure(502, "<html>")).message, "HTTP 502");
 });
 
-test("errors are temporary unless the request has to change", async () => {
+test("errors are temporary unless the same request would fail again", async () => {
   for (const status of [408, 429, 500, 503]) assert.equal((await failure(status)).isTemporary, true);
   for (const status of [400, 401, 403, 404, 409]) assert.equal((await failure(status)).isTemporary, false);
   assert.equal(new ApiError(0).isTemporary, true);
 });
 
-test("a lost connection is an error with status 0", async () => {
+test("a failed connection is an error with status 0", async () => {
   respond = () => {
     throw new TypeError("Failed to fetch");
   };
@@ -123,11 +123,11 @@ for (const [value, seconds] of /** @type {const} */ ([
   });
 }
 
-test("without Retry-After there is nothing to wait for", async () => {
+test("without Retry-After, the time to wait is 0", async () => {
   assert.equal((await failure(503)).retryAfter, 0);
 });
 
-test("on the server's own pages, the cookie says who asks", async () => {
+test("on the server's own pages, requests carry no session: the cookie authenticates them", async () => {
   storeSession(EPOCH + HOUR);
   const client = new ApiClient(ORIGIN);
   assert.deepEqual([client.isEmbedded, client.maySucceed], [false, true]);
@@ -135,7 +135,7 @@ test("on the server's own pages, the cookie says who asks", async () => {
   assert.equal("Authorization" in requests[0].options.headers, false);
 });
 
-test("on another site, the session says who asks, and only its server learns of it", async () => {
+test("on another site, the session authenticates requests, and is sent only to its server", async () => {
   const client = new ApiClient(OTHER);
   assert.deepEqual([client.isEmbedded, client.maySucceed], [true, false]);
   storeSession(EPOCH + HOUR);
@@ -148,16 +148,16 @@ test("on another site, the session says who asks, and only its server learns of 
   );
 });
 
-test("a session is forgotten when the server refuses it, unless there is a new one", async () => {
+test("a session that the server refuses is deleted, unless a new one has replaced it", async () => {
   const client = new ApiClient(OTHER);
   storeSession(EPOCH + HOUR);
   respond = () => {
     browser.storage.setItem(KEY, JSON.stringify({ token: "new", expires: EPOCH + HOUR }));
-    return answer(401, {});
+    return responseOf(401, {});
   };
   await assert.rejects(client.request("GET", "/api/x/"), { status: 401 });
   assert.equal(session().token, "new");
-  respond = () => answer(401, {});
+  respond = () => responseOf(401, {});
   await assert.rejects(client.request("GET", "/api/x/"), { status: 401 });
   assert.equal(client.maySucceed, false);
 });
@@ -166,7 +166,7 @@ test("a session is renewed in its last 45 minutes", async () => {
   const client = new ApiClient(OTHER);
   const expires = new Date(EPOCH + HOUR).toISOString();
   respond = ({ pathname }) =>
-    answer(200, pathname === "/api/auth/session/" ? { session: "renewed", expires } : {});
+    responseOf(200, pathname === "/api/auth/session/" ? { session: "renewed", expires } : {});
   storeSession(EPOCH + 46 * 60_000);
   await client.request("GET", "/api/x/");
   await flush();
@@ -177,20 +177,20 @@ test("a session is renewed in its last 45 minutes", async () => {
   assert.deepEqual(session(), { token: "renewed", expires: EPOCH + HOUR });
 });
 
-test("a renewed session does not replace that of somebody who has signed in since", async () => {
+test("a renewed session does not replace the session of a later sign-in", async () => {
   const client = new ApiClient(OTHER);
   storeSession(EPOCH + 10 * 60_000);
   respond = ({ pathname }) => {
-    if (pathname !== "/api/auth/session/") return answer(200, {});
+    if (pathname !== "/api/auth/session/") return responseOf(200, {});
     browser.storage.setItem(KEY, JSON.stringify({ token: "other", expires: EPOCH + HOUR }));
-    return answer(200, { session: "renewed", expires: new Date(EPOCH + HOUR).toISOString() });
+    return responseOf(200, { session: "renewed", expires: new Date(EPOCH + HOUR).toISOString() });
   };
   await client.request("GET", "/api/x/");
   await flush();
   assert.equal(session().token, "other");
 });
 
-test("signing out forgets the session only when the server has ended it", async () => {
+test("signing out deletes the session only after the server has ended it", async () => {
   const client = new ApiClient(OTHER);
   storeSession(EPOCH + HOUR);
   respond = () => {
@@ -198,7 +198,7 @@ test("signing out forgets the session only when the server has ended it", async 
   };
   await assert.rejects(client.signOut());
   assert.equal(client.maySucceed, true);
-  respond = () => answer(204);
+  respond = () => responseOf(204);
   await client.signOut();
   assert.equal(client.maySucceed, false);
 });

@@ -13,7 +13,7 @@ function barsOf(...seconds) {
   }));
 }
 
-test("each day is a bar, also one without time", () => {
+test("each day is a bar, even without time", () => {
   const times = new Map([["2026-11-24", 60]]);
   assert.deepEqual(toBars(times, "2026-11-23", "2026-11-24", MONDAY), [
     { first: "2026-11-23", last: "2026-11-23", seconds: 0 },
@@ -21,22 +21,22 @@ test("each day is a bar, also one without time", () => {
   ]);
 });
 
-test("more than 62 days begin shortly before the first day with time", () => {
+test("the bars of more than 62 days begin six days before the first day with time", () => {
   const times = new Map([["2026-11-20", 60]]);
   const bars = toBars(times, "2025-11-26", "2026-11-25", MONDAY);
   assert.deepEqual([bars[0].first, bars.at(-1)?.first, bars.length], ["2026-11-14", "2026-11-25", 12]);
 });
 
-test("62 days are bars of a day, and 63 of a week", () => {
+test("62 days have a bar each, and 63 days a bar per week", () => {
   const times = new Map([["2026-01-01", 60]]);
   assert.equal(toBars(times, "2026-01-01", "2026-03-03", MONDAY).length, 62);
-  // The 1st is a Thursday, so that weeks begin on the 29th of December.
+  // January 1 is a Thursday: its week begins on December 29.
   const weeks = toBars(times, "2026-01-01", "2026-03-04", MONDAY);
   assert.deepEqual([weeks.length, weeks[0].first, weeks[0].last], [10, "2025-12-29", "2026-01-04"]);
   assert.equal(weeks.at(-1)?.last, "2026-03-04");
 });
 
-test("a week is the sum of its days", () => {
+test("the bar of a week is the sum of its days", () => {
   const times = new Map([
     ["2026-01-01", 60],
     ["2026-01-04", 30],
@@ -46,11 +46,11 @@ test("a week is the sum of its days", () => {
   assert.deepEqual([weeks[0].seconds, weeks[1].seconds, weeks[2].seconds], [90, 7, 0]);
 });
 
-test("the average is of bars with time only", () => {
+test("the average ignores bars without time", () => {
   assert.deepEqual(averageOf(barsOf(0, 3600, 0, 1800)), { count: 2, seconds: 2700 });
 });
 
-test("the longest bar is the first of equal ones", () => {
+test("of equally long bars, the first is the longest", () => {
   assert.equal(longestOf(barsOf(0, 5, 7, 7)).first, "2026-11-03");
 });
 

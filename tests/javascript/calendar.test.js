@@ -14,7 +14,7 @@ beforeEach(() => {
   process.env.TZ = "Europe/Berlin";
 });
 
-test("a day is that of the browser's time zone", () => {
+test("the day of an instant depends on the browser's time zone", () => {
   const instant = new Date("2026-11-23T23:30:00Z");
   assert.equal(dayOf(instant), "2026-11-24");
   assert.equal(timeZone(), "Europe/Berlin");
@@ -27,15 +27,15 @@ test("a day begins at local midnight", () => {
   assert.equal(startOf("2026-12-01").toISOString(), "2026-11-30T23:00:00.000Z");
 });
 
-test("a day without a midnight begins after it", () => {
-  // Clocks were put forward from 24:00 to 01:00.
+test("a day without a midnight begins at its first instant", () => {
+  // Clocks were put forward from 00:00 to 01:00.
   process.env.TZ = "America/Santiago";
   const start = startOf("2026-09-06");
   assert.equal(toInputValue(start), "2026-09-06T01:00:00");
   assert.equal(dayOf(start), "2026-09-06");
 });
 
-test("days are counted over months, leap days and changes of the clock", () => {
+test("adding days crosses months, leap days and clock changes", () => {
   assert.equal(addDays("2026-10-31", 1), "2026-11-01");
   assert.equal(addDays("2028-02-28", 1), "2028-02-29");
   assert.equal(addDays("2026-01-01", -1), "2025-12-31");

@@ -8,7 +8,7 @@ before(() => {
 });
 
 /**
- * Return the text of the description's field.
+ * Return the CSV field of a description.
  *
  * @param {string} description
  */
@@ -69,7 +69,7 @@ for (const [text, field] of [
   ["@SUM(A1)", "'@SUM(A1)"],
   ["＝1+1", "'＝1+1"],
   ['=HYPERLINK("https://evil.example";"x")', `"'=HYPERLINK(""https://evil.example"";""x"")"`],
-  // Excel splits lines at semicolons where the comma is the decimal separator, in spite of quotes; others do at tabs.
+  // Excel splits lines at semicolons, even within quotes, if the comma is the decimal separator; others split at tabs.
   ['x;=HYPERLINK("https://evil.example")', `"x;'=HYPERLINK(""https://evil.example"")"`],
   ['x;"=1+1', `"x;'""=1+1"`],
   ["x; +1", "x;' +1"],
@@ -77,12 +77,12 @@ for (const [text, field] of [
   ["zwölf\n-1\r\n=2", "\"zwölf\n'-1\r\n'=2\""],
   ["\t=1", "'\t'=1"],
 ]) {
-  test(`${JSON.stringify(text)} is no formula in a spreadsheet`, () => {
+  test(`${JSON.stringify(text)} is not a formula in a spreadsheet`, () => {
     assert.equal(descriptionField(text), field);
   });
 }
 
-test("a sign within a text is left alone", () => {
+test("a sign within a text is unchanged", () => {
   assert.equal(descriptionField("a=b"), "a=b");
   assert.equal(descriptionField("a -1"), "a -1");
 });

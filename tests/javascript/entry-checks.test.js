@@ -30,7 +30,7 @@ function checkNew(values) {
 }
 
 /**
- * Check an entry that is edited, of a timer from 09:00:00.500 to 10:00:00.700.
+ * Check an edited entry of a timer from 09:00:00.500 to 10:00:00.700.
  *
  * @param {Partial<EntryValues>} values the fields that were changed
  */
@@ -50,7 +50,7 @@ test("a valid entry has no errors", () => {
   assert.deepEqual(checkEdited({}), {});
 });
 
-test("a text that names no issue is an error", () => {
+test("a text that is not an issue is an error", () => {
   assert.deepEqual(Object.keys(checkNew({ issue: "seven" })), ["issue"]);
   assert.deepEqual(Object.keys(checkEdited({ issue: "seven" })), ["issue"]);
 });
@@ -74,12 +74,12 @@ test("an end before the start is an error", () => {
   assert.deepEqual(checkEdited({ start: "2026-11-24T10:00:01" }), { end: "The end is before the start." });
 });
 
-test("an unchanged time counts to the millisecond", () => {
+test("unchanged times are compared to the millisecond", () => {
   assert.deepEqual(checkEdited({ start: "2026-11-24T10:00:00" }), {});
   assert.deepEqual(checkEdited({ end: "2026-11-24T09:00:00" }), { end: "The end is before the start." });
 });
 
-test("a duration has to be given and to end by now", () => {
+test("a duration is required, and must not end in the future", () => {
   const byDuration = /** @type {const} */ ({ by: "duration", end: "" });
   assert.deepEqual(checkNew({ ...byDuration, hours: "0" }), { hours: "Enter a duration." });
   assert.deepEqual(checkNew({ ...byDuration, hours: "", minutes: "" }), { hours: "Enter a duration." });

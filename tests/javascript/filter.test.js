@@ -57,11 +57,11 @@ for (const search of [
   });
 }
 
-test("days are chosen instead of a period", () => {
+test("days in the address replace its period", () => {
   assert.equal(readFilter("?period=all&from=2026-11-01").period, "custom");
 });
 
-test("days in the wrong order are exchanged", () => {
+test("days in the wrong order are swapped", () => {
   const { from, to } = readFilter("?from=2026-11-24&to=2026-11-01");
   assert.deepEqual([from, to], ["2026-11-01", "2026-11-24"]);
 });
@@ -80,7 +80,7 @@ for (const [period, first, last] of [
   });
 }
 
-test("the present day is that of the browser's time zone", () => {
+test("today depends on the browser's time zone", () => {
   process.env.TZ = "Pacific/Auckland";
   assert.deepEqual(selectedDays(DEFAULT, NOW), ["2026-10-28", "2026-11-26"]);
 });
@@ -91,7 +91,7 @@ test("a month ends on its last day", () => {
   assert.deepEqual(selectedDays(lastMonth, new Date("2027-01-01T12:00Z")), ["2026-12-01", "2026-12-31"]);
 });
 
-test("a filter selects timers by their start, whatever the case of the repository", () => {
+test("a filter selects timers by their start, and ignores the case of the repository", () => {
   const timer = stoppedTimer({ start_time: "2026-11-23T23:30:00.000Z" });
   const day = { ...DEFAULT, period: "custom", from: "2026-11-24", to: "2026-11-24" };
   assert.equal(selects(day, timer, NOW), true);
@@ -129,7 +129,7 @@ test("totals cover at most 365 days", () => {
   assert.deepEqual(totalledDays(days, NOW), { first: "2024-07-01", last: "2025-06-30", isCut: true });
 });
 
-test("totals of days to come cover the first of them", () => {
+test("totals of future days cover only the first", () => {
   const days = { ...DEFAULT, period: "custom", from: "2026-12-10", to: "2026-12-12" };
   assert.deepEqual(totalledDays(days, NOW), { first: "2026-12-10", last: "2026-12-10", isCut: false });
 });
@@ -146,7 +146,7 @@ test("the list is requested for whole local days", () => {
   assert.deepEqual(Object.fromEntries(listQuery(filter, NOW)), {
     github_repo: "a/b",
     github_issue_number: "7",
-    // Clocks were put back: the day had 25 hours.
+    // Clocks are put back: the day has 25 hours.
     start_time__gte: "2026-10-24T22:00:00.000Z",
     start_time__lt: "2026-10-25T23:00:00.000Z",
     page_size: "100",

@@ -37,7 +37,7 @@ for (const [seconds, inEnglish, inGerman] of /** @type {const} */ ([
   });
 }
 
-test("a day is written in the language, with its year if that is not the present one", () => {
+test("a day is formatted in the language, with its year unless that is the current year", () => {
   const day = new Date("2026-11-24T00:00:00+01:00");
   const [thisYear, nextYear] = [new Date("2026-12-31T12:00Z"), new Date("2027-01-01T12:00Z")];
   assert.equal(formatsIn("en-GB").day(day, thisYear), "Tuesday 24 November");
@@ -46,7 +46,7 @@ test("a day is written in the language, with its year if that is not the present
   assert.match(formatsIn("en-GB").day(day, nextYear), /^Tuesday,? 24 November 2026$/u);
 });
 
-test("a range does not repeat what both ends share", () => {
+test("a range does not repeat the parts that both ends share", () => {
   const [start, end] = [new Date("2026-11-24T08:00:00Z"), new Date("2026-11-24T09:30:00Z")];
   assert.equal(formatsIn("en-GB").range("time", start, end), "09:00–10:30");
   assert.match(
@@ -55,7 +55,7 @@ test("a range does not repeat what both ends share", () => {
   );
 });
 
-test("times follow the browser into another time zone", () => {
+test("times follow a change of the browser's time zone", () => {
   const formats = formatsIn("en-GB");
   const instant = new Date("2026-11-24T08:00:00Z");
   assert.equal(formats.date("time", instant), "09:00");
@@ -64,6 +64,6 @@ test("times follow the browser into another time zone", () => {
   assert.equal(formats.date("time", instant), "13:30");
 });
 
-test("weeks begin as in the region", () => {
+test("weeks begin on the weekday of the locale's region", () => {
   assert.deepEqual(["de", "en-GB", "en-US", "ar-EG"].map(firstWeekdayOf), [1, 1, 7, 6]);
 });

@@ -49,7 +49,7 @@ for (const input of ["12", "#12", " # 12 "]) {
   });
 }
 
-test("the page's repository does not replace one that is typed", () => {
+test("the page's repository does not replace the repository in the text", () => {
   assert.deepEqual(parseIssue("octo-org/other#3", "octo-org/hello-world"), {
     github_repo: "octo-org/other",
     github_issue_number: 3,

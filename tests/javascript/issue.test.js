@@ -10,6 +10,6 @@ test("an issue is named by its repository and number", () => {
   assert.equal(issueReference(stoppedTimer()), "octo-org/hello-world#7");
 });
 
-test("a timer without an issue says so", () => {
+test('a timer without an issue is named "No issue"', () => {
   assert.equal(issueReference(stoppedTimer({ github_repo: null, github_issue_number: null })), "No issue");
 });

@@ -5,7 +5,7 @@ import { setLocale } from "./support/locale.js";
 const MODULE = new URL("../../web/page/language.js", import.meta.url).href;
 
 /**
- * Load the module anew, in a browser with these languages.
+ * Load the module again, in a browser with these languages.
  *
  * @param {...string} languages
  * @returns {Promise<typeof import("../../web/page/language.js")>}
@@ -15,18 +15,18 @@ function languageOf(...languages) {
   return import(`${MODULE}?${languages}`);
 }
 
-test("a translated language is used with its region", async () => {
+test("a language with a translation is used with its region", async () => {
   const { formats, locale, text } = await languageOf("de-AT", "en");
   assert.equal(locale, "de-AT");
   assert.equal(text("cancel"), "Abbrechen");
   assert.equal(text("added", { duration: formats.duration(7200) }), "2\u00a0h nachgetragen.");
 });
 
-test("the first translated language is used", async () => {
+test("the first language with a translation is used", async () => {
   assert.equal((await languageOf("fr-FR", "de", "en")).locale, "de");
 });
 
-test("English is used if no language is translated", async () => {
+test("English is used if none of the languages has a translation", async () => {
   const { firstWeekday, locale, text } = await languageOf("fr-FR");
   assert.equal(locale, "en");
   assert.equal(firstWeekday, 7);

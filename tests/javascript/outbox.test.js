@@ -18,7 +18,7 @@ function action(key, at) {
   return { key, at, kind: "pause", timer: "t", tab: "here" };
 }
 
-test("actions are listed by time, whatever the order in which tabs store them", () => {
+test("actions are listed by time, in whatever order tabs stored them", () => {
   const outbox = new Outbox("server:1");
   outbox.put(action("b", 1_795_000_000_002));
   new Outbox("server:1").put(action("a", 1_795_000_000_001));
@@ -28,7 +28,7 @@ test("actions are listed by time, whatever the order in which tabs store them", 
   );
 });
 
-test("an action that is stored again replaces itself", () => {
+test("storing an action again replaces it", () => {
   const outbox = new Outbox("server:1");
   outbox.put(action("a", 1));
   outbox.put({ ...action("a", 1), timer: "other" });
@@ -37,20 +37,20 @@ test("an action that is stored again replaces itself", () => {
   assert.deepEqual(outbox.actions, []);
 });
 
-test("users do not see each other's actions", () => {
+test("each user has separate actions", () => {
   new Outbox("server:1").put(action("a", 1));
   assert.deepEqual(new Outbox("server:2").actions, []);
 });
 
-test("a task runs also where there are no locks", async () => {
+test("a task runs even without locks", async () => {
   let hasRun = false;
-  await new Outbox("server:1").alone(async () => {
+  await new Outbox("server:1").runExclusively(async () => {
     hasRun = true;
   });
   assert.equal(hasRun, true);
 });
 
-test("a value that the browser has no room for is kept by the page", () => {
+test("a value that does not fit in the browser's storage is kept in memory", () => {
   storage.set("key", "before");
   browser.storage.setItem = () => {
     throw new DOMException("full", "QuotaExceededError");
@@ -62,7 +62,7 @@ test("a value that the browser has no room for is kept by the page", () => {
   assert.equal(storage.get("key"), null);
 });
 
-test("without access to the browser's storage, the page keeps values", () => {
+test("without access to the browser's storage, values are kept in memory", () => {
   Object.defineProperty(globalThis, "localStorage", {
     configurable: true,
     get() {

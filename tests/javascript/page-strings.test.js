@@ -8,10 +8,10 @@ import { english } from "../../web/page/strings.en.js";
 
 const WEB = new URL("../../web/", import.meta.url).pathname;
 
-/** The translations; English is in the HTML and in strings.en.js. @type {Record<string, Record<string, Text>>} */
+/** The translations of the English texts, which are in the HTML and in strings.en.js. @type {Record<string, Record<string, Text>>} */
 const TRANSLATIONS = { de: german };
 
-/** Return the names of the texts that are in the HTML. */
+/** Return the names of the texts in the HTML and in page-header.js. */
 function namesInHtml() {
   const files = [...globSync(`${WEB}*.html`), `${WEB}page/page-header.js`];
   const attributes = files.flatMap((file) => [
@@ -43,7 +43,7 @@ function placeholders(text) {
 }
 
 for (const [language, texts] of Object.entries(TRANSLATIONS)) {
-  test(`every text has a translation to "${language}", and no other text has`, () => {
+  test(`every text has a translation to "${language}", and every translation a text`, () => {
     const names = new Set([...namesInHtml(), ...Object.keys(english)]);
     assert.deepEqual(Object.keys(texts).sort(), [...names].sort());
   });

@@ -32,9 +32,9 @@ async function expectPollAfter(ms, extra) {
 
 test("an active user's timers are polled every 15 seconds", () => expectPollAfter(15_000));
 
-test("another tab's poll delays this tab's", () => expectPollAfter(17_000, 2_000));
+test("an extra delay is added to the interval", () => expectPollAfter(17_000, 2_000));
 
-test("only the last schedule counts, until it is stopped", async () => {
+test("a new schedule replaces the previous one, and stopping cancels it", async () => {
   poller.schedule();
   await expectPollAfter(15_000);
   poller.schedule();
@@ -66,20 +66,20 @@ for (const [failures, wait] of [
   });
 }
 
-test("activity ends the slow pace", async () => {
+test("activity restores the shortest interval", async () => {
   assert.equal(poller.noteActivity(), false);
   await browser.pass(600_000);
   assert.equal(poller.noteActivity(), true);
   await expectPollAfter(15_000);
 });
 
-test("a server that asks to wait is polled no sooner", async () => {
+test("a server that asks to wait is not polled earlier", async () => {
   poller.failures = 1;
   poller.retryAfter = 120;
   await expectPollAfter(120_000);
 });
 
-test("waits differ by a quarter at most, and never fall below what the server asked", () => {
+test("waits vary by a quarter at most, and are never shorter than the server asked", () => {
   Math.random = () => 0;
   assert.deepEqual([jittered(10_000), jittered(10_000, 9)], [7_500, 9_000]);
   Math.random = () => 1;

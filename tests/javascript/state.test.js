@@ -36,7 +36,7 @@ function start(number, change = {}) {
 }
 
 /** @param {ApiTimer[]} timers */
-function known(...timers) {
+function stateWith(...timers) {
   const state = new TimerState();
   state.reset([]);
   state.adopt(timers, EPOCH, '"tag"');
@@ -49,15 +49,15 @@ function shown(state) {
 }
 
 test("pending actions are applied to the server's timers, in the order of their times", () => {
-  const state = known(timer(7));
+  const state = stateWith(timer(7));
   state.add(action("resume", "t7", { at: EPOCH + 20_000 }));
   state.add(action("pause", "t7", { at: EPOCH + 10_000 }));
   assert.deepEqual(shown(state), [["t7", "running", 70]]);
   assert.deepEqual([state.timers[0].as_of, state.timers[0].is_pending], [EPOCH + 20_000, true]);
 });
 
-test("a pause of a paused timer and a resume of a running one change no time", () => {
-  const state = known(timer(7), timer(8, { status: "paused", as_of: 0 }));
+test("pausing a paused timer and resuming a running timer change no time", () => {
+  const state = stateWith(timer(7), timer(8, { status: "paused", as_of: 0 }));
   state.add(action("resume", "t7"));
   state.add(action("pause", "t8"));
   assert.deepEqual(shown(state), [
@@ -67,29 +67,29 @@ test("a pause of a paused timer and a resume of a running one change no time", (
 });
 
 test("a pending stop removes the timer", () => {
-  const state = known(timer(7), timer(8));
+  const state = stateWith(timer(7), timer(8));
   state.add(action("stop", "t7"));
   assert.deepEqual(shown(state), [["t8", "running", 60]]);
 });
 
-test("a pending start is the first timer, unless one is open on its issue", () => {
-  const state = known(timer(7));
+test("a pending start adds the first timer, unless a timer is open on the issue", () => {
+  const state = stateWith(timer(7));
   state.add(start(8));
   assert.deepEqual(shown(state), [
     ["key", "running", 0],
     ["t7", "running", 60],
   ]);
-  const other = known(timer(7));
+  const other = stateWith(timer(7));
   other.add(start(7));
   assert.deepEqual(shown(other), [["t7", "running", 60]]);
 });
 
 test("a confirmed start keeps its key, and later actions refer to the server's id", () => {
-  const state = known(timer(7));
-  const begun = start(8);
-  state.add(begun);
+  const state = stateWith(timer(7));
+  const pending = start(8);
+  state.add(pending);
   state.add(action("pause", "key"));
-  const transition = state.confirm(begun, timer(8), EPOCH, true);
+  const transition = state.confirm(pending, timer(8), EPOCH, true);
   assert.deepEqual(transition, { action: "start", timer: timer(8), isOwn: true });
   assert.deepEqual(
     state.timers.map(({ key, id, status }) => [key, id, status]),
@@ -101,7 +101,7 @@ test("a confirmed start keeps its key, and later actions refer to the server's i
 });
 
 test("a confirmed action replaces its timer in place, and a stop removes it", () => {
-  const state = known(timer(7), timer(8), timer(9));
+  const state = stateWith(timer(7), timer(8), timer(9));
   const paused = timer(8, { status: "paused" });
   state.confirm(action("pause", "t8"), paused, EPOCH, true);
   assert.deepEqual(state.confirmed, [timer(7), paused, timer(9)]);
@@ -109,20 +109,20 @@ test("a confirmed action replaces its timer in place, and a stop removes it", ()
   assert.deepEqual(state.confirmed, [timer(7), timer(9)]);
 });
 
-test("after a confirmation, the tag of the former list is not sent again", () => {
-  const state = known(timer(7));
+test("after a confirmation, the entity tag of the previous list is not sent again", () => {
+  const state = stateWith(timer(7));
   assert.equal(state.etag, '"tag"');
   state.confirm(action("pause", "t7"), timer(7, { status: "paused" }), EPOCH, true);
   assert.equal(state.etag, "");
 });
 
-test("the first list reports nothing", () => {
+test("the first list reports no transitions", () => {
   const state = new TimerState();
   assert.deepEqual(state.adopt([timer(7)], EPOCH, ""), []);
 });
 
-test("a list reports what has changed elsewhere", () => {
-  const state = known(timer(6), timer(7), timer(8, { status: "paused" }));
+test("a list reports changes made elsewhere", () => {
+  const state = stateWith(timer(6), timer(7), timer(8, { status: "paused" }));
   const timers = [timer(9), timer(7, { status: "paused" }), timer(8)];
   assert.deepEqual(
     state.adopt(timers, EPOCH, "").map(({ action: kind, timer: { id }, isOwn }) => [kind, id, isOwn]),
@@ -135,40 +135,40 @@ test("a list reports what has changed elsewhere", () => {
   );
 });
 
-test("a list reports nothing while actions are pending", () => {
-  const state = known(timer(7));
+test("a list reports no transitions while actions are pending", () => {
+  const state = stateWith(timer(7));
   state.add(action("stop", "t7"));
   assert.deepEqual(state.adopt([], EPOCH, ""), []);
 });
 
-test("a pause at the time of this tab's own action is its consequence", () => {
+test("a pause at the time of this tab's action is a consequence of the action", () => {
   for (const isOwn of [true, false]) {
-    const state = known(timer(7));
-    const begun = start(8);
-    state.confirm(begun, timer(8), EPOCH, isOwn);
-    const paused = timer(7, { status: "paused", last_pause_time: new Date(begun.at).toISOString() });
+    const state = stateWith(timer(7));
+    const pending = start(8);
+    state.confirm(pending, timer(8), EPOCH, isOwn);
+    const paused = timer(7, { status: "paused", last_pause_time: new Date(pending.at).toISOString() });
     assert.deepEqual(state.adopt([timer(8), paused], EPOCH, ""), [{ action: "pause", timer: paused, isOwn }]);
   }
 });
 
-test("the next user's timers and actions replace those of the one before", () => {
-  const state = known(timer(7));
+test("the next user's timers and actions replace the previous user's", () => {
+  const state = stateWith(timer(7));
   state.add(action("pause", "t7"));
   state.reset([start(8)]);
   assert.deepEqual(shown(state), [["key", "running", 0]]);
   assert.deepEqual([state.confirmed, state.etag], [null, ""]);
 });
 
-test("each action is later than the one before, also in another tab with a faster clock", () => {
-  const state = known(timer(7));
+test("each action is later than the previous one, even one of a tab whose clock is ahead", () => {
+  const state = stateWith(timer(7));
   assert.equal(state.timeAt(EPOCH + 0.4), EPOCH);
   assert.equal(state.timeAt(EPOCH), EPOCH + 1);
   state.add(action("pause", "t7", { at: EPOCH + 500 }));
   assert.equal(state.timeAt(EPOCH + 10), EPOCH + 501);
 });
 
-test("an action follows the server's last transition, but no clock that was wrong by hours", () => {
-  const state = known(timer(7));
+test("an action follows the last transition, unless that is hours in the future", () => {
+  const state = stateWith(timer(7));
   state.noteTime(EPOCH + 800);
   assert.equal(state.timeAt(EPOCH), EPOCH + 801);
   state.noteTime(EPOCH + 3_600_000);
@@ -176,7 +176,7 @@ test("an action follows the server's last transition, but no clock that was wron
 });
 
 test("GitHub ignores the case of a repository's name", () => {
-  const state = known(timer(7));
+  const state = stateWith(timer(7));
   const issue = { github_repo: "Octo-Org/Hello-World", github_issue_number: 7 };
   assert.equal(isOn(state.timers[0], issue), true);
   assert.equal(isOn(state.timers[0], { ...issue, github_issue_number: 8 }), false);

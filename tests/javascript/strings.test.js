@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringsFor } from "../../web/widget/strings.js";
 
-for (const [asked, language, start] of [
+for (const [requested, language, start] of [
   ["en", "en", "Start"],
   ["en-GB", "en-GB", "Start"],
   ["de", "de", "Starten"],
@@ -12,8 +12,8 @@ for (const [asked, language, start] of [
   ["x_y", "en", "Start"],
   ["toString", "en", "Start"],
 ]) {
-  test(`the language ${asked} has the strings of ${language}`, async () => {
-    const found = await stringsFor(asked);
+  test(`the language ${requested} has the strings of ${language}`, async () => {
+    const found = await stringsFor(requested);
     assert.deepEqual([found.language, found.strings.start], [language, start]);
   });
 }

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => page.tearDown());
 
 /**
- * Make requests whose path ends with a text fail.
+ * Intercept POST requests whose path ends with a text; `respond` gets the number of the request.
  *
  * @param {string} end
  * @param {(count: number) => Response | undefined} respond
@@ -28,27 +28,27 @@ function onPost(end, respond) {
 }
 
 /** @returns {never} */
-function lose() {
+function loseConnection() {
   throw new TypeError("Failed to fetch");
 }
 
-const busy = () => page.server.answer(429, { detail: "Too many changes." }, { "Retry-After": "60" });
+const busy = () => page.server.respond(429, { detail: "Too many changes." }, { "Retry-After": "60" });
 
-test("a manager knows the time before it is connected", async () => {
+test("a manager uses the machine's time until the server responds", async () => {
   assert.equal(page.manager.now, Date.now());
   page.browser.setClock(86_400_000);
   await page.connect();
   assert.ok(Math.abs(page.manager.now - page.server.now) <= 1_000);
 });
 
-test("a start needs an issue", async () => {
+test("starting requires an issue", async () => {
   await page.connect();
   // @ts-expect-error: the issue is missing.
   assert.throws(() => page.manager.start(), TypeError);
   assert.deepEqual(page.browser.stored, []);
 });
 
-test("actions show at once, are sent in order and reported when they are confirmed", async () => {
+test("actions show immediately, are sent in order and are reported when they are confirmed", async () => {
   await page.connect();
   page.manager.start(issue(7));
   assert.deepEqual(page.shown, ["7 running"]);
@@ -70,9 +70,9 @@ test("actions show at once, are sent in order and reported when they are confirm
   );
 });
 
-test("an action has the time at which it was made, also if it is sent later", async () => {
+test("an action that is sent later has the time at which it was made", async () => {
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   page.manager.start(issue(7));
   const made = page.server.now;
   await page.browser.pass(10_000);
@@ -82,12 +82,12 @@ test("an action has the time at which it was made, also if it is sent later", as
   assert.ok(Math.abs(Date.parse(page.server.timers[0].start_time) - made) <= 1_000);
 });
 
-test("after a lost answer, the same request is sent again with the same key", async () => {
+test("after a lost response, the same request is sent again with the same key", async () => {
   await page.connect();
   onPost("/start/", (count) => {
     if (count > 2) return undefined;
     page.server.handle(page.server.calls.at(-1) ?? assert.fail());
-    return lose();
+    return loseConnection();
   });
   page.manager.start(issue(7));
   await flush();
@@ -106,11 +106,11 @@ test("retries are made at growing intervals of up to about a minute", async () =
   const times = [];
   onPost("/start/", () => {
     times.push(page.browser.monotonic);
-    return lose();
+    return loseConnection();
   });
   page.server.intercept = (
     (post) => (call) =>
-      post(call) ?? (call.method === "GET" ? lose() : undefined)
+      post(call) ?? (call.method === "GET" ? loseConnection() : undefined)
   )(page.server.intercept);
   page.manager.start(issue(7));
   for (let minutes = 0; minutes < 5; minutes += 1) await page.browser.pass(60_000);
@@ -118,7 +118,7 @@ test("retries are made at growing intervals of up to about a minute", async () =
   assert.deepEqual(waits.slice(0, 7), [2, 4, 8, 16, 32, 60, 60]);
 });
 
-test("a busy server is sent nothing for as long as it asked, also when the widget polls", async () => {
+test("a busy server gets no actions for as long as it asked, even when the widget polls", async () => {
   await page.connect();
   onPost("/start/", (count) => (count === 1 ? busy() : undefined));
   page.manager.start(issue(7));
@@ -136,10 +136,10 @@ test("a busy server is sent nothing for as long as it asked, also when the widge
   assert.equal(page.manager.state.isConnected, true);
 });
 
-test("a busy server is polled no more for as long as it asked", async () => {
+test("a busy server is not polled for as long as it asked", async () => {
   await page.connect();
   const { length } = page.server.calls;
-  page.server.intercept = () => page.server.answer(503, undefined, { "Retry-After": "120" });
+  page.server.intercept = () => page.server.respond(503, undefined, { "Retry-After": "120" });
   await page.manager.refresh();
   await page.browser.pass(119_000);
   assert.equal(page.server.calls.length, length + 1);
@@ -149,9 +149,9 @@ test("a busy server is polled no more for as long as it asked", async () => {
   assert.equal(page.manager.state.isConnected, true);
 });
 
-test("an action is reverted when the server has answered it with status 500 six times", async () => {
+test("an action is reverted after six responses with status 500", async () => {
   await page.connect();
-  onPost("/start/", () => page.server.answer(500, { detail: "Out of luck." }));
+  onPost("/start/", () => page.server.respond(500, { detail: "Out of luck." }));
   for (const number of [7, 8]) {
     page.server.calls = [];
     page.reported.length = 0;
@@ -164,11 +164,11 @@ test("an action is reverted when the server has answered it with status 500 six 
   }
 });
 
-test("lost answers do not count among the six", async () => {
+test("lost responses do not count as responses with status 500", async () => {
   await page.connect();
   onPost("/start/", (count) => {
-    if (count <= 7) return lose();
-    return count === 8 ? page.server.answer(500, { detail: "Out of luck." }) : undefined;
+    if (count <= 7) return loseConnection();
+    return count === 8 ? page.server.respond(500, { detail: "Out of luck." }) : undefined;
   });
   page.manager.start(issue(7));
   await page.browser.pass(600_000);
@@ -182,7 +182,7 @@ test("a refused start reverts the actions that depend on it, in all tabs", async
   /** @type {any[]} */
   const messages = [];
   tab.onmessage = ({ data }) => messages.push(data);
-  onPost("/start/", () => page.server.answer(400, { detail: "Not on a Sunday." }));
+  onPost("/start/", () => page.server.respond(400, { detail: "Not on a Sunday." }));
   page.manager.start(issue(7));
   page.manager.pause(page.manager.state.timers[0].id);
   await flush();
@@ -201,22 +201,24 @@ test("a refused start reverts the actions that depend on it, in all tabs", async
   );
 });
 
-test("a disconnected manager sends nothing, and continues when it is connected again", async () => {
+test("a disconnected manager sends no requests, and continues when it is connected again", async () => {
   for (const isAnswered of [false, true]) {
     await page.connect();
     /** @type {PromiseWithResolvers<void>} */
-    const held = Promise.withResolvers();
+    const blocked = Promise.withResolvers();
     onPost("/start/", (count) => {
       if (count > 1) return undefined;
       const call = page.server.calls.at(-1) ?? assert.fail();
-      return /** @type {any} */ (held.promise.then(() => (isAnswered ? page.server.handle(call) : lose())));
+      return /** @type {any} */ (
+        blocked.promise.then(() => (isAnswered ? page.server.handle(call) : loseConnection()))
+      );
     });
     page.manager.start(issue(7));
     page.manager.stop(page.manager.state.timers[0].id);
     await flush();
     page.manager.disconnect();
     page.server.calls = [];
-    held.resolve();
+    blocked.resolve();
     await page.browser.pass(60_000);
     assert.deepEqual(page.server.calls, []);
     await page.connect();
@@ -227,9 +229,9 @@ test("a disconnected manager sends nothing, and continues when it is connected a
   }
 });
 
-test("actions that are deleted with the browser's data are neither shown nor sent", async () => {
+test("actions deleted with the site's data are neither shown nor sent", async () => {
   await page.connect();
-  onPost("/start/", () => lose());
+  onPost("/start/", () => loseConnection());
   page.manager.start(issue(7));
   await flush();
   for (const key of Object.keys(page.browser.storage)) page.browser.storage.removeItem(key);
@@ -239,20 +241,20 @@ test("actions that are deleted with the browser's data are neither shown nor sen
   assert.equal(page.server.sent("POST").length, 1);
 });
 
-test("an answer that arrives after signing out changes nothing", async () => {
+test("a response that arrives after signing out changes nothing", async () => {
   await page.connect();
   /** @type {PromiseWithResolvers<void>} */
-  const held = Promise.withResolvers();
+  const blocked = Promise.withResolvers();
   onPost("/start/", () => {
     const call = page.server.calls.at(-1) ?? assert.fail();
-    return /** @type {any} */ (held.promise.then(() => page.server.handle(call)));
+    return /** @type {any} */ (blocked.promise.then(() => page.server.handle(call)));
   });
   page.manager.start(issue(7));
   await flush();
   await page.manager.signOut();
   assert.equal(page.manager.state.phase, "signed-out");
-  page.server.intercept = () => page.server.answer(401, {});
-  held.resolve();
+  page.server.intercept = () => page.server.respond(401, {});
+  blocked.resolve();
   await flush();
   assert.equal(page.manager.state.phase, "signed-out");
   assert.deepEqual(page.shown, []);
@@ -260,7 +262,7 @@ test("an answer that arrives after signing out changes nothing", async () => {
 
 test("signing out fails without a connection", async () => {
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   await page.manager.signOut();
   assert.deepEqual(page.reported, [{ type: "problem", code: "failed", message: "" }]);
   assert.equal(page.manager.state.phase, "ready");
@@ -268,14 +270,14 @@ test("signing out fails without a connection", async () => {
 
 // ------------------------------------------------------------------ users
 
-test("a pending action is kept for its user when another one has signed in", async () => {
+test("a pending action is kept for its user when another user has signed in", async () => {
   await page.connect();
-  onPost("/start/", () => lose());
+  onPost("/start/", () => loseConnection());
   page.manager.start(issue(7));
   await flush();
   page.server.intercept = () => undefined;
   page.server.user = 2;
-  // Neither of the two has timers.
+  // Neither user has timers.
   await page.manager.refresh();
   await page.browser.pass(60_000);
   assert.deepEqual(page.shown, []);
@@ -305,22 +307,22 @@ test("an action that is refused because another user has signed in is kept for i
   assert.deepEqual(page.reported, []);
 });
 
-test("a refusal that arrives after another user has signed in is not shown to that user", async () => {
+test("a refusal that arrives after another user has signed in is not shown", async () => {
   await page.connect();
   /** @type {PromiseWithResolvers<Response>} */
-  const held = Promise.withResolvers();
-  page.server.intercept = ({ method }) => (method === "POST" ? held.promise : undefined);
+  const blocked = Promise.withResolvers();
+  page.server.intercept = ({ method }) => (method === "POST" ? blocked.promise : undefined);
   page.manager.start(issue(7));
   await flush();
   page.server.user = 2;
   await page.manager.refresh();
-  held.resolve(page.server.answer(400, { detail: "Not on a Sunday." }));
+  blocked.resolve(page.server.respond(400, { detail: "Not on a Sunday." }));
   await flush();
   assert.deepEqual(page.reported, []);
   assert.deepEqual(page.browser.stored, []);
 });
 
-test("another user need not wait because the server asked the one before to", async () => {
+test("a wait that the server demanded ends when another user signs in", async () => {
   await page.connect();
   onPost("/start/", (count) => (count === 1 ? busy() : undefined));
   page.manager.start(issue(7));
@@ -334,13 +336,13 @@ test("another user need not wait because the server asked the one before to", as
   assert.deepEqual(page.shown, ["8 running"]);
 });
 
-test("after another tab has announced another user, nothing is sent before the server's answer", async () => {
+test("after another tab has announced another user, no action is sent before the server responds", async () => {
   await page.connect();
   /** @type {PromiseWithResolvers<void>} */
-  const held = Promise.withResolvers();
+  const blocked = Promise.withResolvers();
   page.server.intercept = (call) => {
     if (call.method === "POST") return undefined;
-    return /** @type {any} */ (held.promise.then(() => page.server.handle(call)));
+    return /** @type {any} */ (blocked.promise.then(() => page.server.handle(call)));
   };
   page.server.user = 2;
   page.browser.openTab().postMessage({ type: "here", user: 2 });
@@ -349,7 +351,7 @@ test("after another tab has announced another user, nothing is sent before the s
   await flush();
   assert.deepEqual(page.shown, ["8 running"]);
   assert.deepEqual(page.server.sent("POST"), []);
-  held.resolve();
+  blocked.resolve();
   await flush();
   assert.deepEqual(page.shown, []);
   assert.deepEqual(page.server.sent("POST"), []);
@@ -359,15 +361,15 @@ test("after another tab has announced another user, nothing is sent before the s
   );
 });
 
-test("an answer that was sent before another user was announced is not believed", async () => {
+test("the response to a request from before another user was announced is ignored", async () => {
   /** @type {PromiseWithResolvers<void>} */
-  const held = Promise.withResolvers();
+  const blocked = Promise.withResolvers();
   let isFirst = true;
   page.server.intercept = (call) => {
     if (!isFirst) return undefined;
     isFirst = false;
-    const answer = page.server.handle(call);
-    return /** @type {any} */ (held.promise.then(() => answer));
+    const response = page.server.handle(call);
+    return /** @type {any} */ (blocked.promise.then(() => response));
   };
   page.server.timers.push({ ...page.server.start(9), user: 2 });
   page.server.timers.shift();
@@ -376,13 +378,13 @@ test("an answer that was sent before another user was announced is not believed"
   await page.browser.pass(100);
   page.browser.openTab().postMessage({ type: "here", user: 2 });
   await flush();
-  held.resolve();
+  blocked.resolve();
   await flush();
   assert.deepEqual(page.shown, ["9 running"]);
 });
 
-test("a tab without a session asks when another tab announces a user", async () => {
-  page.server.intercept = () => page.server.answer(401, {});
+test("a tab without a session polls when another tab announces a user", async () => {
+  page.server.intercept = () => page.server.respond(401, {});
   await page.connect();
   assert.equal(page.manager.state.phase, "signed-out");
   page.server.intercept = () => undefined;
@@ -392,8 +394,8 @@ test("a tab without a session asks when another tab announces a user", async () 
   assert.deepEqual(page.shown, ["7 running"]);
 });
 
-test("tabs without a session do not make each other ask", async () => {
-  page.server.intercept = () => page.server.answer(401, {});
+test("tabs without a session do not make each other poll", async () => {
+  page.server.intercept = () => page.server.respond(401, {});
   await page.connect();
   page.server.calls = [];
   page.browser.openTab().postMessage({ type: "polling" });
@@ -404,7 +406,7 @@ test("tabs without a session do not make each other ask", async () => {
 test("an action in an expired session waits until its user has signed in", async () => {
   const timer = page.server.start(7);
   await page.connect();
-  page.server.intercept = () => page.server.answer(401, {});
+  page.server.intercept = () => page.server.respond(401, {});
   page.manager.pause(timer.id);
   await flush();
   const { phase, isExpired, waiting } = page.manager.state;
@@ -418,7 +420,7 @@ test("an action in an expired session waits until its user has signed in", async
 
 // ------------------------------------------------------------------ other tabs and devices
 
-test("changes on other devices are reported as such", async () => {
+test("changes on other devices are not reported as this tab's", async () => {
   await page.connect();
   const timer = page.server.start(7);
   await page.browser.pass(15_100);
@@ -439,10 +441,10 @@ test("changes on other devices are reported as such", async () => {
   );
 });
 
-test("a timer that the own start has paused was not paused elsewhere", async () => {
+test("a pause caused by this tab's start is reported as this tab's", async () => {
   const first = page.server.start(7);
   await page.connect();
-  // As a stack does whose timers are exclusive.
+  // Like a stack with exclusive timers.
   onPost("/start/", () => {
     page.server.change(first, "pause", Date.parse(page.server.calls.at(-1)?.body.at));
     return undefined;
@@ -460,7 +462,7 @@ test("a timer that the own start has paused was not paused elsewhere", async () 
   );
 });
 
-test("an action of another tab shows before the server has answered it", async () => {
+test("an action of another tab shows before the server has responded", async () => {
   const timer = page.server.start(7);
   await page.connect();
   const tab = page.browser.openTab();
@@ -482,9 +484,9 @@ test("an action of another tab shows before the server has answered it", async (
   );
 });
 
-test("an answer that another tab has received shows that there is a connection", async () => {
+test("a response received by another tab ends the offline state", async () => {
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   await page.manager.refresh();
   assert.equal(page.manager.state.isConnected, false);
   const list = { type: "list", user: 1, timers: [], at: page.server.now + 1_000, etag: '"x"' };
@@ -493,7 +495,7 @@ test("an answer that another tab has received shows that there is a connection",
   assert.equal(page.manager.state.isConnected, true);
 });
 
-test("a tab that has to wait does not when another tab has sent everything", async () => {
+test("a tab stops waiting when another tab has sent the pending actions", async () => {
   await page.connect();
   onPost("/start/", () => busy());
   page.manager.start(issue(7));
@@ -503,7 +505,7 @@ test("a tab that has to wait does not when another tab has sent everything", asy
   const list = { type: "list", user: 1, timers: [], at: page.server.now + 1_000, etag: '"x"' };
   tab.postMessage(list);
   await flush();
-  // The server has asked to wait with what is pending.
+  // The server has asked to wait before pending actions are sent again.
   assert.equal(page.manager.state.isConnected, false);
   for (const key of Object.keys(page.browser.storage)) page.browser.storage.removeItem(key);
   const timer = { ...page.manager.state.timers[0], id: "timer-1" };
@@ -513,7 +515,7 @@ test("a tab that has to wait does not when another tab has sent everything", asy
   assert.deepEqual([page.manager.state.isConnected, page.manager.state.waiting], [true, 0]);
 });
 
-test("a tab whose clock is ahead of another's asks the server rather than ignore its list", async () => {
+test("a tab polls when it gets a list that its clock shows as outdated", async () => {
   await page.connect();
   page.server.start(7);
   const list = { type: "list", user: 1, timers: [], at: page.server.now - 5_000, etag: '"other"' };
@@ -522,9 +524,9 @@ test("a tab whose clock is ahead of another's asks the server rather than ignore
   assert.deepEqual(page.shown, ["7 running"]);
 });
 
-test("a timer that was stopped elsewhere before the next poll is not shown", async () => {
+test("a timer that is started here and stopped elsewhere disappears with the next poll", async () => {
   await page.connect();
-  page.server.intercept = ({ method }) => (method === "GET" ? lose() : undefined);
+  page.server.intercept = ({ method }) => (method === "GET" ? loseConnection() : undefined);
   page.manager.start(issue(7));
   await flush();
   page.server.change(page.server.timers[0], "stop");
@@ -536,7 +538,7 @@ test("a timer that was stopped elsewhere before the next poll is not shown", asy
 
 // ------------------------------------------------------------------ polling
 
-test("an idle minute takes four requests, which are answered without a body", async () => {
+test("a minute without changes takes four requests, with empty responses", async () => {
   page.server.start(7);
   await page.connect();
   await page.browser.pass(1_000);
@@ -544,15 +546,15 @@ test("an idle minute takes four requests, which are answered without a body", as
   /** @type {number[]} */
   const statuses = [];
   page.server.intercept = (call) => {
-    const answer = page.server.handle(call);
-    statuses.push(answer.status);
-    return answer;
+    const response = page.server.handle(call);
+    statuses.push(response.status);
+    return response;
   };
   await page.browser.pass(60_000);
   assert.deepEqual(statuses, [304, 304, 304, 304]);
 });
 
-test("a tab polls later while another tab does, also when that one's answer takes long", async () => {
+test("a tab does not poll while another tab polls, even if that tab's response is late", async () => {
   await page.connect();
   const tab = page.browser.openTab();
   page.server.calls = [];
@@ -566,7 +568,7 @@ test("a tab polls later while another tab does, also when that one's answer take
   assert.equal(page.server.calls.length, 2);
 });
 
-test("a hidden page neither polls nor ticks, and one that becomes visible polls at once", async () => {
+test("a hidden page neither polls nor ticks, and polls as soon as it becomes visible", async () => {
   page.server.start(7);
   await page.connect();
   let ticks = 0;
@@ -582,7 +584,7 @@ test("a hidden page neither polls nor ticks, and one that becomes visible polls 
   assert.equal(page.server.calls.length, 1);
 });
 
-test("nothing ticks while no timer runs", async () => {
+test("there are no ticks while no timer runs", async () => {
   const timer = page.server.start(7);
   page.server.change(timer, "pause");
   await page.connect();
@@ -612,7 +614,7 @@ test("polling slows down while the user is inactive, until there is a key or a c
 // ------------------------------------------------------------------ time
 
 for (const days of [-1, 1]) {
-  test(`a clock that was set by ${days} days before the page was loaded changes nothing`, async () => {
+  test(`a clock that is off by ${days} days when the page is loaded changes no time`, async () => {
     page.browser.setClock(days * 86_400_000);
     page.server.start(7, page.server.now - 600_000);
     await page.connect();
@@ -623,7 +625,7 @@ for (const days of [-1, 1]) {
     assert.ok(Math.abs(page.manager.active(page.manager.state.timers[0]) - 600) <= 1);
   });
 
-  test(`setting the clock by ${days} days while a timer runs changes nothing but makes a poll`, async () => {
+  test(`setting the clock by ${days} days while a timer runs causes a poll and changes no time`, async () => {
     page.server.start(7, page.server.now - 600_000);
     await page.connect();
     await page.browser.pass(1_500);
@@ -635,10 +637,10 @@ for (const days of [-1, 1]) {
   });
 }
 
-test("without a connection, the time of sleep counts until the server answers", async () => {
+test("without a connection, the time of sleep counts until the server responds", async () => {
   page.server.start(7);
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   page.browser.setClock(3_600_000);
   await page.browser.pass(2_000);
   assert.ok(Math.abs(page.manager.active(page.manager.state.timers[0]) - 3_602) <= 2);
@@ -647,10 +649,10 @@ test("without a connection, the time of sleep counts until the server answers", 
   assert.ok(Math.abs(page.manager.active(page.manager.state.timers[0]) - 62) <= 2);
 });
 
-test("the time of an action in the server's future becomes that of sending it", async () => {
+test("an action with a time in the future is sent with the time of sending", async () => {
   const timer = page.server.start(7);
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   page.browser.setClock(86_400_000);
   await page.browser.pass(2_000);
   page.manager.pause(timer.id);
@@ -665,10 +667,10 @@ test("the time of an action in the server's future becomes that of sending it", 
   assert.deepEqual(page.shown, ["7 running"]);
 });
 
-test("no seconds are lost in a day", async () => {
+test("no seconds are lost while the page is hidden", async () => {
   page.server.start(7);
   await page.connect();
-  page.server.intercept = lose;
+  page.server.intercept = loseConnection;
   const before = page.manager.active(page.manager.state.timers[0]);
   const since = page.browser.monotonic;
   page.browser.setHidden(true);
@@ -688,8 +690,8 @@ test("today's seconds grow with each running timer", async () => {
   assert.equal(Math.round(page.manager.today ?? 0), 620);
 });
 
-test("today's seconds are asked for again after one minute, two, three, and with a new list", async () => {
-  page.server.intercept = ({ path }) => (path.includes("/totals/") ? lose() : undefined);
+test("today's seconds are requested again after one, two and three minutes, and with a new list", async () => {
+  page.server.intercept = ({ path }) => (path.includes("/totals/") ? loseConnection() : undefined);
   await page.connect();
   assert.equal(page.manager.today, null);
   const requests = () => page.server.calls.filter(({ path }) => path.includes("/totals/")).length;

@@ -581,7 +581,7 @@ def test_a_connection_can_break_before_or_after_the_request_takes_effect(
     comment()
     assert len(issue.comments) == 1
     github.after_request = lambda *_: None
-    github.faults.append(faults.lost_answer())
+    github.faults.append(faults.lost_response())
     comment()
     assert len(issue.comments) == 2
 

@@ -58,7 +58,7 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-class Seen(NamedTuple):
+class Request(NamedTuple):
     """A request that the server received."""
 
     method: str
@@ -79,8 +79,8 @@ class Server:
 
     public_key: rsa.RSAPublicKey
     clock: Clock
-    replies: dict[str, list[Reply | Callable[[Seen], Reply]]] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
+    replies: dict[str, list[Reply | Callable[[Request], Reply]]] = field(default_factory=dict)
+    seen: list[Request] = field(default_factory=list)
     # Logins in the order of the list of installations.
     installed: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -88,14 +88,14 @@ class Server:
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
 
-    def reply(self, path: str, *replies: Reply | Callable[[Seen], Reply]) -> None:
+    def reply(self, path: str, *replies: Reply | Callable[[Request], Reply]) -> None:
         """Answer requests for a path with these responses, and then repeat the last one."""
         self.replies[path] = list(replies)
 
     def paths(self) -> list[str]:
         return [request.path for request in self.seen]
 
-    def answer(self, request: Seen) -> Reply:
+    def answer(self, request: Request) -> Reply:
         self.seen.append(request)
         if request.path in self.replies:
             replies = self.replies[request.path]
@@ -107,7 +107,7 @@ class Server:
             return self._new_token(request)
         return Reply(404, {"message": "Not Found"})
 
-    def _installations(self, request: Seen) -> Reply:
+    def _installations(self, request: Request) -> Reply:
         if not self._is_app(request):
             return Reply(401, {"message": "A JSON web token could not be decoded"})
         size = min(int(request.params["per_page"][0]), self.page_size)
@@ -119,7 +119,7 @@ class Server:
             headers["Link"] = f'<{base}&page={page + 1}>; rel="next", <{base}&page=9>; rel="last"'
         return Reply(200, everything[(page - 1) * size : page * size], headers)
 
-    def _new_token(self, request: Seen) -> Reply:
+    def _new_token(self, request: Request) -> Reply:
         number = int(request.path.split("/")[3])
         if not self._is_app(request):
             return Reply(401, {"message": "A JSON web token could not be decoded"})
@@ -130,7 +130,7 @@ class Server:
         expires = datetime.fromtimestamp(int(self.clock()) + 3600, UTC)
         return Reply(201, {"token": token, "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
-    def _is_app(self, request: Seen) -> bool:
+    def _is_app(self, request: Request) -> bool:
         method = "GET" if request.path == "/app/installations" else "POST"
         return request.method == method and is_jwt_of_the_app(request.token, self.public_key, self.clock)
 
@@ -162,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size)
         headers = {name.lower(): value for name, value in self.headers.items()}
         params = parse_qs(url.query)
-        request = Seen(
+        request = Request(
             self.command, url.path, params, headers, json.loads(body) if body else None, self.client_address
         )
         reply = self.github.answer(request)
@@ -697,7 +697,7 @@ class TestOutages:
         assert_not_shown(caught.value, TOKEN)
 
     def test_a_missing_response_times_out(self, server: Server, clock: Clock) -> None:
-        def never(_: Seen) -> Reply:
+        def never(_: Request) -> Reply:
             server.released.wait()
             return Reply()
 

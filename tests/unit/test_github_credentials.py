@@ -33,7 +33,7 @@ class ParameterStore:
         text = value if isinstance(value, str) else json.dumps(value)
         self.client.put_parameter(Name=NAME, Value=text, Type="SecureString", Overwrite=True)
 
-    def put_out_of_reach(self) -> None:
+    def make_unreachable(self) -> None:
         self.failure = EndpointConnectionError(endpoint_url="https://ssm")
 
     def before_send(self, **_: object) -> None:
@@ -167,20 +167,20 @@ class TestOutage:
     def test_the_previous_value_is_used_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert ssm.parameter.get() == Token(SECRET)
 
     def test_absence_is_remembered_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert ssm.parameter.get() is None
 
     def test_ssm_is_asked_at_most_every_ten_seconds_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": "old"})
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert [ssm.parameter.get() for _ in range(3)] == [Token("old")] * 3
         assert ssm.readings == 2

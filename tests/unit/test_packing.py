@@ -1,4 +1,4 @@
-"""Packages of functions and layers are as small as a zip gets."""
+"""Zips of functions and layers."""
 
 import zipfile
 import zlib
@@ -12,7 +12,7 @@ def deflated(content: bytes, level: int) -> int:
     return len(compressor.compress(content) + compressor.flush())
 
 
-def test_files_are_compressed_as_well_as_can_be(tmp_path: Path) -> None:
+def test_files_are_zipped_with_the_strongest_compression(tmp_path: Path) -> None:
     folder, archive = tmp_path / "code", tmp_path / "code.zip"
     folder.mkdir()
     content = b"".join(b"%x" % (number * number) for number in range(50_000))

@@ -139,7 +139,7 @@ class TestDocuments:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         git(tmp_path, "init")
-        write(tmp_path, "Makefile", "deploy: build ## Deploy\nbuild:\n")
+        write(tmp_path, "Makefile", "deploy: build ## Deploy\nbuild:\ne2e:\n")
         write(tmp_path, "docs/other.md", "# Other\n## What it is, in `short`\n")
         return tmp_path
 
@@ -147,7 +147,7 @@ class TestDocuments:
         ("text", "complaint"),
         [
             ("[o](docs/other.md) [h](docs/other.md#what-it-is-in-short) [w](https://a.example/x)", None),
-            ("`make deploy STAGE=prod`, make sure, `cmake other`", None),
+            ("`make deploy STAGE=prod`, `make e2e`, make sure, `cmake other`", None),
             ("[o](docs/gone.md)", "README.md: the link to docs/gone.md leads nowhere."),
             ("[h](docs/other.md#gone)", "README.md: the link to docs/other.md#gone leads to no heading."),
             ("[h](#gone)", "README.md: the link to #gone leads to no heading."),

@@ -1,4 +1,4 @@
-"""Served scripts lack comments, white space and, in bundles, imports; all else is as it was written."""
+"""Served scripts lack comments, white space and, in bundles, static imports; other tokens are unchanged."""
 
 import re
 from pathlib import Path
@@ -13,9 +13,9 @@ from deployed_stack.web import served
 
 WEB = ROOT / "web"
 PARSER = Parser(Language(tree_sitter_javascript.language()))
-# Compared as a whole: their white space matters.
+# Nodes compared as a whole, because their white space matters.
 WHOLE = {"string", "template_string", "regex"}
-# A browser compares its rules in tests/browser/test_widget_looks.py.
+# Not compared here: tests/browser/test_widget_looks.py compares its rules.
 STYLE_SHEET = re.compile(rb"(?<=replaceSync\(`)[^`]*")
 SCRIPTS = sorted(script for script in WEB.rglob("*.js") if script.name not in BUNDLES)
 
@@ -27,13 +27,13 @@ def statements(script: bytes) -> list[Node]:
 
 
 def tokens(nodes: list[Node]) -> list[bytes | None]:
-    found, left = [], nodes[::-1]
-    while left:
-        node = left.pop()
+    found, remaining = [], nodes[::-1]
+    while remaining:
+        node = remaining.pop()
         if node.type in WHOLE or not node.children:
             found.append(node.text)
         else:
-            left += [child for child in reversed(node.children) if child.type != "comment"]
+            remaining += [child for child in reversed(node.children) if child.type != "comment"]
     return found
 
 
@@ -50,7 +50,7 @@ def imported(module: Path) -> list[Path]:
 
 
 def modules(entry: Path) -> list[Path]:
-    """Return a module and all that it imports, in the order in which a browser evaluates them."""
+    """Return a module and all its imports, in the order in which a browser evaluates them."""
     found: list[Path] = []
 
     def visit(module: Path) -> None:
@@ -66,7 +66,7 @@ def modules(entry: Path) -> list[Path]:
 
 
 def bundled_tokens(entry: Path, module: Path) -> list[bytes | None]:
-    """Return the tokens that a bundle should have of a module."""
+    """Return the tokens of a module that a bundle should contain."""
     found: list[bytes | None] = []
     for node in statements(module.read_bytes()):
         if node.type == "import_statement":

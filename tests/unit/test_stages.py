@@ -1,4 +1,4 @@
-"""What `make deploy` reads in samconfig.toml."""
+"""The stages that `make deploy` reads from samconfig.toml."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ def written(folder: Path, *overrides: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
-def test_our_own_stages_are_for_arm64_and_a_current_python(name: str) -> None:
+def test_the_default_stages_are_for_arm64_and_a_current_python(name: str) -> None:
     assert read_stage(ROOT / "samconfig.toml", name, None, None) == Stage(
         f"issue-timer-{name}", [f"Stage={name}"], "arm64", "python3.13"
     )
 
 
-def test_what_the_sam_cli_saved_by_itself_is_read_too(tmp_path: Path) -> None:
+def test_parameters_saved_by_the_sam_cli_are_read(tmp_path: Path) -> None:
     config = tmp_path / "samconfig.toml"
     config.write_text(
         '[dev.global.parameters]\nstack_name = "timer"\n[dev.deploy.parameters]\n'
@@ -41,7 +41,7 @@ def test_what_the_sam_cli_saved_by_itself_is_read_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_stage_says_what_it_runs_on_with_quotes_or_without(tmp_path: Path, quote: str) -> None:
+def test_a_stage_names_its_platform_with_or_without_quotes(tmp_path: Path, quote: str) -> None:
     config = written(
         tmp_path, f"Architecture={quote}x86_64{quote}", f"PythonRuntime={quote}python3.14{quote}"
     )
@@ -49,19 +49,19 @@ def test_a_stage_says_what_it_runs_on_with_quotes_or_without(tmp_path: Path, quo
     assert (stage.architecture, stage.runtime) == ("x86_64", "python3.14")
 
 
-def test_the_command_line_is_before_the_stage(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_stage(tmp_path: Path) -> None:
     stage = read_stage(written(tmp_path, "Architecture=x86_64"), "dev", "arm64", "python3.12")
     assert (stage.architecture, stage.runtime) == ("arm64", "python3.12")
 
 
-# Python 3.11 of Lambda is on Amazon Linux 2, whose C library the wheels are too new for.
+# Lambda's Python 3.11 is on Amazon Linux 2, whose C library is too old for the wheels.
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.15", "python3.99", "nodejs22.x"])
-def test_a_runtime_that_the_layers_are_not_for_is_refused(tmp_path: Path, runtime: str) -> None:
+def test_a_runtime_without_matching_wheels_is_refused(tmp_path: Path, runtime: str) -> None:
     with pytest.raises(ToolError, match=r"python3\.12, python3\.13, python3\.14, not"):
         read_stage(written(tmp_path), "dev", None, runtime)
 
 
-def test_another_architecture_and_an_unknown_stage_are_refused(tmp_path: Path) -> None:
+def test_an_unknown_architecture_or_stage_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="arm64 or x86_64, not 'arm'"):
         read_stage(written(tmp_path), "dev", "arm", None)
     for name in ("version", "test"):
@@ -69,7 +69,7 @@ def test_another_architecture_and_an_unknown_stage_are_refused(tmp_path: Path) -
             read_stage(written(tmp_path), name, None, None)
 
 
-def test_the_template_takes_the_same_architectures_and_runtimes() -> None:
+def test_the_template_allows_the_same_architectures_and_runtimes() -> None:
     parameters = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
     assert tuple(parameters["PythonRuntime"]["AllowedValues"]) == RUNTIMES
     assert tuple(parameters["Architecture"]["AllowedValues"]) == ARCHITECTURES

@@ -1,4 +1,4 @@
-"""How much an embedding page loads, and how many scripts."""
+"""The size and number of the scripts that an embedding page loads."""
 
 import re
 
@@ -8,13 +8,13 @@ from deployed_stack.paths import ROOT
 from deployed_stack.web import served
 
 WIDGET = ROOT / "web/issue-timer.js"
-MOST_BYTES = 12_288
-# Not `import()`, which loads other languages and the sign-in on demand.
+MAX_BYTES = 12_288
+# Static imports: `import()` loads other languages and the sign-in only on demand.
 IMPORT = re.compile(rb"\bimport\b(?!\(|\.)")
 
 
 def test_an_embedding_page_loads_12_kb_at_most() -> None:
-    assert len(brotli.compress(served(WIDGET), quality=11)) <= MOST_BYTES
+    assert len(brotli.compress(served(WIDGET), quality=11)) <= MAX_BYTES
 
 
 def test_an_embedding_page_loads_one_script() -> None:

@@ -1,4 +1,4 @@
-// Requests to the API, signed in by the browser's cookie.
+// Requests to the API, authenticated by the browser's cookie.
 
 import { ApiClient, ApiError } from "../widget/api-client.js";
 import { text } from "./language.js";
@@ -23,7 +23,7 @@ export function request(method, path, body, options) {
 }
 
 /**
- * Return the body of the answer to a GET request.
+ * Send a GET request and return the response's body.
  *
  * @param {string} path
  * @param {Options} [options]
@@ -34,7 +34,7 @@ export async function get(path, options) {
 }
 
 /**
- * Return a page of a list. Skip empty pages, which a long search ends with before it has found anything.
+ * Return a page of a list. Skip empty pages: the server interrupts a long search before it has found a timer.
  *
  * @param {string} path
  * @param {Options} [options]
@@ -62,7 +62,7 @@ export async function* pages(path) {
 }
 
 /**
- * Return the HTTP status that a request failed with; 0 without an answer, undefined for other errors.
+ * Return the HTTP status of a failed request; 0 if there was no response, undefined for other errors.
  *
  * @param {unknown} error
  */
@@ -71,7 +71,7 @@ export function statusOf(error) {
 }
 
 /**
- * Return an error's message for people, and its language if that is not the page's.
+ * Return the message to show for an error, and its language if that differs from the page's.
  *
  * @param {unknown} error
  * @returns {{message: string, lang?: string}}
@@ -81,7 +81,7 @@ export function messageOf(error) {
     return { message: error instanceof Error ? error.message : String(error) };
   if (!error.status) return { message: text("noConnection") };
   if (!error.problem.detail && !error.problem.errors) {
-    return { message: text("serverAnswered", { status: error.status }) };
+    return { message: text("serverResponded", { status: error.status }) };
   }
   return { message: error.message, lang: "en" };
 }

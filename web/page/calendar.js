@@ -34,7 +34,7 @@ export function startOf(day) {
 }
 
 /**
- * Return the day that many days later.
+ * Return the day a number of days later.
  *
  * @param {Day} day
  * @param {number} count
@@ -59,10 +59,10 @@ export function daysBetween(first, last) {
 }
 
 /**
- * Return the first day of a day's week.
+ * Return the first day of the week that contains a day.
  *
  * @param {Day} day
- * @param {number} firstWeekday on which weeks begin, 1 (Monday) to 7
+ * @param {number} firstWeekday the weekday on which weeks begin, 1 (Monday) to 7
  */
 export function startOfWeek(day, firstWeekday) {
   const weekday = new Date(`${day}T00:00Z`).getUTCDay();

@@ -13,10 +13,10 @@ const HEIGHT = 160;
 const ABOVE = 12;
 const BELOW = 24;
 const TOTAL_HEIGHT = ABOVE + HEIGHT + BELOW;
-const MOST_LABELS = 6;
+const MAX_LABELS = 6;
 
 /**
- * Draw bars, with a line of text that names the bar under the pointer.
+ * Draw bars, and above them a line of text about the bar under the pointer.
  *
  * @param {Bar[]} bars at least one of which has time
  */
@@ -59,7 +59,7 @@ export function chart(bars) {
 }
 
 /**
- * Draw a bar on a background that takes the pointer over its whole column.
+ * Draw a bar on a background that receives pointer events in the whole column.
  *
  * @param {Bar} bar
  * @param {number} x
@@ -84,13 +84,13 @@ function barColumn(bar, x, width, y) {
 }
 
 /**
- * Label the last bar and others at equal distances before it.
+ * Label the last bar, and bars at equal distances before it.
  *
  * @param {Bar[]} bars
  * @param {(index: number) => number} middle
  */
 function labels(bars, middle) {
-  const every = Math.ceil(bars.length / MOST_LABELS);
+  const every = Math.ceil(bars.length / MAX_LABELS);
   const isOneWeek = bars.length <= 7 && bars.every((bar) => bar.first === bar.last);
   return bars.flatMap((bar, index) => {
     const after = bars.length - 1 - index;
@@ -117,7 +117,7 @@ function average(bars) {
 }
 
 /**
- * Describe the chart for screen readers; the table of days below it has every value.
+ * Describe the chart for screen readers; the table of days below it contains every value.
  *
  * @param {Bar[]} bars
  */

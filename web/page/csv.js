@@ -24,7 +24,7 @@ const COLUMNS = {
   paused_seconds: (timer) => timer.paused_duration,
 };
 
-// The places at which a spreadsheet would evaluate a formula (OWASP, "CSV Injection"): the start of a text, and the
+// The positions at which a spreadsheet would evaluate a formula (OWASP, "CSV Injection"): the start of a text, and the
 // start of a cell in programs that split lines at semicolons (Excel in many languages) or tabs.
 const FORMULAS = /(?<=^|[;\t\r\n])(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/gu;
 

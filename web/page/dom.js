@@ -1,4 +1,4 @@
-// Helpers to find, build and change elements, in addition to the widget's. They know nothing of the pages.
+// Helpers that find, create and change elements on any page, in addition to the widget's.
 
 import { h, setText } from "../widget/dom.js";
 
@@ -7,7 +7,7 @@ import { h, setText } from "../widget/dom.js";
  *
  * @template {HTMLElement} [E=HTMLElement]
  * @param {string} id
- * @param {new () => E} type the class it has to be of
+ * @param {new () => E} type the class of the element
  * @returns {E}
  * @throws {TypeError} if there is no such element
  */
@@ -18,7 +18,7 @@ export function byId(id, type = /** @type {new () => E} */ (HTMLElement)) {
 }
 
 /**
- * Return the element that a selector matches first within another.
+ * Return the first element within another that a selector matches.
  *
  * @param {ParentNode} root
  * @param {string} selector
@@ -39,7 +39,7 @@ export function find(root, selector) {
  * @returns {HTMLInputElement}
  */
 export function control(form, name) {
-  // All controls have the properties of an input that the pages use: value, required, max and ariaInvalid.
+  // Selects and groups of radio buttons have those properties of an input that the pages use on them.
   return /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 }
 
@@ -54,7 +54,7 @@ export function formValues(form) {
 }
 
 /**
- * Make an SVG element. Unlike HTML elements, its properties cannot be assigned.
+ * Create an SVG element. It takes attributes, because its properties are read-only.
  *
  * @template {keyof SVGElementTagNameMap} Name
  * @param {Name} name
@@ -70,7 +70,7 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 /**
- * Make a copy of a symbol in icons.svg, hidden from screen readers.
+ * Create an icon from a symbol in icons.svg, hidden from screen readers.
  *
  * @param {string} name
  */
@@ -79,7 +79,7 @@ export function icon(name) {
 }
 
 /**
- * Set a message and the language it is in.
+ * Set an element's text and the language of the text.
  *
  * @param {HTMLElement} element
  * @param {string} message
@@ -101,6 +101,6 @@ export function setMessage(element, message, lang) {
 export function download(name, type, content) {
   const link = h("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
   link.click();
-  // Some browsers read it only after the click was handled.
+  // Some browsers read the object URL only after the click was handled.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,4 +1,4 @@
-// Adding and editing an entry: what the dialog shows, and what is sent.
+// Adding and editing an entry: the initial values of the dialog, and the requests.
 
 import { randomName } from "../widget/storage.js";
 import { request } from "./api.js";
@@ -13,7 +13,7 @@ import { text } from "./language.js";
 const HOUR_MS = 3_600_000;
 
 /**
- * Let the person add finished time.
+ * Let the user add time that is finished.
  *
  * @param {() => Date} now returns the present
  * @returns {Promise<Timer | null>} the new timer; null if they cancel
@@ -22,9 +22,9 @@ export async function addEntry(now) {
   const toMinute = (/** @type {Date} */ time) => toInputValue(time).slice(0, 16);
   const end = now();
   let start = new Date(end.getTime() - HOUR_MS);
-  // When clocks are put back, an hour earlier has the same local time.
+  // In the hour after clocks are put back, an hour earlier is the same local time.
   if (toMinute(start) === toMinute(end)) start = new Date(start.getTime() - HOUR_MS);
-  // If the answer to a request is lost, the same key prevents a second timer.
+  // If a response is lost, the same key prevents a second timer.
   const headers = { "Idempotency-Key": randomName() };
   const shown = { title: text("addTitle"), start: toMinute(start), end: toMinute(end), hasTimes: true };
   return openEntryDialog(shown, now, async (values, issue) => {
@@ -36,7 +36,7 @@ export async function addEntry(now) {
 }
 
 /**
- * Let the person edit a timer.
+ * Let the user edit a timer.
  *
  * @param {Timer} timer
  * @param {() => Date} now returns the present
@@ -58,7 +58,7 @@ export async function editEntry(timer, now) {
     const body = {
       ...(values.issue.trim() !== shown.issue && (issue ?? { github_issue_url: null })),
       ...(isChanged("description") && { description: values.description }),
-      // Unchanged times are not sent: a field has neither milliseconds nor the hour that occurs twice.
+      // Send only changed times: fields lack milliseconds, and are ambiguous in the hour that occurs twice.
       ...(isChanged("start") && { start_time: toIso(values.start) }),
       ...(isChanged("end") && { end_time: toIso(values.end) }),
     };

@@ -1,4 +1,4 @@
-// The checks of the entry form before anything is sent.
+// The checks of the entry form before a request is sent.
 
 import { parseIssue } from "../widget/issue-link.js";
 import { issueMistakes, text } from "./language.js";
@@ -9,8 +9,8 @@ import { issueMistakes, text } from "./language.js";
  * @typedef {object} Context
  * @property {Date} now
  * @property {boolean} hasTimes whether start and end can be edited
- * @property {(field: string) => boolean} isChanged whether a field differs from the timer; only those are checked
- * @property {Timer} [timer] the timer that is edited; none for a new entry
+ * @property {(field: string) => boolean} isChanged whether a field was changed; others are not checked
+ * @property {Timer} [timer] the timer to edit; none for a new entry
  */
 
 /**
@@ -36,7 +36,7 @@ export function checkEntry(values, context) {
 }
 
 /**
- * Return the duration that the form states, in seconds.
+ * Return the duration entered in the form, in seconds.
  *
  * @param {EntryValues} values
  */

@@ -12,7 +12,7 @@ import { formats, text } from "./language.js";
 /** @import { EntryValues, FieldErrors, Timer } from "./types.d.ts" */
 
 /**
- * @typedef {object} Shown what the form contains at first
+ * @typedef {object} Shown the initial values of the form
  * @property {string} title
  * @property {string} [issue]
  * @property {string} [description]
@@ -20,14 +20,14 @@ import { formats, text } from "./language.js";
  * @property {string} [end]
  * @property {boolean} hasTimes whether start and end can be edited
  * @property {number} [paused] seconds of the timer's pauses
- * @property {Timer} [timer] the timer that is edited; none for a new entry
+ * @property {Timer} [timer] the timer to edit; none for a new entry
  *
- * @typedef {(field: string) => boolean} IsChanged whether a field differs from what it contained at first
+ * @typedef {(field: string) => boolean} IsChanged whether a field differs from its initial value
  * @typedef {(values: EntryValues, issue: Issue | null, isChanged: IsChanged) => Promise<Timer | null>} Save
  */
 
 const FIELDS = /** @type {const} */ (["issue", "description", "start", "end"]);
-/** The form's field for a field of the API. @type {Record<string, string>} */
+/** Fields of the form by the API's names. @type {Record<string, string>} */
 const FIELD_OF = {
   github_issue_url: "issue",
   github_repo: "issue",
@@ -42,7 +42,7 @@ const dialog = byId("entry-dialog", HTMLDialogElement);
 const form = byId("entry-form", HTMLFormElement);
 
 /**
- * What the open dialog was opened with, and how it ends.
+ * The open dialog: its arguments, its state, and the functions that settle its promise.
  *
  * @type {{
  *   now: () => Date, shown: Shown, isChanged: IsChanged, save: Save, isBusy: boolean,
@@ -52,12 +52,12 @@ const form = byId("entry-form", HTMLFormElement);
 let current = null;
 
 /**
- * Open the dialog. It closes when the entry is saved, or when the person cancels.
+ * Open the dialog. It closes when the entry is saved, or when the user cancels.
  *
  * @param {Shown} shown
  * @param {() => Date} now
  * @param {Save} save is called with checked values
- * @returns {Promise<Timer | null>} what `save` returns; null if the person cancels
+ * @returns {Promise<Timer | null>} the result of `save`; null if the user cancels
  */
 export function openEntryDialog(shown, now, save) {
   form.reset();
@@ -66,7 +66,7 @@ export function openEntryDialog(shown, now, save) {
   const before = {};
   for (const name of FIELDS) {
     control(form, name).value = shown[name] ?? "";
-    // An input may normalize its value.
+    // Read the value back, because an input may normalize it.
     before[name] = control(form, name).value;
   }
   const isNew = !shown.timer;
@@ -106,7 +106,7 @@ dialog.addEventListener("cancel", (event) => {
   if (current?.isBusy) event.preventDefault();
 });
 
-// A second Escape closes a busy dialog all the same; its request then goes on.
+// A second Escape closes even a busy dialog. Its request continues.
 dialog.addEventListener("close", () => {
   if (!current?.isBusy) current?.resolve(null);
   current = null;
@@ -114,28 +114,28 @@ dialog.addEventListener("close", () => {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const mine = current;
-  if (!mine || mine.isBusy) return;
+  const opened = current;
+  if (!opened || opened.isBusy) return;
   const { by, ...values } = formValues(form);
   const entry = /** @type {EntryValues} */ ({ ...values, by: by === "duration" ? by : "end" });
-  const { isChanged, shown } = mine;
+  const { isChanged, shown } = opened;
   const errors = checkEntry(entry, {
-    now: mine.now(),
+    now: opened.now(),
     isChanged,
     hasTimes: shown.hasTimes,
     timer: shown.timer,
   });
   showErrors(errors);
   if (Object.keys(errors).length) return;
-  mine.isBusy = true;
+  opened.isBusy = true;
   form.ariaBusy = "true";
   try {
     const parsed = parseIssue(entry.issue);
-    mine.resolve(await mine.save(entry, "mistake" in parsed ? null : parsed, isChanged));
-    if (current === mine) dialog.close();
+    opened.resolve(await opened.save(entry, "mistake" in parsed ? null : parsed, isChanged));
+    if (current === opened) dialog.close();
   } catch (error) {
-    if (current !== mine) return mine.reject(error);
-    mine.isBusy = false;
+    if (current !== opened) return opened.reject(error);
+    opened.isBusy = false;
     form.ariaBusy = "false";
     showServerError(error);
   }
@@ -154,17 +154,17 @@ function showServerError(error) {
 }
 
 /**
- * Show errors below their fields and focus the first of these.
+ * Show errors below their fields, and focus the first field with an error.
  *
  * @param {FieldErrors} errors
  * @param {string} [lang] their language, if it differs from the page's
  */
 function showErrors(errors, lang) {
   /** @type {NodeListOf<HTMLElement>} */
-  const places = form.querySelectorAll("[data-error]");
-  for (const place of places) {
-    const name = place.dataset.error ?? "";
-    setMessage(place, errors[name] ?? "", lang);
+  const elements = form.querySelectorAll("[data-error]");
+  for (const element of elements) {
+    const name = element.dataset.error ?? "";
+    setMessage(element, errors[name] ?? "", lang);
     if (name in form.elements) control(form, name).ariaInvalid = name in errors ? "true" : null;
   }
   /** @type {HTMLElement | null} */

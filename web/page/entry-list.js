@@ -17,8 +17,8 @@ export class EntryList {
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
-   * @param {(timer: Timer) => number} options.secondsOf returns the active time of a timer
-   * @param {(day: Day) => number} options.totalOf returns the seconds of a day, whose timers are split at midnight
+   * @param {(timer: Timer) => number} options.secondsOf returns the active time of a timer, in seconds
+   * @param {(day: Day) => number} options.totalOf returns the total of a day, in seconds; timers are split at midnight
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
    * @param {(timer: Timer) => unknown} options.remove is called when its Delete button is pressed
    */
@@ -54,7 +54,7 @@ export class EntryList {
   }
 
   /**
-   * Remove an entry, and its day if it was the only one.
+   * Remove an entry, and the section of its day if that is empty then.
    *
    * @param {Timer} timer
    */
@@ -75,7 +75,7 @@ export class EntryList {
   }
 
   /**
-   * Show the active time of a timer as it is now.
+   * Update the active time of a timer.
    *
    * @param {Timer} timer
    */
@@ -84,7 +84,7 @@ export class EntryList {
   }
 
   /**
-   * Show the total of one day, or of all days, as it is now.
+   * Update the total of one day or of all days.
    *
    * @param {Day} [day]
    */
@@ -149,7 +149,7 @@ function timeRange({ start_time, end_time }) {
 }
 
 /**
- * @param {string} name of the symbol
+ * @param {string} name the symbol's name
  * @param {string} title
  * @param {string} label for screen readers
  */

@@ -25,7 +25,7 @@ export function showFilter(filter, now) {
 }
 
 /**
- * Call a function with each filter that the person selects.
+ * Call a function with each filter that the user selects.
  *
  * @param {(filter: Filter) => Promise<unknown>} apply
  */
@@ -35,13 +35,13 @@ export function onFilter(apply) {
     showDays();
     if (period.value !== "custom") filterForm.requestSubmit();
   });
-  // Not an action, of which the second would be ignored while the first runs: the last selection counts.
+  // Not `onAction`, which ignores events while an action runs: a new selection must replace the previous one.
   filterForm.addEventListener("submit", (event) => {
     event.preventDefault();
     clearNotice();
     const { period, from, to, repo, issue } = formValues(filterForm);
     const days = period === "custom" ? { from, to } : { from: "", to: "" };
-    // Normalized as it will be when it is read from the address.
+    // Normalize the filter like one that is read from the address.
     apply(readFilter(writeFilter({ period, ...days, repo: repo.trim(), issue })));
   });
   onAction("click", byId("reset"), async () => {

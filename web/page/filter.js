@@ -1,4 +1,4 @@
-// The filter of entries and totals, as in the page's address: ?period=this-week&repo=octocat/hello-world&issue=7
+// The filter of entries and totals, stored in the page's address: ?period=this-week&repo=octocat/hello-world&issue=7
 
 import { addDays, dayOf, startOf, startOfWeek, timeZone } from "./calendar.js";
 import { firstWeekday } from "./language.js";
@@ -8,7 +8,7 @@ import { firstWeekday } from "./language.js";
 const DEFAULT_PERIOD = "30-days";
 
 // The API adds up at most 366 days, and a day may have 25 hours.
-const MOST_DAYS = 365;
+const MAX_DAYS = 365;
 
 /** @type {Record<string, (today: Day) => [Day, Day]>} */
 const PERIODS = {
@@ -99,7 +99,7 @@ export function selects(filter, timer, now) {
 }
 
 /**
- * Return the days that totals cover: at most 365, and none after today unless all selected days are.
+ * Return the days that totals cover: at most 365, until today; of days that are all in the future, the first.
  *
  * @param {Filter} filter
  * @param {Date} now
@@ -109,7 +109,7 @@ export function totalledDays(filter, now) {
   const [from, to] = selectedDays(filter, now);
   const today = dayOf(now);
   const last = latest(from, to && to < today ? to : today);
-  const first = latest(from, addDays(last, 1 - MOST_DAYS));
+  const first = latest(from, addDays(last, 1 - MAX_DAYS));
   return { first, last, isCut: first !== from };
 }
 
@@ -148,7 +148,7 @@ export function totalsQuery(filter, now) {
 }
 
 /**
- * Return whether a text is a day of the calendar whose instants the API accepts in every time zone.
+ * Return whether a text is a calendar day that the API accepts in every time zone.
  *
  * @param {string} text
  */

@@ -32,7 +32,7 @@ export class Formats {
     this.followTimeZone();
   }
 
-  /** Use the time zone that the browser is in now. */
+  /** Adopt the browser's present time zone. */
   followTimeZone() {
     for (const [name, options] of Object.entries(DATE_FORMATS)) {
       this.#dates[name] = new Intl.DateTimeFormat(this.#locale, options);
@@ -71,7 +71,7 @@ export class Formats {
   }
 
   /**
-   * Format a duration in hours and minutes, below a minute in seconds, without a place for a line break.
+   * Format a duration in hours and minutes, or in seconds below a minute, with non-breaking spaces.
    *
    * @param {number} duration in seconds
    */
@@ -93,7 +93,7 @@ function durationText(duration, hours, minutes) {
 }
 
 /**
- * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday where the browser (Firefox) does not know.
+ * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday if the browser (Firefox) does not provide it.
  *
  * @param {string} tag a locale
  * @returns {number}
@@ -101,6 +101,6 @@ function durationText(duration, hours, minutes) {
 export function firstWeekdayOf(tag) {
   /** @type {Intl.Locale & {getWeekInfo?: () => {firstDay: number}, weekInfo?: {firstDay: number}}} */
   const locale = new Intl.Locale(tag);
-  // Chromium had a property before there was a method.
+  // Older versions of Chromium have a property instead of the method.
   return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
 }

@@ -1,4 +1,4 @@
-// The history: the timers that a filter selects, as far as they are loaded.
+// The history: the loaded timers that a filter selects.
 
 import { getPage, request, statusOf } from "./api.js";
 import { dayOf } from "./calendar.js";
@@ -12,7 +12,7 @@ import { onAction } from "./session.js";
 
 /** @import { Day, Filter, Timer } from "./types.d.ts" */
 
-/** Loads timers a page at a time, newest first, and keeps their entries up to date. */
+/** Loads timers page by page, newest first, and keeps their entries up to date. */
 export class History {
   /** @type {Timer[]} */
   #timers = [];
@@ -32,7 +32,7 @@ export class History {
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
-   * @param {(timer: Timer) => unknown} options.edit lets the person edit a timer
+   * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
   constructor({ now, edit, changed }) {
@@ -49,11 +49,11 @@ export class History {
   }
 
   /**
-   * Request the first page of what a filter selects.
+   * Request the first page of the timers that a filter selects.
    *
    * @param {Filter} filter
    * @param {AbortSignal} signal
-   * @returns {Promise<() => void>} shows it
+   * @returns {Promise<() => void>} a function that shows the page
    */
   async load(filter, signal) {
     this.#filter = filter;
@@ -66,7 +66,7 @@ export class History {
    * Request the first page again.
    *
    * @param {AbortSignal} signal
-   * @returns {Promise<() => void>} shows it, and keeps the entries of later pages
+   * @returns {Promise<() => void>} a function that shows the page, and keeps the entries of later pages
    */
   async refresh(signal) {
     const page = await getPage(this.#address, { signal });
@@ -81,7 +81,7 @@ export class History {
   }
 
   /**
-   * Show the time of each day from the totals, which split timers at midnight.
+   * Show the total of each day; totals split timers at midnight.
    *
    * @param {Map<Day, number>} totals
    */
@@ -95,8 +95,8 @@ export class History {
    *
    * @template {{id: string}} T
    * @param {T[]} timers open timers
-   * @param {(timer: T) => number} secondsOf returns their active time
-   * @returns {number} by how many seconds it has grown since they were loaded
+   * @param {(timer: T) => number} secondsOf returns the active time of a timer, in seconds
+   * @returns {number} the seconds gained since the timers were loaded
    */
   showRunning(timers, secondsOf) {
     for (const timer of timers) this.#running.set(timer.id, secondsOf(timer));
@@ -126,9 +126,9 @@ export class History {
     const next = this.#next;
     if (!next) return;
     const page = await getPage(next);
-    // Another filter was applied meanwhile.
+    // Another filter was applied during the request.
     if (next !== this.#next) return;
-    // A timer whose start was edited may be among the entries already.
+    // A timer whose start was edited may already be shown.
     const added = without(page.results, this.#timers);
     this.#timers.push(...added);
     this.#next = page.next;
@@ -168,7 +168,7 @@ export class History {
     try {
       await request("DELETE", `/api/timelogs/${timer.id}/`);
     } catch (error) {
-      // It was deleted before: in another tab, or by a request whose answer was lost.
+      // The timer was already deleted: in another tab, or by a request whose response was lost.
       if (statusOf(error) !== 404) throw error;
     }
     this.#remove(timer);
@@ -179,7 +179,7 @@ export class History {
   /** @param {Timer} timer */
   #remove(timer) {
     const index = this.#timers.findIndex((shown) => shown.id === timer.id);
-    // Another filter was applied meanwhile.
+    // Another filter was applied during the request.
     if (index < 0) return;
     this.#timers.splice(index, 1);
     this.#list.remove(timer);

@@ -1,4 +1,4 @@
-// The person's language: the page's texts, and the formats of dates and durations.
+// The user's language: the page's texts, and the formats of dates and durations.
 
 import { stringsFor } from "../widget/strings.js";
 import { Formats, firstWeekdayOf } from "./formats.js";
@@ -6,20 +6,20 @@ import { english } from "./strings.en.js";
 
 /** @import { Parts, Text } from "./types.d.ts" */
 
-/** Loads the texts of a language. @type {Record<string, () => Promise<Record<string, Text>>>} */
+/** Functions that load the texts of a language. @type {Record<string, () => Promise<Record<string, Text>>>} */
 const TRANSLATIONS = {
   en: async () => english,
   de: async () => (await import("./strings.de.js")).german,
 };
 
-/** The person's first language that the page is translated to, with their region. */
+/** The first of the user's languages that has a translation, with its region. */
 export const locale =
   navigator.languages.find((tag) => Object.hasOwn(TRANSLATIONS, new Intl.Locale(tag).language)) ?? "en";
 const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
-/** The widget's messages about a text that names no issue. */
+/** The widget's messages about a text that is not an issue. */
 export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;
 
 /** The weekday on which weeks begin, 1 (Monday) to 7. */
@@ -29,7 +29,7 @@ export const firstWeekday = firstWeekdayOf(locale);
  * Return a text of the page.
  *
  * @param {keyof typeof english} name
- * @param {Parts} [parts] values of its placeholders
+ * @param {Parts} [parts] the values of its placeholders
  */
 export function text(name, parts = {}) {
   return fill(texts[name], parts);
@@ -38,7 +38,7 @@ export function text(name, parts = {}) {
 export const formats = new Formats(locale, text);
 
 /**
- * Replace the English texts of a document by those of the person's language.
+ * Translate the English texts of a document to the user's language.
  *
  * @param {Document} root
  */

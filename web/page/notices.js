@@ -1,4 +1,4 @@
-// The status message at the foot of a page, and questions that need an answer.
+// The status message at the foot of a page, and dialogs that ask for confirmation.
 
 import { h } from "../widget/dom.js";
 import { byId, setMessage } from "./dom.js";
@@ -20,7 +20,7 @@ export function notify(message) {
 }
 
 /**
- * Show a message until the next one, or until `clearNotice`.
+ * Show a message until the next message or `clearNotice`.
  *
  * @param {string} message
  * @param {string} [lang] its language, if it differs from the page's
@@ -41,7 +41,7 @@ export function clearNotice() {
  * @param {string} title
  * @param {string} explanation
  * @param {string} yes the label of the button that confirms
- * @returns {Promise<boolean>} whether it was confirmed
+ * @returns {Promise<boolean>} whether the user confirmed
  */
 export function confirm(title, explanation, yes) {
   const dialog = h(

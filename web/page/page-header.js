@@ -1,7 +1,7 @@
-// The header of every page. A classic script in the <head>, so that the element exists before <body> is parsed: the
-// header is part of the first paint, and nothing moves when the modules arrive. Texts are translated with the page's.
+// The header of every page. A classic script in the <head>, so that the element is defined before <body> is parsed: the
+// header is part of the first paint, and nothing moves when the modules load. language.js translates its texts.
 
-/** Brand, navigation and signed-in user. The attribute `current` names the page that is shown. */
+/** Brand, navigation and signed-in user. The attribute `current` names the page. */
 class PageHeader extends HTMLElement {
   connectedCallback() {
     this.innerHTML = `

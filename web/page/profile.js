@@ -1,4 +1,4 @@
-// The signed-in user's profile, requested until the server answers.
+// The signed-in user's profile, requested until the server responds.
 
 import { ApiError } from "../widget/api-client.js";
 import { h } from "../widget/dom.js";
@@ -46,7 +46,7 @@ export async function fetchProfile() {
 }
 
 /**
- * Wait for a time, or until the network is back or the button is pressed.
+ * Wait for a time, but only until the network is available again or the button is pressed.
  *
  * @param {HTMLButtonElement} button
  * @param {number} wait in milliseconds

@@ -1,4 +1,4 @@
-// The session of a page: whose it is, how it ends, and the actions and errors that depend on it.
+// The session of a page: its user and its end, and actions and errors that depend on it.
 
 import { messageOf, request, statusOf } from "./api.js";
 import { byId, find } from "./dom.js";
@@ -11,15 +11,16 @@ import { fetchProfile } from "./profile.js";
 /** The user whose data the page shows, until they sign out; kept when their session expires. @type {?number} */
 let userId = null;
 
-// The messages that tabs send after the server has told them the user. Others may come from a tab that does not know yet.
+// Messages of these types name a user whom the server has confirmed. Others may come from a tab that does not know
+// of a new user yet.
 const AUTHORITATIVE = ["here", "list"];
 
-// The widget's channel, on which all tabs announce their user and a sign-out.
+// The widget's channel, on which tabs announce their user and signing out.
 const tabs = new BroadcastChannel(`issue-timer:${location.origin}`);
 tabs.addEventListener("message", ({ data: { type, user } }) => {
-  // Another user has signed in in another tab: the browser's cookie would act as that user here, too.
+  // Another user has signed in in another tab: with the browser's cookie, this page would act as that user.
   if (userId && AUTHORITATIVE.includes(type) && user !== userId) location.reload();
-  else if (userId && type === "signed-out") leave(text("signedOut"));
+  else if (userId && type === "signed-out") removeUserData(text("signedOut"));
 });
 
 /**
@@ -69,7 +70,7 @@ export function onAction(type, element, action) {
 }
 
 /**
- * Show an error. If it says that nobody is signed in, ask to sign in instead.
+ * Show an error. If its status is 401, ask to sign in instead.
  *
  * @param {unknown} error
  */
@@ -84,20 +85,20 @@ export function showError(error) {
 }
 
 /**
- * Remove the user's data from this page and from all other tabs.
+ * Remove the user's data from this page and from other tabs.
  *
  * @param {string} message
  */
 export function endSession(message) {
   tabs.postMessage({ type: "signed-out" });
-  leave(message);
+  removeUserData(message);
 }
 
 /** @param {string} message */
-function leave(message) {
+function removeUserData(message) {
   userId = null;
   showSignedOut();
-  // An expired session keeps them: what is entered can be saved after signing in in another tab.
+  // Only here: after a session has expired, entered data can be saved by signing in in another tab.
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   askToSignIn(message);
 }

@@ -1,4 +1,4 @@
-// All texts in German: those of strings.en.js and those of the HTML.
+// All texts in German: those of strings.en.js, of the HTML and of page-header.js.
 
 /** @import { english } from "./strings.en.js" */
 /** @import { Text } from "./types.d.ts" */
@@ -24,7 +24,7 @@ export const german = {
   apiDescription: "Beschreibung der API",
   cancel: "Abbrechen",
   noConnection: "Keine Verbindung zum Server.",
-  serverAnswered: ({ status }) => `Der Server hat mit dem Status ${status} geantwortet.`,
+  serverResponded: ({ status }) => `Der Server hat mit dem Status ${status} geantwortet.`,
   notLoaded: "Diese Seite konnte noch nicht geladen werden. Sie versucht es automatisch erneut.",
   tryAgain: "Erneut versuchen",
   sessionExpired: "Deine Sitzung ist abgelaufen. Melde dich neu an.",

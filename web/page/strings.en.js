@@ -1,4 +1,4 @@
-// The texts that the modules show. Texts of the HTML are translated in the files of other languages.
+// The English texts that the modules show. The other English texts are in the HTML and in page-header.js.
 
 /** @import { Text } from "./types.d.ts" */
 
@@ -7,7 +7,7 @@ export const english = {
   // every page
   cancel: "Cancel",
   noConnection: "No connection to the server.",
-  serverAnswered: ({ status }) => `The server responded with status ${status}.`,
+  serverResponded: ({ status }) => `The server responded with status ${status}.`,
   notLoaded: "This page could not be loaded yet. It retries automatically.",
   tryAgain: "Try again",
   sessionExpired: "Your session has expired. Sign in again.",

@@ -12,14 +12,14 @@ import { firstWeekday, formats, text } from "./language.js";
 
 /** @import { Day, Filter, IssueTotal, Totals } from "./types.d.ts" */
 
-const FIRST_ISSUES = 6;
+const MAX_ISSUES_AT_FIRST = 6;
 const LINKS = "#days a, #issues a";
 
-/** The repositories seen so far, which the filter suggests. @type {Set<string>} */
+/** The repositories of all loaded totals, which the filter suggests. @type {Set<string>} */
 const repositories = new Set();
 
 /**
- * Request the totals of what a filter selects.
+ * Request the totals of the timers that a filter selects.
  *
  * @param {Filter} filter
  * @param {Date} now
@@ -60,7 +60,7 @@ export function showTotals(totals, filter, now) {
 }
 
 /**
- * Show the sum of all time.
+ * Show the sum.
  *
  * @param {number} seconds
  */
@@ -100,15 +100,15 @@ function showIssues({ issues, active_duration: sum }) {
   byId("issues-section").hidden = !issues.length;
   const rows = issues.map((issue) => issueRow(issue, sum));
   const button = byId("all-issues");
-  const areAllShown = button.hidden && byId("issues").children.length > FIRST_ISSUES;
+  const areAllShown = button.hidden && byId("issues").children.length > MAX_ISSUES_AT_FIRST;
   byId("issues").replaceChildren(...rows);
-  for (const row of rows.slice(FIRST_ISSUES)) row.hidden = !areAllShown;
-  button.hidden = areAllShown || rows.length <= FIRST_ISSUES;
+  for (const row of rows.slice(MAX_ISSUES_AT_FIRST)) row.hidden = !areAllShown;
+  button.hidden = areAllShown || rows.length <= MAX_ISSUES_AT_FIRST;
   button.textContent = text("allIssues", { count: rows.length });
   button.onclick = () => {
     for (const row of rows) row.hidden = false;
     button.hidden = true;
-    find(rows[FIRST_ISSUES], "a, th[tabindex]").focus();
+    find(rows[MAX_ISSUES_AT_FIRST], "a, th[tabindex]").focus();
   };
 }
 

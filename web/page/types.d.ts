@@ -1,6 +1,6 @@
-// The API's answers that the pages read (docs/openapi.json), and the types that page modules share. No page loads this file.
+// Types of the API's responses (docs/openapi.json) and of the page modules. Pages do not load this file.
 
-/** A calendar day in the browser's time zone, such as "2026-11-24"; "" where a filter has no limit. */
+/** A calendar day in the browser's time zone, such as "2026-11-24"; "" if a filter has no limit. */
 export type Day = string;
 
 /** A text of the page, or a function that fills in its placeholders. */
@@ -32,7 +32,7 @@ export interface TimerPage {
   results: Timer[];
 }
 
-/** What names an issue in timers and totals. */
+/** The issue of a timer or of a total. */
 export type TimedIssue = Pick<
   Timer,
   "github_repo" | "github_issue_number" | "github_issue_url" | "github_issue_title"
@@ -44,7 +44,7 @@ export interface IssueTotal extends TimedIssue {
   timers: number;
 }
 
-/** `TimeTotals` of the API; days ascend. */
+/** `TimeTotals` of the API; days in ascending order. */
 export interface Totals {
   active_duration: number;
   days: { date: Day; active_duration: number }[];
@@ -70,7 +70,7 @@ export interface Profile {
   name: string;
 }
 
-/** The selection that the page's address names: see "Addresses" in docs/page.md. */
+/** A selection of timers, as in the page's address: see "Addresses" in docs/page.md. */
 export interface Filter {
   period: string;
   from: Day;
@@ -87,10 +87,10 @@ export interface Bar {
   seconds: number;
 }
 
-/** Error messages by the name of the entry form's field; `form` is for an error of no single field. */
+/** Error messages by the name of the entry form's field; `form` is for other errors. */
 export type FieldErrors = Record<string, string>;
 
-/** What the entry form contains, as strings of its fields. */
+/** The values of the entry form's fields. */
 export interface EntryValues {
   issue: string;
   description: string;

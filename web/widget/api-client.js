@@ -1,11 +1,11 @@
 import { storage } from "./storage.js";
 
-/** @import { Answer, Session } from "./types.d.ts" */
+/** @import { ApiResponse, Session } from "./types.d.ts" */
 
 const TIMEOUT_MS = 30_000;
 const RENEW_BEFORE_MS = 45 * 60_000;
 
-/** A request that the server refused or, with status 0, that got no answer. */
+/** The server responded with an error or, with status 0, did not respond. */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -26,8 +26,8 @@ export class ApiError extends Error {
 }
 
 /**
- * Sends requests as the user: on the server's own pages with the cookie, on other sites with a session from
- * the sign-in popup (docs/security.md).
+ * Sends requests as the user: with the cookie on the server's own pages, with a session from the sign-in
+ * popup on other sites (docs/security.md).
  */
 export class ApiClient {
   #isRenewing = false;
@@ -39,17 +39,19 @@ export class ApiClient {
     this.sessionKey = `issue-timer:session:${this.server}`;
   }
 
-  /** Whether a request can succeed: on another site, only with a session. */
+  /** Whether requests may be authorized: on another site, only with a session. */
   get maySucceed() {
     return !this.isEmbedded || storage.get(this.sessionKey) !== null;
   }
 
   /**
+   * Send a request.
+   *
    * @param {string} method
    * @param {string} path with its query, or a URL of the server, such as a page's `next`
    * @param {object} [body] sent as JSON
    * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
-   * @returns {Promise<Answer>} also a 304
+   * @returns {Promise<ApiResponse>} the response, which may be a 304
    * @throws {ApiError}
    */
   async request(method, path, body, { headers = {}, signal } = {}) {
@@ -68,8 +70,8 @@ export class ApiClient {
           ...headers,
         },
         body: body && JSON.stringify(body),
-        // Chromium sends a preflight before each conditional request otherwise. Answers are no-store, so
-        // never cached.
+        // Avoids a preflight before each conditional request in Chromium. Nothing is cached: responses are
+        // no-store.
         cache: "If-None-Match" in headers ? "force-cache" : "default",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
@@ -79,19 +81,19 @@ export class ApiClient {
       throw new ApiError(0);
     }
     const received = performance.now();
-    const answer = parse(text);
+    const parsed = parse(text);
     if (!response.ok && response.status !== 304) {
-      // Keep the session of a sign-in since.
+      // Keep a newer session: the user may have signed in again during the request.
       if (response.status === 401 && session?.token === storage.get(this.sessionKey)?.token) {
         storage.remove(this.sessionKey);
       }
-      throw new ApiError(response.status, answer, retryAfter(response.headers));
+      throw new ApiError(response.status, parsed, retryAfter(response.headers));
     }
     if (session) this.#renew(session, dateOf(response.headers));
-    return { status: response.status, body: answer, headers: response.headers, sent, received };
+    return { status: response.status, body: parsed, headers: response.headers, sent, received };
   }
 
-  /** Load the module for signing in: browsers allow a popup only right after a click. */
+  /** Preload the sign-in module: browsers allow a popup only right after a click. */
   prepareSignIn() {
     if (this.isEmbedded) import("./popup.js").catch(() => {});
   }
@@ -128,12 +130,12 @@ export class ApiClient {
     this.#isRenewing = true;
     try {
       const { body } = await this.request("POST", "/api/auth/session/");
-      // A user may have signed out or in since.
+      // A user may have signed out or in during the request.
       if (storage.get(this.sessionKey)?.token === token) {
         storage.set(this.sessionKey, { token: body.session, expires: Date.parse(body.expires) });
       }
     } catch {
-      // The session is still valid, and the next request tries again.
+      // The session is still valid, and the next request retries the renewal.
     } finally {
       this.#isRenewing = false;
     }
@@ -150,7 +152,8 @@ export function dateOf(headers) {
 
 /**
  * @param {Headers} headers
- * @returns {number} seconds, 0 without the header, which has seconds or a date (RFC 9110, section 10.2.3)
+ * @returns {number} seconds, at most an hour; 0 without the header, which contains seconds or a date (RFC
+ *   9110, section 10.2.3)
  */
 function retryAfter(headers) {
   const value = headers.get("Retry-After") ?? "";

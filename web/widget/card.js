@@ -2,7 +2,7 @@ import { button, h, setText } from "./dom.js";
 
 /** @import { Strings, Timer } from "./types.d.ts" */
 
-/** A timer in the list. */
+/** The list item of a timer. */
 export class Card {
   #name = h("bdi");
   #link = h("a", { part: "title" });
@@ -39,7 +39,7 @@ export class Card {
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);
     const details = [
-      // Isolated (Unicode's FSI and PDI), because the line may have the other direction.
+      // Isolated (Unicode's FSI and PDI), because the text direction of the line may differ.
       timer.github_issue_title && `\u2068${name}\u2069`,
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
@@ -66,7 +66,7 @@ export class Card {
 /**
  * @param {HTMLElement} element a button
  * @param {"pause" | "resume" | "stop"} action
- * @param {string} name the issue's
+ * @param {string} name the issue's name
  * @param {Strings} strings
  */
 function label(element, action, name, strings) {
@@ -98,7 +98,7 @@ export function clockTime(seconds) {
  * @param {string} time
  * @param {string} language
  * @param {number} now
- * @returns {string} the time of day, with the day unless it is today
+ * @returns {string} the time of day, after the date unless that is today
  */
 function shortTime(time, language, now) {
   const date = new Date(time);

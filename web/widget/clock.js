@@ -1,18 +1,19 @@
-// A wall clock is adjusted by less than this all the time. More means that it was set, or that the machine
-// slept.
+// Routine adjustments of a machine's clock are smaller. A larger difference means that the clock was set or
+// that the machine slept.
 const MAX_DRIFT_MS = 2_000;
-/** The most that the estimates of the server's time differ between two tabs. */
+/** The largest difference between two tabs' estimates of the server's time. */
 export const MAX_SKEW_MS = 1_000;
 
 /**
- * The server's time, whatever this machine's clock says: derived from the server's answers, and continued by
- * `performance.now()`, which cannot be set.
+ * The server's time, independent of this machine's clock: estimated from the server's responses, and advanced
+ * by `performance.now()`, which cannot be set.
  *
- * Each answer was made between two moments here and states, with some precision, the time there. These are
- * bounds of the difference of both clocks; further answers narrow them.
+ * The server creates a response after the request was sent and before the response is received. Its timestamp
+ * therefore bounds the offset of the server's clock from `performance.now()`; further responses narrow the
+ * bounds.
  */
 export class ServerClock {
-  /** By how many milliseconds this machine's clock went ahead of `performance.now()` since `settle`. */
+  /** The milliseconds that this machine's clock has gained on `performance.now()` since `endJump`. */
   jump = 0;
   #least = -Infinity;
   #most = Infinity;
@@ -20,11 +21,11 @@ export class ServerClock {
   #wall = wallAhead();
 
   /**
-   * Synchronize with an answer.
+   * Narrow the bounds by a response.
    *
-   * @param {number} time milliseconds since the epoch, there
-   * @param {number} precision by how many milliseconds it may have been later
-   * @param {{sent: number, received: number}} answer
+   * @param {number} time its timestamp, in milliseconds since the epoch
+   * @param {number} precision how much later the response may have been created, in milliseconds
+   * @param {{sent: number, received: number}} response
    */
   sync(time, precision, { sent, received }) {
     if (Number.isNaN(time)) return;
@@ -33,13 +34,14 @@ export class ServerClock {
     this.#least = Math.max(this.#least, least);
     this.#most = Math.min(this.#most, most);
     if (this.#least <= this.#most) return;
-    // One of both clocks was set, or stood still while the machine slept: earlier answers are worthless.
+    // A clock was set, or `performance.now()` stopped while the machine slept: discard the earlier bounds.
     [this.#least, this.#most, this.#latest] = [least, most, 0];
   }
 
   /**
-   * The server's time in milliseconds since the epoch, and before its first answer this machine's; it never
-   * goes back, except when a clock was set.
+   * Return the server's time in milliseconds since the epoch; before the first response, this machine's.
+   *
+   * The time never decreases, unless a clock was set.
    */
   now() {
     if (this.#least === -Infinity) return Date.now();
@@ -48,7 +50,7 @@ export class ServerClock {
   }
 
   /**
-   * Measure `jump`.
+   * Update `jump`.
    *
    * @returns {boolean} whether this machine slept, or its clock was set, since the last call
    */
@@ -59,18 +61,18 @@ export class ServerClock {
     return Math.abs(jump) > MAX_DRIFT_MS;
   }
 
-  /** Whether this machine slept, or its clock was set, since `settle`. */
+  /** Whether this machine slept, or its clock was set, since `endJump`. */
   get hasJumped() {
     return Math.abs(this.jump) > MAX_DRIFT_MS;
   }
 
   /**
-   * End a jump. Without an answer of the server, the machine probably slept: that time has passed there, too.
+   * End a jump. If the server did not respond, assume that the machine slept, and add the time of sleep.
    *
-   * @param {boolean} isAnswered
+   * @param {boolean} hasResponse
    */
-  settle(isAnswered) {
-    if (!isAnswered && this.jump > MAX_DRIFT_MS) {
+  endJump(hasResponse) {
+    if (!hasResponse && this.jump > MAX_DRIFT_MS) {
       this.#least += this.jump;
       this.#most += this.jump;
     }

@@ -1,10 +1,10 @@
 /**
- * Make an element with properties and children. The names of its part are its classes, too.
+ * Create an element with properties and children. Its part names are also its classes.
  *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {Record<string, unknown>} [properties]
- * @param {...(Node | string | false | null | undefined)} children falsy ones are omitted
+ * @param {...(Node | string | false | null | undefined)} children falsy children are omitted
  * @returns {HTMLElementTagNameMap[Name]}
  */
 export function h(name, properties = {}, ...children) {
@@ -24,7 +24,7 @@ export function button(part, text, onclick) {
 }
 
 /**
- * Set an element's text. The same text is not set again: it would be painted and read out anew.
+ * Set an element's text if it differs: otherwise the browser would repaint it, and screen readers repeat it.
  *
  * @param {Element} element
  * @param {string} text

@@ -10,11 +10,11 @@ const NUMBER = /^#?\s*([0-9]{1,12})$/;
 const MAX_NUMBER = 2 ** 31 - 1;
 
 /**
- * Parse an issue: its address, also that of its pane on a project's board, `owner/name#1`, `owner/name 1` or,
- * if the repository is known, the number alone.
+ * Parse a reference to an issue: its URL, the URL of a project board on which its pane is open,
+ * `owner/name#1`, `owner/name 1` or, if `repo` is given, only the number.
  *
  * @param {string} input
- * @param {?string} [repo] the repository of a number alone
+ * @param {?string} [repo] the repository of numbers without one
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
 export function parseIssue(input, repo) {
@@ -23,7 +23,7 @@ export function parseIssue(input, repo) {
   const address = ADDRESS.exec(text);
   if (address?.[2] === "pull") return { mistake: "pull" };
   const [, digits] = NUMBER.exec(text) ?? [];
-  const short = SHORT.exec(onBoard(text) ?? (repo && digits ? `${repo} ${digits}` : text));
+  const short = SHORT.exec(issueOnBoard(text) ?? (repo && digits ? `${repo} ${digits}` : text));
   const found = address ?? short;
   if (!found) return { mistake: "form" };
   const name = found[1];
@@ -34,9 +34,9 @@ export function parseIssue(input, repo) {
 
 /**
  * @param {string} text
- * @returns {string | undefined} the issue of the open pane on a board: `issue=owner|name|1` in its address
+ * @returns {string | undefined} the issue whose pane is open on a board: `issue=owner|name|1` in the URL
  */
-function onBoard(text) {
+function issueOnBoard(text) {
   if (!/^https:\/\/github\.com\/\S+\/projects\/\d+/.test(text)) return undefined;
   return new URL(text).searchParams.get("issue")?.replace("|", "/").replace("|", "#");
 }

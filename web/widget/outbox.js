@@ -3,13 +3,13 @@ import { storage } from "./storage.js";
 /** @import { Action } from "./types.d.ts" */
 
 /**
- * A user's actions without an answer, in order. Each has its own key, so that tabs do not overwrite each
- * other's.
+ * A user's pending actions, stored by the browser. Each action is stored under its own key, so that tabs do
+ * not overwrite each other's actions.
  */
 export class Outbox {
   #prefix;
 
-  /** @param {string} name names the server and the user */
+  /** @param {string} name identifies the server and the user */
   constructor(name) {
     this.#prefix = `issue-timer:outbox:${name}:`;
   }
@@ -30,12 +30,14 @@ export class Outbox {
   }
 
   /**
-   * Run a task in one tab at a time. Pages without HTTPS have no locks: there, two tabs may send the same
-   * action, which its Idempotency-Key has the server do once.
+   * Run a task in one tab at a time.
+   *
+   * Pages without HTTPS have no locks: two of their tabs may send the same action. The server executes it
+   * once, because of its Idempotency-Key.
    *
    * @param {() => Promise<void>} task
    */
-  async alone(task) {
+  async runExclusively(task) {
     await (navigator.locks?.request(this.#prefix, task) ?? task());
   }
 

@@ -1,16 +1,16 @@
 const POLL_MS = 15_000;
-// The intervals of a user who has been inactive for so long, and nothing has changed.
+// Longer intervals without user activity or changes: [milliseconds of inactivity, interval].
 const IDLE = [
   [3_600_000, 60_000],
   [600_000, 30_000],
 ];
 const MAX_WAIT_MS = 60_000;
 
-/** Decides when to ask the server again. */
+/** Decides when to poll the server. */
 export class Poller {
-  /** How many requests have failed since the last answer. */
+  /** How many requests have failed since the last success. */
   failures = 0;
-  /** The seconds that the server has asked to wait. */
+  /** The seconds that the server asked to wait when the last poll failed. */
   retryAfter = 0;
   #poll;
   #activeAt = 0;
@@ -23,7 +23,7 @@ export class Poller {
   }
 
   /**
-   * Note that the user is there, or that a timer changed.
+   * Note that the user is active, or that a timer has changed.
    *
    * @returns {boolean} whether polling had slowed down
    */
@@ -33,7 +33,7 @@ export class Poller {
     return wasSlow;
   }
 
-  /** Poll after the interval. @param {number} [extra] milliseconds more */
+  /** Schedule the next poll. @param {number} [extra] milliseconds in addition to the interval */
   schedule(extra = 0) {
     this.stop();
     const wait = this.failures
@@ -53,8 +53,8 @@ export class Poller {
 }
 
 /**
- * Return how long to wait before a retry: at random, so that clients that failed together do not retry
- * together.
+ * Return how long to wait before a retry: a random time, so that clients that failed at the same time do not
+ * retry at the same time.
  *
  * @param {number} ms
  * @param {number} [retryAfter] seconds that the server asked to wait

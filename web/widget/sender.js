@@ -5,10 +5,10 @@ import { jittered } from "./poller.js";
 /** @import { ApiClient, ApiError } from "./api-client.js" */
 /** @import { Outbox } from "./outbox.js" */
 
-// How often to send what the server answers with status 500, which may be the fault of this action alone.
+// How often to send an action that fails with status 500: the action itself may be the cause.
 const MAX_TRIES = 6;
 
-/** Sends a user's actions in order, each until it is answered. */
+/** Sends a user's actions in order, and retries each until the server has accepted or refused it. */
 export class Sender {
   #api;
   #host;
@@ -16,7 +16,7 @@ export class Sender {
   #outbox = null;
   #failures = 0;
   #serverErrors = 0;
-  // The earliest time for the next try, by performance.now(): the server asked to wait.
+  // The earliest time of the next try, by performance.now(), if the server has asked to wait.
   #notBefore = 0;
   #isSending = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -36,15 +36,15 @@ export class Sender {
     return this.#notBefore > performance.now();
   }
 
-  /** Send the actions of another user from now on. @param {?Outbox} outbox */
+  /** Switch to another user's actions. @param {?Outbox} outbox */
   setOutbox(outbox) {
     this.#outbox = outbox;
     clearTimeout(this.#timer);
     this.#reset();
   }
 
-  /** Note that the server answers, and that another tab may have sent everything. */
-  noteAnswer() {
+  /** End the wait if nothing is pending: another tab may have sent the actions. */
+  resetIfEmpty() {
     if (!this.#outbox?.actions.length) this.#reset();
   }
 
@@ -62,7 +62,7 @@ export class Sender {
     let hasSent = false;
     this.#isSending = true;
     try {
-      await outbox.alone(async () => {
+      await outbox.runExclusively(async () => {
         while (this.#host.canSend() && this.#outbox === outbox) {
           const [next] = outbox.actions;
           if (!next) break;
@@ -83,7 +83,7 @@ export class Sender {
   /** @param {Action} stored @param {Outbox} outbox */
   async #sendOne(stored, outbox) {
     const action = { ...stored };
-    // This machine's clock was wrong then: the server refuses times in the future.
+    // The server refuses times in the future, which a wrong machine clock may have caused.
     if (action.at > this.#host.now() + MAX_SKEW_MS) {
       outbox.remove(stored);
       action.at = Math.round(this.#host.now());
@@ -93,33 +93,33 @@ export class Sender {
     const path = issue ? "start" : `${timer}/${kind}`;
     const body = { ...issue, at: new Date(at).toISOString() };
     const headers = { "Idempotency-Key": key };
-    let answer;
+    let response;
     try {
-      answer = await this.#api.request("POST", `/api/timelogs/${path}/`, body, { headers });
+      response = await this.#api.request("POST", `/api/timelogs/${path}/`, body, { headers });
     } catch (error) {
       return this.#handle(/** @type {ApiError} */ (error), action, outbox);
     }
     this.#failures = this.#serverErrors = 0;
     for (const later of outbox.actions) {
-      if (later.timer === key) outbox.put({ ...later, timer: answer.body.id });
+      if (later.timer === key) outbox.put({ ...later, timer: response.body.id });
     }
     outbox.remove(action);
-    if (this.#outbox === outbox) this.#host.confirm(action, answer);
+    if (this.#outbox === outbox) this.#host.confirm(action, response);
   }
 
   /**
-   * Revert an action that the server refused, and those that depend on it.
+   * Handle an error: revert a refused action and the actions that depend on it.
    *
    * @param {ApiError} error
    * @param {Action} action
    * @param {Outbox} outbox
-   * @throws {ApiError} if the action has to wait
+   * @throws {ApiError} if the action must be retried later
    */
   async #handle(error, action, outbox) {
     const { status, isTemporary, message } = error;
     if (status === 500) this.#serverErrors += 1;
     if (status === 401 || (isTemporary && this.#serverErrors < MAX_TRIES)) throw error;
-    // Perhaps another user has signed in, and the action is not theirs.
+    // A 403 may mean that another user has signed in; then the action stays in its user's outbox.
     if (status === 403 && !((await this.#host.checkUser()) && this.#outbox === outbox)) return;
     this.#failures = this.#serverErrors = 0;
     const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);

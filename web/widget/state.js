@@ -2,24 +2,24 @@ import { MAX_SKEW_MS } from "./clock.js";
 
 /** @import { Action, ApiTimer, Issue, Timer, Transition } from "./types.d.ts" */
 
-/** A user's open timers: those of the server's last answer, with the pending actions of all tabs applied. */
+/** A user's open timers: the server's, with the pending actions of all tabs applied. */
 export class TimerState {
-  /** The timers of the server's last answer, newest first. @type {?ApiTimer[]} */
+  /** The open timers that the server has confirmed, newest first. @type {?ApiTimer[]} */
   confirmed = null;
-  /** When that answer was received, by the server's clock. */
+  /** When they were confirmed, by the server's clock. */
   confirmedAt = 0;
-  /** The entity tag of that answer. */
+  /** The entity tag of the server's last list; empty after a later change. */
   etag = "";
-  /** The actions without an answer, by key. @type {Map<string, Action>} */
+  /** The pending actions by key. @type {Map<string, Action>} */
   pending = new Map();
-  // The keys of timers that were started here, by the id that the server assigned.
+  // The keys of timers that this browser started, by the id that the server assigned.
   #keys = new Map();
-  // A pause at the time of one of this tab's actions is its consequence. A year of actions takes less than 1
-  // MB.
+  // The times of this tab's actions: a pause at such a time is a consequence of the action. A year of actions
+  // needs less than 1 MB.
   #ownTimes = new Set();
   #lastTime = 0;
 
-  /** Forget the timers. @param {Action[]} pending those of the next user */
+  /** Switch to another user. @param {Action[]} pending the user's pending actions */
   reset(pending) {
     this.confirmed = null;
     this.etag = "";
@@ -36,41 +36,41 @@ export class TimerState {
   }
 
   /**
-   * Return the time of a new action, which is later than all others: also where another tab's clock is ahead.
+   * Return the time for a new action: later than all others, even if another tab's clock is ahead.
    *
    * @param {number} now
    */
   timeAt(now) {
-    // Without pending actions, a clock that was wrong once does not delay the next action.
+    // Without pending actions, follow no time in the future, which a wrong clock may have caused.
     const last = this.pending.size ? this.#lastTime : Math.min(this.#lastTime, now + MAX_SKEW_MS);
     return (this.#lastTime = Math.max(Math.round(now), last + 1));
   }
 
-  /** Have later actions follow a time. @param {number} time */
+  /** Give later actions times after this one. @param {number} time */
   noteTime(time) {
     this.#lastTime = Math.max(this.#lastTime, time);
   }
 
-  /** Apply an action of this tab or of another one. @param {Action} action */
+  /** Add a pending action of this tab or of another. @param {Action} action */
   add(action) {
     this.pending.set(action.key, action);
     this.noteTime(action.at);
   }
 
   /**
-   * Replace the timers by those of an answer.
+   * Adopt a list of open timers from the server.
    *
    * @param {ApiTimer[]} timers
    * @param {number} at
    * @param {string} etag
-   * @returns {Transition[]} what has changed on GitHub, on another device or in another tab
+   * @returns {Transition[]} changes made on GitHub, on another device or in another tab
    */
   adopt(timers, at, etag) {
     const former = this.confirmed;
     this.confirmed = timers;
     this.confirmedAt = at;
     this.etag = etag;
-    // The confirmations of pending actions report their transitions.
+    // While actions are pending, their confirmations report the transitions.
     if (!former || this.pending.size) return [];
     /** @type {Transition[]} */
     const transitions = [];
@@ -89,12 +89,12 @@ export class TimerState {
   }
 
   /**
-   * Replace a pending action by its result.
+   * Replace a pending action by the server's response.
    *
    * @param {Action} action
-   * @param {ApiTimer} timer the server's answer
+   * @param {ApiTimer} timer from the response
    * @param {number} at
-   * @param {boolean} isOwn whether the action is this tab's
+   * @param {boolean} isOwn whether the action was made in this tab
    * @returns {Transition}
    */
   confirm({ key, kind, timer: id, at: time }, timer, at, isOwn) {
@@ -105,11 +105,11 @@ export class TimerState {
       for (const later of this.pending.values()) if (later.timer === key) later.timer = timer.id;
     }
     const before = this.confirmed ?? [];
-    const place = before.findIndex((one) => one.id === timer.id);
+    const index = before.findIndex((one) => one.id === timer.id);
     this.confirmed = before.filter((one) => one.id !== timer.id && one.id !== id);
-    if (timer.status !== "stopped") this.confirmed.splice(Math.max(0, place), 0, timer);
+    if (timer.status !== "stopped") this.confirmed.splice(Math.max(0, index), 0, timer);
     this.confirmedAt = at;
-    // The tag is that of another list.
+    // The entity tag is of the list before this change.
     this.etag = "";
     return { action: kind, timer, isOwn };
   }

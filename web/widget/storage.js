@@ -1,10 +1,9 @@
-// JSON in the browser's storage for this site. Where that is forbidden or full, the page keeps it while it is
-// open.
+// JSON values in the site's localStorage. If that is forbidden or full, the page keeps them in memory.
 
 /** @type {Map<string, string>} */
 const fallback = new Map();
 
-/** @returns {?Storage} null where a browser's settings forbid it */
+/** @returns {?Storage} null if the browser's settings forbid it */
 function local() {
   try {
     return localStorage;
@@ -16,7 +15,7 @@ function local() {
 export const storage = {
   /**
    * @param {string} key
-   * @returns {any} what `set` has stored under the key; null if there is nothing, or it is not JSON
+   * @returns {any} the value that `set` has stored; null if there is none, or if it is not JSON
    */
   get(key) {
     try {
@@ -28,14 +27,14 @@ export const storage = {
 
   /**
    * @param {string} key
-   * @param {unknown} value anything that JSON can represent
+   * @param {unknown} value a value that JSON can represent
    */
   set(key, value) {
     const text = JSON.stringify(value);
     try {
       /** @type {Storage} */ (local()).setItem(key, text);
     } catch {
-      // Otherwise `get` would prefer the former value.
+      // Remove the previous value, which `get` would prefer.
       storage.remove(key);
       fallback.set(key, text);
     }
@@ -56,7 +55,7 @@ export const storage = {
   },
 };
 
-/** @returns {string} a unique name; `crypto.randomUUID` exists on pages with HTTPS only */
+/** @returns {string} a unique name; `crypto.randomUUID` exists only on pages with HTTPS */
 export function randomName() {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

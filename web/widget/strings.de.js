@@ -29,7 +29,7 @@ export default {
   signOut: "Abmelden",
   offline: "Keine Verbindung.",
   busy: "Der Server ist ausgelastet.",
-  again: "Neuer Versuch läuft…",
+  retrying: "Neuer Versuch läuft…",
   waiting: (count) =>
     count === 1 ? "Eine Änderung wartet auf das Senden." : `${count} Änderungen warten auf das Senden.`,
   tryNow: "Jetzt versuchen",
@@ -41,7 +41,7 @@ export default {
     project: "auf dem Board verschoben",
     comment: "durch Kommentar",
   },
-  did: {
+  own: {
     start: (name) => `${name} gestartet.`,
     pause: (name) => `${name} pausiert.`,
     resume: (name) => `${name} läuft weiter.`,
@@ -53,7 +53,7 @@ export default {
     resume: (name) => `${name} wurde anderswo fortgesetzt.`,
     stop: (name) => `${name} wurde anderswo gestoppt.`,
   },
-  already: (name) => `${name} läuft bereits.`,
+  alreadyRunning: (name) => `${name} läuft bereits.`,
   problems: {
     refused: "Rückgängig gemacht:",
     waiting: "Deine Änderung ist gespeichert und wird so bald wie möglich gesendet.",

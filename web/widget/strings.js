@@ -29,7 +29,7 @@ const en = {
   signOut: "Sign out",
   offline: "No connection.",
   busy: "The server is busy.",
-  again: "Trying again…",
+  retrying: "Trying again…",
   waiting: (count) =>
     count === 1 ? "One change is waiting to be sent." : `${count} changes are waiting to be sent.`,
   tryNow: "Try now",
@@ -41,7 +41,7 @@ const en = {
     project: "moved on the board",
     comment: "by comment",
   },
-  did: {
+  own: {
     start: (name) => `Started ${name}.`,
     pause: (name) => `Paused ${name}.`,
     resume: (name) => `Resumed ${name}.`,
@@ -53,7 +53,7 @@ const en = {
     resume: (name) => `${name} was resumed elsewhere.`,
     stop: (name) => `${name} was stopped elsewhere.`,
   },
-  already: (name) => `${name} is already running.`,
+  alreadyRunning: (name) => `${name} is already running.`,
   problems: {
     refused: "Reverted:",
     waiting: "Your change is kept and will be sent as soon as possible.",
@@ -73,7 +73,7 @@ const languages = { en: () => ({ default: en }), de: () => import("./strings.de.
 
 /**
  * @param {string} language as in `lang` (BCP 47)
- * @returns {Promise<{language: string, strings: Strings}>} those of the language or, without, English
+ * @returns {Promise<{language: string, strings: Strings}>} in English if there is no translation
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");

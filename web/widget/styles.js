@@ -84,7 +84,7 @@ li:not(.running) .clock { color: var(--_faint); }
 .banner { background: color-mix(in srgb, var(--_paused) 12%, var(--_background)); }
 .notice { font-size: 0.875em; background: color-mix(in srgb, var(--_text) 6%, var(--_background)); }
 .notice:empty { padding: 0 !important; margin-block-start: -1px; }
-.spoken { position: absolute; clip-path: inset(50%); }
+.announcement { position: absolute; clip-path: inset(50%); }
 .notice.problem { color: var(--_danger); background: var(--_background); }
 
 .controls, form { gap: 0.5rem; }

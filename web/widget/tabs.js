@@ -2,7 +2,7 @@ import { randomName } from "./storage.js";
 
 /** @import { TabMessage } from "./types.d.ts" */
 
-/** The other tabs that show the same server's timers. */
+/** Messages to and from other tabs that show the same server's timers. */
 export class Tabs {
   /** @type {?BroadcastChannel} */
   #channel = null;
@@ -30,14 +30,14 @@ export class Tabs {
   }
 }
 
-/** Identifies this tab, also after its page was reloaded. */
+/** The name of this tab, which stays the same when its page is reloaded. */
 export const tab = tabName();
 
 function tabName() {
   const key = "issue-timer:tab";
   try {
     const name = sessionStorage[key] ?? randomName();
-    // Stored only between pages: a duplicate of the tab gets a copy of its storage.
+    // Stored only between two pages, because a duplicated tab gets a copy of sessionStorage.
     const forget = () => sessionStorage.removeItem(key);
     forget();
     addEventListener("pageshow", forget);

@@ -3,12 +3,12 @@
 
 const RETRY_MS = 60_000;
 
-/** The seconds that a user has worked today, in the time zone of this machine. */
+/** The seconds that a user has worked today, a day of this machine's time zone. */
 export class Today {
   #api;
   /** @type {?Total} */
   #total = null;
-  /** The beginning of the day that was asked for last. */
+  /** The beginning of the day that was requested last. */
   since = 0;
   #requests = 0;
   #failures = 0;
@@ -19,7 +19,7 @@ export class Today {
     this.#api = api;
   }
 
-  /** Forget the total, also one that is on its way. */
+  /** Forget the total, and ignore the response to a request in progress. */
   reset() {
     this.#total = null;
     this.#requests += 1;
@@ -30,18 +30,18 @@ export class Today {
     this.#total = total;
   }
 
-  /** @param {number} now @param {number} running how many timers run @returns {?number} null: unknown */
+  /** @param {number} now @param {number} running how many timers run @returns {?number} null if unknown */
   seconds(now, running) {
     return this.#total && this.#total.seconds + secondsSince(this.#total.at, now) * running;
   }
 
   /**
-   * Fix the seconds so far, before another number of timers runs.
+   * Add the time since the last update, before the number of running timers changes.
    *
    * @param {number} now
    * @param {number} running
    */
-  fix(now, running) {
+  accrue(now, running) {
     const total = this.#total;
     if (!total) return;
     total.seconds += secondsSince(total.at, now) * running;
@@ -50,17 +50,17 @@ export class Today {
 
   /**
    * @param {number} now
-   * @returns {boolean} whether to ask: a day has begun, or the last request has failed
+   * @returns {boolean} whether to request the total: a day has begun, or a retry is due
    */
   isDue(now) {
     return startOfDay(now) !== this.since || performance.now() >= this.#retryAt;
   }
 
   /**
-   * Ask the server.
+   * Request the total.
    *
    * @param {number} now
-   * @returns {Promise<?Total | undefined>} null after a failure, undefined if there is a later request
+   * @returns {Promise<?Total | undefined>} null after a failure, undefined if a later request was sent
    */
   async load(now) {
     const request = ++this.#requests;

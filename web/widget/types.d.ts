@@ -1,8 +1,8 @@
-// Types that the modules share. No page loads this file: the type checker and editors read it.
+// Types that the modules share, for the type checker and editors. Pages do not load this file.
 
 import type { ApiError } from "./api-client.js";
 
-/** A timer as the API shows it (`TimeLog` in docs/openapi.json). */
+/** A timer of the API (`TimeLog` in docs/openapi.json), with `as_of`. */
 export interface ApiTimer {
   id: string;
   status: "running" | "paused" | "stopped";
@@ -16,15 +16,18 @@ export interface ApiTimer {
   github_issue_number: number | null;
   github_issue_title?: string | null;
   description: string;
-  /** The trigger that started it: `manual`, `assigned`, `project`... */
+  /** The trigger that started the timer: `manual`, `assigned`, `project`... */
   source: string;
-  /** Milliseconds since the epoch, by the server's clock; 0 if it does not run. Derived from the answer. */
+  /**
+   * The time to which `active_duration` counts: milliseconds since the epoch by the server's clock, 0 if the
+   * timer does not run. Computed from the response.
+   */
   as_of: number;
 }
 
-/** An open timer as it is shown, with the pending actions applied. */
+/** An open timer with the pending actions applied. */
 export interface Timer extends Omit<ApiTimer, "paused_duration" | "last_pause_time"> {
-  /** Stays the same while the timer is open, also before the server has assigned an id. */
+  /** Identifies the timer while it is open, even before the server has assigned an id. */
   key: string;
   /** Whether an action is pending. */
   is_pending?: boolean;
@@ -32,13 +35,11 @@ export interface Timer extends Omit<ApiTimer, "paused_duration" | "last_pause_ti
 
 export interface State {
   phase: "loading" | "signed-out" | "ready";
-  /** Whether the server answers, and not with an error of its own. */
+  /** False after a failed request, and while the server has asked to wait. */
   isConnected: boolean;
-  /**
-   * While `isConnected` is false: whether it answered with an error or asked to wait, rather than not at all.
-   */
+  /** While `isConnected` is false: whether the server responded, with an error. */
   isBusy: boolean;
-  /** While `phase` is `signed-out`: whether a session has expired. */
+  /** While `phase` is `signed-out`: whether the session has expired. */
   isExpired: boolean;
   /** The open timers, newest first. */
   timers: Timer[];
@@ -54,32 +55,32 @@ export interface Issue {
 
 export type Kind = "start" | "pause" | "resume" | "stop";
 
-/** A user's action, pending until the server has answered it. */
+/** A user's action, pending until the server has accepted or refused it. */
 export interface Action {
-  /** Identifies it here, and is its Idempotency-Key. */
+  /** Identifies the action, and is its Idempotency-Key. */
   key: string;
   kind: Kind;
-  /** The timer's id or, until the server has assigned one, the key of the action that starts it. */
+  /** The timer's id or, until the server has assigned one, the key of the action that starts the timer. */
   timer: string;
   /** The time of the action by the server's clock, in milliseconds since the epoch. */
   at: number;
-  /** Identifies the tab of the action. */
+  /** The name of the tab in which the action was made. */
   tab: string;
-  /** Of a start, the timer's issue. */
+  /** For a start: the timer's issue. */
   issue?: Issue;
 }
 
 /** A change of a timer that the server has confirmed. */
 export interface Transition {
   action: Kind;
-  /** Of a `stop` elsewhere, the timer before it. */
+  /** For a `stop` elsewhere: the timer before the stop. */
   timer: ApiTimer;
-  /** Whether it is due to an action in this tab: also a pause by a start, where timers are exclusive. */
+  /** Whether an action in this tab caused it, such as a start that paused an exclusive timer. */
   isOwn: boolean;
 }
 
-/** The answer to a request, with the times of `performance.now()` between which the server made it. */
-export interface Answer {
+/** A response, with the times of `performance.now()` when the request was sent and the response received. */
+export interface ApiResponse {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: docs/openapi.json describes the bodies.
   body: any;
@@ -88,7 +89,7 @@ export interface Answer {
   received: number;
 }
 
-/** The details of `TimerManager`'s events, by type. */
+/** The details of `TimerManager`'s events by type. */
 export interface Events {
   /** `state` has changed. */
   change: undefined;
@@ -96,8 +97,8 @@ export interface Events {
   tick: undefined;
   transition: Transition;
   /**
-   * `refused`: an action was reverted, `message` is the server's. `waiting`: the action will be sent later.
-   * `popup`: the browser blocked the one for signing in. `failed`: signing in or out failed.
+   * `refused`: an action was reverted; `message` is the server's. `waiting`: an action will be sent later.
+   * `popup`: the browser blocked the sign-in popup. `failed`: signing in or out failed.
    */
   problem: {
     code: "refused" | "waiting" | "popup" | "failed";
@@ -107,35 +108,36 @@ export interface Events {
   };
 }
 
-/** What `Sender` needs of its owner. */
+/** The functions of its owner that `Sender` calls. */
 export interface SenderHost {
   /** The server's time in milliseconds since the epoch. */
   now(): number;
-  /** Whether the user is known to be the outbox's, and the time to be right. */
+  /** Whether the owner is connected, and the server has confirmed the user and the time. */
   canSend(): boolean;
   /** Poll the server, unless disconnected. */
   refresh(): Promise<boolean>;
-  /** Find out who is signed in. */
+  /** Ask the server which user is signed in; false if it did not respond. */
   checkUser(): Promise<boolean>;
-  /** The server has carried out an action. */
-  confirm(action: Action, answer: Answer): void;
-  /** The server has refused an action; `reverted` are itself and those that depend on it. */
+  /** Show an action that the server has executed. */
+  confirm(action: Action, response: ApiResponse): void;
+  /** Revert an action that the server has refused; `reverted` includes the actions that depend on it. */
   revert(action: Action, reverted: Action[], message: string): void;
-  /** An action has to wait because of an error; `isFirst`: since the last success. */
+  /** Show that an action waits because of an error; `isFirst`: the first one since the last success. */
   wait(error: ApiError, isFirst: boolean): void;
 }
 
-/** Today's seconds. */
+/** The seconds worked on a day. */
 export interface Total {
   /** The beginning of the day, in milliseconds since the epoch. */
   since: number;
   seconds: number;
-  /** As of when, by the server's clock. */
+  /** The time to which `seconds` counts, by the server's clock. */
   at: number;
 }
 
 /**
- * Messages between tabs; `user` is the sender's, as far as it knows. Pages send `here` when they are loaded.
+ * Messages between tabs. `user` is the user that the sender knows, who may have been replaced since. Issue
+ * Timer's own pages send `here` when they are loaded.
  */
 export type TabMessage = { user?: number | null } & (
   | { type: "signed-out" }
@@ -148,7 +150,7 @@ export type TabMessage = { user?: number | null } & (
   | { type: "today"; today: Total }
 );
 
-/** A session of an embedded widget, as the browser stores it. */
+/** The session of an embedded widget, stored by the browser. */
 export interface Session {
   token: string;
   /** Milliseconds since the epoch, by the server's clock. */
@@ -179,17 +181,17 @@ export interface Strings {
   signOut: string;
   offline: string;
   busy: string;
-  again: string;
+  retrying: string;
   waiting: (count: number) => string;
   tryNow: string;
   unsent: string;
-  /** By a timer's `source`; nothing is shown of others. */
+  /** By a timer's `source`; other sources are not shown. */
   sources: Record<string, string>;
-  /** Confirmations of actions on this page; `time` is the timer's. */
-  did: Record<Kind, (name: string, time?: string) => string>;
-  /** Actions in another tab, or on GitHub. */
+  /** Notices of actions in this tab; `time` is the timer's active time. */
+  own: Record<Kind, (name: string, time?: string) => string>;
+  /** Notices of actions in another tab, on another device or on GitHub. */
   elsewhere: Record<Kind, (name: string) => string>;
-  already: (name: string) => string;
+  alreadyRunning: (name: string) => string;
   problems: Record<Events["problem"]["code"], string>;
   mistakes: Record<"empty" | "form" | "pull" | "number", string>;
 }

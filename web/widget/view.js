@@ -5,13 +5,13 @@ import { button, h } from "./dom.js";
 /** @typedef {ReturnType<typeof createView>} View the widget's elements */
 
 /**
- * Make the elements of the widget in a language.
+ * Create the elements of the widget in a language.
  *
  * @param {string} language
  * @param {Strings} strings
  * @param {object} options
- * @param {string} options.issue the value of the field
- * @param {boolean} options.isEmbedded whether the page is another site's, and lacks a button for signing out
+ * @param {string} options.issue the initial value of the field
+ * @param {boolean} options.isEmbedded whether the page is another site's, which has no sign-out button
  * @param {() => void} options.onSignIn
  * @param {() => void} options.onSignOut
  * @param {() => void} options.onRetry
@@ -24,10 +24,10 @@ export function createView(language, strings, options) {
   const bar = h("div", { part: "bar" }, h("span", {}, strings.today, today), signOut);
   const reason = h("p");
   const signIn = button("primary", strings.signIn, options.onSignIn);
-  const gate = h("div", { part: "sign-in" }, reason, signIn);
+  const signInPanel = h("div", { part: "sign-in" }, reason, signIn);
   const loading = h("p", { part: "loading" }, strings.loading);
-  const trouble = h("span");
-  const banner = h("div", { part: "banner" }, trouble, button("", strings.tryNow, options.onRetry));
+  const bannerText = h("span");
+  const banner = h("div", { part: "banner" }, bannerText, button("", strings.tryNow, options.onRetry));
   const list = h("ul", { part: "timers", role: "list" });
   const none = h("p", { part: "empty" }, strings.none, h("span", {}, strings.noneHint));
   const input = h("input", {
@@ -49,12 +49,12 @@ export function createView(language, strings, options) {
     mistake,
   );
   const notice = h("p", { part: "notice", role: "status" });
-  // A live region of its own: screen readers ignore a text that appears together with its region.
-  const spoken = h("p", { className: "spoken", ariaLive: "polite" });
+  // A separate live region: screen readers ignore text that appears together with its region.
+  const announcement = h("p", { className: "announcement", ariaLive: "polite" });
   const section = h(
     "section",
     { part: "widget", lang: language, ariaLabel: strings.widget },
-    ...[bar, gate, loading, banner, list, none, form, notice, spoken],
+    ...[bar, signInPanel, loading, banner, list, none, form, notice, announcement],
   );
   return {
     language,
@@ -64,9 +64,9 @@ export function createView(language, strings, options) {
     bar,
     reason,
     signIn,
-    gate,
+    signInPanel,
     loading,
-    trouble,
+    bannerText,
     banner,
     list,
     none,
@@ -74,6 +74,6 @@ export function createView(language, strings, options) {
     mistake,
     form,
     notice,
-    spoken,
+    announcement,
   };
 }

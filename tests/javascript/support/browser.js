@@ -1,4 +1,4 @@
-// The parts of a browser that the widget's modules without a view need, with clocks that tests control.
+// A fake of the browser APIs that the widget's modules need, except for its view, with clocks that tests control.
 
 import { mock } from "node:test";
 
@@ -22,7 +22,7 @@ class MemoryStorage {
   }
 }
 
-/** Delivers messages to the other channels of the same name, as soon as the sender has finished. */
+/** Delivers messages to the other channels of the same name in a microtask. */
 class FakeBroadcastChannel {
   /** @type {Set<FakeBroadcastChannel>} */
   static open = new Set();
@@ -53,7 +53,7 @@ function define(target, name, value) {
   Object.defineProperty(target, name, { value, configurable: true, writable: true });
 }
 
-/** A page of Issue Timer's own, and both clocks of its machine. */
+/** A page with Issue Timer's origin, and both clocks of its machine. */
 export class FakeBrowser {
   #monotonic = 1_000;
   #wall = EPOCH;
@@ -67,7 +67,7 @@ export class FakeBrowser {
     define(globalThis, "location", new URL(ORIGIN));
     define(globalThis, "localStorage", this.storage);
     define(globalThis, "BroadcastChannel", FakeBroadcastChannel);
-    // As on a page without HTTPS; a real browser's tests have them.
+    // As on a page without HTTPS; the tests in a real browser have locks.
     define(navigator, "locks", undefined);
     mock.timers.enable({ apis: ["setTimeout"] });
     mock.method(performance, "now", () => this.#monotonic);
@@ -75,23 +75,23 @@ export class FakeBrowser {
     mock.method(Math, "random", () => 0.5);
   }
 
-  /** Undo everything. */
+  /** Restore the replaced globals' behaviour. */
   close() {
     FakeBroadcastChannel.open.clear();
     mock.timers.reset();
     mock.restoreAll();
   }
 
-  /** The time that has passed, in milliseconds. */
+  /** The time of `performance.now()`. */
   get monotonic() {
     return this.#monotonic;
   }
 
-  /** Have both clocks advance, and timers run. @param {number} ms */
+  /** Advance both clocks, and run timers. @param {number} ms */
   async pass(ms) {
     const longest = ms > 60_000 ? 1_000 : 100;
-    for (let left = ms; left > 0; left -= longest) {
-      const step = Math.min(left, longest);
+    for (let remaining = ms; remaining > 0; remaining -= longest) {
+      const step = Math.min(remaining, longest);
       this.#monotonic += step;
       this.#wall += step;
       mock.timers.tick(step);
@@ -99,7 +99,7 @@ export class FakeBrowser {
     }
   }
 
-  /** Set the machine's clock, as somebody does or as it is after sleep. @param {number} ms by how much */
+  /** Move the machine's clock only, like setting it or sleeping. @param {number} ms by how much */
   setClock(ms) {
     this.#wall += ms;
   }
@@ -123,7 +123,7 @@ export class FakeBrowser {
   }
 }
 
-/** Let everything happen that needs no time. */
+/** Run all tasks that are not waiting for a timer. */
 export async function flush() {
   for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }

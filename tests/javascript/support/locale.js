@@ -1,4 +1,4 @@
-// The browser settings that page modules read when they are loaded.
+// The browser settings that page modules read while they load.
 
 /**
  * Set the languages and the time zone of the browser. Call it before importing modules of the page.

@@ -1,4 +1,4 @@
-// A server that has what the widget needs of the API, and answers as tests want it to.
+// A fake of the API that the widget needs, whose responses tests can replace.
 
 import { mock } from "node:test";
 import { EPOCH } from "./browser.js";
@@ -18,7 +18,7 @@ export class FakeServer {
   timers = [];
   /** @type {Call[]} */
   calls = [];
-  /** Answers instead of the server unless it returns undefined. @type {Handler} */
+  /** Returns a response that replaces the server's, or undefined. @type {Handler} */
   intercept = () => undefined;
 
   /** @param {FakeBrowser} browser */
@@ -29,12 +29,12 @@ export class FakeServer {
     );
   }
 
-  /** The server's time, which no machine's clock changes. */
+  /** The server's time, which is independent of the machine's clock. */
   get now() {
     return EPOCH + this.#browser.monotonic;
   }
 
-  /** Start a timer as another device does. @param {number} number the issue's @returns {any} */
+  /** Start a timer like another device. @param {number} number the issue's @returns {any} */
   start(number, at = this.now) {
     const timer = {
       id: `timer-${this.#nextId++}`,
@@ -62,7 +62,7 @@ export class FakeServer {
     if (kind === "stop") this.timers = this.timers.filter((other) => other !== timer);
   }
 
-  /** The calls of a method. @param {string} method */
+  /** Return the calls with a method. @param {string} method */
   sent(method) {
     return this.calls.filter((call) => call.method === method);
   }
@@ -76,7 +76,7 @@ export class FakeServer {
   }
 
   /** @param {number} status @param {any} [body] @param {Record<string, string>} [headers] */
-  answer(status, body, headers = {}) {
+  respond(status, body, headers = {}) {
     const text = body === undefined ? null : JSON.stringify(body);
     return new Response(text, { status, headers: { Date: new Date(this.now).toUTCString(), ...headers } });
   }
@@ -95,16 +95,16 @@ export class FakeServer {
 
   /** @param {Call} call */
   handle({ method, path, body, headers }) {
-    if (path === "/api/auth/me/") return this.answer(200, { id: this.user });
-    if (path === "/api/auth/logout/") return this.answer(204);
+    if (path === "/api/auth/me/") return this.respond(200, { id: this.user });
+    if (path === "/api/auth/logout/") return this.respond(204);
     if (path.startsWith("/api/timelogs/totals/")) {
-      return this.answer(200, { active_duration: 600, until: new Date(this.now).toISOString() });
+      return this.respond(200, { active_duration: 600, until: new Date(this.now).toISOString() });
     }
     if (method === "GET") return this.#list(headers);
     const key = `${headers.get("Idempotency-Key")}`;
     if (!this.#results.has(key)) this.#results.set(key, this.#act(path, body));
     const timer = this.#results.get(key);
-    return timer ? this.answer(200, this.#shown(timer)) : this.answer(403, { detail: "Not yours." });
+    return timer ? this.respond(200, this.#shown(timer)) : this.respond(403, { detail: "Not yours." });
   }
 
   /** @param {Headers} headers */
@@ -112,8 +112,8 @@ export class FakeServer {
     const own = this.timers.filter(({ user }) => user === this.user);
     const tag = JSON.stringify([this.user, own.map(({ id, status }) => [id, status])]);
     const etag = `"${Buffer.from(tag).toString("base64")}"`;
-    if (headers.get("If-None-Match") === etag) return this.answer(304);
-    return this.answer(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });
+    if (headers.get("If-None-Match") === etag) return this.respond(304);
+    return this.respond(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });
   }
 
   /** @param {string} path @param {any} body */

@@ -1,4 +1,4 @@
-// The modules under test, loaded when the fake browser is there: some look at it when they are loaded.
+// A widget's manager in a fake browser, which exists before the modules are loaded: some use it while they load.
 
 import { FakeBrowser, flush, ORIGIN } from "./browser.js";
 import { FakeServer } from "./server.js";
@@ -10,7 +10,7 @@ export function issue(number) {
   return { github_repo: REPO, github_issue_number: number };
 }
 
-/** A connected manager of a user who is signed in, with what its events have reported. */
+/** Create a manager of a signed-in user, and record its events. */
 export async function setUp() {
   const browser = new FakeBrowser();
   const server = new FakeServer(browser);
@@ -34,12 +34,12 @@ export async function setUp() {
     manager,
     reported,
     tearDown,
-    /** Connect, and wait until the timers are there. */
+    /** Connect, and wait until the timers are loaded. */
     async connect() {
       manager.connect();
       await flush();
     },
-    /** The state of the timers in short. */
+    /** The issue number and status of each timer. */
     get shown() {
       return manager.state.timers.map((timer) => `${timer.github_issue_number} ${timer.status}`);
     },

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account, App, Installation
     from tests.support.fake_github.sign_in import Manifest
 
-INSTALLATION_TOKEN_LASTS_S = 3600
-JWT_MAY_LAST_S = 600
+INSTALLATION_TOKEN_LIFETIME_S = 3600
+MAX_JWT_LIFETIME_S = 600
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Access(Projects):
         # GitHub's tokens are this long now, and contain an App's id and dots.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
-        expires_at = time.time() + INSTALLATION_TOKEN_LASTS_S
+        expires_at = time.time() + INSTALLATION_TOKEN_LIFETIME_S
         self.installation_tokens[text] = InstallationToken(installation, expires_at)
         return text, expires_at
 
@@ -163,7 +163,7 @@ class Access(Projects):
         now = time.time()
         if not _is_time(claims.get("exp")) or claims["exp"] <= now:
             raise ApiError(401, "'Expiration time' claim ('exp') must be in the future")
-        if claims["exp"] > now + JWT_MAY_LAST_S:
+        if claims["exp"] > now + MAX_JWT_LIFETIME_S:
             raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")
         if not _is_time(claims.get("iat")) or claims["iat"] > now:
             raise ApiError(401, "'Issued at' claim ('iat') must be in the past")

@@ -16,7 +16,7 @@ from tests.support.fake_github import (
     sign_in,
 )
 from tests.support.fake_github.access import Access
-from tests.support.fake_github.messages import Answer, ApiError, Drop, Request, Seen
+from tests.support.fake_github.messages import Answer, ApiError, Drop, RecordedRequest, Request
 from tests.support.fake_github.server import Server
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class FakeGitHub(Access):
 
     def __init__(self) -> None:
         self.mistakes: list[Exception] = []
-        self._at_work: list[Fault] = []
+        self._active_faults: list[Fault] = []
         super().__init__()
 
     def __enter__(self) -> Self:
@@ -92,15 +92,15 @@ class FakeGitHub(Access):
             self._release()
             self._raise_mistakes()
             super().reset()
-            self.requests: list[Seen] = []
+            self.requests: list[RecordedRequest] = []
             self.faults: list[Fault] = []
             self.before_request: Callable[[Request], None] = lambda _: None
             self.after_request: Callable[[Request, Answer], None] = lambda *_: None
 
     def _release(self) -> None:
-        for fault in self._at_work:
+        for fault in self._active_faults:
             fault.release()
-        self._at_work.clear()
+        self._active_faults.clear()
 
     def _raise_mistakes(self) -> None:
         mistakes, self.mistakes = self.mistakes, []
@@ -109,11 +109,11 @@ class FakeGitHub(Access):
 
     def _handle(self, request: Request) -> Answer:
         with self.lock:
-            self.requests.append(Seen(request.method, request.target, request.body))
+            self.requests.append(RecordedRequest(request.method, request.target, request.body))
             fault = next((one for one in self.faults if one.is_for(request)), None)
             if fault:
                 self.faults.remove(fault)
-                self._at_work.append(fault)
+                self._active_faults.append(fault)
         self.before_request(request)
         if fault:
             answer = fault.answer(request, lambda: self._carry_out(request))

@@ -57,7 +57,7 @@ def timeout(*, path: str = "") -> Fault:
     return Fault(answer, path, released)
 
 
-def lost_answer(*, path: str = "") -> Fault:
+def lost_response(*, path: str = "") -> Fault:
     """Carry out the request, and close the connection without an answer."""
 
     def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:

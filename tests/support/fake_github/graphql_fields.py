@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.access import Access, Viewer
 
 # The most node ids of one query.
-MOST_IDS = 100
+MAX_IDS = 100
 
 
 class NotResolved(GraphQLError):
@@ -112,9 +112,9 @@ def _node(_source: None, context: Context, *, id: str) -> Any:  # noqa: A002
 
 @_field("Query.nodes")
 def _nodes(_source: None, context: Context, *, ids: Sequence[str]) -> list[Any]:
-    if len(ids) > MOST_IDS:
+    if len(ids) > MAX_IDS:
         raise GraphQLError(
-            f"You may not provide more than {MOST_IDS} node ids; you provided {len(ids)}.",
+            f"You may not provide more than {MAX_IDS} node ids; you provided {len(ids)}.",
             extensions={"type": "ARGUMENT_LIMIT"},
         )
     return [_node_or_error(context, one) for one in ids]

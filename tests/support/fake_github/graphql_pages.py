@@ -23,7 +23,7 @@ from graphql import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 # The fake supports one order, and no archive.
 _WITHOUT_EFFECT = {"order_by", "include_archived"}
 
@@ -161,9 +161,9 @@ def errors(asked: Sequence[Connection], variables: Mapping[str, Any]) -> Iterato
                 extensions={"type": "MISSING_PAGINATION_BOUNDARIES"},
             )
         for side, size in sizes.items():
-            if size is not None and size > LARGEST_PAGE:
+            if size is not None and size > MAX_PAGE_SIZE:
                 yield GraphQLError(
                     f"Requesting {size} records on the `{connection.name}` connection exceeds the "
-                    f"`{side}` limit of {LARGEST_PAGE} records.",
+                    f"`{side}` limit of {MAX_PAGE_SIZE} records.",
                     extensions={"type": "EXCESSIVE_PAGINATION"},
                 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DOCUMENTATION = "https://docs.github.com/rest"
 
 
-class Seen(NamedTuple):
+class RecordedRequest(NamedTuple):
     """A request as the fake records it; ``body`` is the parsed JSON or form, else None."""
 
     method: str

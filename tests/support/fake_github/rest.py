@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.messages import Request
     from tests.support.fake_github.model import App, Repository
 
-PAGE_SIZE, LARGEST_PAGE = 30, 100
+PAGE_SIZE, MAX_PAGE_SIZE = 30, 100
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def page(call: Call, items: Sequence[Any]) -> Answer:
 
 def page_size(call: Call) -> int:
     size = call.request.query.get("per_page", "")
-    return min(int(size), LARGEST_PAGE) if size.isdecimal() and int(size) else PAGE_SIZE
+    return min(int(size), MAX_PAGE_SIZE) if size.isdecimal() and int(size) else PAGE_SIZE
 
 
 def link(call: Call, **queries: Mapping[str, str]) -> str:

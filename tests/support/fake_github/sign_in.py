@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.model import Account, OAuthApp
 
-MANIFEST_LASTS = timedelta(hours=1)
+MANIFEST_LIFETIME = timedelta(hours=1)
 # The lifetimes of a GitHub App's user access token and of its refresh token (seconds).
-TOKEN_LASTS_S, REFRESH_TOKEN_LASTS_S = 28_800, 15_897_600
+TOKEN_LIFETIME_S, REFRESH_TOKEN_LIFETIME_S = 28_800, 15_897_600
 
 _PAGE = """<!doctype html>
 <html lang="en"><title>Authorize {name}</title>
@@ -92,9 +92,9 @@ def redeem_code(call: Call) -> Answer:
             access_token=call.github.new_token(
                 grant.user, owners=[one.account.login for one in client.installations], prefix="ghu_"
             ),
-            expires_in=TOKEN_LASTS_S,
+            expires_in=TOKEN_LIFETIME_S,
             refresh_token=f"ghr_{secrets.token_hex(38)}",
-            refresh_token_expires_in=REFRESH_TOKEN_LASTS_S,
+            refresh_token_expires_in=REFRESH_TOKEN_LIFETIME_S,
             scope="",
             token_type="bearer",
         )
@@ -156,7 +156,7 @@ def accept_manifest(call: Call) -> Answer:
 def register_app(call: Call) -> Answer:
     github = call.github
     manifest = github.manifests.pop(call.variables["code"], None)
-    if manifest is None or github.now - manifest.at > MANIFEST_LASTS:
+    if manifest is None or github.now - manifest.at > MANIFEST_LIFETIME:
         raise ApiError(404, "Not Found")
     members = manifest.members
     app = github.new_app(

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # A URL, or a function of headers and body that returns the status.
 Receiver: TypeAlias = str | Callable[[Mapping[str, str], bytes], int]
 
-ANSWER_WITHIN_S = 10.0
-KEPT_FOR = timedelta(days=3)
+RESPONSE_TIMEOUT_S = 10.0
+RETENTION = timedelta(days=3)
 BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 
 # As large as they are at GitHub, too large for 32 bits.
@@ -206,7 +206,7 @@ class Webhooks:
     def redeliver(self, attempt: Attempt) -> bool:
         """Redeliver; return False if the delivery is too old."""
         with self.acting():
-            if self.now - attempt.delivery.at > KEPT_FOR:
+            if self.now - attempt.delivery.at > RETENTION:
                 return False
             self._due.append((attempt.delivery, True))
             return True
@@ -214,7 +214,7 @@ class Webhooks:
     def recent(self, hook: Hook) -> list[Attempt]:
         """Return the attempts that GitHub still lists, newest first."""
         with self.lock:
-            return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= KEPT_FOR]
+            return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= RETENTION]
 
     def _announce(
         self,
@@ -299,7 +299,7 @@ class Webhooks:
                 url,
                 body=delivery.body,
                 headers=delivery.headers,
-                timeout=ANSWER_WITHIN_S,
+                timeout=RESPONSE_TIMEOUT_S,
                 redirect=False,
             )
         except urllib3.exceptions.ReadTimeoutError:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.blocked_requests import BlockedRequests
-from tests.browser.conftest import Complaints, NewWidget
+from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -16,7 +16,7 @@ from tests.support.fake_github.model import Account
 
 
 def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site: Site, ann: Account) -> None:
-    ann_widget.listen()
+    ann_widget.record_events()
     ann_widget.start(f"https://github.com/{REPO}/issues/7")
     ann_widget.expect_state("Running")
     expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
@@ -46,11 +46,11 @@ def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site:
     assert timer["status"] == "stopped"
     assert paused <= timer["duration"] < paused + 5
     events = ann_widget.events()
-    assert [one["type"] for one in events] == [
+    assert [event["type"] for event in events] == [
         f"issue-timer:{action}" for action in ("start", "pause", "resume", "stop")
     ]
-    assert {one["timer"]["id"] for one in events} == {timer["id"]}
-    assert all(one["isOwn"] for one in events)
+    assert {event["timer"]["id"] for event in events} == {timer["id"]}
+    assert all(event["isOwn"] for event in events)
 
 
 def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
@@ -80,7 +80,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     tab_to("Pause")
     page.keyboard.press("Space")
     ann_widget.expect_state("Paused")
-    # The button has become another one in the same place.
+    # The same button now resumes the timer.
     expect(ann_widget.button("Resume")).to_be_focused()
     page.keyboard.press("Enter")
     ann_widget.expect_state("Running")
@@ -89,7 +89,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     tab_to("Stop")
     page.keyboard.press("Enter")
     expect(ann_widget.timers).to_have_count(0)
-    # The button is gone, and the focus moves to what is left.
+    # The button was removed: the focus moves to the field.
     expect(ann_widget.issue).to_be_focused()
 
 
@@ -100,7 +100,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
         ann_widget.start(f"{REPO}#{number}")
     ann_widget.expect_sent()
     address = ann_widget.page.url
-    # Newest first: the focus moves to the next timer or, from the last one, to the one before.
+    # The focus moves to the next timer or, from the last timer, to the previous one.
     for stopped, beside in ((8, 7), (7, 9)):
         ann_widget.element.get_by_role("button", name=f"Stop {REPO}#{stopped}").press("Enter")
         expect(ann_widget.timers.filter(has_text=f"#{beside}")).to_be_focused()
@@ -108,7 +108,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
         ann_widget.expect_state("Running", beside)
         ann_widget.expect_sent()
     assert ann_widget.page.url == address
-    # The keyboard continues from there.
+    # Tab continues from the focused timer.
     ann_widget.page.keyboard.press("Tab")
     expect(ann_widget.element.get_by_role("link", name=f"{REPO}#9")).to_be_focused()
     ann_widget.element.get_by_role("button", name="Stop").press("Enter")
@@ -167,7 +167,7 @@ def test_starting_an_issue_with_an_open_timer_resumes_it(ann_widget: Widget) -> 
     ann_widget.expect_sent()
 
 
-def test_several_timers_run_at_once_newest_first(ann_widget: Widget) -> None:
+def test_several_running_timers_are_listed_newest_first(ann_widget: Widget) -> None:
     for number in (7, 8, 9):
         ann_widget.start(f"{REPO}#{number}")
         ann_widget.expect_state("Running", number)
@@ -182,12 +182,12 @@ def test_several_timers_run_at_once_newest_first(ann_widget: Widget) -> None:
     ann_widget.expect_state("Running", 9)
 
 
-def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, complaints: Complaints) -> None:
-    complaints.provoke(r"status of 400 .*/pause/$")
+def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, browser_errors: BrowserErrors) -> None:
+    browser_errors.allow(r"status of 400 .*/pause/$")
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_state("Running")
     ann_widget.expect_sent()
-    ann_widget.listen()
+    ann_widget.record_events()
 
     def refuse(route: Any) -> None:
         problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "Not on a Sunday."}
@@ -196,7 +196,7 @@ def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, complaint
     ann_widget.page.route("**/pause/", refuse)
     ann_widget.button("Pause").click()
     expect(ann_widget.notice).to_have_text("Reverted: Not on a Sunday.")
-    # The server's messages are in English, whatever the widget's language.
+    # The server's messages are always in English.
     expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
     ann_widget.expect_state("Running")
     (event,) = ann_widget.events()
@@ -206,7 +206,7 @@ def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, complaint
     assert 1 <= ann_widget.seconds() - before <= 3
 
 
-def test_a_button_shows_its_effect_before_the_server_answers(ann_widget: Widget) -> None:
+def test_a_button_shows_its_effect_before_the_server_responds(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
     blocked = BlockedRequests(ann_widget.page, "**/pause/")
