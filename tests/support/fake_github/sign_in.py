@@ -1,6 +1,7 @@
-"""The pages and endpoints by which people sign in to other sites, and register Apps.
+"""The pages and endpoints for signing in to other sites, and for registering Apps.
 
-The flow itself is `local_stack.oauth_flow`. "Registering a GitHub App from a manifest".
+`local_stack.oauth_flow` implements the OAuth flow. Apps are registered as in GitHub's documentation,
+"Registering a GitHub App from a manifest".
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ routes = Routes()
 
 @dataclass(frozen=True)
 class Manifest:
-    """An App to register, until its code is redeemed."""
+    """The manifest of an App to register, kept until its code is redeemed."""
 
     members: Mapping[str, Any]
     owner: Account
@@ -136,7 +137,7 @@ def _token_answer(call: Call, **members: Any) -> Answer:
 
 @routes.endpoint("POST", "/settings/apps/new", "/organizations/{org}/settings/apps/new")
 def accept_manifest(call: Call) -> Answer:
-    """Redirect at once, as if the person had agreed."""
+    """Redirect immediately, as if the person had confirmed the page."""
     owner = call.github.signed_in
     if login := call.variables.get("org"):
         found = call.github.accounts.get(login.lower())
