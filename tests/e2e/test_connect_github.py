@@ -1,4 +1,4 @@
-"""The command line that connects a stack with GitHub, on the deployed template."""
+"""The command line for connecting a stack with GitHub, on the deployed template."""
 
 import json
 import subprocess

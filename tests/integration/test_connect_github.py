@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub over HTTP: a browser, GitHub and this machine; AWS is moto's."""
+"""Connecting a stack with GitHub: a browser, a GitHub and the tool over HTTP, and moto's AWS."""
 
 import http.client
 import json
@@ -43,7 +43,7 @@ FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack with only its parameters, its outputs, and the resources that these name."""
+    """A stack that has only parameters, outputs, and the resources in the outputs."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
     parameters: dict[str, str] = {}  # noqa: RUF012
@@ -53,11 +53,11 @@ class Stack(DeployedStack):
         return "https://d111.cloudfront.net"
 
     def credential(self) -> Token | App | None:
-        """As the functions read it."""
+        """Read the credential like the functions."""
         return CredentialParameter(PARAMETER).get()
 
     def oauth_client(self) -> OAuthClient | None:
-        """As the functions read it."""
+        """Read the OAuth client like the functions."""
         return OAuthParameter(OAUTH_PARAMETER).get()
 
     def webhook_secrets(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 class Registering:
-    """A registration in progress, seen from the browser."""
+    """A registration in progress, and the browser that completes it."""
 
     def __init__(self, registration: AppRegistration, run: Future[None]) -> None:
         self.page, self.complete, self._run = registration.url, registration.complete, run
@@ -106,11 +106,11 @@ class Registering:
         return Form(response)
 
     def complete_in_browser(self) -> Response:
-        """Act like a person until the browser returns from GitHub."""
+        """Complete the registration in the browser, until it returns from GitHub."""
         return register_app_in_browser(self.page)
 
     def end(self) -> None:
-        """Wait for the end of the tool, and raise its error, if any."""
+        """Wait for the end of the tool; raise its error, if any."""
         self._run.result(timeout=30)
 
     @property
@@ -194,7 +194,9 @@ def test_no_secret_is_printed(registering: Registering, capsys: pytest.CaptureFi
     )
 
 
-def test_the_manifest_asks_for_what_the_product_uses(github: GitHub, registering: Registering) -> None:
+def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
+    github: GitHub, registering: Registering
+) -> None:
     registering.complete_in_browser()
     redirect = github.manifest.pop("redirect_url")
     assert redirect == f"http://{urlsplit(registering.page).netloc}/registered"
@@ -231,7 +233,7 @@ def test_the_app_belongs_to_the_given_organization(github: GitHub, registering: 
     assert github.posted_to == "/organizations/octo-org/settings/apps/new"
 
 
-def test_without_an_organization_it_belongs_to_the_person(stack: Stack, github: GitHub) -> None:
+def test_without_an_organization_the_app_belongs_to_the_person(stack: Stack, github: GitHub) -> None:
     with started(stack, github) as registering:
         registering.complete_in_browser()
         assert github.posted_to == "/settings/apps/new"
@@ -505,7 +507,7 @@ def test_removing_deletes_the_client_secret(
     assert "There is no client secret." in capsys.readouterr().out
 
 
-# ---------------------------------------------------------------- removing it
+# ---------------------------------------------------------------- removing the credential
 
 
 def test_removing_deletes_the_credential(

@@ -1,4 +1,4 @@
-"""From events on GitHub to timers, with a fake GitHub."""
+"""The timers that result from events on GitHub, with a fake GitHub."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MINUTE = 60_000
 
 @dataclass
 class Team:
-    """An organization with two registered people, whose webhook leads to the product."""
+    """An organization with two registered people, whose webhook sends deliveries to the product."""
 
     github: FakeGitHub
     product: Product
@@ -45,11 +45,11 @@ class Team:
         return self.github.new_issue(repository)
 
     def at(self, minute: float) -> None:
-        """Set GitHub's clock to some minutes after the beginning."""
+        """Set GitHub's clock to some minutes after ``t0``."""
         self.github.now = (self.t0 + minute * MINUTE) / 1000
 
     def pop_deliveries(self) -> list[Delivery]:
-        """Return the pending deliveries, which are then not delivered otherwise."""
+        """Return the pending deliveries, and remove them from GitHub's outbox."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
@@ -202,7 +202,7 @@ class TestReplies:
         return comment
 
     def answers(self, comment: Comment) -> tuple[list[str], list[str]]:
-        """Return the reactions, and the comments after the comment."""
+        """Return the reactions to a comment, and the later comments."""
         thread = comment.issue.comments
         later = [one.body.partition("\n")[0] for one in thread[thread.index(comment) + 1 :]]
         return [reaction.content for reaction in comment.reactions], later
@@ -315,7 +315,7 @@ class TestReplies:
         assert len(comment.issue.comments) == 2
 
     def test_a_comment_that_is_delivered_twice_logs_its_time_once(self, team: Team) -> None:
-        """A webhook and a workflow both deliver it, with different GUIDs."""
+        """A webhook and a workflow both deliver the comment, with different GUIDs."""
         issue = team.new_issue()
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
         team.pop_deliveries()
@@ -346,7 +346,7 @@ class TestMoves:
         assert team.spans(team.ann) == [(place, 0, 40, "stopped", 40)]
         assert team.spans(team.bob) == [(place, 10, 40, "stopped", 20)]
 
-    def test_a_late_event_under_the_old_name_counts(self, team: Team) -> None:
+    def test_a_late_event_under_the_old_name_changes_the_timer(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository
         team.github.assign(issue, team.ann)
         team.deliver()
@@ -597,7 +597,7 @@ class TestRepair:
                 team.at(minute)
                 team.github.unlabel(issue, label)
             _, last = team.pop_deliveries()
-            # Both are only in GitHub's timeline.
+            # Only GitHub's timeline contains both events.
             team.github.now = now_ms() / 1000
             assert running.sweep(redeliver=False)["reconcile"]["backfilled"] == 1
             assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
@@ -661,7 +661,7 @@ class TestRepair:
     ) -> None:
         clock = Clock(team.t0 + 30 * MINUTE)
         monkeypatch.setattr(team.product.sweeper, "now_ms", clock)
-        # Another owner's issues are fetched first, which takes a while.
+        # The issues of another owner are fetched first, and the response is slow.
         first = team.github.new_issue(team.github.new_repository(f"{team.name}-first/app"))
         TimerStore(team.product.table).start(
             user_id=team.bob.id,
@@ -754,7 +754,7 @@ class TestFailures:
     def test_a_request_that_github_cannot_serve_is_retried_and_done_once(
         self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
     ) -> None:
-        # Restarted, because after a rate limit no request is sent for a while.
+        # A new process, because after a rate limit the old one sends no requests for some time.
         with product(shared_table, github.url) as running:
             running.store_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -792,7 +792,7 @@ class TestFailures:
             ] * 3
             assert len(team.github.requests) == 1
 
-    def test_without_a_credential_the_rest_works_and_health_names_what_does_not(
+    def test_without_a_credential_the_rest_works_and_health_lists_what_does_not(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO")
@@ -805,7 +805,7 @@ class TestFailures:
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
-            # The comment's command is carried out nevertheless.
+            # The command in the comment has its effect nevertheless.
             assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_replied")
             assert running.queue.failed == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]

@@ -1,4 +1,4 @@
-"""Redelivery of all failed deliveries, for long lists and if GitHub refuses some."""
+"""The redelivery of failed deliveries, from long lists and if GitHub refuses some."""
 
 import logging
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ class TestLongLists:
 
     def test_the_next_run_redelivers_what_the_last_one_had_no_time_to_list(self, team: Team) -> None:
         fail_some(team, 5)
-        # At the start of a run, before the webhook and before each delivery.
+        # A run reads the remaining time at its start, before the webhook and before each delivery.
         first = redeliver(team, readings=2)
         assert (first["redelivered"], first["complete"]) == (0, False)
         assert repaired_ms(team) is None
@@ -95,13 +95,13 @@ class TestLongLists:
         sent, listed, ended_ms = [], [], []
         for _ in range(3):
             team.github.requests.clear()
-            # At the start of a run, before the webhook and before each delivery of a page.
+            # A run reads the remaining time at its start, before the webhook and before each delivery.
             sent.append(redeliver(team, readings=4)["redelivered"])
             listed.append(sum(request.method == "GET" for request in team.github.requests))
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # Deliveries since the first run are in the next list, which starts at the newest.
+        # The next list starts at the newest delivery, and ends at the first run.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1
@@ -145,7 +145,7 @@ def test_redelivery_leaves_time_for_reconciliation(team: Team) -> None:
 
 
 class _SlowContext(Context):
-    """An invocation with soon four tenths of its time used."""
+    """The context of an invocation that has used 40 % of its time after the first reading."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -257,6 +257,6 @@ class TestToken:
         fail_some(team, 1)
         team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
         assert "redelivery" in (redeliver(team) and cannot(team))
-        # The webhook is forgotten.
+        # The webhook is not known any more.
         assert redeliver(team)["listed"] == 0
         assert "redelivery" in cannot(team)

@@ -1,4 +1,4 @@
-"""Sweeps that do not fit into one run, on Amazon's DynamoDB Local."""
+"""Sweeps that need several runs, on Amazon's DynamoDB Local."""
 
 import time
 import tracemalloc
@@ -33,7 +33,7 @@ OPEN, STALE = 2_000, 400
 
 @pytest.fixture(scope="module")
 def sweeper(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
-    """The sweeper, with many timers."""
+    """The sweeper on a table with many open timers."""
     timers = many_timers.open_timers(OPEN, stale=STALE, now_ms=now_ms())
     many_timers.put(connect(dynamodb), shared_table.name, timers)
     with loaded("stale_sweeper.sweep", shared_table.name) as module:
@@ -92,7 +92,7 @@ DAILY = HOURLY | {"stop_closed": True}
 
 
 class TestReconciliation:
-    """With a window of four timers, so that few timers need several windows."""
+    """The tests use a window of four timers, so that few timers need several windows."""
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,29 +123,29 @@ class TestReconciliation:
         assert (first["issues"], first["backfilled"], first["complete"]) == (8, 8, False)
         second = sweep(team, HOURLY)
         assert (second["issues"], second["backfilled"], second["complete"]) == (6, 6, True)
-        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        assert queries_per_issue(team) == dict.fromkeys(range(1, 15), 1)
         (ann,) = team.people
         assert {timer.end_ms for timer in team.product.timers(ann.id)} == {team.t0 + 3_600_000}
         assert progress(team) == Progress()
 
-    def test_the_next_run_replaces_one_without_time(self, team: Team) -> None:
+    def test_the_next_run_does_the_work_of_one_without_time(self, team: Team) -> None:
         assert sweep(team, DAILY, readings=1)["issues"] == 0
         assert sweep(team, HOURLY)["backfilled"] == 14
 
-    def test_without_a_rest_an_hourly_run_compares_nothing(self, team: Team) -> None:
+    def test_without_unfinished_work_an_hourly_run_compares_nothing(self, team: Team) -> None:
         assert sweep(team, HOURLY) is None
         assert team.github.requests == []
 
     def test_the_next_daily_run_continues_and_the_one_after_starts_over(self, team: Team) -> None:
         for run in (1, 2):
             sweep(team, DAILY, readings=2)
-            assert asked(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
+            assert queries_per_issue(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
         sweep(team, DAILY)
-        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        assert queries_per_issue(team) == dict.fromkeys(range(1, 15), 1)
         start(team, "app", 0)
         team.github.requests.clear()
         sweep(team, DAILY)
-        assert asked(team) == {15: 1}
+        assert queries_per_issue(team) == {15: 1}
 
     def test_a_dry_run_compares_all_and_stores_nothing(self, team: Team) -> None:
         sweep(team, DAILY, readings=2)
@@ -168,24 +168,24 @@ class TestReconciliation:
         github.faults += [NO_FAULT, fault]
         limited = sweep(team, DAILY)
         assert (limited["backfilled"], limited["complete"]) == (4, False)
-        # The rate limit still applies, and these issues are not its reason.
+        # The rate limit still applies, and must not mark these issues as failing.
         assert sweep(team, HOURLY)["backfilled"] == 0
-        assert later(team, HOURLY)["backfilled"] == 10
+        assert sweep_in_new_process(team, HOURLY)["backfilled"] == 10
 
     def test_an_outage_loses_nothing(self, team: Team, github: FakeGitHub) -> None:
         github.faults.append(faults.status(502))
         during = sweep(team, DAILY)
         assert (during["backfilled"], during["complete"]) == (0, False)
-        assert later(team, HOURLY)["backfilled"] == 14
+        assert sweep_in_new_process(team, HOURLY)["backfilled"] == 14
 
-    def test_issues_that_github_never_answers_for_block_others_only_once(
+    def test_issues_whose_queries_always_fail_block_others_only_once(
         self, team: Team, github: FakeGitHub
     ) -> None:
         missed = []
         for options in (DAILY, HOURLY):
             github.faults.append(faults.status(502))
-            missed.append(later(team, options)["backfilled"])
-        missed += [later(team, options)["backfilled"] for options in (HOURLY, DAILY)]
+            missed.append(sweep_in_new_process(team, options)["backfilled"])
+        missed += [sweep_in_new_process(team, options)["backfilled"] for options in (HOURLY, DAILY)]
         assert missed == [0, 0, 10, 4]
 
     def test_after_a_rate_limit_while_locating_an_issue_the_next_run_continues(
@@ -198,12 +198,12 @@ class TestReconciliation:
         github.faults.append(faults.secondary_limit(600, path="GET /repos/"))
         limited = sweep(team, DAILY)
         assert (limited["failed"], limited["complete"]) == (0, False)
-        found = later(team, HOURLY)
+        found = sweep_in_new_process(team, HOURLY)
         assert (found["moved"], found["backfilled"], found["complete"]) == (1, 14, True)
 
     @pytest.fixture
     def one_query(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All timers in one window, so that one query fetches all issues; and no long waits."""
+        """Use a window of all timers, so that one query fetches all issues, and shorten the waits."""
         monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
         monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
@@ -249,7 +249,9 @@ class TestReconciliation:
         assert len(github.requests) == 10
 
     @pytest.mark.usefixtures("one_query")
-    def test_a_short_outage_is_waited_for(self, github: FakeGitHub, running: Product) -> None:
+    def test_the_sweeper_waits_for_the_end_of_a_short_outage(
+        self, github: FakeGitHub, running: Product
+    ) -> None:
         team = new_team(github, running, size=1, t0=ago(120))
         github.new_repository(f"{team.name}/app")
         issue = start(team, "app", 0)
@@ -268,10 +270,10 @@ class TestReconciliation:
 
         github.faults.append(faults.Fault(answer_slowly, "/graphql"))
         monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _shortened_timeout)
-        assert later(team, DAILY)["backfilled"] == 14
+        assert sweep_in_new_process(team, DAILY)["backfilled"] == 14
 
 
-# The factor by which time-outs are shortened.
+# Time-outs are divided by this number, so that the test is fast.
 TIMEOUT_DIVISOR = 10
 
 
@@ -301,7 +303,7 @@ FAILURES = {
 
 
 def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
-    """Return faults of queries about issues, by the numbers of the issues."""
+    """Return faults of the queries whose issue numbers ``is_heavy`` accepts."""
 
     def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
         variables = request.members["variables"].items()
@@ -311,12 +313,12 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# Stands for a request without a fault.
+# Appended to `FakeGitHub.faults` for a request that succeeds before one that fails.
 NO_FAULT = faults.Fault(lambda _request, carry_out: carry_out())
 
 
-def later(team: Team, options: dict[str, bool]) -> Any:
-    """Run the sweeper in another process, which does not remember GitHub's failures."""
+def sweep_in_new_process(team: Team, options: dict[str, bool]) -> Any:
+    """Run the sweeper as in a new process, in which no failure of GitHub blocks requests."""
     with product(team.product.table, team.github.url) as running:
         running.store_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
@@ -340,11 +342,11 @@ def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> 
     return team.product.sweeper.handler(options, context)["reconcile"]
 
 
-def asked(team: Team) -> Counter[int]:
+def queries_per_issue(team: Team) -> Counter[int]:
     """Return the number of queries about each issue."""
-    questions = [request.body["variables"] for request in team.github.requests]
+    queries = [request.body["variables"] for request in team.github.requests]
     return Counter(
-        number for variables in questions for name, number in variables.items() if name.startswith("x")
+        number for variables in queries for name, number in variables.items() if name.startswith("x")
     )
 
 
