@@ -29,8 +29,8 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
-# The wait before a retry doubles each time, up to a maximum. After a failure of GitHub's API it is an hour,
-# within which the primary rate limit ends; otherwise it is short, because later messages of the issue wait.
+# The wait before a retry doubles each time, up to a maximum. After an error of GitHub's API the maximum is an
+# hour, within which the primary rate limit ends. Otherwise it is short: the issue's later messages may wait.
 _FIRST_WAIT_S = 15
 _MAX_WAIT_S = 120
 _MAX_WAIT_FOR_GITHUB_S = 3_600
@@ -153,7 +153,7 @@ def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:
-    """Return the wait before the next attempt (seconds): longer each time, and as long as GitHub asks for."""
+    """Return the wait before the next attempt (seconds): longer each time, at least what GitHub asks for."""
     max_wait_s = _MAX_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _MAX_WAIT_S
     backoff_s = min(max_wait_s, _FIRST_WAIT_S * 2 ** min(_receive_count(record.raw_event), 20))
     wait_s = random.uniform(backoff_s / 2, backoff_s)  # noqa: S311 - not for secrets

@@ -2,7 +2,7 @@
 
 Only `make run` starts this OAuth provider, in a separate process and on the loopback interface. The product
 has no code for it: the local stack's parameters contain its address in place of GitHub's. In AWS, no process
-listens on a function's loopback interface, so such an address would sign nobody in.
+on a function's loopback interface is an OAuth provider, so such an address would sign nobody in.
 
 The endpoints follow GitHub's documentation: "Authorizing OAuth apps", "Get the authenticated user" and
 "Get an organization membership for the authenticated user".

@@ -120,7 +120,7 @@ def test_an_example_gets_its_response_and_makes_its_timers(site: Site, name: str
     assert deliver_example(site, payload, name) == (202 if row.answer == "accepted" else 200, row.answer)
     site.process_everything()
 
-    timers = [timer for timer in everything(site) if str(timer["github_repo"]).endswith(mark)]
+    timers = [timer for timer in newest_timers(site) if str(timer["github_repo"]).endswith(mark)]
     assert [shown(timer).replace(mark, "") for timer in timers] == row.timers
     # The examples are years old, so their time of receipt counts.
     times = [timer[at] for timer in timers for at in ("start_time", "end_time") if timer[at]]
@@ -148,7 +148,7 @@ def deliver_example(site: Site, payload: Mapping[str, Any], name: str) -> tuple[
     return response.status, answer.get("reason", answer["status"])
 
 
-def everything(site: Site) -> list[dict[str, Any]]:
+def newest_timers(site: Site) -> list[dict[str, Any]]:
     """Return Ann's newest timers, oldest first."""
     newest: list[dict[str, Any]] = site.get("/api/timelogs/?page_size=10")["results"]
     return newest[::-1]
@@ -235,7 +235,7 @@ class Team:
         summary: dict[str, Any] = self.site.stack.sweep(dry_run=False)
         return summary
 
-    def asked(self, path: str) -> int:
+    def request_count(self, path: str) -> int:
         """Return the number of requests to a path of GitHub's API."""
         return sum(one.path == path for one in self.github.requests)
 
@@ -283,9 +283,9 @@ def test_a_moved_card_starts_pauses_resumes_and_stops(team: Team, old_payloads: 
     ]:
         team.at(minute)
         team.github.move_card(card, status, old_payloads=old_payloads)
-        asked = team.asked("/graphql")
+        asked = team.request_count("/graphql")
         team.process()
-        assert team.asked("/graphql") == asked + 1
+        assert team.request_count("/graphql") == asked + 1
         assert (team.timers(issue), team.timers(issue, team.bob)) == ([state], [state])
     (timer,) = team.site.timers(issue.repository.full_name, issue.number, team.tokens[team.ann])
     assert timer["duration"] == 20 * 60
@@ -396,13 +396,13 @@ def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
     card = team.github.add_card(team.github.new_project(team.name), issue)
     team.pop_deliveries()
     sqs, queue = team.site.stack.aws.client("sqs"), team.site.stack.resources["DeliveryQueue"]
-    asked = team.asked("/graphql")
+    asked = team.request_count("/graphql")
     team.github.faults.append(faults.status(502, path="/graphql"))
 
     team.at(10)
     team.github.move_card(card, "In Progress")
     team.deliver()
-    assert eventually(lambda: team.asked("/graphql") > asked and waiting(sqs, queue) == [0, 1, 0])
+    assert eventually(lambda: team.request_count("/graphql") > asked and waiting(sqs, queue) == [0, 1, 0])
     team.at(20)
     team.github.assign(issue, team.bob)
     team.deliver()
@@ -411,7 +411,7 @@ def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
 
     team.site.process_everything()
     assert team.timers(issue) == ["10-: project running"]
-    assert team.asked("/graphql") == asked + 2
+    assert team.request_count("/graphql") == asked + 2
 
 
 def test_health_reports_that_everything_is_possible(team: Team) -> None:

@@ -172,7 +172,7 @@ PAUSES = {"unassigned", "unlabeled", "card.put back"}
 STOPS = {"closed", "card.done"}
 # The kinds of event that an issue's timeline contains.
 IN_TIMELINE = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
-# Reconciliation reads the timeline from this time before the start of an open timer on.
+# Reconciliation reads the timeline from this long before the start of an open timer.
 MARGIN_S = 5
 
 

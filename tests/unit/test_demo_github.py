@@ -275,7 +275,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     [
         ("https://github.com", True),
         ("https://octo.ghe.com", True),
-        # For the local stack. In Lambda, no process listens on a function's loopback interface.
+        # For the local stack. In Lambda, no process on a function's loopback interface is an OAuth provider.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
         ("http://github.com", False),

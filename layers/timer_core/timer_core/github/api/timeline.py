@@ -164,7 +164,7 @@ def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[Issue
 
 
 def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
-    """Return the logged event of each event of a timeline, if any; the nearest pairs are matched first."""
+    """Match each event of a timeline with a logged one, the nearest in time first; None if there is none."""
     candidates = [
         (abs(logged.at_ms - event.at_ms), position, index)
         for position, event in enumerate(events)
