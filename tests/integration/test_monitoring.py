@@ -194,7 +194,7 @@ class TestAlarms:
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
     def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
-        """PutMetricAlarm: the periods last a day together at most, or a week if each has an hour or more."""
+        """PutMetricAlarm: an alarm's periods span a day at most, or a week if each is an hour or longer."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
         (period,) = {one["Period"] for one in queries or [alarm]}

@@ -107,7 +107,7 @@ class Queue:
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
         return len(received)
 
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Return the number of messages that are not deleted."""
         found = self.sqs.get_queue_attributes(
             QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
@@ -162,7 +162,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
     ]
 
 
-def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
+def timers_by_issue(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
     """Return state and minutes of a person's timers by issue, earliest first."""
     found: dict[int, list[tuple[str, float]]] = {}
     for timer in TimerStore(table).page(user_id, Filters(), page_size=100).timers[::-1]:
@@ -192,7 +192,7 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     finally:
         network.close()
     assert queue.dead() == []
-    assert worked(shared_table, user_id) == {
+    assert timers_by_issue(shared_table, user_id) == {
         number: [("stopped", 6), ("stopped", 8)] for number in range(first, first + 4)
     }
 
@@ -216,12 +216,12 @@ def test_deliveries_wait_while_dynamodb_fails(queue: Queue, shared_table: Table,
     try:
         for _ in range(3):
             assert queue.poll() > 0
-        assert worked(shared_table, user_id) == {}
+        assert timers_by_issue(shared_table, user_id) == {}
     finally:
         network.close()
     while queue.poll():
         pass
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
     assert queue.dead() == []
 
 
@@ -237,7 +237,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
     while queue.poll():
         polls += 1
         assert polls < 30
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
     assert sorted(queue.dead()) == sorted([POISON, "not even JSON"])
 
 
@@ -261,8 +261,8 @@ def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     try:
         for _ in range(3):
             queue.poll()
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
-        assert queue.left() == 1
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert queue.remaining() == 1
         while queue.poll():
             pass
     finally:
@@ -276,10 +276,10 @@ class TestLittleTime:
         queue.put(*of_issue(number, user_id))
         # The processor reads the remaining time before each message.
         assert queue.poll(ExpiringContext(readings=2)) == 6
-        assert queue.left() == 4
-        assert worked(shared_table, user_id) == {number: [("paused", 2)]}
+        assert queue.remaining() == 4
+        assert timers_by_issue(shared_table, user_id) == {number: [("paused", 2)]}
         assert queue.poll() == 4
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
     def test_no_message_becomes_a_dead_letter_without_an_attempt(
         self, queue: Queue, shared_table: Table
@@ -288,10 +288,10 @@ class TestLittleTime:
         queue.put(*of_issue(number, user_id))
         for _ in range(9):
             queue.poll(ExpiringContext(readings=0))
-        assert worked(shared_table, user_id) == {}
+        assert timers_by_issue(shared_table, user_id) == {}
         queue.poll(ExpiringContext(readings=0))
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
-        assert (queue.left(), queue.dead()) == (0, [])
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert (queue.remaining(), queue.dead()) == (0, [])
 
 
 def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, shared_table: Table) -> None:
@@ -316,7 +316,7 @@ def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, 
         )
     while queue.poll():
         pass
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
 
 class TestReceive:

@@ -70,9 +70,7 @@ def _plain_lines(body: str) -> Iterator[str]:
     for line in body.splitlines():
         if is_comment or (not fence and _COMMENT.match(line)):
             is_comment = _COMMENT_END not in line
-            continue
-        mark = _FENCE.match(line)
-        if mark and (not fence or mark[1] == fence):
+        elif (mark := _FENCE.match(line)) and fence in ("", mark[1]):
             fence = "" if fence else mark[1]
         elif not fence and not _INDENTED.match(line):
             yield line
