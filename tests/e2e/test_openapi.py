@@ -28,7 +28,7 @@ _OPERATIONS = [
     # An operation without parameters and body has no invalid requests.
     if mode.is_positive or operation.keys() & {"parameters", "requestBody"}
 ]
-# Actions that bring a timer into a state before the request.
+# Each list of actions brings a new timer into a state before a request about it.
 _PREPARATIONS = [["start/"], ["start/", "pause/"], ["start/", "stop/"]]
 _EVENTS = ["ping", "issues", "issue_comment", "projects_v2_item", "repository", "star"]
 

@@ -1,7 +1,7 @@
 """After a kill of a process, or a failed request to GitHub, the next process finishes the work."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -354,8 +354,13 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
     assert len(calls.effects) > 2
     for last in range(1, len(calls.effects) + 1):
         team, until = set_up(github, running, scenario), Calls(last)
-        with new_process(running, until) as process, pytest.raises(Killed):
+        with new_process(running, until) as process, suppress(Killed):
             scenario.run(process)
+        if len(until.effects) < last:
+            # Threads that write the same item repeat some writes, in one run more often than in another.
+            assert last > 2
+            assert visible_result(team) == expected
+            break
         running.queue.expire_visibility_timeout()
         scenario.run(running)
         assert running.queue.failed == []

@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
-# Chromium's sandbox does not work for root. The other flags prevent requests that no page made.
+# Root cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

