@@ -45,7 +45,7 @@ class Assumptions:
     access_log_kb: float = _assumed(0.25, "KB of each request in API Gateway's access log")
     kept_log: float = _assumed(0.15, "compressed size of stored logs as a share, for the month they are kept")
     traced: float = _assumed(0.05, "share of requests that X-Ray records, besides the first of each second")
-    call_ms: float = _assumed(5, "ms that Lambda waits for each call to DynamoDB")
+    call_ms: float = _assumed(5, "ms for which Lambda waits at each call to DynamoDB")
     vcpu: float = _assumed(512 / 1769, "share of a processor that a function of 512 MB has")
     active_hours: float = _assumed(200, "hours a month in which functions publish metrics")
     hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
@@ -101,7 +101,7 @@ _PRICES = {
         "EventBridge Scheduler", "runs", 1.00, _MILLION, "million", 14 * _MILLION, "CloudBurn, March 2026"
     ),
 }
-# A timer and its copies in the local indexes are some 0.7 KB each, those in the others 0.2.
+# A timer and its copies in the local indexes have about 0.7 KB each, those in the global indexes 0.2 KB.
 _TIMER_KB = 3
 # A timer's slot and events, which expire.
 _EVENTS_KB = 2
@@ -168,15 +168,15 @@ def _counts() -> dict[str, _Operation]:
 
 def _a_day(a: Assumptions) -> dict[str, float]:
     """Return how often each operation happens for a person on a working day."""
-    by_hand, by_github = 1 - a.by_github, a.by_github
+    manual, by_github = 1 - a.by_github, a.by_github
     return {
-        "start": a.timers * by_hand,
-        "stop": a.timers * by_hand,
-        "pause": a.pauses * by_hand,
-        "resume": a.pauses * by_hand,
+        "start": a.timers * manual,
+        "stop": a.timers * manual,
+        "pause": a.pauses * manual,
+        "resume": a.pauses * manual,
         "patch of the description": a.corrections / 3,
         "delete": a.corrections / 3,
-        "add by hand": a.corrections / 3,
+        "add": a.corrections / 3,
         "list, open timers": a.widget_minutes * a.polls_per_minute,
         "list, page of 50": a.totals,
         "process one delivery: assigned": a.timers * by_github,
@@ -270,7 +270,7 @@ def _price_table() -> str:
         f"| {price.free:,.0f} | {price.source} |"
         for price in _PRICES.values()
     )
-    head = ["| service | what | dollars | for a | free each month | seen at |"]
+    head = ["| service | what | dollars | for a | free each month | source |"]
     return "\n".join([*head, "| --- | --- | ---: | --- | ---: | --- |", *rows])
 
 

@@ -16,10 +16,10 @@ def measure() -> str:
     on = stage()
     timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []
-    there = 0
+    written = 0
     for size in _SIZES:
-        many_timers.put(on.database, on.table_name, islice(timers, size - there))
-        there = size
+        many_timers.put(on.database, on.table_name, islice(timers, size - written))
+        written = size
         rounds = [operations(on) for _ in range(_ROUNDS)]
         found.append({of[0].name: list(of) for of in zip(*rounds, strict=True)})
     columns = " | ".join(f"{size:,} timers" for size in _SIZES)

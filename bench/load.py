@@ -18,7 +18,7 @@ from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
 _PEOPLE = (1, 4, 16)
-# At least so many in a row; `_use` sends seven in a round.
+# The minimum number of requests in a measurement, and the number that `_use` sends in a round.
 _REQUESTS, _REQUESTS_OF_A_ROUND = 200, 7
 _FIRST_PERSON = 1_000
 
@@ -27,7 +27,7 @@ def measure() -> str:
     """Return the table of responses and times, with ratios to one person on the smallest table."""
     rows = [
         (
-            "| timers | people at once | requests | answers | median ms | 95th percentile ms "
+            "| timers | concurrent people | requests | responses | median ms | 95th percentile ms "
             "| requests a second | median | 95th percentile | throughput |"
         ),
         "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -39,10 +39,10 @@ def measure() -> str:
             for number in range(max(_PEOPLE))
         ]
         timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
-        there = 0
+        written = 0
         for size in _SIZES:
-            many_timers.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - there))
-            there = size
+            many_timers.put(stack.aws.client("dynamodb"), stack.table_name, islice(timers, size - written))
+            written = size
             for people in _PEOPLE:
                 # Warm up, so that no function starts during the measurement and no cache is empty.
                 _use_at_once(stack.url, tokens[:people], requests=1)

@@ -46,7 +46,7 @@ def measure() -> str:
     os.environ.update(_ENVIRONMENT)
     receiver = importlib.import_module("webhook.receive")
     vars(receiver).update(sqs=_Queue(), secrets=_Secrets())
-    rows = ["| delivery | KB | answer | median ms | p99 ms |", "| --- | ---: | ---: | ---: | ---: |"]
+    rows = ["| delivery | KB | response | median ms | p99 ms |", "| --- | ---: | ---: | ---: | ---: |"]
     assigned = (_PAYLOADS / "issues.assigned.json").read_bytes()
     for name, event, body, content_type in (
         ("issues.assigned", "issues", assigned, "application/json"),

@@ -95,7 +95,7 @@ def operations(on: Stage) -> list[Count]:
     count("delete", lambda: api("DELETE", url(timer)))
     timer = api("POST", "/api/timelogs/start/", next(issue))
     count("delete of an open timer", lambda: api("DELETE", url(timer)))
-    count("add by hand", lambda: api("POST", "/api/timelogs/", times))
+    count("add", lambda: api("POST", "/api/timelogs/", times))
     for _ in range(60):
         api("POST", "/api/timelogs/", times)
     count("list, page of 50", lambda: api("GET", "/api/timelogs/"))
@@ -103,7 +103,7 @@ def operations(on: Stage) -> list[Count]:
     count("list, by repository", lambda: api("GET", f"/api/timelogs/?github_repo={repo}"))
     stranger("GET", _NO)
     timer = api("POST", "/api/timelogs/start/", next(issue))
-    count("get of somebody else's (403)", lambda: stranger("GET", url(timer)))
+    count("get of another person's timer (403)", lambda: stranger("GET", url(timer)))
     for name, kind, user_id in (
         ("assigned", "assigned", person.user_id),
         ("unassigned", "unassigned", person.user_id),

@@ -37,7 +37,7 @@ class Meter:
         As AWS counts: DynamoDB Local counts transactions twice as high as documented ("Amazon DynamoDB
         Transactions: How it works", "Capacity management for transactions"), which is corrected here.
     seconds
-        The time in which at least one call was under way.
+        The time during which at least one call was in progress.
     """
 
     calls: list[str] = field(default_factory=list)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TABLE = "bench-sweep"
 _SIZES = (10_000, 100_000)
-# A run reserves 15 of these for work under way, and 40 % for ending stale timers.
+# A run reserves 15 of these for work in progress, and 40 % for ending stale timers.
 _SECONDS = 120
 
 
@@ -53,7 +53,7 @@ def _row(size: int) -> str:
     ended = sum(run["summary"]["stopped"] for run in runs)
     assert versions == {1: size - stale, 2: stale}, versions
     assert ended == stale, runs
-    # Issues that were being compared when time ran out are compared again.
+    # The next run repeats the comparisons that a run began before its time ended.
     compared = f"{len(asked)} ({asked.total() - len(asked)} twice)"
     each = {
         name: sum(run[name] for run in runs) / stale
@@ -95,14 +95,14 @@ def _github() -> Iterator[tuple[str, Counter[str]]]:
             for name, number in variables.items():
                 if name[0] != "x":
                     continue
-                place = name[1:]
-                full_name = f"{variables['o' + place]}/{variables['n' + place]}"
+                index = name[1:]
+                full_name = f"{variables['o' + index]}/{variables['n' + index]}"
                 asked[f"{full_name}#{number}"] += 1
                 timeline = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []}
                 issue = {"number": number, "title": "", "state": "OPEN"}
                 issue |= {"repository": {"nameWithOwner": full_name}}
                 issue |= {"assignees": {"nodes": []}, "labels": {"nodes": []}}
-                data["i" + place] = {"issue": issue | {"timelineItems": timeline}}
+                data["i" + index] = {"issue": issue | {"timelineItems": timeline}}
             answer = json.dumps({"data": data}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

@@ -46,7 +46,7 @@ _SLOW_4G = {
     "downloadThroughput": 1_600_000 / 8,
     "uploadThroughput": 750_000 / 8,
 }
-_PATIENCE_MS = 60_000
+_TIMEOUT_MS = 60_000
 # A frame's callbacks run right before it is painted.
 _WATCH = """
 window.seen = {};
@@ -104,7 +104,7 @@ class _Embedding:
         kept = {"name": f"issue-timer:session:{self.server}", "value": session}
         state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}
         with self.browser.new_context(storage_state=state) as context:
-            context.set_default_timeout(_PATIENCE_MS)
+            context.set_default_timeout(_TIMEOUT_MS)
             yield context
 
     def open(self, page: Page) -> None:
@@ -149,13 +149,13 @@ def _files_of(page: Page, server: str) -> list[str]:
     """Return a list that collects the product's files that a page loads."""
     files: list[str] = []
 
-    def hear(response: Response) -> None:
+    def collect(response: Response) -> None:
         url = urlsplit(response.url)
         path = url.path.lstrip("/") or "index.html"
         if response.url.startswith(server) and not path.startswith("api/") and path not in files:
             files.append(path)
 
-    page.on("response", hear)
+    page.on("response", collect)
     return files
 
 
@@ -188,7 +188,7 @@ class _Waterfall:
         self._answered: dict[str, float] = {}
         self._preflights: dict[str, str] = {}
         cdp.on("Network.requestWillBeSent", self._begin)
-        cdp.on("Network.responseReceived", self._hear)
+        cdp.on("Network.responseReceived", self._respond)
         cdp.on("Network.loadingFinished", self._end)
         cdp.send("Network.enable")
 
@@ -218,7 +218,7 @@ class _Waterfall:
         if initiator["type"] == "preflight":
             self._preflights[initiator["requestId"]] = key
 
-    def _hear(self, event: Any) -> None:
+    def _respond(self, event: Any) -> None:
         self._answered[event["requestId"]] = event["timestamp"]
 
     def _end(self, event: Any) -> None:
@@ -226,7 +226,7 @@ class _Waterfall:
 
 
 def _speed(embedding: _Embedding) -> str:
-    # The functions' cold starts are not the widget's.
+    # Warm up the functions: their cold starts do not count.
     for _ in range(2):
         with embedding.visitor() as visitor:
             embedding.open(visitor.new_page())
@@ -238,12 +238,12 @@ def _speed(embedding: _Embedding) -> str:
     return "\n".join(
         (
             (
-                "| cache | requests | bytes over the line | round trips to the clock "
+                "| cache | requests | bytes transferred | round trips to the clock "
                 "| first paint, ms | widget, ms | running clock, ms |"
             ),
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             f"| empty | {_medians(cold)} |",
-            f"| from the visit before | {_medians(warm)} |",
+            f"| from the previous visit | {_medians(warm)} |",
         )
     )
 
@@ -296,22 +296,22 @@ def _processor_time(embedding: _Embedding) -> str:
 def _over(page: Page, cdp: CDPSession, seconds: int) -> str:
     statuses: Counter[int] = Counter()
 
-    def hear(response: Response) -> None:
+    def count(response: Response) -> None:
         statuses[response.status] += 1
 
-    page.on("response", hear)
-    of_network = page.context.new_cdp_session(page)
-    waterfall = _Waterfall(of_network)
+    page.on("response", count)
+    network = page.context.new_cdp_session(page)
+    waterfall = _Waterfall(network)
     page.evaluate("ticks = 0")
     before = _durations(cdp)
     page.wait_for_timeout(seconds * 1000)
     after = _durations(cdp)
-    of_network.detach()
-    page.remove_listener("response", hear)
-    said = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items())) or "0"
+    network.detach()
+    page.remove_listener("response", count)
+    counts = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items())) or "0"
     hourly = [(late - early) * 3600 / seconds for early, late in zip(before, after, strict=True)]
     shown = " | ".join(f"{value:.1f}" for value in hourly)
-    return f"{seconds} | {page.evaluate('ticks')} | {said} | {waterfall.preflights} | {shown}"
+    return f"{seconds} | {page.evaluate('ticks')} | {counts} | {waterfall.preflights} | {shown}"
 
 
 def _durations(cdp: CDPSession) -> list[float]:

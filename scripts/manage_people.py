@@ -59,10 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     topics = parser.add_subparsers(required=True)
     token = topics.add_parser("token", help="API tokens")
     commands = token.add_subparsers(dest="command", required=True)
-    mint = commands.add_parser("mint", help="register a person and make a token, which is shown once")
+    mint = commands.add_parser("mint", help="register a person and create a token, which is shown once")
     mint.add_argument("--login", help="the account's login, if --user is its id")
     mint.add_argument("--name", default="cli", help="the token's purpose")
-    mint.add_argument("--expires-days", type=_days, help="when it expires; without, it does not")
+    mint.add_argument("--expires-days", type=_days, help="days until it expires; by default never")
     commands.add_parser("list", help="list a person's tokens")
     revoke = commands.add_parser("revoke", help="revoke a token")
     revoke.add_argument("--id", required=True, help="the token's id, as listed")
@@ -89,7 +89,7 @@ def _account(user: str, login: str | None) -> tuple[int, str | None]:
     Raises
     ------
     ToolError
-        The account does not exist, or GitHub does not say.
+        The account does not exist, or the request to GitHub failed.
     """
     if user.isdecimal():
         if (user_id := int(user)) < 1:

@@ -19,13 +19,13 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("secret", help="print the secret that signs GitHub's deliveries")
     key = commands.add_parser("session-key", help="rotate the key that signs sessions")
-    way = key.add_mutually_exclusive_group()
-    way.add_argument("--done", action="store_true", help="end the rotation: refuse the previous key")
-    way.add_argument("--leaked", action="store_true", help="the key has leaked: end all sessions")
+    mode = key.add_mutually_exclusive_group()
+    mode.add_argument("--done", action="store_true", help="end the rotation: refuse the previous key")
+    mode.add_argument("--leaked", action="store_true", help="the key has leaked: end all sessions")
     sweep = commands.add_parser("sweep", help="end stale timers, and print the summary")
     sweep.add_argument("--dry-run", action="store_true", help="count only")
     commands.add_parser("dead-letters", help="print the deliveries that failed ten times")
-    commands.add_parser("redrive", help="queue the deliveries again that failed ten times")
+    commands.add_parser("redrive", help="move the deliveries that failed ten times back to their queue")
     commands.add_parser("migrate", help="migrate open timers to the current schema version")
     options = parser.parse_args()
     stack = chosen_stack(options)
@@ -60,10 +60,10 @@ def _migrate(stack: DeployedStack) -> None:
 def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:
     if options.leaked:
         session_key.replace(stack)
-        print("The key is changed. Within six minutes, no earlier session works.")
+        print("The key is changed. All earlier sessions end within six minutes.")
     elif options.done:
         session_key.finish(stack)
-        print("Within five minutes, all functions accept sessions of the current key only.")
+        print("The previous key is removed. Within five minutes, all functions refuse its sessions.")
     else:
         session_key.rotate(stack)
         print("The key is changed, and nobody is signed out. In two hours, end the rotation: DONE=1")

@@ -1,1 +1,1 @@
-"""Signing in with GitHub, and the routes of one's own account."""
+"""The sign-in with GitHub, and the routes of the caller's account."""

@@ -1,4 +1,4 @@
-"""The routes of signing in and of one's own account."""
+"""The routes of the sign-in and of the caller's account."""
 
 import json
 from http import HTTPStatus
@@ -38,9 +38,9 @@ logger = make_logger("auth")
 metrics = make_metrics("auth")
 
 _EXPORT_PAGE = 500
-# The longest step of a deletion, which has to end before Lambda's time limit.
+# The longest step of a deletion. No step begins when less time remains before Lambda's time limit.
 _RESERVE_MS = 3_000
-_OWN_PAGE_ONLY = "This requires a session of Issue Timer's own page."
+_OWN_PAGE_ONLY = "Only a session of Issue Timer's own page may do this."
 _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 
 table = Table(settings().table_name)
@@ -110,7 +110,7 @@ def get_me() -> Response[models.Me]:
     tags=["account"],
 )
 def delete_account() -> Response[str]:
-    """Delete everything: 204, or 202 if the rest is deleted by hourly runs, or by repeating the request."""
+    """Delete everything. 202 means that hourly runs, or further requests, delete the rest."""
     user_id = _own_session().user_id
     guard.authenticator.forget()
 
@@ -135,12 +135,12 @@ def delete_account() -> Response[str]:
     tags=["account"],
 )
 def export_account(
-    cursor: Annotated[str | None, Query(description="from a page's next", max_length=200)] = None,
+    cursor: Annotated[str | None, Query(description="The cursor in a page's next", max_length=200)] = None,
 ) -> Response[export.Export]:
-    """Return the profile, the tokens, the timers with their histories, and everything else, in pages."""
+    """Return the profile, the tokens, the timers with their histories, and all other data, in pages."""
     caller, now = _not_embedded(), now_ms()
     position = None if cursor is None else decode_cursor(cursor, ExportPosition.parse)
-    # A page reads as much as many writes cost.
+    # Reading a page costs as much as many writes.
     guard.count_write(caller, now_ms=now)
     page = account_export.page(caller.user_id, position=position, page_size=_EXPORT_PAGE)
     following = None
@@ -188,7 +188,7 @@ def renew() -> Response[models.NewSession]:
     tags=["account"],
 )
 def log_out(request: Annotated[models.SignOutRequest | None, Body()] = None) -> Response[str]:
-    """End this session, or all of them."""
+    """End this session, or all of the caller's sessions."""
     caller, now = _caller(), now_ms()
     if request and request.everywhere:
         _current_session()
@@ -228,7 +228,7 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
     session = _current_session()
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)
-    # Before the token is stored, so that one that cannot be represented is not listed ever after.
+    # First, because a stored token whose expiry cannot be represented would break the list of tokens.
     shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
     token_store.add(session.user_id, token, text, signed_in_ms=session.signed_in_ms)
     return _response(HTTPStatus.CREATED, shown)
@@ -270,13 +270,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _as_page(response: dict[str, Any]) -> dict[str, Any]:
-    """Return a response with an HTML page instead of a problem, for people in a browser."""
+    """Return a response in which an HTML page replaces a problem: a person reads it in a browser."""
     if response["headers"].get("Content-Type") != CONTENT_TYPE:
         return response
     problem = json.loads(response["body"])
     text = problem["detail"]
     if "request_id" in problem:
-        text += f" It is logged as {problem['request_id']}."
+        text += f" The log has the details under {problem['request_id']}."
     page = pages.message(HTTPStatus(problem["status"]), problem["title"], text)
     return {**response, "headers": {**page.headers, "Content-Type": page.content_type}, "body": page.body}
 

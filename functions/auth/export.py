@@ -24,14 +24,14 @@ class TransitionExported(BaseModel):
     by: str
     cause: Annotated[
         str,
-        Field(description="Its cause: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
+        Field(description="What caused it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
     ]
 
 
 class TimerExported(TimeLog):
     """A timer with its history and all other stored attributes."""
 
-    paused_by: Annotated[str | None, Field(description="How it was paused; null unless it is.")]
+    paused_by: Annotated[str | None, Field(description="The cause of the current pause; null unless paused.")]
     changed: Annotated[Time, Field(description="The time of the last transition.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
     history: list[TransitionExported]
@@ -65,7 +65,7 @@ class ProfileExported(Me):
 
     signed_out_everywhere: Time | None
     deletion_requested: Annotated[
-        Time | None, Field(description="When the deletion of an earlier account was requested, if it was.")
+        Time | None, Field(description="When deletion of an earlier account was requested; null if never.")
     ]
     ended_sessions: list[EndedSession]
     tokens_made: Annotated[int, Field(description="The number of API tokens ever created on the page.")]
@@ -87,7 +87,7 @@ class ProfileExported(Me):
 
 
 class DeletedTimer(BaseModel):
-    """The stored remains of a deleted timer."""
+    """The record of a deleted timer."""
 
     id: str
     deleted: Time
@@ -96,12 +96,12 @@ class DeletedTimer(BaseModel):
 
 
 class Slot(BaseModel):
-    """A person's slot on an issue."""
+    """The record of the timers that a person has on an issue."""
 
     issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
-    timers: Annotated[list[str], Field(description="The timers on the issue that events may still change.")]
+    timers: Annotated[list[str], Field(description="The timers that events may still change.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time change none of them.")]
-    moves: Annotated[list[str], Field(description="GitHub's deliveries of the issue's moves.")]
+    moves: Annotated[list[str], Field(description="GitHub's deliveries about moves of the issue.")]
     kept_until: Annotated[Time | None, Field(description="Null while a timer is open on the issue.")]
 
 
@@ -125,10 +125,10 @@ class Export(BaseModel):
     """Everything that is stored about a person, in pages."""
 
     profile: ProfileExported
-    tokens: Annotated[list[TokenShown], Field(description="On the first page, all of them; else empty.")]
+    tokens: Annotated[list[TokenShown], Field(description="All tokens, on the first page only.")]
     timers: list[TimerExported]
     deleted_timers: list[DeletedTimer]
-    slots: Annotated[list[Slot], Field(description="The slots on the issues of this page's timers.")]
+    slots: Annotated[list[Slot], Field(description="The records of the issues of this page's timers.")]
     requests: list[KeyedRequest]
     changes: list[Changes]
     exclusive_runs: Annotated[int | None, Field(description="How often an exclusive timer began to run.")]

@@ -35,7 +35,7 @@ class Account:
 
 
 class _User(BaseModel):
-    """The used fields of GitHub's response to "Get the authenticated user"."""
+    """The fields that the sign-in uses of GitHub's response to "Get the authenticated user"."""
 
     id: PositiveInt
     login: Annotated[str, Field(min_length=1)]
@@ -56,7 +56,7 @@ class GitHubSignIn:
     url
         The base URL of GitHub's pages.
     api_url
-        The base URL of its API.
+        The base URL of GitHub's API.
     """
 
     def __init__(self, url: str, api_url: str) -> None:
@@ -80,7 +80,7 @@ class GitHubSignIn:
         return f"{self._url}/login/oauth/authorize?{urlencode(query)}"
 
     def token(self, client: OAuthClient, *, code: str, redirect_uri: str, verifier: str) -> str:
-        """Exchange a code for an access token, which works once.
+        """Exchange a code, which GitHub accepts once, for an access token.
 
         Raises
         ------
@@ -129,12 +129,12 @@ class GitHubSignIn:
         try:
             known = _User.model_validate(user, strict=True)
         except ValidationError as error:
-            # Without the validation error, which would quote the response.
+            # The message omits the validation error, which would quote the response.
             raise Unavailable("GitHub's response does not name the user.") from error
         return Account(known.id, known.login, known.name or "", known.avatar_url or "")
 
     def is_member(self, token: str, organization: str) -> bool:
-        """Whether the person belongs to an organization, and has accepted its invitation.
+        """Whether the person is a member of an organization; an invited person is not one yet.
 
         Raises
         ------

@@ -19,7 +19,7 @@ class SessionShown(BaseModel):
     """The session of the request."""
 
     expires: Time
-    origin: Annotated[str, Field(description="The web site it was issued to; empty for our own page.")]
+    origin: Annotated[str, Field(description="Its web site; empty for Issue Timer's own page.")]
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -58,7 +58,7 @@ class Me(BaseModel):
 class NewSession(BaseModel):
     """A renewed session."""
 
-    session: Annotated[str, Field(description="To send as Authorization: Bearer.")]
+    session: Annotated[str, Field(description="Send it as Authorization: Bearer <session>.")]
     expires: Time
 
 
@@ -79,7 +79,7 @@ class TokenRequest(_Request):
         AfterValidator(printable),
     ]
     scope: Scope = "write"
-    expires: Annotated[TimeIn | None, Field(description="When it expires; without, it does not.")] = None
+    expires: Annotated[TimeIn | None, Field(description="When it expires; by default never.")] = None
 
 
 class TokenShown(BaseModel):

@@ -29,8 +29,8 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore
 
-# A path of our own page: no scheme, no host, no character that browsers read as a slash or skip, and only
-# characters that are allowed in a header.
+# A path of our own page: no scheme, no host, no character that browsers treat as a slash or ignore, and
+# only characters that a header may contain.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
 
 
@@ -91,7 +91,7 @@ class SignIn:
                 pages.message(
                     HTTPStatus.FORBIDDEN,
                     "Web site not allowed",
-                    f"Issue Timer does not sign people in for {origin}.",
+                    f"The operator of this Issue Timer has not allowed sign-ins for {origin}.",
                 )
             )
         client = self._client()
@@ -139,7 +139,7 @@ class SignIn:
         client = self._client()
         try:
             if client is None:
-                raise SignInRefused("The OAuth credentials were removed meanwhile.")
+                raise SignInRefused("The OAuth credentials were removed during the sign-in.")
             token = self._github.token(
                 client,
                 code=query["code"],
@@ -153,7 +153,7 @@ class SignIn:
             text = "GitHub did not confirm the sign-in. Please try again."
             return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", text), [done])
         except GitHubError as error:
-            self._logger.warning("GitHub did not say who signed in", extra={"reason": str(error)})
+            self._logger.warning("A sign-in failed at GitHub", extra={"reason": str(error)})
             text = "GitHub does not respond. Please try again in a minute."
             return SignInResponse(
                 pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not respond", text), [done]
@@ -168,7 +168,7 @@ class SignIn:
         Raises
         ------
         Unauthorized
-            If the browser began none, or another one, or the sign-in was completed before.
+            If this browser did not begin the sign-in, or the sign-in has expired or was already completed.
         """
         sealed = cookie_values(cookies, SIGN_IN_COOKIE)
         if len(sealed) != 1:
@@ -178,7 +178,7 @@ class SignIn:
         if not hmac.compare_digest(state.encode(), begun["state"].encode()):
             raise Unauthorized("This sign-in did not begin in this browser.")
         if not self._session_store.use_state(state, now_ms=now_ms):
-            raise Unauthorized("This sign-in was completed before.")
+            raise Unauthorized("This sign-in was already completed.")
         return begun
 
     def _is_allowed(self, token: str) -> bool:

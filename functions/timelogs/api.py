@@ -1,4 +1,4 @@
-"""The routes of the REST API over timers, and of its operation."""
+"""The routes of the timers, and those for admins and monitoring."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -63,7 +63,7 @@ _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TOTALS_MS = 366 * _DAY_MS
-# Totals of longer ranges read as much as a page of the export, and count as a write.
+# Totals of longer ranges read as much as a page of the export, so they count as a write.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
 # Network allowance; an older `at` is an offline action, so the issue's timers are derived again.
 _NETWORK_MS = 5_000
@@ -97,7 +97,7 @@ _Tags = Annotated[
         description="The ETag of an earlier response: 304 if only elapsed time has changed since",
     ),
 ]
-_RepoFilter = Annotated[str | None, Query(description="owner/name, in any case", max_length=140)]
+_RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ID = "/api/timelogs/<timer_id>/"
 
@@ -111,23 +111,25 @@ _ID = "/api/timelogs/<timer_id>/"
 )
 def list_timers(
     end_time__isnull: Annotated[
-        bool | None, Query(description="true: only open timers; false: only stopped ones")
+        bool | None, Query(description="true: only open timers; false: only stopped timers")
     ] = None,
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
-    start_time__gte: Annotated[TimeIn | None, Query(description="started at this time or later")] = None,
-    start_time__lt: Annotated[TimeIn | None, Query(description="started before this time")] = None,
+    start_time__gte: Annotated[TimeIn | None, Query(description="Started at this time or later")] = None,
+    start_time__lt: Annotated[TimeIn | None, Query(description="Started before this time")] = None,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: Annotated[str | None, Query(description="from a page's next or previous", max_length=100)] = None,
+    cursor: Annotated[
+        str | None, Query(description="The cursor in a page's next or previous", max_length=100)
+    ] = None,
     user: Annotated[
-        int | None, Query(ge=1, description="for admins: the GitHub id of the person whose timers to list")
+        int | None, Query(ge=1, description="For admins: the GitHub id of the person whose timers to list")
     ] = None,
     if_none_match: _Tags = None,
 ) -> Response[TimeLogPage]:
     """Return a page of the caller's timers, with absolute links to the next and previous page.
 
-    A page may have fewer timers than requested, or none, and still be followed by another one: if the filters
-    select few of very many timers, a page ends after reading 10,000. The last page has no `next`.
+    A page may have fewer timers than requested, or none, although another page follows: each page reads at
+    most 10,000 timers, of which the filters may select few. On the last page, `next` is null.
     """
     requests.refuse_unknown_parameters(app.current_event, list_timers)
     filters = Filters(
@@ -150,7 +152,7 @@ def list_timers(
 
 @app.post(
     "/api/timelogs/",
-    summary="Add a stopped timer by hand",
+    summary="Add a stopped timer",
     operation_id="add",
     responses=responses(201, 400, 401, 403, 413, 415, model=TimeLog),
     tags=["timers"],
@@ -159,7 +161,7 @@ def add_timer(
     request: Annotated[AddRequest, Body()],
     idempotency_key: _Key = None,
 ) -> Response[TimeLog]:
-    """Add a stopped timer; repeated with the same Idempotency-Key, only once."""
+    """Add a stopped timer; requests with the same Idempotency-Key add it once."""
     now = now_ms()
     start_ms, end_ms = request.span_ms
     timer = finished(
@@ -265,22 +267,22 @@ def stop_timer(
 )
 def get_totals(
     since: Annotated[
-        TimeIn | None, Query(description="the start of the range; by default 30 days before until")
+        TimeIn | None, Query(description="The start of the range; by default 30 days before until")
     ] = None,
     until: Annotated[
-        TimeIn | None, Query(description="the end of the range; by default now, at most 366 days after since")
+        TimeIn | None, Query(description="The end of the range; by default now, at most 366 days after since")
     ] = None,
     time_zone: Annotated[
-        str, Query(description="the time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
+        str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
     ] = "UTC",
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
     """Return the active time in a range; running timers count until now.
 
-    Pauses are subtracted where they were, and evenly if a correction left them outside of the timer. Timers
-    that started more than 366 days before the range are not counted. Requests for ranges longer than a week
-    count toward the write limit.
+    Pauses are subtracted from the days on which they occurred; a pause that a correction moved outside of the
+    timer's start and end is subtracted evenly. Timers that started more than 366 days before the range are
+    not counted. Requests for ranges longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -331,7 +333,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     end_ms = None if request.end_time is None else to_ms(request.end_time)
     check_span(start_ms, end_ms, now)
     if not request.model_fields_set:
-        raise HttpError(HTTPStatus.BAD_REQUEST, "The body has no field to correct.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body must contain a field to correct.")
     unlinks = "github_issue_url" in request.model_fields_set and request.github_issue_url is None
     patch = Patch(
         issue=(request.issue,) if unlinks or request.issue is not None else None,
@@ -365,7 +367,7 @@ def delete_timer(timer_id: str) -> Response[str]:
     tags=["operation"],
 )
 def list_open_timers(
-    cursor: Annotated[str | None, Query(description="from a page's next", max_length=200)] = None,
+    cursor: Annotated[str | None, Query(description="The cursor in a page's next", max_length=200)] = None,
 ) -> Response[OpenTimerPage]:
     """Return a page of all open timers, in no particular order."""
     requests.refuse_unknown_parameters(app.current_event, list_open_timers)
@@ -388,7 +390,7 @@ def list_open_timers(
     tags=["operation"],
 )
 def get_health_details() -> Response[HealthDetails]:
-    """Return the number of deliveries of each day, and the webhooks that they came from."""
+    """Return the numbers of deliveries per day, and the webhooks that sent them."""
     _require_admin(_caller())
     days = [
         DeliveriesOfDay(day=day, processed=processed, failed=failed)
@@ -448,9 +450,9 @@ def _own_timer(timer_id: str) -> tuple[int, str]:
     Raises
     ------
     NotYourTimer
-        If it belongs to another person.
+        If the timer belongs to another person.
     NotFound
-        If it does not exist.
+        If there is no such timer.
     """
     parsed = parse_timer_id(timer_id)
     if parsed is None:
@@ -462,7 +464,7 @@ def _own_timer(timer_id: str) -> tuple[int, str]:
 
 
 def _any_timer(timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer: for an admin of any, else as `_own_timer`."""
+    """Return the owner and ULID of a timer: an admin may use anybody's, other people only their own."""
     parsed = parse_timer_id(timer_id)
     if parsed is not None and _caller().is_admin:
         return parsed
@@ -485,7 +487,7 @@ def _change(
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
-    """Return the time of the action (milliseconds since the epoch), if the client gives it."""
+    """Return the time of the action (milliseconds since the epoch), if the request contains one."""
     return None if request is None or request.at is None else requested_ms(to_ms(request.at), now)
 
 
@@ -495,7 +497,7 @@ def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
 
 @cache
 def _offline() -> "OfflineActions":
-    # Imported when needed, because deriving timers takes modules that would slow down every cold start.
+    # Imported on first use: deriving timers needs modules that would slow down every cold start.
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)
@@ -503,7 +505,7 @@ def _offline() -> "OfflineActions":
 
 def _require_admin(caller: Caller) -> None:
     if not caller.is_admin:
-        raise Forbidden("Only an admin may see other people's timers.")
+        raise Forbidden("Only an admin may do this.")
 
 
 def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
@@ -537,7 +539,7 @@ def _idempotency(key: str | None, operation: str, request: StartRequest | AddReq
 
 
 def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
-    """Return the text that a repetition of this request has in common: the client's key, or Lambda's id."""
+    """Return an id of the request: the same for its repetitions if they have an Idempotency-Key."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id
     return digest(idempotency_key, request.model_dump_json() if request else "")
@@ -545,7 +547,7 @@ def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> st
 
 @cache
 def _specification() -> str:
-    """Return docs/openapi.json, which `make openapi` generates; this folder links to it."""
+    """Return docs/openapi.json, which `make openapi` generates; this folder has a link to it."""
     return Path(__file__).with_name("openapi.json").read_text()
 
 

@@ -19,7 +19,7 @@ class Response(NamedTuple):
 def request(
     method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Send one request and return the response, whatever its status; redirects are not followed.
+    """Send one request and return the response, of any status; redirects are not followed.
 
     Names under ``.localhost`` mean this machine (RFC 6761, section 6.3); not every resolver that Python may
     use implements that.

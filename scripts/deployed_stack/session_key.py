@@ -1,4 +1,4 @@
-"""Rotating the key that sessions are signed with."""
+"""The rotation of the key that signs sessions."""
 
 import secrets
 from datetime import timedelta

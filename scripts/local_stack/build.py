@@ -52,7 +52,7 @@ def build() -> Path:
     """
     destination = _BUILDS / sources_digest()
     with contextlib.suppress(FileNotFoundError):
-        # The builds that were used least recently are deleted.
+        # Mark the build as used: the least recently used builds are deleted.
         os.utime(destination)
     if not destination.exists():
         _BUILDS.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def build() -> Path:
             try:
                 Path(scratch, "build").rename(destination)
             except OSError:
-                # Another process has built the same sources meanwhile.
+                # Another process may have built the same sources.
                 if not destination.exists():
                     raise
         _delete_old_builds()

@@ -2,8 +2,8 @@
 
 SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports and
 MiniStack does not. So this module creates them from the same document, through API Gateway's own calls.
-MiniStack then answers preflight requests as API Gateway does, except those of other origins: 403 instead of a
-response without CORS headers, which is the same to a browser.
+MiniStack then responds to preflight requests as API Gateway does, except those of other origins: with 403
+instead of a response without CORS headers, which is the same to a browser.
 """
 
 import re

@@ -17,7 +17,7 @@ from local_stack.paths import MINISTACK_PYTHON
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-# The emulator accepts any.
+# The emulator accepts any access key.
 _KEY = "local"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
@@ -74,7 +74,7 @@ class MiniStack:
 
     @property
     def session(self) -> boto3.Session:
-        """A boto3 session whose clients call this emulator, whatever the environment's settings are."""
+        """A boto3 session whose clients call this emulator, regardless of environment variables."""
         return _EmulatorSession(self.endpoint_url)
 
     @property
@@ -106,7 +106,7 @@ class MiniStack:
         """
         self.require_free_port()
         self._require_same_port()
-        # A killed run leaves its scratch folder behind.
+        # A run that was killed did not delete its scratch folder.
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
         with self.log_file.open("ab") as log:
@@ -137,13 +137,13 @@ class MiniStack:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # Busy workers of functions, which are in the emulator's session.
+        # Kill the functions' busy workers, which are in the emulator's process group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self) -> None:
-        """Wait until the emulator ends by itself, which it should not do.
+        """Wait until the emulator ends, which is unexpected.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class MiniStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with socket.socket() as probe:
-                # It listens once its state is loaded.
+                # The emulator listens when it has loaded its state.
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return
             time.sleep(0.1)

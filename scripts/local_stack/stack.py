@@ -1,4 +1,4 @@
-"""The deployed stack on an emulator, with the steps that MiniStack does not do."""
+"""The deployed stack on an emulator, with the steps that MiniStack omits."""
 
 import json
 import subprocess
@@ -94,7 +94,7 @@ class LocalStack(DeployedStack):
         Raises
         ------
         ToolError
-            The person at the terminal has to fix something.
+            The stack cannot start or be deployed; the message is for the terminal.
         """
         self.emulator.require_free_port()
         self._report("Starting MiniStack, the AWS emulator")
@@ -102,7 +102,7 @@ class LocalStack(DeployedStack):
         try:
             if self._with_demo_github:
                 self._choose_github()
-            self._bring_up_to_date()
+            self._deploy_changes()
             if self.demo_github:
                 self._sign_in_at(self.demo_github)
         except BaseException:
@@ -123,11 +123,11 @@ class LocalStack(DeployedStack):
         command += ["--user", str(user_id), "--login", login, "--name", name]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
-            raise ToolError(f"No token could be made:\n{finished.stderr}")
+            raise ToolError(f"The token could not be created:\n{finished.stderr}")
         return finished.stdout.strip()
 
     def wait_for_queue(self, seconds: float) -> bool:
-        """Wait until all queued deliveries are processed; return False if some are left after that time."""
+        """Wait until all queued deliveries are processed; return False if some remain after that time."""
         sqs, queue = self.aws.client("sqs"), self.resources["DeliveryQueue"]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -175,7 +175,7 @@ class LocalStack(DeployedStack):
 
     def _choose_github(self) -> None:
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
-        # The stack's own parameters, by the names that template.yaml gives them.
+        # The names of these parameters are those in template.yaml.
         api, oauth = self.recall("github"), self.recall("oauth")
         is_left_by_demo = oauth is not None and is_demo(oauth)
         if api is None and (oauth is None or is_left_by_demo):
@@ -205,7 +205,7 @@ class LocalStack(DeployedStack):
             Overwrite=True,
         )
 
-    def _bring_up_to_date(self) -> None:
+    def _deploy_changes(self) -> None:
         deployed = self.recall("deployed")
         if deployed is not None:
             self._parameters = json.loads(deployed)["parameters"] | self._parameters

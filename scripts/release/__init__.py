@@ -1,1 +1,1 @@
-"""What a release has to fulfil."""
+"""The requirements of a release."""

@@ -47,14 +47,14 @@ def changelog(root: Path) -> list[Release]:
 
 
 def check_tree(root: Path) -> Iterator[str]:
-    """Everything is committed."""
+    """Check that everything is committed."""
     changed = _git(root, "status", "--porcelain").splitlines()
     if changed:
         yield f"{len(changed)} files are not committed, among them {changed[0][3:]}."
 
 
 def check_versions(root: Path) -> Iterator[str]:
-    """All files name the same version."""
+    """Check that all files name the same version."""
     core = root / "layers" / "timer_core"
     init = (core / "timer_core" / "__init__.py").read_text()
     named = re.search(r'^__version__ = "(.*)"$', init, re.MULTILINE)
@@ -83,7 +83,7 @@ def check_release(root: Path) -> Iterator[str]:
 
 
 def check_changelog(root: Path, today: date) -> Iterator[str]:
-    """Sections are in order, dated and not empty, and [Unreleased] is empty."""
+    """Check that sections are in order, dated and not empty, and that [Unreleased] is empty."""
     unreleased, *releases = changelog(root)
     if unreleased.version != "Unreleased":
         yield "CHANGELOG.md: the first section is not [Unreleased]."
@@ -104,7 +104,7 @@ def check_changelog(root: Path, today: date) -> Iterator[str]:
 
 
 def check_openapi(root: Path) -> Iterator[str]:
-    """docs/openapi.json matches the routes, and only a new major version breaks clients."""
+    """Check that docs/openapi.json matches the routes, and breaks clients only in a new major version."""
     written = (root / "docs" / "openapi.json").read_text()
     if openapi_document() != written:
         yield "docs/openapi.json does not match the routes: make openapi"
@@ -123,7 +123,7 @@ def check_openapi(root: Path) -> Iterator[str]:
 
 
 def check_licence(root: Path) -> Iterator[str]:
-    """LICENSE contains the licence that the packages name."""
+    """Check that LICENSE contains the licence that pyproject.toml names."""
     named = _toml(root / "pyproject.toml")["project"]["license"]
     licence = root / "LICENSE"
     if named != "Apache-2.0":
@@ -133,7 +133,7 @@ def check_licence(root: Path) -> Iterator[str]:
 
 
 def check_docs(root: Path) -> Iterator[str]:
-    """Links in Markdown files have targets, and the `make` commands in them exist."""
+    """Check that the links in Markdown files have targets, and that their `make` commands exist."""
     targets = {match["name"] for match in _TARGET.finditer((root / "Makefile").read_text())}
     for path in _documents(root):
         name, text = path.relative_to(root), path.read_text()

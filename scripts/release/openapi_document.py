@@ -60,18 +60,18 @@ _WEBHOOK: dict[str, Any] = {
     },
     "responses": {
         "200": _webhook_response("A ping, or an event that needs no processing", "pong", "ignored"),
-        "202": _webhook_response("Queued", "accepted"),
-        "400": _webhook_problem("Not a delivery from GitHub"),
+        "202": _webhook_response("The delivery is queued", "accepted"),
+        "400": _webhook_problem("The request is not a delivery from GitHub"),
         "401": _webhook_problem("The signature is missing or wrong"),
-        "415": _webhook_problem("Neither JSON nor a form"),
-        "503": _webhook_problem("Not queued; redeliver it"),
+        "415": _webhook_problem("The body is neither JSON nor a form"),
+        "503": _webhook_problem("The delivery could not be queued; redeliver it"),
     },
 }
 
 
 def openapi_document() -> str:
     """Return the document (OpenAPI 3.1, JSON) of all functions."""
-    # The functions read this when they are imported; nothing is called.
+    # The modules read these variables when they are imported, without calling AWS.
     os.environ.setdefault("TABLE_NAME", "none")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     import auth.api
@@ -91,7 +91,7 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     schema = app.get_openapi_json_schema(
         title="Issue Timer",
         version=__version__,
-        description="Time tracking for GitHub issues. Times are UTC (RFC 3339), durations seconds.",
+        description="Time tracking for GitHub issues. Times are in UTC (RFC 3339), durations in seconds.",
         license_info=License(name="Apache-2.0", identifier="Apache-2.0"),
         tags=[Tag(name="timers"), Tag(name="account"), Tag(name="webhook"), Tag(name="operation")],
         security_schemes={

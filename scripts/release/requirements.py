@@ -1,6 +1,6 @@
-"""Check that the lock files are compiled from requirements/*.in as these are now.
+"""Check that the lock files match requirements/*.in.
 
-The check only reads files. `make requirements`, which has uv resolve the versions, needs the network.
+The check only reads files. `make requirements` resolves the versions with uv, for which it needs the network.
 """
 
 import re
@@ -48,7 +48,7 @@ class _Pin:
 
 
 def check_requirements(root: Path) -> Iterator[str]:
-    """Each file of requirements/ is compiled, without missing or superfluous entries, and with hashes."""
+    """Check that each file of requirements/ is compiled, with hashes and exactly the packages it names."""
     for wanted in sorted((root / "requirements").glob("*.in")):
         locked = _locked(wanted)
         if locked.exists():

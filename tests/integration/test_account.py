@@ -1,4 +1,4 @@
-"""The routes of one's own account, the write limit, and the routes of admins."""
+"""The routes of the caller's account, the write limit, and the routes of admins."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
-# Of each kind of item: the export's fields for its attributes, and the attributes that other fields already
-# contain (copies for indexes, sums, hashes).
+# For each kind of item: the fields that export its attributes, and the attributes that are not exported,
+# because others contain the same (copies for indexes, sums, hashes).
 EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
     TimerItem: (
         {
@@ -113,7 +113,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "ended": (ProfileExported, ["ended_sessions"]),
             "tokens_made": (ProfileExported, ["tokens_made"]),
         },
-        # Of a deleted account, which has no export.
+        # Only deleted accounts have these, and they have no export.
         {"deletion_requested_ms", "expires_at"},
     ),
     TokenItem: (
@@ -226,7 +226,7 @@ class TestTokens:
             ({"name": "x", "scope": "admin"}, "scope"),
             ({"name": "x", "expires": "2020-01-01T00:00:00Z"}, "expires"),
             ({"name": "x", "expires": "tomorrow"}, "expires"),
-            # In UTC it is in the year 10000, which has no representation.
+            # This time is in the year 10000 of UTC, which cannot be represented.
             ({"name": "x", "expires": "9999-12-31T23:59:59-23:59"}, "expires"),
             ({"name": "a\x00b"}, "name"),
             ({"name": "x", "user_id": 1}, "user_id"),
@@ -239,7 +239,7 @@ class TestTokens:
         assert [error["loc"][-1] for error in answer.json()["errors"]] == [field]
         assert browser("GET", TOKENS).json()["results"] == []
 
-    def test_a_revoked_token_is_refused_at_once_when_cold(self, app: App) -> None:
+    def test_a_cold_function_refuses_a_revoked_token(self, app: App) -> None:
         browser, _ = app.signed_in()
         made = browser("POST", TOKENS, {"name": "lost"}).json()
         assert browser("DELETE", f"{TOKENS}{made['id']}/").status == 204
@@ -279,7 +279,7 @@ class TestTokens:
         browser("DELETE", f"{TOKENS}{app.tokens.of(ann.id)[0].token_id}/")
         app.token(browser)
 
-    def test_concurrent_requests_make_at_most_fifty_tokens(self, app: App) -> None:
+    def test_concurrent_requests_create_at_most_fifty_tokens(self, app: App) -> None:
         _, ann = app.signed_in()
         for _ in range(48):
             app.tokens.mint(Person(ann.id, ann.login), name="one of many", now_ms=app.clock.ms)
@@ -320,7 +320,7 @@ class TestTokens:
         browser, ann = app.signed_in()
         made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
         app.clock.advance(1)
-        # Another instance of the function ends the sessions.
+        # Another instance of the function ends the session.
         app.sessions.end_all(ann.id, now_ms=app.clock.ms)
         for method, path, body in (
             ("DELETE", f"{TOKENS}{made}/", None),
@@ -341,7 +341,7 @@ class TestTokens:
         browser, ann = app.signed_in()
         caller = app.caller(app.token(browser, scope="read"))
         timer = browser("POST", START, {}).json()["id"]
-        # Write the token's use first.
+        # This request records the use of the token.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id))
         answer = caller(method, path.format(timer_id=timer, token_id=app.tokens.of(ann.id)[0].token_id))
@@ -385,7 +385,7 @@ class TestExport:
             "moves": [],
             "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
-        # The export is counted while it is made, so that it may contain its own count.
+        # The export is counted concurrently, so it may contain its own count or not.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
         stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None}
@@ -508,7 +508,7 @@ class TestExport:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         for one in (ann, bob):
-            _hear(app, "assigned", Issue("octo-org", "shared", one.id), ann, bob)
+            _apply_event(app, "assigned", Issue("octo-org", "shared", one.id), ann, bob)
         text = browser("GET", EXPORT).body
         assert str(ann.id) in text
         assert f"{bob.id}-" not in text
@@ -522,11 +522,11 @@ class TestExport:
         assert browser("GET", f"{EXPORT}?cursor={cursor}").status == 400
 
 
-class TestLeaving:
+class TestAccountDeletion:
     def test_profile_tokens_timers_and_slots_are_deleted(self, app: App) -> None:
         browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(app, "assigned", issue, ann)
+        _apply_event(app, "assigned", issue, ann)
         browser("POST", START, {}, idempotency_key="a key")
         for action in ("pause", "resume"):
             timer = browser("GET", TIMERS).json()["results"][0]["id"]
@@ -538,20 +538,20 @@ class TestLeaving:
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
         # The event of the issue stays until it expires: other people's timers are derived from it.
-        left = _but_for_counts(app.items(str(ann.id)))
-        event, pending, marker = sorted(left, key=lambda item: item["pk"]["S"])
+        remaining = _without_counts(app.items(str(ann.id)))
+        event, pending, marker = sorted(remaining, key=lambda item: item["pk"]["S"])
         assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
         assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
-        # The marker of the deleted account stays until that has expired.
+        # The marker of the deleted account expires later than the event.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
         # The deletion is pending until the sweep has finished it.
         assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
-        left = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
-        assert left == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
+        remaining = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
+        assert remaining == [event, marker | {"expires_at": {"N": _in_days(app, 38)}}]
 
-    def test_slots_that_timers_have_left_expire_after_the_deletion(self, app: App) -> None:
+    def test_slots_of_deleted_and_moved_timers_expire_after_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         issue = {"github_repo": repo, "github_issue_number": 1}
@@ -560,23 +560,23 @@ class TestLeaving:
         moved = browser("POST", START, {**issue, "github_issue_number": 2}).json()["id"]
         browser("PATCH", f"{TIMERS}{moved}/", {**issue, "github_issue_number": 3})
         browser("DELETE", ME)
-        left = _but_for_counts(app.items(str(ann.id)))
-        assert sorted(item["pk"]["S"] for item in left) == [
+        remaining = _without_counts(app.items(str(ann.id)))
+        assert sorted(item["pk"]["S"] for item in remaining) == [
             f"issue#{repo}#1",
             f"issue#{repo}#2",
             "pending-deletions",
             f"user#{ann.id}",
         ]
         latest = app.clock.ms // 1000 + 38 * DAY
-        kept = [item for item in left if item["pk"]["S"] != "pending-deletions"]
+        kept = [item for item in remaining if item["pk"]["S"] != "pending-deletions"]
         assert [int(item["expires_at"]["N"]) <= latest for item in kept] == [True] * 3
 
     def test_any_number_of_timers_is_deleted(self, app: App) -> None:
         browser, ann = app.signed_in()
         _add_timers(app, ann, 450)
         assert browser("DELETE", ME).status == 204
-        left = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
-        assert [item["sk"]["S"] for item in _but_for_counts(left)] == ["profile"]
+        remaining = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
+        assert [item["sk"]["S"] for item in _without_counts(remaining)] == ["profile"]
 
     def test_credentials_from_before_the_deletion_are_refused(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -608,18 +608,18 @@ class TestLeaving:
     def test_events_do_not_time_a_deleted_account(self, app: App, kind: str) -> None:
         browser, ann = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(app, "assigned", issue, ann)
+        _apply_event(app, "assigned", issue, ann)
         browser("DELETE", ME)
-        _hear(app, kind, issue, *(() if kind == "closed" else (ann,)))
+        _apply_event(app, kind, issue, *(() if kind == "closed" else (ann,)))
         assert app.timers_of(ann) == []
 
     def test_a_redelivered_event_does_not_time_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        commented_ms = app.clock.ms
+        labeled_ms = app.clock.ms
         for _ in range(2):
-            _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{ann.id}")
+            _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{ann.id}")
             browser("DELETE", ME)
         assert (len(app.timers_of(ann)), len(app.timers_of(bob))) == (0, 1)
 
@@ -627,13 +627,13 @@ class TestLeaving:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
-        commented_ms = app.clock.ms
-        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        labeled_ms = app.clock.ms
+        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         browser("DELETE", ME)
         before = _keys(app.items(str(ann.id)))
         issue_timers = IssueTimers(app.table, app.timers)
         issue_timers.move_issue(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
-        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         assert _keys(app.items(str(ann.id))) == before
         assert [timer.issue for timer in app.timers_of(bob)] == [elsewhere]
 
@@ -641,26 +641,26 @@ class TestLeaving:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
         issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
-        _hear(app, "assigned", issue, ann)
+        _apply_event(app, "assigned", issue, ann)
         move = Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms, app.clock.ms)
         IssueTimers(app.table, app.timers).move_repository(move, now_ms=app.clock.ms)
         app.clock.advance(60)
-        commented_ms = app.clock.ms
-        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        labeled_ms = app.clock.ms
+        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         assert {timer.issue for timer in app.timers_of(ann)} == {issue, elsewhere}
         browser("DELETE", ME)
         before = _keys(app.items(str(ann.id)))
-        _hear(app, "labeled", issue, ann, bob, at_ms=commented_ms, delivery=f"again-{bob.id}")
+        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         assert _keys(app.items(str(ann.id))) == before
 
     def test_events_after_a_move_do_not_time_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         issue, elsewhere = (Issue("octo-org", repo, ann.id) for repo in ("left", "elsewhere"))
-        _hear(app, "assigned", issue, ann)
+        _apply_event(app, "assigned", issue, ann)
         browser("DELETE", ME)
         issue_timers = IssueTimers(app.table, app.timers)
         issue_timers.move_issue(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
-        _hear(app, "closed", elsewhere)
+        _apply_event(app, "closed", elsewhere)
         assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["closed", "reopened", "assigned"])
@@ -668,14 +668,14 @@ class TestLeaving:
         browser, ann = app.signed_in()
         repo = f"octo-org/left-{ann.id}"
         for number in (1, 2):
-            _hear(app, "assigned", Issue.of(repo, number), ann)
+            _apply_event(app, "assigned", Issue.of(repo, number), ann)
         moved, deleted = (timer["id"] for timer in browser("GET", TIMERS).json()["results"])
         browser("DELETE", f"{TIMERS}{deleted}/")
         browser("POST", f"{TIMERS}{moved}/stop/")
         browser("PATCH", f"{TIMERS}{moved}/", {"github_repo": repo, "github_issue_number": 3})
         browser("DELETE", ME)
         for number in (1, 2):
-            _hear(app, kind, Issue.of(repo, number), *(() if kind == "closed" else (ann,)))
+            _apply_event(app, kind, Issue.of(repo, number), *(() if kind == "closed" else (ann,)))
         assert app.timers_of(ann) == []
 
     @pytest.mark.parametrize("kind", ["assigned", "reopened", "closed"])
@@ -685,11 +685,11 @@ class TestLeaving:
         with open_app(shared_table, github, TRACK_UNREGISTERED="true") as app:
             browser, ann = app.signed_in()
             stranger, issue = app.new_person(), Issue("octo-org", "tracked", ann.id)
-            _hear(app, "assigned", issue, ann, stranger, track_unregistered=True)
+            _apply_event(app, "assigned", issue, ann, stranger, track_unregistered=True)
             browser("DELETE", ME)
             app.clock.advance(400 * DAY)
             users = () if kind == "closed" else (ann, stranger)
-            _hear(app, kind, issue, *users, track_unregistered=True)
+            _apply_event(app, kind, issue, *users, track_unregistered=True)
             assert (len(app.timers_of(ann)), len(app.timers_of(stranger))) == (0, 1)
             # The marker is kept: without it, the next event would time them as an unregistered person.
             (kept,) = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
@@ -703,19 +703,19 @@ class TestLeaving:
         with open_app(shared_table, github, TRACK_UNREGISTERED=tracked) as app:
             browser, ann = app.signed_in()
             issue = Issue("octo-org", "back", ann.id)
-            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
+            _apply_event(app, "assigned", issue, ann, track_unregistered=track_unregistered)
             browser("DELETE", ME)
             app.clock.advance(2 * DAY)
             away_ms = app.clock.ms
-            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
+            _apply_event(app, "assigned", issue, ann, track_unregistered=track_unregistered)
             app.clock.advance(DAY)
             app.signed_in(ann)
             app.clock.advance(60)
-            # A late event of the time when the account was deleted.
-            _hear(app, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
-            _hear(app, "unassigned", issue, ann, track_unregistered=track_unregistered)
+            # A late event, from the time between the deletion and the new sign-in.
+            _apply_event(app, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
+            _apply_event(app, "unassigned", issue, ann, track_unregistered=track_unregistered)
             assert app.timers_of(ann) == []
-            _hear(app, "assigned", issue, ann, track_unregistered=track_unregistered)
+            _apply_event(app, "assigned", issue, ann, track_unregistered=track_unregistered)
             (timer,) = app.timers_of(ann)
             assert timer.start_ms == app.clock.ms
 
@@ -724,13 +724,13 @@ class TestLeaving:
         _add_timers(app, ann, 1)
         network = Network(app.auth.table.connection)
 
-        def come_back(_operation: str, send: Send) -> Any:
+        def sign_in_again(_operation: str, send: Send) -> Any:
             network.close()
             app.people.register(ann.id, ann.login, now_ms=app.clock.ms)
             return send()
 
-        # At the first delete.
-        network.next_writes = [lambda _operation, send: send()] * 2 + [come_back]
+        # The third write is the first deletion of an item.
+        network.next_writes = [lambda _operation, send: send()] * 2 + [sign_in_again]
         try:
             assert browser("DELETE", ME).status == 204
         finally:
@@ -741,23 +741,23 @@ class TestLeaving:
         browser, ann = app.signed_in()
         other, bob = app.signed_in()
         issue = Issue("octo-org", "left", ann.id)
-        _hear(app, "assigned", issue, ann, bob)
+        _apply_event(app, "assigned", issue, ann, bob)
         before = app.items(str(bob.id))
         browser("DELETE", ME)
         assert [_without(item, str(ann.id)) for item in app.items(str(bob.id))] == [
             _without(item, str(ann.id)) for item in before
         ]
-        _hear(app, "closed", issue)
+        _apply_event(app, "closed", issue)
         (timer,) = other("GET", TIMERS).json()["results"]
         assert (timer["user"], timer["status"]) == (bob.id, "stopped")
 
     def test_an_unfinished_deletion_can_be_requested_again(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.token(browser)
-        _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
+        _apply_event(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         answer = browser("DELETE", ME, context=Context(remaining_ms=0))
         assert answer.status == 202
-        # Events time them no more, and their tokens are deleted; their session may repeat the request.
+        # Events no longer time the person, and the tokens are deleted; the session may repeat the request.
         assert app.people.registered([ann.id]) == {}
         assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
@@ -767,7 +767,7 @@ class TestLeaving:
     def test_the_sweep_continues_an_unfinished_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         app.token(browser)
-        _hear(app, "assigned", Issue("octo-org", "left", ann.id), ann)
+        _apply_event(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         assert browser("DELETE", ME, context=Context(remaining_ms=0)).status == 202
         _sweep(app, after=60)
         assert app.timers_of(ann) == []
@@ -804,13 +804,13 @@ class TestLeaving:
         browser.cookies = kept
         assert browser("DELETE", ME).status == 401
 
-    def test_the_sweep_deletes_what_a_cached_session_wrote(self, app: App) -> None:
+    def test_the_sweep_deletes_timers_that_a_cached_session_wrote(self, app: App) -> None:
         browser, ann = app.signed_in()
         kept = dict(browser.cookies)
         browser("GET", TIMERS)
         browser("DELETE", ME)
         browser.cookies = kept
-        # A function whose cache has the session, and an event that is being processed.
+        # A function that has cached the session writes, and so does the processing of an event.
         issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
         assert browser("POST", START, issue).status == 201
         app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "late", ann.id))
@@ -818,8 +818,8 @@ class TestLeaving:
         app.clock.advance(1)
         app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "later", ann.id))
         _sweep(app, after=3_600)
-        left = _but_for_counts(app.items(str(ann.id)))
-        assert [(item["pk"]["S"], item["sk"]["S"]) for item in left] == [(f"user#{ann.id}", "profile")]
+        remaining = _without_counts(app.items(str(ann.id)))
+        assert [(item["pk"]["S"], item["sk"]["S"]) for item in remaining] == [(f"user#{ann.id}", "profile")]
 
     def test_the_sweep_deletes_nothing_after_a_new_sign_in(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -836,13 +836,13 @@ class TestLeaving:
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.clock.advance(60)
 
-        def come_back() -> bool:
+        def sign_in_again() -> bool:
             app.people.register(ann.id, ann.login, now_ms=app.clock.ms)
             app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=None)
             return True
 
         (pending,) = (one for one in app.auth.account_deletion.pending_deletions() if one.user_id == ann.id)
-        assert not app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=come_back)
+        assert not app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=sign_in_again)
         assert len(app.timers_of(ann)) == 1
         assert app.people.registered([ann.id]).keys() == {ann.id}
 
@@ -862,9 +862,9 @@ class TestLeaving:
         app.cold_start()
         browser.cookies = kept
         assert (browser("GET", ME).status, again("GET", ME).status) == (401, 200)
-        _hear(app, "assigned", Issue("octo-org", "back", ann.id), ann, at_ms=before_ms)
+        _apply_event(app, "assigned", Issue("octo-org", "back", ann.id), ann, at_ms=before_ms)
         assert app.timers_of(ann) == []
-        _hear(app, "assigned", Issue("octo-org", "back", ann.id), ann)
+        _apply_event(app, "assigned", Issue("octo-org", "back", ann.id), ann)
         assert len(app.timers_of(ann)) == 1
 
     def test_two_concurrent_deletion_requests_both_succeed(self, app: App) -> None:
@@ -934,7 +934,7 @@ class TestWriteLimit:
             browser("POST", START, {})
             caller("POST", START, {})
         assert browser("POST", START, {}).status == 429
-        # The other function has counted only its own change; the next count returns the sum.
+        # The other function knows only its own count; its next count returns the sum.
         browser("POST", TOKENS, {"name": "one"})
         statuses = [browser("POST", TOKENS, {"name": "more"}).status for _ in range(2)]
         assert statuses[-1] == 429
@@ -1003,7 +1003,7 @@ class TestAdmins:
     def boss(self, app: App) -> Browser:
         return app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))[0]
 
-    def test_the_account_says_whether_it_is_an_admins(self, app: App, boss: Browser) -> None:
+    def test_the_account_shows_whether_the_caller_is_an_admin(self, app: App, boss: Browser) -> None:
         browser, _ = app.signed_in()
         assert [who("GET", ME).json()["is_admin"] for who in (boss, browser)] == [True, False]
 
@@ -1018,7 +1018,7 @@ class TestAdmins:
             for ask in (browser, app.caller(app.token(browser))):
                 assert ask("GET", ME).json()["is_admin"] is (form in {"#{id}", "{login}"})
 
-    def test_an_admin_by_id_keeps_the_rights_under_a_new_login(
+    def test_an_admin_configured_by_id_keeps_the_rights_after_a_change_of_login(
         self, shared_table: Table, github: FakeGitHub
     ) -> None:
         ann = github.new_user(f"person-{next(_numbers)}-of-old")
@@ -1035,7 +1035,7 @@ class TestAdmins:
         assert [one["id"] for one in page["results"]] == [timer]
         assert boss("GET", f"{TIMERS}{timer}/").json()["user"] == ann.id
 
-    def test_an_admins_own_list_is_their_own(self, app: App, boss: Browser) -> None:
+    def test_an_admins_list_has_only_their_own_timers(self, app: App, boss: Browser) -> None:
         browser, ann = app.signed_in()
         browser("POST", START, {})
         assert ann.id not in {one["user"] for one in boss("GET", TIMERS).json()["results"]}
@@ -1065,7 +1065,7 @@ class TestAdmins:
     @pytest.mark.parametrize(
         ("method", "action"), [("POST", "pause/"), ("POST", "resume/"), ("PATCH", ""), ("DELETE", "")]
     )
-    def test_an_admin_may_not_change_anybodys_timer_otherwise(
+    def test_an_admin_may_not_change_other_peoples_timers_otherwise(
         self, app: App, boss: Browser, method: str, action: str
     ) -> None:
         browser, _ = app.signed_in()
@@ -1117,7 +1117,7 @@ class TestAdmins:
     def test_a_token_made_in_a_cached_session_has_the_new_login(self, app: App) -> None:
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         boss("GET", ME)
-        # The cache of this browser's function has the old login.
+        # The function has cached the session with the old login.
         app.people.register(account.id, f"renamed-{account.id}", now_ms=app.clock.ms)
         try:
             assert app.caller(app.token(boss))("GET", "/api/admin/health/").status == 403
@@ -1126,7 +1126,7 @@ class TestAdmins:
 
     @pytest.mark.parametrize("write", [0, 1])
     def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
-        """Before the existing tokens are updated, and between these updates and that of the profile."""
+        """Before the existing tokens are updated, and between their update and that of the profile."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []
@@ -1138,7 +1138,7 @@ class TestAdmins:
             made.append(text)
             return send()
 
-        # The first write is refused, because the login has changed.
+        # The first write fails its condition, because the login has changed.
         network.next_writes = [lambda _operation, send: send()] * (1 + write) + [make]
         try:
             people = PeopleStore(app.auth.table)
@@ -1148,7 +1148,7 @@ class TestAdmins:
             network.close()
             app.people.register(account.id, ADMIN, now_ms=app.clock.ms)
 
-    def test_an_admins_export_is_their_own(self, app: App, boss: Browser) -> None:
+    def test_an_admins_export_has_only_their_own_data(self, app: App, boss: Browser) -> None:
         browser, ann = app.signed_in()
         browser("POST", START, {})
         assert f"{ann.id}-" not in boss("GET", EXPORT).body
@@ -1183,7 +1183,7 @@ def _in_days(app: App, days: int) -> str:
     return str(app.clock.ms // 1000 + days * DAY)
 
 
-def _hear(
+def _apply_event(
     app: App,
     kind: str,
     issue: Issue,
@@ -1192,7 +1192,7 @@ def _hear(
     delivery: str = "",
     track_unregistered: bool = False,
 ) -> None:
-    """Apply an event on GitHub, by default now; without people, to everybody with a timer on the issue."""
+    """Apply an event of GitHub, by default now; without users, it is about everybody with a timer there."""
     issue_timers = IssueTimers(app.table, app.timers)
     event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
     app.clock.advance(1)
@@ -1212,13 +1212,13 @@ def _all_items(app: App) -> list[RawItem]:
     return items
 
 
-def _but_for_counts(items: list[RawItem]) -> list[RawItem]:
-    """Return items without the write limit's, because the last change is counted while it is made."""
+def _without_counts(items: list[RawItem]) -> list[RawItem]:
+    """Omit the write limit's counts, because the last change is counted concurrently."""
     return [item for item in items if not item["sk"]["S"].startswith("writes#")]
 
 
 def _keys(items: list[RawItem]) -> set[tuple[str, str]]:
-    return {(item["pk"]["S"], item["sk"]["S"]) for item in _but_for_counts(items)}
+    return {(item["pk"]["S"], item["sk"]["S"]) for item in _without_counts(items)}
 
 
 def _without(item: RawItem, user: str) -> RawItem:

@@ -1,4 +1,4 @@
-"""The REST API, request by request, on Amazon's DynamoDB Local."""
+"""The routes of the REST API, on Amazon's DynamoDB Local."""
 
 import base64
 import json
@@ -182,7 +182,7 @@ class TestStart:
             {"github_issue_url": ISSUE.format(7), "github_issue_number": 7},
         ],
     )
-    def test_an_issue_is_named_by_url_or_by_repository_and_number(
+    def test_an_issue_is_identified_by_url_or_by_repository_and_number(
         self, api: Api, body: dict[str, Any]
     ) -> None:
         timer = start(api.ann, **body)
@@ -200,14 +200,14 @@ class TestStart:
         assert (again.status, again.json()["id"]) == (200, timer["id"])
         assert "location" not in again.headers
 
-    def test_people_and_issues_have_timers_of_their_own(self, api: Api) -> None:
+    def test_each_person_and_issue_has_its_own_timer(self, api: Api) -> None:
         timers = [start(api.ann, 7), start(api.ann, 8), start(api.bob, 7)]
         assert len({timer["id"] for timer in timers}) == 3
 
-    def test_without_an_issue_any_number_can_be_open(self, api: Api) -> None:
+    def test_any_number_of_timers_without_an_issue_can_be_open(self, api: Api) -> None:
         assert start(api.ann)["id"] != start(api.ann)["id"]
 
-    def test_after_stopping_a_new_one_starts(self, api: Api) -> None:
+    def test_after_a_stop_a_start_creates_a_new_timer(self, api: Api) -> None:
         timer = start(api.ann, 7)
         act(api.ann, timer, "stop")
         assert start(api.ann, 7)["id"] != timer["id"]
@@ -285,7 +285,7 @@ class TestBodies:
         problem(api.ann("POST", "/api/timelogs/start/", body=body), 400)
         assert ids(api.ann("GET", "/api/timelogs/")) == []
 
-    def test_of_duplicate_keys_the_last_counts(self, api: Api) -> None:
+    def test_the_last_of_duplicate_keys_counts(self, api: Api) -> None:
         answer = api.ann("POST", "/api/timelogs/start/", body=b'{"description": "a", "description": "b"}')
         assert (answer.status, answer.json()["description"]) == (201, "b")
 
@@ -337,7 +337,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         "content_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "x"]
     )
-    def test_without_a_body_its_type_does_not_matter(self, api: Api, content_type: str) -> None:
+    def test_the_media_type_of_an_empty_body_is_ignored(self, api: Api, content_type: str) -> None:
         timer = start(api.ann)
         assert act(api.ann, timer, "stop", content_type=content_type).status == 200
         answer = api.ann("POST", "/api/timelogs/start/", body=b"", content_type=content_type)
@@ -346,7 +346,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
     )
-    def test_json_is_accepted_in_every_spelling_of_its_type(self, api: Api, content_type: str) -> None:
+    def test_json_is_accepted_in_every_spelling_of_its_media_type(self, api: Api, content_type: str) -> None:
         answer = api.ann("POST", "/api/timelogs/start/", body=b"{}", content_type=content_type)
         assert answer.status == 201
 
@@ -507,13 +507,13 @@ class TestIdempotencyKey:
         problem(api.ann("POST", "/api/timelogs/", body, idempotency_key="k"), 400)
         assert len(ids(api.ann("GET", "/api/timelogs/"))) == 1
 
-    def test_keys_of_other_people_do_not_matter(self, api: Api) -> None:
+    def test_two_people_may_use_the_same_key(self, api: Api) -> None:
         first = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
         second = api.bob("POST", "/api/timelogs/start/", {}, idempotency_key="k")
         assert (first.status, second.status) == (201, 201)
         assert first.json()["id"] != second.json()["id"]
 
-    def test_a_key_is_forgotten_after_a_day(self, api: Api, clock: Clock) -> None:
+    def test_a_key_expires_after_a_day(self, api: Api, clock: Clock) -> None:
         first = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
         clock.advance(86_400 + 1)
         second = api.ann("POST", "/api/timelogs/start/", {}, idempotency_key="k")
@@ -617,7 +617,7 @@ class TestPatch:
             None,
         )
 
-    def test_an_open_timer_does_not_join_another_on_its_issue(self, api: Api) -> None:
+    def test_an_open_timer_cannot_move_to_an_issue_with_an_open_timer(self, api: Api) -> None:
         timer, other = start(api.ann, 7), start(api.ann, 8)
         refused = problem(patch(api.ann, timer, {"github_issue_url": ISSUE.format(8)}), 400)
         assert other["id"] in refused["detail"]
@@ -639,7 +639,7 @@ class TestPatch:
             "x",
         ],
     )
-    def test_anything_else_is_refused(self, api: Api, body: Any) -> None:
+    def test_other_bodies_are_refused(self, api: Api, body: Any) -> None:
         timer = start(api.ann, 7, description="before")
         problem(patch(api.ann, timer, body), 400)
         seen = get(api.ann, timer)
@@ -672,7 +672,7 @@ WITH_ID = [
 
 @pytest.mark.parametrize(("method", "rest", "body"), WITH_ID)
 class TestOwnership:
-    def test_somebody_elses_timer_is_forbidden_and_stays(
+    def test_another_persons_timer_is_forbidden_and_unchanged(
         self, api: Api, method: str, rest: str, body: Any
     ) -> None:
         timer = start(api.bob, 7)
@@ -713,7 +713,7 @@ class TestCredentials:
             "Token \0",
         ],
     )
-    def test_anything_else_is_refused(self, api: Api, header: str) -> None:
+    def test_other_authorization_headers_are_refused(self, api: Api, header: str) -> None:
         sent = header.replace("{}", self.token(api))
         refused = api.nobody("GET", "/api/timelogs/", authorization=sent)
         problem(refused, 401)
@@ -753,7 +753,7 @@ class TestCredentials:
         clock.advance(0.001)
         problem(api.ann("GET", "/api/timelogs/"), 401)
 
-    def test_a_revoked_token_that_was_not_used_is_refused_at_once(self, api: Api) -> None:
+    def test_a_revoked_token_that_is_not_cached_is_refused(self, api: Api) -> None:
         (token,) = api.tokens.of(api.ann_id)
         api.tokens.revoke(api.ann_id, token.token_id)
         problem(api.ann("GET", "/api/timelogs/"), 401)
@@ -764,14 +764,14 @@ class TestCredentials:
 
 class TestList:
     def fill(self, api: Api, clock: Clock) -> list[str]:
-        """Make 7 timers, of which the newest is open, and return their ids, newest first."""
+        """Create seven timers, of which the newest is open, and return their ids, newest first."""
         added = [
             add(api.ann, clock, 1000 - 100 * number, 10, github_issue_url=ISSUE.format(1 + number % 2))["id"]
             for number in range(6)
         ]
         return [start(api.ann, 9)["id"], *reversed(added)]
 
-    def test_a_list_has_only_ones_own_timers(self, api: Api, clock: Clock) -> None:
+    def test_a_list_has_only_the_callers_timers(self, api: Api, clock: Clock) -> None:
         self.fill(api, clock)
         answer = api.bob("GET", "/api/timelogs/")
         assert answer.json() == {"next": None, "previous": None, "results": []}
@@ -833,7 +833,7 @@ class TestList:
             ("end_time__isnull=true&start_time__lt={700}", []),
         ],
     )
-    def test_filters_select(self, api: Api, clock: Clock, query: str, expected: list[int]) -> None:
+    def test_filters_select_timers(self, api: Api, clock: Clock, query: str, expected: list[int]) -> None:
         everything = self.fill(api, clock)
         query = re.sub(r"\{(\d+)\}", lambda ago: time_of(clock.ms - int(ago[1]) * 1000), query)
         assert ids(api.ann("GET", f"/api/timelogs/?{query}")) == [everything[index] for index in expected]
@@ -872,7 +872,7 @@ class TestList:
         refused = problem(api.ann("GET", f"/api/timelogs/?{query}"), 400)
         assert [error["loc"] for error in refused["errors"]] == [["query", field]]
 
-    def test_another_persons_cursor_shows_only_ones_own_timers(self, api: Api, clock: Clock) -> None:
+    def test_another_persons_cursor_shows_only_the_callers_timers(self, api: Api, clock: Clock) -> None:
         self.fill(api, clock)
         own = add(api.bob, clock, 5000)
         link = api.ann("GET", "/api/timelogs/?page_size=2").json()["next"]
@@ -881,7 +881,7 @@ class TestList:
     @pytest.mark.parametrize("backwards", [True, False])
     @pytest.mark.parametrize("at_ms", [0, 10**15 - 1])
     @pytest.mark.parametrize("query", ["", "end_time__isnull=true&", "github_issue_number=2&"])
-    def test_a_forged_cursor_shows_only_ones_own_timers(
+    def test_a_forged_cursor_shows_only_the_callers_timers(
         self, api: Api, clock: Clock, backwards: bool, at_ms: int, query: str
     ) -> None:
         own = set(self.fill(api, clock))
@@ -933,7 +933,7 @@ class TestHealth:
 
 
 class TestExclusive:
-    def test_starting_or_resuming_one_pauses_the_other(
+    def test_starting_or_resuming_a_timer_pauses_the_other(
         self, table_name: str, table: Table, new_person: Callable[[], Person]
     ) -> None:
         _, token = TokenStore(table).mint(new_person(), name="test", now_ms=0)
@@ -944,7 +944,7 @@ class TestExclusive:
             act(ann, first, "resume")
             assert [get(ann, timer)["status"] for timer in (first, second)] == ["running", "paused"]
 
-    def test_by_default_timers_run_side_by_side(self, api: Api) -> None:
+    def test_by_default_timers_run_in_parallel(self, api: Api) -> None:
         first, second = start(api.ann, 7), start(api.ann, 8)
         assert [get(api.ann, timer)["status"] for timer in (first, second)] == ["running", "running"]
 

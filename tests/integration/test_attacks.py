@@ -1,4 +1,4 @@
-"""The attacks of docs/security.md, each of them tried."""
+"""A test for each attack in docs/security.md."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_an_altered_session_is_refused(app: App) -> None:
         assert_invalid_session(app, f"{header}.{payload}.{_encode(bytes(flipped))}")
 
 
-def test_unknown_keys_do_not_cause_a_read_of_the_keys_each_time(app: App) -> None:
+def test_many_unknown_keys_cause_one_read_of_the_keys(app: App) -> None:
     browser, _ = app.signed_in()
     _, claims = _read(browser.cookies[SESSION_COOKIE])
     asked: list[str] = []
@@ -183,12 +183,12 @@ def test_unknown_keys_do_not_cause_a_read_of_the_keys_each_time(app: App) -> Non
     for number in range(50):
         assert_invalid_session(app, _sign(claims, KEY.encode(), {"kid": f"{number:016}"}))
     assert asked == ["GetSecretValue"]
-    # Valid sessions are accepted all the same.
+    # Valid sessions are still accepted.
     assert browser("GET", ME).status == 200
 
 
 def test_an_ended_session_stays_ended(app: App) -> None:
-    """Neither a renewal nor a deletion and a new sign-in makes it valid again."""
+    """Neither a renewal, nor a deletion, nor a new sign-in makes it valid again."""
     browser, ann = app.signed_in()
     stolen, _ = app.signed_in(ann)
     app.clock.advance(1_000)
@@ -216,7 +216,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
-    # Nor is it accepted with a new code.
+    # The state is refused with a new code, too.
     app.github.signed_in = ann
     code = _parameters(app.press_authorize(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
@@ -224,7 +224,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
 
 
 def test_the_state_of_another_browser_is_refused(app: App) -> None:
-    """An attacker makes a victim complete the attacker's sign-in, to have them work in that account."""
+    """An attacker makes a victim complete the attacker's sign-in, so that they use the attacker's account."""
     attacker, victim = app.browser(), app.browser()
     back = app.authorize_at_github(attacker, app.new_person())
     victim("GET", LOGIN)
@@ -247,7 +247,7 @@ def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
 
 
 def test_a_second_cookie_is_refused(app: App) -> None:
-    """Another host of the domain sets the cookie of its own sign-in in addition."""
+    """Another host of the domain adds the cookie of its own sign-in."""
     attacker, browser = app.browser(), app.browser()
     planted = app.authorize_at_github(attacker, app.new_person())
     back = app.authorize_at_github(browser, app.new_person())
@@ -265,7 +265,7 @@ def test_an_expired_sign_in_is_refused(app: App) -> None:
 
 
 def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
-    """State and cookie are the victim's own; only PKCE's verifier shows that the code is not."""
+    """State and cookie are the victim's own; only PKCE's verifier reveals that the code is not."""
     attacker, victim = app.browser(), app.browser()
     theirs = app.authorize_at_github(attacker, app.new_person())
     back = app.authorize_at_github(victim, app.new_person())
@@ -280,7 +280,7 @@ def test_a_stolen_code_is_useless_elsewhere(app: App) -> None:
     stolen = _parameters(app.authorize_at_github(victim, ann))["code"]
     mine = _parameters(app.authorize_at_github(attacker, app.new_person()))["state"]
     assert_refused(attacker("GET", f"{CALLBACK}?code={stolen}&state={quote(mine)}"), attacker)
-    # Nor does our own secret help, if it is stolen, too.
+    # A stolen client secret does not make the code usable.
     stolen = _parameters(app.authorize_at_github(victim, ann))["code"]
     form = {
         "client_id": app.client.client_id,
@@ -330,7 +330,7 @@ def test_a_stolen_code_is_useless_elsewhere(app: App) -> None:
         "%2f%2fevil.example",
         "%5cevil.example",
         "/" + "a" * 501,
-        # A line break, which would begin another header.
+        # A line break would begin another header.
         "/\r\nSet-Cookie: a=b",
         "/a\r\n\r\n<script>",
         "/a\nLocation: //evil.example",
@@ -459,8 +459,8 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     assert browser("GET", ME).status == 200
 
 
-def test_a_forged_host_does_not_make_another_origin_ours(app: App) -> None:
-    """Without `Sec-Fetch-Site`, as from an old browser: that alone would refuse it."""
+def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
+    """Old browsers send no `Sec-Fetch-Site`, which alone would cause the refusal."""
     browser, ann = app.signed_in()
 
     def send(**headers: str) -> Answer:
@@ -469,7 +469,7 @@ def test_a_forged_host_does_not_make_another_origin_ours(app: App) -> None:
         headers = {name.replace("-", "_"): value for name, value in sent.items()}
         return browser("POST", START, {}, cookies=None, context=None, **headers)
 
-    # CloudFront, to whose host the cookie belongs, sets the header itself.
+    # The cookie is for CloudFront's host, and CloudFront replaces the header.
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
     assert app.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
@@ -529,7 +529,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
 
 
 def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
-    """GitHub gives the login to another account, which may be the admin's now."""
+    """Another account may get the login at GitHub, and be the new admin's."""
     former, account = app.signed_in(app.new_person(ADMIN))
     token = app.token(former)
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -550,7 +550,7 @@ def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
 def test_secrets_are_compared_in_constant_time(
     app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
-    """Only `hmac.compare_digest` compares states and signatures: inverting its result inverts theirs."""
+    """Only `hmac.compare_digest` compares states and signatures: inverting it inverts the response."""
     browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
@@ -642,7 +642,7 @@ def test_a_header_takes_precedence_over_the_cookie(app: App) -> None:
     browser, _ = app.signed_in()
     other, bob = app.signed_in()
     token = app.token(other)
-    # A program sends the header on purpose, so that no forgery is possible; it gives the cookie no rights.
+    # Only programs send this header, so it cannot be a forgery; it gives no access to the cookie's account.
     assert browser("GET", ME, authorization=f"Token {token}").json()["id"] == bob.id
     assert browser("POST", START, {}, authorization=f"Token {token}", origin=EVIL).json()["user"] == bob.id
     for bad in ("Token nothing", "Bearer a.b.c", "Token", "Basic YTpi", "Token  ", "Negotiate"):
@@ -685,7 +685,7 @@ def test_a_session_of_an_embedding_site_is_valid_only_there(app: App, path: str)
         {"origin": "null"},
         {"origin": EVIL},
         {"origin": ORIGIN},
-        # Another site that is allowed, too.
+        # Another allowed site.
         {"origin": "https://other.example.org"},
         {"origin": f"{EMBEDDER}, {EVIL}"},
         {"referer": EMBEDDER},
@@ -728,7 +728,7 @@ def test_a_session_of_an_embedding_site_is_valid_only_there(app: App, path: str)
 )
 def test_no_spelling_of_a_path_bypasses_the_request_guard(app: App, path: str) -> None:
     browser, _ = app.signed_in()
-    # The function has just served another caller.
+    # The function has just responded to another caller.
     browser("GET", ME)
     browser("GET", TIMERS)
     for method in ("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT"):
@@ -771,7 +771,7 @@ def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str
 def test_no_secret_is_logged(
     app: App, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the most verbose log level, and of the libraries everything but AWS's responses."""
+    """At the most verbose level, and including the libraries' logs except AWS's responses."""
     caplog.set_level(logging.DEBUG)
     for name in ("botocore", "boto3"):
         caplog.set_level(logging.INFO, logger=name)
@@ -784,7 +784,7 @@ def test_no_secret_is_logged(
         stack.callback(setattr, app.github, "after_request", lambda *_: None)
         for name in ("auth.api", "timelogs.api", "webhook.receive"):
             stack.enter_context(_debugging(sys.modules[name].logger, written))
-        known = _whole_life(app)
+        known = _send_every_request(app)
         for signature in (sign(WEBHOOK_SECRET, b"{}"), "sha256=" + "0" * 64):
             webhook("POST", "/", {}, x_hub_signature_256=signature, x_github_event="ping")
     known |= {WEBHOOK_SECRET, sign(WEBHOOK_SECRET, b"{}"), KEY, app.client.client_secret}
@@ -808,11 +808,11 @@ def test_errors_contain_no_secret(app: App) -> None:
         assert text not in str(answer)
 
 
-def test_the_table_of_attacks_and_these_tests_are_the_same() -> None:
+def test_the_table_of_attacks_lists_these_tests() -> None:
     rows = re.findall(r"\| `test_attacks\.py::(test_\w+)` \|$", SECURITY.read_text(), re.MULTILINE)
     here = {name for name in globals() if name.startswith("test_")}
     assert len(rows) == len(set(rows))
-    assert set(rows) == here - {"test_the_table_of_attacks_and_these_tests_are_the_same"}
+    assert set(rows) == here - {"test_the_table_of_attacks_lists_these_tests"}
 
 
 # ---------------------------------------------------------------------- helpers
@@ -865,8 +865,8 @@ def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
     return lambda method, target, body=None: ask(method, target, body, origin=EMBEDDER)
 
 
-def _whole_life(app: App) -> set[str]:
-    """Send every kind of request as a person, valid and invalid ones, and return the secrets in them."""
+def _send_every_request(app: App) -> set[str]:
+    """Send every kind of request, valid and invalid ones, and return the secrets in them."""
     known: set[str] = set()
     browser, ann = app.browser(), app.new_person()
     asked = _parameters(redirect_target(browser("GET", LOGIN)))
@@ -877,7 +877,7 @@ def _whole_life(app: App) -> set[str]:
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
-    # Invalid ones: replayed, of another browser, cancelled, refused by GitHub.
+    # Invalid sign-ins: replayed, of another browser, cancelled, refused by GitHub.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)

@@ -66,7 +66,7 @@ def test_each_change_changes_the_tag(api: Api, clock: Clock) -> None:
     assert ask(api.ann, tags[0][0]).status == 200
 
 
-def test_another_timer_changes_the_tag_of_the_list_and_a_deleted_one_too(api: Api) -> None:
+def test_adding_or_deleting_a_timer_changes_the_tag_of_the_list(api: Api) -> None:
     first = start(api.ann, 7)
     one, own = tag_of(api.ann), tag_of(api.ann, url(first))
     second = start(api.ann, 8)
@@ -105,7 +105,7 @@ def test_the_tag_does_not_depend_on_the_host(api: Api) -> None:
 @pytest.mark.parametrize(
     "form", ["{}", " {} ", '"other", {}', '{},W/"x"', "*", " * ", '"a,b" , {}', "strong"]
 )
-def test_any_matching_tag_is_enough_compared_weakly(api: Api, form: str) -> None:
+def test_any_weakly_matching_tag_gets_a_304(api: Api, form: str) -> None:
     tag = tag_of(api.ann)
     sent = tag.removeprefix("W/") if form == "strong" else form.format(tag)
     assert ask(api.ann, sent).status == 304
@@ -165,7 +165,7 @@ def test_a_304_has_the_format_of_api_gateway(api: Api) -> None:
     assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)
 
 
-def test_a_session_in_a_cookie_is_renewed_with_a_304_too(app: App) -> None:
+def test_a_304_renews_the_session_in_a_cookie(app: App) -> None:
     browser, _ = app.signed_in()
     tag = browser("GET", LIST).headers["etag"]
     app.clock.advance(900)

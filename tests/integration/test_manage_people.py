@@ -32,17 +32,17 @@ main = manage_people.main
 
 
 class GitHub(BaseHTTPRequestHandler):
-    """Has one account (https://docs.github.com/en/rest/users/users#get-a-user)."""
+    """A fake of GitHub with one account (https://docs.github.com/en/rest/users/users#get-a-user)."""
 
     def do_GET(self) -> None:
         known = self.path.lower() == "/users/octocat"
-        # 403 is the status at a rate limit.
+        # GitHub responds with 403 at a rate limit.
         self.send_response(200 if known else 403 if self.path == "/users/limited" else 404)
         self.end_headers()
         self.wfile.write(json.dumps({"id": 583231, "login": "octocat"} if known else {}).encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -227,10 +227,10 @@ def test_erasing_a_person_keeps_only_a_marker(
     mint(capsys, "--user", user)
     TimerStore(shared_table).start(user_id=int(user), now_ms=now_ms(), issue=None)
     assert main(["person", "erase", "--user", user]) == 0
-    (left,) = shared_table.query(f"user#{user}")[0]
-    # The marker does not expire if people are timed who never signed in.
+    (marker,) = shared_table.query(f"user#{user}")[0]
+    # The marker does not expire if unregistered people are timed.
     kept = {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
-    assert left.keys() == (kept if track_unregistered else kept | {"expires_at"})
+    assert marker.keys() == (kept if track_unregistered else kept | {"expires_at"})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.network import Network, lost_request, lost_response, refusal, throttled
 
-# More attempts, of up to two seconds each, would not fit into the ten seconds of a request.
+# The most requests to DynamoDB that a function sends before its time limit of ten seconds.
 MOST_REQUESTS_IN_A_ROW = 9
 
 FAULTS = {
@@ -122,7 +122,7 @@ def test_health_fails_clearly(api: Api, network: Network, fault: str) -> None:
     assert_clear(api.nobody("GET", "/api/health/"), status)
 
 
-def test_the_log_has_the_error_under_the_id_in_the_response(
+def test_the_error_is_logged_under_the_request_id_of_the_response(
     api: Api, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     network.every_request = lost_request
@@ -134,7 +134,7 @@ def test_the_log_has_the_error_under_the_id_in_the_response(
 
 
 class TestClocks:
-    """Clocks of machines are corrected in steps; no time is lost or counted twice."""
+    """A correction of a machine's clock neither loses time nor counts it twice."""
 
     HOUR = 3_600
 
@@ -163,7 +163,7 @@ class TestClocks:
         assert ended["active_duration"] == 0
         assert (ended["end_time"] or ended["last_pause_time"]) == started["start_time"]
 
-    def test_between_pause_and_resume_time_does_not_go_back(
+    def test_a_clock_set_back_during_a_pause_changes_no_active_time(
         self, ask: Callable[[str], dict[str, Any]], clock: Clock
     ) -> None:
         ask("start")

@@ -52,7 +52,7 @@ class TestFlow:
         assert browser("POST", "/api/timelogs/start/", {}).status == 201
         assert [timer["user"] for timer in browser("GET", TIMERS).json()["results"]] == [ann.id]
 
-    def test_github_is_asked_for_the_account_only(self, app: App) -> None:
+    def test_github_is_asked_only_for_the_account(self, app: App) -> None:
         address = urlsplit(redirect_target(app.browser()("GET", LOGIN)))
         asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         assert (
@@ -214,7 +214,9 @@ class TestRefused:
         finally:
             network.close()
         assert (page.status, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
-        assert re.search(r"An internal error occurred\. It is logged as [0-9a-f-]{36}\.", page.body)
+        assert re.search(
+            r"An internal error occurred\. The log has the details under [0-9a-f-]{36}\.", page.body
+        )
         assert "AccessDenied" not in page.body
         assert_is_locked_down(page)
 
@@ -305,14 +307,14 @@ class TestOrganizations:
         assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
         assert len(club.timers_of(ann)) == 1
 
-    def test_without_a_response_about_the_membership_nobody_signs_in(self, club: App) -> None:
+    def test_nobody_signs_in_if_github_does_not_report_the_membership(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
         back = club.authorize_at_github(browser, bob)
         club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
         assert browser("GET", back).status == 502
         assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
 
-    def test_the_only_requested_scope_is_that_of_memberships(self, club: App) -> None:
+    def test_the_only_requested_scope_is_read_org(self, club: App) -> None:
         address = urlsplit(redirect_target(club.browser()("GET", LOGIN)))
         assert parse_qs(address.query)["scope"] == ["read:org"]
 
@@ -469,7 +471,7 @@ class TestSigningOut:
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         assert browser("GET", TIMERS).status == 200
         browser("POST", "/api/auth/logout/", {"everywhere": everywhere})
-        # The function that did it knows at once.
+        # The function that ended the session has cleared its cache.
         assert browser("GET", ME, cookies=kept).status == 401
         app.clock.advance(59.999)
         assert browser("GET", TIMERS, cookies=kept).status == 200
@@ -519,7 +521,7 @@ class TestKeys:
         assert browser("GET", ME).status == 401
 
     def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, app: App) -> None:
-        """Even if forged sessions have used up the refreshes of the keys."""
+        """This holds even if forged sessions have used up the refreshes of the keys."""
         old, ann = app.signed_in()
         old("GET", TIMERS)
         read_before = request_guard.sessions()
@@ -528,20 +530,20 @@ class TestKeys:
         new, _ = app.signed_in(ann)
         assert _key_id(new) == _key_id(old)
         with pytest.MonkeyPatch.context() as patch:
-            # One function has a cold start, and the other has not.
+            # Only one of the two functions has a cold start.
             patch.setattr(request_guard, "sessions", lambda: read_before)
             vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
-        # When it signs with the key, the other has read it, too.
+        # When the cold function signs with the new key, the warm one has fetched it.
         app.clock.advance(361)
         app.seconds.now += 361
         later, _ = app.signed_in(ann)
         assert _key_id(later) != _key_id(old)
         assert later("GET", TIMERS).status == 200
 
-    def test_unreadable_keys_are_an_internal_error_and_no_401(self, app: App) -> None:
+    def test_unreadable_keys_are_an_internal_error_and_not_a_401(self, app: App) -> None:
         """The widget discards its session at a 401."""
         browser, _ = app.signed_in()
         unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
@@ -556,7 +558,7 @@ class TestKeys:
         app.seconds.now += 10
         assert [ask("GET", TIMERS).status for _ in range(3)] == [401] * 3
 
-    def test_a_key_that_replaces_a_leaked_one_is_valid_at_once(
+    def test_a_key_that_replaces_a_leaked_one_is_valid_immediately(
         self, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         old, ann = app.signed_in()
@@ -565,7 +567,7 @@ class TestKeys:
         app.sign_with("n" * 64)
         app.cold_start()
         new, _ = app.signed_in(ann)
-        # One function has a cold start, and the other has not.
+        # Only one of the two functions has a cold start.
         monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
         vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
         assert new("GET", TIMERS).status == 200
@@ -573,12 +575,12 @@ class TestKeys:
 
 
 class TestRotation:
-    """As `make rotate-session-key` does it."""
+    """Rotations of the key with `make rotate-session-key`."""
 
     @pytest.fixture
     def stack(self, app: App) -> DeployedStack:
         stack = DeployedStack(boto3.Session(), "issue-timer-test")
-        # In place of the outputs in CloudFormation.
+        # These replace the stack's resources in CloudFormation.
         stack.resources = {"SessionSecret": app.secret_arn}
         return stack
 
@@ -645,7 +647,7 @@ class TestReads:
         self, app: App, credentials: str
     ) -> None:
         ask = self._ask(app, credentials)
-        # The token has been used today.
+        # This request records the use of the token today.
         ask()
         app.cold_start()
         network = Network(app.timelogs.table.connection)
@@ -706,8 +708,8 @@ class TestReads:
         finally:
             network.close()
             handler.setStream(before)
-        assert "Failed to write the use of a token" in written.getvalue()
-        # The next function without the token in its cache tries again.
+        assert "Failed to record the use of a token" in written.getvalue()
+        # A function that has not cached the token tries again.
         app.cold_start()
         network = Network(app.timelogs.table.connection)
         try:
@@ -744,8 +746,8 @@ def assert_refused_account(app: App, browser: Browser, page: Answer, user_id: in
 
 
 @pytest.mark.parametrize("path", ["/api/auth/session/", "/api/auth/me/", "/api/timelogs/start/"])
-def test_a_preflight_is_answered_without_credentials(app: App, path: str) -> None:
-    """API Gateway passes preflights on to routes for any method or any path."""
+def test_a_preflight_needs_no_credentials(app: App, path: str) -> None:
+    """API Gateway forwards preflights on routes for any method or any path."""
     assert app.browser()("OPTIONS", path).status == 204
 
 

@@ -64,7 +64,7 @@ def test_every_operation_has_a_route() -> None:
 
 
 def test_no_route_ends_in_a_slash() -> None:
-    """API Gateway refuses such a route, and the whole deployment with it."""
+    """API Gateway refuses such a route, which fails the whole deployment."""
     assert [key for key in _routes() if key.endswith("/")] == []
 
 
@@ -75,16 +75,16 @@ def test_a_path_with_a_slash_at_its_end_invokes_the_function_of_the_route() -> N
         method, _, path = key.partition(" ")
         if not path or "+" in path or path.endswith(".json"):
             continue
-        taking = [
-            taken
-            for prefix, taken in greedy.items()
+        matching = [
+            target
+            for prefix, target in greedy.items()
             if f"{method} {path}/".startswith(prefix) or f"ANY {path}/".startswith(prefix)
         ]
-        assert (taking or [routes["$default"]]) == [function], key
+        assert (matching or [routes["$default"]]) == [function], key
 
 
 def test_route_settings_name_existing_routes() -> None:
-    """API Gateway refuses others, and the whole deployment with it."""
+    """API Gateway refuses settings of other routes, which fails the whole deployment."""
     source = translated()
     (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()
     assert stage["RouteSettings"]

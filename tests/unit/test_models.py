@@ -55,7 +55,7 @@ class TestTimeLog:
             "created": "2025-11-23T12:13:20.124Z",
         }
 
-    def test_shows_the_begin_of_the_current_pause(self) -> None:
+    def test_shows_the_start_of_the_current_pause(self) -> None:
         timer = shown(started().pause(T0 + 1_000, "manual"), T0 + 9_000)
         assert (timer["status"], timer["is_paused"]) == ("paused", True)
         assert (timer["last_pause_time"], timer["active_duration"]) == ("2025-11-23T12:13:21.123Z", 1)
@@ -67,7 +67,7 @@ class TestTimeLog:
         assert (found["paused_duration"], found["stopped_by"]) == (2.5, "closed")
         assert found["end_time"] == "2025-11-23T12:13:24.124Z"
 
-    def test_a_timer_without_an_issue_has_no_fields_of_one(self) -> None:
+    def test_without_an_issue_the_issue_fields_are_null(self) -> None:
         timer = Timer.start(user_id=1, ulid=ULID, at_ms=T0, now_ms=T0, by="manual")
         found = shown(timer, T0)
         parts = ("github_issue_url", "github_issue_number", "github_repo", "github_issue_title")
@@ -125,7 +125,7 @@ class TestTime:
             {},
         ],
     )
-    def test_anything_else_is_refused(self, value: object) -> None:
+    def test_other_values_are_refused(self, value: object) -> None:
         with pytest.raises(ValidationError):
             AddRequest.model_validate({"start_time": value})
 
@@ -144,10 +144,10 @@ class TestIssue:
             {"github_issue_url": URL, "github_repo": "octocat/Hello-World", "github_issue_number": 7},
         ],
     )
-    def test_is_named_by_its_address_or_by_repository_and_number(self, body: dict[str, Any]) -> None:
+    def test_is_identified_by_url_or_by_repository_and_number(self, body: dict[str, Any]) -> None:
         assert StartRequest.model_validate(body).issue == ISSUE
 
-    def test_need_not_be_named(self) -> None:
+    def test_is_optional(self) -> None:
         assert StartRequest().issue is None
 
     @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ class TestIssue:
             ({"github_repo": "octocat", "github_issue_number": 7}, "github_repo"),
         ],
     )
-    def test_incomplete_and_contradictory_names_are_refused(self, body: dict[str, Any], field: str) -> None:
+    def test_incomplete_and_contradictory_fields_are_refused(self, body: dict[str, Any], field: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             _ = StartRequest.model_validate(body).issue
         assert refused.value.field == field
 
     @pytest.mark.parametrize("number", [0, -1, MAX_ISSUE_NUMBER + 1, 10**12, "7", 7.0, 7.5, True, [7]])
-    def test_impossible_numbers_are_refused(self, number: object) -> None:
+    def test_invalid_numbers_are_refused(self, number: object) -> None:
         with pytest.raises(ValidationError):
             StartRequest.model_validate({"github_repo": "o/r", "github_issue_number": number})
 
@@ -201,18 +201,18 @@ class TestRequests:
     def test_a_description_is_any_printable_text(self, text: str) -> None:
         assert StartRequest(description=text).description == text
 
-    def test_an_organization_is_named_by_its_address(self) -> None:
+    def test_an_organization_is_identified_by_its_url(self) -> None:
         assert StartRequest(organization_url="https://github.com/acme").organization == "acme"
         assert StartRequest().organization is None
 
-    def test_finished_time_ends_at_its_end_or_after_its_duration(self) -> None:
+    def test_an_addition_ends_at_its_end_or_after_its_duration(self) -> None:
         start = "2025-11-23T12:13:20.123Z"
         by_end = AddRequest.model_validate({"start_time": start, "end_time": "2025-11-23T12:13:21Z"})
         by_duration = AddRequest.model_validate({"start_time": start, "duration": 0.877})
         assert by_end.span_ms == by_duration.span_ms == (T0, T0 + 877)
 
     @pytest.mark.parametrize("extra", [{}, {"end_time": "2026-01-31T10:00:00Z", "duration": 1}])
-    def test_finished_time_needs_exactly_one_of_end_and_duration(self, extra: dict[str, Any]) -> None:
+    def test_an_addition_needs_exactly_one_of_end_and_duration(self, extra: dict[str, Any]) -> None:
         request = AddRequest.model_validate({"start_time": "2026-01-31T09:00:00Z", **extra})
         with pytest.raises(InvalidInput, match="Exactly one"):
             _ = request.span_ms
@@ -224,7 +224,7 @@ class TestRequests:
         with pytest.raises(ValidationError):
             AddRequest.model_validate({"start_time": "2026-01-31T09:00:00Z", "duration": duration})
 
-    def test_a_correction_distinguishes_a_null_link_from_a_missing_one(self) -> None:
+    def test_a_correction_distinguishes_a_null_url_from_a_missing_one(self) -> None:
         assert PatchRequest.model_validate({"github_issue_url": None}).model_fields_set == {
             "github_issue_url"
         }

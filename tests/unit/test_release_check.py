@@ -19,7 +19,7 @@ TODAY = date(2026, 12, 1)
 
 
 @pytest.mark.parametrize("check", [checks.check_versions, checks.check_licence, checks.check_docs])
-def test_this_checkout_passes_the_checks_that_hold_between_releases(check: Callable[[Path], Any]) -> None:
+def test_this_checkout_passes_the_checks_that_apply_between_releases(check: Callable[[Path], Any]) -> None:
     assert list(check(ROOT)) == []
 
 
@@ -77,7 +77,7 @@ class TestVersions:
             "docs/openapi.json",
         ],
     )
-    def test_a_differing_version_is_reported(self, root: Path, place: str) -> None:
+    def test_a_different_version_is_reported(self, root: Path, place: str) -> None:
         write(root, place, (root / place).read_text().replace("1.2.3", "1.2.4"))
         (complaint,) = checks.check_versions(root)
         assert complaint.count("1.2.3") == 4
@@ -98,7 +98,7 @@ class TestVersions:
         ),
     ],
 )
-def test_the_version_equals_that_of_the_newest_section_in_the_changelog(
+def test_the_version_must_equal_that_of_the_newest_section_in_the_changelog(
     tmp_path: Path, version: str, releases: list[str], complaints: list[str]
 ) -> None:
     write(tmp_path, "pyproject.toml", f'[project]\nversion = "{version}"\n')
@@ -123,7 +123,7 @@ def test_the_version_equals_that_of_the_newest_section_in_the_changelog(
         ),
     ],
 )
-def test_sections_of_the_changelog_are_in_order_dated_and_not_empty(
+def test_sections_of_the_changelog_must_be_in_order_dated_and_not_empty(
     tmp_path: Path, text: str, complaint: str | None
 ) -> None:
     write(tmp_path, "CHANGELOG.md", f"# Changelog\n\n{text}")

@@ -1,4 +1,4 @@
-"""`make lint` finds lock files that are not compiled from requirements/*.in as these are now."""
+"""`make lint` reports lock files that do not match requirements/*.in."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_a_lock_file_is_compared_with_its_source(
     assert list(check_requirements(tmp_path)) == found
 
 
-def test_a_package_that_is_pinned_only_as_a_dependency_is_missing(tmp_path: Path) -> None:
+def test_a_package_that_is_pinned_only_as_a_dependency_is_reported(tmp_path: Path) -> None:
     write(tmp_path, layer_in="a\nb", layer_txt=pin("a==1", "layer.in") + pin("b==1"))
     assert list(check_requirements(tmp_path)) == [
         "layers/timer_core/requirements.txt does not have b: make requirements"
@@ -66,7 +66,7 @@ def test_a_file_that_is_not_compiled_is_reported(tmp_path: Path) -> None:
     assert list(check_requirements(tmp_path)) == ["tool.in is not compiled: make requirements"]
 
 
-def test_files_that_a_file_includes_count_as_its_own(tmp_path: Path) -> None:
+def test_packages_of_included_files_are_required_too(tmp_path: Path) -> None:
     layer = pin("a==1", "layer.in")
     write(tmp_path, layer_in="a", layer_txt=layer, dev_in="-r layer.in\nb", dev_txt=pin("b==1", "dev.in"))
     assert list(check_requirements(tmp_path)) == ["requirements/dev.txt does not have a: make requirements"]

@@ -31,7 +31,7 @@ ANN = 21031067
 
 @dataclass
 class Keys(RotatingSecret):
-    """Two keys, and the keys after a refresh."""
+    """Two keys; `rotated` replaces them at a refresh."""
 
     current: str = OLD
     previous: str = ""
@@ -66,7 +66,7 @@ def test_a_session_contains_the_person_and_the_time_of_the_sign_in(sessions: Ses
     )
 
 
-def test_every_session_has_an_id_of_its_own(sessions: Sessions) -> None:
+def test_every_session_has_its_own_id(sessions: Sessions) -> None:
     assert len({sessions.begin(ANN, "ann", now_ms=NOW * 1000)[0].session_id for _ in range(100)}) == 100
 
 
@@ -82,7 +82,7 @@ def test_a_session_is_due_for_renewal_after_15_minutes(sessions: Sessions) -> No
     assert [session.is_due(NOW + seconds) for seconds in (0, 899, 900, 3_599)] == [False, False, True, True]
 
 
-def test_a_renewed_session_is_the_same_for_another_hour(sessions: Sessions) -> None:
+def test_a_renewal_extends_the_same_session_by_an_hour(sessions: Sessions) -> None:
     session, _ = sessions.begin(ANN, "ann", now_ms=NOW * 1000, origin="https://wiki.example.org")
     renewed, token = sessions.renew(session, now_s=NOW + 1_000)
     assert renewed == replace(session, issued_s=NOW + 1_000, expires_s=NOW + 1_000 + LIFE_S)
@@ -100,14 +100,14 @@ def test_a_session_is_renewed_for_at_most_thirty_days(sessions: Sessions) -> Non
         sessions.read(token, now_s=end)
 
 
-def test_a_session_of_the_previous_key_is_valid_until_the_key_is_removed() -> None:
+def test_a_session_signed_with_the_previous_key_is_valid_until_that_is_removed() -> None:
     _, token = Sessions(Keys(OLD)).begin(ANN, "ann", now_ms=NOW * 1000)
     assert Sessions(Keys(NEW, OLD)).read(token, now_s=NOW).user_id == ANN
     with pytest.raises(Unauthorized, match="not valid"):
         Sessions(Keys(NEW, "")).read(token, now_s=NOW)
 
 
-def test_a_session_is_made_with_the_current_key() -> None:
+def test_a_session_is_signed_with_the_current_key() -> None:
     _, token = Sessions(Keys(NEW, OLD)).begin(ANN, "ann", now_ms=NOW * 1000)
     assert Sessions(Keys(NEW)).read(token, now_s=NOW).user_id == ANN
 
@@ -129,7 +129,7 @@ def test_an_unknown_key_causes_one_refresh() -> None:
     assert keys.get() == (NEW, OLD)
 
 
-def test_the_name_of_a_key_does_not_reveal_the_key(sessions: Sessions) -> None:
+def test_the_id_of_a_key_does_not_reveal_the_key(sessions: Sessions) -> None:
     _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     header = jwt.get_unverified_header(token)
     assert header == {"alg": "HS256", "kid": header["kid"], "typ": "JWT"}
@@ -137,24 +137,24 @@ def test_the_name_of_a_key_does_not_reveal_the_key(sessions: Sessions) -> None:
     assert OLD[:8] not in token
 
 
-def test_an_empty_key_signs_nothing(sessions: Sessions) -> None:
+def test_a_session_signed_with_an_empty_key_is_refused(sessions: Sessions) -> None:
     _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
-    name = sha256(b"issue-timer session key ").hexdigest()[:16]
-    header = _encode(json.dumps({"alg": "HS256", "kid": name}).encode())
+    key_id = sha256(b"issue-timer session key ").hexdigest()[:16]
+    header = _encode(json.dumps({"alg": "HS256", "kid": key_id}).encode())
     signed = f"{header}.{token.split('.')[1]}"
     forged = f"{signed}.{_encode(hmac.digest(b'', signed.encode(), 'sha256'))}"
     with pytest.raises(Unauthorized):
         sessions.read(forged, now_s=NOW)
 
 
-def test_a_sealed_content_can_be_read_for_ten_minutes(sessions: Sessions) -> None:
+def test_a_sealed_sign_in_can_be_read_for_ten_minutes(sessions: Sessions) -> None:
     sealed = sessions.seal({"state": "a", "next": "/"}, now_s=NOW)
     assert sessions.unseal(sealed, now_s=NOW + 599) == {"state": "a", "next": "/"}
     with pytest.raises(Unauthorized, match="expired"):
         sessions.unseal(sealed, now_s=NOW + 600)
 
 
-def test_sealed_contents_and_sessions_are_not_interchangeable(sessions: Sessions) -> None:
+def test_sealed_sign_ins_and_sessions_are_not_interchangeable(sessions: Sessions) -> None:
     _, token = sessions.begin(ANN, "ann", now_ms=NOW * 1000)
     sealed = sessions.seal({"state": "a"}, now_s=NOW)
     with pytest.raises(Unauthorized):
@@ -179,7 +179,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), _JSON), _JSON)
-def test_any_header_is_refused_without_another_error(header: object, claims: object) -> None:
+def test_a_token_with_any_header_and_claims_raises_only_unauthorized(header: object, claims: object) -> None:
     token = ".".join(map(_encode, [json.dumps(header).encode(), json.dumps(claims).encode(), b"signature"]))
     with pytest.raises(Unauthorized):
         Sessions(Keys()).read(token, now_s=NOW)

@@ -59,7 +59,7 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
     assert len(names) == 5
     for name in names:
         assert name.startswith(f"{STACK}-{REGION}")
-        # CloudFront allows 64 characters, among them a long region and the 40 that a stack may have.
+        # CloudFront allows 64 characters: enough for a stack's name of 40 characters and a long region.
         assert len(name.removeprefix(f"{STACK}-{REGION}")) + len("-ap-southeast-1") + 40 <= 64
 
 

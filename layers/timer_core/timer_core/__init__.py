@@ -1,7 +1,8 @@
-"""What the Lambda functions of Issue Timer share.
+"""The code that Issue Timer's Lambda functions share.
 
-``domain`` knows nothing of AWS, HTTP or GitHub; ``store`` is the only place that speaks
-DynamoDB; ``github`` reads deliveries; ``api`` holds the models and errors of the REST API.
+``domain`` holds the rules and imports none of the other packages; ``services`` holds the use cases; only
+``store`` accesses DynamoDB; ``github`` reads deliveries and calls GitHub's API; ``api`` holds the models,
+errors and authentication of the REST API.
 """
 
 __version__ = "1.0.0.dev0"

@@ -10,17 +10,17 @@ def now_ms() -> int:
 
 
 def ms_of(text: str) -> int:
-    """Return the milliseconds since the epoch of a time in ISO 8601, in UTC unless it has an offset.
+    """Convert an ISO 8601 time to milliseconds since the epoch; a time without an offset is in UTC.
 
     Raises
     ------
     ValueError, OverflowError
-        If the text is not such a time.
+        If the text is not an ISO 8601 time.
     """
     parsed = datetime.fromisoformat(text)
     return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def iso(ms: int) -> str:
-    """Return a time (milliseconds since the epoch) in GitHub's format, with whole seconds."""
+    """Format a time (milliseconds since the epoch) as GitHub does: in UTC, with whole seconds."""
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

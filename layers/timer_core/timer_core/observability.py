@@ -17,7 +17,7 @@ ApiHandler: TypeAlias = Callable[[dict[str, Any], LambdaContext], dict[str, Any]
 
 
 def make_logger(service: str) -> Logger:
-    """Return a logger of JSON lines with the request id."""
+    """Return a logger that writes JSON lines with the request id."""
     return Logger(service=service, utc=True)
 
 
@@ -32,7 +32,7 @@ def make_metrics(service: str) -> Metrics:
 
 
 def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHandler], ApiHandler]:
-    """Return a decorator that measures a handler of API Gateway's requests.
+    """Return a decorator that publishes the metrics of an API Gateway handler.
 
     The metrics are the duration of each request (``Latency``, in milliseconds), responses with status 500 or
     more (``ServerErrors``), and responses with status 429 (``ThrottledRequests``).
@@ -42,8 +42,8 @@ def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHan
     metrics
         Published after the handler by ``log_metrics``, which has to be the outer decorator.
     routes_of
-        If set, each metric is also published with the dimensions ``service`` (this name) and ``route`` (the
-        route's key in the template, without a slash at its end), so that each route has metrics of its own.
+        If set, each metric is also published for its route, with the dimensions ``service`` (this parameter)
+        and ``route`` (the route's key in the template, without a slash at its end).
     """
 
     def decorate(handler: ApiHandler) -> ApiHandler:
@@ -51,11 +51,11 @@ def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHan
         def counted(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             started_s = time.perf_counter()
             response = handler(event, context)
-            taken_ms = round((time.perf_counter() - started_s) * 1000, 3)
+            duration_ms = round((time.perf_counter() - started_s) * 1000, 3)
             if routes_of:
                 metrics.add_dimensions(service=routes_of, route=event["routeKey"].rstrip("/"))
-            metrics.add_metric("Latency", MetricUnit.Milliseconds, taken_ms)
-            # Publish these only when they occur: CloudWatch charges for each hour with data of a metric.
+            metrics.add_metric("Latency", MetricUnit.Milliseconds, duration_ms)
+            # CloudWatch charges for each hour in which a metric has data, so zeros are not published.
             if response["statusCode"] >= 500:
                 metrics.add_metric("ServerErrors", MetricUnit.Count, 1)
             elif response["statusCode"] == 429:

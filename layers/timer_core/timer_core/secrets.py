@@ -9,10 +9,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 MAX_AGE_S = 300
-# The shortest time between two attempts to fetch a value that cannot be fetched, or that somebody outside
-# causes to be fetched again: anybody can send wrong signatures.
+# The shortest time between two fetches after a failure, or on demand: anybody can cause fetches by sending
+# invalid signatures.
 MIN_AGE_S = 10
-# By then every function that can reach Secrets Manager has fetched a new secret and accepts it.
+# When a secret has this age, every function that can reach Secrets Manager has fetched and accepts it.
 _SIGNS_AFTER_S = MAX_AGE_S + 60
 
 T = TypeVar("T")
@@ -23,21 +23,21 @@ def _monotonic_s() -> float:
 
 
 class CachedValue(Generic[T]):
-    """A value that is fetched when it is first needed, and again when it is too old or on demand.
+    """A value that is fetched on first use, and again when it expires or on demand.
 
     Parameters
     ----------
     fetch
-        Returns the value, and raises one of `errors` if its source cannot be reached.
+        Returns the value; raises one of `errors` if the source cannot be reached.
     errors
-        The exceptions of `fetch` after which the value fetched before is used further.
+        The exceptions of `fetch` after which the previous value stays in use.
     max_age_s
-        Returns for how many seconds a value may be used.
+        Returns the number of seconds for which a value may be used.
     caches_first_failure
-        Whether the failure to fetch the first value is raised again for `MIN_AGE_S` seconds, instead of
-        another attempt for each caller.
+        Whether, after the first fetch failed, callers get the same error for `MIN_AGE_S` seconds instead of
+        causing further fetches.
     now_s
-        The clock, in seconds since any moment.
+        The clock, in seconds; only differences between its times matter.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class CachedValue(Generic[T]):
         self._max_age_s = max_age_s
         self._caches_first_failure = caches_first_failure
         self._now_s = now_s
-        # Empty until the first value was fetched.
+        # Empty until the first successful fetch.
         self._value: tuple[T, ...] = ()
         self._expires_s = -math.inf
         self._refreshed_s = -math.inf
@@ -62,11 +62,11 @@ class CachedValue(Generic[T]):
 
     @property
     def expires_in_s(self) -> float:
-        """For how many seconds `get` returns, or raises, the same."""
+        """The number of seconds until `get` fetches again."""
         return self._expires_s - self._now_s()
 
     def get(self) -> T:
-        """Return the value; the one fetched before if its source cannot be reached.
+        """Return the value: the previous one if it has expired and its source cannot be reached.
 
         Raises
         ------
@@ -89,13 +89,13 @@ class CachedValue(Generic[T]):
     def refresh(self) -> bool:
         """Fetch the value again, at most once in ten seconds; return whether it has changed.
 
-        An earlier `get` does not count as such a time: the value may have changed since.
+        Fetches by `get` do not count toward this limit: the value may have changed since.
 
         Raises
         ------
         Exception
-            One of `errors`, if the value cannot be fetched, or could not be within the last ten seconds:
-            whether it has changed is not known.
+            One of `errors`, if the fetch fails or has failed in the last ten seconds: whether the value has
+            changed is unknown.
         """
         if self._now_s() < self._refreshed_s + MIN_AGE_S:
             if self._failure is not None:
@@ -118,7 +118,15 @@ class CachedValue(Generic[T]):
 
 
 class SecretVersions(NamedTuple):
-    """The versions of a rotated secret; those that do not exist are empty."""
+    """The versions of a rotated secret.
+
+    Attributes
+    ----------
+    previous
+        Empty if there is no previous version.
+    written_s
+        When the secret was last changed, in seconds since the epoch.
+    """
 
     current: str
     previous: str
@@ -133,17 +141,17 @@ class RotatingSecret:
     client
         A Secrets Manager client.
     arn
-        The secret, a JSON object with ``current`` and ``previous``.
+        The ARN of the secret, whose value is a JSON object with ``current`` and ``previous``.
     """
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
-        # A delivery is lost if its signature cannot be checked, so each tries until there is a first value.
+        # A delivery is lost if its signature cannot be checked, so each retries a failed first fetch.
         self._versions = CachedValue(self._fetch, (BotoCoreError, ClientError))
 
     def get(self) -> tuple[str, ...]:
-        """Return the versions that are accepted.
+        """Return the current and the previous version, which are both accepted; the latter may be empty.
 
         Raises
         ------
@@ -170,7 +178,7 @@ class RotatingSecret:
         Raises
         ------
         BotoCoreError, ClientError
-            If it cannot be fetched, or could not be within the last ten seconds.
+            If the fetch fails or has failed in the last ten seconds.
         """
         return self._versions.refresh()
 

@@ -21,23 +21,23 @@ class Settings:
     exclusive
         Whether starting or resuming a timer pauses the person's other running ones.
     track_unregistered
-        Whether events time people who never signed in.
+        Whether GitHub events also start timers of people who never signed in.
     stale_after_ms
-        How long a timer may be open before the sweeper stops it.
+        How long after its start an open timer is stale; the sweeper stops it (decision 5).
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
-        The names of the SSM parameters for a credential of GitHub's API and for the OAuth client of the
-        sign-in; empty if the function reads neither.
+        The names of the SSM parameters that hold a credential of GitHub's API and the OAuth client of the
+        sign-in; empty if the function does not read them.
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
-        The secrets that sign sessions and deliveries.
+        The ARNs of the secrets that sign sessions and deliveries.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
     writes_per_minute
-        The most changes of one person per minute.
+        The number of changes that one person may make per minute.
     allowed_orgs
         The organizations whose members may sign in; if empty, everybody may.
     allowed_origins
@@ -74,9 +74,9 @@ class Settings:
         Raises
         ------
         KeyError
-            If TABLE_NAME is not set, which every function has.
+            If TABLE_NAME is not set; the template sets it for every function.
         ValueError
-            If a number is not one.
+            If a numeric variable is not a number.
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],

@@ -44,12 +44,12 @@ class Caller:
 
 
 class Authenticator:
-    """Authenticates requests, with at most one read each and none for cached credentials.
+    """Authenticates requests: with one read of the table, or none if the credentials are cached.
 
     Parameters
     ----------
     sessions
-        Called for the first session, because requests with tokens do not need the keys.
+        Returns the sessions. Called only for a request with a session: tokens do not need the session keys.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
@@ -98,7 +98,7 @@ class Authenticator:
         text, by_cookie = _credentials(headers, cookies)
         if by_cookie and method not in SAFE_METHODS:
             _refuse_forgery(headers, own_origin)
-        caller = self._known(text, now_ms)
+        caller = self._caller_of(text, now_ms)
         if by_cookie and (caller.session is None or caller.session.origin):
             raise Unauthorized("The cookie is not a session of Issue Timer's own page.")
         if caller.session and caller.session.origin not in {"", headers.get("origin", "")}:
@@ -111,7 +111,7 @@ class Authenticator:
         """Clear the cache, after sessions were ended or tokens revoked."""
         self._cache.clear()
 
-    def _known(self, text: str, now_ms: int) -> Caller:
+    def _caller_of(self, text: str, now_ms: int) -> Caller:
         name = digest(text)
         cached = self._cache.get(name)
         if cached is not None and now_ms < cached[0]:
@@ -152,16 +152,16 @@ def _credentials(headers: Mapping[str, str], cookies: Sequence[str]) -> tuple[st
     values = cookie_values(cookies, SESSION_COOKIE)
     if len(values) > 1:
         # One of the cookies may have been set by an attacker.
-        raise Unauthorized("The request has two session cookies: sign in again.")
+        raise Unauthorized("The request has more than one session cookie: sign in again.")
     if not values:
-        raise Unauthorized("Credentials are required: Authorization: Token <token>, or a session.")
+        raise Unauthorized("Sign in, or send an API token as Authorization: Token <token>.")
     return values[0], True
 
 
 def _refuse_forgery(headers: Mapping[str, str], own_origin: str) -> None:
     """Refuse a request that another site's page made the browser send (cross-site request forgery).
 
-    Browsers name the source of a request in ``Sec-Fetch-Site`` (W3C, "Fetch Metadata Request Headers")
+    Browsers report the source of a request in ``Sec-Fetch-Site`` (W3C, "Fetch Metadata Request Headers")
     and, for every request that may change something, in ``Origin`` (RFC 6454, section 7).
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")

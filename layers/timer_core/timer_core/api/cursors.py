@@ -1,6 +1,6 @@
-"""Opaque cursors: the positions where pages of lists begin, as clients pass them on.
+"""Opaque cursors: the positions at which the pages of a list begin, encoded for clients.
 
-They are not signed, because a forged cursor shows nothing that its maker may not see (see
+Cursors are not signed, because a forged one gives access to no other data (see
 `timer_core.store.positions`).
 """
 
@@ -14,7 +14,7 @@ _Position = TypeVar("_Position")
 
 
 def encode_cursor(position: object) -> str:
-    """Return the cursor of a position, from its text."""
+    """Return the cursor that encodes ``str(position)``."""
     return base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
 
 
@@ -24,16 +24,16 @@ def decode_cursor(cursor: str, parse: Callable[[str], _Position]) -> _Position:
     Parameters
     ----------
     parse
-        Reads the position's text, and raises ValueError if it is not one.
+        Parses the text of a position; raises ValueError if it is not valid.
 
     Raises
     ------
     InvalidInput
-        If the cursor was not made by `encode_cursor` from such a position.
+        If the cursor does not encode a position of this kind.
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        # What is not base64 or UTF-8 is a ValueError, too.
+        # Invalid base64 and invalid UTF-8 raise ValueError, too.
         return parse(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
     except ValueError:
-        raise InvalidInput("cursor", "Is not the cursor of a page of this list.") from None
+        raise InvalidInput("cursor", "Is not a cursor of this list.") from None

@@ -1,4 +1,4 @@
-"""Short names for long or secret texts."""
+"""Digests, which identify long or secret texts."""
 
 from hashlib import sha256
 

@@ -49,7 +49,7 @@ class _Refusal:
 
 
 def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
-    """Register handlers that make a problem (RFC 9457) of every error, and a 304 of `NotModified`."""
+    """Register handlers that translate errors to problems (RFC 9457), and `NotModified` to a 304."""
 
     def respond(error: Exception) -> Response[str]:
         response = error_response(error, app.current_event.raw_event, logger)
@@ -87,7 +87,7 @@ def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:
-    """Return the refusal for an expected error, else None; ``part`` of the request has its fields."""
+    """Return the refusal for an expected error, else None; ``part`` of the request has the invalid fields."""
     if isinstance(error, HttpError):
         return _Refusal(error.status, error.detail, error.headers)
     if isinstance(error, NotFoundError):

@@ -1,6 +1,6 @@
 """The bodies of the REST API's requests and responses about timers.
 
-Requests are strict: unknown fields and converted types (a number as "5") are refused.
+Requests are strict: unknown fields, and values of another type (such as "5" for a number), are refused.
 """
 
 import re
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# Build validators that few requests need at their first use, not in every cold start.
+# For models that few requests need: build their validators on first use, not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400
@@ -57,7 +57,7 @@ def _rfc_3339(value: object) -> object:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Return a time in UTC; the last hours of 9999 west of Greenwich have no representation in UTC."""
+    """Convert a time to UTC, which ends with the year 9999: a later UTC time cannot be represented."""
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
@@ -84,7 +84,7 @@ _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
 
 class TimeLog(BaseModel):
-    """A timer. Times are UTC; durations are seconds with three decimals."""
+    """A timer. Times are in UTC; durations are in seconds, with up to three decimals."""
 
     id: Annotated[str, Field(examples=["583231-01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
     user: Annotated[int, Field(description="The numeric id of the GitHub account.")]
@@ -93,9 +93,9 @@ class TimeLog(BaseModel):
     start_time: Time
     end_time: Time | None
     duration: Annotated[Seconds | None, Field(description="Null until stopped; then the active time.")]
-    active_duration: Annotated[Seconds, Field(description="Elapsed minus paused time, as of now.")]
+    active_duration: Annotated[Seconds, Field(description="Elapsed time minus paused time, up to now.")]
     is_paused: bool
-    paused_duration: Annotated[Seconds, Field(description="All pauses that have ended.")]
+    paused_duration: Annotated[Seconds, Field(description="The length of all pauses that have ended.")]
     last_pause_time: Annotated[Time | None, Field(description="When the current pause began.")]
     github_issue_url: str | None
     github_issue_number: int | None
@@ -105,9 +105,11 @@ class TimeLog(BaseModel):
     ]
     description: str
     source: Annotated[
-        str, Field(description="The cause of its start: manual, or a GitHub event such as assigned.")
+        str, Field(description="The cause of the start: manual, or a GitHub event such as assigned.")
     ]
-    stopped_by: Annotated[str | None, Field(description="The cause of its stop: manual, closed, sweeper...")]
+    stopped_by: Annotated[
+        str | None, Field(description="The cause of the stop: manual, closed, sweeper...; null while open.")
+    ]
     created: Time
 
     @classmethod
@@ -160,7 +162,7 @@ class DayTotal(BaseModel):
 
 
 class IssueTotal(BaseModel):
-    """The active time on an issue; all of the issue's fields are null for time without an issue."""
+    """The active time on an issue. The issue's fields are null in the total of timers without an issue."""
 
     model_config = _RARE
 
@@ -173,7 +175,7 @@ class IssueTotal(BaseModel):
 
 
 class TimeTotals(BaseModel):
-    """The active time in a range, up to now; days and issues without any are omitted."""
+    """The active time in a range, up to now. Days and issues without active time are omitted."""
 
     model_config = _RARE
 
@@ -186,8 +188,8 @@ class TimeTotals(BaseModel):
     complete: Annotated[
         bool,
         Field(
-            description="False if there are more than 5,000 timers, or more than 20 MB of timers with very"
-            " long histories; then the oldest are not counted."
+            description="False if the range has more timers than a request reads: 5,000, or 20 MB of timers"
+            " with long histories. The oldest timers are not counted then."
         ),
     ]
 
@@ -251,18 +253,18 @@ class _OnIssue(_Request):
 
     @property
     def issue(self) -> Issue | None:
-        """The issue that the three fields name together.
+        """The issue that the three fields identify.
 
         Raises
         ------
         InvalidInput
-            If the fields contradict each other, or name no issue or only half of one.
+            If the fields contradict each other or do not identify an issue.
         """
         url, repo, number = self.github_issue_url, self.github_repo, self.github_issue_number
         if url is not None:
             issue = Issue.from_url(url)
             if repo is not None and repo.lower() != issue.full_name.lower():
-                raise InvalidInput("github_repo", "Is not the repository of github_issue_url.")
+                raise InvalidInput("github_repo", "Is not the repository in github_issue_url.")
             if number is not None and number != issue.number:
                 raise InvalidInput("github_issue_number", "Is not the number in github_issue_url.")
             return issue
@@ -307,19 +309,19 @@ class AddRequest(_OnIssue):
 
     @property
     def span_ms(self) -> tuple[int, int]:
-        """The start and the end.
+        """The start and the end (milliseconds since the epoch).
 
         Raises
         ------
         InvalidInput
-            If there is not exactly one of end and duration.
+            If not exactly one of end and duration is given.
         """
         start_ms = to_ms(self.start_time)
         if (self.end_time is None) == (self.duration is None):
             raise InvalidInput("end_time", "Exactly one of end_time and duration is required.")
         if self.end_time is not None:
             return start_ms, to_ms(self.end_time)
-        assert self.duration is not None  # noqa: S101 - one of the two is there
+        assert self.duration is not None  # noqa: S101 - checked above
         return start_ms, start_ms + round(self.duration * 1000)
 
 
@@ -341,17 +343,17 @@ class PatchRequest(_OnIssue):
 
 
 class GitHubReport(BaseModel):
-    """What the deployment may do through GitHub's API."""
+    """The deployment's access to GitHub's API."""
 
     model_config = _RARE
 
     credential: Annotated[
         str | None,
-        Field(description="none, token, app or invalid; null before the first check."),
+        Field(description="Its kind: none, token, app or invalid; null before the first check."),
     ]
     cannot: Annotated[
         list[str],
-        Field(description="Missing capabilities: of project_cards, replies, redelivery and reconcile."),
+        Field(description="The missing capabilities among project_cards, replies, redelivery and reconcile."),
     ]
 
 
@@ -363,20 +365,20 @@ class HealthReport(BaseModel):
     status: str
     version: str
     open_timers: int
-    stale_timers: Annotated[int, Field(description="Open for longer than StaleAfterHours.")]
+    stale_timers: Annotated[int, Field(description="Timers open for longer than StaleAfterHours.")]
     webhook_success_rate: Annotated[
         float | None,
         Field(
             ge=0,
             le=1,
-            description="The processed share of today's and yesterday's deliveries; null without any.",
+            description="The processed share of today's and yesterday's deliveries; null if there were none.",
         ),
     ]
     github: GitHubReport
 
     @classmethod
     def of(cls, health: "Health", version: str) -> "HealthReport":
-        """Return the representation of the numbers, with the version of the deployment."""
+        """Return the representation of the health, with the version of the deployment."""
         return cls(
             status="ok",
             version=version,
@@ -403,11 +405,11 @@ class HealthDetails(BaseModel):
     model_config = _RARE
 
     deliveries: list[DeliveriesOfDay]
-    webhooks: Annotated[list[str], Field(description="Their paths in GitHub's REST API.")]
+    webhooks: Annotated[list[str], Field(description="The webhooks' paths in GitHub's REST API.")]
 
 
 class FieldError(BaseModel):
-    """One error in a request."""
+    """An error in a request: the path of the field, and a message."""
 
     model_config = _RARE
 

@@ -9,7 +9,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class HttpError(Exception):
-    """A request that is refused with a status of HTTP, such as 415."""
+    """The refusal of a request with an HTTP status, such as 415."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -26,7 +26,7 @@ def problem(
     Parameters
     ----------
     errors
-        Of the validation: ``loc`` (the path of the field) and ``msg`` (the message) of each error.
+        The validation errors, each with ``loc`` (the path of the field) and ``msg`` (the message).
     extension
         Members in addition to those of the RFC, such as ``request_id``.
     """

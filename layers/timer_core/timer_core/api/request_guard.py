@@ -31,7 +31,7 @@ class RequestGuard:
         self._limit = WriteLimit(table, settings().writes_per_minute)
 
     def before_request(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
-        """Return the caller of a request, and count the request if its method is not safe.
+        """Return the caller of a request, and count the request as a change if its method is not safe.
 
         Raises
         ------
@@ -91,14 +91,14 @@ class RequestGuard:
 
     def _finish_token_writes(self) -> None:
         for failure in self._tokens.finish_writes():
-            # The request succeeds all the same; the next look-up of the token writes the use again.
-            self._logger.warning("Failed to write the use of a token", exc_info=failure)
+            # The request still succeeds; the next look-up of the token records the use.
+            self._logger.warning("Failed to record the use of a token", exc_info=failure)
 
 
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Imported for the first session, because requests with tokens need only botocore.
+    # Imported on first use, because requests with tokens need only botocore.
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)

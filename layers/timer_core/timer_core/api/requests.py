@@ -34,7 +34,7 @@ def normalize(event: dict[str, Any]) -> None:
     path = event["rawPath"]
     if not path.endswith(("/", ".json")):
         event["rawPath"] = event["requestContext"]["http"]["path"] = path + "/"
-    body = _body(event) if _takes_body(event) else b""
+    body = _body(event) if _accepts_body(event) else b""
     if len(body) > MAX_BODY_BYTES:
         raise HttpError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES // 1024} KB."
@@ -68,7 +68,7 @@ def preflight_response() -> dict[str, Any]:
     return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {}, "body": ""}
 
 
-def _takes_body(event: dict[str, Any]) -> bool:
+def _accepts_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads a body; the other routes ignore one."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
@@ -86,7 +86,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def cookies(event: Mapping[str, Any]) -> list[str]:
-    """Return the ``Cookie`` headers of a request, which API Gateway puts beside the other headers."""
+    """Return the ``Cookie`` headers of a request, which API Gateway passes separately."""
     sent: list[str] = list(event.get("cookies") or ())
     header = event["headers"].get("cookie")
     return sent if header is None or sent else [header]
@@ -98,7 +98,7 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     RequestValidationError
-        If it is not JSON (RFC 8259), is nested too deeply, or has an infinite number.
+        If the text is not JSON (RFC 8259), is nested too deeply, or contains an infinite number.
     """
     try:
         return from_json(text, allow_inf_nan=False)
@@ -118,7 +118,7 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     Raises
     ------
     InvalidInput
-        If the request has one.
+        If the request has an unknown parameter.
     """
     known = {
         name
@@ -131,7 +131,7 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
 
 
 def origin(event: Mapping[str, Any]) -> str:
-    """Return the scheme and host that the client used, even through CloudFront (see template.yaml)."""
+    """Return the scheme and host that the client used, also behind CloudFront (see template.yaml)."""
     headers = event["headers"]
     scheme = headers.get("x-forwarded-proto", "https")
     host = headers.get("x-viewer-host", "")

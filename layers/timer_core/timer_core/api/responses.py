@@ -1,4 +1,4 @@
-"""The documentation of the routes' responses."""
+"""The OpenAPI documentation of responses."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from timer_core.api.models import Problem
 from timer_core.api.problems import CONTENT_TYPE
 
 _DESCRIPTIONS = {
-    200: "Done",
+    200: "Success",
     201: "Created",
-    202: "Accepted; deletion continues in the background, sooner if the request is repeated",
-    204: "Deleted",
+    202: "Accepted: the deletion continues in the background; repeating the request speeds it up",
+    204: "Success, without a body",
     304: "Not modified (elapsed time is ignored)",
     400: "The request is not valid, or the timer's state does not allow it",
     401: "Credentials are missing or invalid",

@@ -9,7 +9,7 @@ from typing import Any
 from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
 
-# How long a session is valid without renewal, and how long it can be renewed.
+# How long a session is valid without renewal, and with renewals.
 LIFE_S = 3_600
 LONGEST_S = 30 * 86_400
 _RENEWED_AFTER_S = 900
@@ -34,8 +34,8 @@ class Session:
     session_id
         The same in all renewals of a session.
     signed_in_ms
-        When the person signed in (milliseconds since the epoch). Seconds would not distinguish a sign-in from
-        a session that was ended in the same second.
+        When the person signed in (milliseconds since the epoch). With whole seconds, signing out everywhere
+        would also end a session that begins later in the same second.
     issued_s, expires_s
         When this token of the session was issued and expires (seconds since the epoch).
     origin
@@ -66,7 +66,7 @@ class Sessions:
     Parameters
     ----------
     keys
-        A session signed with the previous key is valid until it expires, so that a rotation signs nobody out.
+        The keys. Sessions signed with the previous key stay valid, so that a rotation signs nobody out.
     """
 
     def __init__(self, keys: RotatingSecret) -> None:
@@ -78,7 +78,7 @@ class Sessions:
         return self._issue(Session(user_id, login, session_id, now_ms, now_s, now_s + LIFE_S, origin))
 
     def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
-        """Return the renewed session and its token, for at most 30 days since the sign-in."""
+        """Return the renewed session and its token, which expires at most 30 days after the sign-in."""
         expires_s = min(now_s + LIFE_S, session.ends_s)
         return self._issue(replace(session, issued_s=now_s, expires_s=expires_s))
 
@@ -88,7 +88,7 @@ class Sessions:
         Raises
         ------
         Unauthorized
-            If it is not one of ours, was changed, or has expired.
+            If the token was not issued here, was changed, or has expired.
         """
         claims = self._decode(token, _SESSION, now_s)
         return Session(
@@ -102,7 +102,7 @@ class Sessions:
         )
 
     def seal(self, content: Mapping[str, str], *, now_s: int) -> str:
-        """Return a token with the content of a sign-in, which has to be completed within ten minutes."""
+        """Return a token with the content of a sign-in, which must be completed within ten minutes."""
         claims = {"sub": "", "content": dict(content), "iat": now_s, "exp": now_s + SIGN_IN_S}
         return self._encode(claims, _SIGN_IN)
 
@@ -112,7 +112,7 @@ class Sessions:
         Raises
         ------
         Unauthorized
-            If it is not one of ours, was changed, or has expired.
+            If the token was not issued here, was changed, or has expired.
         """
         content: Mapping[str, str] = self._decode(token, _SIGN_IN, now_s)["content"]
         return content
@@ -131,12 +131,12 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Imported for the first session, because requests with tokens do not need it.
+        # Imported on first use, because requests with tokens do not need it.
         import jwt
 
         key = self._keys.signing(claims["iat"])
         claims = {**claims, "iss": _ISSUER, "aud": audience}
-        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _name(key)})
+        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _key_id(key)})
 
     def _decode(self, token: str, audience: str, now_s: int) -> dict[str, Any]:
         import jwt
@@ -149,7 +149,7 @@ class Sessions:
                 algorithms=[_ALGORITHM],
                 audience=audience,
                 issuer=_ISSUER,
-                # The time is checked below, against the caller's clock.
+                # The expiry is checked below, against the caller's time.
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.PyJWTError:
@@ -158,12 +158,12 @@ class Sessions:
             raise Unauthorized("The session has expired: sign in again.")
         return claims
 
-    def _key(self, name: object) -> str:
+    def _key(self, key_id: object) -> str:
         for _ in range(2):
             for key in self._keys.get():
-                if key and _name(key) == name:
+                if key and _key_id(key) == key_id:
                     return key
-            # The keys may have been rotated since they were read.
+            # The keys may have been rotated since the last fetch.
             if not self._keys.refresh():
                 break
         raise Unauthorized("The session is not valid.")
@@ -175,12 +175,12 @@ def is_session(text: str) -> bool:
 
 
 def cookie(name: str, value: str, *, max_age_s: int) -> str:
-    """Return a ``Set-Cookie`` header's value: for this host, over HTTPS, and not for scripts."""
+    """Return the value of a ``Set-Cookie`` header: for this host, over HTTPS, not readable by scripts."""
     return f"{name}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Lax"
 
 
 def cookie_values(headers: Sequence[str], name: str) -> list[str]:
-    """Return all values of a request's cookies with a name."""
+    """Return the values of all cookies of a name in ``Cookie`` headers."""
     values = []
     for header in headers:
         for pair in header.split(";"):
@@ -190,6 +190,6 @@ def cookie_values(headers: Sequence[str], name: str) -> list[str]:
     return values
 
 
-def _name(key: str) -> str:
-    """Return the name of a key, which reveals nothing about the key."""
+def _key_id(key: str) -> str:
+    """Return the id of a key, which reveals nothing about the key."""
     return sha256(f"issue-timer session key {key}".encode()).hexdigest()[:16]
