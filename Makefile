@@ -1,9 +1,9 @@
 # Issue Timer's commands; `make help` lists them.
 #
-# Each tool's packages are in an environment of their own, because they pin others differently: .venv has
-# the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda
-# what Lambda's runtime has, .venv-node Node, which installs the JavaScript tools into node_modules. .venv also has
-# uv, which installs the others.
+# Each tool has its own environment, because the tools pin different versions of the same packages: .venv contains
+# the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda the
+# packages of Lambda's runtime, .venv-checkov checkov, .venv-node Node, which installs the JavaScript tools into
+# node_modules. uv, in .venv, installs the others.
 
 PYTHON ?= python3
 # The port of `make run`, and of the other targets that use the local stack.
@@ -18,10 +18,10 @@ SHELL        := bash
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS    += --jobs=3
 endif
-# So that nothing of the SAM CLI leaves the machine.
+# Disable the SAM CLI's telemetry.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Containers often set it; then every process that the tests start compiles all that it imports.
+# Containers often set this variable; without byte code, every process compiles all modules that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
@@ -33,9 +33,10 @@ node         := .venv-node/.installed
 javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
-# The value of an option, quoted for the shell; an end with a message if it is missing; a tool's flag for it.
-# Options count on the command line only: every shell has a USER, and after `make run` also a URL. An empty one
-# is a mistake, such as STACK=$NAME without that NAME: left out it would mean something else.
+# given: the value of an option, quoted for the shell; required: the same, or an error if the option is missing;
+# option: a tool's flag with the value. Options are read from the command line only, because every shell has a USER,
+# and after `make run` also a URL. An empty option is an error, so that STACK=$NAME without a NAME does not mean the
+# local stack.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
@@ -43,20 +44,20 @@ option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
 .PHONY: help
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
-	@echo; echo 'Those from send to deploy-web work on the local stack at PORT, or on a stack in AWS: STACK=<its name>;'
-	@echo 'invoke and invoke-env on the local stack only.'
+	@echo; echo 'The targets from send to deploy-web work on the local stack at PORT, or with STACK=<name> on one in AWS;'
+	@echo 'invoke and invoke-env work on the local stack only.'
 
 .PHONY: install
-install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-ends ## Install all that the other targets install when they need it
+install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-ends ## Install everything now; otherwise each target installs its needs
 
 # ------------------------------------------------------------------ a stack: the local one, or STACK=...
 
 .PHONY: run
-run: $(venv) $(sam) $(ministack) ## Run the whole stack on this machine, without AWS and Docker [PORT=4570] [SET="AdminLogins=... ..."]
+run: $(venv) $(sam) $(ministack) ## Run the product on this machine, without AWS and Docker [PORT=4570] [SET="AdminLogins=... ..."]
 	@exec .venv/bin/python scripts/run_local.py --port $(PORT) $(call option,--set,SET)
 
 .PHONY: send
-send: $(venv) ## Post an event as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
+send: $(venv) ## Send a delivery as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
 	@.venv/bin/python scripts/send_delivery.py $(call required,EVENT) $(on-stack) \
 		$(call option,--event,NAME) $(call option,--url,URL)
 
@@ -98,7 +99,7 @@ secret: $(venv) ## Print the webhook's secret, for GitHub's settings
 	@.venv/bin/python scripts/operate.py $(on-stack) secret
 
 .PHONY: rotate-session-key
-rotate-session-key: $(venv) ## Rotate the key that signs sessions; nobody is signed out [DONE=1: end it] [LEAKED=1: end all sessions]
+rotate-session-key: $(venv) ## Rotate the key that signs sessions [DONE=1: end the rotation] [LEAKED=1: end all sessions]
 	@.venv/bin/python scripts/operate.py $(on-stack) session-key $(if $(call given,DONE),--done) \
 		$(if $(call given,LEAKED),--leaked)
 
@@ -107,11 +108,11 @@ sweep: $(venv) ## Run the sweeper now and print its summary [DRY_RUN=1: only cou
 	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)
 
 .PHONY: dead-letters
-dead-letters: $(venv) ## Print up to ten of the deliveries that failed ten times
+dead-letters: $(venv) ## Print up to ten dead letters (deliveries that failed ten times)
 	@.venv/bin/python scripts/operate.py $(on-stack) dead-letters
 
 .PHONY: redrive
-redrive: $(venv) ## Queue the deliveries again that failed ten times
+redrive: $(venv) ## Queue the dead letters again
 	@.venv/bin/python scripts/operate.py $(on-stack) redrive
 
 .PHONY: migrate
@@ -131,7 +132,7 @@ github-token: $(venv) ## Store a token for GitHub's API instead of an App, typed
 	@$(connect-github) token
 
 .PHONY: github-oauth
-github-oauth: $(venv) ## Store the OAuth client that people sign in with: CLIENT_ID=... and its secret, typed without echo [REMOVE=1]
+github-oauth: $(venv) ## Store the OAuth client for signing in, its secret typed without echo: CLIENT_ID=... [or REMOVE=1]
 	@$(connect-github) oauth $(if $(call given,REMOVE),--remove,--client-id $(call required,CLIENT_ID)) \
 		$(call option,--github-url,GITHUB_URL)
 
@@ -140,7 +141,7 @@ github-remove: $(venv) ## Remove the App's key, or the token
 	@$(connect-github) remove
 
 .PHONY: github-rotate
-github-rotate: $(venv) ## Rotate the webhook's secret; the previous one is accepted until DONE=1 ends the rotation
+github-rotate: $(venv) ## Rotate the webhook's secret [DONE=1: end it, and accept the previous secret no longer]
 	@$(connect-github) rotate $(if $(call given,DONE),--done)
 
 connect-github = .venv/bin/python scripts/connect_github.py $(on-stack) $(call option,--api-url,GITHUB_API_URL)
@@ -151,7 +152,7 @@ deploy-web: $(venv) ## Upload the changed files of the page
 
 # ------------------------------------------------------------------ quality
 
-# The folders and files of tests to run, and what they need.
+# The folders and files of tests to run, and their prerequisites.
 paths       = $(if $(call given,ONLY),$(ONLY),tests)
 # $(call if-in,folders of tests,need)
 if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
@@ -162,7 +163,7 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \
 	$(call if-in,browser,chromium)
-# One worker more than there are cores, because tests of pages and of the deployed stack wait much. For one file, none.
+# One worker more than cores, because e2e and browser tests mostly wait. A single file runs without workers.
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
 	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 
@@ -171,16 +172,16 @@ test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...
 	.venv/bin/python -m pytest --numprocesses $(workers) --durations 25 --durations-min 1 \
 		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(path)')
 
-unit: ## Run the tests that need no emulator and no browser
+unit: ## Run the unit tests of Python and JavaScript, which need no emulator and no browser
 	@$(MAKE) --no-print-directory test ONLY=tests/unit
 
-integration: ## Run the tests of the handlers on DynamoDB Local
+integration: ## Run the tests on DynamoDB Local, among them the races
 	@$(MAKE) --no-print-directory test ONLY='tests/integration tests/concurrency'
 
-e2e: ## Run the tests of the deployed stack
+e2e: ## Run the tests of the stack in the emulator
 	@$(MAKE) --no-print-directory test ONLY=tests/e2e
 
-browser: ## Run the tests of the pages in Chromium
+browser: ## Run the tests of the pages and the widget in Chromium
 	@$(MAKE) --no-print-directory test ONLY=tests/browser
 
 .PHONY: back-ends dynamodb-local github-schema chromium
@@ -237,7 +238,7 @@ openapi: $(venv) ## Generate docs/openapi.json from the routes
 	.venv/bin/python scripts/write_openapi.py
 
 .PHONY: release-check
-release-check: lint ## Check that the commit can be released as the version that it names
+release-check: lint ## Check that this commit can be released as its version
 	@.venv/bin/python scripts/check_release.py
 
 .PHONY: bench
@@ -298,8 +299,8 @@ clean: ## Remove environments, builds, and the local stack with its data
 	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
 	@touch $@
 
-# $(1): a folder, $(2): what it is for, $(3): its requirements. uv reads no configuration of pip's: where packages come
-# from a mirror that only pip knows, pip installs them.
+# $(1): the folder of an environment, $(2): its contents in words, $(3): its requirements. pip installs them if uv
+# fails, because uv does not read pip's configuration, which may name a mirror.
 define install-venv
 	@echo 'Installing $(2) into $(1)'; \
 	trap 'exit 130' INT; \

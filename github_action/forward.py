@@ -33,12 +33,12 @@ _MAX_RESPONSE_BYTES = 65_536
 
 
 class NotForwarded(Exception):
-    """The event was not forwarded; the message says why.
+    """The event was not forwarded; the message is the reason.
 
     Attributes
     ----------
     details
-        The message of the server or the network, which must be quoted for a log.
+        The server's message or the network error; `_quoted` makes it safe for a log.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:
@@ -60,7 +60,7 @@ class Delivery(NamedTuple):
     Attributes
     ----------
     receiver
-        The host (and port) of the URL, which may appear in a log.
+        The host (and port) of the URL, for the log.
     """
 
     receiver: str
@@ -72,7 +72,7 @@ class Delivery(NamedTuple):
 def main() -> int:
     """Forward the event, print the result, and return the exit status."""
     event, secret = os.environ["GITHUB_EVENT_NAME"], os.environ["ISSUE_TIMER_SECRET"]
-    # A repeated run has the same id, so that its event counts once.
+    # A repeated run keeps the run id, so its event counts once.
     guid = f"run-{os.environ['GITHUB_REPOSITORY_ID']}-{os.environ['GITHUB_RUN_ID']}"
     exit_status = 0
     try:
@@ -111,8 +111,7 @@ def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes
     Raises
     ------
     NotForwarded
-        If Issue Timer does not handle the event, the secret is missing, or the URL does not encrypt the
-        request.
+        If Issue Timer does not handle the event, the secret is missing, or the URL is not an HTTPS one.
     """
     if not secret:
         raise NotForwarded(
@@ -135,11 +134,11 @@ def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes
 
 
 def _target(url: str) -> tuple[str, str]:
-    """Return the host that a URL names, and the URL to connect to."""
+    """Return the host in a URL, and the URL to connect to."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        # The connection encodes it too, and fails if a part of the name is empty or too long.
+        # The connection would fail to encode a host name with an empty or too long part.
         host.encode("idna")
     except ValueError:
         host = ""
@@ -221,19 +220,19 @@ def _members(text: bytes) -> dict[str, Any]:
 
 
 def _retry_after_s(headers: HTTPMessage) -> float:
-    """Return the seconds in ``Retry-After`` (RFC 9110, section 10.2.3); 0 if there are none."""
+    """Return the seconds in ``Retry-After`` (RFC 9110, section 10.2.3); 0 without a number of seconds."""
     value = headers.get("Retry-After", "")
     return float(value) if re.fullmatch("[0-9]{1,9}", value) else 0.0
 
 
 def _quoted(text: str, secret: str) -> str:
-    """Return a text from elsewhere for a log: on one line, short, and without the secret."""
+    """Return an untrusted text for a log: on one line, shortened, and without the secret."""
     # Runners interpret "##[" as a command anywhere in a line.
     return json.dumps(text.replace(secret, "***")[:200]).replace("##[", "# #[")
 
 
 def _escaped(message: str) -> str:
-    """Return a message, escaped for a workflow command as actions/toolkit does it."""
+    """Return a message, escaped for a workflow command in the way of actions/toolkit."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

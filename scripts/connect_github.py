@@ -1,4 +1,4 @@
-"""``make github-app`` and its relatives: a stack's credentials for GitHub, and the webhook's secret."""
+"""``make github-app`` and related targets: a stack's credentials for GitHub, and the webhook's secret."""
 
 import argparse
 import getpass
@@ -41,7 +41,7 @@ def main() -> int:
 def _register_app(stack: DeployedStack, options: argparse.Namespace) -> None:
     if isinstance(stack, LocalStack) and not options.url:
         raise ToolError(
-            "GitHub cannot reach this machine: give the address of a tunnel to it (URL=https://...), "
+            "GitHub cannot reach this machine: set the address of a tunnel to it (URL=https://...), "
             "or name a stack in AWS (STACK=...)."
         )
     with connect.registration(

@@ -1,4 +1,4 @@
-"""``make send``: post a sample event as GitHub does, signed with the stack's secret."""
+"""``make send``: post a sample event like GitHub, signed with the stack's secret."""
 
 import argparse
 import json
@@ -14,12 +14,12 @@ from deployed_stack.tool import run_tool
 from local_stack import LocalStack
 from local_stack.choice import add_stack_options, chosen_stack
 
-# The local stack's first delivery waits until the processor has started, which takes long on a slow machine.
+# The local stack's first delivery waits for the start of the processor, which is slow on some machines.
 _MAX_WAIT_S = 30
 
 
 def main() -> int:
-    """Send one delivery, print the response, and on the local stack wait until it is processed.
+    """Send one delivery and print the response; on the local stack, wait until the delivery is processed.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the event's JSON, such as events/issues.assigned.json")
     parser.add_argument(
-        "--event", help="GitHub's name of the event; default: the first part of the file's name"
+        "--event", help="the event's name at GitHub; default: the first part of the file's name"
     )
     parser.add_argument("--url", help="the address to post to, with or without the webhook's path")
     add_stack_options(parser)
@@ -58,10 +58,10 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
     except OSError as error:
         raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
     event = event or event_of(file)
-    # GitHub's names of events are lower case; the other samples are named after functions.
+    # GitHub's names of events are in lower case; other samples are named after functions.
     if not event.islower():
         raise ToolError(
-            f"{file} is not a delivery: its name does not begin with an event, as issues.assigned.json does."
+            f"{file} is not a delivery: its name must begin with an event, such as issues.assigned.json."
         )
     return event, body
 

@@ -1,4 +1,4 @@
-"""Back ends that tests share, and how a run with several workers is divided."""
+"""Shared back ends, hypothesis profiles, and the distribution of tests to workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from timer_core.store.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How many examples a property test draws; `tests.support.examples` is for tests that need more or fewer.
+# Examples of a property test; tests that need more or fewer use `tests.support.examples`.
 for name, examples in {"dev": 30, "ci": 100, "nightly": 2_000}.items():
     settings.register_profile(name, deadline=None, print_blob=True, max_examples=examples)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
@@ -31,14 +31,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # ---------------------------------------------------------------------- workers
 
-# The longest groups first: a worker that gets one last works alone in the end.
+# The longest groups first, so that no worker still runs one after the others have finished.
 _ORDER = ["browser", "e2e", "integration", "concurrency", "unit"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long tests first, and all tests of one deployed stack on the same worker.
+    """Run long tests first, and all tests of a deployed stack on the same worker.
 
-    The stack calls the fake GitHub of the worker that deployed it, and tests change its credentials.
+    The stack calls the fake GitHub of the worker that deployed the stack, and tests change the stack's
+    credentials.
     """
     tests = Path(__file__).parent
     for item in items:
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _ByGroupOrFile(LoadGroupScheduling):  # type: ignore[misc]
-    """Gives a worker all tests of a group, and without a group all tests of a file."""
+    """Assigns all tests of a group to one worker, and all tests of a file if they have no group."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
@@ -73,7 +74,7 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _share_botocore_loader() -> Iterator[None]:
-    """Parse AWS's service models once, not for each botocore session, of which every cold start has some."""
+    """Parse AWS's service models once per process instead of once per botocore session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", cache(create_loader))
         yield
@@ -81,28 +82,28 @@ def _share_botocore_loader() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def folder_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this run share."""
+    """The folder that all workers of this test run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
 def dynamodb(folder_of_run: Path) -> Iterator[str]:
-    """Amazon's DynamoDB Local, one for all workers; tests use tables of their own."""
+    """The URL of Amazon's DynamoDB Local, which all workers share; each test creates its own table."""
     with shared("dynamodb", folder_of_run) as endpoint_url:
         yield endpoint_url
 
 
 @pytest.fixture(scope="session")
 def ministack(folder_of_run: Path) -> Iterator[MiniStack]:
-    """The AWS emulator without Issue Timer's stack, one for all workers."""
+    """The AWS emulator without a stack, which all workers share."""
     with shared("ministack", folder_of_run) as port:
         yield MiniStack(int(port), folder_of_run / "ministack")
 
 
 @pytest.fixture
 def table_name(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A table of its own for a test, and an environment in which every SDK finds it."""
+    """A new table, and environment variables with which AWS SDKs find it."""
     for name, value in environment(dynamodb).items():
         monkeypatch.setenv(name, value)
     client = connect(dynamodb)

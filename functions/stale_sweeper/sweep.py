@@ -1,7 +1,7 @@
-"""The sweep: stop forgotten timers, and repair what GitHub failed to deliver.
+"""The sweep: stop forgotten timers, and repair the effects of lost deliveries.
 
-Before the time limit, a run leaves the rest to the next one: stopped timers are no longer in the index of
-open timers, and the progress of reconciliation is stored.
+A run ends before Lambda's time limit, and the next run continues: stopped timers are no longer in the index
+of open timers, and the progress of reconciliation is stored.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ progress_store = ProgressStore(table)
 github = GitHub(
     CredentialParameter(settings().github_credential),
     api_url=settings().github_api_url,
-    # GitHub ends a query after ten seconds, and those about many issues may take that long.
+    # GitHub ends a query after ten seconds, and a query about many issues may take that long.
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
@@ -58,10 +58,10 @@ reconciler = Reconciler(
 )
 
 _HOUR_MS = 3_600_000
-# A step that has begun takes at most this long.
+# The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
-# The shares of a run's time after which the repair ends, and redelivery as its first part: stale timers are
-# stopped however long the repair takes, and timers are compared however many deliveries failed.
+# The shares of a run's time after which the repair and its first part, redelivery, end: a long repair must
+# leave time to stop stale timers, and many failed deliveries must leave time for reconciliation.
 _REPAIR_SHARE = 0.6
 _REDELIVERY_SHARE = 0.3
 
@@ -73,17 +73,17 @@ class Options:
     Attributes
     ----------
     dry_run
-        Whether to only count.
+        Whether to count without changing anything.
     stop_stale
-        Whether to stop the timers that are open for too long.
+        Whether to stop the timers that have been open for too long.
     stop_closed
         Whether to compare open timers with the state of their issues on GitHub.
     redeliver
         Whether to have GitHub redeliver its failed deliveries.
     resume
-        Whether to also do the rest of an earlier run.
+        Whether to also continue the unfinished work of an earlier run.
     stale_after_ms
-        For how long a timer may be open.
+        How long a timer may be open (milliseconds).
     """
 
     dry_run: bool
@@ -95,7 +95,7 @@ class Options:
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> "Options":
-        """Read the event; the defaults are those of the deployment.
+        """Read the options in an event; the defaults are those of the deployment.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Options:
         )
 
     def resuming(self, progress: Progress) -> "Options":
-        """Return the options with the rest of an earlier run added, if `resume` asks for it."""
+        """Return these options; with `resume`, the unfinished parts of an earlier run are added."""
         if not self.resume:
             return self
         return replace(
@@ -136,11 +136,11 @@ class Summary:
     Attributes
     ----------
     stale
-        Timers that were open for too long.
+        The number of timers that were open for too long.
     stopped
-        Of these, the timers that were stopped.
+        The number of these that were stopped.
     failed
-        Of these, the timers that could not be stopped; the log says why, and the next run tries again.
+        The number of these that could not be stopped; the log has the errors, and the next run retries.
     redelivery
         The result of redelivery, if it ran.
     reconcile
@@ -174,8 +174,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def has_time(share: float = 1) -> bool:
         return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * total_ms)
 
-    # The repair comes first, so that a timer stops when its issue was closed rather than at its limit. Stale
-    # timers are stopped even if the repair fails.
+    # The repair comes first, so that a stale timer whose issue was closed stops at the time of the close
+    # instead of its limit. If the repair fails, stale timers are stopped nevertheless.
     try:
         _repair(options, progress, summary, has_time)
     except Exception:
@@ -194,7 +194,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _repair(
     options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
 ) -> None:
-    """Redeliver and backfill what is missing, and record which of both GitHub allows."""
+    """Redeliver failed deliveries and backfill lost events, and record which of both GitHub allows."""
     if not options.redeliver and not options.stop_closed:
         return
     try:
@@ -210,12 +210,14 @@ def _repair(
             summary.reconcile = _reconcile(options, progress, has_time)
             summary.complete &= summary.reconcile.complete
     else:
-        logger.warning("GitHub cannot be asked: nothing is repaired", extra={"credential": credential})
+        logger.warning(
+            "No usable credential for GitHub: nothing is repaired", extra={"credential": credential}
+        )
     health.note_github(credential, _allowed(options, summary), now_ms=now_ms())
 
 
 def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
-    """Return which of the requested repairs GitHub allows; without a webhook, redelivery is left out."""
+    """Return which of the requested repairs GitHub allows; redelivery is unknown without a webhook."""
     allowed: dict[Capability, bool] = {}
     redelivery, reconciliation = summary.redelivery, summary.reconcile
     if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):
@@ -235,7 +237,7 @@ def _redeliver(options: Options, has_time: Callable[[float], bool]) -> Redeliver
 
 def _reconcile(options: Options, progress: Progress, has_time: Callable[[float], bool]) -> Reconciliation:
     reconciliation = reconciler.run(
-        # A dry run begins with the oldest timer, and stores no progress.
+        # A dry run begins with the oldest timer and stores no progress.
         from_ms=None if options.dry_run else progress.compared_ms,
         clock=now_ms,
         has_time=lambda: has_time(_REPAIR_SHARE),
@@ -252,16 +254,16 @@ def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time
     )
     summary.stale, summary.stopped, summary.failed = result.found, result.stopped, result.failed
     summary.complete &= result.complete
-    is_left = not result.complete
-    if is_left != progress.stale_left and not options.dry_run:
-        progress_store.note_stale(left=is_left)
+    is_unfinished = not result.complete
+    if is_unfinished != progress.stale_left and not options.dry_run:
+        progress_store.note_stale(left=is_unfinished)
     metrics.add_metric("SweepsDone", MetricUnit.Count, int(result.complete and not options.dry_run))
     metrics.add_metric("TimersSwept", MetricUnit.Count, result.stopped)
     metrics.add_metric("SweepFailures", MetricUnit.Count, result.failed)
 
 
 def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
-    """Continue the requested deletions of accounts."""
+    """Continue the pending account deletions."""
     try:
         pending_deletions = list(account_deletion.pending_deletions())
     except Exception:

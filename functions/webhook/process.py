@@ -29,12 +29,12 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
-# The wait before a retry doubles each time, up to a maximum. A message that needs GitHub may wait for an
-# hour, within which its primary rate limit ends; any other delays the later messages of its issue.
+# The wait before a retry doubles each time, up to a maximum. After an error of GitHub's API the maximum is an
+# hour, within which the primary rate limit ends. Otherwise it is short: the issue's later messages may wait.
 _FIRST_WAIT_S = 15
 _MAX_WAIT_S = 120
 _MAX_WAIT_FOR_GITHUB_S = 3_600
-# One request to GitHub takes at most this long; with less time left, a message waits for the next batch.
+# The longest time of one request to GitHub; if less time remains, a message waits for the next batch.
 _RESERVE_MS = 8_000
 
 logger = make_logger("webhook-process")
@@ -67,21 +67,21 @@ queued_events = QueuedEventHandler(
     logger=logger,
 )
 
-# SQS delivers failed messages again. The order in which an issue's deliveries are processed does not matter,
-# so that the messages after a failed one need not wait for it.
+# SQS delivers only the failed messages again: the order in which an issue's deliveries are processed does
+# not matter, so the messages after a failed one are processed without waiting for it.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 class _NoTime(Exception):
-    """Too little time is left to process a message."""
+    """Too little time remains to process a message."""
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process a batch; return the messages to deliver again."""
-    records = _in_turn(event["Records"])
+    """Process a batch; return the ids of the messages that SQS should deliver again."""
+    records = _in_alternating_order(event["Records"])
     response = process_partial_response(
         event={"Records": records}, record_handler=_process, processor=processor, context=context
     )
@@ -95,11 +95,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return dict(response)
 
 
-def _in_turn(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a batch in the order of processing: forwards and backwards in turn.
+def _in_alternating_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a batch in the order of processing: forwards at odd attempts, backwards at even ones.
 
-    A poison message may kill the process. The messages before it are then processed and deleted at the next
-    attempt (see `_process`), and those after it at the attempt after that.
+    A poison message may kill the process at every attempt. As `_process` deletes retried messages one by
+    one, forward attempts then process the messages before the poison message, and backward attempts those
+    after it.
     """
     attempt = max(map(_receive_count, records))
     return records if attempt % 2 else records[::-1]
@@ -120,12 +121,12 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         # Processed messages are deleted when the function returns, but not if it times out.
         _retry_after(record, 0)
         raise _NoTime
-    # Replaces the id of the previous message until this one is parsed.
+    # This id replaces that of the previous message, in case this message cannot be parsed.
     logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
     try:
         message = from_json(record.body)
         if message.delivery:
-            # The deduplication id of a reply, and of a redriven message, is not that of the delivery.
+            # The deduplication id of a reply or of a redriven message differs from the delivery's GUID.
             logger.set_correlation_id(message.delivery)
         for event in message.events:
             logger.info("Delivery processed", extra=_handle(event, message))
@@ -137,12 +138,12 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
             _retry_after(record, _wait_s(record, error))
         raise
     if _receive_count(record.raw_event) > 1:
-        # A message of this batch may have killed the process at the last attempt, and may again.
+        # Another message of this batch may have killed the process at the last attempt, and may do so again.
         _delete(record)
 
 
 def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
-    """Handle one event; return what to log of it."""
+    """Handle one event; return the fields for the log."""
     outcome = queued_events.handle(event, message)
     if outcome.unregistered:
         metrics.add_metric("UsersNotRegistered", MetricUnit.Count, outcome.unregistered)
@@ -152,7 +153,7 @@ def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:
-    """Return the wait before the next attempt (seconds): longer each time, or as long as GitHub asks for."""
+    """Return the wait before the next attempt (seconds): longer each time, at least what GitHub asks for."""
     max_wait_s = _MAX_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _MAX_WAIT_S
     backoff_s = min(max_wait_s, _FIRST_WAIT_S * 2 ** min(_receive_count(record.raw_event), 20))
     wait_s = random.uniform(backoff_s / 2, backoff_s)  # noqa: S311 - not for secrets
@@ -169,7 +170,7 @@ def _retry_after(record: SQSRecord, wait_s: int) -> None:
             VisibilityTimeout=wait_s,
         )
     except Exception:
-        # The queue's own visibility timeout applies.
+        # The message is retried after the queue's own visibility timeout.
         logger.exception("The retry of a message could not be delayed")
 
 
@@ -177,7 +178,7 @@ def _delete(record: SQSRecord) -> None:
     try:
         _sqs().delete_message(QueueUrl=settings().delivery_queue_url, ReceiptHandle=record.receipt_handle)
     except Exception:
-        # It is deleted with its batch.
+        # SQS deletes the message with its batch.
         logger.exception("The message could not be deleted")
 
 

@@ -10,7 +10,7 @@ from timer_core.github.messages import Hook, QueuedEvent, group_of, to_json
 def send(
     sqs: Any, queue_url: str, events: Sequence[QueuedEvent], *, delivery: str, hook: Hook | None = None
 ) -> None:
-    """Queue the events of a delivery; SQS drops a repetition within five minutes.
+    """Queue the events of a delivery; SQS drops the same delivery if it is sent again within five minutes.
 
     Raises
     ------
@@ -21,7 +21,7 @@ def send(
     sqs.send_message(
         QueueUrl=queue_url,
         MessageBody=to_json(events, hook),
-        # Hashed, because SQS accepts 128 characters and an issue's name may have more.
+        # Hashed, because SQS accepts at most 128 characters and an issue's name may be longer.
         MessageGroupId=sha256(group.encode()).hexdigest(),
         MessageDeduplicationId=delivery,
     )

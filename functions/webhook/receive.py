@@ -1,8 +1,8 @@
 """Receive a delivery from GitHub: check its signature, reduce it to events and queue them.
 
 GitHub waits for 10 seconds and does not retry ("Handling failed webhook deliveries"). So this function does
-and imports as little as possible. It responds with an error if the queue did not accept the delivery: GitHub
-then lists the delivery as failed, and the sweeper requests it again.
+and imports as little as possible. If the queue does not accept the delivery, the response is an error: GitHub
+then lists the delivery as failed, and the sweeper requests its redelivery.
 """
 
 import base64
@@ -47,9 +47,9 @@ secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), s
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Respond to a delivery: 202 queued, 200 ignored, 400, 401 or 415 refused, 503 not queued."""
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
-    # The delivery's GUID is in every log line about it, in this function and in the processor.
+    # Every log line about a delivery contains its GUID, here and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
-    # The sender is not verified yet, so no other text of the request may get into the log.
+    # The sender is not verified yet, so nothing else of the request may get into the log.
     logger.set_correlation_id(delivery if _DELIVERY.fullmatch(delivery) else None)
     try:
         status, body = _receive(event["headers"], _raw_body(event))
@@ -77,7 +77,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         hook = hook_of(headers, payload)
         if name == "ping":
             if hook is not None:
-                # Redelivery then knows the webhook before its first event.
+                # The processor stores the webhook, so that redelivery knows it before its first event.
                 _queue(delivery, (), hook)
             return HTTPStatus.OK, {"status": "pong"}
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
@@ -94,7 +94,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
 def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
     signature = headers.get("x-hub-signature-256", "")
     try:
-        # The secret may have been rotated since it was fetched.
+        # If the signature does not match, the secret may have been rotated after it was fetched.
         return is_signed(body, signature, secrets.get()) or (
             bool(signature) and secrets.refresh() and is_signed(body, signature, secrets.get())
         )

@@ -1,1 +1,1 @@
-"""Connect a stack with GitHub: by a GitHub App, or by a person's token."""
+"""Connect a stack with GitHub: with a GitHub App, or with a person's token."""

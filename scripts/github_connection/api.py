@@ -1,4 +1,4 @@
-"""The requests to GitHub's API that connecting a stack needs."""
+"""The requests to GitHub for connecting a stack."""
 
 import json
 import time
@@ -21,16 +21,16 @@ _START_AGAIN = "If GitHub lists the App in your settings, delete it there; then 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """A GitHub App as GitHub returns it, once, after its registration.
+    """A GitHub App as GitHub returns it once after its registration.
 
     Attributes
     ----------
     app_id
-        The App's id, which belongs to the key.
+        The App's id.
     private_key
-        RSA, in PEM.
+        The App's RSA key, in PEM form.
     webhook_secret
-        The secret that GitHub signs the App's deliveries with; None if it created none.
+        The secret that GitHub signs the App's deliveries with; None if GitHub created no secret.
     client_id, client_secret
         The credentials of the OAuth client for signing in.
     url
@@ -47,14 +47,14 @@ class RegisteredApp:
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """The owner of a token, and when it expires, as GitHub writes it; None if it never does."""
+    """The owner of a token, and its expiry in the form of GitHub's header; None if it does not expire."""
 
     login: str
     expires: str | None
 
 
 def registered_app(api_url: str, code: str) -> RegisteredApp:
-    """Exchange the code that GitHub gave to the browser for the App.
+    """Exchange the code in GitHub's redirect for the App.
 
     "Registering a GitHub App from a manifest", step 3: the code is valid once, for an hour.
 
@@ -83,7 +83,7 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
 
 
 def app_name(api_url: str, app: App) -> str:
-    """Return the name of an App, fetched with its key.
+    """Return the name of an App, which proves that the key belongs to it.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def app_name(api_url: str, app: App) -> str:
     try:
         token = Installations(app, transport, time.time).jwt()
     except InvalidCredential as error:
-        raise ToolError("This is not a private key of a GitHub App: an RSA key in PEM.") from error
+        raise ToolError("This is not a private key of a GitHub App (an RSA key in PEM form).") from error
     return str(_get(transport, "/app", token).data["name"])
 
 

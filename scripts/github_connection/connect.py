@@ -30,7 +30,7 @@ _WORD = re.compile(r"[!-~]+")
 def registration(
     stack: DeployedStack, *, github_url: str, api_url: str, organization: str | None, public_url: str
 ) -> AppRegistration:
-    """Return the registration of a GitHub App, which stores the App's credentials and secrets in the stack.
+    """Return a registration, which stores the new App's credentials and webhook secret in the stack.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def registration(
     Raises
     ------
     ToolError
-        If the stack cannot accept an App now. The registration's ``run`` raises it if GitHub does not
-        return the App.
+        If the previous rotation of the webhook's secret is not finished. The registration's ``run`` raises
+        it if GitHub does not return the App.
     """
 
     def complete(code: str) -> str:
         app = registered_app(api_url, code)
-        # The secret is changed last: credentials can be stored again, but a second change of the secret would
-        # drop the one that GitHub still signs with.
+        # The secret is changed last: a repeated registration may store credentials again, but must not change
+        # the secret again while GitHub still signs with the first one.
         store_credential(stack, api_name, {"app_id": app.app_id, "private_key": app.private_key})
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)
@@ -63,11 +63,11 @@ def registration(
             )
         installation_url = f"{app.url}/installations/new"
         print(f"{app.url} is registered, and its key and client secret are stored. {_SOON}")
-        print("People can sign in with it then.")
+        print("People can then sign in with it.")
         print(f"Install it: {installation_url}")
         return installation_url
 
-    # Checked first: after the registration, an error would leave an App that the stack does not use.
+    # Checked before the registration, because an error after it would leave an unused App at GitHub.
     api_name, oauth_name = credential_name(stack), oauth_credential_name(stack)
     require_no_rotation(stack)
     permissions = PERMISSIONS | (MEMBERS_PERMISSION if stack.parameters.get("AllowedOrgs") else {})
@@ -80,7 +80,7 @@ def registration(
 
 
 def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str) -> None:
-    """Store the key of an App that exists, such as a new one when keys are rotated.
+    """Store a key of an existing App, such as a new key to rotate the previous one.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def use_key(stack: DeployedStack, *, api_url: str, app_id: str, private_key: str
         If GitHub refuses the key.
     """
     if "PRIVATE KEY-----" not in private_key:
-        raise ToolError("This is not a private key in PEM, as GitHub offers it for download.")
+        raise ToolError("This is not a private key in PEM form, as downloaded from GitHub.")
     name = app_name(api_url, App(app_id, private_key))
     store_credential(stack, credential_name(stack), {"app_id": app_id, "private_key": private_key})
     print(f"The key of the App {name} is stored. {_SOON}")
@@ -112,7 +112,7 @@ def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
 
 
 def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, client_secret: str) -> None:
-    """Store the client id and secret for signing in, of an OAuth App or of the GitHub App.
+    """Store an OAuth App's or GitHub App's client id and secret for signing in.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
 
 def remove_oauth_client(stack: DeployedStack) -> None:
-    """Remove the client secret: nobody can sign in any more, and existing sessions continue."""
+    """Remove the client secret: nobody can sign in any more, but existing sessions stay valid."""
     if remove_credential(stack, oauth_credential_name(stack)):
         print("The client secret is removed; a function may use it for five more minutes.")
         print("GitHub still accepts it: delete it in the App's settings.")
@@ -137,10 +137,10 @@ def remove_oauth_client(stack: DeployedStack) -> None:
 
 
 def remove(stack: DeployedStack) -> None:
-    """Remove the credential for the API; signing in still works."""
+    """Remove the credential for GitHub's API; signing in still works."""
     if remove_credential(stack, credential_name(stack)):
         print("The credential is removed; a function may use it for five more minutes.")
-        print("GitHub still accepts it: delete the token, or the App or its key, there.")
+        print("GitHub still accepts it: delete the token, the App or its key at GitHub.")
     else:
         print("There is no credential.")
 

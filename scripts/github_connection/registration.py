@@ -1,8 +1,8 @@
 """Register a GitHub App from a manifest, with the browser of the person at the terminal.
 
-https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of ours
-posts the manifest to GitHub, where the person names and creates the App. GitHub redirects the browser to us
-with a code, which is exchanged for the App's key.
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of this
+server posts the manifest to GitHub, where the person names and creates the App. GitHub redirects the browser
+to this server with a code, which is exchanged for the App's key.
 """
 
 import hmac
@@ -20,19 +20,19 @@ from urllib.parse import parse_qs, quote, urlsplit
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.sign_in import CALLBACK_PATH
 
-# The address, because the name "localhost" may mean another interface (RFC 8252, section 7.3).
+# Not "localhost", which may resolve to another interface (RFC 8252, section 7.3).
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
-# docs/github.md explains each permission. GitHub refuses an event without the permission that it needs.
+# docs/github.md explains each permission. GitHub refuses events that need another permission.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
 MEMBERS_PERMISSION = {"members": "read"}
 EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
 
 
 def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:
-    """Return the manifest of an App; the person may change the name, which must be unique at GitHub."""
-    # Names have at most 34 characters ("Registering a GitHub App").
+    """Return the manifest of an App; its name must be unique, so GitHub's page allows changing it."""
+    # A name has at most 34 characters ("Registering a GitHub App").
     return {
         "name": f"Issue Timer {organization or ''}".rstrip()[:34],
         "url": public_url,
@@ -47,9 +47,9 @@ def manifest(*, organization: str | None, public_url: str, permissions: Mapping[
 class AppRegistration(ThreadingHTTPServer):
     """A web server on this machine that sends a browser to GitHub and waits for its return.
 
-    Both of its addresses contain a random text, the manifest flow's ``state``. Without it, a page of another
-    site or another user of this machine can neither start a registration nor substitute the code of another
-    App. The server is threaded, because browsers open connections that they may not use.
+    Both of its addresses require a random text, the manifest flow's ``state``. So neither another site nor
+    another user of this machine can start a registration, or substitute the code of another App. The server
+    is threaded, because a connection that a browser opens and does not use must not block it.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ class AppRegistration(ThreadingHTTPServer):
         return f"http://{self.host}/?state={self._state}"
 
     def run(self) -> None:
-        """Serve until the browser returns from GitHub; raise the error of ``complete``, if any."""
+        """Serve until the browser returns from GitHub; raise any error of ``complete``."""
         self.serve_forever(poll_interval=0.1)
         self._outcome.result(timeout=0)
 
     def knows(self, state: str) -> bool:
-        """Whether a request has our ``state``; takes the same time for every wrong one."""
+        """Whether a request has our ``state``; the comparison takes the same time for every wrong one."""
         return hmac.compare_digest(state.encode(), self._state.encode())
 
     def complete(self, code: str) -> str:
@@ -127,8 +127,8 @@ class AppRegistration(ThreadingHTTPServer):
 <input type="hidden" name="manifest" value="{escape(json.dumps(self._manifest))}">
 <button>Continue to GitHub</button>
 </form>
-<p>There, give it a name that nobody else's App has. When it is created, its key goes to the stack, and you
-choose the repositories to install it on.</p>"""
+<p>There, give it a name that no other App has. Its key is then stored in the stack, and you choose the
+repositories to install it on.</p>"""
         )
 
 
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve the page, or complete the registration when the browser returns from GitHub."""
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        # The Host is checked too: another site's name may resolve to this machine (DNS rebinding).
+        # Another site's name may resolve to this machine (DNS rebinding), so the Host is checked too.
         if self.headers.get("Host") != self.server.host or not self.server.knows(query.get("state", "")):
             self._answer(HTTPStatus.FORBIDDEN, _page("<p>Use the address that the terminal shows.</p>"))
         elif url.path == "/":
@@ -149,13 +149,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == _CALLBACK and "code" in query:
             self._complete(query["code"])
         else:
-            self._answer(HTTPStatus.NOT_FOUND, _page("<p>There is nothing here.</p>"))
+            self._answer(HTTPStatus.NOT_FOUND, _page("<p>Page not found.</p>"))
 
     def _complete(self, code: str) -> None:
         try:
             location = self.server.complete(code)
         except Exception:
-            page = _page("<p>This did not work. The terminal says why.</p>")
+            page = _page("<p>The registration failed. The terminal shows the reason.</p>")
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, page)
         else:
             self._answer(HTTPStatus.SEE_OTHER, _page("<p>Done.</p>"), location)
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", self.server.content_security_policy)
         self.send_header("Cache-Control", "no-store")
-        # With no-referrer the form's Origin would be "null", which servers reject as a forgery.
+        # With no-referrer, the form's Origin would be "null", which servers reject as forged.
         self.send_header("Referrer-Policy", "strict-origin")
         self.send_header("X-Content-Type-Options", "nosniff")
         if location is not None:

@@ -1,4 +1,4 @@
-"""The credentials and the webhook's secret, which a stack stores in AWS."""
+"""Read and change a stack's credentials for GitHub, and its webhook secret, in AWS."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def require_no_rotation(stack: DeployedStack) -> None:
     Raises
     ------
     ToolError
-        If the previous secret is still accepted: after another change it would not be.
+        If the previous secret is still accepted; another change would revoke it.
     """
     if webhook_secret(stack).has_previous:
         raise ToolError(

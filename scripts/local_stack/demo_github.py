@@ -1,10 +1,10 @@
-"""A stand-in for GitHub on the local stack: people sign in without an account.
+"""A stand-in for GitHub on the local stack, where people sign in without an account.
 
-It is an OAuth provider that only `make run` starts, in a process of its own and on the loopback interface.
-The product has no code for it: the local stack's parameters name it as GitHub. In AWS nothing on a function's
-own loopback interface can sign anybody in.
+Only `make run` starts this OAuth provider, in a separate process and on the loopback interface. The product
+has no code for it: the local stack's parameters contain its address in place of GitHub's. In AWS, no process
+on a function's loopback interface is an OAuth provider, so such an address would sign nobody in.
 
-Its endpoints are those of GitHub's documentation: "Authorizing OAuth apps", "Get the authenticated user" and
+The endpoints follow GitHub's documentation: "Authorizing OAuth apps", "Get the authenticated user" and
 "Get an organization membership for the authenticated user".
 """
 
@@ -27,7 +27,7 @@ from local_stack.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 _AUTHORIZE = "/login/oauth/authorize"
 _ACCESS_TOKEN = "/login/oauth/access_token"  # noqa: S105
 _MEMBERSHIP = re.compile(r"/user/memberships/orgs/([^/]+)")
-# GitHub's client ids begin with Iv or Ov, or are hexadecimal.
+# No client id of GitHub begins like this: those begin with Iv or Ov, or are hexadecimal.
 _CLIENT_ID_PREFIX = "demo-"
 _MAX_FORM_BYTES = 10_000
 
@@ -44,7 +44,7 @@ PEOPLE = (Person(21031067, "Codertocat"), Person(583231, "octocat"))
 
 
 class DemoGitHub(ThreadingHTTPServer):
-    """An OAuth provider whose page asks which demo user to sign in as; it is its own only client.
+    """An OAuth provider with one client, the local stack, whose page lets people choose a demo user.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class DemoGitHub(ThreadingHTTPServer):
     Attributes
     ----------
     client_id, client_secret
-        The credentials of the client, new each time.
+        The credentials of the client, new at each start.
     callback_url
-        The address that browsers return to; none is allowed before it is set.
+        The address that browsers return to; until it is set, every authorization is refused.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class DemoGitHub(ThreadingHTTPServer):
 
     @property
     def callback_urls(self) -> tuple[str, ...]:
-        """The only address that browsers return to."""
+        """The client's callback address, for `OAuthFlow`."""
         return (self.callback_url,)
 
     @property
@@ -95,10 +95,10 @@ class DemoGitHub(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def mistake(self, query: Mapping[str, str]) -> str:
-        """Return what is wrong with a request for authorization; empty if nothing is."""
+    def request_error(self, query: Mapping[str, str]) -> str:
+        """Return the error in an authorization request; empty if the request is valid."""
         if not is_same(query.get("client_id", ""), self.client_id):
-            return "This stack has other credentials now: stop `make run`, and start it again."
+            return "The credentials of this stack have changed: stop `make run`, and start it again."
         if query.get("redirect_uri") != self.callback_url:
             return f"Browsers may return to {self.callback_url} only."
         is_challenged = "code_challenge" in query
@@ -114,7 +114,7 @@ class DemoGitHub(ThreadingHTTPServer):
         return self._oauth.authorize(self, person, query)
 
     def redeem(self, form: Mapping[str, str]) -> dict[str, str]:
-        """Return a token for a code, or the error as GitHub names it."""
+        """Return a token for a code, or GitHub's error code."""
         client = self if is_same(form.get("client_id", ""), self.client_id) else None
         try:
             grant = self._oauth.redeem(client, form)
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve the page, or data about the user who has signed in."""
         url = urlsplit(self.path)
         if not self._is_addressed():
-            self._answer_page(HTTPStatus.FORBIDDEN, "<p>There is nothing here.</p>")
+            self._answer_page(HTTPStatus.FORBIDDEN, "<p>Page not found.</p>")
         elif url.path == _AUTHORIZE:
             self._show_choice(dict(parse_qsl(url.query)))
         else:
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Process the person's choice, or redeem a code."""
         form = self._form()
         if not self._is_addressed():
-            self._answer_page(HTTPStatus.FORBIDDEN, "<p>There is nothing here.</p>")
+            self._answer_page(HTTPStatus.FORBIDDEN, "<p>Page not found.</p>")
         elif self.path == _ACCESS_TOKEN:
             self._answer_json(HTTPStatus.OK, self.server.redeem(form))
         elif self.path == _AUTHORIZE:
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_json(HTTPStatus.NOT_FOUND, {"message": "Not Found"})
 
     def _is_addressed(self) -> bool:
-        """Whether the host is ours: another site's name may resolve to this machine (DNS rebinding)."""
+        """Whether the Host is ours; another site's name may resolve to this machine (DNS rebinding)."""
         return self.headers.get("Host") == self.server.host
 
     def _form(self) -> dict[str, str]:
@@ -165,8 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         return dict(parse_qsl(self.rfile.read(length).decode(errors="replace")))
 
     def _show_choice(self, query: Mapping[str, str]) -> None:
-        if mistake := self.server.mistake(query):
-            self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(mistake)}</p>")
+        if error := self.server.request_error(query):
+            self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(error)}</p>")
             return
         hidden = hidden_inputs({name: value for name, value in query.items() if name != "login"})
         buttons = "\n".join(
@@ -175,8 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._answer_page(
             HTTPStatus.OK,
-            f"""<p>The stack that runs here has no credentials for GitHub, so nobody asks for a password:
-choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
+            f"""<p>The local stack has no credentials for GitHub, so you sign in without a password, as a demo
+user. {PEOPLE[0].login} is the assignee in the sample events.</p>
 <form method="post" action="{_AUTHORIZE}">
 {hidden}
 {buttons}
@@ -185,9 +185,9 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
         )
 
     def _redirect(self, form: Mapping[str, str]) -> None:
-        # Other sites do not know the client's id, so it also protects the form against forgery.
-        if mistake := self.server.mistake(form):
-            self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(mistake)}</p>")
+        # Other sites do not know the client's id, so checking it also protects the form against forgery.
+        if error := self.server.request_error(form):
+            self._answer_page(HTTPStatus.BAD_REQUEST, f"<p>{escape(error)}</p>")
         else:
             self._answer_page(HTTPStatus.FOUND, "<p>Done.</p>", location=self.server.authorize(form))
 
@@ -198,7 +198,7 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
         elif path == "/user":
             self._answer_json(HTTPStatus.OK, _account(person) | {"name": person.login})
         elif match := _MEMBERSHIP.fullmatch(path):
-            # Demo users are members of every organization, so that AllowedOrgs may be set as it is in AWS.
+            # Demo users are members of every organization, so that any value of AllowedOrgs works locally.
             organization = {"login": unquote(match.group(1))}
             member = {"state": "active", "role": "member"}
             self._answer_json(
@@ -215,7 +215,7 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
 
     def _answer(self, status: HTTPStatus, content_type: str, content: str, **headers: str) -> None:
         body = content.encode()
-        # Chromium also applies form-action to the redirect after the form.
+        # Chromium applies form-action also to the redirect after the form's submission.
         callback = urlsplit(self.server.callback_url)
         form_action = f"'self' {callback.scheme}://{callback.netloc}" if callback.netloc else "'none'"
         policy = f"default-src 'none'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
@@ -236,7 +236,7 @@ choose who you are. {PEOPLE[0].login} is the assignee in the sample events.</p>
 
 
 def is_demo(credentials: str) -> bool:
-    """Whether stored OAuth credentials are those of the demo rather than of GitHub."""
+    """Whether stored OAuth credentials are the demo's, and not GitHub's."""
     return str(json.loads(credentials)["client_id"]).startswith(_CLIENT_ID_PREFIX)
 
 

@@ -1,8 +1,8 @@
-"""GitHub's side of signing in, without its pages: OAuth's authorization code flow with PKCE.
+"""The provider's side of OAuth's authorization code flow with PKCE, as GitHub implements it.
 
-Both the stand-in for GitHub that `make run` starts and the fake GitHub of the tests use it. It follows
-GitHub's documentation: "Authorizing OAuth apps", "Generating a user access token for a GitHub App",
-"Troubleshooting authorization request errors".
+`DemoGitHub` (`make run`) and the tests' fake GitHub both use it. It follows GitHub's documentation:
+"Authorizing OAuth apps", "Generating a user access token for a GitHub App", "Troubleshooting authorization
+request errors".
 """
 
 import base64
@@ -80,7 +80,7 @@ class OAuthFlow(Generic[UserT]):
         Raises
         ------
         OAuthError
-            If the redirect is not allowed, or the challenge is not one of the method S256.
+            If the redirect is not allowed, or the challenge does not have the method S256.
         """
         redirect_uri = query.get("redirect_uri")
         if redirect_uri and not any(_is_allowed(redirect_uri, url, client) for url in client.callback_urls):
@@ -91,7 +91,7 @@ class OAuthFlow(Generic[UserT]):
             raise OAuthError("invalid_request")
 
     def authorize(self, client: Client, user: UserT | None, query: Mapping[str, str]) -> str:
-        """Return the redirect to the App with a code for a person, or with an error if nobody agreed."""
+        """Return the redirect to the App, with a code for the user, or if it is None, with an error."""
         redirect_uri = query.get("redirect_uri") or client.callback_urls[0]
         if user is None:
             return redirect(redirect_uri, query, error="access_denied")
@@ -106,8 +106,8 @@ class OAuthFlow(Generic[UserT]):
         Raises
         ------
         OAuthError
-            If the client or its secret is wrong, which leaves the code valid; if the code is unknown, used,
-            expired or of another client; if the redirect or the verifier is wrong.
+            If the client or its secret is wrong (then the code stays valid); if the code is unknown, used,
+            expired or another client's; if the redirect or the verifier is wrong.
         """
         if client is None or not is_same(form.get("client_secret", ""), client.client_secret):
             raise OAuthError("incorrect_client_credentials")
@@ -122,7 +122,7 @@ class OAuthFlow(Generic[UserT]):
 
 
 def redirect(redirect_uri: str, query: Mapping[str, str], **members: str) -> str:
-    """Return the address with the members and the request's ``state``."""
+    """Return the redirect address with the members and the request's ``state`` in its query."""
     if "state" in query:
         members["state"] = query["state"]
     joint = "&" if urlsplit(redirect_uri).query else "?"
@@ -130,7 +130,7 @@ def redirect(redirect_uri: str, query: Mapping[str, str], **members: str) -> str
 
 
 def hidden_inputs(query: Mapping[str, str]) -> str:
-    """Return the HTML of a form that repeats a query."""
+    """Return the HTML of hidden inputs, which repeat a query when the form is submitted."""
     return "\n".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in query.items()
@@ -138,7 +138,7 @@ def hidden_inputs(query: Mapping[str, str]) -> str:
 
 
 def is_same(given: str, expected: str) -> bool:
-    """Whether two texts are equal; takes the same time for every wrong one."""
+    """Whether two texts are equal; the comparison takes the same time for every wrong one."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 

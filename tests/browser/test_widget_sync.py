@@ -118,7 +118,7 @@ def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget)
 def test_a_timer_started_by_an_assignment_shows_with_its_time(
     ann_widget: Widget, site: Site, ann: Account
 ) -> None:
-    site.backdate_sign_in(ann.id)
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC) - timedelta(minutes=12)))
     site.process_everything()
     ann_widget.page.reload()
@@ -132,7 +132,7 @@ def test_a_change_on_github_shows_within_fifteen_seconds(
 ) -> None:
     widget = ann_widget_with_clock
     widget.record_events()
-    site.backdate_sign_in(ann.id)
+    site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC)))
     site.process_everything()
     widget.page.clock.fast_forward(15_000)

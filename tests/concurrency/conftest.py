@@ -1,4 +1,4 @@
-"""Every race is run on Amazon's DynamoDB Local and on MiniStack, which `make run` uses."""
+"""Fixtures that run every race on DynamoDB Local and on MiniStack, the emulator of `make run`."""
 
 import uuid
 from collections.abc import Iterator
@@ -34,6 +34,6 @@ def table(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]
 
 @pytest.fixture(scope="session")
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """A thread for each racer."""
+    """A pool of `THREADS` threads, one for each racer."""
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool

@@ -1,4 +1,4 @@
-"""The deployed template on MiniStack, driven over HTTP."""
+"""The stack on MiniStack, and helpers that send requests to it over HTTP."""
 
 import json
 import time
@@ -19,7 +19,7 @@ BOB = (583231, "octocat")
 
 
 def restart(stack: LocalStack, function: str) -> None:
-    """Replace the processes of a function, as Lambda does when its configuration is updated."""
+    """Replace the processes of a function, as Lambda does after an update of its configuration."""
     functions, name = stack.aws.client("lambda"), stack.resources[function]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
@@ -27,7 +27,7 @@ def restart(stack: LocalStack, function: str) -> None:
 
 
 class Site:
-    """The stack as its users and GitHub see it."""
+    """A running stack with two registered users, Ann and Bob."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -36,12 +36,12 @@ class Site:
         self.ann = stack.mint_token(ANN[0], login=ANN[1])
         self.bob = stack.mint_token(BOB[0], login=BOB[1])
         for user_id, _ in (ANN, BOB):
-            self.backdate_sign_in(user_id)
+            self.backdate_registration(user_id)
 
     def send(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> Response:
-        """Send a request as Ann, or with another token."""
+        """Send a request with Ann's token or another one."""
         sent = {"Authorization": f"Token {self.ann if token is None else token}"}
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if raw:
@@ -50,7 +50,7 @@ class Site:
         return request(method, self.url + path, body=raw, headers=sent)
 
     def get(self, path: str, token: str | None = None) -> Any:
-        """Return the JSON of a response, which must have status 200."""
+        """Return the JSON of a response with status 200; any other status fails."""
         response = self.send("GET", path, token=token)
         assert response.status == 200, response
         return json.loads(response.body)
@@ -58,7 +58,7 @@ class Site:
     def deliver(
         self, event: str, payload: Mapping[str, Any], *, delivery: str | None = None, **headers: str
     ) -> Response:
-        """Post a delivery, signed as GitHub does."""
+        """Send a signed delivery."""
         body = json.dumps(payload).encode()
         sent = delivery_headers(event, body, self.secret, delivery=delivery)
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -75,8 +75,8 @@ class Site:
         sqs, queue = self.stack.aws.client("sqs"), self.stack.resources["DeliveryQueue"]
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
-    def backdate_sign_in(self, user_id: int) -> None:
-        """Backdate a user's first sign-in: earlier events start no timers."""
+    def backdate_registration(self, user_id: int) -> None:
+        """Backdate a user's registration, because events from before it do not count."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},
@@ -84,8 +84,8 @@ class Site:
             ExpressionAttributeValues={":then": {"N": "0"}},
         )
 
-    def give_credential(self, content: Mapping[str, str] | None) -> None:
-        """Store a credential for GitHub's API, or delete it, and restart the functions that use it."""
+    def store_credential(self, content: Mapping[str, str] | None) -> None:
+        """Store a credential for GitHub's API, or delete it if None; then restart its users."""
         ssm, name = self.stack.aws.client("ssm"), self.stack.outputs["GitHubCredentialName"]
         if content is None:
             ssm.delete_parameter(Name=name)
@@ -97,16 +97,16 @@ class Site:
         self.restart("StaleSweeperFunction")
 
     def health(self) -> Any:
-        """Return the health report; a process caches it for a minute, so a new one is started."""
+        """Return the health report of a new process, because processes cache it for a minute."""
         self.restart("TimelogsFunction")
         return self.get("/api/health/")
 
     def restart(self, function: str) -> None:
-        """Replace the processes of a function, as Lambda does when its configuration is updated."""
+        """Replace the processes of a function, as Lambda does after an update of its configuration."""
         restart(self.stack, function)
 
     def items(self, pk: str) -> list[dict[str, Any]]:
-        """Return the items of a partition of the table."""
+        """Return the items with a partition key."""
         items: list[dict[str, Any]] = self.stack.aws.client("dynamodb").query(
             TableName=self.stack.table_name,
             KeyConditionExpression="pk = :pk",
@@ -118,7 +118,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def fake_github() -> Iterator[FakeGitHub]:
-    """An empty GitHub, which the stack calls when it has a credential."""
+    """The GitHub that the stack calls when it has a credential; initially empty."""
     with FakeGitHub() as github:
         yield github
 
@@ -128,7 +128,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
-        # The tests write more often than people do.
+        # Tests write more often than people.
         "WritesPerMinute": "1000000",
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
@@ -136,7 +136,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def payload(name: str, repo: str | None = None, number: int | None = None, **issue: Any) -> dict[str, Any]:
-    """Return one of GitHub's example payloads, for another issue if one is given."""
+    """Return one of GitHub's example payloads, with another issue if one is given."""
     loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     if repo is not None:
         loaded["repository"]["full_name"] = repo
@@ -148,18 +148,18 @@ def payload(name: str, repo: str | None = None, number: int | None = None, **iss
 
 
 def waiting(sqs: Any, queue: str) -> list[int]:
-    """Return the numbers of messages that wait, are being processed, and are delayed."""
+    """Return the numbers of waiting, received and delayed messages."""
     names = ["", "NotVisible", "Delayed"]
     attributes = [f"ApproximateNumberOfMessages{name}" for name in names]
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=attributes)["Attributes"]
     return [int(found[attribute]) for attribute in attributes]
 
 
-def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Call ``found`` until its result is truthy or the time is over; return the last result."""
+def eventually(poll: Callable[[], Any], seconds: float = 30) -> Any:
+    """Call ``poll`` until its result is truthy or the time is over; return the last result."""
     deadline = time.monotonic() + seconds
     while True:
-        result = found()
+        result = poll()
         if result or time.monotonic() > deadline:
             return result
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""The GitHub Action against the deployed stack: forwarded events become timers."""
+"""The GitHub Action with the deployed stack: forwarded events change timers."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The REST API as a client uses it."""
+"""The REST API over HTTP."""
 
 import json
 import uuid
@@ -21,7 +21,7 @@ def test_the_root_serves_the_page(site: Site) -> None:
     assert b"Issue Timer" in response.body
 
 
-def test_the_served_description_is_the_one_in_docs(site: Site) -> None:
+def test_the_served_openapi_document_is_docs_openapi_json(site: Site) -> None:
     checked_in = Path(__file__).parents[2] / "docs" / "openapi.json"
     assert site.get("/api/openapi.json") == json.loads(checked_in.read_text())
 
@@ -71,7 +71,7 @@ def test_links_to_the_next_page_are_absolute(site: Site) -> None:
     assert (len(first["results"]), len(second["results"])) == (2, 1)
 
 
-def test_fifty_starts_at_once_make_one_timer(site: Site) -> None:
+def test_fifty_concurrent_starts_create_one_timer(site: Site) -> None:
     body = {"github_issue_url": "https://github.com/octocat/race/issues/1"}
     with ThreadPoolExecutor(50) as pool:
         responses = list(pool.map(lambda _: site.send("POST", "/api/timelogs/start/", body), range(50)))
@@ -83,14 +83,14 @@ def test_fifty_starts_at_once_make_one_timer(site: Site) -> None:
     ("method", "path"),
     [("GET", "/api/nope/"), ("PUT", "/api/timelogs/"), ("GET", "/api/github-timer-webhook/")],
 )
-def test_unknown_routes_are_answered_with_the_apis_own_404(site: Site, method: str, path: str) -> None:
+def test_unknown_routes_return_a_problem_with_status_404(site: Site, method: str, path: str) -> None:
     response = site.send(method, path)
     assert (response.status, json.loads(response.body)["status"]) == (404, 404)
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
 _ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
-_ELSEWHERE = [
+_NO_ISSUE_URLS = [
     "http://github.com/o/r/issues/1",
     "https://gitlab.com/o/r/issues/1",
     "https://github.com/o/r/pull/1",
@@ -119,11 +119,11 @@ _ELSEWHERE = [
         ({"github_repo": "o/r"}, 400),
         (_ISSUE | {"github_issue_url": "https://github.com/octocat/bad/issues/2"}, 400),
         *[(_ISSUE | {"github_issue_number": number}, 400) for number in (0, -1, 10**12, 1.5, True)],
-        *[({"github_issue_url": url}, 400) for url in _ELSEWHERE],
+        *[({"github_issue_url": url}, 400) for url in _NO_ISSUE_URLS],
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_bad_input_is_refused_clearly_and_changes_nothing(site: Site, body: Any, status: int) -> None:
+def test_invalid_requests_are_refused_and_change_nothing(site: Site, body: Any, status: int) -> None:
     before = site.get("/api/timelogs/", site.bob)
     response = site.send("POST", "/api/timelogs/start/", body, token=site.bob)
     problem = json.loads(response.body)
@@ -168,7 +168,7 @@ def test_a_forged_cursor_is_refused(site: Site, cursor: str) -> None:
     assert site.send("GET", f"/api/timelogs/?cursor={cursor}").status == 400
 
 
-def test_an_idempotency_key_makes_repeating_safe(site: Site) -> None:
+def test_a_request_repeated_with_its_idempotency_key_takes_effect_once(site: Site) -> None:
     key = str(uuid.uuid4())
     first, again = (
         json.loads(site.send("POST", "/api/timelogs/start/", Idempotency_Key=key).body) for _ in range(2)

@@ -1,4 +1,4 @@
-"""The command line that connects a stack with GitHub, on the deployed template."""
+"""The command line for connecting a stack with GitHub, on the deployed template."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.manifest_flow import (
     PEM,
     TOKEN,
     GitHub,
-    come_back_from_github,
+    register_app_in_browser,
 )
 
 SCRIPT = Path(__file__).parents[2] / "scripts/connect_github.py"
@@ -76,7 +76,7 @@ def test_a_registered_apps_deliveries_are_accepted_beside_the_previous_ones(
     ) as tool:
         assert tool.stdout is not None
         page = next(line.strip() for line in tool.stdout if "http://127.0.0.1" in line)
-        assert come_back_from_github(page).status == 303
+        assert register_app_in_browser(page).status == 303
         printed = tool.stdout.read()
     assert tool.returncode == 0
     assert "installations/new" in printed
@@ -130,9 +130,9 @@ def test_a_client_secret_is_piped_in_and_removed(site: Site) -> None:
     ("arguments", "message"),
     [
         (["app"], "GitHub cannot reach this machine"),
-        (["--api-url", "http://example.com", "token"], "no URL that begins with https://"),
+        (["--api-url", "http://example.com", "token"], "is not a URL that begins with https://"),
         (["key", "--app-id", "1", "--file", "nowhere.pem"], "nowhere.pem cannot be read"),
-        (["--api-url", "http://127.0.0.1:1", "token"], "This is no token"),
+        (["--api-url", "http://127.0.0.1:1", "token"], "This is not a token"),
         (["oauth", "--client-id", "Ov23li"], "are single words"),
     ],
 )

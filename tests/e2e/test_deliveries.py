@@ -19,7 +19,7 @@ def person(account: tuple[int, str]) -> dict[str, Any]:
     return {"id": account[0], "login": account[1], "type": "User"}
 
 
-def test_the_five_actions_make_the_expected_timers(site: Site) -> None:
+def test_the_five_actions_give_the_expected_timers(site: Site) -> None:
     number = next(_NUMBERS)
 
     def timers() -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def test_a_delivery_that_is_not_from_github_is_refused(
 
 
 def test_shuffled_and_tripled_deliveries_give_the_same_timers(site: Site) -> None:
-    """Four real histories, each sent in order about one issue and shuffled about another."""
+    """Four random histories, each sent in order about one issue and shuffled about another."""
     rng = random.Random(7)
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
     histories = []

@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: packages for Lambda from any host, and a deployed stack with its page."""
+"""`make build` makes the same packages on every host; `make deploy` deploys a stack with its page."""
 
 import base64
 import hashlib
@@ -58,7 +58,7 @@ def printed(ministack: MiniStack) -> str:
 
 @pytest.fixture(scope="module")
 def packages(printed: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The deployed packages, and those of the same sources in another folder, with other permissions."""
+    """The folders of two builds: the deployed packages, and a build in another folder with another umask."""
     assert printed
     home = tmp_path_factory.mktemp("elsewhere")
     shutil.copy(ROOT / "template.yaml", home)
@@ -71,12 +71,12 @@ def packages(printed: str, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
 
 
 def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
-    ours, theirs = (
+    first, second = (
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in packages
     )
-    assert len(ours) == 8
-    assert ours == theirs
+    assert len(first) == 8
+    assert first == second
 
 
 def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> None:
@@ -85,7 +85,7 @@ def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> N
             assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
 
 
-def test_layers_contain_no_byte_code_and_nothing_of_lambdas_runtime(packages: list[Path]) -> None:
+def test_layers_contain_neither_byte_code_nor_packages_of_lambdas_runtime(packages: list[Path]) -> None:
     for layer in ("TimerCoreLayer", "BackgroundLayer"):
         names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
         assert names
@@ -117,12 +117,13 @@ def test_compiled_modules_are_for_the_architecture_and_the_runtime(
     modules = list(tmp_path.rglob("*.so"))
     machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
     assert machines == {MACHINES[platform]}
-    # pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's is for any Python 3.
+    # For example pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's module has no
+    # Python version, because it is for any Python 3.
     pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
     assert pythons == {python.replace(".", "")}
 
 
-def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+def test_a_package_with_another_hash_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     layers = tmp_path / "layers"
     shutil.copytree(ROOT / "layers", layers)
     requirements = layers / "timer_core/requirements.txt"
@@ -131,7 +132,7 @@ def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None
         run("make", "-s", "-C", layers, "build-TimerCoreLayer", f"ARTIFACTS_DIR={tmp_path / 'built'}")
 
 
-def test_two_processes_may_build_the_same_for_this_machine_at_once(tmp_path: Path) -> None:
+def test_two_processes_can_build_for_this_machine_concurrently(tmp_path: Path) -> None:
     code = """
 import pathlib, sys, time
 from local_stack import build
@@ -142,7 +143,7 @@ def sam(_command, *arguments):
     (folder / "template.yaml").touch()
     deadline = time.monotonic() + 30
     while len(list(folder.parents[1].iterdir())) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)  # until the other process builds, too
+        time.sleep(0.01)  # Wait until the other process builds too.
 
 build.run_sam, build._BUILDS = sam, pathlib.Path(sys.argv[1])
 print(build.build())
@@ -159,7 +160,7 @@ print(build.build())
 # ---------------------------------------------------------------- make deploy
 
 
-def test_one_command_deploys_a_stack_and_its_page_to_an_account(ministack: MiniStack, printed: str) -> None:
+def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed: str) -> None:
     stack = DeployedStack(ministack.session, "issue-timer-dev")
     assert f"Issue Timer is at {stack.url}\n" in printed
     assert stack.outputs["WebhookUrl"] in printed
@@ -174,13 +175,13 @@ def test_one_command_deploys_a_stack_and_its_page_to_an_account(ministack: MiniS
 
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
-    # As in AWS, only over TLS.
+    # The address requires TLS, as in AWS.
     answer = request("GET", local_url(stack.url, ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
 @pytest.mark.usefixtures("printed")
-def test_deploying_the_same_again_changes_nothing(ministack: MiniStack) -> None:
+def test_deploying_the_same_sources_again_changes_nothing(ministack: MiniStack) -> None:
     before = DeployedStack(ministack.session, "issue-timer-dev").resources
     assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
     assert DeployedStack(ministack.session, "issue-timer-dev").resources == before

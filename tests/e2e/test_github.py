@@ -1,4 +1,4 @@
-"""GitHub and the deployed stack: its deliveries, requests to its API, and the resulting timers."""
+"""The deployed stack and GitHub: deliveries, requests to GitHub's API, and the resulting timers."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,13 +27,13 @@ class Row(NamedTuple):
     Attributes
     ----------
     answer
-        The status that is answered, or why it is ignored.
+        The status in the response, or the reason for ignoring the example.
     before
-        The examples that were delivered before, about the same issue.
+        The examples that are delivered before, about the same issue.
     timers
-        The assignee's timers then: of which issue, started by what, and in which state.
+        The assignee's timers afterwards: issue, source and state.
     origin
-        The issue's name before, if the example is about its move.
+        The issue's previous name, if the example moves it.
     """
 
     answer: str
@@ -58,7 +58,7 @@ TABLE = {
     ),
     "issues.labeled": Row("accepted", [], ["Codertocat/Hello-World#1 labeled running"]),
     "issues.unlabeled": Row("accepted", ["issues.labeled"], ["Codertocat/Hello-World#1 labeled paused"]),
-    # Moves, which open timers follow.
+    # Moves, after which open timers have the new name.
     "issues.transferred": Row(
         "accepted", ASSIGNED, ["Codertocat/Hello-World#1 assigned running"], "octo-org/octo-repo#1"
     ),
@@ -115,27 +115,27 @@ def test_an_example_gets_its_response_and_makes_its_timers(site: Site, name: str
 
     payload = example(name, mark)
     if name == "repository.renamed":
-        # In GitHub's example the previous name is the present one.
+        # In GitHub's example, the previous name equals the present one.
         payload["changes"]["repository"]["name"]["from"] = f"Old-World{mark}"
     assert deliver_example(site, payload, name) == (202 if row.answer == "accepted" else 200, row.answer)
     site.process_everything()
 
-    timers = [timer for timer in everything(site) if str(timer["github_repo"]).endswith(mark)]
+    timers = [timer for timer in newest_timers(site) if str(timer["github_repo"]).endswith(mark)]
     assert [shown(timer).replace(mark, "") for timer in timers] == row.timers
-    # The examples are years old, so that they have the time of receipt.
+    # The examples are years old, so their time of receipt counts.
     times = [timer[at] for timer in timers for at in ("start_time", "end_time") if timer[at]]
     assert all(begin <= datetime.fromisoformat(at) <= datetime.now(UTC) for at in times)
     assert {timer["user"] for timer in timers} <= {ANN[0]}
 
 
-def example(name: str, mark: str, place: str = "") -> dict[str, Any]:
-    """Return an example with other names of repositories, and optionally another issue."""
+def example(name: str, mark: str, issue: str = "") -> dict[str, Any]:
+    """Return an example with ``mark`` appended to the names of repositories, and optionally another issue."""
     text = (PAYLOADS / f"{name}.json").read_text()
     for repository in ("Hello-World", "octo-repo"):
         text = text.replace(repository, f"{repository}{mark}")
     loaded: dict[str, Any] = json.loads(text)
-    if place:
-        repository, _, number = place.partition("#")
+    if issue:
+        repository, _, number = issue.partition("#")
         loaded["repository"]["full_name"] = f"{repository}{mark}"
         loaded["issue"]["number"] = int(number)
     return loaded
@@ -148,7 +148,7 @@ def deliver_example(site: Site, payload: Mapping[str, Any], name: str) -> tuple[
     return response.status, answer.get("reason", answer["status"])
 
 
-def everything(site: Site) -> list[dict[str, Any]]:
+def newest_timers(site: Site) -> list[dict[str, Any]]:
     """Return Ann's newest timers, oldest first."""
     newest: list[dict[str, Any]] = site.get("/api/timelogs/?page_size=10")["results"]
     return newest[::-1]
@@ -165,7 +165,7 @@ def shown(timer: Mapping[str, Any]) -> str:
 
 @dataclass
 class Team:
-    """An organization on GitHub whose webhook leads to the stack, with two people who have signed in."""
+    """An organization with two people who have signed in, whose webhook sends deliveries to the stack."""
 
     github: FakeGitHub
     site: Site
@@ -183,33 +183,33 @@ class Team:
         return request("POST", self.site.url + WEBHOOK_PATH, body=body, headers=headers).status
 
     def new_issue(self, *assignees: Account) -> Issue:
-        """Return a new issue that the stack does not know."""
+        """Return a new issue, whose events are not delivered to the stack."""
         self.at(0)
         issue = self.github.new_issue(f"{self.name}/app")
         for who in assignees:
             self.github.assign(issue, who)
-        self.lose()
+        self.pop_deliveries()
         return issue
 
     def at(self, minute: float) -> None:
-        """Set GitHub's clock to some minutes after the beginning, which was an hour ago."""
+        """Set GitHub's clock to some minutes after ``t0``, which was an hour ago."""
         self.github.now = self.t0 + timedelta(minutes=minute)
 
     def deliver(self) -> list[int]:
         """Deliver all pending events now, and return the statuses."""
         self.github.now = datetime.now(UTC)
-        return [self.github.send(delivery) for delivery in self.lose()]
+        return [self.github.send(delivery) for delivery in self.pop_deliveries()]
 
     def fail(self) -> list[Delivery]:
-        """Attempt all pending deliveries without success, and return them."""
+        """Record a failed attempt of all pending deliveries, and return them."""
         self.github.now = datetime.now(UTC)
-        deliveries = self.lose()
+        deliveries = self.pop_deliveries()
         for delivery in deliveries:
             self.github.fail(delivery)
         return deliveries
 
-    def lose(self) -> list[Delivery]:
-        """Drop all pending deliveries, and return them."""
+    def pop_deliveries(self) -> list[Delivery]:
+        """Return all pending deliveries, and remove them from GitHub's outbox."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
@@ -235,7 +235,7 @@ class Team:
         summary: dict[str, Any] = self.site.stack.sweep(dry_run=False)
         return summary
 
-    def asked(self, path: str) -> int:
+    def request_count(self, path: str) -> int:
         """Return the number of requests to a path of GitHub's API."""
         return sum(one.path == path for one in self.github.requests)
 
@@ -246,7 +246,7 @@ def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
     accounts = [fake_github.new_user(login) for login in ("ann", "bob")]
     tokens = {who: site.stack.mint_token(who.id, login=who.login) for who in accounts}
     for who in accounts:
-        site.backdate_sign_in(who.id)
+        site.backdate_registration(who.id)
     return tokens
 
 
@@ -254,7 +254,7 @@ def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
 def team(
     site: Site, fake_github: FakeGitHub, people: dict[Account, str], request: pytest.FixtureRequest
 ) -> Iterator[Team]:
-    """A team with a token for GitHub's API, or with the parameter "app" an App."""
+    """A team, and a stack with a token for GitHub's API, or with the parameter "app" an App."""
     name = f"octo-org-{next(_numbers)}"
     t0 = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     ann, bob = people
@@ -263,12 +263,12 @@ def team(
     if getattr(request, "param", "token") == "app":
         fake_github.install_app(name)
         team.add_hook(fake_github.app)
-        site.give_credential({"app_id": str(fake_github.app.id), "private_key": fake_github.app.private_key})
+        site.store_credential({"app_id": str(fake_github.app.id), "private_key": fake_github.app.private_key})
     else:
         team.add_hook(name)
-        site.give_credential({"token": fake_github.new_token()})
+        site.store_credential({"token": fake_github.new_token()})
     yield team
-    site.give_credential(None)
+    site.store_credential(None)
 
 
 @pytest.mark.parametrize("old_payloads", [False, True], ids=["with-values", "without-values"])
@@ -283,18 +283,18 @@ def test_a_moved_card_starts_pauses_resumes_and_stops(team: Team, old_payloads: 
     ]:
         team.at(minute)
         team.github.move_card(card, status, old_payloads=old_payloads)
-        asked = team.asked("/graphql")
+        asked = team.request_count("/graphql")
         team.process()
-        assert team.asked("/graphql") == asked + 1
+        assert team.request_count("/graphql") == asked + 1
         assert (team.timers(issue), team.timers(issue, team.bob)) == ([state], [state])
     (timer,) = team.site.timers(issue.repository.full_name, issue.number, team.tokens[team.ann])
     assert timer["duration"] == 20 * 60
 
 
-def test_a_late_card_event_counts_at_its_own_time(team: Team) -> None:
+def test_a_late_card_event_has_its_own_time(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
-    team.lose()
+    team.pop_deliveries()
     team.at(10)
     team.github.move_card(card, "In Progress")
     team.at(20)
@@ -311,7 +311,7 @@ class TestCommands:
         return comment
 
     def answer(self, comment: Comment) -> tuple[list[str], list[str]]:
-        """Return the reactions to a comment, and the first lines of those after it."""
+        """Return the reactions to a comment, and the first lines of the later comments."""
         _, *later = comment.issue.comments
         return (
             [reaction.content for reaction in comment.reactions],
@@ -340,7 +340,7 @@ class TestCommands:
 class TestRepair:
     def test_a_failed_delivery_is_redelivered(self, team: Team) -> None:
         issue = team.new_issue()
-        # A webhook is known after its first delivery.
+        # The stack knows a webhook after its first delivery.
         team.github.assign(issue, team.ann)
         team.process()
         team.at(10)
@@ -349,7 +349,7 @@ class TestRepair:
         team.github.close(issue)
         failed = team.fail()
         summary = team.sweep()["redelivery"]
-        # The webhook's list, and those of other tests.
+        # The summary counts the team's webhook, and those of other tests.
         assert summary.pop("listed") >= 1
         assert summary == {
             "failed": 2,
@@ -372,7 +372,7 @@ class TestRepair:
         team.github.assign(issue, team.bob)
         team.at(20)
         team.github.close(issue)
-        team.lose()
+        team.pop_deliveries()
         assert team.sweep()["reconcile"]["backfilled"] == 2
         assert team.timers(issue) == ["0-20: assigned stopped by closed"]
         assert team.timers(issue, team.bob) == ["10-20: assigned stopped by closed"]
@@ -385,7 +385,7 @@ class TestRepair:
         moved = team.github.transfer(issue, other)
         team.at(20)
         team.github.close(moved)
-        team.lose()
+        team.pop_deliveries()
         assert team.sweep()["reconcile"]["moved"] == 1
         assert team.timers(issue) == []
         assert team.timers(moved) == ["0-20: assigned stopped by closed"]
@@ -394,15 +394,15 @@ class TestRepair:
 def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
     issue = team.new_issue(team.ann)
     card = team.github.add_card(team.github.new_project(team.name), issue)
-    team.lose()
+    team.pop_deliveries()
     sqs, queue = team.site.stack.aws.client("sqs"), team.site.stack.resources["DeliveryQueue"]
-    asked = team.asked("/graphql")
+    asked = team.request_count("/graphql")
     team.github.faults.append(faults.status(502, path="/graphql"))
 
     team.at(10)
     team.github.move_card(card, "In Progress")
     team.deliver()
-    assert eventually(lambda: team.asked("/graphql") > asked and waiting(sqs, queue) == [0, 1, 0])
+    assert eventually(lambda: team.request_count("/graphql") > asked and waiting(sqs, queue) == [0, 1, 0])
     team.at(20)
     team.github.assign(issue, team.bob)
     team.deliver()
@@ -411,7 +411,7 @@ def test_a_retry_at_github_does_not_delay_other_deliveries(team: Team) -> None:
 
     team.site.process_everything()
     assert team.timers(issue) == ["10-: project running"]
-    assert team.asked("/graphql") == asked + 2
+    assert team.request_count("/graphql") == asked + 2
 
 
 def test_health_reports_that_everything_is_possible(team: Team) -> None:
@@ -434,7 +434,7 @@ def test_an_app_queries_replies_and_repairs_as_itself(team: Team) -> None:
     assert team.timers(issue) == ["10-: project running"]
     assert [reaction.user for reaction in comment.reactions] == [team.github.app.bot]
     assert [(one.user, one.app) for one in issue.comments[1:]] == [(team.github.app.bot, team.github.app)]
-    # Its own comment is delivered to it, and ignored.
+    # The App's own comment is delivered too, and ignored.
     assert team.deliver() == [200]
 
     team.at(20)
@@ -442,7 +442,7 @@ def test_an_app_queries_replies_and_repairs_as_itself(team: Team) -> None:
     team.fail()
     team.at(30)
     team.github.close(issue)
-    team.lose()
+    team.pop_deliveries()
     summary = team.sweep()
     assert (summary["redelivery"]["redelivered"], summary["reconcile"]["backfilled"]) == (1, 1)
     team.site.process_everything()

@@ -23,7 +23,7 @@ def sample(site: Site, name: str) -> Any:
 
 
 def invoke(site: Site, *names: str) -> list[Any]:
-    """Invoke one instance of the function that the samples are named for, and return its responses."""
+    """Invoke one instance of a function with its samples, and return its responses."""
     with tempfile.TemporaryFile() as log, BuiltFunction(site.stack, names[0].split(".")[0], log) as function:
         return [function.invoke(sample(site, name)) for name in names]
 
@@ -63,7 +63,7 @@ def test_webhook_receive(site: Site) -> None:
     assert (ping["statusCode"], body(ping)["status"]) == (200, "pong")
     assert forged["statusCode"] == 401
     assert assigned["statusCode"] == 202
-    # The function on the queue processes it.
+    # The processor of the stack receives the message.
     site.process_everything()
 
 
@@ -86,7 +86,7 @@ def test_stale_sweeper(site: Site) -> None:
     assert summary["dry_run"] is True
 
 
-def test_a_function_can_import_lambdas_runtime_and_nothing_of_this_checkout() -> None:
+def test_the_runtime_contains_boto3_but_not_the_projects_packages() -> None:
     def imports(module: str) -> bool:
         command = (LAMBDA_PYTHON, "-c", f"import {module}")
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0

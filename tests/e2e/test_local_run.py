@@ -1,4 +1,4 @@
-"""The stack as `make run` starts it: people sign in at a demo until there are credentials for GitHub."""
+"""The stack of `make run`, whose demo replaces GitHub's sign-in until credentials for GitHub are stored."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ EMBEDDING = ["https://tracker.example", "https://wiki.example"]
 
 
 class Machine:
-    """A machine on which `make run` is started and stopped, with the state that it keeps."""
+    """A machine on which `make run` starts and stops a stack, and keeps its state."""
 
     def __init__(self, state: Path) -> None:
         self.port, self.state = free_port(), state
@@ -35,14 +35,14 @@ class Machine:
         return LocalStack(self.port, self.state, parameters=parameters, with_demo_github=True)
 
     def restart(self) -> LocalStack:
-        """Stop the stack, which keeps its state, and start it again."""
+        """Stop the stack, and start a new one on its state."""
         self.stack.stop()
         self.stack = self.new_stack()
         self.stack.start()
         return self.stack
 
     def store(self, **credentials: Mapping[str, str]) -> None:
-        """Store these credentials of the stack, and no others."""
+        """Replace the stack's credentials."""
         ssm = self.stack.aws.client("ssm")
         ssm.delete_parameters(Names=["/issue-timer/github", "/issue-timer/oauth"])
         for name, content in credentials.items():
@@ -59,12 +59,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def stack(machine: Machine) -> LocalStack:
-    """The running stack."""
+    """The stack that runs on the machine."""
     return machine.stack
 
 
 class Browser:
-    """Keeps the cookies of the stack, and sends them there."""
+    """Stores the stack's cookies, and sends them with each request."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.url = stack.url
@@ -81,7 +81,7 @@ class Browser:
         return response
 
     def sign_in(self, login: str) -> Response:
-        """Follow the stack to the demo, continue as somebody, and follow it back."""
+        """Sign in as a demo user; an empty login declines. Return the callback's response."""
         location = self.get(f"{self.url}{LOGIN_PATH}?next=/").headers["Location"]
         form = dict(re.findall(r'name="(\w+)" value="([^"]*)">', request("GET", location).body.decode()))
         parts = urlsplit(location)
@@ -123,7 +123,8 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
     restart(stack, "AuthFunction")
     after = Browser(stack)
     after.sign_in("octocat")
-    # The function that was not restarted knows only the former key, which signs for six more minutes.
+    # New sessions are signed with the former key for six more minutes, because timelogs was not restarted and
+    # does not know the new key.
     assert key_id(after) == key_id(before)
     assert before.me() == after.me() | {"session": before.me()["session"]}
     for browser in (after, before):
@@ -140,7 +141,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
 
 
 def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str:
-    """Run the tool as `make rotate-session-key` does, and return its output."""
+    """Run the command of `make rotate-session-key`, and return its output."""
     command = [sys.executable, str(OPERATE), "--port", str(stack.emulator.port), "session-key", *options]
     tool = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
@@ -150,7 +151,7 @@ def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str
 
 
 def key_id(browser: Browser) -> str:
-    """Return the name of the key that a browser's session is signed with."""
+    """Return the id of the key that signed a browser's session."""
     # The local stack removes the prefix, because it has no TLS.
     header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
@@ -164,7 +165,7 @@ def test_declining_at_github_signs_nobody_in(stack: LocalStack) -> None:
 
 
 def test_cookies_of_the_local_stack_need_no_tls(stack: LocalStack) -> None:
-    # Not every browser accepts "__Host-" and "Secure" from localhost over plain HTTP.
+    # Some browsers refuse "__Host-" and "Secure" from localhost over plain HTTP.
     cookies = Browser(stack).sign_in("octocat").headers.get_all("Set-Cookie") or []
     assert len(cookies) == 2
     for cookie in cookies:
@@ -217,10 +218,10 @@ def test_sign_in_uses_the_callback_url_that_is_registered_at_github(stack: Local
     assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location
 
 
-# ---------------------------------------------------------------- starting again, with other credentials
+# ---------------------------------------------------------------- restarts, with other credentials
 
 
-def test_the_demo_keeps_its_address_when_the_stack_starts_again(machine: Machine) -> None:
+def test_the_demo_keeps_its_address_after_a_restart(machine: Machine) -> None:
     browser = Browser(machine.stack)
     browser.sign_in("octocat")
     before = browser.get(browser.url + LOGIN_PATH).headers["Location"]
@@ -232,15 +233,15 @@ def test_the_demo_keeps_its_address_when_the_stack_starts_again(machine: Machine
     assert browser.sign_in("Codertocat").status == 302
 
 
-def test_with_a_token_for_the_api_alone_nobody_signs_in(machine: Machine) -> None:
-    left_by_the_demo = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
-    machine.store(github={"token": "github_pat_1"}, oauth=left_by_the_demo)
+def test_signing_in_is_unavailable_if_only_a_token_for_the_api_is_stored(machine: Machine) -> None:
+    demo_client = {"client_id": "demo-1", "client_secret": "of no use at GitHub"}
+    machine.store(github={"token": "github_pat_1"}, oauth=demo_client)
     stack = machine.restart()
     assert stack.demo_github is None
     assert request("GET", stack.url + LOGIN_PATH).status == 503
 
 
-def test_with_oauth_credentials_people_sign_in_at_github(machine: Machine) -> None:
+def test_stored_oauth_credentials_replace_the_demo_by_github(machine: Machine) -> None:
     machine.store(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
     stack = machine.restart()
     assert stack.demo_github is None

@@ -1,4 +1,4 @@
-"""The API conforms to its description, whatever is sent (schemathesis)."""
+"""The API conforms to docs/openapi.json for generated requests, valid and invalid (schemathesis)."""
 
 import json
 from collections.abc import Callable
@@ -28,14 +28,14 @@ _OPERATIONS = [
     # An operation without parameters and body has no invalid requests.
     if mode.is_positive or operation.keys() & {"parameters", "requestBody"}
 ]
-# The actions that prepare a timer of Ann's for a request about it.
-_LIVES = [["start/"], ["start/", "pause/"], ["start/", "stop/"]]
+# Each list of actions brings a new timer into a state before a request about it.
+_PREPARATIONS = [["start/"], ["start/", "pause/"], ["start/", "stop/"]]
 _EVENTS = ["ping", "issues", "issue_comment", "projects_v2_item", "repository", "star"]
 
 
-def _timer(site: Site, life: list[str]) -> str:
+def _new_timer(site: Site, actions: list[str]) -> str:
     timer_id = ""
-    for action in life:
+    for action in actions:
         path = f"/api/timelogs/{timer_id}/{action}" if timer_id else f"/api/timelogs/{action}"
         timer_id = json.loads(site.send("POST", path).body)["id"]
     return timer_id
@@ -63,38 +63,38 @@ def test_the_api_conforms_to_its_description(
 ) -> None:
     load_all_checks()
     schema = schemathesis.openapi.from_dict(_DOCUMENT)
-    # The API's own address: schemathesis cannot resolve the names under .localhost.
+    # The API's own address, because schemathesis cannot resolve names under .localhost.
     api_id = site.stack.resources["HttpApi"]
     base_url = f"{site.stack.endpoint_url}/_aws/execute-api/{api_id}/$default"
     credentials = {"Authorization": f"Token {site.ann}"}
 
-    # A schema cannot express that exactly one of end and duration is needed, and the like.
+    # A schema cannot express, for example, that a request has either an end or a duration.
     excluded: list[CheckFunction] = [positive_data_acceptance]
     if method == "get":
-        # A query may be valid although a value breaks the schema: a list of one looks like its element.
+        # A query with an invalid value can be valid on the wire: a list of one looks like its element.
         excluded.append(negative_data_rejection)
-    # Chance finds no timer's id and no valid signature: half of the examples get one, and the first one does.
-    help_with_timer = st.sampled_from([*_LIVES, None, None, None]) if "{timer_id}" in path else st.none()
-    help_with_signature = st.sampled_from(_EVENTS) | st.none() if path == WEBHOOK_PATH else st.none()
+    # Generated requests never have the id of a timer or a valid signature, so half of the examples get one.
+    timer_actions = st.sampled_from([*_PREPARATIONS, None, None, None]) if "{timer_id}" in path else st.none()
+    signed_event = st.sampled_from(_EVENTS) | st.none() if path == WEBHOOK_PATH else st.none()
 
     @given(
         case=schema[path][method].as_strategy(generation_mode=mode),
-        life=help_with_timer,
-        event=help_with_signature,
+        actions=timer_actions,
+        event=signed_event,
     )
     @settings(max_examples=examples(0.15), deadline=None, suppress_health_check=list(HealthCheck))
-    def holds(case: schemathesis.Case[Any], life: list[str] | None, event: str | None) -> None:
-        if life is not None:
-            case.path_parameters["timer_id"] = _timer(site, life)
-        # With a valid id or signature, a negative example may have become valid.
-        helped = [negative_data_rejection] if life or event else []
+    def holds(case: schemathesis.Case[Any], actions: list[str] | None, event: str | None) -> None:
+        if actions is not None:
+            case.path_parameters["timer_id"] = _new_timer(site, actions)
+        # A valid id or signature can make a negative example valid.
+        excluded_here = [negative_data_rejection] if actions or event else []
         response = case.call(
             base_url=base_url, headers=credentials, auth=_signed(site, event) if event else None
         )
         if response.status_code in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-            # The emulator adds a content type although there is no content.
+            # The emulator adds a content type to empty responses, which the description does not allow.
             assert response.content == b""
             return
-        case.validate_response(response, headers=credentials, excluded_checks=[*excluded, *helped])
+        case.validate_response(response, headers=credentials, excluded_checks=[*excluded, *excluded_here])
 
     holds()

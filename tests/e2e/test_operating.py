@@ -1,4 +1,4 @@
-"""Operating a stack: the logs of one delivery, the dead letters, and the schedules."""
+"""Operators can trace deliveries, redrive dead letters, delete accounts, and rely on the schedules."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def log_of(site: Site, function: str, correlation_id: str) -> list[dict[str, Any
     return [record for record in records if record.get("correlation_id") == correlation_id]
 
 
-def test_one_id_leads_from_the_delivery_to_its_timer(site: Site) -> None:
+def test_the_delivery_id_is_in_the_logs_and_in_the_timers_history(site: Site) -> None:
     guid = str(uuid1())
     sent = payload("issues.assigned", "octo-org/traced", 1)
     assert site.deliver("issues", sent, delivery=guid).status == 202
@@ -36,14 +36,14 @@ def test_one_id_leads_from_the_delivery_to_its_timer(site: Site) -> None:
     assert guid in json.dumps(item["history"])
 
 
-def test_dead_letters_are_shown_and_processed_again(site: Site) -> None:
+def test_dead_letters_are_listed_and_processed_after_a_redrive(site: Site) -> None:
     guid = str(uuid1())
     event = IssueEvent(guid, "assigned", "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],))
     site.stack.aws.client("sqs").send_message(
         QueueUrl=site.stack.resources["DeliveryDeadLetterQueue"],
         MessageBody=to_json([event], None),
         MessageGroupId="lost",
-        # SQS gives a dead letter another id than the delivery had.
+        # The deduplication id of a dead letter differs from the delivery's id.
         MessageDeduplicationId=str(uuid1()),
     )
     (letter,) = site.stack.dead_letters()
@@ -56,7 +56,7 @@ def test_dead_letters_are_shown_and_processed_again(site: Site) -> None:
     assert site.stack.dead_letters() == []
 
 
-def test_an_operator_signs_a_person_out_and_deletes_them(site: Site) -> None:
+def test_an_operator_can_sign_a_person_out_and_delete_their_account(site: Site) -> None:
     user_id = 987_654
     token = site.stack.mint_token(user_id, login="former-member")
     assert site.send("POST", "/api/timelogs/start/", {}, token=token).status == 201
@@ -67,12 +67,12 @@ def test_an_operator_signs_a_person_out_and_deletes_them(site: Site) -> None:
 
     assert "tokens revoked: 1" in make("sign-out")
     assert "is deleted" in make("erase")
-    (left,) = site.items(f"user#{user_id}")
-    assert left.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
+    (profile,) = site.items(f"user#{user_id}")
+    assert profile.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
 
 
-@pytest.mark.parametrize(("schedule", "ends"), [("sweep", True), ("redelivery", False)])
-def test_the_schedules_run_the_sweeper(site: Site, schedule: str, ends: bool) -> None:
+@pytest.mark.parametrize(("schedule", "stops_stale"), [("sweep", True), ("redelivery", False)])
+def test_the_schedules_run_the_sweeper(site: Site, schedule: str, stops_stale: bool) -> None:
     issue = {"github_repo": f"octo-org/{schedule}", "github_issue_number": 1}
     started = site.send("POST", "/api/timelogs/start/", issue)
     timer_id = json.loads(started.body)["id"]
@@ -84,16 +84,16 @@ def test_the_schedules_run_the_sweeper(site: Site, schedule: str, ends: bool) ->
         ExpressionAttributeValues={":then": {"N": str(long_ago)}},
     )
     scheduler, name = site.stack.aws.client("scheduler"), f"{site.stack.name}-{schedule}"
-    own = scheduler.get_schedule(Name=name)
+    schedule_before = scheduler.get_schedule(Name=name)
     began_ms = int(time.time() * 1000)
 
     def run_at(expression: str) -> None:
-        """Change only when it runs."""
+        """Change the schedule's time, and nothing else."""
         scheduler.update_schedule(
             Name=name,
             ScheduleExpression=expression,
-            FlexibleTimeWindow=own["FlexibleTimeWindow"],
-            Target=own["Target"],
+            FlexibleTimeWindow=schedule_before["FlexibleTimeWindow"],
+            Target=schedule_before["Target"],
         )
 
     def swept() -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def test_the_schedules_run_the_sweeper(site: Site, schedule: str, ends: bool) ->
     try:
         summary, *_ = eventually(swept, seconds=120)
     finally:
-        run_at(own["ScheduleExpression"])
+        run_at(schedule_before["ScheduleExpression"])
     assert (summary["dry_run"], summary["complete"]) == (False, True)
     status = site.get(f"/api/timelogs/{timer_id}/")["status"]
-    assert status == ("stopped" if ends else "running")
+    assert status == ("stopped" if stops_stale else "running")

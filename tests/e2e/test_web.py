@@ -1,4 +1,4 @@
-"""The page as CloudFront serves it beside the API, and its upload."""
+"""The page, served by CloudFront from the API's domain, and its upload."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def test_every_file_is_served(site: Site, name: str) -> None:
     assert answer.status == 200
     assert answer.body == served(ROOT / "web" / name)
     if name.endswith(".js"):
-        # Comments are for readers of the source.
+        # The upload removes comments.
         assert b"/**" not in answer.body
         assert not [line for line in answer.body.splitlines() if line.lstrip().startswith(b"//")]
 
@@ -81,7 +81,7 @@ def test_a_page_may_load_nothing_from_other_sites(site: Site) -> None:
     }
 
 
-def test_security_headers_come_with_the_page(site: Site) -> None:
+def test_the_page_has_security_headers(site: Site) -> None:
     headers = get(site, "/").headers
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -97,7 +97,7 @@ def test_pages_of_other_sites_may_load_the_modules(site: Site) -> None:
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
-# ---------------------------------------------------------------- the API beside it
+# ---------------------------------------------------------------- the API on the same domain
 
 
 def test_the_api_is_on_the_same_domain(site: Site) -> None:
@@ -109,7 +109,7 @@ def test_the_api_is_on_the_same_domain(site: Site) -> None:
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-def test_the_bucket_lets_no_other_site_read_the_api(site: Site) -> None:
+def test_the_cors_headers_of_the_bucket_do_not_apply_to_the_api(site: Site) -> None:
     assert "Access-Control-Allow-Origin" not in get(site, "/api/health/", Origin=ELSEWHERE).headers
 
 
@@ -135,34 +135,30 @@ def test_sign_in_pages_have_their_own_policy_and_keep_their_opener(site: Site) -
 
 
 class Calls:
-    """The writing calls to AWS of a deployment of the page."""
+    """Records the write calls of `deploy_web` to AWS."""
 
     def __init__(self, site: Site) -> None:
-        self.made: list[tuple[str, Any]] = []
+        self.recorded: list[tuple[str, Any]] = []
         for operation in ("s3.PutObject", "s3.DeleteObject", "cloudfront.CreateInvalidation"):
-            site.stack.aws.events.register(f"provide-client-params.{operation}", self._note)
+            site.stack.aws.events.register(f"provide-client-params.{operation}", self._record)
 
-    def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:
-        what = (
+    def _record(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        target = (
             params["InvalidationBatch"]["Paths"]["Items"] if "InvalidationBatch" in params else params["Key"]
         )
-        self.made.append((model.name, what))
-
-    def take(self) -> list[tuple[str, Any]]:
-        taken, self.made[:] = list(self.made), []
-        return taken
+        self.recorded.append((model.name, target))
 
 
 @pytest.fixture
 def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
-    """The files of another page, which is served until the test ends."""
+    """The files of another page, which replaces the page until the test ends."""
     folder = tmp_path / "web"
     (folder / "widget").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>One</title>")
     (folder / "entry.js").write_text('import "./widget/view.js";')
     (folder / "widget/view.js").write_text("export {};")
     (folder / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
-    (folder / ".index.html.swp").write_text("an editor's")
+    (folder / ".index.html.swp").write_text("an editor's swap file")
     deploy_web(site.stack, folder)
     yield folder
     deploy_web(site.stack, ROOT / "web")
@@ -171,7 +167,7 @@ def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
 def test_unchanged_files_are_not_uploaded(site: Site, folder: Path) -> None:
     calls = Calls(site)
     assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 0 deleted, 4 unchanged"
-    assert calls.take() == []
+    assert calls.recorded == []
 
 
 def test_only_changed_files_are_uploaded_and_invalidated(site: Site, folder: Path) -> None:
@@ -181,8 +177,8 @@ def test_only_changed_files_are_uploaded_and_invalidated(site: Site, folder: Pat
     assert str(deploy_web(site.stack, folder)) == (
         "web/: 2 uploaded (widget/view.js, index.html), 0 deleted, 2 unchanged"
     )
-    # A module is uploaded before the page that loads it.
-    assert calls.take() == [
+    # Modules are uploaded before the pages that load them.
+    assert calls.recorded == [
         ("PutObject", "widget/view.js"),
         ("PutObject", "index.html"),
         ("CreateInvalidation", ["/widget/view.js", "/index.html", "/"]),
@@ -194,11 +190,11 @@ def test_removed_files_are_deleted(site: Site, folder: Path) -> None:
     shutil.rmtree(folder / "widget")
     calls = Calls(site)
     assert str(deploy_web(site.stack, folder)) == "web/: 0 uploaded, 1 deleted (widget/view.js), 3 unchanged"
-    assert calls.take() == [("DeleteObject", "widget/view.js"), ("CreateInvalidation", ["/widget/view.js"])]
+    assert calls.recorded == [("DeleteObject", "widget/view.js"), ("CreateInvalidation", ["/widget/view.js"])]
     assert get(site, "/widget/view.js").status in {403, 404}
 
 
-def test_a_file_served_with_other_headers_is_uploaded_again(site: Site, folder: Path) -> None:
+def test_a_file_with_other_headers_in_the_bucket_is_uploaded_again(site: Site, folder: Path) -> None:
     bucket = site.stack.outputs["WebBucketName"]
     body = (folder / "entry.js").read_bytes()
     site.stack.aws.client("s3").put_object(

@@ -1,6 +1,6 @@
-"""The handlers in this process, on Amazon's DynamoDB Local.
+"""Fixtures for tests of the handlers in this process, on Amazon's DynamoDB Local.
 
-Tests of a module share a table where they can, and keep apart by their people and issues.
+Tests of a module share a table where they can; each uses its own people and issues.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from tests.support.connection import REGION, connect, environment
 from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
-from tests.support.permissions import guard, watch
+from tests.support.permissions import enforce_policies, guard
 from tests.support.table import create_table, delete_table
 from timer_core.clock import now_ms
 from timer_core.store.people import Person
@@ -29,15 +29,15 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def _iam() -> Iterator[None]:
-    """IAM between the handlers and AWS, with the policies of template.yaml."""
+    """Apply the policies of template.yaml to the handlers' calls to AWS."""
     with pytest.MonkeyPatch.context() as patch:
-        watch(patch)
+        enforce_policies(patch)
         yield
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_refused() -> Iterator[None]:
-    """Whatever a handler does, its function is allowed to."""
+def _no_call_is_refused() -> Iterator[None]:
+    """Fail a test if the policies do not allow a call of its handlers."""
     guard.refused.clear()
     yield
     assert not guard.refused
@@ -45,7 +45,7 @@ def _nothing_is_refused() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shared_table(dynamodb: str) -> Iterator[Table]:
-    """A table that the tests of a module share."""
+    """The table of a module's tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(dynamodb).items():
             patch.setenv(name, value)
@@ -58,12 +58,12 @@ def shared_table(dynamodb: str) -> Iterator[Table]:
 
 @pytest.fixture
 def new_person() -> Callable[[], Person]:
-    """Makes people whom no other test knows."""
+    """A function that returns a new person at each call."""
     return lambda: Person(1_000_000 + (number := next(_numbers)), f"person-{number}")
 
 
 class Api(NamedTuple):
-    """The REST API with two people and nobody."""
+    """Clients of the REST API: two people, and one without credentials."""
 
     ann: Client
     bob: Client
@@ -92,7 +92,7 @@ def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Pers
 
 @pytest.fixture
 def clock(timelogs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the API, stopped at the present."""
+    """The API's clock, which stands still until the test advances it."""
     clock = Clock(now_ms())
     monkeypatch.setattr(timelogs, "now_ms", clock)
     return clock
@@ -112,8 +112,8 @@ def shared_app(shared_table: Table, github: FakeGitHub) -> Iterator[App]:
 
 @pytest.fixture
 def app(shared_app: App) -> App:
-    """The functions that people speak to, as after a cold start, at the present."""
+    """The functions auth and timelogs after a cold start, at the present time."""
     shared_app.clock.ms = now_ms()
     shared_app.sign_with(KEY)
-    shared_app.cool()
+    shared_app.cold_start()
     return shared_app

@@ -203,7 +203,7 @@ class TestTokens:
         used = []
         for seconds in (0, DAY - 1, 1):
             app.clock.advance(seconds)
-            app.cool()
+            app.cold_start()
             caller("GET", ME)
             used.append(app.tokens.of(ann.id)[0].used_ms)
         assert [(ms or 0) - (used[0] or 0) for ms in used] == [0, 0, DAY * 1000]
@@ -583,7 +583,7 @@ class TestAccountDeletion:
         token, kept = app.token(browser), dict(browser.cookies)
         embedded, _ = app.embedded(ann)
         browser("DELETE", ME)
-        app.cool()
+        app.cold_start()
         browser.cookies = kept
         assert browser("GET", ME).status == 401
         assert app.caller(token)("GET", TIMERS).status == 401
@@ -772,7 +772,7 @@ class TestAccountDeletion:
         _sweep(app, after=60)
         assert app.timers_of(ann) == []
         assert app.people.profile(ann.id) is None
-        app.cool()
+        app.cold_start()
         assert browser("DELETE", ME).status == 401
 
     @pytest.mark.parametrize(
@@ -787,7 +787,7 @@ class TestAccountDeletion:
         browser("DELETE", ME, context=Context(remaining_ms=0))
         if not path.startswith("/api/auth/"):
             # The function that handled the deletion has cleared its cache already.
-            app.cool()
+            app.cold_start()
         before = app.items(str(ann.id))
         target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
         for _ in ("cold", "warm"):
@@ -798,7 +798,7 @@ class TestAccountDeletion:
     def test_an_account_that_is_being_deleted_may_sign_out(self, app: App) -> None:
         browser, _ = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
-        app.cool()
+        app.cold_start()
         kept = dict(browser.cookies)
         assert browser("POST", "/api/auth/logout/").status == 204
         browser.cookies = kept
@@ -859,7 +859,7 @@ class TestAccountDeletion:
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.clock.advance(60)
         again, _ = app.signed_in(ann)
-        app.cool()
+        app.cold_start()
         browser.cookies = kept
         assert (browser("GET", ME).status, again("GET", ME).status) == (401, 200)
         _apply_event(app, "assigned", Issue("octo-org", "back", ann.id), ann, at_ms=before_ms)
@@ -872,7 +872,7 @@ class TestAccountDeletion:
         kept = dict(browser.cookies)
         warm = app.auth.guard
         browser("GET", ME)
-        app.cool()
+        app.cold_start()
         browser("DELETE", ME)
         # Another instance of the function, whose cache still has the session.
         vars(app.auth).update(guard=warm)
@@ -943,7 +943,7 @@ class TestWriteLimit:
         browser, _ = strict.signed_in()
         for _ in range(10):
             browser("POST", START, {})
-        strict.cool()
+        strict.cold_start()
         assert [browser("POST", START, {}).status for _ in range(3)] == [201, 429, 429]
 
     def test_a_change_does_not_wait_for_its_count(self, strict: App) -> None:
@@ -1105,13 +1105,13 @@ class TestAdmins:
         account.login = f"renamed-{account.id}"
         try:
             app.signed_in(account)
-            app.cool()
+            app.cold_start()
             assert app.caller(token)("GET", "/api/admin/health/").status == 403
             assert app.caller(token)("GET", ME).json()["is_admin"] is False
         finally:
             account.login = ADMIN
         app.signed_in(account)
-        app.cool()
+        app.cold_start()
         assert app.caller(token)("GET", "/api/admin/health/").status == 200
 
     def test_a_token_made_in_a_cached_session_has_the_new_login(self, app: App) -> None:

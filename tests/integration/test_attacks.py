@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.app import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
-from tests.support.browser import HOST, ORIGIN, Browser, where
+from tests.support.browser import HOST, ORIGIN, Browser, redirect_target
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.template import template
@@ -195,14 +195,14 @@ def test_an_ended_session_stays_ended(app: App) -> None:
     stolen("GET", ME)
     app.clock.advance(1)
     browser("POST", "/api/auth/logout/", {"everywhere": True})
-    app.cool()
+    app.cold_start()
     assert stolen("GET", ME).status == 401
     app.clock.advance(1)
     again, _ = app.signed_in(ann)
     assert again("DELETE", ME).status == 204
     app.clock.advance(1)
     app.signed_in(ann)
-    app.cool()
+    app.cold_start()
     assert stolen("GET", ME).status == 401
 
 
@@ -211,14 +211,14 @@ def test_an_ended_session_stays_ended(app: App) -> None:
 
 def test_a_replayed_state_is_refused(app: App) -> None:
     browser, ann = app.browser(), app.new_person()
-    back = app.leave_for_github(browser, ann)
+    back = app.authorize_at_github(browser, ann)
     begun = [f"{SIGN_IN_COOKIE}={browser.cookies[SIGN_IN_COOKIE]}"]
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
     # The state is refused with a new code, too.
     app.github.signed_in = ann
-    code = _parameters(app.at_github(_authorize_url(app, state=_parameters(back)["state"])))["code"]
+    code = _parameters(app.press_authorize(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
     assert_refused(browser("GET", target, cookies=begun), browser)
 
@@ -226,7 +226,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
 def test_the_state_of_another_browser_is_refused(app: App) -> None:
     """An attacker makes a victim complete the attacker's sign-in, so that they use the attacker's account."""
     attacker, victim = app.browser(), app.browser()
-    back = app.leave_for_github(attacker, app.new_person())
+    back = app.authorize_at_github(attacker, app.new_person())
     victim("GET", LOGIN)
     assert_refused(victim("GET", back), victim)
 
@@ -241,7 +241,7 @@ def test_a_callback_without_a_sign_in_is_refused(app: App, query: str) -> None:
 
 def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
     browser = app.browser()
-    back = app.leave_for_github(browser, app.new_person())
+    back = app.authorize_at_github(browser, app.new_person())
     assert_refused(browser("GET", back, cookies=[]), browser)
     assert_refused(browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}="]), browser)
 
@@ -249,8 +249,8 @@ def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
 def test_a_second_cookie_is_refused(app: App) -> None:
     """Another host of the domain adds the cookie of its own sign-in."""
     attacker, browser = app.browser(), app.browser()
-    planted = app.leave_for_github(attacker, app.new_person())
-    back = app.leave_for_github(browser, app.new_person())
+    planted = app.authorize_at_github(attacker, app.new_person())
+    back = app.authorize_at_github(browser, app.new_person())
     both = [f"{SIGN_IN_COOKIE}={one.cookies[SIGN_IN_COOKIE]}" for one in (attacker, browser)]
     for target in (planted, back):
         for cookies in (both, both[::-1], ["; ".join(both)]):
@@ -259,7 +259,7 @@ def test_a_second_cookie_is_refused(app: App) -> None:
 
 def test_an_expired_sign_in_is_refused(app: App) -> None:
     browser = app.browser()
-    back = app.leave_for_github(browser, app.new_person())
+    back = app.authorize_at_github(browser, app.new_person())
     app.clock.advance(601)
     assert_refused(browser("GET", back), browser)
 
@@ -267,8 +267,8 @@ def test_an_expired_sign_in_is_refused(app: App) -> None:
 def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
     """State and cookie are the victim's own; only PKCE's verifier reveals that the code is not."""
     attacker, victim = app.browser(), app.browser()
-    theirs = app.leave_for_github(attacker, app.new_person())
-    back = app.leave_for_github(victim, app.new_person())
+    theirs = app.authorize_at_github(attacker, app.new_person())
+    back = app.authorize_at_github(victim, app.new_person())
     code, state = _parameters(theirs)["code"], _parameters(back)["state"]
     page = victim("GET", f"{CALLBACK}?code={code}&state={quote(state)}")
     assert_refused(page, victim)
@@ -277,11 +277,11 @@ def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
 
 def test_a_stolen_code_is_useless_elsewhere(app: App) -> None:
     victim, attacker, ann = app.browser(), app.browser(), app.new_person()
-    stolen = _parameters(app.leave_for_github(victim, ann))["code"]
-    mine = _parameters(app.leave_for_github(attacker, app.new_person()))["state"]
+    stolen = _parameters(app.authorize_at_github(victim, ann))["code"]
+    mine = _parameters(app.authorize_at_github(attacker, app.new_person()))["state"]
     assert_refused(attacker("GET", f"{CALLBACK}?code={stolen}&state={quote(mine)}"), attacker)
     # A stolen client secret does not make the code usable.
-    stolen = _parameters(app.leave_for_github(victim, ann))["code"]
+    stolen = _parameters(app.authorize_at_github(victim, ann))["code"]
     form = {
         "client_id": app.client.client_id,
         "client_secret": app.client.client_secret,
@@ -348,7 +348,7 @@ def test_next_never_redirects_to_another_site(app: App, path: str) -> None:
 def test_a_path_that_looks_like_another_site_stays_on_ours(app: App, path: str) -> None:
     answer = app.sign_in(app.browser(), app.new_person(), f"?next={quote(path, safe='')}")
     assert answer.headers["location"] == path
-    assert urlsplit(where(answer)).netloc == HOST
+    assert urlsplit(redirect_target(answer)).netloc == HOST
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_a_forged_host_redirects_nobody(app: App) -> None:
     """A client that calls API Gateway directly can set the forwarded headers to any value."""
     app.github.signed_in = app.new_person()
     for host in ("evil.example", "timer.example.com.evil.example", "evil.example:443"):
-        address = where(app.browser()("GET", LOGIN, x_viewer_host=host))
+        address = redirect_target(app.browser()("GET", LOGIN, x_viewer_host=host))
         answer = urllib3.request("GET", address, redirect=False)
         # GitHub redirects to the registered URL, without a code.
         location = answer.headers["location"]
@@ -418,7 +418,7 @@ def test_a_forged_host_redirects_nobody(app: App) -> None:
         assert _parameters(location)["error"] == "redirect_uri_mismatch"
     # A malformed host is ignored.
     for host in ("evil.example/", "evil.example?", "a@evil.example", "evil.example, a", "a\r\nb", "é"):
-        asked = _parameters(where(app.browser()("GET", LOGIN, x_viewer_host=host)))
+        asked = _parameters(redirect_target(app.browser()("GET", LOGIN, x_viewer_host=host)))
         assert asked["redirect_uri"] == f"https://api.example.com{CALLBACK}"
 
 
@@ -535,7 +535,7 @@ def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
     account.login = f"former-{account.id}"
     app.signed_in(account)
-    app.cool()
+    app.cold_start()
     boss, _ = app.signed_in(app.new_person(ADMIN))
     assert boss("GET", "/api/admin/health/").status == 200
     for ask in (app.caller(token), former):
@@ -556,13 +556,13 @@ def test_secrets_are_compared_in_constant_time(
     header, claims = _read(right)
     wrong = _sign(claims, b"f" * 64, {"kid": header["kid"]})
     begun = app.browser()
-    back = app.leave_for_github(begun, app.new_person())
+    back = app.authorize_at_github(begun, app.new_person())
     if verdict:
         back = back.replace(_parameters(back)["state"], "another")
     body = b'{"zen": "Keep it logically awesome."}'
     signature = "sha256=" + "0" * 64 if verdict else sign(WEBHOOK_SECRET, body)
     monkeypatch.setattr(hmac, "compare_digest", lambda _a, _b: verdict)
-    app.cool()
+    app.cold_start()
     me = browser("GET", ME, cookies=[f"{SESSION_COOKIE}={wrong if verdict else right}"])
     assert (me.status == 200) is verdict
     delivered = webhook(
@@ -668,7 +668,7 @@ def test_sign_in_cookies_and_sessions_are_not_interchangeable(app: App) -> None:
     browser, ann = app.signed_in()
     session = browser.cookies[SESSION_COOKIE]
     begun = app.browser()
-    back = app.leave_for_github(begun, ann)
+    back = app.authorize_at_github(begun, ann)
     sealed = begun.cookies[SIGN_IN_COOKIE]
     assert_invalid_session(app, sealed)
     assert_refused(begun("GET", back, cookies=[f"{SIGN_IN_COOKIE}={session}"]), begun)
@@ -869,9 +869,9 @@ def _send_every_request(app: App) -> set[str]:
     """Send every kind of request, valid and invalid ones, and return the secrets in them."""
     known: set[str] = set()
     browser, ann = app.browser(), app.new_person()
-    asked = _parameters(where(browser("GET", LOGIN)))
+    asked = _parameters(redirect_target(browser("GET", LOGIN)))
     known |= {browser.cookies[SIGN_IN_COOKIE], asked["state"]}
-    back = app.leave_for_github(browser, ann)
+    back = app.authorize_at_github(browser, ann)
     sealed = browser.cookies[SIGN_IN_COOKIE]
     begun = request_guard.sessions().unseal(sealed, now_s=app.clock.ms // 1000)
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
@@ -881,8 +881,8 @@ def _send_every_request(app: App) -> set[str]:
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)
-    other("GET", app.leave_for_github(other, ann, approve=False))
-    wrong = app.leave_for_github(other, ann).replace("code=", "code=f")
+    other("GET", app.authorize_at_github(other, ann, approve=False))
+    wrong = app.authorize_at_github(other, ann).replace("code=", "code=f")
     known |= {_parameters(wrong)["code"], other.cookies[SIGN_IN_COOKIE]}
     other("GET", wrong)
     embedded, _ = app.embedded(ann)

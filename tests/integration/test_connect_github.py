@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub over HTTP: a browser, GitHub and this machine; AWS is moto's."""
+"""Connecting a stack with GitHub: a browser, a GitHub and the tool over HTTP, and moto's AWS."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ from tests.support.manifest_flow import (
     TOKEN,
     Form,
     GitHub,
-    come_back_from_github,
+    register_app_in_browser,
 )
 from timer_core.github.api.credentials import (
     App,
@@ -43,7 +43,7 @@ FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack with only its parameters, its outputs, and the resources that these name."""
+    """A stack that has only parameters, outputs, and the resources in the outputs."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
     parameters: dict[str, str] = {}  # noqa: RUF012
@@ -53,11 +53,11 @@ class Stack(DeployedStack):
         return "https://d111.cloudfront.net"
 
     def credential(self) -> Token | App | None:
-        """As the functions read it."""
+        """Read the credential like the functions."""
         return CredentialParameter(PARAMETER).get()
 
     def oauth_client(self) -> OAuthClient | None:
-        """As the functions read it."""
+        """Read the OAuth client like the functions."""
         return OAuthParameter(OAUTH_PARAMETER).get()
 
     def webhook_secrets(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 class Registering:
-    """A registration in progress, seen from the browser."""
+    """A registration in progress, and the browser that completes it."""
 
     def __init__(self, registration: AppRegistration, run: Future[None]) -> None:
         self.page, self.complete, self._run = registration.url, registration.complete, run
@@ -105,12 +105,12 @@ class Registering:
         assert response.status == 200, response
         return Form(response)
 
-    def come_back(self) -> Response:
-        """Act like a person until the browser returns from GitHub."""
-        return come_back_from_github(self.page)
+    def complete_in_browser(self) -> Response:
+        """Complete the registration in the browser, until it returns from GitHub."""
+        return register_app_in_browser(self.page)
 
     def end(self) -> None:
-        """Wait for the end of the tool, and raise its error, if any."""
+        """Wait for the end of the tool; raise its error, if any."""
         self._run.result(timeout=30)
 
     @property
@@ -145,7 +145,7 @@ def registering(stack: Stack, github: GitHub) -> Iterator[Registering]:
 
 
 def test_registering_stores_the_key_for_the_functions(stack: Stack, registering: Registering) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     credential = stack.credential()
     assert isinstance(credential, App)
@@ -153,14 +153,14 @@ def test_registering_stores_the_key_for_the_functions(stack: Stack, registering:
 
 
 def test_people_sign_in_with_the_registered_app(stack: Stack, registering: Registering) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     assert stack.oauth_client() == OAuthClient(CLIENT_ID, CLIENT_SECRET)
 
 
 @pytest.mark.parametrize("parameter", [PARAMETER, OAUTH_PARAMETER])
 def test_the_credentials_are_stored_encrypted(stack: Stack, registering: Registering, parameter: str) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     stored = stack.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]
     assert stored["Type"] == "SecureString"
@@ -169,7 +169,7 @@ def test_the_credentials_are_stored_encrypted(stack: Stack, registering: Registe
 def test_the_apps_webhook_secret_is_accepted_beside_the_previous_one(
     stack: Stack, registering: Registering
 ) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     assert stack.webhook_secrets() == {"current": "the secret of the App", "previous": FIRST_SECRET}
 
@@ -177,7 +177,7 @@ def test_the_apps_webhook_secret_is_accepted_beside_the_previous_one(
 def test_the_browser_is_redirected_to_install_the_app(
     registering: Registering, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    response = registering.come_back()
+    response = registering.complete_in_browser()
     registering.end()
     installation = "https://github.com/apps/issue-timer-octo-org/installations/new"
     assert (response.status, response.headers["Location"]) == (303, installation)
@@ -185,7 +185,7 @@ def test_the_browser_is_redirected_to_install_the_app(
 
 
 def test_no_secret_is_printed(registering: Registering, capsys: pytest.CaptureFixture[str]) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     printed = "".join(capsys.readouterr())
     assert not any(
@@ -194,8 +194,10 @@ def test_no_secret_is_printed(registering: Registering, capsys: pytest.CaptureFi
     )
 
 
-def test_the_manifest_asks_for_what_the_product_uses(github: GitHub, registering: Registering) -> None:
-    registering.come_back()
+def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
+    github: GitHub, registering: Registering
+) -> None:
+    registering.complete_in_browser()
     redirect = github.manifest.pop("redirect_url")
     assert redirect == f"http://{urlsplit(registering.page).netloc}/registered"
     assert github.manifest == {
@@ -217,7 +219,7 @@ def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(
 ) -> None:
     stack.parameters = {"AllowedOrgs": "octo-org"}
     with started(stack, github) as registering:
-        registering.come_back()
+        registering.complete_in_browser()
         assert github.manifest["default_permissions"] == {
             "metadata": "read",
             "issues": "write",
@@ -227,20 +229,20 @@ def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(
 
 
 def test_the_app_belongs_to_the_given_organization(github: GitHub, registering: Registering) -> None:
-    registering.come_back()
+    registering.complete_in_browser()
     assert github.posted_to == "/organizations/octo-org/settings/apps/new"
 
 
-def test_without_an_organization_it_belongs_to_the_person(stack: Stack, github: GitHub) -> None:
+def test_without_an_organization_the_app_belongs_to_the_person(stack: Stack, github: GitHub) -> None:
     with started(stack, github) as registering:
-        registering.come_back()
+        registering.complete_in_browser()
         assert github.posted_to == "/settings/apps/new"
         assert github.manifest["name"] == "Issue Timer"
 
 
 def test_the_name_is_within_githubs_limit(stack: Stack, github: GitHub) -> None:
     with started(stack, github, organization="o" * 39) as registering:
-        registering.come_back()
+        registering.complete_in_browser()
         assert len(github.manifest["name"]) == 34
 
 
@@ -285,7 +287,7 @@ def test_a_code_without_our_state_is_refused_and_the_registration_continues(
     assert response.status == 403
     assert "theirs" in github.codes
     assert not registering.has_ended
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     assert stack.credential() is not None
 
@@ -310,7 +312,7 @@ def test_other_addresses_are_not_found(registering: Registering, path: str) -> N
 def test_an_unused_connection_does_not_block_the_registration(registering: Registering) -> None:
     idle = http.client.HTTPConnection(urlsplit(registering.page).netloc)
     idle.connect()
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     idle.close()
 
@@ -338,7 +340,7 @@ def test_an_unknown_code_ends_the_registration(
 
 def test_an_unreachable_github_is_reported_without_the_code(stack: Stack, github: GitHub) -> None:
     with started(stack, github, api_url="http://127.0.0.1:1") as registering:
-        registering.come_back()
+        registering.complete_in_browser()
         with pytest.raises(ToolError, match="does not answer") as raised:
             registering.end()
     assert "code-" not in str(raised.value)
@@ -348,7 +350,7 @@ def test_a_webhook_without_a_secret_does_not_change_the_stacks(
     stack: Stack, github: GitHub, registering: Registering, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.webhook_secret = None
-    registering.come_back()
+    registering.complete_in_browser()
     registering.end()
     assert stack.webhook_secrets() == {"current": FIRST_SECRET, "previous": ""}
     assert "make secret" in capsys.readouterr().out
@@ -356,7 +358,7 @@ def test_a_webhook_without_a_secret_does_not_change_the_stacks(
 
 def test_the_key_is_stored_even_if_the_secret_cannot_be(stack: Stack, registering: Registering) -> None:
     stack.aws.client("secretsmanager").delete_secret(SecretId="webhook", ForceDeleteWithoutRecovery=True)
-    registering.come_back()
+    registering.complete_in_browser()
     with pytest.raises(ClientError):
         registering.end()
     assert isinstance(stack.credential(), App)
@@ -505,7 +507,7 @@ def test_removing_deletes_the_client_secret(
     assert "There is no client secret." in capsys.readouterr().out
 
 
-# ---------------------------------------------------------------- removing it
+# ---------------------------------------------------------------- removing the credential
 
 
 def test_removing_deletes_the_credential(

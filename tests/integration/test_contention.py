@@ -13,8 +13,8 @@ from tests.support.network import (
     Network,
     Send,
     conflict,
-    lost_answer,
     lost_request,
+    lost_response,
     refusal,
     throttled,
 )
@@ -243,7 +243,7 @@ class TestEveryRequest:
 
     @pytest.mark.parametrize(
         "fault",
-        [lost_request, lost_answer, refusal("InternalServerError", 500), refusal("ThrottlingException")],
+        [lost_request, lost_response, refusal("InternalServerError", 500), refusal("ThrottlingException")],
         ids=["lost-request", "lost-response", "server-error", "throttled"],
     )
     def test_is_done_once_when_the_network_or_dynamodb_fails(

@@ -1,4 +1,4 @@
-"""From events on GitHub to timers, with a fake GitHub."""
+"""The timers that result from events on GitHub, with a fake GitHub."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MINUTE = 60_000
 
 @dataclass
 class Team:
-    """An organization with two registered people, whose webhook leads to the product."""
+    """An organization with two registered people, whose webhook sends deliveries to the product."""
 
     github: FakeGitHub
     product: Product
@@ -45,17 +45,17 @@ class Team:
         return self.github.new_issue(repository)
 
     def at(self, minute: float) -> None:
-        """Set GitHub's clock to some minutes after the beginning."""
+        """Set GitHub's clock to some minutes after ``t0``."""
         self.github.now = (self.t0 + minute * MINUTE) / 1000
 
-    def happened(self) -> list[Delivery]:
-        """Return the pending deliveries, which are then not delivered otherwise."""
+    def pop_deliveries(self) -> list[Delivery]:
+        """Return the pending deliveries, and remove them from GitHub's outbox."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
     def deliver(self, *, backwards: bool = False) -> None:
         """Deliver and process all pending events."""
-        deliveries = self.happened()
+        deliveries = self.pop_deliveries()
         for delivery in reversed(deliveries) if backwards else deliveries:
             assert self.github.send(delivery) in (200, 202)
         self.product.process()
@@ -87,7 +87,7 @@ def github() -> Iterator[FakeGitHub]:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     with product(shared_table, github.url) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
@@ -118,7 +118,7 @@ class TestCards:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         team.github.assign(issue, team.bob)
-        team.happened()
+        team.pop_deliveries()
         card = team.github.add_card(team.github.new_project(team.name), issue)
         for minute, status in enumerate(["In Progress", "Todo", "In Progress", "Done"], 1):
             team.at(10 * minute)
@@ -131,13 +131,13 @@ class TestCards:
         issue = team.new_issue()
         card = team.github.add_card(team.github.new_project(team.name), issue)
         team.github.assign(issue, team.ann)
-        team.happened()
+        team.pop_deliveries()
         team.at(10)
         team.github.move_card(card, "In Progress")
         team.at(20)
         team.github.unassign(issue, team.ann)
         team.github.assign(issue, team.bob)
-        moved, unassigned, assigned = team.happened()[-3:]
+        moved, unassigned, assigned = team.pop_deliveries()[-3:]
         for delivery in (unassigned, assigned, moved):
             team.github.send(delivery)
         team.product.process()
@@ -148,16 +148,16 @@ class TestCards:
         issue = team.new_issue()
         card = team.github.add_card(team.github.new_project(team.name), issue)
         team.github.assign(issue, team.ann)
-        team.happened()
+        team.pop_deliveries()
         team.at(10)
         team.github.move_card(card, "In Progress")
-        (moved,) = team.happened()
+        (moved,) = team.pop_deliveries()
         team.at(20)
         for _ in range(51):
             team.github.assign(issue, team.bob)
             team.github.unassign(issue, team.bob)
         team.github.unassign(issue, team.ann)
-        team.happened()
+        team.pop_deliveries()
         team.github.send(moved)
         team.product.process()
         assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
@@ -167,7 +167,7 @@ class TestCards:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)
         card = team.github.add_card(team.github.new_project(team.name), issue)
-        team.happened()
+        team.pop_deliveries()
         team.github.move_card(card, "High", field="Priority", old_payloads=old_payloads)
         team.deliver()
         assert team.spans(team.ann) == []
@@ -178,7 +178,7 @@ class TestCards:
         card = team.github.add_card(team.github.new_project(team.name), issue)
         team.at(5)
         team.github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         team.at(10)
         team.github.move_card(card, "In Progress")
         team.deliver()
@@ -202,7 +202,7 @@ class TestReplies:
         return comment
 
     def answers(self, comment: Comment) -> tuple[list[str], list[str]]:
-        """Return the reactions, and the comments after the comment."""
+        """Return the reactions to a comment, and the later comments."""
         thread = comment.issue.comments
         later = [one.body.partition("\n")[0] for one in thread[thread.index(comment) + 1 :]]
         return [reaction.content for reaction in comment.reactions], later
@@ -252,7 +252,7 @@ class TestReplies:
         self, team: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         team.github.comment(team.new_issue(), team.ann, "/timer start")
-        (delivery,) = [one for one in team.happened() if one.event == "issue_comment"]
+        (delivery,) = [one for one in team.pop_deliveries() if one.event == "issue_comment"]
         team.github.send(delivery)
         logger = team.product.processor.logger
         logged: list[str] = []
@@ -261,10 +261,10 @@ class TestReplies:
         assert logged == [delivery.guid] * 3
 
     def test_a_retried_reply_is_sent_once(self, team: Team) -> None:
-        team.github.faults += [faults.lost_answer(path=f"/repos/{team.name}/app/issues/")] * 1
+        team.github.faults += [faults.lost_response(path=f"/repos/{team.name}/app/issues/")] * 1
         comment = self.say(team, "/timer log 5m")
         for _ in range(3):
-            team.product.restart()
+            team.product.restart_processor()
             team.product.queue.retry()
             team.product.process()
         assert self.answers(comment) == (["+1"], ["Logged 5m."])
@@ -272,9 +272,9 @@ class TestReplies:
     def test_a_reply_whose_response_was_lost_is_not_repeated(self, team: Team) -> None:
         issue = team.new_issue()
         thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
-        team.github.faults.append(faults.lost_answer(path=thread))
+        team.github.faults.append(faults.lost_response(path=thread))
         comment = self.say(team, "/timer log 5m", issue)
-        team.product.restart()
+        team.product.restart_processor()
         team.product.queue.retry()
         team.product.process()
         assert self.answers(comment) == (["+1"], ["Logged 5m."])
@@ -283,14 +283,14 @@ class TestReplies:
         issue = team.new_issue()
         thread = f"POST /repos/{team.name}/app/issues/{issue.number}/comments"
         comment = team.github.comment(issue, team.ann, "/timer log 5m")
-        (delivery,) = [one for one in team.happened() if one.event == "issue_comment"]
+        (delivery,) = [one for one in team.pop_deliveries() if one.event == "issue_comment"]
         for _ in range(100):
             team.github.comment(issue, team.bob, "Interesting.")
-        team.happened()
+        team.pop_deliveries()
         team.github.send(delivery)
-        team.github.faults.append(faults.lost_answer(path=thread))
+        team.github.faults.append(faults.lost_response(path=thread))
         assert len(team.product.process()) == 1
-        team.product.restart()
+        team.product.restart_processor()
         team.product.queue.retry()
         assert team.product.process() == []
         _, later = self.answers(comment)
@@ -305,7 +305,7 @@ class TestReplies:
         monkeypatch.setattr(team.product.processor.queued_events.github._credential, "get", fail)
         self.say(team, "/timer start")
         assert [span[3] for span in team.spans(team.ann)] == ["running"]
-        (waiting,) = team.product.queue.put_off
+        (waiting,) = team.product.queue.failed
         assert [type(event) for event in from_json(waiting.body).events] == [ReplyEvent]
 
     def test_our_own_replies_contain_no_commands(self, team: Team) -> None:
@@ -315,12 +315,12 @@ class TestReplies:
         assert len(comment.issue.comments) == 2
 
     def test_a_comment_that_is_delivered_twice_logs_its_time_once(self, team: Team) -> None:
-        """A webhook and a workflow both deliver it, with different GUIDs."""
+        """A webhook and a workflow both deliver the comment, with different GUIDs."""
         issue = team.new_issue()
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
-        team.happened()
+        team.pop_deliveries()
         team.github.comment(issue, team.ann, "/timer log 5m")
-        for delivery, guid in zip(team.happened(), ("run-1-1", "run-2-1"), strict=True):
+        for delivery, guid in zip(team.pop_deliveries(), ("run-1-1", "run-2-1"), strict=True):
             delivery.guid = guid
             team.github.send(delivery)
         team.product.process()
@@ -346,13 +346,13 @@ class TestMoves:
         assert team.spans(team.ann) == [(place, 0, 40, "stopped", 40)]
         assert team.spans(team.bob) == [(place, 10, 40, "stopped", 20)]
 
-    def test_a_late_event_under_the_old_name_counts(self, team: Team) -> None:
+    def test_a_late_event_under_the_old_name_changes_the_timer(self, team: Team) -> None:
         issue, other = team.new_issue(), team.new_issue("other").repository
         team.github.assign(issue, team.ann)
         team.deliver()
         team.at(10)
         team.github.unassign(issue, team.ann)
-        (late,) = team.happened()
+        (late,) = team.pop_deliveries()
         team.at(20)
         moved = team.github.transfer(issue, other)
         team.deliver()
@@ -480,7 +480,7 @@ class TestTitles:
         team.at(10)
         issue.title = "Solved by turning it off"
         team.github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         team.github.now = now_ms() / 1000
         team.product.sweep()
         assert self.titles(team) == ["Solved by turning it off"]
@@ -493,7 +493,7 @@ class TestRepair:
         team.github.assign(issue, team.ann)
         team.at(10)
         team.github.close(issue)
-        for delivery in team.happened():
+        for delivery in team.pop_deliveries():
             team.github.fail(delivery)
         team.github.now = now_ms() / 1000
         summary = team.product.sweep(stop_closed=False)
@@ -514,7 +514,7 @@ class TestRepair:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
-        (delivery,) = team.happened()
+        (delivery,) = team.pop_deliveries()
         team.github.fail(delivery)
         team.github.now = now_ms() / 1000
         summary = team.product.sweep(stop_closed=False, dry_run=True)
@@ -526,7 +526,7 @@ class TestRepair:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
-        (delivery,) = team.happened()
+        (delivery,) = team.pop_deliveries()
         delivery.hook.secret = "wrong"
         team.github.send(delivery)
         team.github.now = now_ms() / 1000
@@ -535,7 +535,7 @@ class TestRepair:
         assert (first["redelivered"], second["redelivered"], second["given_up"]) == (1, 0, 1)
 
     def lose(self, team: Team) -> None:
-        for delivery in team.happened():
+        for delivery in team.pop_deliveries():
             assert delivery.event != "ping"
         team.github.now = now_ms() / 1000
 
@@ -586,7 +586,7 @@ class TestRepair:
         self, github: FakeGitHub, shared_table: Table
     ) -> None:
         with product(shared_table, github.url, START_LABELS="bug,urgent") as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = make_team(github, running)
             issue = team.new_issue()
             team.github.assign(issue, team.ann)
@@ -596,8 +596,8 @@ class TestRepair:
             for minute, label in ((10, "bug"), (20, "urgent")):
                 team.at(minute)
                 team.github.unlabel(issue, label)
-            _, last = team.happened()
-            # Both are only in GitHub's timeline.
+            _, last = team.pop_deliveries()
+            # Only GitHub's timeline contains both events.
             team.github.now = now_ms() / 1000
             assert running.sweep(redeliver=False)["reconcile"]["backfilled"] == 1
             assert team.spans(team.ann) == [("app#1", 0, None, "paused", 20)]
@@ -643,7 +643,7 @@ class TestRepair:
         team.at(10)
         for act in (team.github.unassign, team.github.assign, team.github.unassign, team.github.assign):
             act(issue, team.ann)
-        first, second, third, fourth = team.happened()
+        first, second, third, fourth = team.pop_deliveries()
         for delivery in (first, third):
             team.github.send(delivery)
         team.product.process()
@@ -661,7 +661,7 @@ class TestRepair:
     ) -> None:
         clock = Clock(team.t0 + 30 * MINUTE)
         monkeypatch.setattr(team.product.sweeper, "now_ms", clock)
-        # Another owner's issues are fetched first, which takes a while.
+        # The issues of another owner are fetched first, and the response is slow.
         first = team.github.new_issue(team.github.new_repository(f"{team.name}-first/app"))
         TimerStore(team.product.table).start(
             user_id=team.bob.id,
@@ -680,7 +680,7 @@ class TestRepair:
         team.at(40)
         team.github.assign(issue, team.bob)
         team.github.unassign(issue, team.bob)
-        assigned, _unassigned = team.happened()
+        assigned, _unassigned = team.pop_deliveries()
         team.github.now = now_ms() / 1000
         assert self.reconcile(team)["backfilled"] == 2
         team.github.send(assigned)
@@ -748,51 +748,51 @@ class TestFailures:
             faults.secondary_limit(90),
             faults.graphql_error(),
             faults.graphql_error(partial=True),
-            faults.lost_answer(),
+            faults.lost_response(),
         ],
     )
     def test_a_request_that_github_cannot_serve_is_retried_and_done_once(
         self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
     ) -> None:
-        # Restarted, because after a rate limit no request is sent for a while.
+        # A new process, because after a rate limit the old one sends no requests for some time.
         with product(shared_table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = make_team(github, running)
             issue = team.new_issue()
             team.github.assign(issue, team.ann)
             card = team.github.add_card(team.github.new_project(team.name), issue)
-            team.happened()
+            team.pop_deliveries()
             team.at(10)
             team.github.move_card(card, "In Progress")
             team.github.faults.append(fault)
             team.deliver()
-            (failed,) = running.queue.put_off
+            (failed,) = running.queue.failed
             assert team.spans(team.ann) == []
-            assert failed.wait_s is not None
-            assert 15 <= failed.wait_s <= 121
+            assert failed.visibility_timeout_s is not None
+            assert 15 <= failed.visibility_timeout_s <= 121
         with product(shared_table, github.url) as later:
-            later.give_credential({"token": TOKEN})
+            later.store_credential({"token": TOKEN})
             later.queue.waiting.append(failed)
             assert later.process() == []
             assert team.spans(team.ann) == [("app#1", 10, None, "running", 50)]
 
     def test_a_message_waits_until_the_rate_limit_ends(self, github: FakeGitHub, shared_table: Table) -> None:
         with product(shared_table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = make_team(github, running)
             card = team.github.add_card(team.github.new_project(team.name), team.new_issue())
-            team.happened()
+            team.pop_deliveries()
             for status in ("In Progress", "Todo", "Done"):
                 team.github.move_card(card, status)
             team.github.faults.append(faults.secondary_limit(600))
             team.github.requests.clear()
             team.deliver()
-            assert [message.wait_s and message.wait_s > 500 for message in running.queue.put_off] == [
+            assert [(message.visibility_timeout_s or 0) > 500 for message in running.queue.failed] == [
                 True
             ] * 3
             assert len(team.github.requests) == 1
 
-    def test_without_a_credential_the_rest_works_and_health_names_what_does_not(
+    def test_without_a_credential_the_rest_works_and_health_lists_what_does_not(
         self, github: FakeGitHub, table: Table, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO")
@@ -805,9 +805,9 @@ class TestFailures:
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
-            # The comment's command is carried out nevertheless.
+            # The command in the comment has its effect nevertheless.
             assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_replied")
-            assert running.queue.put_off == []
+            assert running.queue.failed == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]
             assert comment.reactions == []
             summary = running.sweep()
@@ -821,7 +821,7 @@ class TestFailures:
 
     def test_health_shows_a_refusal_until_it_is_over(self, github: FakeGitHub, table: Table) -> None:
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = make_team(github, running)
             token = team.github.tokens.pop(TOKEN)
             team.github.comment(team.new_issue(), team.ann, "/timer start")
@@ -840,7 +840,7 @@ class TestFailures:
         token = team.github.tokens.pop(TOKEN)
         team.github.comment(team.new_issue(), team.ann, "/timer start")
         team.deliver()
-        running.queue.put_off.clear()
+        running.queue.failed.clear()
         team.github.tokens[TOKEN] = token
         assert cannot(running) == ("replies",)
         return team
@@ -850,22 +850,22 @@ class TestFailures:
         self, github: FakeGitHub, table: Table, status: int
     ) -> None:
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = self.refused(github, running)
             team.github.faults.append(faults.status(status, path="POST /repos/"))
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
-            assert running.queue.put_off == []
+            assert running.queue.failed == []
             assert cannot(running) == ("replies",)
 
     def test_a_queued_reply_does_not_change_health(
         self, github: FakeGitHub, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = self.refused(github, running)
             team.github.comment(team.new_issue(), team.ann, "/timer start")
-            for delivery in team.happened():
+            for delivery in team.pop_deliveries():
                 team.github.send(delivery)
             monkeypatch.setattr(running.queue, "send_message", lambda **_: None)
             assert running.process() == []
@@ -876,18 +876,18 @@ class TestFailures:
     ) -> None:
         caplog.set_level("INFO")
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             team = make_team(github, running)
             issue = team.new_issue()
             team.github.assign(issue, team.ann)
             card = team.github.add_card(team.github.new_project(team.name), issue)
-            team.happened()
+            team.pop_deliveries()
             del team.github.tokens[TOKEN]
             unseeing = team.github.tokens.pop(team.github.new_token(owners=[]))
             team.github.move_card(card, "In Progress")
             team.deliver()
             assert cannot(running) == ("project_cards",)
-            running.queue.put_off.clear()
+            running.queue.failed.clear()
             team.github.tokens[TOKEN] = unseeing
             team.github.move_card(card, "Done")
             team.deliver()
@@ -911,10 +911,10 @@ class TestEdges:
         team.github.add_hook(issue.repository, team.product.receive, SECRET)
         team.deliver()
         team.github.assign(issue, team.ann)
-        for delivery in team.happened():
+        for delivery in team.pop_deliveries():
             team.github.fail(delivery)
         team.github.rename_repository(issue.repository, "renamed")
-        team.happened()
+        team.pop_deliveries()
         team.github.now = now_ms() / 1000
         TimerStore(team.product.table).start(user_id=team.bob.id, now_ms=ago(48 * 60))
         summary = team.product.sweep(stop_stale=True, stop_closed=False)
@@ -930,7 +930,7 @@ class TestEdges:
 
     def test_a_reply_reaches_a_renamed_repository(self, team: Team) -> None:
         comment = team.github.comment(team.new_issue(), team.ann, "/timer log 5m")
-        for delivery in team.happened():
+        for delivery in team.pop_deliveries():
             team.github.send(delivery)
         team.github.rename_repository(comment.issue.repository, "renamed")
         assert team.product.process() == []
@@ -942,7 +942,7 @@ class TestEdges:
         team.deliver()
         team.at(10)
         comment = team.github.comment(issue, team.ann, "/timer pause")
-        (delivery,) = team.happened()
+        (delivery,) = team.pop_deliveries()
         for guid in ("run-1-1", delivery.guid):
             delivery.guid = guid
             team.github.send(delivery)
@@ -967,7 +967,7 @@ class TestEdges:
         team.deliver()
         for _ in range(8):
             team.github.assign(team.new_issue(), team.ann)
-        for delivery in team.happened():
+        for delivery in team.pop_deliveries():
             team.github.fail(delivery)
         team.github.now = now_ms() / 1000
         for _ in range(8):
@@ -979,7 +979,7 @@ class TestEdges:
         issue = team.new_issue()
         team.deliver()
         team.github.assign(issue, team.ann)
-        (delivery,) = team.happened()
+        (delivery,) = team.pop_deliveries()
         team.github.fail(delivery, 429)
         team.github._record(delivery, 429, redelivery=True)
         team.github.now = now_ms() / 1000

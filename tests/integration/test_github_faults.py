@@ -20,7 +20,7 @@ from timer_core.github.api.transport import Response, Transport
 from timer_core.store.keys import issue_pk
 from timer_core.store.table import Table
 
-# A killed process has not counted anything yet.
+# A killed process has published no metrics yet.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ BEGIN_MS = ago(SECONDS_AGO / MINUTES)
 END_MS = BEGIN_MS + 1000 * SECONDS_AGO
 # The App's identity in every scenario.
 CLIENT_ID = "Iv23liStories"
-# Only requests without any answer take longer than this.
-PATIENCE_S = 1.5
+# Only requests without any response take longer.
+READ_TIMEOUT_S = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
         "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
-        # The process lives on while installations change.
+        # The list of installations is always fetched again, because the fixture outlives its changes.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
-        running.give_credential(credentials[request.param])
+        running.store_credential(credentials[request.param])
         yield running
 
 
@@ -62,14 +62,14 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
 
 
 class Scenario:
-    """Work for a process.
+    """Events on GitHub, and the work of a process that results from them.
 
     Attributes
     ----------
     prepare
-        Prepares the team, and delivers or loses the events.
+        Performs the actions of a team, and delivers or drops their events.
     run
-        Has a process do its work.
+        Runs the process.
     """
 
     def __init__(self, prepare: Callable[[Team], None], run: Callable[[Product], object]) -> None:
@@ -86,7 +86,7 @@ def new_issue(team: Team, repository: str = "app") -> Issue:
 
 
 def assigned_issue(team: Team) -> Issue:
-    """Return an issue with a running timer of each of both people."""
+    """Return an issue on which both people have a running timer."""
     issue = new_issue(team)
     for person in team.people:
         team.github.assign(issue, person)
@@ -105,7 +105,7 @@ def card_in_progress(team: Team) -> None:
     issue = new_issue(team)
     for person in team.people:
         team.github.assign(issue, person)
-    team.happened()
+    team.pop_deliveries()
     move_card(team, issue, "In Progress")
 
 
@@ -141,7 +141,7 @@ def closing_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.close(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -151,7 +151,7 @@ def transfer_missed(team: Team) -> None:
     moved = team.github.transfer(issue, other)
     team.at(20 * MINUTES)
     team.github.unassign(moved, team.people[0])
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -160,7 +160,7 @@ def deliveries_failed(team: Team) -> None:
     for minute, act in ((10, team.github.unassign), (20, team.github.assign)):
         team.at(minute * MINUTES)
         act(issue, team.people[0])
-    for delivery in team.happened():
+    for delivery in team.pop_deliveries():
         team.github.fail(delivery)
     team.at(SECONDS_AGO)
 
@@ -169,7 +169,7 @@ def deletion_missed(team: Team) -> None:
     issue = assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.delete(issue)
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -177,7 +177,7 @@ def rename_missed(team: Team) -> None:
     issue, _ = assigned_issue(team), assigned_issue(team)
     team.at(10 * MINUTES)
     team.github.rename_repository(issue.repository, "lib")
-    team.happened()
+    team.pop_deliveries()
     team.at(SECONDS_AGO)
 
 
@@ -201,7 +201,7 @@ SCENARIOS = [
     Scenario(rename_missed, partial(sweep, redeliver=False)),
     Scenario(deliveries_failed, partial(sweep, stop_closed=False)),
 ]
-# These deliveries contain everything, so that GitHub is not asked.
+# These deliveries contain all data, so the process sends no requests to GitHub.
 WITHOUT_GITHUB = {issue_transferred, repository_renamed}
 
 
@@ -217,9 +217,9 @@ class Calls:
     Attributes
     ----------
     last
-        Its last side effect, counted from 1: then it ends. None for a process that does not.
+        The number of side effects after which the process is killed; None to let it finish.
     effects
-        The side effects it has had.
+        The side effects so far.
     """
 
     def __init__(self, last: int | None = None) -> None:
@@ -254,19 +254,19 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setattr("timer_core.github.api.transport.urllib3.Timeout", _impatient)
+        patch.setattr("timer_core.github.api.transport.urllib3.Timeout", _shortened_timeout)
         process = stack.enter_context(product(running.table, running.api_url, **credential))
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
         patch.setattr(URLLib3Session, "send", ask_dynamodb)
-        # The test does not wait, so that GitHub does not recover in the meantime.
+        # Waiting is skipped: the fault ends only when the test ends it.
         patch.setattr("time.sleep", lambda _: None)
         yield process
 
 
-def _impatient(connect: float, read: float) -> Timeout:
-    return Timeout(connect=connect, read=min(read, PATIENCE_S))
+def _shortened_timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=min(read, READ_TIMEOUT_S))
 
 
 class _Queue:
@@ -284,8 +284,8 @@ class _Queue:
 # ---------------------------------------------------------------------- the visible result
 
 
-def seen(team: Team) -> list[object]:
-    """Return the visible result, without the names that differ between teams."""
+def visible_result(team: Team) -> list[object]:
+    """Return people's timers and GitHub's comments, without the names that differ between teams."""
     slots = {}
     for repository in ("app", "lib"):
         for number in (1, 2, 3):
@@ -312,7 +312,7 @@ def seen(team: Team) -> list[object]:
                 )
             )
     assert slots == {}
-    # Timers with the same start have any order.
+    # Sorted, because the order of timers with the same start is arbitrary.
     view.sort(key=repr)
     for on_github in team.github.repositories.values():
         view += [
@@ -323,7 +323,7 @@ def seen(team: Team) -> list[object]:
     return view
 
 
-def begin(github: FakeGitHub, running: Product, scenario: Scenario) -> Team:
+def set_up(github: FakeGitHub, running: Product, scenario: Scenario) -> Team:
     team = new_team(github, running, size=2, t0=BEGIN_MS)
     github.app.client_id = CLIENT_ID
     github.install_app(team.name)
@@ -332,44 +332,46 @@ def begin(github: FakeGitHub, running: Product, scenario: Scenario) -> Team:
     return team
 
 
-def without_faults(github: FakeGitHub, running: Product, scenario: Scenario) -> tuple[Calls, list[object]]:
+def run_without_faults(
+    github: FakeGitHub, running: Product, scenario: Scenario
+) -> tuple[Calls, list[object]]:
     """Return the requests of a process without faults, and the visible result."""
-    team, calls = begin(github, running, scenario), Calls()
+    team, calls = set_up(github, running, scenario), Calls()
     with new_process(running, calls) as process:
         scenario.run(process)
-    assert running.queue.put_off == []
-    return calls, seen(team)
+    assert running.queue.failed == []
+    return calls, visible_result(team)
 
 
-# The additional requests of an App have no side effect.
+# An App is not tested, because its additional requests have no side effect.
 @pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
     github: FakeGitHub, running: Product, scenario: Scenario
 ) -> None:
-    """This also covers kills before the next side effect: nothing visible happens in between."""
-    calls, expected = without_faults(github, running, scenario)
+    """A kill before the next side effect has the same result, because nothing visible happens in between."""
+    calls, expected = run_without_faults(github, running, scenario)
     assert len(calls.effects) > 2
     for last in range(1, len(calls.effects) + 1):
-        team, until = begin(github, running, scenario), Calls(last)
+        team, until = set_up(github, running, scenario), Calls(last)
         with new_process(running, until) as process, suppress(Killed):
             scenario.run(process)
         if len(until.effects) < last:
             # Threads that write the same item repeat some writes, in one run more often than in another.
             assert last > 2
-            assert seen(team) == expected
+            assert visible_result(team) == expected
             break
-        running.queue.time_out()
+        running.queue.expire_visibility_timeout()
         scenario.run(running)
-        assert running.queue.put_off == []
-        assert seen(team) == expected, f"killed after {until.effects}"
+        assert running.queue.failed == []
+        assert visible_result(team) == expected, f"killed after {until.effects}"
 
 
-# Each test has its own fake, whose end closes requests without an answer.
+# Created for each use, because a fault is released only once.
 FAULTS: list[Callable[[], faults.Fault]] = [
     lambda: faults.status(502),
     faults.timeout,
-    faults.lost_answer,
+    faults.lost_response,
     lambda: faults.primary_limit(600),
     lambda: faults.secondary_limit(None),
     lambda: faults.graphql_error(partial=True),
@@ -382,10 +384,10 @@ FAULTS: list[Callable[[], faults.Fault]] = [
 def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     github: FakeGitHub, running: Product, scenario: Scenario
 ) -> None:
-    _, expected = without_faults(github, running, scenario)
+    _, expected = run_without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App, faults hit the request for the installation token; all others are the same as with a token.
+    # With an App, only the requests for its installation get faults: the others are the same as with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     pairs = [
         (position, make)
@@ -393,24 +395,24 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
         for make in FAULTS
         if path.startswith(prefix) and path.startswith(make().path)
     ]
-    for position, make in few_of(pairs, turn=SCENARIOS.index(scenario)):
+    for position, make in covering_subset(pairs, turn=SCENARIOS.index(scenario)):
         fault = make()
-        team = begin(github, running, scenario)
-        happen(github, fault, position)
+        team = set_up(github, running, scenario)
+        inject(github, fault, position)
         with new_process(running, Calls()) as process:
             scenario.run(process)
         assert fault not in github.faults
         running.queue.retry()
         scenario.run(running)
-        assert running.queue.put_off == []
-        assert seen(team) == expected, (asked[position], fault)
+        assert running.queue.failed == []
+        assert visible_result(team) == expected, (asked[position], fault)
 
 
-def few_of(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
-    """Return pairs that together have every member; with another turn mostly other pairs.
+def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
+    """Return a few pairs that together contain every member; another ``turn`` selects mostly other pairs.
 
-    With scenarios for turns, this tests every request of every scenario, every fault in every scenario, and
-    most faults at most positions. The profile "nightly" tests all pairs.
+    As each scenario has its own turn, the test covers every request and every fault in every scenario, and
+    most combinations of fault and position. The profile "nightly" tests all pairs.
     """
     if settings.get_current_profile_name() == "nightly":
         return pairs
@@ -423,8 +425,8 @@ def few_of(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
     return chosen
 
 
-def happen(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
-    """Inject a fault into the request after a number of others."""
+def inject(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
+    """Inject a fault into the request that follows ``position`` others."""
 
     def before(_request: object) -> None:
         if len(github.requests) == position:

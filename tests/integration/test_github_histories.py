@@ -1,7 +1,7 @@
-"""Deliveries out of order, twice, late or never give the timers of the right order.
+"""Deliveries out of order, repeated, late or lost give the same timers as deliveries in order.
 
-People act on the fake GitHub, and what it has to deliver goes astray. What should have become of
-their timers is worked out by a plain model from what they did, in its true order.
+People act on the fake GitHub, and its deliveries are shuffled, repeated, delayed or lost. A simple model
+computes the expected timers from the actions in their true order.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +19,8 @@ from tests.support.fake_github.webhooks import Delivery
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.store.table import Table
 
-MOST_STEPS, LONGEST_WAIT_S = 8, 600
-NOW_S = (MOST_STEPS + 1) * LONGEST_WAIT_S
+MAX_STEPS, MAX_WAIT_S = 8, 600
+NOW_S = (MAX_STEPS + 1) * MAX_WAIT_S
 REPOSITORIES = ("app", "lib", "docs")
 STATUSES = (None, "Todo", "In Progress", "Done")
 
@@ -37,15 +37,15 @@ class Step(NamedTuple):
     choice: int
 
 
-# The assignees at a card's move and the name at an event are known from GitHub's API to the
-# second, and the repair reads a few seconds more: nothing else happens just before and after these.
-ALONE, ALONE_S = {"card", "transfer"}, 10
+# The product derives the assignees at a card's move and an issue's name at an event from times in whole
+# seconds, and reconciliation reads a few seconds more. So no other act is close to one of these.
+ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
-# Each of these starts timers.
+# Both labels start timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
     Step,
-    wait_s=st.sampled_from([0, 0, 1, 3, 60, LONGEST_WAIT_S]),
+    wait_s=st.sampled_from([0, 0, 1, 3, 60, MAX_WAIT_S]),
     issue=st.sampled_from([0, 0, 0, 1]),
     act=st.sampled_from(ACTS),
     choice=st.integers(0, 2),
@@ -54,7 +54,7 @@ STEPS = st.builds(
 HISTORIES = st.builds(
     lambda first, others: [Step(0, 0, "assignment", first), *others],
     st.integers(0, 1),
-    st.lists(STEPS, min_size=1, max_size=MOST_STEPS - 1),
+    st.lists(STEPS, min_size=1, max_size=MAX_STEPS - 1),
 )
 
 
@@ -65,19 +65,19 @@ class Event:
     Attributes
     ----------
     kind
-        What it is to timers, empty if it is nothing to them.
+        The kind of event, empty if it changes no timer.
     users
-        Whom it concerns; None if that is everybody with an open timer.
-    place, target
-        The issue's name before it and after.
+        The ids of the users concerned; None for all with an open timer.
+    name, new_name
+        The issue's name before and after the event.
     """
 
     at: int
     issue: int
     kind: str
     users: frozenset[int] | None
-    place: str
-    target: str
+    name: str
+    new_name: str
     deliveries: tuple[Delivery, ...]
 
 
@@ -97,26 +97,26 @@ class Board:
         self.people = (*team.people, self.github.new_user("stranger"))
         project = self.github.new_project(team.name)
         self.cards = [self.github.add_card(project, issue) for issue in self.issues]
-        # Events without effect on timers are left out.
-        team.happened()
+        # Drops the events of the setup.
+        team.pop_deliveries()
 
-    def act_out(self, steps: Iterable[Step]) -> list[Event]:
+    def perform(self, steps: Iterable[Step]) -> list[Event]:
         events = []
         at, last_act = 0, ""
         for step in steps:
-            is_alone = ALONE & {step.act, last_act}
-            at += max(step.wait_s, ALONE_S) if is_alone else step.wait_s
+            is_alone = ISOLATED & {step.act, last_act}
+            at += max(step.wait_s, ISOLATION_S) if is_alone else step.wait_s
             last_act = step.act
             self.team.at(at)
             issue = self.issues[step.issue]
-            place = name_of(issue)
-            kind, users = self._act(step, issue)
-            deliveries = tuple(self.team.happened())
-            target = name_of(self.issues[step.issue])
-            events.append(Event(at, step.issue, kind, users, place, target, deliveries))
+            name = name_of(issue)
+            kind, users = self._perform(step, issue)
+            deliveries = tuple(self.team.pop_deliveries())
+            new_name = name_of(self.issues[step.issue])
+            events.append(Event(at, step.issue, kind, users, name, new_name, deliveries))
         return events
 
-    def _act(self, step: Step, issue: Issue) -> tuple[str, frozenset[int] | None]:
+    def _perform(self, step: Step, issue: Issue) -> tuple[str, frozenset[int] | None]:
         is_closed = issue.state == "closed"
         assignees = frozenset(person.id for person in issue.assignees)
         match step.act:
@@ -161,7 +161,7 @@ def name_of(issue: Issue) -> str:
 
 # ---------------------------------------------------------------------- the expected timers
 
-# Events that start a timer, each with the pause that it ends.
+# The kinds that start a timer, each with the kind of pause that it ends.
 STARTS = {
     "assigned": "unassigned",
     "labeled": "unlabeled",
@@ -170,39 +170,39 @@ STARTS = {
 }
 PAUSES = {"unassigned", "unlabeled", "card.put back"}
 STOPS = {"closed", "card.done"}
-# Events that an issue's timeline contains.
-REMEMBERED = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
-# The repair reads the timeline from this long before the start of an open timer.
+# The kinds of event that an issue's timeline contains.
+IN_TIMELINE = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
+# Reconciliation reads the timeline from this long before the start of an open timer.
 MARGIN_S = 5
 
 
 @dataclass
 class Span:
-    """A timer: the stretches during which it ran; the last has no end while it runs."""
+    """An expected timer with the intervals of its running time; the last has no end while it runs."""
 
     user: int
-    place: str
+    name: str
     issue: int
-    stretches: list[list[int]]
+    intervals: list[list[int]]
     paused_by: str = ""
     end: int | None = None
 
     @property
     def start(self) -> int:
-        return self.stretches[0][0]
+        return self.intervals[0][0]
 
-    def seen(self) -> tuple[str, int, int | None, str, int]:
-        active = sum(until - since for since, until in (*map(self._closed, self.stretches),))
+    def summary(self) -> tuple[str, int, int | None, str, int]:
+        active = sum(until - since for since, until in (*map(self._closed, self.intervals),))
         status = "stopped" if self.end is not None else "paused" if self.paused_by else "running"
-        return self.place, self.start, self.end, status, active
+        return self.name, self.start, self.end, status, active
 
-    def _closed(self, stretch: list[int]) -> tuple[int, int]:
-        since, *until = stretch
+    def _closed(self, interval: list[int]) -> tuple[int, int]:
+        since, *until = interval
         return since, until[0] if until else NOW_S
 
 
-def spans(events: Iterable[Event], user: int, place: str) -> list[Span]:
-    """Return a person's timers on an issue."""
+def spans(events: Iterable[Event], user: int, name: str) -> list[Span]:
+    """Return the expected timers of a person on an issue."""
     found: list[Span] = []
     for event in events:
         if event.users is not None and user not in event.users:
@@ -210,23 +210,23 @@ def spans(events: Iterable[Event], user: int, place: str) -> list[Span]:
         current = found[-1] if found and found[-1].end is None else None
         if current is None:
             if event.kind in STARTS:
-                found.append(Span(user, place, event.issue, [[event.at]]))
+                found.append(Span(user, name, event.issue, [[event.at]]))
         elif event.kind in STOPS:
             if not current.paused_by:
-                current.stretches[-1].append(event.at)
+                current.intervals[-1].append(event.at)
             current.end = event.at
         elif event.kind in PAUSES and not current.paused_by:
-            current.stretches[-1].append(event.at)
+            current.intervals[-1].append(event.at)
             current.paused_by = event.kind
         elif current.paused_by and STARTS.get(event.kind) == current.paused_by:
-            current.stretches.append([event.at])
+            current.intervals.append([event.at])
             current.paused_by = ""
     return found
 
 
 @dataclass
 class Delivered:
-    """The part of a history that was delivered: events, their names, and moves."""
+    """The part of a history that the product knows: events with their issues' names, and moves."""
 
     history: list[Event]
     people: list[int]
@@ -235,51 +235,51 @@ class Delivered:
 
     def add(self, event: Event) -> None:
         if event.kind == "transferred":
-            self.moves[event.place] = event.target
+            self.moves[event.name] = event.new_name
         else:
-            # The issue of a card is fetched from GitHub's API after the whole history.
-            place = self.present_name(event.issue) if event.kind.startswith("card") else event.place
-            self.names.setdefault(event, place)
+            # A card's issue is fetched from GitHub's API after the end of the history.
+            name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
+            self.names.setdefault(event, name)
 
     def present_name(self, issue: int) -> str:
-        return [event.target for event in self.history if event.issue == issue][-1]
+        return [event.new_name for event in self.history if event.issue == issue][-1]
 
     def timers(self) -> list[Span]:
         """Return the expected timers."""
-        by_place = defaultdict(list)
+        by_name = defaultdict(list)
         for event in self.history:
             if event in self.names:
-                by_place[self._home(self.names[event])].append(event)
+                by_name[self._name_after_moves(self.names[event])].append(event)
         return [
             span
-            for place, events in by_place.items()
+            for name, events in by_name.items()
             for user in self.people
-            for span in spans(events, user, place)
+            for span in spans(events, user, name)
         ]
 
-    def _home(self, place: str) -> str:
-        while place in self.moves:
-            place = self.moves[place]
-        return place
+    def _name_after_moves(self, name: str) -> str:
+        while name in self.moves:
+            name = self.moves[name]
+        return name
 
     def reconcile(self) -> None:
-        """Add the events of the timeline since an issue's open timers started."""
+        """Add the timeline's events since the earliest start of an issue's open timers."""
         open_timers = [span for span in self.timers() if span.end is None]
         for issue in {span.issue for span in open_timers}:
-            mine = [event for event in self.history if event.issue == issue]
+            events = [event for event in self.history if event.issue == issue]
             since = min(span.start for span in open_timers if span.issue == issue) - MARGIN_S
             present = self.present_name(issue)
             for span in open_timers:
-                if span.issue == issue and span.place != present:
-                    self.moves[span.place] = present
-            for event in mine:
-                if event not in self.names and event.kind in REMEMBERED and event.at >= since:
+                if span.issue == issue and span.name != present:
+                    self.moves[span.name] = present
+            for event in events:
+                if event not in self.names and event.kind in IN_TIMELINE and event.at >= since:
                     self.names[event] = present
 
 
 # ---------------------------------------------------------------------- the deliveries
 
-TWICE_OR_LATE = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
+OUTCOMES = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
 ONE_IN_THREE = st.sampled_from([False, False, True])
 COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
 
@@ -293,12 +293,12 @@ def github() -> Iterator[FakeGitHub]:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     with product(shared_table, github.url, START_LABELS=",".join(LABELS)) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
-class Post:
-    """Loses and shuffles the deliveries of a history, and records which arrived."""
+class ShuffledDeliveries:
+    """The deliveries of a history, shuffled, with some repeated, failed or lost."""
 
     def __init__(self, board: Board, history: list[Event], data: st.DataObject) -> None:
         self.team = board.team
@@ -306,38 +306,38 @@ class Post:
         self.failed: list[Event] = []
         self.lost: set[Event] = set()
         may_be_lost = data.draw(st.booleans())
-        letters: list[Delivery] = []
+        pending: list[Delivery] = []
         for event in history:
-            fates = []
+            outcomes = []
             for delivery in event.deliveries:
                 # The timeline does not contain moves of cards.
                 is_lost = may_be_lost and delivery.event == "issues" and data.draw(ONE_IN_THREE)
-                fate = "lost" if is_lost else data.draw(TWICE_OR_LATE)
-                letters += [delivery] * COPIES[fate]
-                if fate == "failed":
+                outcome = "lost" if is_lost else data.draw(OUTCOMES)
+                pending += [delivery] * COPIES[outcome]
+                if outcome == "failed":
                     self.team.github.fail(delivery)
-                fates.append(fate)
-            note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.place}: {fates}")
-            if any(COPIES[fate] for fate in fates):
+                outcomes.append(outcome)
+            note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.name}: {outcomes}")
+            if any(COPIES[outcome] for outcome in outcomes):
                 self.delivered.add(event)
-            elif "failed" in fates:
+            elif "failed" in outcomes:
                 self.failed.append(event)
             else:
                 self.lost.add(event)
-        positions = data.draw(st.permutations(range(len(letters))))
-        self.letters = [letters[position] for position in positions]
-        self.batches = data.draw(st.lists(st.booleans(), min_size=len(letters), max_size=len(letters)))
+        positions = data.draw(st.permutations(range(len(pending))))
+        self.pending = [pending[position] for position in positions]
+        self.batches = data.draw(st.lists(st.booleans(), min_size=len(pending), max_size=len(pending)))
 
-    def bring(self) -> None:
-        for letter, ends_batch in zip(self.letters, self.batches, strict=True):
-            self.team.github.send(letter)
+    def send(self) -> None:
+        for delivery, ends_batch in zip(self.pending, self.batches, strict=True):
+            self.team.github.send(delivery)
             if ends_batch:
                 self.process()
         self.process()
 
     def process(self) -> None:
         assert self.team.product.process() == []
-        self.team.product.queue.wait()
+        self.team.product.queue.end_deduplication()
 
     def sweep(self) -> None:
         """Run the sweeper and process its redeliveries."""
@@ -354,7 +354,7 @@ class Post:
     def check(self) -> None:
         expected = defaultdict(list)
         for span in self.delivered.timers():
-            expected[span.user].append(span.seen())
+            expected[span.user].append(span.summary())
         for person in self.team.people:
             assert Counter(timers(self.team, person.id)) == Counter(expected[person.id])
 
@@ -373,27 +373,27 @@ def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]
 
 
 def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
-    """Lost events are backfilled as far back as open timers reach.
+    """Lost events are backfilled if an open timer of their issue started before them, or just after.
 
-    That is, the issue's timeline from just before the earliest start of its open timers at the time of
-    the comparison. Events that were lost before that, or while nobody has an open timer, stay unknown as
-    if they had not happened; so does a transfer if nobody has an open timer under the old name. The
-    moves of cards are not lost here: the timeline does not contain them.
+    A sweep reads the issue's timeline since shortly before the earliest start of its open timers. Events that
+    were lost before that, or on an issue without open timers, stay unknown; so does a transfer if nobody has
+    an open timer under the old name. Moves of cards are never lost here, because the timeline does not
+    contain them.
     """
 
     @given(HISTORIES, st.data())
     def run(steps: list[Step], data: st.DataObject) -> None:
         team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
         board = Board(team)
-        post = Post(board, board.act_out(steps), data)
-        post.bring()
-        post.check()
+        deliveries = ShuffledDeliveries(board, board.perform(steps), data)
+        deliveries.send()
+        deliveries.check()
         team.at(NOW_S)
-        post.sweep()
-        if post.lost:
-            # The events that one sweep finds let the next one read further back.
-            post.sweep()
-        post.check()
+        deliveries.sweep()
+        if deliveries.lost:
+            # Events backfilled by one sweep may start earlier timers, so the next sweep reads further back.
+            deliveries.sweep()
+        deliveries.check()
 
     run()
 
@@ -401,13 +401,13 @@ def test_any_order_and_repetition_gives_the_same_timers(running: Product, github
 def test_a_late_event_splits_a_merged_timer_again(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     acts = ["assignment", "state", "transfer", "state"]
-    history = Board(team).act_out(Step(60, 0, act, 0) for act in acts)
+    history = Board(team).perform(Step(60, 0, act, 0) for act in acts)
     assigned, closed, transferred, reopened = (event.deliveries for event in history)
     for deliveries in (reopened, assigned, transferred, closed):
         for delivery in deliveries:
             github.send(delivery)
         assert running.process() == []
-    name = history[-1].place
+    name = history[-1].name
     assert timers(team, team.people[0].id) == [
         (name, 60, 120, "stopped", 60),
         (name, 240, None, "running", NOW_S - 240),
@@ -417,23 +417,25 @@ def test_a_late_event_splits_a_merged_timer_again(running: Product, github: Fake
 def test_a_redelivery_of_a_backfilled_event_changes_nothing(running: Product, github: FakeGitHub) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
     steps = [Step(0, 0, "assignment", 0), Step(1, 0, "assignment", 1), Step(0, 0, "assignment", 1)]
-    first, assigned, _unassigned_at_once = Board(team).act_out(steps)
+    first, assigned, _unassigned = Board(team).perform(steps)
     github.send(first.deliveries[0])
     github.fail(assigned.deliveries[0])
     assert running.process() == []
     team.at(NOW_S)
     running.sweep()
     assert running.process() == []
-    assert timers(team, team.people[1].id) == [(assigned.place, 1, None, "paused", 0)]
+    assert timers(team, team.people[1].id) == [(assigned.name, 1, None, "paused", 0)]
 
 
-def test_an_event_a_moment_later_is_not_mistaken_for_a_lost_one(running: Product, github: FakeGitHub) -> None:
+def test_a_lost_event_is_not_mistaken_for_a_similar_one_seconds_later(
+    running: Product, github: FakeGitHub
+) -> None:
     team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
-    history = Board(team).act_out(Step(2, 0, "assignment", 0) for _ in range(4))
+    history = Board(team).perform(Step(2, 0, "assignment", 0) for _ in range(4))
     assigned, _unassigned, _assigned_again, unassigned_again = history
     for event in (assigned, unassigned_again):
         github.send(event.deliveries[0])
     assert running.process() == []
     team.at(NOW_S)
     running.sweep()
-    assert timers(team, team.people[0].id) == [(assigned.place, 2, None, "paused", 4)]
+    assert timers(team, team.people[0].id) == [(assigned.name, 2, None, "paused", 4)]

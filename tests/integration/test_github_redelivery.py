@@ -1,4 +1,4 @@
-"""Redelivery of all failed deliveries, for long lists and if GitHub refuses some."""
+"""The redelivery of failed deliveries, from long lists and if GitHub refuses some."""
 
 import logging
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.webhooks import BAD_GATEWAY, Delivery
-from tests.support.gateway import Context, HurriedContext
+from tests.support.gateway import Context, ExpiringContext
 from tests.support.product import SECRET, TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
 from timer_core.store.health import HealthStore
@@ -21,7 +21,7 @@ REDELIVER = {"stop_stale": False, "stop_closed": False}
 @pytest.fixture
 def running(table: Table, github: FakeGitHub) -> Iterator[Product]:
     with product(table, github.url) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
@@ -41,7 +41,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
     for minute in range(many):
         team.at(60 * minute)
         team.github.assign(team.github.new_issue(repository), team.people[0])
-    failed = [one for one in team.happened() if one.event == "issues" and one.action == "assigned"]
+    failed = [one for one in team.pop_deliveries() if one.event == "issues" and one.action == "assigned"]
     for delivery in failed:
         team.github.now = delivery.at
         team.github.fail(delivery, BAD_GATEWAY)
@@ -49,12 +49,12 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
     return failed
 
 
-def redeliver(team: Team, looks: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, optionally with a number of looks at the clock, and process the redeliveries."""
-    if looks is None:
+def redeliver(team: Team, readings: int | None = None) -> dict[str, Any]:
+    """Run the sweeper, optionally for a number of time checks, and process the redeliveries."""
+    if readings is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:
-        summary = team.product.sweeper.handler(REDELIVER, HurriedContext(looks))
+        summary = team.product.sweeper.handler(REDELIVER, ExpiringContext(readings))
     team.product.process()
     found: dict[str, Any] = summary["redelivery"]
     return found
@@ -83,8 +83,8 @@ class TestLongLists:
 
     def test_the_next_run_redelivers_what_the_last_one_had_no_time_to_list(self, team: Team) -> None:
         fail_some(team, 5)
-        # At the start of a run, before the webhook and before each delivery.
-        first = redeliver(team, looks=2)
+        # A run reads the remaining time at its start, before the webhook and before each delivery.
+        first = redeliver(team, readings=2)
         assert (first["redelivered"], first["complete"]) == (0, False)
         assert repaired_ms(team) is None
         assert redeliver(team)["redelivered"] == 5
@@ -95,27 +95,27 @@ class TestLongLists:
         sent, listed, ended_ms = [], [], []
         for _ in range(3):
             team.github.requests.clear()
-            # At the start of a run, before the webhook and before each delivery of a page.
-            sent.append(redeliver(team, looks=4)["redelivered"])
+            # A run reads the remaining time at its start, before the webhook and before each delivery.
+            sent.append(redeliver(team, readings=4)["redelivered"])
             listed.append(sum(request.method == "GET" for request in team.github.requests))
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # Deliveries since the first run are in the next list, which starts at the newest.
+        # The next list starts at the newest delivery, and ends at the first run.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1
 
     def test_a_run_continues_in_the_middle_of_a_page(self, team: Team) -> None:
         fail_some(team, 5)
-        assert redeliver(team, looks=6)["redelivered"] == 3
+        assert redeliver(team, readings=6)["redelivered"] == 3
         assert redeliver(team)["redelivered"] == 2
         assert timers(team) == 5
 
     @pytest.mark.parametrize("status", [400, 404, 422])
     def test_a_run_starts_over_if_github_refuses_the_cursor(self, team: Team, status: int) -> None:
         fail_some(team, 5)
-        redeliver(team, looks=4)
+        redeliver(team, readings=4)
         team.github.faults.append(faults.status(status, path=f"GET /orgs/{team.name}"))
         summary = redeliver(team)
         assert (summary["redelivered"], summary["unreachable"], summary["complete"]) == (3, 0, True)
@@ -131,7 +131,7 @@ class TestLongLists:
 
     def test_a_dry_run_counts_from_the_newest_delivery_and_stores_nothing(self, team: Team) -> None:
         fail_some(team, 5)
-        redeliver(team, looks=4)
+        redeliver(team, readings=4)
         before = HookStore(team.product.table).known()
         summary = team.product.sweep(stop_closed=False, dry_run=True)["redelivery"]
         assert (summary["failed"], summary["redelivered"]) == (3, 0)
@@ -145,7 +145,7 @@ def test_redelivery_leaves_time_for_reconciliation(team: Team) -> None:
 
 
 class _SlowContext(Context):
-    """An invocation with soon four tenths of its time used."""
+    """The context of an invocation that has used 40 % of its time after the first reading."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class TestRefusals:
         team.github.rename_repository(failed.repository, "renamed")
         path = f"/repos/{failed.repository.full_name}/hooks/{hook.id}"
         HookStore(team.product.table).note(path, now_ms=now_ms())
-        team.happened()
+        team.pop_deliveries()
         failed.hook.attempts.clear()
         failed.hook = hook
         team.github.fail(failed)
@@ -207,10 +207,10 @@ class TestApp:
         team.github.hooks.clear()
         team.github.install_app(team.name)
         team.github.add_hook(team.github.app, running.receive, SECRET)
-        running.give_credential(
+        running.store_credential(
             {"app_id": str(team.github.app.id), "private_key": team.github.app.private_key}
         )
-        team.happened()
+        team.pop_deliveries()
         return team
 
     def test_an_apps_deliveries_are_redelivered_even_if_none_ever_succeeded(self, team: Team) -> None:
@@ -257,6 +257,6 @@ class TestToken:
         fail_some(team, 1)
         team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
         assert "redelivery" in (redeliver(team) and cannot(team))
-        # The webhook is forgotten.
+        # The webhook is not known any more.
         assert redeliver(team)["listed"] == 0
         assert "redelivery" in cannot(team)

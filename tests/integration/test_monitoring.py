@@ -1,4 +1,4 @@
-"""Alarms and dashboard of template.yaml use published metrics, and docs/runbook.md explains them."""
+"""template.yaml's alarms and dashboard use published metrics, and docs/runbook.md explains the alarms."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 DAY = 86_400
 ALARMS = template().of_type("AWS::CloudWatch::Alarm")
-# Metrics of AWS, with the type of resource that each dimension names: "Monitoring" in the
-# documentation of each service.
-OF_AWS: dict[str, tuple[dict[str, str], set[str]]] = {
+# AWS's metrics: by namespace, the type of resource that each dimension names, and the metrics' names. Source:
+# "Monitoring" in the documentation of each service.
+AWS_METRICS: dict[str, tuple[dict[str, str], set[str]]] = {
     "AWS/SQS": (
         {"QueueName": "AWS::SQS::Queue"},
         {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
@@ -55,7 +55,7 @@ class Metric(NamedTuple):
 
 
 def published(output: str) -> set[Metric]:
-    """Return the metrics in the output of functions (CloudWatch's embedded metric format)."""
+    """Return the metrics in the output of functions, which is in CloudWatch's embedded metric format."""
     found = set()
     for line in output.splitlines():
         if not line.startswith('{"_aws"'):
@@ -88,7 +88,7 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def drawn() -> set[Metric]:
-    """Return the metrics that the dashboard draws by name."""
+    """Return the metrics that the dashboard names; its search expressions are not included."""
     found = set()
     for widget in widgets():
         for line in widget["properties"]["metrics"]:
@@ -109,8 +109,8 @@ def github() -> Iterator[FakeGitHub]:
 
 
 @pytest.fixture(scope="module")
-def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
-    """The metrics of functions that met about every situation."""
+def product_metrics(shared_table: Table, github: FakeGitHub) -> set[Metric]:
+    """The metrics that the functions publish in many situations, including failures."""
     with redirect_stdout(StringIO()) as output, pytest.MonkeyPatch.context() as patch:
         token = TokenStore(shared_table).mint(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
         with loaded("timelogs.api", shared_table.name, STACK_NAME=STACK, WRITES_PER_MINUTE="1") as timelogs:
@@ -130,28 +130,28 @@ def of_ours(shared_table: Table, github: FakeGitHub) -> set[Metric]:
             with patch.context() as broken:
                 broken.setattr(running.queue, "send_message", refuse)
                 github.close(issue)
-                (lost,) = team.happened()
+                (lost,) = team.pop_deliveries()
                 assert github.send(lost) == 503
             for receives in (0, 9):
                 running.queue.waiting.append(Message("not JSON", "group", receives))
                 running.process()
-                running.queue.put_off.clear()
-            running.give_credential({"token": TOKEN})
+                running.queue.failed.clear()
+            running.store_credential({"token": TOKEN})
             summary = running.sweep(stop_stale=True)
             assert summary["redelivery"] is not None
             assert summary["reconcile"] is not None
     return published(output.getvalue())
 
 
-def test_the_functions_publish_every_metric_of_alarms_and_dashboard(of_ours: set[Metric]) -> None:
+def test_the_functions_publish_every_metric_of_alarms_and_dashboard(product_metrics: set[Metric]) -> None:
     wanted = drawn().union(*(watched_by(alarm) for alarm in ALARMS.values()))
-    assert {metric for metric in wanted if metric.namespace == NAMESPACE} - of_ours == set()
+    assert {metric for metric in wanted if metric.namespace == NAMESPACE} - product_metrics == set()
 
 
-def test_every_metric_of_a_route_on_the_dashboard_is_published(of_ours: set[Metric]) -> None:
+def test_every_metric_of_a_route_on_the_dashboard_is_published(product_metrics: set[Metric]) -> None:
     of_routes = {
         (metric.name, frozenset(name for name, _ in metric.dimensions))
-        for metric in of_ours
+        for metric in product_metrics
         if "route" in dict(metric.dimensions)
     }
     for widget in widgets():
@@ -164,8 +164,8 @@ def test_every_metric_of_a_route_on_the_dashboard_is_published(of_ours: set[Metr
                 assert (name, frozenset(dimensions)) in of_routes
 
 
-def test_metrics_have_only_the_templates_routes(of_ours: set[Metric]) -> None:
-    routes = {route for metric in of_ours if (route := dict(metric.dimensions).get("route"))}
+def test_metrics_have_only_the_templates_routes(product_metrics: set[Metric]) -> None:
+    routes = {route for metric in product_metrics if (route := dict(metric.dimensions).get("route"))}
     assert routes == {"GET /api/timelogs", "POST /api/timelogs/start"}
 
 
@@ -173,7 +173,7 @@ def test_metrics_have_only_the_templates_routes(of_ours: set[Metric]) -> None:
 def test_metrics_of_aws_name_resources_of_the_stack(metric: Metric) -> None:
     if metric.namespace == NAMESPACE:
         return
-    kinds, names = OF_AWS[metric.namespace]
+    kinds, names = AWS_METRICS[metric.namespace]
     assert metric.name in names
     dimensions = dict(metric.dimensions)
     index = dimensions.pop("GlobalSecondaryIndexName", None)
@@ -194,7 +194,7 @@ class TestAlarms:
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
     def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
-        """PutMetricAlarm: a day of periods at most, or a week of periods of an hour and more."""
+        """PutMetricAlarm: an alarm's periods span a day at most, or a week if each is an hour or longer."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
         (period,) = {one["Period"] for one in queries or [alarm]}
@@ -207,7 +207,7 @@ class TestAlarms:
             if "Expression" in one:
                 assert set(re.findall(r"\b[a-z]+\b", one["Expression"])) == read
 
-    def test_each_has_its_section_in_the_runbook(self, name: str) -> None:
+    def test_each_alarm_has_its_section_in_the_runbook(self, name: str) -> None:
         sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
         (section,) = (one for one in sections if one.splitlines()[0] == name)
         description = template().value(ALARMS[name])["AlarmDescription"]

@@ -1,7 +1,7 @@
-"""What each function may do in AWS is what it does.
+"""Each function uses all of its permissions in AWS.
 
-That it may do all that it does is checked by every other test here as well: tests/integration/conftest.py
-puts IAM between the handlers and AWS.
+The other tests of this folder check that no function needs more permissions: tests/integration/conftest.py
+evaluates the functions' policies for every call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/TimerTable"
 FUNCTIONS = sorted(template().of_type("AWS::Serverless::Function"))
-# What Lambda does in a function's name: it writes its logs and traces, and reads its queue.
+# Permissions that Lambda uses on behalf of a function, for its logs and traces, and for its queue.
 BY_LAMBDA = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -41,7 +41,7 @@ FOR_THE_QUEUE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
 
 class TestEvaluation:
-    """IAM as far as the policies here go."""
+    """The evaluation of policies, as far as template.yaml needs it."""
 
     ALLOW: Mapping[str, Any] = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE}
     NO_TOKENS: Mapping[str, Any] = {
@@ -51,7 +51,7 @@ class TestEvaluation:
         "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": "token#*"}},
     }
 
-    def test_what_nothing_allows_is_not_allowed(self) -> None:
+    def test_a_call_without_a_statement_is_not_allowed(self) -> None:
         assert not is_allowed(Call("dynamodb:GetItem", TABLE), [])
 
     @pytest.mark.parametrize(
@@ -65,30 +65,32 @@ class TestEvaluation:
             ("dynamodb:GetItem", f"{TABLE}2", False),
         ],
     )
-    def test_action_and_resource_have_to_be_named(self, action: str, resource: str, allowed: bool) -> None:
+    def test_a_statement_must_name_action_and_resource(
+        self, action: str, resource: str, allowed: bool
+    ) -> None:
         assert is_allowed(Call(action, resource), [self.ALLOW]) is allowed
 
     @pytest.mark.parametrize(
         ("pattern", "allowed"),
         [("dynamodb:*", True), ("dynamodb:?etItem", True), ("*", True), ("sqs:*", False)],
     )
-    def test_a_pattern_names_all_that_is_like_it(self, pattern: str, allowed: bool) -> None:
+    def test_a_pattern_allows_all_matching_actions(self, pattern: str, allowed: bool) -> None:
         assert is_allowed(Call("dynamodb:GetItem", TABLE), [{**self.ALLOW, "Action": pattern}]) is allowed
 
     @pytest.mark.parametrize(
         ("keys", "allowed"),
         [(("user#1",), True), (("user#1", "token#a"), False), (("token#a",), False), ((), True)],
     )
-    def test_what_is_denied_is_not_allowed(self, keys: tuple[str, ...], allowed: bool) -> None:
+    def test_a_denied_call_is_not_allowed(self, keys: tuple[str, ...], allowed: bool) -> None:
         call = Call("dynamodb:GetItem", TABLE, keys)
         assert is_allowed(call, [self.ALLOW, self.NO_TOKENS]) is allowed
 
-    def test_what_is_not_known_here_is_no_guess(self) -> None:
+    def test_an_unsupported_condition_fails_an_assertion(self) -> None:
         other = {**self.ALLOW, "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}
         with pytest.raises(AssertionError):
             is_allowed(Call("dynamodb:GetItem", TABLE), [other])
 
-    def test_who_is_refused_is_answered_as_aws_does(self, shared_table: Table) -> None:
+    def test_a_refused_call_gets_the_error_of_aws(self, shared_table: Table) -> None:
         with acting_as("WebhookProcessFunction", {shared_table.name: "TimerTable"}):
             assert shared_table.get("user#1", "profile") is None
             with pytest.raises(ClientError, match="AccessDenied"):
@@ -98,11 +100,11 @@ class TestEvaluation:
         guard.refused.clear()
 
 
-# ---------------------------------------------------------------------- what is granted
+# ---------------------------------------------------------------------- granted permissions
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_nothing_is_granted_on_everything_but_traces(function: str) -> None:
+def test_only_logs_and_traces_are_granted_on_all_resources(function: str) -> None:
     for statement in statements_of(function):
         if statement["Effect"] == "Allow" and "*" in str(statement["Resource"]).replace(":log-group:", ""):
             actions = statement["Action"]
@@ -111,7 +113,7 @@ def test_nothing_is_granted_on_everything_but_traces(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_writes_into_its_own_log_group_which_is_there_first(function: str) -> None:
+def test_only_a_function_itself_writes_to_its_log_group(function: str) -> None:
     group = template().value(template().resources[function]["Properties"]["LoggingConfig"]["LogGroup"])
     assert group == function.removesuffix("Function") + "LogGroup"
     writing = Call("logs:PutLogEvents", template().value({"!GetAtt": f"{group}.Arn"}))
@@ -121,18 +123,18 @@ def test_a_function_writes_into_its_own_log_group_which_is_there_first(function:
 @pytest.mark.parametrize(
     ("function", "allowed"), [("WebhookProcessFunction", set()), ("StaleSweeperFunction", {"DeleteItem"})]
 )
-def test_what_deals_with_github_cannot_use_tokens(function: str, allowed: set[str]) -> None:
-    """The sweeper deletes those of who is leaving, and neither finds nor reads nor makes one."""
+def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[str]) -> None:
+    """The sweeper may delete tokens, for account deletions, but not find, read or create them."""
     actions = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "Query")
     calls = {action: Call(f"dynamodb:{action}", TABLE, ("token#a",)) for action in actions}
     assert {action for action in actions if is_allowed(calls[action], statements_of(function))} == allowed
 
 
-# ---------------------------------------------------------------------- what is used
+# ---------------------------------------------------------------------- used permissions
 
 
 def unused(function: str) -> set[tuple[str, str]]:
-    """Return what a function may do and has not done, as actions and what they may be done to."""
+    """Return the permissions that a function has not used, as pairs of action and resource."""
     granted = {
         (action, resource)
         for statement in statements_of(function)
@@ -141,15 +143,15 @@ def unused(function: str) -> set[tuple[str, str]]:
         for resource in _listed(statement["Resource"])
         if action not in BY_LAMBDA
     }
-    done = {(call.action, call.resource) for call in guard.done.get(function, ())}
+    done = {(call.action, call.resource) for call in guard.calls.get(function, ())}
     return granted - done
 
 
-def test_the_api_needs_what_it_may(app: App) -> None:
+def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     browser, _ = app.signed_in()
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
-    # Who signs in shows the one function what the other has to look up.
-    app.cool()
+    # The user was cached at signing in; with empty caches, the function of timers reads the table.
+    app.cold_start()
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
     assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
@@ -169,15 +171,15 @@ def test_the_api_needs_what_it_may(app: App) -> None:
 
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
-    """What GitHub has to do with, with a queue and a secret of moto's."""
+    """The receiver, the processor and the sweeper."""
     with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         yield running
 
 
 @pytest.fixture
 def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A queue, and a secret, as AWS has them."""
+    """The URL of moto's queue, with which the functions use moto's webhook secret too."""
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     secrets = boto3.client("secretsmanager")
@@ -192,16 +194,18 @@ def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
-def take_all(queue_url: str) -> list[Message]:
-    sqs, taken = boto3.client("sqs"), []
+def pop_messages(queue_url: str) -> list[Message]:
+    sqs, messages = boto3.client("sqs"), []
     while found := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
-        taken += [Message(one["Body"], "group") for one in found]
+        messages += [Message(one["Body"], "group") for one in found]
         for one in found:
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=one["ReceiptHandle"])
-    return taken
+    return messages
 
 
-def test_what_github_calls_needs_what_it_may(github: FakeGitHub, running: Product, queue_url: str) -> None:
+def test_the_webhook_uses_all_of_its_permissions(
+    github: FakeGitHub, running: Product, queue_url: str
+) -> None:
     team = new_team(github, running, size=1, t0=ago(60))
     (ann,) = team.people
     repository = github.new_repository(f"{team.name}/app")
@@ -211,16 +215,16 @@ def test_what_github_calls_needs_what_it_may(github: FakeGitHub, running: Produc
     github.comment(issue, ann, "/timer pause")
     team.send()
     assert unused("WebhookReceiveFunction") == set()
-    running.queue.waiting += [*take_all(queue_url), Message("not JSON", "group")]
+    running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
     (broken,) = running.process()
-    running.queue.put_off.remove(broken)
-    # The answer to the comment; what is received again is deleted by the function.
-    running.queue.waiting += [Message(one.body, one.group, receives=1) for one in take_all(queue_url)]
+    running.queue.failed.remove(broken)
+    # The reply to the comment, received for the second time, so that the function deletes the message itself.
+    running.queue.waiting += [Message(one.body, one.group, receives=1) for one in pop_messages(queue_url)]
     assert running.process() == []
     assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE
 
 
-def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> None:
+def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Product) -> None:
     team = new_team(github, running, size=1, t0=ago(60))
     (ann,) = team.people
     repository = github.new_repository(f"{team.name}/app")
@@ -230,23 +234,25 @@ def test_the_sweeper_needs_what_it_may(github: FakeGitHub, running: Product) -> 
     team.deliver()
     github.assign(issue, ann)
     github.rename_repository(repository, "renamed")
-    for delivery in team.happened():
+    for delivery in team.pop_deliveries():
         github.fail(delivery)
     github.hooks.clear()
     assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
     assert unused("StaleSweeperFunction") == set()
 
 
-# ---------------------------------------------------------------------- what SAM makes of it
+# ---------------------------------------------------------------------- the template after SAM's transform
 
 
-def test_sam_adds_no_role_but_that_of_the_schedules() -> None:
+def test_sam_adds_only_the_roles_of_the_schedules() -> None:
     added = translated().of_type("AWS::IAM::Role").keys() - template().of_type("AWS::IAM::Role").keys()
     assert added == {"StaleSweeperFunctionDailyRole", "StaleSweeperFunctionHourlyRole"}
 
 
 @pytest.mark.parametrize("schedule", ["Daily", "Hourly"])
-def test_a_schedule_may_call_the_sweeper_and_asks_for_what_it_knows(schedule: str, running: Product) -> None:
+def test_a_schedule_may_invoke_only_the_sweeper_and_passes_valid_options(
+    schedule: str, running: Product
+) -> None:
     source = translated()
     name = f"StaleSweeperFunction{schedule}"
     target = source.resources[name]["Properties"]["Target"]

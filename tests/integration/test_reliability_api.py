@@ -11,7 +11,7 @@ import pytest
 from tests.integration.conftest import Api
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
-from tests.support.network import Network, lost_answer, lost_request, refusal, throttled
+from tests.support.network import Network, lost_request, lost_response, refusal, throttled
 
 # The most requests to DynamoDB that a function sends before its time limit of ten seconds.
 MOST_REQUESTS_IN_A_ROW = 9
@@ -23,7 +23,7 @@ FAULTS = {
     "internal-error": (refusal("InternalServerError", 500), 500),
     "unavailable": (refusal("ServiceUnavailable", 503), 500),
     "out-of-reach": (lost_request, 500),
-    "answers-lost": (lost_answer, 500),
+    "answers-lost": (lost_response, 500),
     "no-access": (refusal("AccessDeniedException"), 500),
     "no-table": (refusal("ResourceNotFoundException"), 500),
 }

@@ -1,4 +1,4 @@
-"""Whatever fails, every delivery is processed, or kept as a dead letter."""
+"""Every delivery is processed or becomes a dead letter, whichever part fails."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto import mock_aws
 
 from tests.support.connection import REGION
-from tests.support.gateway import Context, HurriedContext, request_event
+from tests.support.gateway import Context, ExpiringContext, request_event
 from tests.support.handlers import loaded
 from tests.support.network import (
     Fault,
@@ -58,7 +58,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Queue:
-    """The queue and its dead letters of template.yaml, with Lambda's poller."""
+    """The queue and the dead-letter queue with template.yaml's settings, and Lambda's poller."""
 
     sqs: "SQSClient"
     url: str
@@ -70,9 +70,9 @@ class Queue:
             send(self.sqs, self.url, [event], delivery=event.delivery)
 
     def poll(self, context: Context | None = None) -> int:
-        """Process a batch like an event source mapping, delete what succeeded, and return its size.
+        """Process a batch like an event source mapping, and return its size.
 
-        What failed is there again at once.
+        Processed messages are deleted; failed ones are visible again immediately.
         """
         received = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=180
@@ -98,7 +98,7 @@ class Queue:
             failed = set(handles)
         for message_id, handle in handles.items():
             if message_id in failed:
-                # The function may have deleted it before it was killed.
+                # The function may have deleted the message before it was killed.
                 with suppress(self.sqs.exceptions.ReceiptHandleIsInvalid):
                     self.sqs.change_message_visibility(
                         QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
@@ -107,7 +107,7 @@ class Queue:
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
         return len(received)
 
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Return the number of messages that are not deleted."""
         found = self.sqs.get_queue_attributes(
             QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
@@ -162,7 +162,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
     ]
 
 
-def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
+def timers_by_issue(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
     """Return state and minutes of a person's timers by issue, earliest first."""
     found: dict[int, list[tuple[str, float]]] = {}
     for timer in TimerStore(table).page(user_id, Filters(), page_size=100).timers[::-1]:
@@ -172,9 +172,9 @@ def worked(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
     return found
 
 
-@pytest.mark.parametrize("accident", [killed_before, killed_after])
+@pytest.mark.parametrize("kill", [killed_before, killed_after])
 def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
-    queue: Queue, shared_table: Table, accident: Any
+    queue: Queue, shared_table: Table, kill: Any
 ) -> None:
     user_id, first = 5_000 + next(_numbers), 1000 * next(_numbers)
     choices = random.Random(2026)
@@ -182,9 +182,9 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # A little further each time. After ten times in a row a message is a dead letter.
+        # Each kill is later than the one before. Fewer than ten, after which messages become dead letters.
         for calls in (1, 4, 9, 15, 22, 30, 40):
-            network.faults = {len(network.requests) + calls: accident}
+            network.faults = {len(network.requests) + calls: kill}
             queue.poll()
         network.faults = {}
         while queue.poll():
@@ -192,7 +192,7 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     finally:
         network.close()
     assert queue.dead() == []
-    assert worked(shared_table, user_id) == {
+    assert timers_by_issue(shared_table, user_id) == {
         number: [("stopped", 6), ("stopped", 8)] for number in range(first, first + 4)
     }
 
@@ -216,12 +216,12 @@ def test_deliveries_wait_while_dynamodb_fails(queue: Queue, shared_table: Table,
     try:
         for _ in range(3):
             assert queue.poll() > 0
-        assert worked(shared_table, user_id) == {}
+        assert timers_by_issue(shared_table, user_id) == {}
     finally:
         network.close()
     while queue.poll():
         pass
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
     assert queue.dead() == []
 
 
@@ -237,7 +237,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
     while queue.poll():
         polls += 1
         assert polls < 30
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
     assert sorted(queue.dead()) == sorted([POISON, "not even JSON"])
 
 
@@ -245,7 +245,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
 def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
-    """It needs more time or memory than there is."""
+    """Such a message needs more time or memory than the function has."""
     user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
     events = of_issue(number, user_id)
     (poison, *_) = of_issue(number + 1, poison_id)
@@ -261,8 +261,8 @@ def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     try:
         for _ in range(3):
             queue.poll()
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
-        assert queue.left() == 1
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert queue.remaining() == 1
         while queue.poll():
             pass
     finally:
@@ -274,12 +274,12 @@ class TestLittleTime:
     def test_the_rest_of_a_batch_waits_for_another_one(self, queue: Queue, shared_table: Table) -> None:
         user_id, number = 9_500 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
-        # The remaining time is read before each message.
-        assert queue.poll(HurriedContext(looks=2)) == 6
-        assert queue.left() == 4
-        assert worked(shared_table, user_id) == {number: [("paused", 2)]}
+        # The processor reads the remaining time before each message.
+        assert queue.poll(ExpiringContext(readings=2)) == 6
+        assert queue.remaining() == 4
+        assert timers_by_issue(shared_table, user_id) == {number: [("paused", 2)]}
         assert queue.poll() == 4
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
     def test_no_message_becomes_a_dead_letter_without_an_attempt(
         self, queue: Queue, shared_table: Table
@@ -287,11 +287,11 @@ class TestLittleTime:
         user_id, number = 9_600 + next(_numbers), 1000 * next(_numbers)
         queue.put(*of_issue(number, user_id))
         for _ in range(9):
-            queue.poll(HurriedContext(looks=0))
-        assert worked(shared_table, user_id) == {}
-        queue.poll(HurriedContext(looks=0))
-        assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
-        assert (queue.left(), queue.dead()) == (0, [])
+            queue.poll(ExpiringContext(readings=0))
+        assert timers_by_issue(shared_table, user_id) == {}
+        queue.poll(ExpiringContext(readings=0))
+        assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+        assert (queue.remaining(), queue.dead()) == (0, [])
 
 
 def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, shared_table: Table) -> None:
@@ -316,7 +316,7 @@ def test_a_batch_that_kills_its_process_ten_times_can_be_redriven(queue: Queue, 
         )
     while queue.poll():
         pass
-    assert worked(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
+    assert timers_by_issue(shared_table, user_id) == {number: [("stopped", 6), ("stopped", 8)]}
 
 
 class TestReceive:

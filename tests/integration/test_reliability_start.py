@@ -1,4 +1,4 @@
-"""Cold starts: many at once, and without the session key."""
+"""Cold starts: many at the same time, and without the session key."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from timer_core.store.tokens import TokenStore
 COLD_STARTS = 8
 
 
-def test_many_cold_starts_make_one_timer_and_answer_every_request(
+def test_simultaneous_cold_starts_create_one_timer_and_every_request_succeeds(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
     token = TokenStore(shared_table).mint(new_person(), name="test", now_ms=now_ms())[1]
@@ -43,7 +43,7 @@ class TestSessionKey:
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)
         try:
-            app.cool()
+            app.cold_start()
             assert program("GET", "/api/timelogs/").status == 200
             answer = browser("GET", "/api/timelogs/")
             assert answer.status == 500
@@ -52,10 +52,10 @@ class TestSessionKey:
             assert app.secret_arn not in answer.body
         finally:
             client.restore_secret(SecretId=app.secret_arn)
-        # Nobody had to repeat a request or to sign in again.
+        # The session works again without signing in again.
         assert browser("GET", "/api/timelogs/").status == 200
 
-    def test_a_cached_session_key_is_used_further(self, app: App) -> None:
+    def test_a_cached_session_key_stays_in_use(self, app: App) -> None:
         browser, _ = app.signed_in()
         client = boto3.client("secretsmanager")
         client.delete_secret(SecretId=app.secret_arn, RecoveryWindowInDays=7)

@@ -20,7 +20,7 @@ from deployed_stack import DeployedStack, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
 from tests.support.app import EMBEDDER, KEY, App, open_app
-from tests.support.browser import ORIGIN, where
+from tests.support.browser import ORIGIN, redirect_target
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.network import Network, refusal
 from timer_core.api import request_guard
@@ -46,14 +46,14 @@ class TestFlow:
     def test_signing_in_registers_a_person_and_begins_a_session(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         answer = app.sign_in(browser, ann, "?next=/history")
-        assert where(answer) == f"{ORIGIN}/history"
+        assert redirect_target(answer) == f"{ORIGIN}/history"
         me = browser("GET", ME).json()
         assert (me["id"], me["login"], me["scope"], me["is_admin"]) == (ann.id, ann.login, "write", False)
         assert browser("POST", "/api/timelogs/start/", {}).status == 201
         assert [timer["user"] for timer in browser("GET", TIMERS).json()["results"]] == [ann.id]
 
     def test_github_is_asked_only_for_the_account(self, app: App) -> None:
-        address = urlsplit(where(app.browser()("GET", LOGIN)))
+        address = urlsplit(redirect_target(app.browser()("GET", LOGIN)))
         asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         assert (
             f"{address.scheme}://{address.netloc}{address.path}" == f"{app.github.url}/login/oauth/authorize"
@@ -72,7 +72,7 @@ class TestFlow:
 
     def test_no_two_sign_ins_have_the_same_state_or_challenge(self, app: App) -> None:
         browser = app.browser()
-        queries = [parse_qs(urlsplit(where(browser("GET", LOGIN))).query) for _ in range(20)]
+        queries = [parse_qs(urlsplit(redirect_target(browser("GET", LOGIN))).query) for _ in range(20)]
         for name in ("state", "code_challenge"):
             assert len({query[name][0] for query in queries}) == 20
 
@@ -81,7 +81,7 @@ class TestFlow:
     )
     def test_a_sign_in_redirects_back_to_where_it_began(self, app: App, query: str, path: str) -> None:
         answer = app.sign_in(app.browser(), app.new_person(), query)
-        assert where(answer) == ORIGIN + path
+        assert redirect_target(answer) == ORIGIN + path
 
     def test_the_session_cookie_is_for_this_host_and_hidden_from_scripts(self, app: App) -> None:
         browser, _ = app.signed_in()
@@ -104,7 +104,7 @@ class TestFlow:
     def test_the_paths_work_without_their_slashes(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         app.github.signed_in = ann
-        back = urlsplit(app.at_github(where(browser("GET", "/api/auth/login"))))
+        back = urlsplit(app.press_authorize(redirect_target(browser("GET", "/api/auth/login"))))
         assert browser("GET", f"/api/auth/callback?{back.query}").status == 302
         assert browser("GET", "/api/auth/me").json()["id"] == ann.id
 
@@ -152,19 +152,19 @@ class TestAccount:
 class TestRefused:
     def test_cancelling_at_github_signs_nobody_in(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
-        page = browser("GET", app.leave_for_github(browser, ann, approve=False))
+        page = browser("GET", app.authorize_at_github(browser, ann, approve=False))
         assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
         assert "you cancelled" in page.body
         assert browser.cookies == {}
         assert app.items(str(ann.id)) == []
 
     @pytest.mark.parametrize("path", ["POST /login/oauth/access_token", "GET /user"])
-    @pytest.mark.parametrize("fault", [faults.lost_answer, lambda path: faults.status(502, path=path)])
+    @pytest.mark.parametrize("fault", [faults.lost_response, lambda path: faults.status(502, path=path)])
     def test_an_outage_of_github_is_shown_on_a_page(
         self, app: App, path: str, fault: Callable[..., faults.Fault]
     ) -> None:
         browser, ann = app.browser(), app.new_person()
-        back = app.leave_for_github(browser, ann)
+        back = app.authorize_at_github(browser, ann)
         app.github.faults.append(fault(path=path))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
@@ -191,7 +191,7 @@ class TestRefused:
     )
     def test_an_incomplete_account_is_refused_with_a_page(self, app: App, members: dict[str, object]) -> None:
         browser, ann = app.browser(), app.new_person()
-        back = app.leave_for_github(browser, ann)
+        back = app.authorize_at_github(browser, ann)
         app.github.faults.append(_changed("GET /user", **members))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
@@ -200,13 +200,13 @@ class TestRefused:
     @pytest.mark.parametrize("body", [None, [], [1], "ann", 7, {}])
     def test_a_response_without_an_account_is_refused_with_a_page(self, app: App, body: Any) -> None:
         browser = app.browser()
-        back = app.leave_for_github(browser, app.new_person())
+        back = app.authorize_at_github(browser, app.new_person())
         app.github.faults.append(_answered("GET /user", body))
         assert (browser("GET", back).status, browser.cookies) == (502, {})
 
     def test_an_internal_error_is_shown_on_a_page(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
-        back = app.leave_for_github(browser, ann)
+        back = app.authorize_at_github(browser, ann)
         network = Network(app.auth.table.connection)
         network.every_write = refusal("AccessDeniedException")
         try:
@@ -228,15 +228,15 @@ class TestRefused:
 
     def test_an_older_callback_keeps_the_newer_sign_in(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
-        first = app.leave_for_github(browser, ann)
-        second = app.leave_for_github(browser, ann)
+        first = app.authorize_at_github(browser, ann)
+        second = app.authorize_at_github(browser, ann)
         assert (browser("GET", first).status, browser.set_cookies) == (400, [])
         assert browser("GET", second).status == 302
         assert browser("GET", ME).json()["id"] == ann.id
 
     def test_a_rate_limit_of_github_is_shown_on_a_page(self, app: App) -> None:
         browser = app.browser()
-        back = app.leave_for_github(browser, app.new_person())
+        back = app.authorize_at_github(browser, app.new_person())
         app.github.faults.append(faults.secondary_limit(60, path="GET /user"))
         assert browser("GET", back).status == 502
 
@@ -301,7 +301,7 @@ class TestOrganizations:
         assert page.status == 403
         assert "Nothing was stored" not in page.body
         assert "Your account and your timers are still stored" in page.body
-        club.cool()
+        club.cold_start()
         assert browser("GET", ME).status == 401
         assert club.caller(token)("GET", TIMERS).status == 401
         assert club.caller(embedded, "Bearer")("GET", TIMERS, origin=EMBEDDER).status == 401
@@ -309,13 +309,13 @@ class TestOrganizations:
 
     def test_nobody_signs_in_if_github_does_not_report_the_membership(self, club: App) -> None:
         browser, bob = club.browser(), club.new_person()
-        back = club.leave_for_github(browser, bob)
+        back = club.authorize_at_github(browser, bob)
         club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
         assert browser("GET", back).status == 502
         assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
 
     def test_the_only_requested_scope_is_read_org(self, club: App) -> None:
-        address = urlsplit(where(club.browser()("GET", LOGIN)))
+        address = urlsplit(redirect_target(club.browser()("GET", LOGIN)))
         assert parse_qs(address.query)["scope"] == ["read:org"]
 
 
@@ -448,7 +448,7 @@ class TestSigningOut:
         embedded, _ = app.embedded(ann)
         app.clock.advance(1)
         assert browser("POST", "/api/auth/logout/", {"everywhere": True}).status == 204
-        app.cool()
+        app.cold_start()
         assert other("GET", ME).status == 401
         assert other("GET", TIMERS).status == 401
         assert app.caller(embedded, "Bearer")("GET", ME, origin=EMBEDDER).status == 401
@@ -459,7 +459,7 @@ class TestSigningOut:
         browser("POST", "/api/auth/logout/", {"everywhere": True})
         app.clock.advance(0.001)
         again, _ = app.signed_in(ann)
-        app.cool()
+        app.cold_start()
         assert [again("GET", path).status for path in (ME, TIMERS)] == [200, 200]
 
     @pytest.mark.parametrize("everywhere", [False, True])
@@ -483,7 +483,7 @@ class TestSigningOut:
         token = app.token(browser)
         app.clock.advance(1)
         browser("POST", "/api/auth/logout/", {"everywhere": True})
-        app.cool()
+        app.cold_start()
         assert app.caller(token)("GET", ME).status == 200
 
     def test_an_ended_session_is_stored_until_it_would_have_expired(self, app: App) -> None:
@@ -500,24 +500,24 @@ class TestKeys:
     def test_rotating_the_key_signs_nobody_out(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.sign_with("n" * 64, previous=KEY)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 200
         assert browser("GET", TIMERS).status == 200
 
     def test_a_renewal_signs_a_session_with_the_new_key(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.sign_with("n" * 64, previous=KEY)
-        app.cool()
+        app.cold_start()
         app.clock.advance(1_000)
         browser("GET", ME)
         app.sign_with("n" * 64)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 200
 
     def test_removing_the_previous_key_ends_its_sessions(self, app: App) -> None:
         browser, _ = app.signed_in()
         app.sign_with("n" * 64)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 401
 
     def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, app: App) -> None:
@@ -526,7 +526,7 @@ class TestKeys:
         old("GET", TIMERS)
         read_before = request_guard.sessions()
         app.sign_with("n" * 64, previous=KEY)
-        app.cool()
+        app.cold_start()
         new, _ = app.signed_in(ann)
         assert _key_id(new) == _key_id(old)
         with pytest.MonkeyPatch.context() as patch:
@@ -565,7 +565,7 @@ class TestKeys:
         assert old("GET", TIMERS).status == 200
         read_before = request_guard.sessions()
         app.sign_with("n" * 64)
-        app.cool()
+        app.cold_start()
         new, _ = app.signed_in(ann)
         # Only one of the two functions has a cold start.
         monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
@@ -590,14 +590,14 @@ class TestRotation:
         browser, _ = app.signed_in()
         key_id = _key_id(browser)
         session_key.rotate(stack)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 200
         app.clock.advance(1_000)
         browser("GET", ME)
         assert _key_id(browser) != key_id
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         session_key.finish(stack)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 200
 
     def test_finishing_a_rotation_ends_sessions_of_the_previous_key(
@@ -607,7 +607,7 @@ class TestRotation:
         session_key.rotate(stack)
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         session_key.finish(stack)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 401
 
     @pytest.mark.parametrize("again", [session_key.rotate, session_key.finish])
@@ -625,7 +625,7 @@ class TestRotation:
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=1, minutes=59, seconds=59))
         with pytest.raises(ToolError, match="try again in 1 minutes"):
             again(stack)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 200
         monkeypatch.setattr(SecretPair, "age", timedelta(hours=2))
         again(stack)
@@ -634,7 +634,7 @@ class TestRotation:
         browser, ann = app.signed_in()
         session_key.rotate(stack)
         session_key.replace(stack)
-        app.cool()
+        app.cold_start()
         assert browser("GET", ME).status == 401
         assert app.signed_in(ann)[0]("GET", ME).status == 200
 
@@ -649,7 +649,7 @@ class TestReads:
         ask = self._ask(app, credentials)
         # This request records the use of the token today.
         ask()
-        app.cool()
+        app.cold_start()
         network = Network(app.timelogs.table.connection)
         try:
             assert ask().status == 200
@@ -710,7 +710,7 @@ class TestReads:
             handler.setStream(before)
         assert "Failed to record the use of a token" in written.getvalue()
         # A function that has not cached the token tries again.
-        app.cool()
+        app.cold_start()
         network = Network(app.timelogs.table.connection)
         try:
             ask()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.connection import connect
-from tests.support.gateway import Context, HurriedContext
+from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
@@ -210,7 +210,7 @@ class TestOptions:
         assert sweeper.seen(timer) == timer
 
     @pytest.mark.parametrize(("hours", "stopped"), [(1, 2), (1.5, 1), (2, 1), (3, 0)])
-    def test_the_limit_can_be_given(self, sweeper: Sweeper, hours: float, stopped: int) -> None:
+    def test_the_event_may_contain_the_limit(self, sweeper: Sweeper, hours: float, stopped: int) -> None:
         timers = [sweeper.started(2.5, 1), sweeper.started(1.25, 2)]
         assert sweeper.run({"stale_after_hours": hours})["stopped"] == stopped
         assert [sweeper.seen(timer).clock_ms for timer in timers[:stopped]] == [hours * HOUR] * stopped
@@ -252,20 +252,20 @@ class TestOptions:
 
 
 class TestTimeLimit:
-    def test_the_rest_is_left_for_the_next_run(self, sweeper: Sweeper) -> None:
+    def test_the_next_run_stops_the_remaining_timers(self, sweeper: Sweeper) -> None:
         for number in range(1, 31):
             sweeper.started(100, number)
-        first = sweeper.run(context=HurriedContext(looks=11))
+        first = sweeper.run(context=ExpiringContext(readings=11))
         assert first == NOTHING | {"stale": 10, "stopped": 10, "complete": False}
         assert sweeper.run() == NOTHING | {"stale": 20, "stopped": 20}
         assert sweeper.run() == NOTHING
 
-    def test_a_run_with_resume_continues_with_the_rest(self, sweeper: Sweeper) -> None:
+    def test_a_run_with_resume_continues_the_unfinished_work(self, sweeper: Sweeper) -> None:
         hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
         for number in range(1, 6):
             sweeper.started(100, number)
         assert sweeper.run(hourly) == NOTHING
-        assert sweeper.run(context=HurriedContext(looks=3))["complete"] is False
+        assert sweeper.run(context=ExpiringContext(readings=3))["complete"] is False
         assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 3}
         assert sweeper.run(hourly | {"resume": False}) == NOTHING
         assert sweeper.run(hourly) == NOTHING | {"stale": 3, "stopped": 3}
@@ -281,7 +281,7 @@ class TestTimeLimit:
 def test_a_timer_that_cannot_be_stopped_does_not_block_others(
     sweeper: Sweeper, shared_table: Table, dynamodb: str
 ) -> None:
-    """The others are stopped, and the next run tries the one again."""
+    """The others are stopped, and the next run tries again to stop it."""
     damaged, sound = sweeper.started(100, 1), sweeper.started(100, 2)
     history = damage(dynamodb, shared_table, damaged, [{"S": "unreadable"}])
     assert sweeper.run() == NOTHING | {"stale": 2, "stopped": 1, "failed": 1}

@@ -1,4 +1,4 @@
-"""Sweeps that do not fit into one run, on Amazon's DynamoDB Local."""
+"""Sweeps that need several runs, on Amazon's DynamoDB Local."""
 
 import time
 import tracemalloc
@@ -15,7 +15,7 @@ from tests.support.connection import connect
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Issue
-from tests.support.gateway import Context, HurriedContext
+from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
@@ -32,8 +32,8 @@ OPEN, STALE = 2_000, 400
 
 
 @pytest.fixture(scope="module")
-def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
-    """The sweeper, with many timers."""
+def sweeper(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
+    """The sweeper on a table with many open timers."""
     timers = many_timers.open_timers(OPEN, stale=STALE, now_ms=now_ms())
     many_timers.put(connect(dynamodb), shared_table.name, timers)
     with loaded("stale_sweeper.sweep", shared_table.name) as module:
@@ -42,13 +42,13 @@ def crowded(shared_table: Table, dynamodb: str) -> Iterator[ModuleType]:
 
 class TestStale:
     def test_memory_does_not_grow_with_the_number_of_timers(
-        self, crowded: ModuleType, monkeypatch: pytest.MonkeyPatch
+        self, sweeper: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("timer_core.store.queries._OPEN_TIMERS_PAGE", 20)
 
         def peak(hours: float) -> tuple[int, int]:
             tracemalloc.start()
-            found = crowded.handler({"dry_run": True, "stale_after_hours": hours}, Context())["stale"]
+            found = sweeper.handler({"dry_run": True, "stale_after_hours": hours}, Context())["stale"]
             _, bytes_ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             return found, bytes_
@@ -58,13 +58,13 @@ class TestStale:
         assert (few, all_) == (STALE, OPEN)
         assert most < 2 * least
 
-    def test_several_runs_stop_every_stale_timer_once(self, crowded: ModuleType, shared_table: Table) -> None:
+    def test_several_runs_stop_every_stale_timer_once(self, sweeper: ModuleType, shared_table: Table) -> None:
         store, health = TimerStore(shared_table), HealthStore(shared_table)
         stale = set(all_open(store, before_ms=now_ms() - DAY_MS))
         assert counts(health) == (OPEN, STALE)
         stopped = []
         for run in range(100):
-            summary = crowded.handler({}, Context() if run == 3 else HurriedContext(looks=101))
+            summary = sweeper.handler({}, Context() if run == 3 else ExpiringContext(readings=101))
             assert summary["failed"] == 0
             stopped.append(summary["stopped"])
             if summary["complete"]:
@@ -92,7 +92,7 @@ DAILY = HOURLY | {"stop_closed": True}
 
 
 class TestReconciliation:
-    """With a window of four timers, so that few timers need several windows."""
+    """The tests use a window of four timers, so that few timers need several windows."""
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ class TestReconciliation:
     @pytest.fixture
     def running(self, github: FakeGitHub, table: Table) -> Iterator[Product]:
         with product(table, github.url) as running:
-            running.give_credential({"token": TOKEN})
+            running.store_credential({"token": TOKEN})
             yield running
 
     @pytest.fixture
@@ -114,78 +114,78 @@ class TestReconciliation:
         team.at(3_600)
         for issue in issues:
             github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         github.requests.clear()
         return team
 
     def test_a_run_continues_where_the_last_one_ran_out_of_time(self, team: Team) -> None:
-        first = sweep(team, DAILY, looks=3)
+        first = sweep(team, DAILY, readings=3)
         assert (first["issues"], first["backfilled"], first["complete"]) == (8, 8, False)
         second = sweep(team, HOURLY)
         assert (second["issues"], second["backfilled"], second["complete"]) == (6, 6, True)
-        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        assert queries_per_issue(team) == dict.fromkeys(range(1, 15), 1)
         (ann,) = team.people
         assert {timer.end_ms for timer in team.product.timers(ann.id)} == {team.t0 + 3_600_000}
         assert progress(team) == Progress()
 
-    def test_the_next_run_replaces_one_without_time(self, team: Team) -> None:
-        assert sweep(team, DAILY, looks=1)["issues"] == 0
+    def test_the_next_run_does_the_work_of_one_without_time(self, team: Team) -> None:
+        assert sweep(team, DAILY, readings=1)["issues"] == 0
         assert sweep(team, HOURLY)["backfilled"] == 14
 
-    def test_without_a_rest_an_hourly_run_compares_nothing(self, team: Team) -> None:
+    def test_without_unfinished_work_an_hourly_run_compares_nothing(self, team: Team) -> None:
         assert sweep(team, HOURLY) is None
         assert team.github.requests == []
 
     def test_the_next_daily_run_continues_and_the_one_after_starts_over(self, team: Team) -> None:
         for run in (1, 2):
-            sweep(team, DAILY, looks=2)
-            assert asked(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
+            sweep(team, DAILY, readings=2)
+            assert queries_per_issue(team) == dict.fromkeys(range(1, 4 * run + 1), 1)
         sweep(team, DAILY)
-        assert asked(team) == dict.fromkeys(range(1, 15), 1)
+        assert queries_per_issue(team) == dict.fromkeys(range(1, 15), 1)
         start(team, "app", 0)
         team.github.requests.clear()
         sweep(team, DAILY)
-        assert asked(team) == {15: 1}
+        assert queries_per_issue(team) == {15: 1}
 
     def test_a_dry_run_compares_all_and_stores_nothing(self, team: Team) -> None:
-        sweep(team, DAILY, looks=2)
+        sweep(team, DAILY, readings=2)
         before = progress(team)
         dry = DAILY | {"dry_run": True}
         assert sweep(team, dry)["backfilled"] == 10
-        assert sweep(team, dry, looks=2)["complete"] is False
+        assert sweep(team, dry, readings=2)["complete"] is False
         assert progress(team) == before
 
     def test_timers_with_the_same_start_are_compared_together(self, team: Team) -> None:
         team.github.new_repository(f"{team.name}/other")
         for _ in range(6):
             start(team, "other", 2)
-        assert [sweep(team, DAILY, looks=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
+        assert [sweep(team, DAILY, readings=2)["issues"] for _ in range(4)] == [9, 4, 4, 3]
 
     @pytest.mark.parametrize("fault", [faults.primary_limit(3_600), faults.secondary_limit(600)])
     def test_after_a_rate_limit_the_next_run_continues(
         self, team: Team, github: FakeGitHub, fault: faults.Fault
     ) -> None:
-        github.faults += [ANSWERED, fault]
+        github.faults += [NO_FAULT, fault]
         limited = sweep(team, DAILY)
         assert (limited["backfilled"], limited["complete"]) == (4, False)
-        # The rate limit still applies, and these issues are not its reason.
+        # The rate limit still applies, and must not mark these issues as failing.
         assert sweep(team, HOURLY)["backfilled"] == 0
-        assert later(team, HOURLY)["backfilled"] == 10
+        assert sweep_in_new_process(team, HOURLY)["backfilled"] == 10
 
     def test_an_outage_loses_nothing(self, team: Team, github: FakeGitHub) -> None:
         github.faults.append(faults.status(502))
         during = sweep(team, DAILY)
         assert (during["backfilled"], during["complete"]) == (0, False)
-        assert later(team, HOURLY)["backfilled"] == 14
+        assert sweep_in_new_process(team, HOURLY)["backfilled"] == 14
 
-    def test_issues_that_github_never_answers_for_block_others_only_once(
+    def test_issues_whose_queries_always_fail_block_others_only_once(
         self, team: Team, github: FakeGitHub
     ) -> None:
         missed = []
         for options in (DAILY, HOURLY):
             github.faults.append(faults.status(502))
-            missed.append(later(team, options)["backfilled"])
-        missed += [later(team, options)["backfilled"] for options in (HOURLY, DAILY)]
+            missed.append(sweep_in_new_process(team, options)["backfilled"])
+        missed += [sweep_in_new_process(team, options)["backfilled"] for options in (HOURLY, DAILY)]
         assert missed == [0, 0, 10, 4]
 
     def test_after_a_rate_limit_while_locating_an_issue_the_next_run_continues(
@@ -194,21 +194,21 @@ class TestReconciliation:
         repository = github.repository(f"{team.name}/app")
         assert repository is not None
         github.transfer(repository.issues[2], github.new_repository(f"{team.name}/other"))
-        team.happened()
+        team.pop_deliveries()
         github.faults.append(faults.secondary_limit(600, path="GET /repos/"))
         limited = sweep(team, DAILY)
         assert (limited["failed"], limited["complete"]) == (0, False)
-        found = later(team, HOURLY)
+        found = sweep_in_new_process(team, HOURLY)
         assert (found["moved"], found["backfilled"], found["complete"]) == (1, 14, True)
 
     @pytest.fixture
-    def one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All timers in one window, so that one query fetches all issues; and no long waits."""
+    def one_query(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Use a window of all timers, so that one query fetches all issues, and shorten the waits."""
         monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
         monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
 
-    @pytest.mark.usefixtures("one_question")
+    @pytest.mark.usefixtures("one_query")
     @pytest.mark.parametrize("failure", ["too much", "time-out"])
     def test_a_query_that_is_too_expensive_is_split(
         self, team: Team, github: FakeGitHub, failure: str
@@ -218,7 +218,7 @@ class TestReconciliation:
         assert (summary["backfilled"], summary["failed"]) == (14, 0)
         assert (summary["complete"], summary["error"]) == (True, "")
 
-    @pytest.mark.usefixtures("one_question")
+    @pytest.mark.usefixtures("one_query")
     @pytest.mark.parametrize("failure", ["too much", "time-out"])
     def test_an_issue_that_github_fails_at_does_not_block_others(
         self, team: Team, github: FakeGitHub, failure: str
@@ -240,7 +240,7 @@ class TestReconciliation:
         github.faults.clear()
         assert sweep(team, HOURLY)["backfilled"] == 14
 
-    @pytest.mark.usefixtures("one_question")
+    @pytest.mark.usefixtures("one_query")
     def test_if_every_query_fails_issues_are_not_queried_one_by_one(
         self, team: Team, github: FakeGitHub
     ) -> None:
@@ -248,14 +248,16 @@ class TestReconciliation:
         assert sweep(team, DAILY)["complete"] is False
         assert len(github.requests) == 10
 
-    @pytest.mark.usefixtures("one_question")
-    def test_a_short_outage_is_waited_for(self, github: FakeGitHub, running: Product) -> None:
+    @pytest.mark.usefixtures("one_query")
+    def test_the_sweeper_waits_for_the_end_of_a_short_outage(
+        self, github: FakeGitHub, running: Product
+    ) -> None:
         team = new_team(github, running, size=1, t0=ago(120))
         github.new_repository(f"{team.name}/app")
         issue = start(team, "app", 0)
         team.at(3_600)
         github.close(issue)
-        team.happened()
+        team.pop_deliveries()
         github.faults.append(faults.status(502))
         assert sweep(team, DAILY)["backfilled"] == 1
 
@@ -263,20 +265,20 @@ class TestReconciliation:
         self, team: Team, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def answer_slowly(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
-            time.sleep((READ_S + 0.2) / HASTE)
+            time.sleep((READ_S + 0.2) / TIMEOUT_DIVISOR)
             return carry_out()
 
         github.faults.append(faults.Fault(answer_slowly, "/graphql"))
-        monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _hasty)
-        assert later(team, DAILY)["backfilled"] == 14
+        monkeypatch.setattr("timer_core.github.api.transport.urllib3.Timeout", _shortened_timeout)
+        assert sweep_in_new_process(team, DAILY)["backfilled"] == 14
 
 
-# The factor by which time-outs are shortened.
-HASTE = 10
+# Time-outs are divided by this number, so that the test is fast.
+TIMEOUT_DIVISOR = 10
 
 
-def _hasty(connect: float, read: float) -> Timeout:
-    return Timeout(connect=connect, read=read / HASTE)
+def _shortened_timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=read / TIMEOUT_DIVISOR)
 
 
 FAILURES = {
@@ -301,7 +303,7 @@ FAILURES = {
 
 
 def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
-    """Return faults of queries about issues, by the numbers of the issues."""
+    """Return faults of the queries whose issue numbers ``is_heavy`` accepts."""
 
     def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
         variables = request.members["variables"].items()
@@ -311,14 +313,14 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# Stands for a request without a fault.
-ANSWERED = faults.Fault(lambda _request, carry_out: carry_out())
+# Appended to `FakeGitHub.faults` for a request that succeeds before one that fails.
+NO_FAULT = faults.Fault(lambda _request, carry_out: carry_out())
 
 
-def later(team: Team, options: dict[str, bool]) -> Any:
-    """Run the sweeper in another process, which does not remember GitHub's failures."""
+def sweep_in_new_process(team: Team, options: dict[str, bool]) -> Any:
+    """Run the sweeper as in a new process, in which no failure of GitHub blocks requests."""
     with product(team.product.table, team.github.url) as running:
-        running.give_credential({"token": TOKEN})
+        running.store_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
 
 
@@ -334,17 +336,17 @@ def start(team: Team, repo: str, second: float) -> Issue:
     return issue
 
 
-def sweep(team: Team, options: dict[str, bool], looks: int | None = None) -> Any:
-    """Run the sweeper, optionally with a number of looks at the clock: at its start and before each query."""
-    context = Context() if looks is None else HurriedContext(looks)
+def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
+    """Run the sweeper, optionally until a number of readings of its remaining time."""
+    context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 
 
-def asked(team: Team) -> Counter[int]:
+def queries_per_issue(team: Team) -> Counter[int]:
     """Return the number of queries about each issue."""
-    questions = [request.body["variables"] for request in team.github.requests]
+    queries = [request.body["variables"] for request in team.github.requests]
     return Counter(
-        number for variables in questions for name, number in variables.items() if name.startswith("x")
+        number for variables in queries for name, number in variables.items() if name.startswith("x")
     )
 
 

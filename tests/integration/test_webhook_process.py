@@ -27,14 +27,14 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
 MINUTE = 60_000
-# Deliveries of an hour ago: manual transitions in these tests come after them, or between.
+# The time of the first events, an hour ago: manual transitions of the tests follow, or come in between.
 T0 = now_ms() // 1000 * 1000 - 60 * MINUTE
 _numbers = count(1)
 
 
 @dataclass
 class Processor:
-    """The handler, an issue of its own and two registered people."""
+    """The handler, a new issue and two registered people."""
 
     module: ModuleType
     table: Table
@@ -120,7 +120,7 @@ def new_issue() -> Issue:
 
 
 class Waits:
-    """The queue's record of how long failed messages wait."""
+    """A queue that records the waits of failed messages (seconds)."""
 
     def __init__(self) -> None:
         self.seconds: list[int] = []
@@ -131,7 +131,7 @@ class Waits:
 
 @contextmanager
 def loaded_process(table: Table, **variables: str) -> Iterator[ModuleType]:
-    """Load the handler, with a queue that only records waits."""
+    """Load the handler with a queue that only records waits."""
     with loaded("webhook.process", table.name, DELIVERY_QUEUE_URL="unused", **variables) as module:
         waits = Waits()
         module._sqs = lambda: waits  # type: ignore[attr-defined]
@@ -146,10 +146,10 @@ def process(shared_table: Table) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def processor(process: ModuleType, shared_table: Table, new_person: Callable[[], Person]) -> Processor:
-    return make_desk(process, shared_table, new_person)
+    return new_processor(process, shared_table, new_person)
 
 
-def make_desk(module: ModuleType, table: Table, new_person: Callable[[], Person]) -> Processor:
+def new_processor(module: ModuleType, table: Table, new_person: Callable[[], Person]) -> Processor:
     people = [new_person(), new_person()]
     for person in people:
         PeopleStore(table).register(person.user_id, person.login, now_ms=0)
@@ -162,7 +162,7 @@ def another_processor(
 ) -> Iterator[Processor]:
     """Load the handler as deployed with other parameters."""
     with loaded_process(table, **variables) as module:
-        yield make_desk(module, table, new_person)
+        yield new_processor(module, table, new_person)
 
 
 class TestActions:
@@ -336,7 +336,7 @@ def histories(draw: st.DrawFn) -> list[tuple[str, int, frozenset[str]]]:
     return happened
 
 
-# The table and the handler serve all examples, each of which has an issue of its own.
+# The examples can share the table and the handler, because each has its own issues.
 _ON_A_TABLE = settings(
     max_examples=examples(0.15), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -445,36 +445,38 @@ class TestManualTransitions:
 
 
 class TestLocked:
-    """No older event changes a timer that was corrected manually."""
+    """Events up to the time of a manual correction do not change a timer."""
 
-    def settle(self, processor: Processor) -> Sequence[IssueEvent]:
-        """Deliver a history, and return it with a late event."""
+    def deliver_history(self, processor: Processor) -> Sequence[IssueEvent]:
+        """Deliver the events of a stopped timer, and return them with a late one."""
         events = [processor.event("assigned", 1, processor.ann), processor.event("closed", 10)]
         processor.process(*events)
         return [*events, processor.event("unassigned", 5, processor.ann)]
 
-    def test_a_deleted_timer_does_not_come_back(self, processor: Processor) -> None:
-        events = self.settle(processor)
+    def test_a_deleted_timer_is_not_created_again(self, processor: Processor) -> None:
+        events = self.deliver_history(processor)
         processor.store.delete(processor.ann, processor.only(processor.ann).ulid, now_ms=now_ms())
         assert processor.process(*events) == []
         assert processor.timers(processor.ann) == []
 
-    def test_a_deleted_open_timer_does_not_come_back(self, processor: Processor) -> None:
+    def test_a_deleted_open_timer_is_not_created_again(self, processor: Processor) -> None:
         assigned = processor.event("assigned", 1, processor.ann)
         processor.process(assigned)
         processor.store.delete(processor.ann, processor.only(processor.ann).ulid, now_ms=now_ms())
         processor.process(assigned, processor.event("reopened", 5, processor.ann))
         assert processor.timers(processor.ann) == []
 
-    def test_a_corrected_timer_is_not_derived_anew(self, processor: Processor) -> None:
-        events = self.settle(processor)
+    def test_a_corrected_timer_is_not_rederived(self, processor: Processor) -> None:
+        events = self.deliver_history(processor)
         ulid = processor.only(processor.ann).ulid
         processor.store.patch(processor.ann, ulid, Patch(end_ms=T0 + 8 * MINUTE), now_ms=now_ms())
         before = processor.timers(processor.ann)
         assert processor.process(*events) == []
         assert processor.timers(processor.ann) == before
 
-    def test_a_timer_moved_to_another_issue_leaves_none_behind(self, processor: Processor) -> None:
+    def test_a_timer_moved_to_another_issue_is_not_created_again_on_the_old_one(
+        self, processor: Processor
+    ) -> None:
         assigned, other = processor.event("assigned", 1, processor.ann), new_issue()
         processor.process(assigned)
         processor.store.patch(
@@ -505,8 +507,8 @@ class TestLocked:
         processor.process(*events, processor.event("reopened", 30, processor.ann))
         assert processor.spans(processor.ann) == [(1, 10, "stopped", 9)]
 
-    def test_events_after_a_correction_count(self, processor: Processor) -> None:
-        self.settle(processor)
+    def test_events_after_a_correction_start_a_new_timer(self, processor: Processor) -> None:
+        self.deliver_history(processor)
         ulid = processor.only(processor.ann).ulid
         processor.store.patch(processor.ann, ulid, Patch(end_ms=T0 + 8 * MINUTE), now_ms=T0 + 15 * MINUTE)
         processor.process(processor.event("reopened", 20, processor.ann))
@@ -577,7 +579,7 @@ class TestLoggedTime:
         assert processor.process(processor.event("assigned", 0, processor.ann), self.log(processor, 10)) == []
         assert [status for _, _, status, _ in processor.spans(processor.ann)] == ["running", "stopped"]
 
-    def test_deleted_logged_time_does_not_come_back(self, processor: Processor) -> None:
+    def test_deleted_logged_time_is_not_logged_again(self, processor: Processor) -> None:
         event = self.log(processor, 10)
         processor.process(event)
         processor.store.delete(processor.ann, processor.only(processor.ann).ulid, now_ms=now_ms())

@@ -1,1 +1,1 @@
-"""What the tests share: DynamoDB back ends to run against, and the table to run on."""
+"""Helpers that the tests share: back ends, the handlers in this process, and a fake GitHub."""

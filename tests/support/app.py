@@ -1,4 +1,4 @@
-"""The functions that people speak to, in this process, and a GitHub that they sign in with."""
+"""The functions auth and timelogs in this process, and a fake GitHub to sign in with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import urllib3
 from moto import mock_aws
 
-from tests.support.browser import ORIGIN, Browser, where
+from tests.support.browser import ORIGIN, Browser, redirect_target
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from timer_core import secrets
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 EMBEDDER = "https://wiki.example.org"
 ADMIN = "boss"
 KEY = "the key that sessions are signed with, of sixty-four characters."
-# All routes that need somebody to be known, and of these the ones that may change something.
+# All routes that need authentication, and those of them that may change data.
 ROUTES = [
     (method.upper(), path)
     for path, operations in json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())[
@@ -59,8 +59,8 @@ _numbers = count(1)
 
 
 @dataclass
-class Seconds:
-    """The clock by which the functions' cached secrets expire; tests move it."""
+class MonotonicClock:
+    """The monotonic clock by which cached secrets expire; tests advance it."""
 
     now: float = 1000.0
 
@@ -70,12 +70,14 @@ class Seconds:
 
 @dataclass
 class App:
-    """The functions auth and timelogs, warm until ``cool`` is called.
+    """The functions auth and timelogs, which keep their caches until ``cold_start`` is called.
 
     Attributes
     ----------
     clock
-        The present of both.
+        The clock of both functions.
+    seconds
+        The clock of their cached secrets.
     """
 
     github: FakeGitHub
@@ -86,7 +88,7 @@ class App:
     secret_arn: str
     oauth_parameter: str
     clock: Clock
-    seconds: Seconds
+    seconds: MonotonicClock
 
     @property
     def timers(self) -> TimerStore:
@@ -105,19 +107,19 @@ class App:
         return TokenStore(self.table)
 
     def browser(self) -> Browser:
-        """Return a browser that has never been here."""
+        """Return a browser without cookies."""
         return Browser({"/api/auth/": self.auth.handler, "": self.timelogs.handler})
 
     def caller(self, credentials: str, scheme: str = "Token") -> Callable[..., Answer]:
-        """Return a program that sends credentials in its header, and nothing that browsers add."""
+        """Return a client that sends credentials in the ``Authorization`` header, and no browser headers."""
         return partial(Client(self._handler), authorization=f"{scheme} {credentials}")
 
     def new_person(self, login: str = "") -> Account:
-        """Return somebody whom no other test knows; the login is theirs if one is named."""
+        """Return a new GitHub account, with a unique login unless one is given."""
         return self.github.new_user(login or f"person-{next(_numbers)}")
 
-    def at_github(self, address: str, *, approve: bool = True) -> str:
-        """Be led to GitHub, press the button, and return where GitHub leads back to."""
+    def press_authorize(self, address: str, *, approve: bool = True) -> str:
+        """Open GitHub's authorization page, approve or decline, and return the URL of its redirect."""
         http = urllib3.PoolManager(retries=False)
         page = http.request("GET", address, redirect=False)
         assert page.status == 200, (page.data, page.headers)
@@ -129,60 +131,62 @@ class App:
         location: str = answer.headers["location"]
         return location
 
-    def leave_for_github(
-        self, browser: Browser, who: Account, query: str = "", *, approve: bool = True
+    def authorize_at_github(
+        self, browser: Browser, account: Account, query: str = "", *, approve: bool = True
     ) -> str:
-        """Begin a sign-in, go through GitHub's page, and return the target that GitHub leads back to."""
-        self.github.signed_in = who
-        back = urlsplit(self.at_github(where(browser("GET", f"/api/auth/login/{query}")), approve=approve))
+        """Begin a sign-in, approve or decline it at GitHub, and return the callback's path and query."""
+        self.github.signed_in = account
+        back = urlsplit(
+            self.press_authorize(redirect_target(browser("GET", f"/api/auth/login/{query}")), approve=approve)
+        )
         assert f"{back.scheme}://{back.netloc}" == ORIGIN
         return f"{back.path}?{back.query}"
 
-    def sign_in(self, browser: Browser, who: Account, query: str = "") -> Answer:
-        """Sign somebody in, and return the answer of the callback."""
-        return browser("GET", self.leave_for_github(browser, who, query))
+    def sign_in(self, browser: Browser, account: Account, query: str = "") -> Answer:
+        """Sign in, and return the callback's response."""
+        return browser("GET", self.authorize_at_github(browser, account, query))
 
-    def signed_in(self, who: Account | None = None) -> tuple[Browser, Account]:
-        """Return a browser in which somebody has signed in, and who that is."""
-        browser, who = self.browser(), who or self.new_person()
-        assert self.sign_in(browser, who).status == 302
-        return browser, who
+    def signed_in(self, account: Account | None = None) -> tuple[Browser, Account]:
+        """Return a browser with a session, and the session's account, which is new unless one is given."""
+        browser, account = self.browser(), account or self.new_person()
+        assert self.sign_in(browser, account).status == 302
+        return browser, account
 
-    def embedded(self, who: Account | None = None) -> tuple[str, Account]:
-        """Return a session that was handed to a page of the embedding site, and whose it is."""
-        who = who or self.new_person()
-        page = self.sign_in(self.browser(), who, f"?origin={EMBEDDER}")
+    def embedded(self, account: Account | None = None) -> tuple[str, Account]:
+        """Return a session for the embedding site, and the session's account."""
+        account = account or self.new_person()
+        page = self.sign_in(self.browser(), account, f"?origin={EMBEDDER}")
         assert page.status == 200, page
-        return re.search('data-session="([^"]+)"', page.body)[1], who  # type: ignore[index]
+        return re.search('data-session="([^"]+)"', page.body)[1], account  # type: ignore[index]
 
     def session(self, browser: Browser) -> Session:
-        """Return what the session in a browser's cookie says."""
+        """Return the session in a browser's cookie."""
         return request_guard.sessions().read(browser.cookies[SESSION_COOKIE], now_s=self.clock.ms // 1000)
 
-    def timers_of(self, who: Account) -> list[Timer]:
-        """Return somebody's timers."""
-        return list(self.timers.page(who.id, Filters(), page_size=100).timers)
+    def timers_of(self, account: Account) -> list[Timer]:
+        """Return a person's timers."""
+        return list(self.timers.page(account.id, Filters(), page_size=100).timers)
 
     def token(self, browser: Browser, **members: Any) -> str:
-        """Make a token in a browser and return its text."""
+        """Create an API token in a browser, and return the token."""
         made = browser("POST", "/api/auth/tokens/", {"name": "test", **members})
         assert made.status == 201, made
         text: str = made.json()["token"]
         return text
 
-    def cool(self) -> None:
-        """Let both functions begin anew: they know nobody any more, nor the keys."""
+    def cold_start(self) -> None:
+        """Empty the functions' caches of callers and session keys."""
         for function in (self.auth, self.timelogs):
             vars(function).update(guard=request_guard.RequestGuard(function.table, function.logger))
         request_guard.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:
-        """Store the keys that sessions are signed with."""
+        """Store the session keys."""
         keys = json.dumps({"current": current, "previous": previous})
         boto3.client("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=keys)
 
     def items(self, mention: str) -> list[RawItem]:
-        """Return whatever the table holds that mentions a word."""
+        """Return the items of the table that contain a word."""
         client = self.table.connection.client
         word = re.compile(rf"(?<![0-9A-Za-z]){re.escape(mention)}(?![0-9A-Za-z])")
         pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
@@ -197,12 +201,12 @@ class App:
 
 @contextmanager
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
-    """Run the functions on a table; the variables are those of template.yaml.
+    """Load the functions on a table; ``variables`` override their environment variables.
 
-    Apps may be nested: the environment is that of the one opened last.
+    Apps may be nested: the environment is that of the app opened last.
     """
     with ExitStack() as stack:
-        # Only SSM and Secrets Manager are moto's.
+        # moto replaces SSM and Secrets Manager only.
         stack.enter_context(mock_aws(config={"core": {"mock_credentials": False}}))
         client = github.new_oauth_app(f"{ORIGIN}/api/auth/callback/")
         oauth = f"/app-{next(_numbers)}/oauth"
@@ -227,12 +231,12 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             for name in ("auth.api", "timelogs.api")
         )
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        clock, seconds = Clock(now_ms()), Seconds()
+        clock, seconds = Clock(now_ms()), MonotonicClock()
         patch.setattr(auth, "now_ms", clock)
         patch.setattr(timelogs, "now_ms", clock)
         patch.setattr(secrets, "time", seconds)
         app = App(github, client, table, auth, timelogs, secret["ARN"], oauth, clock, seconds)
         app.sign_with(KEY)
-        app.cool()
+        app.cold_start()
         yield app
         request_guard.sessions.cache_clear()

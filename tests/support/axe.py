@@ -1,6 +1,6 @@
-"""axe-core, which finds what keeps people from using a page (WCAG), installed on first use.
+"""axe-core, which finds violations of WCAG in a page; installed on first use.
 
-It is published as an npm package (MPL 2.0) and lands in ``.cache/axe``.
+axe-core is an npm package (MPL 2.0) and is installed into ``.cache/axe``.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _RUN = """async (selector) => {
 
 
 def violations(page: Page, selector: str = "html") -> list[dict[str, Any]]:
-    """Return the rules of axe-core that a page breaks, all that it has, with the elements that break them.
+    """Return the axe-core rules that a page violates, with the elements concerned; all rules are checked.
 
     Parameters
     ----------
     selector
-        The part of the page to look at, shadow trees within it included.
+        The part of the page to check, including its shadow trees.
 
     Raises
     ------
     InstallError
-        axe-core could not be fetched.
+        axe-core could not be downloaded.
     """
     script = installed(CACHE / "axe" / _AXE.name, _AXE.unpack) / "axe.min.js"
-    # Evaluated rather than added as a script, which the content security policy forbids.
+    # Evaluate the script: the content security policy forbids adding one.
     page.evaluate(script.read_text())
     found: list[dict[str, Any]] = page.evaluate(_RUN, selector)
     return found

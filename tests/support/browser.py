@@ -1,4 +1,4 @@
-"""A plain HTTP client as people's browsers are: it keeps cookies, and says where a request comes from."""
+"""A client of the handlers that keeps cookies and sends an ``Origin``, as a browser does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ ORIGIN = f"https://{HOST}"
 
 @dataclass
 class Browser:
-    """Sends requests to handlers, each of which answers to paths that begin so.
+    """Sends each request to the first handler whose path prefix matches.
 
     Attributes
     ----------
+    handlers
+        The handlers by path prefix.
     cookies
-        What was set, and not taken back.
+        The stored cookies, by name.
     set_cookies
-        The ``Set-Cookie`` headers of the last answer.
+        The ``Set-Cookie`` headers of the last response.
     """
 
     handlers: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]
@@ -42,14 +44,14 @@ class Browser:
         context: Context | None = None,
         **headers: str,
     ) -> Answer:
-        """Send a request as a page of our own does.
+        """Send a request as one of our own pages does.
 
         Parameters
         ----------
         cookies
-            What is sent instead of the browser's own.
+            The cookies to send instead of the stored ones.
         headers
-            What is sent besides what browsers send, or in its place; an empty one is left out.
+            Further headers, or values that replace a browser's headers; an empty value removes a header.
         """
         sent = {"x-viewer-host": HOST, "x-forwarded-proto": "https"}
         if method not in {"GET", "HEAD"}:
@@ -64,13 +66,13 @@ class Browser:
         answer = handler(event, context or Context())
         self.set_cookies = list(answer.get("cookies", ()))
         for header in self.set_cookies:
-            self._take(header)
+            self._store_cookie(header)
         found = {name.lower(): value for name, value in answer.get("headers", {}).items()}
         for name, values in answer.get("multiValueHeaders", {}).items():
             found[name.lower()] = ", ".join(values)
         return Answer(answer["statusCode"], found, answer.get("body") or "")
 
-    def _take(self, header: str) -> None:
+    def _store_cookie(self, header: str) -> None:
         pair, *attributes = header.split("; ")
         name, _, value = pair.partition("=")
         if "Max-Age=0" in attributes:
@@ -79,7 +81,7 @@ class Browser:
             self.cookies[name] = value
 
 
-def where(answer: Answer) -> str:
-    """Return where a redirect leads."""
+def redirect_target(answer: Answer) -> str:
+    """Return the absolute URL of a redirect."""
     assert answer.status == 302, answer
     return urljoin(ORIGIN, answer.headers["location"])

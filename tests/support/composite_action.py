@@ -1,4 +1,4 @@
-"""GitHub's runner, as far as it takes to run `github_action/action.yml` as it stands.
+"""The part of GitHub's runner that executes `github_action/action.yml`.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax
 """
@@ -15,13 +15,13 @@ import yaml
 
 ACTION = Path(__file__).parents[2] / "github_action"
 METADATA: dict[str, Any] = yaml.safe_load((ACTION / "action.yml").read_text())
-# What `shell: bash` stands for.
+# The command that GitHub documents for `shell: bash`.
 _SHELLS = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}
 _REPOSITORY_ID = "186853002"
 
 
 class Run(NamedTuple):
-    """What a step of a workflow that uses the action did."""
+    """The result of a workflow step that uses the action."""
 
     exit_status: int
     log: str
@@ -39,7 +39,7 @@ def run_action(
 ) -> Run:
     """Run the action in a workflow that an event started.
 
-    ``folder`` is for the runner's files; an underscore in the name of an input stands for a hyphen.
+    The runner's files are created in ``folder``. Underscores in the names of inputs become hyphens.
     """
     given = {name: str(spec.get("default", "")) for name, spec in METADATA["inputs"].items()}
     given |= {name.replace("_", "-"): value for name, value in inputs.items()}
@@ -79,5 +79,5 @@ def run_action(
 
 
 def _evaluate(text: str, context: Mapping[str, str]) -> str:
-    """Put the values of its expressions into a text; what no input or step defines is an error."""
+    """Replace the expressions in a text; an undefined input or output raises `KeyError`."""
     return re.sub(r"\$\{\{\s*([^}]*?)\s*\}\}", lambda expression: context[expression[1]], text)

@@ -1,4 +1,4 @@
-"""Connections to a DynamoDB that is not Amazon's."""
+"""Connections to a local DynamoDB: DynamoDB Local or MiniStack."""
 
 from __future__ import annotations
 
@@ -15,13 +15,7 @@ _ACCESS_KEY = "testing"
 
 
 def environment(endpoint_url: str) -> dict[str, str]:
-    """Return the variables that make any AWS SDK use this DynamoDB, and nothing real.
-
-    Parameters
-    ----------
-    endpoint_url
-        Where the back end listens.
-    """
+    """Return the environment variables that make AWS SDKs use this DynamoDB, with fake credentials."""
     return {
         "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url,
         "AWS_ACCESS_KEY_ID": _ACCESS_KEY,
@@ -38,9 +32,9 @@ def connect(endpoint_url: str, max_connections: int = 64) -> DynamoDBClient:
     Parameters
     ----------
     endpoint_url
-        Where the back end listens.
+        The URL of the back end.
     max_connections
-        How many requests may be under way at once; more threads than that wait.
+        The maximum number of concurrent requests; further threads wait.
     """
     return boto3.client(
         "dynamodb",

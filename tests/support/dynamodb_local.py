@@ -1,4 +1,4 @@
-"""DynamoDB Local, Amazon's own: conditions, transactions and indexes as in production."""
+"""A process of DynamoDB Local, whose conditions, transactions and indexes are those of production."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 
-# DynamoDB Local's own main class listens on every interface of the machine, at a port that has to
-# be free already. Jetty, the web server inside it, can start the same handler from a description
-# of its own (https://eclipse.dev/jetty/documentation/jetty-9/, "Jetty XML Syntax"): on the
-# loopback interface only, and at a port that the system picks.
+# DynamoDB Local's main class listens on every interface, at a given port. Jetty, its web server, can start
+# the same handler from an XML file on the loopback interface only, at a port that the system chooses
+# (https://eclipse.dev/jetty/documentation/jetty-9/, "Jetty XML Syntax").
 _SERVER = """\
 <?xml version="1.0"?>
 <Configure id="server" class="org.eclipse.jetty.server.Server">
@@ -53,11 +52,11 @@ _SERVER = """\
 _STARTED = re.compile(r"Started ServerConnector@.*\{127\.0\.0\.1:(\d+)\}")
 
 _JAVA_OPTIONS = [
-    # A server that lives for seconds: start fast, and leave the cores to the tests.
+    # Start fast, and leave the cores to the tests: the server runs for seconds or minutes.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-Dorg.eclipse.jetty.util.log.class=org.eclipse.jetty.util.log.StdErrLog",
-    # DynamoDB Local silences Jetty; its line that says which port it got is needed.
+    # DynamoDB Local silences Jetty, whose log line contains the port.
     "-Dorg.eclipse.jetty.server.LEVEL=INFO",
     "-Dorg.eclipse.jetty.xml.XmlParser.Validating=false",
     "-Djava.library.path=DynamoDBLocal_lib",
@@ -66,9 +65,8 @@ _JAVA_OPTIONS = [
     "org.eclipse.jetty.xml.XmlConfiguration",
 ]
 
-# Runs a command until standard input closes, which it does when the process that started it ends,
-# however it ends.
-_UNTIL_ORPHANED = """
+# Runs a command until standard input closes, as it does when the parent process ends, killed or not.
+_UNTIL_PARENT_ENDS = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 command=$!
@@ -78,17 +76,17 @@ wait "$command"
 
 
 class DynamoDBLocal:
-    """A DynamoDB Local of one's own, empty at the start and gone at the end.
+    """A context manager that runs a new DynamoDB Local, with its data in memory.
 
-    It listens on the loopback interface, and ends with this process even if that is killed.
-    Entering it installs it if need be, and returns once it accepts requests.
+    DynamoDB Local listens on the loopback interface, and ends with this process even if that is killed.
+    Entering the context installs it if it is missing, and returns when it accepts requests.
 
     Raises
     ------
     InstallError
-        On entering: it cannot be installed on this machine.
+        On entering: DynamoDB Local cannot be installed on this machine.
     RuntimeError
-        On entering: it did not start; the message holds its log.
+        On entering: DynamoDB Local did not start; the message has its log.
 
     Examples
     --------
@@ -106,13 +104,13 @@ class DynamoDBLocal:
         server.write_text(_SERVER)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                ["sh", "-c", _UNTIL_ORPHANED, "sh", java, *_JAVA_OPTIONS, server],
+                ["sh", "-c", _UNTIL_PARENT_ENDS, "sh", java, *_JAVA_OPTIONS, server],
                 cwd=folder,
                 env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                # Ctrl-C is for the tests, which still need it to clean up.
+                # Keep Ctrl-C from DynamoDB Local, which the tests need for their clean-up.
                 start_new_session=True,
             )
         try:
@@ -131,7 +129,7 @@ class DynamoDBLocal:
         self._stop()
 
     def _port(self, log: Path) -> int:
-        """Return the port it listens on, as soon as it does."""
+        """Wait until DynamoDB Local listens, and return its port."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             if started := _STARTED.search(log.read_text(errors="replace")):

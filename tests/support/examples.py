@@ -1,10 +1,10 @@
-"""Numbers of examples for property tests that cost much more, or find much less, than others."""
+"""Fewer or more examples for property tests whose costs or benefits differ from those of others."""
 
 from hypothesis import settings
 
 
 def examples(share: float) -> int:
-    """Return a share of the examples that the hypothesis profile draws, at least one.
+    """Return a share of the examples of the hypothesis profile, at least one.
 
     `tests.conftest` has the profiles ``dev``, ``ci`` and ``nightly``; ``--hypothesis-profile`` names one.
     """

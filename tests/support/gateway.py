@@ -1,4 +1,4 @@
-"""API Gateway as far as a handler sees it: requests as events of payload format 2.0."""
+"""Requests to a handler as API Gateway makes them: events of payload format 2.0."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 @dataclass
 class Context:
-    """What Lambda tells a handler about its invocation."""
+    """Lambda's context of an invocation."""
 
     function_name: str = "test"
     memory_limit_in_mb: int = 512
@@ -26,16 +26,16 @@ class Context:
         return self.remaining_ms
 
 
-class HurriedContext(Context):
-    """An invocation whose time runs out after some looks at the clock."""
+class ExpiringContext(Context):
+    """The context of an invocation whose time runs out after some readings of the remaining time."""
 
-    def __init__(self, looks: int) -> None:
+    def __init__(self, readings: int) -> None:
         super().__init__()
-        self._looks = iter(range(looks))
+        self._readings = iter(range(readings))
 
     def get_remaining_time_in_millis(self) -> int:
-        # One iterator for all threads, which take turns at it.
-        return 1_000 if next(self._looks, None) is None else 60_000
+        # All threads share one iterator.
+        return 1_000 if next(self._readings, None) is None else 60_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Answer:
 def request_event(
     method: str, target: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the event that API Gateway makes of a request."""
+    """Return API Gateway's event for a request."""
     url = urlsplit(target)
     event: dict[str, Any] = {
         "version": "2.0",
@@ -79,7 +79,7 @@ def request_event(
 
 
 class Client:
-    """Sends requests to a handler as somebody."""
+    """Sends requests to a handler, with a token if there is one."""
 
     def __init__(self, handler: Callable[[dict[str, Any], Any], dict[str, Any]], token: str = "") -> None:
         self._handler = handler

@@ -1,4 +1,4 @@
-"""Handlers as a cold start leaves them, in this process, and the clock that they read."""
+"""Freshly imported handlers in this process, and the clock that they read."""
 
 import importlib
 import sys
@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.permissions import acting_as, function_of, names_of
+from tests.support.permissions import acting_as, function_of, template_names
 from timer_core import settings
 
 
 @contextmanager
 def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]:
-    """Import a handler's module anew, as a cold start does; the handler may do what its function may."""
+    """Import a handler's module again, as a cold start does, and apply its function's policies to it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TABLE_NAME", table_name)
         patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
@@ -33,7 +33,7 @@ def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]
 
 def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     function = function_of(name)
-    names = names_of(function)
+    names = template_names(function)
 
     @wraps(handler)
     def act(event: Any, context: Any) -> Any:
@@ -45,7 +45,7 @@ def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any
 
 @dataclass
 class Clock:
-    """The present, as a handler reads it; tests move it."""
+    """The present time that a handler reads (milliseconds since the epoch); tests advance it."""
 
     ms: int
 

@@ -1,12 +1,12 @@
-"""Installs Chromium, which the tests of pages drive, where the machine has none.
+"""Installation of Chromium, which the browser tests need, on machines that have none.
 
-``python -m tests.support.install_chromium`` does it ahead of the tests, which do not install one themselves:
-that may need the system's package manager. The first of these that exists or can be installed is used:
+Run ``python -m tests.support.install_chromium`` before the tests. They do not install Chromium themselves,
+because that may need the system's package manager. The first of these is used:
 
-- the one that the environment variable ``CHROMIUM`` names, or that is on ``PATH``: Chromium or Chrome,
-- Debian's package, for root on Debian, with the libraries that Chromium needs: the headless one, which needs
-  a third of the processor time because it creates no user interface for each context,
-- the build that Playwright downloads, and for root where there is apt its libraries.
+- the program that the environment variable ``CHROMIUM`` names, or Chromium or Chrome on ``PATH``,
+- for root on Debian: Debian's headless package and its dependencies. It needs a third of the processor time,
+  because it creates no user interface for each context,
+- Playwright's build; for root on other systems with apt, also the libraries that it needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
-# Root may not use Chromium's sandbox; the browser makes no requests but those of its pages.
+# Root cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +36,7 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 
 
 def chromium() -> Path | None:
-    """Return the installed Chromium, None if there is none.
+    """Return the path of the installed Chromium, or None.
 
     Raises
     ------
@@ -55,12 +55,12 @@ def chromium() -> Path | None:
 
 
 def install() -> Path:
-    """Return a Chromium, after installing one if need be.
+    """Return the path of Chromium, after installing it if it is missing.
 
     Raises
     ------
     InstallError
-        There is none, and none could be installed.
+        Chromium could not be installed.
     """
     if found := chromium():
         return found
@@ -72,7 +72,7 @@ def install() -> Path:
         try:
             run([*apt_install, "chromium-headless-shell"])
         except InstallError:
-            # Debian 11 has none.
+            # Debian 11 has no headless package.
             run([*apt_install, "chromium"])
     else:
         libraries = ["--with-deps"] if may_use_apt else []
@@ -83,7 +83,7 @@ def install() -> Path:
 
 
 def _distribution() -> str:
-    """Return the name of the Linux distribution, empty on another system."""
+    """Return the id of the Linux distribution; empty on other systems."""
     try:
         return platform.freedesktop_os_release()["ID"]
     except OSError:
@@ -94,4 +94,4 @@ if __name__ == "__main__":
     try:
         print(f"Chromium is {install()}")
     except InstallError as error:
-        sys.exit(f"Chromium, which the tests of pages drive, could not be installed: {error}")
+        sys.exit(f"Chromium, which the browser tests need, could not be installed: {error}")

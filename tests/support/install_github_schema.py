@@ -1,8 +1,8 @@
-"""Installs GitHub's own descriptions of its GraphQL API and of its webhooks.
+"""Installation of GitHub's own descriptions of its GraphQL API and its webhooks.
 
-``python -m tests.support.install_github_schema`` does it ahead of the tests, which otherwise do it
-themselves when they first need it. GitHub publishes both as npm packages (MIT licence); they land in
-``.cache/github``, and are fetched once.
+``python -m tests.support.install_github_schema`` installs them before the tests; otherwise the first test
+that needs them does. GitHub publishes both as npm packages (MIT licence), which are downloaded once, into
+``.cache/github``.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ WEBHOOKS = NpmPackage(
 
 
 def graphql_schema() -> Path:
-    """Return the public schema of GitHub's GraphQL API, after installing it if need be.
+    """Return the public schema of GitHub's GraphQL API, after installing it if it is missing.
 
     Raises
     ------
     InstallError
-        It could not be fetched.
+        The download failed.
     """
     return _installed(GRAPHQL) / "schema.graphql"
 
 
 def webhook_payloads() -> Path:
-    """Return the OpenAPI description of what GitHub's webhooks send, after installing it if need be.
+    """Return the OpenAPI description of GitHub's webhook payloads, after installing it if it is missing.
 
     Raises
     ------
     InstallError
-        It could not be fetched.
+        The download failed.
     """
     return _installed(WEBHOOKS) / "api.github.com.json"
 
@@ -58,4 +58,4 @@ if __name__ == "__main__":
     try:
         print(f"GitHub's descriptions are {graphql_schema()} and {webhook_payloads()}")
     except InstallError as error:
-        sys.exit(f"GitHub's schema, which the tests run on, could not be installed: {error}")
+        sys.exit(f"GitHub's descriptions, which the tests need, could not be installed: {error}")

@@ -1,4 +1,4 @@
-"""The manifest flow's other two parties: GitHub, and the browser of a person who presses its buttons.
+"""GitHub and the operator's browser in the flow that registers an App from a manifest.
 
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
@@ -30,7 +30,7 @@ PUBLIC_PEM = (
 
 
 class GitHub(ThreadingHTTPServer):
-    """Registers Apps from manifests as GitHub's documentation says, and knows their key and one token."""
+    """A GitHub that registers Apps from manifests, and accepts their key and one token."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _GitHubHandler)
@@ -64,7 +64,7 @@ class _GitHubHandler(BaseHTTPRequestHandler):
             self._convert(code)
 
     def _create(self, path: str, manifest: str, state: str) -> None:
-        """The person has read the page and pressed "Create GitHub App"."""
+        """Redirect as after a click on "Create GitHub App"."""
         self.server.posted_to, self.server.manifest = path, json.loads(manifest)
         code = f"code-{len(self.server.codes)}"
         self.server.codes.add(code)
@@ -92,12 +92,12 @@ class _GitHubHandler(BaseHTTPRequestHandler):
             expires = self.server.token_expires
             headers = {"GitHub-Authentication-Token-Expiration": expires} if expires else {}
             self._answer(200, {"login": "octocat"}, **headers)
-        elif self.path == "/app" and self._is_of_the_app(token):
+        elif self.path == "/app" and self._is_signed_by_app(token):
             self._answer(200, {"name": "Issue Timer octo-org"})
         else:
             self._answer(401, {"message": "Bad credentials"})
 
-    def _is_of_the_app(self, token: str) -> bool:
+    def _is_signed_by_app(self, token: str) -> bool:
         try:
             return bool(jwt.decode(token, PUBLIC_PEM, algorithms=["RS256"])["iss"] == "123456")
         except jwt.PyJWTError:
@@ -111,11 +111,11 @@ class _GitHubHandler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 class Form(HTMLParser):
-    """What a browser sees of a page with one form."""
+    """The form of a page, as a browser reads it."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -138,6 +138,6 @@ class Form(HTMLParser):
         return request("POST", self.action, body=urlencode(self.fields).encode(), headers=headers)
 
 
-def come_back_from_github(page: str) -> Response:
-    """Open the tool's page, press its button, create the App at GitHub, and follow it back."""
+def register_app_in_browser(page: str) -> Response:
+    """Open the tool's page, submit its form, create the App at GitHub, and follow the redirect back."""
     return request("GET", Form(request("GET", page)).submit().headers["Location"])

@@ -1,4 +1,4 @@
-"""Many timers at once, written to the table as the store writes them."""
+"""Bulk creation of timers, with the items that the store writes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _BATCH = 25
 
 
 def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
-    """Yield running timers, each on an issue of its own, the stale ones first.
+    """Yield running timers on different issues, stale ones first.
 
     Parameters
     ----------
     stale
-        How many of them started more than a day ago; the others started within the last 23 hours.
+        The number of timers that started more than a day ago; the others started within the last 23 hours.
     """
     for number in range(count):
         if number < stale:
@@ -51,17 +51,7 @@ def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
 
 
 def put(client: DynamoDBClient, table_name: str, timers: Iterable[Timer]) -> None:
-    """Write timers, and the slots of open ones.
-
-    Parameters
-    ----------
-    client
-        The client of the table's DynamoDB.
-    table_name
-        The table's name.
-    timers
-        Timers that are not in the table yet.
-    """
+    """Write new timers, and the slots of open ones."""
     items = (item for timer in timers for item in _items(timer))
 
     def write(batch: list[dict[str, Any]]) -> None:

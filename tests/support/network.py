@@ -1,4 +1,4 @@
-"""What can happen between a connection and DynamoDB, made to happen."""
+"""Fault injection between a connection and DynamoDB."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from pynamodb.connection import Connection
 
 Send: TypeAlias = Callable[[], AWSResponse]
-# Answers a request for an operation in DynamoDB's place.
+# Responds to a request for an operation instead of DynamoDB.
 Fault: TypeAlias = Callable[[str, Send], AWSResponse]
 
 
@@ -19,7 +19,7 @@ WRITES = {"PutItem", "UpdateItem", "TransactWriteItems"}
 
 
 class Killed(BaseException):
-    """The process ended here; nothing may catch this."""
+    """The process was killed; no code of the product catches this."""
 
 
 class _Body(io.BytesIO):
@@ -28,7 +28,7 @@ class _Body(io.BytesIO):
 
 
 def refusal(code: str, status: int = 400, **members: Any) -> Fault:
-    """Return a fault that refuses a request with an error of DynamoDB's API, and writes nothing."""
+    """Return a fault that responds with an error of DynamoDB's API, and writes nothing."""
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **members})
 
     def fault(_operation: str, _send: Send) -> AWSResponse:
@@ -39,9 +39,9 @@ def refusal(code: str, status: int = 400, **members: Any) -> Fault:
 
 
 def conflict(operation: str, send: Send) -> AWSResponse:
-    """Another transaction is at work on the item; nothing is written.
+    """Refuse a write because of a concurrent transaction on the item.
 
-    As described for `TransactionConflictException` and `TransactionCanceledException` at
+    Source: `TransactionConflictException` and `TransactionCanceledException` at
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/.
     """
     if operation != "TransactWriteItems":
@@ -51,7 +51,7 @@ def conflict(operation: str, send: Send) -> AWSResponse:
 
 
 def throttled(operation: str, send: Send) -> AWSResponse:
-    """There is no capacity for the write now."""
+    """Refuse a write because of throttling."""
     if operation != "TransactWriteItems":
         return refusal("ThrottlingException")(operation, send)
     reasons = [{"Code": "ThrottlingError"}, {"Code": "None"}]
@@ -59,42 +59,42 @@ def throttled(operation: str, send: Send) -> AWSResponse:
 
 
 def lost_request(_operation: str, _send: Send) -> AWSResponse:
-    """The request does not get there."""
+    """Lose the request before it reaches DynamoDB."""
     raise ReadTimeoutError(endpoint_url="http://dynamodb")
 
 
-def lost_answer(_operation: str, send: Send) -> AWSResponse:
-    """The request is carried out, and the answer does not come back."""
+def lost_response(_operation: str, send: Send) -> AWSResponse:
+    """Execute the request, and lose the response."""
     send()
     raise ReadTimeoutError(endpoint_url="http://dynamodb")
 
 
 def killed_before(_operation: str, _send: Send) -> AWSResponse:
-    """The process ends before it sends the request."""
+    """Kill the process before it sends the request."""
     raise Killed
 
 
 def killed_after(_operation: str, send: Send) -> AWSResponse:
-    """The process ends when the request is carried out."""
+    """Execute the request, and kill the process."""
     send()
     raise Killed
 
 
 class Network:
-    """Lets the requests of a connection through, but for some that go wrong.
+    """Applies faults to the requests of a connection; requests without a fault are sent.
 
     Attributes
     ----------
     requests
-        The operations asked for so far, repetitions by the SDK among them.
+        The operations of all requests, including the SDK's retries.
     faults
-        What happens to the request of a position in ``requests``.
+        Faults by the request's position in ``requests``.
     next_writes
-        What happens to the next writes, one after the other.
+        Faults of the next writes, in order.
     every_write
-        What happens to all other writes.
+        The fault of all other writes.
     every_request
-        What happens to all others.
+        The fault of all other requests.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -110,7 +110,7 @@ class Network:
         self._client.meta.events.register("before-send.dynamodb", self._hook)
 
     def close(self) -> None:
-        """Let everything through from now on."""
+        """Stop applying faults and recording requests."""
         self._client.meta.events.unregister("before-send.dynamodb", self._hook)
 
     def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:

@@ -1,4 +1,4 @@
-"""Files of pinned npm packages, fetched once into ``.cache`` with the npm in ``.venv-node``."""
+"""Files of pinned npm packages, downloaded once into ``.cache`` with the npm of ``.venv-node``."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _NPM = _ROOT / ".venv-node/bin/npm"
 
 
 class InstallError(Exception):
-    """Something that the tests need cannot be installed on this machine; the message names it."""
+    """A dependency of the tests cannot be installed on this machine; the message names it."""
 
 
 class NpmPackage(NamedTuple):
-    """A part of a package.
+    """A file or folder of a package.
 
     Attributes
     ----------
     name
-        With its version.
+        The package's name and version.
     sha512
         The package's `dist.integrity` (a Subresource Integrity hash), without its prefix.
     part
-        The folder or file of the package that is kept.
+        The path of the file or folder within the package.
     """
 
     name: str
@@ -43,19 +43,21 @@ class NpmPackage(NamedTuple):
     part: str
 
     def unpack(self, folder: Path) -> None:
-        """Fetch the package and unpack the part of it into `folder`.
+        """Download the package and unpack its ``part`` into `folder`.
 
         Raises
         ------
         InstallError
-            It could not be fetched, or its hash is another.
+            The download failed, or the hash differs.
         """
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             run([str(_NPM), "pack", "--loglevel=error", self.name], cwd=scratch)
             (package,) = Path(scratch).glob("*.tgz")
             digest = hashlib.sha512(package.read_bytes()).digest()
             if base64.b64encode(digest).decode() != self.sha512:
-                raise InstallError(f"{self.name} is not the package this project was tested with")
+                raise InstallError(
+                    f"{self.name} is not the package that this project was tested with: its hash differs"
+                )
             with tarfile.open(package) as archive:
                 self._extract(archive, folder)
 
@@ -72,9 +74,10 @@ class NpmPackage(NamedTuple):
 
 
 def installed(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Return a folder in the cache, after one process has filled it; it never exists half full.
+    """Return a folder of the cache, after calling `fill` if the folder does not exist.
 
-    Safe to call from several processes at once: one installs, the others wait for it.
+    Several processes may call this concurrently: one fills the folder, the others wait. The folder appears
+    only when it is complete.
     """
     if folder.exists():
         return folder
@@ -93,18 +96,18 @@ def installed(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def pip_install(requirement: str, folder: Path) -> None:
-    """Unpack a wheel into `folder`, apart from the environment that runs this."""
+    """Unpack a wheel into `folder`, outside of this process's environment."""
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     run([sys.executable, "-m", "pip", "install", *options, "--target", str(folder), requirement])
 
 
 def run(command: list[str], cwd: str | None = None) -> None:
-    """Run a command that fetches something.
+    """Run a command that downloads or installs something.
 
     Raises
     ------
     InstallError
-        It is not there or failed; the message has its output.
+        The command is missing or failed; the message has its output.
     """
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Web sites of other people on this machine."""
+"""A server for the pages of other sites, on this machine."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves pages while it is entered, under every name that ends with ``.localhost``.
+    """A context manager that serves pages under every host name that ends with ``.localhost``.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class PageServer(ThreadingHTTPServer):
         self.pages: dict[str, bytes] = {}
 
     def origin(self, name: str) -> str:
-        """Return the origin of a site by its name."""
+        """Return the origin of the site with a name."""
         return f"http://{name}.localhost:{self.server_port}"
 
     def __enter__(self) -> Self:
@@ -42,4 +42,4 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(self.server.pages[urlsplit(self.path).path])
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""

@@ -1,7 +1,7 @@
-"""What a function may do in AWS by template.yaml, what it does, and IAM in between.
+"""IAM's evaluation of the policies in template.yaml, applied to the handlers in this process.
 
-The handlers that the tests load run under the policies of their own roles: what these do not allow is
-refused, as IAM would.
+Each handler that the tests load runs under the policies of its function's role. Calls to AWS that these do
+not allow are refused, as IAM would refuse them.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """Something that needs a permission.
+    """A call to AWS that needs a permission.
 
     Attributes
     ----------
     action
-        IAM's name of it, such as ``dynamodb:PutItem``.
+        The IAM action, such as ``dynamodb:PutItem``.
     resource
-        The ARN of what it is done to.
+        The ARN of the resource.
     leading_keys
-        The partition keys that it names, if it is about items of a table: ``dynamodb:LeadingKeys``.
+        For items of a table: their partition keys (``dynamodb:LeadingKeys``).
     """
 
     action: str
@@ -52,10 +52,10 @@ class Call:
 
 
 def is_allowed(call: Call, statements: Iterable[Statement]) -> bool:
-    """Evaluate policies as IAM does within an account: allowed by one statement, and denied by none.
+    """Evaluate policies as IAM does within an account: one statement allows the call, and none denies it.
 
-    "Policy evaluation logic" in IAM's User Guide. What these policies do not use (principals, NotAction,
-    NotResource, other operators) is an error here rather than a guess.
+    Source: "Policy evaluation logic" in IAM's User Guide. Features that template.yaml does not use
+    (principals, NotAction, NotResource, other operators) fail an assertion.
     """
     matching = [statement for statement in statements if _applies(statement, call)]
     effects = {statement["Effect"] for statement in matching}
@@ -66,7 +66,7 @@ def _applies(statement: Statement, call: Call) -> bool:
     unknown = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
     assert not unknown, unknown
     return (
-        # Of actions IAM does not tell capitals, of resources it does.
+        # IAM ignores the case of actions, but not of resources.
         any(_matches(pattern.lower(), call.action.lower()) for pattern in _listed(statement["Action"]))
         and any(_matches(pattern, call.resource) for pattern in _listed(statement["Resource"]))
         and all(_holds(operator, keys, call) for operator, keys in statement.get("Condition", {}).items())
@@ -98,7 +98,7 @@ def _listed(value: Any) -> list[str]:
 
 @cache
 def statements_of(function: str) -> tuple[Statement, ...]:
-    """Return what the policies of a function's role say, by its logical id."""
+    """Return the statements of the policies of a function's role, by the function's logical id."""
     source = template()
     role_arn = source.value(source.resources[function]["Properties"]["Role"])
     role = source.resources[role_arn.rpartition("/")[2]]["Properties"]
@@ -116,8 +116,8 @@ def function_of(module: str) -> str:
     return found
 
 
-def names_of(function: str) -> dict[str, str]:
-    """Return what the present environment calls a function's resources, with the template's names of them."""
+def template_names(function: str) -> dict[str, str]:
+    """Map the names of a function's resources in this environment to their names in the template."""
     written = template().resources[function]["Properties"]["Environment"]["Variables"]
     return {
         os.environ[variable]: template().value(value)
@@ -132,14 +132,14 @@ def names_of(function: str) -> dict[str, str]:
 def calls_of(
     service: str, operation: str, parameters: Mapping[str, Any], names: Mapping[str, str]
 ) -> list[Call]:
-    """Return what a request to AWS needs permission for.
+    """Return the calls whose permissions a request to AWS needs.
 
-    "Actions, resources, and condition keys" of each service in AWS's Service Authorization Reference.
+    Source: "Actions, resources, and condition keys" of each service in AWS's Service Authorization Reference.
 
     Raises
     ------
     KeyError
-        If it is of a kind that is not known here.
+        The service or operation is not supported here.
     """
     named: dict[str, Callable[[str, Mapping[str, Any], Callable[[str], str]], list[Call]]] = {
         "dynamodb": _of_dynamodb,
@@ -194,38 +194,38 @@ def _of_dynamodb(operation: str, parameters: Mapping[str, Any], name: Callable[[
     raise KeyError(operation)
 
 
-# ---------------------------------------------------------------------- functions at work
+# ---------------------------------------------------------------------- enforcement
 
 
 @dataclass
 class Guard:
-    """Lets functions do what their policies allow, and keeps what they did.
+    """Refuses the calls that a function's policies do not allow, and records all calls.
 
     Attributes
     ----------
-    done
-        What each function did, by its logical id.
+    calls
+        The calls of each function, by its logical id.
     refused
-        What was not allowed.
+        The refused calls, each with the function's logical id.
     """
 
-    done: dict[str, set[Call]] = field(default_factory=dict)
+    calls: dict[str, set[Call]] = field(default_factory=dict)
     refused: list[tuple[str, Call]] = field(default_factory=list)
 
-    def admit(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        """Let a request to AWS through if it is nobody's, or allowed.
+    def check(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Check a request to AWS, unless the test itself makes it.
 
         Raises
         ------
         ClientError
-            As AWS answers to what is not.
+            The policies do not allow it: ``AccessDeniedException``, as in AWS.
         """
         acting = _acting.get()
         if acting is None:
             return
         function, names = acting
-        for call in calls_of(service, operation, parameters, names | names_of(function)):
-            self.done.setdefault(function, set()).add(call)
+        for call in calls_of(service, operation, parameters, names | template_names(function)):
+            self.calls.setdefault(function, set()).add(call)
             if not is_allowed(call, statements_of(function)):
                 self.refused.append((function, call))
                 message = f"{function} may not {call}"
@@ -233,13 +233,13 @@ class Guard:
 
 
 guard = Guard()
-# Which function is at work here, and what it calls its resources.
+# The function that runs in this thread, and the names of its resources.
 _acting: ContextVar[tuple[str, dict[str, str]] | None] = ContextVar("acting", default=None)
 
 
 @contextmanager
 def acting_as(function: str, names: dict[str, str]) -> Iterator[None]:
-    """Let what is done be done by a function, in the threads that it starts too."""
+    """Attribute calls to a function, also those of the threads that it starts."""
     token = _acting.set((function, names))
     try:
         yield
@@ -247,12 +247,12 @@ def acting_as(function: str, names: dict[str, str]) -> Iterator[None]:
         _acting.reset(token)
 
 
-def watch(patch: pytest.MonkeyPatch) -> None:
-    """Stand between the functions and AWS."""
+def enforce_policies(patch: pytest.MonkeyPatch) -> None:
+    """Check the calls of functions to AWS before they are sent."""
     send, submit = vars(BaseClient)["_make_api_call"], ThreadPoolExecutor.submit
 
     def guarded(client: Any, operation: str, parameters: Any) -> Any:
-        guard.admit(client.meta.service_model.service_name, operation, parameters)
+        guard.check(client.meta.service_model.service_name, operation, parameters)
         return send(client, operation, parameters)
 
     def with_context(pool: Any, function: Any, /, *arguments: Any, **keywords: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The functions that GitHub has to do with, in this process: a delivery goes in, and timers come out."""
+"""The receiver, the processor and the sweeper in this process: deliveries go in, timers come out."""
 
 from __future__ import annotations
 
@@ -44,36 +44,38 @@ class Message:
     body: str
     group: str
     receives: int = 0
-    wait_s: int | None = None
+    visibility_timeout_s: int | None = None
     deleted: bool = False
 
 
 @dataclass
 class MemoryQueue:
-    """A queue as far as the functions call it: takes no message twice, and gives back what failed.
+    """An SQS FIFO queue in memory, with the calls that the functions make.
 
     Attributes
     ----------
-    put_off
-        Messages that failed; ``wait_s`` is how long they were put off.
+    failed
+        Messages to be received again after their ``visibility_timeout_s``.
+    deduplication_ids
+        Ids of messages sent within the deduplication interval; a message with one of them is dropped.
     batch
-        The messages that were received last.
+        The messages of the last call of `receive`.
     """
 
     waiting: deque[Message] = field(default_factory=deque)
-    put_off: list[Message] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    failed: list[Message] = field(default_factory=list)
+    deduplication_ids: set[str] = field(default_factory=set)
     batch: list[Message] = field(default_factory=list)
 
     def send_message(self, **request: str) -> None:
         assert request["QueueUrl"]
-        if request["MessageDeduplicationId"] not in self.seen:
-            self.seen.add(request["MessageDeduplicationId"])
+        if request["MessageDeduplicationId"] not in self.deduplication_ids:
+            self.deduplication_ids.add(request["MessageDeduplicationId"])
             self.waiting.append(Message(request["MessageBody"], request["MessageGroupId"]))
 
     def change_message_visibility(self, **request: Any) -> None:
         assert request["QueueUrl"]
-        self.batch[int(request["ReceiptHandle"])].wait_s = request["VisibilityTimeout"]
+        self.batch[int(request["ReceiptHandle"])].visibility_timeout_s = request["VisibilityTimeout"]
 
     def delete_message(self, **request: str) -> None:
         assert request["QueueUrl"]
@@ -86,28 +88,28 @@ class MemoryQueue:
         return self.batch
 
     def retry(self) -> None:
-        """Let what failed be received again."""
-        self.waiting += self.put_off
-        self.put_off.clear()
+        """Make the failed messages available again."""
+        self.waiting += self.failed
+        self.failed.clear()
 
-    def time_out(self) -> None:
-        """Let the last batch be received again, because nobody said what became of it."""
+    def expire_visibility_timeout(self) -> None:
+        """Make the last batch available again, as SQS does when a function is killed."""
         self.waiting.extendleft(message for message in reversed(self.batch) if not message.deleted)
         self.batch = []
 
-    def wait(self) -> None:
-        """Let the five minutes pass after which a repetition is taken for another message."""
-        self.seen.clear()
+    def end_deduplication(self) -> None:
+        """End the deduplication interval, which has five minutes in SQS."""
+        self.deduplication_ids.clear()
 
 
 @dataclass
 class Product:
-    """What GitHub sees of the product, and what people see of their timers.
+    """The functions behind the webhook, and the timers that they write.
 
     Attributes
     ----------
     receiver, processor, sweeper
-        The functions' modules.
+        The modules of the functions.
     """
 
     table: Table
@@ -119,35 +121,36 @@ class Product:
     queue: MemoryQueue = field(default_factory=MemoryQueue)
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
-        """Take a delivery, as a webhook of the fake GitHub calls it, and return the status."""
+        """Receive a delivery from a webhook of the fake GitHub, and return the response's status."""
         event = request_event("POST", "/api/github-timer-webhook/", body=body, headers=dict(headers))
         status: int = self.receiver.handler(event, Context())["statusCode"]
         return status
 
     def process(self) -> list[Message]:
-        """Process all that is queued, and return what has to be tried again."""
+        """Process all queued messages, and return those to be retried."""
         while batch := self.queue.receive():
-            answer = self.processor.handler({"Records": [*map(_record, range(len(batch)), batch)]}, Context())
-            for failure in answer["batchItemFailures"]:
-                self.queue.put_off.append(batch[int(failure["itemIdentifier"])])
-        return self.queue.put_off
+            records = [*map(_record, range(len(batch)), batch)]
+            response = self.processor.handler({"Records": records}, Context())
+            for failure in response["batchItemFailures"]:
+                self.queue.failed.append(batch[int(failure["itemIdentifier"])])
+        return self.queue.failed
 
-    def give_credential(self, content: Mapping[str, str]) -> None:
-        """Store a credential for GitHub."""
+    def store_credential(self, content: Mapping[str, str]) -> None:
+        """Store a credential for GitHub's API."""
         boto3.client("ssm").put_parameter(
             Name=self.credential_name, Value=json.dumps(content), Type="SecureString", Overwrite=True
         )
 
-    def restart(self) -> None:
-        """Let the processor forget what it knows of GitHub: its credential, and that it was unavailable."""
+    def restart_processor(self) -> None:
+        """Empty the processor's cache of the credential, and reset its circuit breaker."""
         self.processor.queued_events.github = GitHub(
             CredentialParameter(self.credential_name), api_url=self.api_url
         )
 
     def clear(self) -> None:
-        """Leave no open timer, no webhook and no message."""
+        """Delete all open timers, known webhooks and messages."""
         self.queue.waiting.clear()
-        self.queue.put_off.clear()
+        self.queue.failed.clear()
         store, hooks = TimerStore(self.table), HookStore(self.table)
         for timer in list(store.open_timers()):
             store.delete(timer.user_id, timer.ulid, now_ms=now_ms())
@@ -167,12 +170,12 @@ class Product:
 
 @dataclass
 class Team:
-    """People who have signed in, and their organization, whose webhook leads to the product.
+    """Registered people, and their organization, whose webhook sends deliveries to the product.
 
     Attributes
     ----------
     t0
-        When it begins (milliseconds since the epoch, a whole second).
+        The start of the test's history (milliseconds since the epoch, a whole second).
     """
 
     github: FakeGitHub
@@ -182,27 +185,27 @@ class Team:
     t0: int
 
     def at(self, second: float) -> None:
-        """Let it be some seconds after the beginning."""
+        """Set GitHub's clock to some seconds after ``t0``."""
         self.github.now = self.t0 / 1000 + second
 
-    def happened(self) -> list[Delivery]:
-        """Return what there is to deliver, which is not delivered otherwise."""
+    def pop_deliveries(self) -> list[Delivery]:
+        """Return the pending deliveries, and remove them from GitHub's outbox."""
         deliveries, self.github.outbox[:] = list(self.github.outbox), []
         return deliveries
 
     def send(self) -> None:
-        """Deliver all that has happened."""
-        for delivery in self.happened():
+        """Send all pending deliveries."""
+        for delivery in self.pop_deliveries():
             assert self.github.send(delivery) in (200, 202)
 
     def deliver(self) -> None:
-        """Deliver all that has happened, and process it."""
+        """Send and process all pending deliveries."""
         self.send()
         self.product.process()
 
 
 def new_team(github: FakeGitHub, running: Product, *, size: int, t0: int) -> Team:
-    """Return a new team, and remove the ones before it."""
+    """Return a new team, after resetting GitHub and the product."""
     github.reset()
     running.clear()
     number = next(_numbers)
@@ -229,7 +232,7 @@ class _Secrets:
 
 @contextmanager
 def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
-    """Run the functions on a table, with ``api_url`` in GitHub's place and no credential."""
+    """Load the functions on a table, with ``api_url`` as GitHub's API and without a credential."""
     credential_name = f"/issue-timer-{next(_numbers)}/github"
     own = {
         "GITHUB_CREDENTIAL": credential_name,
@@ -239,7 +242,7 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
         "START_LABELS": "bug",
     }
     with ExitStack() as stack:
-        # Only SSM is moto's: the table is where it is, with the credentials that it was made with.
+        # moto replaces SSM only. The table keeps its back end and credentials.
         stack.enter_context(mock_aws(config={"core": {"mock_credentials": False}}))
         receiver, processor, sweeper = (
             stack.enter_context(loaded(name, table.name, **own | variables))

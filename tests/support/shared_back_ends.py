@@ -39,7 +39,7 @@ def shared(name: str, folder: Path) -> Iterator[str]:
     Yields
     ------
     str
-        What the back end's function in ``BACK_ENDS`` yields: how to reach it.
+        The address of the back end, as its function in ``BACK_ENDS`` yields it.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def shared(name: str, folder: Path) -> Iterator[str]:
 def wait_for_keepers() -> None:
     """Wait for the keepers that this process started, which stop their back ends after the last test.
 
-    Call it when this process has released its own back ends: another process may be waiting for that.
+    Call it after this process has released its own back ends: another process may wait for their release.
     """
     for keeper in _keepers:
         keeper.wait()
@@ -76,7 +76,7 @@ def _start_keeper(name: str, folder: Path, address: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Ctrl-C ends the tests, and thereby the keeper, which still has to clean up.
+            # Keep Ctrl-C from the keeper, which ends with the tests and still has to clean up.
             start_new_session=True,
         )
     _keepers.append(keeper)
@@ -91,7 +91,7 @@ def _start_keeper(name: str, folder: Path, address: Path) -> None:
 
 @contextmanager
 def _dynamodb(_folder: Path) -> Iterator[str]:
-    """DynamoDB Local; its URL."""
+    """Run DynamoDB Local; yield its URL."""
     from tests.support.dynamodb_local import DynamoDBLocal
 
     with DynamoDBLocal() as server:
@@ -100,7 +100,7 @@ def _dynamodb(_folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _ministack(folder: Path) -> Iterator[str]:
-    """MiniStack without a stack; its port. Its state is in the folder "ministack"."""
+    """Run MiniStack without a stack; yield its port. Its state is in the folder "ministack"."""
     from local_stack import MiniStack, free_port
 
     with MiniStack(free_port(), folder / "ministack") as emulator:

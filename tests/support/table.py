@@ -1,4 +1,4 @@
-"""The table as deployed: read from template.yaml, so that the tests cannot drift from it."""
+"""Tables with the properties that template.yaml has, so that the tests cannot drift from it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
-# Of the resource's properties, those that CreateTable takes and that shape the data. Backups,
-# encryption and deletion protection would only get in the way of a test.
+# The properties that CreateTable accepts and that concern the data. Backups, encryption and deletion
+# protection would hinder tests.
 _CREATE_TABLE_PROPERTIES = (
     "AttributeDefinitions",
     "KeySchema",
@@ -25,7 +25,7 @@ _CREATE_TABLE_PROPERTIES = (
 
 
 class TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short form functions as plain values; none shapes the table."""
+    """Reads short-form intrinsic functions as dictionaries: ``!Ref X`` is ``{"!Ref": "X"}``."""
 
 
 def _intrinsic(loader: yaml.SafeLoader, tag_suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -45,33 +45,14 @@ TemplateLoader.add_multi_constructor("!", _intrinsic)
 
 @cache
 def table_properties(logical_id: str = "TimerTable") -> dict[str, Any]:
-    """Return the properties of a table in template.yaml.
-
-    Parameters
-    ----------
-    logical_id
-        Its name among the template's resources.
-
-    Raises
-    ------
-    KeyError
-        The template has no such resource.
-    """
+    """Return the properties of a table in template.yaml."""
     template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader=TemplateLoader)  # noqa: S506
     properties: dict[str, Any] = template["Resources"][logical_id]["Properties"]
     return properties
 
 
 def create_table(client: DynamoDBClient, name: str) -> None:
-    """Create the timer table, with its indexes and its time to live, and wait until it is usable.
-
-    Parameters
-    ----------
-    client
-        Where to create it.
-    name
-        What to call it; tests that run at the same time need names of their own.
-    """
+    """Create the timer table with its indexes and time to live, and wait until it is usable."""
     properties = table_properties()
     client.create_table(
         TableName=name,
@@ -82,27 +63,11 @@ def create_table(client: DynamoDBClient, name: str) -> None:
 
 
 def delete_table(client: DynamoDBClient, name: str) -> None:
-    """Delete a table and everything in it.
-
-    Parameters
-    ----------
-    client
-        Where it is.
-    name
-        What it is called.
-    """
+    """Delete a table."""
     client.delete_table(TableName=name)
 
 
 def empty_table(client: DynamoDBClient, name: str) -> None:
-    """Delete the few items of a small test's table, which is faster than another table.
-
-    Parameters
-    ----------
-    client
-        Where it is.
-    name
-        What it is called.
-    """
+    """Delete the items of a small table, which is faster than creating another table."""
     for item in client.scan(TableName=name)["Items"]:
         client.delete_item(TableName=name, Key={"pk": item["pk"], "sk": item["sk"]})

@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation reads it, with names in place of what it would create."""
+"""template.yaml, evaluated as by CloudFormation; the names of resources are their logical ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": None,
 }
-# What `Ref` and `GetAtt ...Arn` return of a resource, which is named like its logical id here.
+# The ARNs of resources, with their logical ids as names.
 _ARNS = {
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{}}",
     "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{}}",
@@ -39,14 +39,14 @@ _REFS_ARE_ARNS = {"AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
 
 
 class Template:
-    """A template and its parameters' values.
+    """A template and the values of its parameters.
 
     Parameters
     ----------
     source
-        The parsed template, with intrinsic functions in their short form or their long one.
+        The parsed template, with intrinsic functions in their short or long form.
     parameters
-        Values that are not the defaults.
+        Values other than the defaults.
     """
 
     def __init__(self, source: dict[str, Any], **parameters: Any) -> None:
@@ -57,7 +57,7 @@ class Template:
         self._conditions = source.get("Conditions", {})
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return the properties of all resources of a type, by logical id and as they are written."""
+        """Return the unevaluated properties of all resources of a type, by logical id."""
         return {
             name: one.get("Properties", {}) for name, one in self.resources.items() if one["Type"] == kind
         }
@@ -68,12 +68,12 @@ class Template:
         return condition is None or bool(self.value({"Condition": condition}))
 
     def value(self, written: Any) -> Any:
-        """Return what CloudFormation makes of a value.
+        """Evaluate the intrinsic functions in a value.
 
         Raises
         ------
         LookupError
-            If it names what is not there, or an attribute that is not known here.
+            A name does not exist, or an attribute is not supported here.
         """
         if isinstance(written, list):
             return [value for one in written if (value := self.value(one)) is not None]
@@ -130,13 +130,13 @@ class Template:
 
 @cache
 def template(**parameters: Any) -> Template:
-    """Return template.yaml with its defaults but for the parameters given."""
+    """Return template.yaml with these parameters, and defaults for the others."""
     return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506
 
 
 @cache
 def translated() -> Template:
-    """Return template.yaml as SAM hands it to CloudFormation."""
+    """Return template.yaml after the SAM transform."""
     script = """
 import json, sys
 from samcli.yamlhelper import yaml_parse

@@ -1,4 +1,4 @@
-"""The GitHub Action, started like on a runner, against a server on this machine."""
+"""The GitHub Action, started as on a runner, with a server on this machine."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from tests.support.composite_action import ACTION, METADATA, Run, run_action
 from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
-# Contains what matters for a signature and not for JSON: bytes beyond ASCII, spaces, the final newline.
+# Non-ASCII bytes, spaces and the final newline matter for the signature, though not for the JSON.
 BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
 
 _specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 ACCEPTED = Answer(202, {"status": "accepted", "delivery": "…"})
 UNAVAILABLE = Answer(503, {"detail": "The delivery could not be queued."})
-# The connection is closed without a response, or no response arrives during the test.
+# The server closes the connection without a response, or sends no response during the test.
 HANG_UP = Answer(0, {})
 SILENCE = Answer(-1, {})
 
@@ -44,7 +44,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers of a list one after the other, and then repeats the last one."""
+    """Sends the answers of a list one after the other, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def do_GET(self) -> None:
-        """Some clients repeat a POST as a GET when they follow a redirect."""
+        """Record a GET: some clients repeat a POST as a GET when they follow a redirect."""
         self.do_POST()
 
     def log_message(self, *_: object) -> None:
@@ -102,7 +102,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
-    """Run the action for an event of an issue."""
+    """Return a function that runs the Action for an event, by default ``issues``."""
 
     def run(event: str = "issues", **options: Any) -> Run:
         return run_action(tmp_path, event, BODY, **{"url": server.url, "secret": SECRET, **options})
@@ -110,8 +110,8 @@ def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
     return run
 
 
-class Patience:
-    """Records the requested waits (seconds) without waiting."""
+class Sender:
+    """Sends deliveries, and records the waits between attempts (seconds) instead of waiting."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -162,57 +162,55 @@ def test_a_name_under_localhost_resolves_to_this_machine(run: Callable[..., Run]
 @pytest.mark.parametrize("failure", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])
 def test_temporary_failures_are_retried_with_the_same_delivery(server: Server, failure: Answer) -> None:
     server.answers = [failure, failure, ACCEPTED]
-    patience = Patience()
-    assert patience.send(server.url) == ACCEPTED.members
+    sender = Sender()
+    assert sender.send(server.url) == ACCEPTED.members
     assert len(server.received) == 3
     assert server.received[0] == server.received[1] == server.received[2]
-    assert len(patience.waits) == 2
+    assert len(sender.waits) == 2
 
 
 def test_waits_between_attempts_grow_and_the_attempts_end(server: Server) -> None:
     server.answers = [UNAVAILABLE]
-    patience = Patience()
+    sender = Sender()
     with pytest.raises(forward.NotForwarded, match="answered 503"):
-        patience.send(server.url)
+        sender.send(server.url)
     assert len(server.received) == 5
-    assert all(2**n / 2 <= wait <= 2**n for n, wait in zip(range(4), patience.waits, strict=True)), (
-        patience.waits
-    )
+    assert all(2**n / 2 <= wait <= 2**n for n, wait in zip(range(4), sender.waits, strict=True)), sender.waits
 
 
 def test_a_refused_connection_is_temporary() -> None:
     with Server() as closed:
         url = closed.url
-    patience = Patience()
+    sender = Sender()
     with pytest.raises(forward.Retryable, match="did not answer") as failure:
-        patience.send(url)
-    assert len(patience.waits) == 4
+        sender.send(url)
+    assert len(sender.waits) == 4
     assert "refused" in failure.value.details
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_retry_waits_for_retry_after(server: Server, status: int) -> None:
     server.answers = [Answer(status, {}, {"Retry-After": "17"}), ACCEPTED]
-    patience = Patience()
-    patience.send(server.url)
-    assert patience.waits == [17]
+    sender = Sender()
+    sender.send(server.url)
+    assert sender.waits == [17]
 
 
 @pytest.mark.parametrize("retry_after", ["", "soon", "-3", "Fri, 31 Dec 1999 23:59:59 GMT", "²", "1" * 10])
 def test_an_invalid_retry_after_does_not_change_the_wait(server: Server, retry_after: str) -> None:
     server.answers = [Answer(503, {}, {"Retry-After": retry_after}), ACCEPTED]
-    patience = Patience()
-    patience.send(server.url)
-    assert len(patience.waits) == 1
-    assert patience.waits[0] <= 1
+    sender = Sender()
+    sender.send(server.url)
+    assert len(sender.waits) == 1
+    assert sender.waits[0] <= 1
 
 
 def test_a_runner_does_not_wait_longer_than_the_maximum(server: Server) -> None:
     server.answers = [Answer(429, {}, {"Retry-After": "25"})]
-    patience = Patience()
+    sender = Sender()
     with pytest.raises(forward.NotForwarded, match="answered 429"):
-        patience.send(server.url)
-    assert patience.waits == [25]
+        sender.send(server.url)
+    assert sender.waits == [25]
     assert len(server.received) == 2
 
 
@@ -229,7 +227,7 @@ def test_a_retry_is_logged(run: Callable[..., Run], server: Server) -> None:
 def test_a_refusal_is_final(server: Server, status: int) -> None:
     server.answers = [Answer(status, {"detail": "No."})]
     with pytest.raises(forward.NotForwarded, match=f"answered {status}"):
-        Patience().send(server.url)
+        Sender().send(server.url)
     assert len(server.received) == 1
 
 
@@ -237,7 +235,7 @@ def test_a_refusal_is_final(server: Server, status: int) -> None:
     ("fail_on_error", "exit_status", "command"),
     [({}, 0, "warning"), ({"fail_on_error": "false"}, 0, "warning"), ({"fail_on_error": "true"}, 1, "error")],
 )
-def test_a_failure_warns_or_fails_as_asked(
+def test_a_failure_warns_or_fails_as_configured(
     run: Callable[..., Run], server: Server, fail_on_error: dict[str, str], exit_status: int, command: str
 ) -> None:
     server.answers = [Answer(401, {"detail": "X-Hub-Signature-256 is missing or wrong."})]
@@ -252,7 +250,7 @@ def test_a_failure_warns_or_fails_as_asked(
 @pytest.mark.parametrize(
     ("fail_on_error", "exit_status", "command"), [("false", 0, "warning"), ("true", 1, "error")]
 )
-def test_an_invalid_host_name_warns_or_fails_as_asked(
+def test_an_invalid_host_name_warns_or_fails_as_configured(
     run: Callable[..., Run], fail_on_error: str, exit_status: int, command: str
 ) -> None:
     result = run(url="https://issue-timer..example/", fail_on_error=fail_on_error)
@@ -261,7 +259,7 @@ def test_an_invalid_host_name_warns_or_fails_as_asked(
 
 
 @pytest.mark.parametrize(("fail_on_error", "exit_status"), [("false", 0), ("true", 1)])
-def test_an_unreadable_event_warns_or_fails_as_asked(
+def test_an_unreadable_event_warns_or_fails_as_configured(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""docs/architecture.md names the modules, imports, items and indexes that there are."""
+"""docs/architecture.md agrees with the modules, imports, items and indexes of the product."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/architecture.md").read_text()
 
 
 def rows(first_heading: str) -> list[list[str]]:
-    """Return the cells of the rows of one table of the page, found by the heading of its first column."""
+    """Return the cells of the page's table whose first column has this heading."""
     table = PAGE.split(f"\n| {first_heading} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 
@@ -56,7 +56,7 @@ def test_every_path_in_the_text_exists() -> None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Return the modules of timer_core that a module imports, also within a function."""
+    """Yield the modules that a module imports, also within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "timer_core":
             yield from (f"timer_core.{alias.name}" for alias in node.names)
@@ -67,7 +67,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def package_of(name: str) -> str:
-    """Return the package of the page that a module of timer_core is in, or the module's own name."""
+    """Return the package that contains a module of timer_core, or the name of a module outside packages."""
     parts = name.split(".")[1:]
     return next((found for found in ("/".join(parts[:2]), parts[0]) if found in IMPORTS), parts[0])
 
@@ -84,7 +84,7 @@ def test_a_package_imports_only_the_packages_that_the_page_names(package: str) -
                 assert name.split(".")[0] not in {"timelogs", "auth", "webhook", "stale_sweeper"}, path
 
 
-def test_the_receiver_does_not_import_what_would_slow_down_its_cold_start() -> None:
+def test_the_webhooks_package_imports_no_package_that_slows_down_cold_starts() -> None:
     for path in (CORE / "github/webhooks").glob("*.py"):
         assert not {name.split(".")[0] for name in imported(path)} & {"boto3", "pydantic", "pynamodb"}
 
@@ -102,7 +102,7 @@ def test_every_item_is_in_the_table() -> None:
 
 
 def key_texts() -> set[str]:
-    """Return every text in the store's code that a key may be or begin with, docstrings not included."""
+    """Return every string in the store's code except docstrings; keys and their prefixes are among them."""
     texts = set()
     for source in sources().values():
         tree = ast.parse(source)
@@ -120,12 +120,12 @@ def key_texts() -> set[str]:
     return texts
 
 
-def test_every_key_of_the_table_is_in_the_code_and_every_prefix_in_the_code_is_in_the_table() -> None:
+def test_the_keys_on_the_page_are_those_of_the_code() -> None:
     keys = {key.partition("<")[0] for row in rows("item") for cell in row[1:3] for key in quoted(cell)}
     texts = key_texts()
-    # The two ends of a move are put by one line.
+    # One line writes both ends of a move, so its keys lack the "#" in the code.
     assert {key for key in keys if key not in texts and key.rstrip("#") not in texts} == set()
-    # The shards of an index are keys of that index only.
+    # "open#" begins the keys of the shards of an index, not of items.
     assert {text for text in texts if re.fullmatch(r"[a-z-]+#", text)} - keys == {"open#"}
 
 

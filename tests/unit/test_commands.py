@@ -71,11 +71,11 @@ def test_quoted_commands_are_ignored(text: str) -> None:
     assert parse(text, "/timer") == ([], [])
 
 
-def test_commands_after_a_code_block_count() -> None:
+def test_commands_after_a_code_block_are_read() -> None:
     assert parse("```\n/timer stop\n```\n/timer start", "/timer") == ([Command("start")], [])
 
 
-def test_commands_after_an_html_comment_count() -> None:
+def test_commands_after_an_html_comment_are_read() -> None:
     assert parse("<!-- about\n/timer stop -->\n/timer start", "/timer") == ([Command("start")], [])
 
 

@@ -1,4 +1,4 @@
-"""The local stack's stand-in for GitHub, over HTTP; and that nothing like it is deployed."""
+"""The local stack's stand-in for GitHub, over HTTP; nothing of it is deployed."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ def github() -> Iterator[DemoGitHub]:
     github.stop()
 
 
-def question(github: DemoGitHub, **changes: str) -> dict[str, str]:
+def authorization_query(github: DemoGitHub, **changes: str) -> dict[str, str]:
     """Return the product's query for GitHub's page."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     return {
@@ -46,8 +46,10 @@ def question(github: DemoGitHub, **changes: str) -> dict[str, str]:
     } | changes
 
 
-def ask(github: DemoGitHub, **changes: str) -> Response:
-    return request("GET", f"{github.url}/login/oauth/authorize?{urlencode(question(github, **changes))}")
+def open_page(github: DemoGitHub, **changes: str) -> Response:
+    return request(
+        "GET", f"{github.url}/login/oauth/authorize?{urlencode(authorization_query(github, **changes))}"
+    )
 
 
 class Page(HTMLParser):
@@ -73,13 +75,13 @@ class Page(HTMLParser):
 
 
 def choose(github: DemoGitHub, login: str, **changes: str) -> Response:
-    """Open the page and press a button."""
-    page = Page(ask(github))
+    """Open the page and click a button."""
+    page = Page(open_page(github))
     form = page.fields | {"login": login} | changes
     return request("POST", github.url + page.action, body=urlencode(form).encode(), headers=FORM)
 
 
-def sent_back(response: Response) -> dict[str, str]:
+def redirect_query(response: Response) -> dict[str, str]:
     """Return the query of the redirect to the product."""
     assert response.status == 302
     location = response.headers["Location"]
@@ -97,14 +99,14 @@ def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
     } | changes
     url = f"{github.url}/login/oauth/access_token"
     response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
-    # GitHub's errors have this status too.
+    # GitHub's error responses have the status 200 too.
     assert response.status == 200
     answer: dict[str, str] = json.loads(response.body)
     return answer
 
 
 def new_code(github: DemoGitHub, login: str = "Codertocat") -> str:
-    return sent_back(choose(github, login))["code"]
+    return redirect_query(choose(github, login))["code"]
 
 
 def get(github: DemoGitHub, path: str, token: str) -> Any:
@@ -125,16 +127,16 @@ def test_a_person_signs_in_as_the_chosen_demo_user(github: DemoGitHub, login: st
 
 
 def test_the_redirect_contains_the_products_state(github: DemoGitHub) -> None:
-    assert sent_back(choose(github, "octocat"))["state"] == "state of the product"
+    assert redirect_query(choose(github, "octocat"))["state"] == "state of the product"
 
 
 def test_a_person_can_cancel(github: DemoGitHub) -> None:
     refused = {"error": "access_denied", "state": "state of the product"}
-    assert sent_back(choose(github, "")) == refused
+    assert redirect_query(choose(github, "")) == refused
 
 
 def test_the_page_names_this_machine_and_the_demo_users(github: DemoGitHub) -> None:
-    response = ask(github)
+    response = open_page(github)
     assert b"your own machine" in response.body
     assert Page(response).choices == ["Codertocat", "octocat", ""]
 
@@ -167,7 +169,7 @@ def test_a_code_needs_its_verifier(github: DemoGitHub, verifier: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"client_secret": "gu\u00e9ss"}, {"client_secret": ""}, {"client_id": "x"}]
 )
-def test_wrong_credentials_get_no_token_and_leave_the_code_valid(
+def test_wrong_credentials_get_no_token_and_the_code_stays_valid(
     github: DemoGitHub, wrong: dict[str, str]
 ) -> None:
     code = new_code(github)
@@ -195,7 +197,7 @@ WRONG = [
 def test_a_wrong_request_is_explained_on_the_page_without_a_redirect(
     github: DemoGitHub, wrong: dict[str, str]
 ) -> None:
-    for response in (ask(github, **wrong), choose(github, "octocat", **wrong)):
+    for response in (open_page(github, **wrong), choose(github, "octocat", **wrong)):
         assert response.status == 400
         assert "Location" not in response.headers
         assert "form" not in Page(response).tags
@@ -203,7 +205,7 @@ def test_a_wrong_request_is_explained_on_the_page_without_a_redirect(
 
 def test_there_is_no_redirect_before_the_stack_has_an_address(github: DemoGitHub) -> None:
     github.callback_url = ""
-    assert ask(github).status == ask(github, redirect_uri="").status == 400
+    assert open_page(github).status == open_page(github, redirect_uri="").status == 400
 
 
 @pytest.mark.parametrize("path", ["/user", "/user/memberships/orgs/octo-org"])
@@ -217,22 +219,22 @@ def test_an_unknown_token_is_refused(github: DemoGitHub, path: str) -> None:
 
 
 def test_another_sites_name_for_this_machine_is_refused(github: DemoGitHub) -> None:
-    query = urlencode(question(github))
+    query = urlencode(authorization_query(github))
     url = f"{github.url}/login/oauth/authorize?{query}"
     assert request("GET", url, headers={"Host": "attacker.example"}).status == 403
-    form = urlencode(question(github) | {"login": "octocat"}).encode()
+    form = urlencode(authorization_query(github) | {"login": "octocat"}).encode()
     assert request("POST", url, body=form, headers=FORM | {"Host": "attacker.example"}).status == 403
 
 
 def test_the_page_escapes_the_request(github: DemoGitHub) -> None:
-    page = Page(ask(github, state='"><script>alert(1)</script>', login="root"))
+    page = Page(open_page(github, state='"><script>alert(1)</script>', login="root"))
     assert "script" not in page.tags
     assert page.fields["state"] == '"><script>alert(1)</script>'
     assert "login" not in page.fields
 
 
 def test_the_page_has_no_scripts_and_leads_to_the_stack_only(github: DemoGitHub) -> None:
-    headers = ask(github).headers
+    headers = open_page(github).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
@@ -243,7 +245,7 @@ def test_the_page_has_no_scripts_and_leads_to_the_stack_only(github: DemoGitHub)
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_it_listens_on_this_machine_only(github: DemoGitHub) -> None:
+def test_the_demo_listens_on_this_machine_only(github: DemoGitHub) -> None:
     assert github.server_address[0] == "127.0.0.1"
 
 
@@ -273,7 +275,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     [
         ("https://github.com", True),
         ("https://octo.ghe.com", True),
-        # The local stack's. In Lambda, a function's loopback interface is its own, and nobody listens.
+        # For the local stack. In Lambda, no process on a function's loopback interface is an OAuth provider.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
         ("http://github.com", False),

@@ -1,4 +1,4 @@
-"""The fake GitHub of the tests behaves as GitHub documents."""
+"""The tests' fake GitHub behaves as GitHub documents."""
 
 import base64
 import hashlib
@@ -93,7 +93,7 @@ def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
 
 @cache
 def description(name: str) -> jsonschema_rs.Draft202012Validator:
-    """Return GitHub's description of a delivery, such as ``webhook-issues-assigned``."""
+    """Return GitHub's JSON schema of a delivery, such as ``webhook-issues-assigned``."""
     url = "https://api.github.com"
     return jsonschema_rs.Draft202012Validator(
         {"$ref": f"{url}#/components/schemas/{name}"}, registry=registry(url)
@@ -108,7 +108,7 @@ def registry(url: str) -> jsonschema_rs.Registry:
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
     """Remove a card's previous or new value if it is null.
 
-    GitHub's description allows null for them, and in the same breath none of its forms is null.
+    GitHub's schema allows null for them, but also requires one of several forms, none of which is null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
@@ -201,7 +201,7 @@ def test_a_hook_receives_only_its_own_events(github: FakeGitHub) -> None:
     assert card.node_id in github.nodes
 
 
-def test_an_action_without_effect_makes_no_event(github: FakeGitHub) -> None:
+def test_an_action_without_effect_causes_no_event(github: FakeGitHub) -> None:
     ann, issue = github.new_user("ann"), github.new_issue(REPO)
     github.assign(issue, ann)
     github.add_hook(REPO, Inbox())
@@ -256,7 +256,7 @@ def test_a_delivery_can_be_redelivered_unchanged_for_three_days(github: FakeGitH
 
 def test_deliveries_can_be_sent_immediately(github: FakeGitHub, call: Caller) -> None:
     def receive(headers: Mapping[str, str], _: bytes) -> int:
-        # As the product does: it sends requests while GitHub waits for its response.
+        # Sends a request while GitHub waits for the response, as the product may do.
         return call("GET", f"/repos/{REPO}/issues/1").status if headers["X-GitHub-Event"] == "issues" else 200
 
     hook = github.add_hook(REPO, receive, auto=True)
@@ -292,7 +292,7 @@ query($owner: String!, $name: String!, $number: Int!, $follow: Boolean, $since: 
 """
 
 
-def ask(call: Caller, number: int = 1, full_name: str = REPO, **variables: Any) -> Any:
+def query_issue(call: Caller, number: int = 1, full_name: str = REPO, **variables: Any) -> Any:
     owner, name = full_name.split("/")
     return call.graphql(ISSUE, owner=owner, name=name, number=number, **variables)
 
@@ -309,7 +309,7 @@ def test_an_issues_timeline_has_pages(github: FakeGitHub, call: Caller) -> None:
     github.label(issue, "Timer")
     github.now += timedelta(minutes=1)
     github.close(issue, "not_planned")
-    found = ask(call)["data"]["repository"]["issue"]
+    found = query_issue(call)["data"]["repository"]["issue"]
     assert (found["state"], found["stateReason"], found["closedAt"]) == (
         "CLOSED",
         "NOT_PLANNED",
@@ -321,8 +321,8 @@ def test_an_issues_timeline_has_pages(github: FakeGitHub, call: Caller) -> None:
     assert labeled["label"] == {"name": "Timer"}
     info = found["timelineItems"]["pageInfo"]
     assert info["hasNextPage"]
-    rest = ask(call, after=info["endCursor"])["data"]["repository"]["issue"]["timelineItems"]
-    since = ask(call, since="2026-03-02T12:02:00Z")["data"]["repository"]["issue"]["timelineItems"]
+    rest = query_issue(call, after=info["endCursor"])["data"]["repository"]["issue"]["timelineItems"]
+    since = query_issue(call, since="2026-03-02T12:02:00Z")["data"]["repository"]["issue"]["timelineItems"]
     assert rest == since
     assert [node["__typename"] for node in rest["nodes"]] == ["ClosedEvent"]
 
@@ -343,8 +343,10 @@ def test_a_transferred_issue_redirects_to_its_new_location(github: FakeGitHub, c
     )
     found = call("GET", urlsplit(moved.headers["location"]).path).json()
     assert found["html_url"] == "https://github.com/octo-org/other/issues/2"
-    assert error_types(ask(call)) == [("NOT_FOUND", ["repository", "issue"])]
-    found = ask(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"]["issue"]
+    assert error_types(query_issue(call)) == [("NOT_FOUND", ["repository", "issue"])]
+    found = query_issue(call, 2, "octo-org/other", since="2026-03-02T12:00:00Z")["data"]["repository"][
+        "issue"
+    ]
     assert found["labels"]["nodes"] == []
     assert found["assignees"]["nodes"][0]["login"] == "ann"
     assert new.timeline[-1].typename == "TransferredEvent"
@@ -358,7 +360,7 @@ def test_a_deleted_issue_is_gone(github: FakeGitHub, call: Caller) -> None:
     github.delete(github.new_issue(REPO))
     assert call("GET", f"/repos/{REPO}/issues/1").status == 410
     assert call("GET", f"/repos/{REPO}/issues/2").status == 404
-    assert error_types(ask(call)) == [("NOT_FOUND", ["repository", "issue"])]
+    assert error_types(query_issue(call)) == [("NOT_FOUND", ["repository", "issue"])]
 
 
 def test_a_renamed_repository_is_found_by_its_old_name(github: FakeGitHub, call: Caller) -> None:
@@ -370,8 +372,8 @@ def test_a_renamed_repository_is_found_by_its_old_name(github: FakeGitHub, call:
         f"{github.url}/repositories/{issue.repository.id}/issues/1",
     )
     assert call("POST", f"/repos/{REPO}/issues/1/comments", {"body": "Hello"}).status == 307
-    assert ask(call)["data"]["repository"]["nameWithOwner"] == "octo-org/renamed"
-    assert error_types(ask(call, follow=False)) == [("NOT_FOUND", ["repository"])]
+    assert query_issue(call)["data"]["repository"]["nameWithOwner"] == "octo-org/renamed"
+    assert error_types(query_issue(call, follow=False)) == [("NOT_FOUND", ["repository"])]
     github.new_repository(REPO)
     assert call("GET", f"/repos/{REPO}/issues/1").status == 404
 
@@ -460,13 +462,13 @@ def test_an_invalid_query_is_refused(call: Caller, query: str, expected: dict[st
 
 
 def test_a_valid_query_that_the_fake_does_not_support_fails_the_test() -> None:
-    def ask_too_much() -> None:
+    def send_unsupported_query() -> None:
         with FakeGitHub() as fake:
             caller = Caller(fake.url, fake.new_token(), urllib3.PoolManager())
             assert "errors" in caller.graphql("{ viewer { bio } }")
 
-    with pytest.raises(ExceptionGroup, match="cannot do"):
-        ask_too_much()
+    with pytest.raises(ExceptionGroup, match="does not support"):
+        send_unsupported_query()
 
 
 # ---------------------------------------------------------------------- credentials
@@ -491,7 +493,7 @@ def test_an_app_authenticates_and_gets_a_token_for_an_owner(github: FakeGitHub, 
     as_installation = replace(call, credential=made.json()["token"])
     assert as_installation("GET", f"/repos/{REPO}/issues/1").status == 200
     assert as_installation("GET", "/repos/stranger/secret/issues/1").status == 404
-    assert error_types(ask(as_installation, 1, "stranger/secret")) == [("NOT_FOUND", ["repository"])]
+    assert error_types(query_issue(as_installation, 1, "stranger/secret")) == [("NOT_FOUND", ["repository"])]
     assert as_installation("GET", "/user").status == 403
     github.installation_tokens.clear()
     assert as_installation("GET", f"/repos/{REPO}/issues/1").status == 401
@@ -546,9 +548,9 @@ def test_a_fault_applies_to_the_next_matching_request(github: FakeGitHub, call: 
     assert (limited.status, limited.headers["x-ratelimit-remaining"]) == (403, "0")
     assert 0 < int(limited.headers["x-ratelimit-reset"]) - time.time() <= 60
     assert call("POST", "/graphql", {"query": "{ viewer { login } }"}).status == 502
-    assert ask(call)["data"]["repository"]["issue"]["number"] == 1
+    assert query_issue(call)["data"]["repository"]["issue"]["number"] == 1
     github.faults.append(faults.primary_limit(60))
-    assert ask(call)["errors"][0]["type"] == "RATE_LIMITED"
+    assert query_issue(call)["errors"][0]["type"] == "RATE_LIMITED"
     github.faults.append(faults.secondary_limit(30, status=429))
     assert call("GET", "/user").headers["retry-after"] == "30"
 
@@ -581,7 +583,7 @@ def test_a_connection_can_break_before_or_after_the_request_takes_effect(
     comment()
     assert len(issue.comments) == 1
     github.after_request = lambda *_: None
-    github.faults.append(faults.lost_answer())
+    github.faults.append(faults.lost_response())
     comment()
     assert len(issue.comments) == 2
 

@@ -1,4 +1,4 @@
-"""The client of GitHub's API, with an HTTP server in GitHub's place that checks credentials."""
+"""The client of GitHub's API, with an HTTP server in place of GitHub that checks credentials."""
 
 import json
 import socket
@@ -41,7 +41,7 @@ QUERY = "query($id: ID!) { node(id: $id) { id } }"
 
 
 class Clock:
-    """The clock of both sides, which only the test advances."""
+    """The clock of client and server, which only the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 1_800_000_000.25
@@ -58,7 +58,7 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-class Seen(NamedTuple):
+class Request(NamedTuple):
     """A request that the server received."""
 
     method: str
@@ -75,27 +75,27 @@ class Seen(NamedTuple):
 
 @dataclass
 class Server:
-    """GitHub's API for the client: an App's endpoints, and responses that a test sets."""
+    """A server with an App's endpoints of GitHub's API, and with responses that a test sets."""
 
     public_key: rsa.RSAPublicKey
     clock: Clock
-    replies: dict[str, list[Reply | Callable[[Seen], Reply]]] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
-    # Logins in the order of the list of installations.
+    replies: dict[str, list[Reply | Callable[[Request], Reply]]] = field(default_factory=dict)
+    seen: list[Request] = field(default_factory=list)
+    # The ids of installations by their accounts' logins, in the order of GitHub's list.
     installed: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     page_size: int = 100
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
 
-    def reply(self, path: str, *replies: Reply | Callable[[Seen], Reply]) -> None:
-        """Answer requests for a path with these responses, and then repeat the last one."""
+    def reply(self, path: str, *replies: Reply | Callable[[Request], Reply]) -> None:
+        """Respond to requests for a path with these replies, and then repeat the last one."""
         self.replies[path] = list(replies)
 
     def paths(self) -> list[str]:
         return [request.path for request in self.seen]
 
-    def answer(self, request: Seen) -> Reply:
+    def answer(self, request: Request) -> Reply:
         self.seen.append(request)
         if request.path in self.replies:
             replies = self.replies[request.path]
@@ -107,7 +107,7 @@ class Server:
             return self._new_token(request)
         return Reply(404, {"message": "Not Found"})
 
-    def _installations(self, request: Seen) -> Reply:
+    def _installations(self, request: Request) -> Reply:
         if not self._is_app(request):
             return Reply(401, {"message": "A JSON web token could not be decoded"})
         size = min(int(request.params["per_page"][0]), self.page_size)
@@ -119,7 +119,7 @@ class Server:
             headers["Link"] = f'<{base}&page={page + 1}>; rel="next", <{base}&page=9>; rel="last"'
         return Reply(200, everything[(page - 1) * size : page * size], headers)
 
-    def _new_token(self, request: Seen) -> Reply:
+    def _new_token(self, request: Request) -> Reply:
         number = int(request.path.split("/")[3])
         if not self._is_app(request):
             return Reply(401, {"message": "A JSON web token could not be decoded"})
@@ -130,13 +130,13 @@ class Server:
         expires = datetime.fromtimestamp(int(self.clock()) + 3600, UTC)
         return Reply(201, {"token": token, "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
-    def _is_app(self, request: Seen) -> bool:
+    def _is_app(self, request: Request) -> bool:
         method = "GET" if request.path == "/app/installations" else "POST"
         return request.method == method and is_jwt_of_the_app(request.token, self.public_key, self.clock)
 
 
 def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) -> bool:
-    """Check a JWT like GitHub ("Generating a JSON Web Token (JWT) for a GitHub App")."""
+    """Whether a JWT is valid by GitHub's rules ("Generating a JSON Web Token (JWT) for a GitHub App")."""
     try:
         claims = jwt.decode(
             token,
@@ -152,7 +152,7 @@ def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) ->
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # One write for a response; a second one would wait for an acknowledgement.
+    # Buffered, so that a response is one write: a second one would wait for an acknowledgement.
     wbufsize = -1
     github: ClassVar[Server]
 
@@ -162,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size)
         headers = {name.lower(): value for name, value in self.headers.items()}
         params = parse_qs(url.query)
-        request = Seen(
+        request = Request(
             self.command, url.path, params, headers, json.loads(body) if body else None, self.client_address
         )
         reply = self.github.answer(request)
@@ -240,7 +240,7 @@ def get_issue(github: GitHub, owner: str | None = "octocat") -> Response:
     return github.rest("GET", ISSUE, owner=owner)
 
 
-def ask(github: GitHub, owner: str = "octocat") -> QueryResult:
+def send_query(github: GitHub, owner: str = "octocat") -> QueryResult:
     return github.graphql(QUERY, {"id": "I_1"}, owner=owner)
 
 
@@ -261,7 +261,7 @@ class TestToken:
 
     def test_a_query_is_sent_with_its_variables(self, server: Server, github: GitHub) -> None:
         server.reply("/graphql", Reply(200, {"data": {"node": {"id": "I_1"}}}))
-        assert ask(github) == QueryResult({"node": {"id": "I_1"}})
+        assert send_query(github) == QueryResult({"node": {"id": "I_1"}})
         (request,) = server.seen
         assert (request.method, request.token) == ("POST", TOKEN)
         assert request.body == {"query": QUERY, "variables": {"id": "I_1"}}
@@ -280,9 +280,9 @@ class TestToken:
 class TestCredential:
     def test_no_request_is_sent_without_a_credential(self, server: Server, clock: Clock) -> None:
         github = GitHub(Credential(None), api_url=server.url, now_s=clock)
-        for question in (get_issue, ask):
+        for send in (get_issue, send_query):
             with pytest.raises(NoCredential):
-                question(github)
+                send(github)
         assert server.seen == []
 
     def test_the_kind_of_the_credential_is_returned(self, app: App) -> None:
@@ -333,7 +333,7 @@ class TestApp:
         server.reply("/graphql", Reply(200, {"data": {}}))
         for _ in range(3):
             get_issue(app_github)
-            ask(app_github, "Octocat")
+            send_query(app_github, "Octocat")
         assert server.paths().count("/app/installations") == 1
         assert len(server.tokens) == 1
 
@@ -392,7 +392,7 @@ class TestApp:
     def test_a_next_page_at_another_host_is_not_followed(self, server: Server, app_github: GitHub) -> None:
         elsewhere = {"Link": '<http://localhost:1/app/installations?page=2>; rel="next"'}
         server.reply("/app/installations", Reply(200, [], elsewhere))
-        with pytest.raises(Unavailable, match="not one of its API"):
+        with pytest.raises(Unavailable, match="outside of its API"):
             get_issue(app_github)
 
     def test_an_installation_without_a_login_is_skipped(self, server: Server, app_github: GitHub) -> None:
@@ -509,7 +509,7 @@ class TestRedirectsAndAcceptedStatuses:
     def test_a_query_that_is_redirected_is_refused(self, server: Server, github: GitHub) -> None:
         server.reply("/graphql", Reply(301, b"", {"Location": "/elsewhere"}))
         with pytest.raises(Refused) as caught:
-            ask(github)
+            send_query(github)
         assert caught.value.status == 301
 
     @pytest.mark.parametrize("status", [404, 410])
@@ -607,13 +607,13 @@ RATE_LIMITS = [
 
 class TestRateLimits:
     @pytest.mark.parametrize(("status", "headers", "message", "seconds"), RATE_LIMITS)
-    @pytest.mark.parametrize(("path", "question"), [(ISSUE, get_issue), ("/graphql", ask)])
+    @pytest.mark.parametrize(("path", "send"), [(ISSUE, get_issue), ("/graphql", send_query)])
     def test_every_form_of_a_rate_limit_has_a_retry_time(
         self,
         server: Server,
         github: GitHub,
         path: str,
-        question: Callable[[GitHub], Any],
+        send: Callable[[GitHub], Any],
         status: int,
         headers: dict[str, str],
         message: str,
@@ -621,7 +621,7 @@ class TestRateLimits:
     ) -> None:
         server.reply(path, Reply(status, {"message": message}, headers))
         with pytest.raises(RateLimited, match=message) as caught:
-            question(github)
+            send(github)
         assert caught.value.retry_after_s == seconds
 
     @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
@@ -633,7 +633,7 @@ class TestRateLimits:
         headers = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": "1800001200"}
         server.reply("/graphql", Reply(200, {"errors": errors}, headers))
         with pytest.raises(RateLimited) as caught:
-            ask(github)
+            send_query(github)
         assert caught.value.retry_after_s == 1199.75
 
     def test_the_secondary_limit_of_queries_may_have_status_200(self, server: Server, github: GitHub) -> None:
@@ -641,7 +641,7 @@ class TestRateLimits:
         headers = {"X-RateLimit-Remaining": "4000", "X-RateLimit-Reset": "1800001200"}
         server.reply("/graphql", Reply(200, {"data": None, "errors": [{"message": message}]}, headers))
         with pytest.raises(RateLimited) as caught:
-            ask(github)
+            send_query(github)
         assert caught.value.retry_after_s == 60
 
     def test_no_request_is_sent_until_the_rate_limit_ends(
@@ -651,9 +651,9 @@ class TestRateLimits:
         with pytest.raises(RateLimited):
             get_issue(github)
         clock.now_s += 1799
-        for question in (get_issue, ask):
+        for send in (get_issue, send_query):
             with pytest.raises(RateLimited, match="Slow down") as caught:
-                question(github, "other")
+                send(github, "other")
             assert caught.value.retry_after_s == 1
         assert server.paths() == [ISSUE]
         clock.now_s += 1
@@ -671,13 +671,13 @@ class TestRateLimits:
 
 class TestOutages:
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
-    @pytest.mark.parametrize(("path", "question"), [(ISSUE, get_issue), ("/graphql", ask)])
+    @pytest.mark.parametrize(("path", "send"), [(ISSUE, get_issue), ("/graphql", send_query)])
     def test_a_server_error_of_github_is_temporary(
-        self, server: Server, github: GitHub, path: str, question: Callable[[GitHub], Any], status: int
+        self, server: Server, github: GitHub, path: str, send: Callable[[GitHub], Any], status: int
     ) -> None:
         server.reply(path, Reply(status, b"<html>Unicorn!</html>"))
         with pytest.raises(Unavailable, match=str(status)) as caught:
-            question(github)
+            send(github)
         assert caught.value.retry_after_s is None
         assert not isinstance(caught.value, RateLimited)
 
@@ -697,7 +697,7 @@ class TestOutages:
         assert_not_shown(caught.value, TOKEN)
 
     def test_a_missing_response_times_out(self, server: Server, clock: Clock) -> None:
-        def never(_: Seen) -> Reply:
+        def never(_: Request) -> Reply:
             server.released.wait()
             return Reply()
 
@@ -731,9 +731,9 @@ class TestOutages:
         with pytest.raises(Unavailable):
             get_issue(github)
         clock.now_s += 9
-        for question in (get_issue, ask):
+        for send in (get_issue, send_query):
             with pytest.raises(Unavailable, match="502") as caught:
-                question(github)
+                send(github)
             assert caught.value.retry_after_s == 1
         assert server.paths() == [ISSUE]
         clock.now_s += 1
@@ -756,8 +756,8 @@ class TestOutages:
         failed = Reply(200, {"data": {"node": None}, "errors": [error]})
         server.reply("/graphql", failed, Reply(200, {"data": {}}))
         with pytest.raises(QueryFailed):
-            ask(github)
-        assert ask(github) == QueryResult({})
+            send_query(github)
+        assert send_query(github) == QueryResult({})
 
     def test_an_outage_concerns_all_installations(self, server: Server, app_github: GitHub) -> None:
         server.installed["hubot"] = 78
@@ -770,9 +770,9 @@ class TestOutages:
     def test_a_failed_token_request_blocks_later_requests(self, server: Server, app_github: GitHub) -> None:
         server.reply("/app/installations/77/access_tokens", Reply(500))
         with pytest.raises(Unavailable):
-            ask(app_github)
+            send_query(app_github)
         with pytest.raises(Unavailable):
-            ask(app_github)
+            send_query(app_github)
         assert server.paths().count("/app/installations/77/access_tokens") == 1
 
 
@@ -807,7 +807,7 @@ class TestQueries:
         }
         server.reply("/graphql", Reply(200, {"data": data, "errors": [error]}))
         expected = GraphQLError(kind, ("b", "nodes", 0), error["message"])  # type: ignore[arg-type]
-        assert ask(github) == QueryResult(data or {}, (expected,))
+        assert send_query(github) == QueryResult(data or {}, (expected,))
 
     @pytest.mark.parametrize(
         "error",
@@ -833,7 +833,7 @@ class TestQueries:
     ) -> None:
         server.reply("/graphql", Reply(200, {"data": data, "errors": [*others, error]}))
         with pytest.raises(Unavailable):
-            ask(github)
+            send_query(github)
 
     @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": None, "errors": []}])
     def test_a_response_with_neither_data_nor_errors_is_an_error(
@@ -841,7 +841,7 @@ class TestQueries:
     ) -> None:
         server.reply("/graphql", Reply(200, body))
         with pytest.raises(Unavailable):
-            ask(github)
+            send_query(github)
 
     @pytest.mark.parametrize(
         "extensions",
@@ -857,9 +857,9 @@ class TestQueries:
         error = {"path": ["query"], "extensions": extensions, "message": "This is wrong."}
         server.reply("/graphql", Reply(200, {"errors": [error]}), Reply(200, {"data": {}}))
         with pytest.raises(Refused) as caught:
-            ask(github)
+            send_query(github)
         assert (caught.value.status, caught.value.reason) == (200, "This is wrong.")
-        assert ask(github) == QueryResult({})
+        assert send_query(github) == QueryResult({})
 
 
 class TestSecrets:

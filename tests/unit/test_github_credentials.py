@@ -20,7 +20,7 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE K
 
 
 class ParameterStore:
-    """moto's SSM, which can be made unreachable, with the parameter and the clock."""
+    """The parameter in moto's SSM, which a test can make unreachable, and the clock."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -33,7 +33,7 @@ class ParameterStore:
         text = value if isinstance(value, str) else json.dumps(value)
         self.client.put_parameter(Name=NAME, Value=text, Type="SecureString", Overwrite=True)
 
-    def put_out_of_reach(self) -> None:
+    def make_unreachable(self) -> None:
         self.failure = EndpointConnectionError(endpoint_url="https://ssm")
 
     def before_send(self, **_: object) -> None:
@@ -48,14 +48,14 @@ def client() -> Iterator[Any]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        # The SDK's retries are not tested here.
+        # Without the SDK's retries, the tests of outages are fast.
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         yield boto3.client("ssm")
 
 
 @pytest.fixture
 def ssm(client: Any) -> Iterator[ParameterStore]:
-    """Reachable, without the parameter."""
+    """SSM, reachable and without the parameter."""
     store = ParameterStore(client)
     client.meta.events.register("before-send.ssm.GetParameter", store.before_send)
     yield store
@@ -131,7 +131,7 @@ class TestAbsence:
         ssm.now_s += 1
         assert ssm.parameter.get() == Token(SECRET)
 
-    def test_without_a_name_ssm_is_not_asked(self, ssm: ParameterStore) -> None:
+    def test_without_a_name_no_request_is_sent(self, ssm: ParameterStore) -> None:
         provider = SSMProvider(boto3_client=ssm.client)
         assert CredentialParameter("", provider).get() is None
         assert ssm.readings == 0
@@ -167,20 +167,20 @@ class TestOutage:
     def test_the_previous_value_is_used_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert ssm.parameter.get() == Token(SECRET)
 
     def test_absence_is_remembered_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert ssm.parameter.get() is None
 
-    def test_ssm_is_asked_at_most_every_ten_seconds_during_an_outage(self, ssm: ParameterStore) -> None:
+    def test_ssm_gets_a_request_at_most_every_ten_seconds_during_an_outage(self, ssm: ParameterStore) -> None:
         ssm.put({"token": "old"})
         ssm.parameter.get()
-        ssm.put_out_of_reach()
+        ssm.make_unreachable()
         ssm.now_s += 300
         assert [ssm.parameter.get() for _ in range(3)] == [Token("old")] * 3
         assert ssm.readings == 2

@@ -1,4 +1,4 @@
-"""The packages of timer_core.github import only what they may, so that the receiver starts fast."""
+"""The imports of timer_core.github are limited, so that the receiver starts fast."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / "layers" / "timer_core" / "timer_core" / "github"
-RECEIVER_NEEDS_NONE_OF = {
+NOT_FOR_THE_RECEIVER = {
     "timer_core.github.api",
     "timer_core.services",
     "timer_core.store",
@@ -33,7 +33,7 @@ def imports(folder: Path) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
 
 
-def test_the_webhooks_package_needs_only_the_standard_library_and_the_domain() -> None:
+def test_the_webhooks_package_imports_only_the_standard_library_the_domain_and_shared_modules() -> None:
     allowed = ("timer_core.clock", "timer_core.domain.", "timer_core.github.")
     modules = set(imports(GITHUB / "webhooks"))
     assert {name for name in modules if name.startswith("timer_core.github.api")} == set()
@@ -52,7 +52,7 @@ def test_the_shared_modules_import_neither_package(shared: str) -> None:
     assert {name for name in modules if name.startswith("timer_core")} == set()
 
 
-def test_the_receiver_loads_nothing_that_it_does_not_need() -> None:
+def test_the_receiver_loads_no_package_that_it_does_not_need() -> None:
     environment = {
         "AWS_DEFAULT_REGION": "eu-west-1",
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -64,4 +64,4 @@ def test_the_receiver_loads_nothing_that_it_does_not_need() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     ).stdout.split()
     assert "timer_core.github.webhooks.payloads" in loaded
-    assert RECEIVER_NEEDS_NONE_OF & set(loaded) == set()
+    assert NOT_FOR_THE_RECEIVER & set(loaded) == set()

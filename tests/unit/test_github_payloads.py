@@ -171,7 +171,7 @@ class TestUsers:
         body["issue"]["state"] = "closed"
         assert deliver("issues.assigned", body) == Ignored("issue_closed")
 
-    def test_unassigning_from_a_closed_issue_still_counts(self) -> None:
+    def test_unassigning_from_a_closed_issue_is_an_event(self) -> None:
         body = payload("issues.unassigned")
         body["issue"]["state"] = "closed"
         assert isinstance(deliver("issues.unassigned", body), IssueEvent)
@@ -376,7 +376,7 @@ class TestLabels:
             return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
-        # The removed label does not count, even if the payload still lists it.
+        # The removed label is not a remaining one, even if the payload still lists it.
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 
@@ -513,7 +513,7 @@ class TestCards:
         assert isinstance(event, CardEvent)
         assert event.status == ""
 
-    def test_a_missing_status_is_left_to_the_api(self) -> None:
+    def test_a_missing_status_is_fetched_from_the_api(self) -> None:
         event = deliver("projects_v2_item.edited", self.moved())
         assert isinstance(event, CardEvent)
         assert (event.field, event.status) == ("PVTF_lADOAWcTxs07G84AAali", None)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/glossary.md").read_text()
 PYTHON = ("bench", "functions", "github_action", "layers", "scripts", "tests")
 
-# Former names of the concepts in the glossary, and the present ones. Words with an ordinary meaning too,
-# such as "place", are listed as the class or private method that they named.
+# Former names of concepts, and their present names. A word that also has an ordinary meaning, such as
+# "place", is listed as the class or private method that had this name.
 FORMER = {
     "Door": "RequestGuard",
     "EventsMadeUpFor": "EventsBackfilled",
@@ -49,7 +49,7 @@ FORMER = {
 
 
 def cells(column: int) -> list[str]:
-    """Return what is in backticks in one column of all tables."""
+    """Return the texts in backticks in one column of all tables."""
     rows = [line.strip("|").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
     return [quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row[column])]
 
@@ -62,7 +62,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
-    """Return every identifier of a module: what it defines and what it uses."""
+    """Yield every identifier that a module defines or uses."""
     for node in ast.walk(tree):
         for field in ("name", "id", "attr", "arg"):
             name = getattr(node, field, None)
@@ -72,16 +72,16 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def python_names() -> dict[str, str]:
-    """Return every identifier of the Python code with a file that has it."""
+    """Return every identifier of the Python code, with a file that contains it."""
     return {name: path for path, tree in modules().items() for name in names_in(tree)}
 
 
 @cache
 def javascript_names() -> dict[str, str]:
-    """Return every identifier of the JavaScript code with a file that has it."""
+    """Return every identifier of the JavaScript code, with a file that contains it."""
     names: dict[str, str] = {}
     for path in (ROOT / "web").rglob("*.js"):
-        # Without strings and comments, which are prose.
+        # Remove comments and strings.
         code = re.sub(
             r"""/\*.*?\*/|(?<!:)//[^\n]*|"[^"\n]*"|`[^`]*`""", "", path.read_text(), flags=re.DOTALL
         )
@@ -107,13 +107,13 @@ def test_every_identifier_of_the_glossary_exists(identifier: str) -> None:
         owner, member = identifier.split(".")
         assert member in members()[owner]
     else:
-        # A value that is stored, such as `manual`, and a resource of the template count too.
+        # Some are stored values, such as `manual`, or resources of the template.
         text = "".join((ROOT / file).read_text() for file in ("template.yaml", "docs/openapi.json"))
         known = identifier in python_names() or identifier in javascript_names()
         assert known or re.search(rf"\b{identifier}\b", text)
 
 
-def test_every_word_of_the_api_exists() -> None:
+def test_every_api_word_of_the_glossary_exists() -> None:
     sources = [ROOT / "docs/openapi.json", *(ROOT / "functions").rglob("*.py")]
     sources += (ROOT / "layers/timer_core/timer_core").rglob("*.py")
     text = "".join(path.read_text() for path in sources)
@@ -121,7 +121,7 @@ def test_every_word_of_the_api_exists() -> None:
     assert {word for word in words if word.lower() not in text.lower()} == set()
 
 
-def test_no_former_name_is_left() -> None:
+def test_no_former_name_is_in_use() -> None:
     names = python_names() | javascript_names()
     words = {name for name in FORMER if name.islower()}
     former = FORMER.keys() | {word.upper() for word in words} | {word.capitalize() for word in words}

@@ -1,6 +1,6 @@
-"""A GitHub for the tests: what it knows and does is made from GitHub's documentation.
+"""A GitHub for the tests, written from GitHub's documentation, to which the product connects over HTTP.
 
-The product speaks to it over HTTP and does not know. `FakeGitHub` is where to begin.
+Start reading at `FakeGitHub`.
 """
 
 from tests.support.fake_github import faults

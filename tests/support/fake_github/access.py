@@ -1,4 +1,4 @@
-"""Credentials, and the access that they give."""
+"""Credentials, and the access that each one grants."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account, App, Installation
     from tests.support.fake_github.sign_in import Manifest
 
-INSTALLATION_TOKEN_LASTS_S = 3600
-JWT_MAY_LAST_S = 600
+INSTALLATION_TOKEN_LIFETIME_S = 3600
+MAX_JWT_LIFETIME_S = 600
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Token:
     Attributes
     ----------
     owners
-        Whose repositories it sees; None for all that there are.
+        The accounts whose repositories the token gives access to; None for all accounts.
     scopes
-        None for a fine-grained token, and for one that a GitHub App got.
+        The token's scopes; None for a fine-grained token, and for one that was issued to a GitHub App.
     """
 
     user: Account
@@ -54,7 +54,7 @@ class InstallationToken:
 
 @dataclass(frozen=True)
 class Viewer:
-    """The sender of a request; ``account`` is the App's bot if it is an App."""
+    """The sender of a request; if an App sent it, ``account`` is the App's bot."""
 
     account: Account
     token: Token | InstallationToken
@@ -75,13 +75,13 @@ class Access(Projects):
     Attributes
     ----------
     tokens
-        People's tokens.
+        The access of people, by their tokens.
     installation_tokens
-        Apps' tokens; removing one revokes it.
+        The access of installations, by their tokens; removing one revokes it.
     signed_in
-        The user of the browser that opens the pages.
+        The user who is signed in at GitHub's pages.
     oauth
-        The codes of people who authorized an App.
+        The OAuth flow, with the codes of people who authorized an App.
     manifests
         The Apps to register, by their codes.
     """
@@ -108,7 +108,7 @@ class Access(Projects):
         Parameters
         ----------
         owners
-            The logins of those whose repositories it sees, all if it is None.
+            The logins of the accounts that the token gives access to; None for all accounts.
         """
         with self.lock:
             text = prefix + secrets.token_hex(20)
@@ -119,11 +119,11 @@ class Access(Projects):
             return text
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
-        """Return a token, and when it expires (seconds since the epoch)."""
-        # GitHub's tokens are this long now, and contain an App's id and dots.
+        """Return a token and its expiry (seconds since the epoch)."""
+        # The App's id, the dots and the length are those of GitHub's present tokens.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
-        expires_at = time.time() + INSTALLATION_TOKEN_LASTS_S
+        expires_at = time.time() + INSTALLATION_TOKEN_LIFETIME_S
         self.installation_tokens[text] = InstallationToken(installation, expires_at)
         return text, expires_at
 
@@ -133,17 +133,17 @@ class Access(Projects):
         Raises
         ------
         ApiError
-            401 if the credential is none, or not any more.
+            401 if the credential is unknown or has expired.
         """
         if "authorization" not in request.headers:
             return None
         text = _credential(request)
         if token := self.tokens.get(text):
             return Viewer(token.user, token)
-        held = self.installation_tokens.get(text)
-        if held is None or held.expires_at <= time.time():
+        installation_token = self.installation_tokens.get(text)
+        if installation_token is None or installation_token.expires_at <= time.time():
             raise ApiError(401, "Bad credentials")
-        return Viewer(held.installation.app.bot, held)
+        return Viewer(installation_token.installation.app.bot, installation_token)
 
     def calling_app(self, request: Request) -> App:
         """Return the App that sent a request ("Generating a JSON Web Token (JWT) for a GitHub App").
@@ -151,7 +151,7 @@ class Access(Projects):
         Raises
         ------
         ApiError
-            401 if it is not proved.
+            401 if the JWT is invalid, 404 if the App is unknown.
         """
         text = _credential(request)
         try:
@@ -163,7 +163,7 @@ class Access(Projects):
         now = time.time()
         if not _is_time(claims.get("exp")) or claims["exp"] <= now:
             raise ApiError(401, "'Expiration time' claim ('exp') must be in the future")
-        if claims["exp"] > now + JWT_MAY_LAST_S:
+        if claims["exp"] > now + MAX_JWT_LIFETIME_S:
             raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")
         if not _is_time(claims.get("iat")) or claims["iat"] > now:
             raise ApiError(401, "'Issued at' claim ('iat') must be in the past")

@@ -20,7 +20,7 @@ EVENTS = ("issue_comment", "issues", "projects_v2_item", "repository")
 
 
 def new_private_key() -> str:
-    """Return an RSA key as PEM, in the form of GitHub's keys."""
+    """Return an RSA key in PEM form (PKCS #1, like GitHub's keys)."""
     return (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         .private_bytes(
@@ -34,7 +34,7 @@ def new_private_key() -> str:
 
 @cache
 def _shared_private_key() -> str:
-    """Return one key for all fakes of a process; creating one takes longer than many tests."""
+    """Return the key that all fakes of a process share, because creating a key is slow."""
     return new_private_key()
 
 
@@ -44,13 +44,13 @@ class Accounts(Webhooks):
     Attributes
     ----------
     accounts
-        By their logins, in lower case.
+        The accounts by their logins in lower case.
     nodes
-        Everything by its node id.
+        All objects by their node ids.
     maintainer
-        Who does what is done by nobody in particular.
+        The default actor of all actions.
     app
-        An App; installed nowhere yet.
+        An App that is not installed yet.
     """
 
     def reset(self) -> None:
@@ -64,7 +64,7 @@ class Accounts(Webhooks):
             self.app = self.new_app("issue-timer", private_key=_shared_private_key())
 
     def new_user(self, login: str, *, type: str = "User") -> Account:  # noqa: A002
-        """Return a new person, or bot."""
+        """Return a new account, by default a person's."""
         with self.acting():
             account = self.nodes.new(Account, login=login, type=type)
             self.accounts[login.lower()] = account

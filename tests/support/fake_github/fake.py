@@ -1,4 +1,4 @@
-"""The fake as a whole."""
+"""The fake GitHub's server, with faults and a record of requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.fake_github import (
     sign_in,
 )
 from tests.support.fake_github.access import Access
-from tests.support.fake_github.messages import Answer, ApiError, Drop, Request, Seen
+from tests.support.fake_github.messages import Answer, ApiError, Drop, RecordedRequest, Request
 from tests.support.fake_github.server import Server
 
 if TYPE_CHECKING:
@@ -33,22 +33,22 @@ _POLL_S = 0.01
 class FakeGitHub(Access):
     """A fake GitHub on the loopback interface, written from GitHub's documentation.
 
-    What people do there are the methods of `Repositories` and `Projects`, its hooks are those of
-    `Webhooks`, its accounts those of `Accounts` and its credentials those of `Access`.
+    Its base classes have the methods: `Repositories` and `Projects` those for people's actions, `Webhooks`
+    for hooks and deliveries, `Accounts` for accounts and Apps, and `Access` for credentials.
 
     Attributes
     ----------
     url
-        Where it is: the REST API and the pages, and ``/graphql``.
+        The base URL of the REST API, of the pages and of ``/graphql``.
     requests
-        What it was asked, in that order.
+        All requests, oldest first.
     faults
-        What happens to the next requests; each is for the first request that it is meant for.
+        The faults of future requests; each applies to the first request that matches it.
     before_request, after_request
-        Called with every request, and its answer. If they raise `Drop`, the connection is closed without
-        an answer: before it was done, or after.
+        Called with every request, and the latter also with its answer. If one raises `Drop`, the connection
+        is closed without an answer, before or after the request has its effect.
     mistakes
-        What the fake could not do. Leaving it, and resetting it, raises them.
+        Errors of the fake itself, such as unsupported queries; raised at its exit and by `reset`.
 
     Examples
     --------
@@ -63,11 +63,11 @@ class FakeGitHub(Access):
 
     def __init__(self) -> None:
         self.mistakes: list[Exception] = []
-        self._at_work: list[Fault] = []
+        self._active_faults: list[Fault] = []
         super().__init__()
 
     def __enter__(self) -> Self:
-        # Loaded now and not at the first query, because the product does not wait for long.
+        # Loaded before the first query, which would otherwise exceed the product's time-out.
         graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -87,33 +87,33 @@ class FakeGitHub(Access):
             self._raise_mistakes()
 
     def reset(self) -> None:
-        """Delete everything, also credentials, hooks and faults; ids are never reused."""
+        """Delete everything, including credentials, hooks and faults; ids are never reused."""
         with self.lock:
             self._release()
             self._raise_mistakes()
             super().reset()
-            self.requests: list[Seen] = []
+            self.requests: list[RecordedRequest] = []
             self.faults: list[Fault] = []
             self.before_request: Callable[[Request], None] = lambda _: None
             self.after_request: Callable[[Request, Answer], None] = lambda *_: None
 
     def _release(self) -> None:
-        for fault in self._at_work:
+        for fault in self._active_faults:
             fault.release()
-        self._at_work.clear()
+        self._active_faults.clear()
 
     def _raise_mistakes(self) -> None:
         mistakes, self.mistakes = self.mistakes, []
         if mistakes:
-            raise ExceptionGroup("The fake GitHub cannot do what it was asked", mistakes)
+            raise ExceptionGroup("The fake GitHub does not support all requests of the test", mistakes)
 
     def _handle(self, request: Request) -> Answer:
         with self.lock:
-            self.requests.append(Seen(request.method, request.target, request.body))
+            self.requests.append(RecordedRequest(request.method, request.target, request.body))
             fault = next((one for one in self.faults if one.is_for(request)), None)
             if fault:
                 self.faults.remove(fault)
-                self._at_work.append(fault)
+                self._active_faults.append(fault)
         self.before_request(request)
         if fault:
             answer = fault.answer(request, lambda: self._carry_out(request))

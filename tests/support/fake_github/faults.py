@@ -1,8 +1,8 @@
-"""Faults of requests; append them to ``FakeGitHub.faults``.
+"""Faults of requests, to append to ``FakeGitHub.faults``.
 
-Each takes ``path``, the beginning of the paths that it waits for, which may have the method before it
-(``POST /graphql``). GitHub documents them in "Rate limits for the REST API", "Rate limits and query limits
-for the GraphQL API" and "Troubleshooting the REST API".
+A fault applies to the next request whose path begins with ``path``, which may contain the method
+(``POST /graphql``). GitHub documents these faults in "Rate limits for the REST API", "Rate limits and query
+limits for the GraphQL API" and "Troubleshooting the REST API".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.messages import Request
 
-# Answers instead of GitHub; its argument is a function that returns GitHub's own answer.
+# Returns the answer to a request; the second argument executes the request and returns the normal answer.
 _Answering: TypeAlias = "Callable[[Request, Callable[[], Answer]], Answer]"
 
 
@@ -32,12 +32,11 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
 
     def is_for(self, request: Request) -> bool:
-        return any(
-            asked.startswith(self.path) for asked in (request.path, f"{request.method} {request.path}")
-        )
+        paths = (request.path, f"{request.method} {request.path}")
+        return any(path.startswith(self.path) for path in paths)
 
     def release(self) -> None:
-        """End a request that gets no answer."""
+        """Close the connection of a request that waits for an answer."""
         self.released.set()
 
 
@@ -47,7 +46,7 @@ def status(code: int, *, path: str = "") -> Fault:
 
 
 def timeout(*, path: str = "") -> Fault:
-    """Do nothing and never answer; `Fault.release` and the fake's end close the request."""
+    """Send no answer and keep the connection open, until `Fault.release` or the end of the fake."""
     released = threading.Event()
 
     def answer(_request: Request, _carry_out: Callable[[], Answer]) -> Answer:
@@ -57,8 +56,8 @@ def timeout(*, path: str = "") -> Fault:
     return Fault(answer, path, released)
 
 
-def lost_answer(*, path: str = "") -> Fault:
-    """Carry out the request, and close the connection without an answer."""
+def lost_response(*, path: str = "") -> Fault:
+    """Execute the request, but close the connection without an answer."""
 
     def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
         carry_out()
@@ -68,7 +67,7 @@ def lost_answer(*, path: str = "") -> Fault:
 
 
 def primary_limit(reset_in_s: float, *, path: str = "") -> Fault:
-    """Report the primary rate limit, which ends in some seconds of the real clock."""
+    """Report the primary rate limit, which ends ``reset_in_s`` seconds from now by the real clock."""
 
     def answer(request: Request, _carry_out: Callable[[], Answer]) -> Answer:
         headers = {
@@ -85,7 +84,7 @@ def primary_limit(reset_in_s: float, *, path: str = "") -> Fault:
 
 
 def secondary_limit(retry_after_s: int | None, *, status: int = 403, path: str = "") -> Fault:
-    """Report the secondary rate limit; with None, without a time for the retry."""
+    """Report the secondary rate limit; None omits the header ``Retry-After``."""
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     message = "You have exceeded a secondary rate limit."
     return Fault(lambda _request, _carry_out: ApiError(status, message, headers).answer, path)
@@ -97,17 +96,17 @@ def graphql_error(
     *,
     partial: bool = False,
 ) -> Fault:
-    """Answer a query with an error, and no data; or if ``partial``, with all data but the first member's."""
+    """Answer a query with an error and no data; if ``partial``, only the data's first member is missing."""
 
     def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
         error: dict[str, Any] = {"message": message} | ({"type": type} if type else {})
         if not partial:
             return Answer(200, {"data": None, "errors": [error]})
-        true = carry_out()
-        data = dict(true.body["data"])
+        normal = carry_out()
+        data = dict(normal.body["data"])
         first = next(iter(data))
         data[first] = None
-        errors = [*true.body.get("errors", []), {**error, "path": [first]}]
-        return replace(true, body={"data": data, "errors": errors})
+        errors = [*normal.body.get("errors", []), {**error, "path": [first]}]
+        return replace(normal, body={"data": data, "errors": errors})
 
     return Fault(answer, "/graphql")

@@ -1,7 +1,7 @@
-"""The GraphQL API: GitHub's public schema, and the part of it that the fake can answer.
+"""The GraphQL API: queries are validated with GitHub's public schema, of which the fake supports a part.
 
-What the schema does not allow is refused as GitHub does. What it allows and the fake does not know is a
-mistake of the test, see `FakeGitHub.mistakes`.
+Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test, see
+`FakeGitHub.mistakes`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class _Query(NamedTuple):
 
 
 def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answer:
-    """Answer a query; queries that the fake does not support go to ``mistakes``.
+    """Answer a query; errors of the fake itself are added to ``mistakes``.
 
     Raises
     ------
     ApiError
-        401 if nobody asks, 400 if nothing is asked.
+        401 without a credential, 400 without a query.
     """
     viewer = github.viewer(request)
     if viewer is None:
@@ -87,7 +87,7 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
 
 @cache
 def schema() -> GraphQLSchema:
-    """Return the schema; the first time takes half a second."""
+    """Return the schema; the first call takes half a second."""
     return build_ast_schema(parse(graphql_schema().read_text(), no_location=True), assume_valid=True)
 
 
@@ -99,7 +99,7 @@ def _read(text: str) -> _Query:
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:
-    """Return an error as GitHub writes it: with its type, or if the query is wrong, with a code."""
+    """Return an error in GitHub's form: with its type, or if the query is invalid, with a code."""
     if _mistake(error):
         return {"message": "Something went wrong while executing your query."}
     formatted: dict[str, Any] = {**error.formatted}
@@ -112,5 +112,5 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 
 
 def _mistake(error: GraphQLError) -> Exception | None:
-    """Return a resolver's own exception; None if the error is one of GitHub's."""
+    """Return the exception of a resolver that failed; None if GitHub would report the error too."""
     return None if isinstance(error.original_error, GraphQLError) else error.original_error

@@ -1,4 +1,4 @@
-"""The fields of GitHub's GraphQL schema that the fake can answer."""
+"""The fields of GitHub's GraphQL schema that the fake supports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.fake_github.model import (
 if TYPE_CHECKING:
     from tests.support.fake_github.access import Access, Viewer
 
-# The most node ids of one query.
-MOST_IDS = 100
+# The maximum of node ids in one query.
+MAX_IDS = 100
 
 
 class NotResolved(GraphQLError):
@@ -53,14 +53,14 @@ _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "
 
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
-    """Return a field's value: by its own resolver, else the attribute of that name.
+    """Return a field's value: from its resolver, or without one from the attribute of that name.
 
     Raises
     ------
     GraphQLError
-        As GitHub, there is no such thing.
+        The error that GitHub would return, such as `NotResolved`.
     AttributeError, NotImplementedError, TypeError
-        The fake does not know the field.
+        The fake does not support the field.
     """
     given = {_snake_case(name): value for name, value in arguments.items()}
     resolver = _RESOLVERS.get((info.parent_type.name, info.field_name))
@@ -82,7 +82,7 @@ def _snake_case(name: str) -> str:
 
 
 def _field(*names: str) -> Callable[[Resolver], Resolver]:
-    """Register a resolver of fields, such as ``Issue.labels``; arguments are in snake case."""
+    """Register a resolver of fields, such as ``Issue.labels``; it receives its arguments in snake case."""
 
     def register(resolver: Resolver) -> Resolver:
         for name in names:
@@ -112,9 +112,9 @@ def _node(_source: None, context: Context, *, id: str) -> Any:  # noqa: A002
 
 @_field("Query.nodes")
 def _nodes(_source: None, context: Context, *, ids: Sequence[str]) -> list[Any]:
-    if len(ids) > MOST_IDS:
+    if len(ids) > MAX_IDS:
         raise GraphQLError(
-            f"You may not provide more than {MOST_IDS} node ids; you provided {len(ids)}.",
+            f"You may not provide more than {MAX_IDS} node ids; you provided {len(ids)}.",
             extensions={"type": "ARGUMENT_LIMIT"},
         )
     return [_node_or_error(context, one) for one in ids]
@@ -140,7 +140,7 @@ def _repository(
 
 
 def _owner(thing: Any) -> Account | None:
-    """Return the owner of an object; None if it has none, or cannot be fetched by its id."""
+    """Return the owner of an object; None if it has no owner, or cannot be fetched by its id."""
     match thing:
         case Repository() | Project():
             return thing.owner
@@ -230,7 +230,7 @@ def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
 
 @_field("ProjectV2Item.content")
 def _content(card: Card, context: Context) -> Any:
-    # A draft has no owner of its own.
+    # A draft has no owner; that of the project counts.
     owner = _owner(card.content) or card.project.owner
     return card.content if context.viewer.sees(owner) else None
 

@@ -23,8 +23,8 @@ from graphql import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LARGEST_PAGE = 100
-# The fake supports one order, and no archive.
+MAX_PAGE_SIZE = 100
+# The fake accepts these arguments and ignores them: it has one order, and no archive.
 _WITHOUT_EFFECT = {"order_by", "include_archived"}
 
 
@@ -74,20 +74,20 @@ def page(
     Raises
     ------
     GraphQLError
-        A cursor is none of this connection's.
+        A cursor does not belong to this connection.
     """
     if unknown := others.keys() - _WITHOUT_EFFECT:
-        raise NotImplementedError(f"The fake's connections do not know {unknown}.")
+        raise NotImplementedError(f"The fake's connections do not support {unknown}.")
     edges = [Edge(_cursor(item), item) for item in items]
-    places = {edge.cursor: place for place, edge in enumerate(edges)}
+    positions = {edge.cursor: position for position, edge in enumerate(edges)}
     for cursor in (after, before):
-        if cursor and cursor not in places:
+        if cursor and cursor not in positions:
             raise GraphQLError(
                 f"`{cursor}` does not appear to be a valid cursor.",
                 extensions={"type": "INVALID_CURSOR_ARGUMENTS"},
             )
-    begin = places[after] + 1 if after else 0
-    end = places[before] if before else len(edges)
+    begin = positions[after] + 1 if after else 0
+    end = positions[before] if before else len(edges)
     filtered = max(end - begin, 0)
     if first is not None:
         end = min(end, begin + first)
@@ -110,7 +110,7 @@ def _cursor(item: Any) -> str:
 class Connection(NamedTuple):
     """A connection in a query.
 
-    ``sizes`` has the values of ``first`` and ``last``: numbers, or the names of variables.
+    ``sizes`` contains the values of ``first`` and ``last``: numbers, or names of variables.
     """
 
     name: str
@@ -147,9 +147,9 @@ def _sizes(node: FieldNode) -> Iterator[tuple[str, int | str]]:
                     yield argument.name.value, variable.value
 
 
-def errors(asked: Sequence[Connection], variables: Mapping[str, Any]) -> Iterator[GraphQLError]:
-    """Yield the mistakes in the sizes of pages."""
-    for connection in asked:
+def errors(connections: Sequence[Connection], variables: Mapping[str, Any]) -> Iterator[GraphQLError]:
+    """Yield an error for each missing or excessive page size."""
+    for connection in connections:
         sizes = {
             side: variables.get(size) if isinstance(size, str) else size
             for side, size in connection.sizes.items()
@@ -161,9 +161,9 @@ def errors(asked: Sequence[Connection], variables: Mapping[str, Any]) -> Iterato
                 extensions={"type": "MISSING_PAGINATION_BOUNDARIES"},
             )
         for side, size in sizes.items():
-            if size is not None and size > LARGEST_PAGE:
+            if size is not None and size > MAX_PAGE_SIZE:
                 yield GraphQLError(
                     f"Requesting {size} records on the `{connection.name}` connection exceeds the "
-                    f"`{side}` limit of {LARGEST_PAGE} records.",
+                    f"`{side}` limit of {MAX_PAGE_SIZE} records.",
                     extensions={"type": "EXCESSIVE_PAGINATION"},
                 )

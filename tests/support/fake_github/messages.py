@@ -1,4 +1,4 @@
-"""Requests, and the fake's answers."""
+"""HTTP requests, and the fake's answers to them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 DOCUMENTATION = "https://docs.github.com/rest"
 
 
-class Seen(NamedTuple):
-    """A request as the fake records it; ``body`` is the parsed JSON or form, else None."""
+class RecordedRequest(NamedTuple):
+    """A request as the fake records it; ``body`` is the parsed JSON or form, or None."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the fake: JSON, a page if the body is a string, or nothing."""
+    """An answer of the fake; the body is JSON, an HTML page if it is a string, or empty if it is None."""
 
     status: int
     body: Any = None
@@ -75,7 +75,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """A refusal, in the form of GitHub's."""
+    """An error of the REST API, in GitHub's form."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -84,4 +84,4 @@ class ApiError(Exception):
 
 
 class Drop(Exception):
-    """Close the connection, and answer nothing."""
+    """Close the connection without an answer."""

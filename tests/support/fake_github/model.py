@@ -1,6 +1,6 @@
 """The objects at the fake GitHub.
 
-``typename`` is what GraphQL calls a thing; the other attributes have the names of GitHub's API.
+``typename`` is the name of an object's GraphQL type; the other attributes have the names of the REST API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ WEB = "https://github.com"
 
 
 class Thing:
-    """An object with an id, and most often a page."""
+    """An object with an id; most objects also have a page (``url``)."""
 
     id: int
 
@@ -27,8 +27,8 @@ class Thing:
 class Account(Thing):
     """A person, a bot or an organization.
 
-    ``type`` is ``User``, ``Bot`` or ``Organization``; ``members`` has the roles of an organization's
-    (``admin`` or ``member``).
+    ``type`` is ``User``, ``Bot`` or ``Organization``; ``members`` contains the roles of an organization's
+    members (``admin`` or ``member``).
     """
 
     id: int
@@ -58,7 +58,7 @@ class Label(Thing):
 
 @dataclass(eq=False, repr=False)
 class Repository(Thing):
-    """A private repository, with the numbers of its former issues."""
+    """A private repository; ``transferred`` and ``deleted`` contain the numbers of its former issues."""
 
     id: int
     node_id: str
@@ -83,7 +83,7 @@ class Repository(Thing):
 
 @dataclass(eq=False, repr=False)
 class Issue(Thing):
-    """An issue; ``timeline`` has its events and comments in their order."""
+    """An issue; ``timeline`` contains its events and comments, oldest first."""
 
     id: int
     node_id: str
@@ -113,7 +113,7 @@ class Issue(Thing):
 
 @dataclass(eq=False, repr=False)
 class Event(Thing):
-    """An event of an issue; ``typename`` decides which of the later attributes it has."""
+    """An event of an issue; the attributes after ``actor`` depend on ``typename``."""
 
     typename: str
     id: int
@@ -231,7 +231,7 @@ class FieldValue(Thing):
 
 @dataclass(eq=False, repr=False)
 class App(Thing):
-    """A GitHub App; ``private_key`` is PEM, and authenticates the App."""
+    """A GitHub App; ``private_key`` (PEM) authenticates the App."""
 
     id: int
     node_id: str
@@ -256,7 +256,7 @@ class App(Thing):
 
 @dataclass(eq=False)
 class OAuthApp:
-    """An App that can only sign people in."""
+    """An OAuth App, which can only sign people in."""
 
     name: str
     client_id: str

@@ -1,4 +1,4 @@
-"""The ids of everything at the fake GitHub."""
+"""The ids of the objects at the fake GitHub."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The first id of a kind and the prefix of its node ids. GitHub has more issues and comments
-# than 32 bits can count.
+# The first id of each kind and the prefix of its node ids. Ids of issues and comments exceed 32 bits, as at
+# GitHub.
 _KINDS: dict[type, tuple[int, str]] = {
     Account: (21_000_000, "U"),
     Repository: (186_000_000, "R"),
@@ -47,14 +47,14 @@ _KINDS: dict[type, tuple[int, str]] = {
 
 
 class Nodes(dict[str, Any]):
-    """The objects by their node ids."""
+    """All objects by their node ids."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         super().__init__()
         self._numbers = numbers
 
     def new(self, kind: type[T], **attributes: Any) -> T:
-        """Return a new object with its own ids."""
+        """Return a new object with a new id and node id."""
         first, prefix = _KINDS[kind]
         number = first + next(self._numbers)
         node_id = f"{prefix}_kwDO{number:012x}"

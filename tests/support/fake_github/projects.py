@@ -16,7 +16,7 @@ PRIORITIES = ("High", "Medium", "Low")
 
 
 class Projects(Repositories):
-    """Only hooks of organizations and Apps receive events of projects."""
+    """Actions on projects, whose events only hooks of organizations and Apps receive."""
 
     def new_project(self, organization: str, title: str = "Board") -> Project:
         """Return a new project, with the single-select fields Status and Priority."""
@@ -33,14 +33,14 @@ class Projects(Repositories):
             return project
 
     def add_card(self, project: Project, issue: Issue, *, by: Account | None = None) -> Card:
-        """Put an issue on a project, with no status yet."""
+        """Add an issue to a project, without a status."""
         with self.acting():
             card = self._add_card(project, issue, by)
             issue.cards.append(card)
             return card
 
     def add_draft(self, project: Project, title: str, *, by: Account | None = None) -> Card:
-        """Put a draft on a project."""
+        """Add a draft to a project."""
         with self.acting():
             return self._add_card(project, self.nodes.new(Draft, title=title), by)
 
@@ -58,8 +58,7 @@ class Projects(Repositories):
         Parameters
         ----------
         old_payloads
-            Whether the name of the field and its values are missing in the event, as GitHub sent it in
-            the first years of projects.
+            Whether the event omits the field's name and values, as in the first years of GitHub's projects.
         """
         with self.acting():
             chosen = card.project.fields[field]

@@ -21,12 +21,12 @@ _FIRST_HOOK = 500_000_000
 class Repositories(Accounts):
     """Actions on repositories and issues, at the time of GitHub's clock.
 
-    What is already so is not done again, and nobody receives of it.
+    An action that changes nothing, such as assigning an assignee again, causes no event.
 
     Attributes
     ----------
     repositories
-        By their ids.
+        The repositories by their ids.
     """
 
     def reset(self) -> None:
@@ -45,13 +45,13 @@ class Repositories(Accounts):
         events: Iterable[str] = ("*",),
         auto: bool = False,
     ) -> Hook:
-        """Add a hook, which is pinged.
+        """Add a hook, and ping it.
 
         Parameters
         ----------
         target
-            A repository (or its full name), an organization (or its login), or an App (``app`` for the
-            fake's own).
+            A repository (or its full name), an organization (or its login), or an App (``app`` for
+            `Accounts.app`).
         """
         with self.acting():
             if isinstance(target, str):
@@ -73,7 +73,7 @@ class Repositories(Accounts):
             return repository
 
     def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
-        """Return the repository of this name; with ``follow``, else the last one that had it."""
+        """Return the repository of this name; ``follow`` also finds the last one that had it before."""
         with self.lock:
             found = self._names.get(full_name.lower())
             return found or (self._former_names.get(full_name.lower()) if follow else None)
@@ -88,7 +88,7 @@ class Repositories(Accounts):
     def transfer_repository(
         self, repository: Repository, new_owner: str, *, by: Account | None = None
     ) -> None:
-        """Transfer it to another owner; a new owner is an organization.
+        """Transfer a repository to another owner; an unknown owner becomes a new organization.
 
         Only the hooks of the new owner and of the repository receive the event.
         """
@@ -126,7 +126,7 @@ class Repositories(Accounts):
                 self._announce_issue("unassigned", issue, by, assignee=payloads.account(user))
 
     def close(self, issue: Issue, reason: str = "completed", *, by: Account | None = None) -> None:
-        """Close it as ``completed``, ``not_planned`` or ``duplicate``."""
+        """Close an issue as ``completed``, ``not_planned`` or ``duplicate``."""
         with self.acting():
             if issue.state == "open":
                 issue.state, issue.state_reason, issue.closed_at = "closed", reason, self.now
@@ -141,7 +141,7 @@ class Repositories(Accounts):
                 self._announce_issue("reopened", issue, by)
 
     def label(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
-        """Add a label, and create it unless the repository has one of this name in any case."""
+        """Add a label; create it if the repository has no label of this name (case-insensitive)."""
         with self.acting():
             labels = issue.repository.labels
             label = labels.get(name.lower())
@@ -179,7 +179,7 @@ class Repositories(Accounts):
             return comment
 
     def react(self, comment: Comment, user: Account, content: str) -> tuple[Reaction, bool]:
-        """Return the person's reaction of this kind, and whether it is new."""
+        """React to a comment; return the user's reaction with this content, and whether it is new."""
         with self.acting():
             for reaction in comment.reactions:
                 if (reaction.user, reaction.content) == (user, content):
@@ -189,7 +189,7 @@ class Repositories(Accounts):
             return reaction, True
 
     def delete(self, issue: Issue, *, by: Account | None = None) -> None:
-        """Delete it, with its cards; the event has the time of its last change."""
+        """Delete an issue and its cards; the event has the time of the issue's last change."""
         with self.acting():
             self._remove_issue(issue)
             issue.repository.deleted.add(issue.number)
@@ -200,14 +200,14 @@ class Repositories(Accounts):
     def transfer(self, issue: Issue, repository: Repository, *, by: Account | None = None) -> Issue:
         """Transfer an issue to another repository of the owner; return the new issue.
 
-        It keeps its comments, its assignees, and the labels that the other repository has too
-        ("Transferring an issue to another repository"). The event of the old one has the time of its
-        last change.
+        The issue keeps its comments, its assignees, and the labels that the other repository has too
+        ("Transferring an issue to another repository"). The event of the old repository has the time of the
+        issue's last change.
 
         Raises
         ------
         ValueError
-            The repository has another owner.
+            If the repository has another owner.
         """
         with self.acting():
             old = issue.repository

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.messages import Request
     from tests.support.fake_github.model import App, Repository
 
-PAGE_SIZE, LARGEST_PAGE = 30, 100
+PAGE_SIZE, MAX_PAGE_SIZE = 30, 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Call:
         Raises
         ------
         ApiError
-            401 if that is nobody.
+            401 if the request has no valid credential.
         """
         viewer = self.github.viewer(self.request)
         if viewer is None:
@@ -53,7 +53,7 @@ class Call:
         Raises
         ------
         ApiError
-            401 if it is none.
+            401 or 404 as `Access.calling_app`.
         """
         return self.github.calling_app(self.request)
 
@@ -64,8 +64,8 @@ class Call:
         Raises
         ------
         ApiError
-            301 or 307 if it has another name now, 404 if there is none that the caller may see, 401 if
-            the credential is wrong.
+            301 or 307 if the repository has another name now, 404 if it does not exist or the sender may
+            not see it, 401 if the credential is wrong.
         """
         viewer = self.github.viewer(self.request)
         name = ""
@@ -94,7 +94,7 @@ Endpoint: TypeAlias = Callable[[Call], Answer]
 
 
 class Route(NamedTuple):
-    """The requests that an endpoint answers."""
+    """An endpoint, and the method and path of its requests."""
 
     method: str
     path: re.Pattern[str]
@@ -118,7 +118,7 @@ class Routes(list[Route]):
 
 
 def in_repository(path: str) -> tuple[str, str]:
-    """Return a path in a repository by its name, and by its id as GitHub redirects to it."""
+    """Return a path below a repository's name, and the path below its id, to which GitHub redirects."""
     return f"/repos/{{owner}}/{{repo}}{path}", f"/repositories/{{repository_id:d}}{path}"
 
 
@@ -128,7 +128,7 @@ def answer(routes: Iterable[Route], github: Access, base_url: str, request: Requ
     Raises
     ------
     ApiError
-        It is not granted, or there is no such thing.
+        The request is refused, or there is no such endpoint.
     """
     if "user-agent" not in request.headers:
         raise ApiError(403, "Request forbidden by administrative rules.")
@@ -140,7 +140,7 @@ def answer(routes: Iterable[Route], github: Access, base_url: str, request: Requ
 
 
 def page(call: Call, items: Sequence[Any]) -> Answer:
-    """Answer with the requested page, and a Link header to the others."""
+    """Answer with the requested page, and a Link header to the other pages."""
     size = page_size(call)
     asked = call.request.query.get("page", "")
     number = max(int(asked), 1) if asked.isdecimal() else 1
@@ -157,7 +157,7 @@ def page(call: Call, items: Sequence[Any]) -> Answer:
 
 def page_size(call: Call) -> int:
     size = call.request.query.get("per_page", "")
-    return min(int(size), LARGEST_PAGE) if size.isdecimal() and int(size) else PAGE_SIZE
+    return min(int(size), MAX_PAGE_SIZE) if size.isdecimal() and int(size) else PAGE_SIZE
 
 
 def link(call: Call, **queries: Mapping[str, str]) -> str:

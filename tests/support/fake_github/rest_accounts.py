@@ -55,7 +55,7 @@ def list_organizations(call: Call) -> Answer:
     token = _person(call)
     if token.scopes is not None and not token.scopes & {"user", "read:org"}:
         raise ApiError(403, "You need at least read:org scope or user scope to list your organizations.")
-    # A fine-grained token has access to none.
+    # A fine-grained token lists no organizations.
     found = [] if token.scopes is None else _organizations_of(call, token.user)
     return page(call, [payloads.organization(one) for one in found])
 
@@ -94,7 +94,7 @@ def _person(call: Call) -> Token:
     Raises
     ------
     ApiError
-        403 if it is an App that asks.
+        403 if an App sent it.
     """
     token = call.viewer.token
     if isinstance(token, InstallationToken):

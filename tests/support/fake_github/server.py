@@ -1,4 +1,4 @@
-"""The fake over HTTP."""
+"""The fake's HTTP server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers requests with ``handle``, several at once, on the loopback interface."""
+    """Answers requests with ``handle`` on the loopback interface, each in its own thread."""
 
     daemon_threads = True
-    # A request that waits for the end of a fault does not block the server's end.
+    # Closing the server does not wait for requests without an answer.
     block_on_close = False
     request_queue_size = 64
 

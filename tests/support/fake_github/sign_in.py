@@ -1,6 +1,7 @@
-"""The pages and endpoints by which people sign in to other sites, and register Apps.
+"""The pages and endpoints for signing in to other sites, and for registering Apps.
 
-The flow itself is `local_stack.oauth_flow`. "Registering a GitHub App from a manifest".
+`local_stack.oauth_flow` implements the OAuth flow. Apps are registered as in GitHub's documentation,
+"Registering a GitHub App from a manifest".
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.model import Account, OAuthApp
 
-MANIFEST_LASTS = timedelta(hours=1)
+MANIFEST_LIFETIME = timedelta(hours=1)
 # The lifetimes of a GitHub App's user access token and of its refresh token (seconds).
-TOKEN_LASTS_S, REFRESH_TOKEN_LASTS_S = 28_800, 15_897_600
+TOKEN_LIFETIME_S, REFRESH_TOKEN_LIFETIME_S = 28_800, 15_897_600
 
 _PAGE = """<!doctype html>
 <html lang="en"><title>Authorize {name}</title>
@@ -43,7 +44,7 @@ routes = Routes()
 
 @dataclass(frozen=True)
 class Manifest:
-    """An App to register, until its code is redeemed."""
+    """The manifest of an App to register, kept until its code is redeemed."""
 
     members: Mapping[str, Any]
     owner: Account
@@ -92,9 +93,9 @@ def redeem_code(call: Call) -> Answer:
             access_token=call.github.new_token(
                 grant.user, owners=[one.account.login for one in client.installations], prefix="ghu_"
             ),
-            expires_in=TOKEN_LASTS_S,
+            expires_in=TOKEN_LIFETIME_S,
             refresh_token=f"ghr_{secrets.token_hex(38)}",
-            refresh_token_expires_in=REFRESH_TOKEN_LASTS_S,
+            refresh_token_expires_in=REFRESH_TOKEN_LIFETIME_S,
             scope="",
             token_type="bearer",
         )
@@ -136,7 +137,7 @@ def _token_answer(call: Call, **members: Any) -> Answer:
 
 @routes.endpoint("POST", "/settings/apps/new", "/organizations/{org}/settings/apps/new")
 def accept_manifest(call: Call) -> Answer:
-    """Redirect at once, as if the person had agreed."""
+    """Redirect immediately, as if the person had confirmed the page."""
     owner = call.github.signed_in
     if login := call.variables.get("org"):
         found = call.github.accounts.get(login.lower())
@@ -156,7 +157,7 @@ def accept_manifest(call: Call) -> Answer:
 def register_app(call: Call) -> Answer:
     github = call.github
     manifest = github.manifests.pop(call.variables["code"], None)
-    if manifest is None or github.now - manifest.at > MANIFEST_LASTS:
+    if manifest is None or github.now - manifest.at > MANIFEST_LIFETIME:
         raise ApiError(404, "Not Found")
     members = manifest.members
     app = github.new_app(

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Installation
     from tests.support.fake_github.payloads import JSON
 
-# A URL, or a function of headers and body that returns the status.
+# A URL, or a function that receives headers and body and returns the status of the response.
 Receiver: TypeAlias = str | Callable[[Mapping[str, str], bytes], int]
 
-ANSWER_WITHIN_S = 10.0
-KEPT_FOR = timedelta(days=3)
+RESPONSE_TIMEOUT_S = 10.0
+RETENTION = timedelta(days=3)
 BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 
-# As large as they are at GitHub, too large for 32 bits.
+# Ids of attempts exceed 32 bits, as at GitHub.
 _FIRST_ATTEMPT = 180_000_000_000
 
-# From the beginning of the Gregorian calendar, from which UUIDs of version 1 count, to that of Unix time.
+# The Unix epoch in ticks since the start of the Gregorian calendar, from which version 1 UUIDs count.
 _GREGORIAN_TICKS = 0x01B21DD213814000
 _TICKS_PER_S = 10_000_000
 
@@ -47,11 +47,11 @@ class Hook(Thing):
     Attributes
     ----------
     events
-        What it subscribes to, all with ``*``.
+        The events that the hook subscribes to; ``*`` means all.
     auto
-        Whether deliveries are sent at once; the test sends the others.
+        Whether deliveries are sent immediately; otherwise the test sends them.
     attempts
-        What GitHub shows as recent deliveries, oldest first.
+        All attempts to deliver, oldest first.
     """
 
     id: int
@@ -69,7 +69,7 @@ class Hook(Thing):
         return "repository" if isinstance(self.target, Repository) else "organization"
 
     def installation(self, owner: Account) -> Installation | None:
-        """Return the installation whose events of an owner an App's hook receives."""
+        """Return the owner's installation of the hook's App, if any."""
         installations = self.target.installations if isinstance(self.target, App) else []
         return next((one for one in installations if one.account is owner), None)
 
@@ -83,7 +83,7 @@ class Hook(Thing):
 
 @dataclass(eq=False, repr=False)
 class Delivery:
-    """An event for a hook, with the payload of its time."""
+    """An event for a hook, with its payload at the time of the event."""
 
     guid: str
     event: str
@@ -135,24 +135,24 @@ class Webhooks:
     Attributes
     ----------
     lock
-        Held whenever something is read or changed, and never while something is sent.
+        Protects all objects; it is not held while deliveries are sent.
     hooks
         All hooks by their ids.
     outbox
-        Everything that there was to deliver, in the order in which it happened.
+        All deliveries, in the order of their events.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._depth = 0
         self._http = urllib3.PoolManager(retries=False)
-        # These counters continue after a reset, so that no id stands for two objects.
+        # These counters continue after a reset, so that ids are never reused.
         self._numbers = count(1)
         self._ticks = count()
         self.reset()
 
     def reset(self) -> None:
-        """Delete everything; the clock shows the present time."""
+        """Delete everything, and set the clock to the present time."""
         with self.lock:
             self.now = datetime.now(UTC)
             self.hooks: dict[int, Hook] = {}
@@ -161,7 +161,7 @@ class Webhooks:
 
     @property
     def now(self) -> datetime:
-        """GitHub's time, in whole seconds; set it to a time with an offset, or seconds since the epoch."""
+        """GitHub's time in whole seconds; assign a time with an offset, or seconds since the epoch."""
         return self._now
 
     @now.setter
@@ -188,9 +188,9 @@ class Webhooks:
             self._transmit(delivery, redelivery=redelivery)
 
     def send(self, delivery: Delivery) -> int:
-        """Deliver, also if it was delivered before, and return the status of the response.
+        """Send a delivery, even if it was sent before, and return the status of the response.
 
-        502 stands for a receiver that does not answer, and 504 for one that takes too long.
+        The status is 502 if the receiver is unreachable, and 504 if its response takes too long.
         """
         return self._transmit(delivery, redelivery=False)
 
@@ -204,9 +204,9 @@ class Webhooks:
             self.outbox.remove(delivery)
 
     def redeliver(self, attempt: Attempt) -> bool:
-        """Redeliver; return False if the delivery is too old."""
+        """Send the delivery of an attempt again; return False if the delivery is too old."""
         with self.acting():
-            if self.now - attempt.delivery.at > KEPT_FOR:
+            if self.now - attempt.delivery.at > RETENTION:
                 return False
             self._due.append((attempt.delivery, True))
             return True
@@ -214,7 +214,7 @@ class Webhooks:
     def recent(self, hook: Hook) -> list[Attempt]:
         """Return the attempts that GitHub still lists, newest first."""
         with self.lock:
-            return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= KEPT_FOR]
+            return [attempt for attempt in reversed(hook.attempts) if self.now - attempt.at <= RETENTION]
 
     def _announce(
         self,
@@ -226,7 +226,7 @@ class Webhooks:
         owner: Account,
         repository: Repository | None = None,
     ) -> None:
-        """Make a delivery for every hook that receives the event."""
+        """Create a delivery of an event for every hook that receives it."""
         hooks = [hook for hook in self.hooks.values() if hook.receives(event, owner, repository)]
         if not hooks:
             return
@@ -299,7 +299,7 @@ class Webhooks:
                 url,
                 body=delivery.body,
                 headers=delivery.headers,
-                timeout=ANSWER_WITHIN_S,
+                timeout=RESPONSE_TIMEOUT_S,
                 redirect=False,
             )
         except urllib3.exceptions.ReadTimeoutError:
@@ -318,7 +318,7 @@ class Webhooks:
             delivery.hook.attempts.append(attempt)
 
     def _guid(self) -> str:
-        """Return a version 1 UUID (RFC 9562) with GitHub's time, later than all before."""
+        """Return a version 1 UUID (RFC 9562) of GitHub's time, which sorts after all previous ones."""
         ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
         fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
         return str(uuid.UUID(fields=fields, version=1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-# The kind of the event that adds time instead of changing a timer.
+# The kind of an event that logs time instead of changing a timer.
 LOG = "comment.log"
 # The path of a GitHub App's own webhook.
 APP_HOOK = "/app/hook"
@@ -18,8 +18,8 @@ class IssueEvent:
     Attributes
     ----------
     delivery
-        Identifies the event when it is delivered again: GitHub's GUID of the delivery; for a command, the
-        comment's id.
+        Identifies the event, so that a repeated delivery counts once: GitHub's GUID of the delivery, the
+        comment's id for a command, the timeline's node id for a backfilled event.
     kind
         A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
     at_ms
@@ -27,13 +27,13 @@ class IssueEvent:
     users
         The ids of the GitHub users concerned; None for all with an open timer.
     duration_ms, commented_ms
-        The time to add, and the time of the comment; only for `LOG`.
+        The time to log, and the time of the comment; only for `LOG`.
     title
         The issue's title; empty if the delivery does not contain it.
     fetched_ms
         When the event was backfilled from GitHub's timeline; 0 if a webhook delivered it.
     order
-        Of a backfilled event, as in `timer_core.domain.events.Event`.
+        The order of a backfilled event, see `timer_core.domain.events.Event`.
     """
 
     delivery: str
@@ -51,7 +51,7 @@ class IssueEvent:
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A card of a project was moved; only GitHub's API tells which issue it belongs to.
+    """A card of a project was moved; its issue has to be fetched from GitHub's API.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class CardEvent:
     item, content
         The node ids of the card and of its issue.
     field
-        The node id of the changed field; None if the delivery names it, and it is the status.
+        The node id of the changed field; None if the delivery names the field, which then is the status.
     status
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
     """
@@ -149,7 +149,7 @@ _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
 def group_of(event: QueuedEvent) -> str:
-    """Return the group of an event: events of one group are processed one after the other."""
+    """Return the message group of an event; events of one group are processed one after the other."""
     match event:
         case CardEvent():
             return event.content
@@ -184,7 +184,7 @@ class Message:
     @property
     def delivery(self) -> str:
         """GitHub's GUID of the delivery; empty for a ping."""
-        # Commands are identified by their comment; the reply event, the last one, by the delivery.
+        # Commands have the comment's id; the last event, the one to reply to, has the delivery's.
         return self.events[-1].delivery if self.events else ""
 
 
@@ -203,7 +203,7 @@ def from_json(text: str) -> Message:
     Raises
     ------
     ValueError, TypeError, KeyError
-        If `to_json` did not write it.
+        If `to_json` did not create the text.
     """
     loaded = json.loads(text)
     hook = loaded["hook"]

@@ -26,7 +26,7 @@ class TriggerConfig:
     stop_statuses: frozenset[str]
 
     def kind_of_status(self, status: str) -> str:
-        """Return the kind of event for a card that was given a status."""
+        """Return the kind of event for a card's new status."""
         if status.lower() in self.start_statuses:
             return "project.start"
         return "project.stop" if status.lower() in self.stop_statuses else "project.pause"

@@ -1,6 +1,6 @@
 """Fetch a project's card: its issue, and who was assigned when the card was moved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from timer_core.clock import iso, ms_of
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import Refused
+from timer_core.github.api.graphql import GraphQLError
 from timer_core.github.api.issues import ITEM_TYPES, IssueRequest, fetch_issues, issue_fields, state_of
 from timer_core.github.api.timeline import IssueState
 from timer_core.github.messages import CardEvent
@@ -20,11 +21,11 @@ class Card:
     Attributes
     ----------
     status
-        The status that the card was given; empty if none.
+        The card's new status; empty if it has none.
     at_ms
         The time of the change.
     state
-        The state of its issue at that time.
+        The state of the card's issue at that time.
     """
 
     status: str
@@ -32,8 +33,8 @@ class Card:
     state: IssueState
 
 
-# Card and issue are both requested: a transferred issue has a new id and the same card, and a card may be
-# deleted while its issue exists.
+# The query requests the issue in two ways: through its card, because a transfer changes the issue's id, and
+# by its id, because the card may have been deleted.
 _CARD = f"""
 query(
     $item: ID!, $content: ID!, $since: DateTime!, $statusField: String!, $field: ID!, $withStatus: Boolean!
@@ -66,51 +67,62 @@ def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | No
     Returns
     -------
     Card or None
-        None if the card has no issue, or another field was changed.
+        None if the card has no issue, or the changed field is not the status.
 
     Raises
     ------
     Refused
-        If the card is deleted or not shown to us (404), or we may not read the project.
+        If the card was deleted or is hidden from us (404), or we may not read the project.
     GitHubError
-        If GitHub does not answer.
+        If GitHub does not respond.
     """
-    with_status = event.status is None or event.field is not None
-    variables = {
+    result = github.graphql(_CARD, _variables(event, status_field), owner=event.owner)
+    card = result.data.get("card") or {}
+    issue = result.data.get("issue") or card.get("content")
+    _check_errors(result.errors, has_issue=bool(issue))
+    if not issue:
+        return None
+    if event.field is not None and (result.data.get("field") or {}).get("name") != status_field:
+        return None
+    state = _whole_state(github, event, issue)
+    if event.status is not None:
+        return Card(event.status, event.at_ms, state.at(event.at_ms))
+    return _with_present_status(card, event, state) if card else None
+
+
+def _variables(event: CardEvent, status_field: str) -> dict[str, Any]:
+    return {
         "item": event.item,
         "content": event.content,
         "since": iso(event.at_ms),
         "statusField": status_field,
         "field": event.field or event.item,
-        "withStatus": with_status,
+        "withStatus": event.status is None or event.field is not None,
     }
-    result = github.graphql(_CARD, variables, owner=event.owner)
-    forbidden = next((error for error in result.errors if error.type != "NOT_FOUND"), None)
-    if forbidden is not None:
-        raise Refused(HTTPStatus.OK, forbidden.message)
-    data = result.data
-    card = data.get("card") or {}
-    issue = data.get("issue") or card.get("content")
-    if not issue:
-        if result.errors:
-            raise Refused(HTTPStatus.NOT_FOUND, result.errors[0].message)
-        return None
-    state = state_of(issue)
-    if issue["timelineItems"]["pageInfo"]["hasNextPage"]:
-        # This query has one page of the timeline only.
-        (whole,) = fetch_issues(github, event.owner, [IssueRequest(state.issue, event.at_ms)])
-        state = whole or state
-    if event.field is not None and (data.get("field") or {}).get("name") != status_field:
-        return None
-    if event.status is not None:
-        return Card(event.status, event.at_ms, state.at(event.at_ms))
-    return _with_present_status(card, event, state) if card else None
+
+
+def _check_errors(errors: Sequence[GraphQLError], *, has_issue: bool) -> None:
+    """Raise an error of the query; a missing card or field does not matter if there is an issue."""
+    for error in errors:
+        if error.type != "NOT_FOUND":
+            raise Refused(HTTPStatus.OK, error.message)
+    if errors and not has_issue:
+        raise Refused(HTTPStatus.NOT_FOUND, errors[0].message)
+
+
+def _whole_state(github: GitHub, event: CardEvent, fields: Mapping[str, Any]) -> IssueState:
+    """Return the state of the card's issue, with all pages of its timeline since the event."""
+    state = state_of(fields)
+    if not fields["timelineItems"]["pageInfo"]["hasNextPage"]:
+        return state
+    (whole,) = fetch_issues(github, event.owner, [IssueRequest(state.issue, event.at_ms)])
+    return whole or state
 
 
 def _with_present_status(card: Mapping[str, Any], event: CardEvent, state: IssueState) -> Card:
     value = card["fieldValueByName"]
     if not value:
         return Card("", event.at_ms, state.at(event.at_ms))
-    # The card may have been moved again since, which another delivery reports too.
+    # The card may have been moved again after this event; another delivery reports that move too.
     at_ms = max(event.at_ms, ms_of(value["updatedAt"]))
     return Card(value["name"], at_ms, state.at(at_ms))

@@ -1,4 +1,4 @@
-"""Send GitHub no requests while a rate limit is reached, and for a moment after it failed."""
+"""Block requests to GitHub while a rate limit applies, and for a short time after an outage."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from timer_core.github.api.errors import QueryFailed, RateLimited, Unavailable
 
 _OUTAGE_S = 10.0
-_LONGEST_OUTAGE_S = 60.0
-# Stands for all accounts; no login contains this character.
+_MAX_OUTAGE_S = 60.0
+# The key of an outage, which concerns all accounts; no login contains this character.
 _ALL = "*"
 
 
 class CircuitBreaker:
-    """Raises `Unavailable` again, without a request, for as long as the error says.
+    """Blocks requests after an error: until its retry time, `Unavailable` is raised again.
 
     A rate limit belongs to one account's installation ("Rate limits for the REST API"). A failed query blocks
     no other request. Every other error counts as an outage of all of GitHub.
@@ -25,12 +25,12 @@ class CircuitBreaker:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        # By account: the last error, and until when it is raised again (seconds since the epoch).
+        # By account: the last error, and the end of the block (seconds since the epoch).
         self._open: dict[str, tuple[Unavailable, float]] = {}
 
     @contextmanager
     def guard(self, account: str) -> Iterator[None]:
-        """Run a block that sends requests, or raise the last error if it still applies.
+        """Run a ``with`` block that sends requests, or raise the last error if requests are blocked.
 
         Parameters
         ----------
@@ -45,8 +45,8 @@ class CircuitBreaker:
         for key in (account, _ALL):
             if key in self._open:
                 error, until_s = self._open[key]
-                if (left_s := until_s - self._now_s()) > 0:
-                    raise type(error)(str(error), left_s)
+                if (remaining_s := until_s - self._now_s()) > 0:
+                    raise type(error)(str(error), remaining_s)
         try:
             yield
         except RateLimited as error:
@@ -55,6 +55,6 @@ class CircuitBreaker:
         except QueryFailed:
             raise
         except Unavailable as error:
-            pause_s = min(error.retry_after_s or _OUTAGE_S, _LONGEST_OUTAGE_S)
-            self._open[_ALL] = (error, self._now_s() + pause_s)
+            outage_s = min(error.retry_after_s or _OUTAGE_S, _MAX_OUTAGE_S)
+            self._open[_ALL] = (error, self._now_s() + outage_s)
             raise

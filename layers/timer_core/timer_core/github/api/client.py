@@ -22,7 +22,7 @@ _REDIRECTS = frozenset(
     }
 )
 
-# A transferred issue redirects to its new location, from which it may have been transferred again.
+# GitHub redirects once for each transfer, and an issue may have been transferred several times.
 _MAX_REDIRECTS = 4
 
 T = TypeVar("T")
@@ -32,13 +32,13 @@ class GitHub:
     """A client of GitHub's API for any number of threads.
 
     The client does not retry: after `Unavailable` the caller tries again later. Until then every further call
-    fails at once, so that a batch does not spend its time waiting, and because "continuing to make requests
-    while you are rate limited may result in the banning of your integration".
+    fails immediately, so that a batch does not spend its time waiting, and because "continuing to make
+    requests while you are rate limited may result in the banning of your integration".
 
     Parameters
     ----------
     credential
-        The stored credential; a changed one is used as soon as it is fetched.
+        The stored credential; the client adopts a changed one as soon as it is fetched.
     api_url
         The API's base URL; that of GitHub Enterprise Cloud with data residency is
         ``https://api.SUBDOMAIN.ghe.com``.
@@ -69,12 +69,12 @@ class GitHub:
         self._access: _TokenAccess | _AppAccess | None = None
 
     def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:
-        """Return the kind of the stored credential; ``invalid`` if its content is neither.
+        """Return the kind of the stored credential; ``invalid`` if it is neither a token nor an App's.
 
         Raises
         ------
         Unavailable
-            If it cannot be read.
+            If the credential cannot be read.
         """
         try:
             credential = self._credential.get()
@@ -101,7 +101,7 @@ class GitHub:
         Refused
             If the query is wrong, or GitHub refuses the credential.
         Unavailable
-            If GitHub did not answer, or answered only a part for a reason that may be temporary.
+            If GitHub did not respond, or returned only a part of the data for a possibly temporary reason.
         """
         body = {"query": query, "variables": variables}
 
@@ -121,18 +121,19 @@ class GitHub:
     ) -> Response:
         """Return the response of a REST endpoint, following redirects.
 
-        Renamed and transferred objects redirect. The same request is sent to the new address ("Best
-        practices for using the REST API"), if it is within the API: no other host may receive the credential.
+        GitHub redirects requests for renamed and transferred objects. The same request is then sent to the
+        new address ("Best practices for using the REST API"), but only within the API: no other host may
+        receive the credential.
 
         Parameters
         ----------
         path
             The path after the API's base URL, such as ``/app/hook/deliveries``, with its query string.
         owner
-            The login of the account that owns the object; None to act as the App itself. A token is the
-            same for all.
+            The login of the account that owns the object; None to act as the App itself. A personal access
+            token is used for every owner.
         body
-            Sent as JSON.
+            The content to send as JSON.
         accept
             Statuses to return instead of raising Refused, such as 404.
 
@@ -145,7 +146,7 @@ class GitHub:
         Refused
             If GitHub responds with another status from 300 to 499.
         Unavailable
-            If GitHub does not answer, or a rate limit is reached.
+            If GitHub does not respond, or a rate limit is reached.
         """
         accepted = accept | _REDIRECTS
         for _ in range(1 + _MAX_REDIRECTS):
@@ -160,7 +161,7 @@ class GitHub:
         raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub redirects too often, or away from its API.")
 
     def _with_token(self, send: Callable[[str], T], owner: str | None) -> T:
-        """Send a request with the token for an owner; None is the App itself."""
+        """Send a request with the token for an owner, or if it is None, with that of the App itself."""
         credential = self._credential.get()
         if credential is None:
             raise NoCredential("There is no GitHub credential.")
@@ -175,7 +176,7 @@ class GitHub:
 
 
 class _TokenAccess:
-    """Access with one token, which has one rate limit."""
+    """Access with a personal access token, which has a single rate limit."""
 
     def __init__(self, credential: Token, now_s: Callable[[], float]) -> None:
         self.credential = credential
@@ -187,7 +188,7 @@ class _TokenAccess:
 
 
 class _AppAccess:
-    """Access as an App: with the token of an installation, each with a rate limit, or as the App itself."""
+    """Access as an App or as one of its installations, each with its own token and rate limit."""
 
     def __init__(self, credential: App, transport: Transport, now_s: Callable[[], float]) -> None:
         self.credential = credential

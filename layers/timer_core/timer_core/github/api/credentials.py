@@ -16,7 +16,7 @@ from timer_core.secrets import MAX_AGE_S, CachedValue
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-# Shorter than for a value, so that a credential is used soon after an operator has stored the first one.
+# Shorter than for a value, so that the first credential is used soon after an operator has stored it.
 _ABSENT_MAX_AGE_S = 30
 # A token becomes part of a header, and the HTTP library's error about an invalid header would quote it.
 _TOKEN = re.compile(r"[!-~]+")
@@ -47,28 +47,28 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """The client that people authorize when they sign in: an OAuth App or a GitHub App."""
+    """The OAuth client that people authorize when they sign in: an OAuth App or a GitHub App."""
 
     client_id: str
     client_secret: str = field(repr=False)
 
 
 class _ParameterUnreadable(Exception):
-    """SSM gave no answer, or refused the request."""
+    """SSM did not respond, or refused the request."""
 
 
 class _Parameter:
     """A parameter of SSM Parameter Store, fetched when it is first needed and cached for five minutes.
 
-    A missing parameter is looked for again after half a minute. While SSM is unreachable, the value fetched
-    before is used further.
+    The absence of a parameter is cached for half a minute. While SSM is unreachable, the previous value stays
+    in use.
 
     Parameters
     ----------
     name
-        The parameter's name; empty if there is none, and SSM is not asked.
+        The parameter's name; empty if there is no parameter, so that no request is sent.
     provider
-        The client that fetches the parameter; by default one with short time-outs.
+        The client that fetches the parameter; the default has short time-outs.
     now_s
         The clock, in seconds since the epoch.
     """
@@ -82,18 +82,18 @@ class _Parameter:
             self._fetch,
             (_ParameterUnreadable,),
             max_age_s=lambda text: _ABSENT_MAX_AGE_S if text is None else MAX_AGE_S,
-            # A batch asks GitHub many questions, and each attempt to reach SSM takes seconds.
+            # A batch sends many requests to GitHub, and each would wait seconds for an unreachable SSM.
             caches_first_failure=True,
             now_s=now_s,
         )
 
     def _text(self) -> str | None:
-        """Return the parameter's value, or None if it does not exist.
+        """Return the parameter's value, or None if the parameter does not exist.
 
         Raises
         ------
         Unavailable
-            If it was never fetched and cannot be now.
+            If SSM is unreachable, and the value was never fetched before.
         """
         if not self._name:
             return None
@@ -104,14 +104,14 @@ class _Parameter:
             raise Unavailable(message, self._cached.expires_in_s) from error
 
     def _fetch(self) -> str | None:
-        # Imported and created when first needed: SSM's client is the slowest part of a cold start.
+        # Imported and created only when needed: SSM's client is the slowest part of a cold start.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         if self._provider is None:
             self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
-            # The provider's own cache knows neither absence nor the value before a failure.
+            # Bypasses the provider's cache, which keeps neither an absence nor the value before a failure.
             value = self._provider.get(self._name, decrypt=True, max_age=0)
         except GetParameterError as error:
             if _is_absence(error):
@@ -135,7 +135,7 @@ class CredentialParameter(_Parameter):
         InvalidCredential
             If the parameter contains anything else.
         Unavailable
-            If it was never fetched and cannot be now.
+            If SSM is unreachable, and the credential was never fetched before.
         """
         text = self._text()
         return None if text is None else _parse(text)
@@ -155,7 +155,7 @@ class OAuthParameter(_Parameter):
         InvalidCredential
             If the parameter contains anything else.
         Unavailable
-            If it was never fetched and cannot be now.
+            If SSM is unreachable, and the client was never fetched before.
         """
         text = self._text()
         if text is None:
@@ -174,7 +174,7 @@ def _is_absence(error: Exception) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Not raised while JSONDecodeError is handled: its text would be in the traceback.
+    # Raised outside of the except clause: the traceback of JSONDecodeError would contain the secret.
     try:
         content = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A webhook's attempts to deliver events, as GitHub lists them, and redelivery."""
+"""List a webhook's attempts to deliver events, and request redeliveries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Attempt:
     Attributes
     ----------
     attempt_id
-        The id that redelivery takes; it increases with time.
+        The id for requesting a redelivery; it increases with time.
     guid
         The delivery's GUID, the same for all attempts.
     is_redelivery
@@ -40,7 +40,7 @@ class Attempt:
 
 
 class AttemptPage(NamedTuple):
-    """Some attempts, the newest first, and the path of the page with older ones; None if there is none."""
+    """Attempts, newest first, and the path of the next page; None if this is the last one."""
 
     attempts: Sequence[Attempt]
     next_page: str | None
@@ -49,7 +49,7 @@ class AttemptPage(NamedTuple):
 def list_attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, page: str = "") -> AttemptPage:
     """Return a page of a webhook's attempts since a time.
 
-    GitHub's cursors name attempts, so that new attempts do not change what a page contains.
+    GitHub's cursors name attempts, so new attempts do not shift the pages.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def list_attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, p
     Raises
     ------
     GitHubError
-        If GitHub does not answer.
+        If GitHub does not respond, or refuses.
     """
     response = github.rest("GET", page or f"{hook}/deliveries?per_page={_PAGE_SIZE}", owner=owner)
     listed = [_attempt(delivery) for delivery in response.data]

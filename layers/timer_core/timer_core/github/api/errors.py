@@ -1,4 +1,4 @@
-"""The errors of GitHub's API, by whether a retry can help."""
+"""The errors of GitHub's API, distinguished by whether a retry can help."""
 
 
 class GitHubError(Exception):
@@ -31,14 +31,14 @@ class Refused(GitHubError):
 
 
 class Unavailable(GitHubError):
-    """GitHub does not answer now; a later retry may succeed.
+    """GitHub does not respond now, or only with an error; a later retry may succeed.
 
     Parameters
     ----------
     message
         The reason.
     retry_after_s
-        In how many seconds to retry, if that is known.
+        The time to wait before a retry, if known (seconds).
     """
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -47,14 +47,14 @@ class Unavailable(GitHubError):
 
 
 class QueryFailed(Unavailable):
-    """GitHub failed at this query, perhaps because it is too expensive; other queries may succeed.
+    """GitHub could not execute this query, perhaps because it is too expensive; others may succeed.
 
     See "Rate limits and query limits for the GraphQL API", "Resource limits".
     """
 
 
 class RateLimited(Unavailable):
-    """A primary or secondary rate limit is reached; until it ends, no request may be sent."""
+    """A primary or secondary rate limit is reached; until it ends, no requests may be sent."""
 
     retry_after_s: float
 

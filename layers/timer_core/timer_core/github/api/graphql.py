@@ -1,7 +1,7 @@
 """Read the response to a GraphQL query.
 
-Its status is 200 even if the query failed, and it may contain a part of the data in spite of errors. A
-partial response never counts as a whole one: the result names all errors, or an exception is raised.
+The HTTP status is 200 even if the query failed, and the response may contain both data and errors. A partial
+response never counts as a complete one: the result lists all errors, or an exception is raised.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 from timer_core.github.api.errors import QueryFailed, Refused, Unavailable
 from timer_core.github.api.transport import Response, rate_limited
 
-# Errors that a retry does not change: the object does not exist, or we have no access to it.
+# Errors that remain after a retry: the object does not exist, or we have no access to it.
 _PERMANENT = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})
 # The first is documented, the second has been seen (octokit/plugin-throttling.js#824).
 _PRIMARY_RATE_LIMIT = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
@@ -43,7 +43,7 @@ class QueryResult:
     Attributes
     ----------
     data
-        The requested data, with null at the path of each error; empty if there is nothing else.
+        The requested data, with null at the path of each error; empty if there are only errors.
     """
 
     data: dict[str, Any]
@@ -56,7 +56,7 @@ def read_result(response: Response, now_s: float) -> QueryResult:
     Parameters
     ----------
     now_s
-        The present, in seconds since the epoch.
+        The present time (seconds since the epoch).
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_result(response: Response, now_s: float) -> QueryResult:
     Refused
         If the query is wrong.
     QueryFailed
-        If GitHub failed at a part of the query or all of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
+        If GitHub failed at the query or a part of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
     Unavailable
         If the response contains no result.
     """
@@ -84,7 +84,7 @@ def _failure(error: Mapping[str, Any], headers: Mapping[str, str], now_s: float)
     is_primary = error.get("type") in _PRIMARY_RATE_LIMIT
     if is_primary or "rate limit" in message.lower():
         return rate_limited(headers, message, now_s, is_primary=is_primary)
-    # An invalid query has the broken rule as its code, an invalid variable has a list of problems.
+    # GitHub's error has a code if the query is invalid, and a list of problems if a variable is invalid.
     if not error.get("type") and (error.get("extensions") or {}).keys() & {"code", "problems"}:
         return Refused(200, message)
     return QueryFailed(f"GitHub failed at a query: {message}")

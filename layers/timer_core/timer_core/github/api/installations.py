@@ -20,7 +20,7 @@ _JWT_LIFE_S = 9 * 60
 # A token is not used if it may expire before the request arrives.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-# For accounts that are not in the list: the App may have been installed there since.
+# For an account that is not in the list: the App may have been installed there after the list was fetched.
 _LIST_MIN_AGE_S = 30
 
 
@@ -79,7 +79,7 @@ class Installations:
         Raises
         ------
         NoCredential
-            If the App is not installed for that account, as of half a minute ago at most.
+            If the App is not installed for that account, according to a list of the last half minute.
         GitHubError
             If GitHub returned no token.
         """
@@ -96,7 +96,7 @@ class Installations:
             self._tokens = {account: kept for account, kept in self._tokens.items() if kept.text != token}
 
     def _signed(self, now_s: int) -> str:
-        # Imported when an App signs: the library loads cryptography, which takes long.
+        # Imported only here: the library loads cryptography, which is slow.
         import jwt
 
         claims = {"iat": now_s - _JWT_BACKDATED_S, "exp": now_s + _JWT_LIFE_S, "iss": self._app.app_id}

@@ -1,4 +1,4 @@
-"""Fetch issues from GitHub: the states and timelines of many with one query, and the location of one."""
+"""Fetch the states and timelines of many issues with one query, and the location of a moved issue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.timeline import IssueState, TimelineEvent
 
-# A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). With 100 timeline
-# events, 100 labels and 20 assignees each, this many issues take 11,000.
+# A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). This many issues,
+# each with 100 timeline events, 100 labels and 20 assignees, request 11,000 nodes.
 ISSUES_PER_QUERY = 50
 _PAGE_SIZE = 100
 # An issue has at most 10 assignees.
@@ -30,7 +30,15 @@ ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABELE
 
 
 def issue_fields(since: str, after: str, item_types: str) -> str:
-    """Return the fields of an issue that `state_of` reads; `since` and `after` are names of variables."""
+    """Return the fields of an issue that `state_of` reads.
+
+    Parameters
+    ----------
+    since, after
+        GraphQL expressions for the start of the timeline and the cursor of its page.
+    item_types
+        The types of timeline items, separated by spaces.
+    """
     return f"""
         number title state repository {{ nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
@@ -52,7 +60,7 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
 
 
 class IssueRequest(NamedTuple):
-    """An issue to fetch, and the time from which to fetch its timeline."""
+    """An issue to fetch, and the start of the part of its timeline to fetch."""
 
     issue: Issue
     since_ms: int
@@ -64,13 +72,13 @@ def fetch_issues(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -
     Returns
     -------
     list[IssueState or None]
-        The states in the order of the requests; None if there is no such issue, or we have no access to it.
-        A state has the issue's present name: its repository may have been renamed.
+        The states in the order of the requests; None if the issue does not exist, or we have no access to
+        it. A state has the issue's present name: its repository may have been renamed.
 
     Raises
     ------
     GitHubError
-        If GitHub does not answer.
+        If GitHub does not respond, or refuses.
     """
     found: list[IssueState | None] = []
     for first in range(0, len(requests), ISSUES_PER_QUERY):
@@ -122,7 +130,7 @@ def _issues_query(pages: Mapping[int, tuple[IssueRequest, str | None]]) -> tuple
 
 
 def state_of(fields: Mapping[str, Any]) -> IssueState:
-    """Return the state of the issue that has these `issue_fields`."""
+    """Return the state of an issue from its `issue_fields`."""
     assignees = (user["databaseId"] for user in fields["assignees"]["nodes"])
     timeline = (node for node in fields["timelineItems"]["nodes"] if node)
     return IssueState(
@@ -141,7 +149,7 @@ def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
         node_id=node["id"],
         kind=_KINDS[node["__typename"]],
         at_ms=ms_of(node["createdAt"]),
-        # The query requests this id of users only, not of bots and organizations.
+        # The query requests the ids of users only: an assigned bot has none here.
         user=(node.get("assignee") or {}).get("databaseId"),
         label=(node.get("label") or {}).get("name", ""),
     )
@@ -149,7 +157,7 @@ def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class IssueLocation:
-    """The location of an issue that is not found under its name.
+    """The present location of an issue.
 
     Attributes
     ----------
@@ -161,14 +169,14 @@ class IssueLocation:
 
 
 def locate_issue(github: GitHub, issue: Issue) -> IssueLocation | None:
-    """Return where an issue is now; None if GitHub does not show it to us.
+    """Return an issue's present location; None if GitHub does not show it to us.
 
     GitHub's REST API, "Get an issue": 301 if the issue was transferred, 410 if it was deleted.
 
     Raises
     ------
     GitHubError
-        If GitHub does not answer.
+        If GitHub does not respond, or refuses.
     """
     path = f"/repos/{issue.full_name}/issues/{issue.number}"
     response = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))

@@ -10,16 +10,16 @@ _PAGE_SIZE = 100
 
 
 def send_reply(github: GitHub, reply: ReplyEvent) -> None:
-    """Reply to a comment, once however often this is called.
+    """Reply to a comment; a repeated call adds nothing.
 
     Raises
     ------
     GitHubError
-        If GitHub does not answer, or refuses.
+        If GitHub does not respond, or refuses.
     """
     owner = reply.repo.partition("/")[0]
     issues = f"/repos/{reply.repo}/issues"
-    # GitHub keeps one reaction of a kind from each account.
+    # GitHub keeps only one reaction of each kind per account.
     reaction = {"content": reply.reaction}
     github.rest("POST", f"{issues}/comments/{reply.comment}/reactions", owner=owner, body=reaction)
     if not reply.text:

@@ -1,6 +1,6 @@
 """An issue's present state and its timeline.
 
-Both together give the state at any earlier moment, and the events that GitHub should have delivered.
+The state at any earlier moment, and the events that GitHub should have delivered, follow from both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """An issue's present state, and its timeline since some moment.
+    """An issue's present state, and the last part of its timeline.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class IssueState:
     labels
         The names of its present labels, in lower case.
     timeline
-        The events since then, in order.
+        The issue's events since the requested time, in order.
     """
 
     issue: Issue
@@ -65,7 +65,7 @@ class IssueState:
         return before
 
     def _without(self, event: TimelineEvent) -> "IssueState":
-        """Return the state before the last event of the timeline."""
+        """Return the state before an event, which must be the last one of the timeline."""
         before = replace(self, timeline=self.timeline[:-1])
         user = frozenset(() if event.user is None else (event.user,))
         match event.kind:
@@ -86,17 +86,17 @@ class IssueState:
     def events(self, triggers: TriggerConfig, *, fetched_ms: int) -> list[IssueEvent]:
         """Return the events that GitHub should have delivered, each with its node id in place of a GUID.
 
-        As `timer_core.github.webhooks.payloads` reads them from deliveries.
+        They have the form of the events that `timer_core.github.webhooks.payloads` reads from deliveries.
 
         Parameters
         ----------
         fetched_ms
-            When GitHub was asked for this state.
+            When this state was fetched.
         """
         events = []
         state = self
         for entry in reversed(self.timeline):
-            users = _concerned(entry, state, triggers)
+            users = _users_concerned(entry, state, triggers)
             if users is None or users:
                 event = IssueEvent(
                     delivery=entry.node_id,
@@ -113,8 +113,16 @@ class IssueState:
         return events[::-1]
 
 
-def _concerned(entry: TimelineEvent, state: IssueState, triggers: TriggerConfig) -> tuple[int, ...] | None:
-    """Return whom an entry concerns: nobody if it changes no timer, None if everybody."""
+def _users_concerned(
+    entry: TimelineEvent, state: IssueState, triggers: TriggerConfig
+) -> tuple[int, ...] | None:
+    """Return the users concerned by an entry of a timeline, given the state after it.
+
+    Returns
+    -------
+    tuple[int, ...] or None
+        The users' ids, empty if no timer changes; None for all users with an open timer.
+    """
     assignees = tuple(sorted(state.assignees))
     match entry.kind:
         case "assigned" if not state.is_closed and entry.user is not None:
@@ -133,39 +141,43 @@ def _concerned(entry: TimelineEvent, state: IssueState, triggers: TriggerConfig)
 
 
 def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[IssueEvent]:
-    """Return the events of a timeline that no delivery has reported, with their order within their second.
+    """Return the events of a timeline that the log does not contain, with their order within their second.
 
     Parameters
     ----------
     events
-        What `IssueState.events` returned.
+        The result of `IssueState.events`.
     logged
         The events in the issue's log.
     """
-    log = sorted(logged, key=lambda event: event.sort_key)
-    # The logged event that each one of the timeline is, if any: the nearest ones are paired first.
-    same: list[Event | None] = [None] * len(events)
-    pairs = [
-        (abs(one.at_ms - event.at_ms), position, index)
-        for position, event in enumerate(events)
-        for index, one in enumerate(log)
-        if one.may_be(_event(event))
-    ]
-    used: set[int] = set()
-    for _, position, index in sorted(pairs):
-        if same[position] is None and index not in used:
-            same[position] = log[index]
-            used.add(index)
+    matches = _match(events, sorted(logged, key=lambda event: event.sort_key))
     found: list[IssueEvent] = []
     before: Event | None = None
     for position, event in enumerate(events):
-        one = same[position]
-        if one is None:
-            ordered = replace(event, order=_order(event, before, same[position + 1 :]))
+        match = matches[position]
+        if match is None:
+            ordered = replace(event, order=_order(event, before, matches[position + 1 :]))
             found.append(ordered)
-            one = _event(ordered)
-        before = one
+            match = _event(ordered)
+        before = match
     return found
+
+
+def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
+    """Match each event of a timeline with a logged one, the nearest in time first; None if there is none."""
+    candidates = [
+        (abs(logged.at_ms - event.at_ms), position, index)
+        for position, event in enumerate(events)
+        for index, logged in enumerate(log)
+        if logged.may_be(_event(event))
+    ]
+    matches: list[Event | None] = [None] * len(events)
+    used: set[int] = set()
+    for _, position, index in sorted(candidates):
+        if matches[position] is None and index not in used:
+            matches[position] = log[index]
+            used.add(index)
+    return matches
 
 
 def _event(event: IssueEvent) -> Event:
@@ -174,21 +186,22 @@ def _event(event: IssueEvent) -> Event:
 
 
 def _order(event: IssueEvent, before: Event | None, following: Sequence[Event | None]) -> int:
-    """Return a finer time for an event that lies between those of its neighbours in the same second.
+    """Return a missing event's order, between those of its neighbours in the same second.
 
     Parameters
     ----------
     before
-        The event before it in the timeline.
+        The previous event of the timeline.
     following
-        The logged events that come after it; None for those that are missing too.
+        The matches of the later events of the timeline; None for other missing events.
     """
     if before is not None and before.at_ms == event.at_ms and before.finer_time is not None:
         return before.finer_time + 1
     distance, after = next(
-        ((distance, one) for distance, one in enumerate(following, start=1) if one is not None), (0, None)
+        ((distance, logged) for distance, logged in enumerate(following, start=1) if logged is not None),
+        (0, None),
     )
     if after is not None and after.at_ms == event.at_ms and after.finer_time is not None:
-        # The missing ones in between need room, too.
+        # The distance reserves a number for each missing event in between.
         return after.finer_time - distance
     return guid_time_at(event.at_ms)

@@ -1,7 +1,6 @@
-"""Send one HTTP request to GitHub's API, and turn its failures into errors.
+"""Send HTTP requests to GitHub's API, and raise its failures as errors.
 
-GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query
-limits for the GraphQL API".
+GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query limits for the GraphQL API".
 """
 
 import json
@@ -23,9 +22,9 @@ _HEADERS = {
 }
 _CONNECT_S = 2
 READ_S = 5.0
-# One for each thread of a function.
+# At most one connection for each thread of a function.
 _CONNECTIONS = 8
-# While Lambda freezes a function between invocations, the connection may be closed.
+# GitHub may close an idle connection while Lambda freezes the function between invocations.
 _MAX_IDLE_S = 30
 # "Otherwise, wait for at least one minute before retrying."
 _RATE_LIMIT_S = 60.0
@@ -40,11 +39,11 @@ class Response:
     Attributes
     ----------
     headers
-        Looked up without regard to case.
+        The headers; their names are case-insensitive.
     data
         The body, parsed as JSON; None if it is empty, or the body of an error is not JSON.
     next_page
-        The path of a list's next page, after the API's base URL; None if there is none.
+        The path of a list's next page, without the API's base URL; None if there is none.
     """
 
     status: int
@@ -118,7 +117,7 @@ class Transport:
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"GitHub does not answer: {error}") from error
+            raise Unavailable(f"GitHub does not respond: {error}") from error
         return self._checked(response.status, response.headers, response.data, accept)
 
     def _close_idle_connections(self) -> None:
@@ -136,7 +135,7 @@ class Transport:
             data, is_json = None, False
         if 200 <= status < 300:
             if not is_json:
-                raise Unavailable(f"GitHub's response ({status}) is incomplete or no JSON.")
+                raise Unavailable(f"GitHub's response ({status}) is incomplete or not JSON.")
             return Response(status, headers, data, self._next_page(headers))
         reason = _message(status, data)
         if _is_rate_limit(status, headers, reason):
@@ -151,9 +150,9 @@ class Transport:
         link = _NEXT_PAGE.search(headers.get("link", ""))
         if link is None:
             return None
-        # No other host may receive the token, and an incomplete list must not count as the whole one.
+        # No other host may receive the token, and an incomplete list must not count as a complete one.
         if not link[1].startswith(f"{self._api_url}/"):
-            raise Unavailable("GitHub's next page is not one of its API.")
+            raise Unavailable("The link to GitHub's next page leads outside of its API.")
         return link[1].removeprefix(self._api_url)
 
 
@@ -167,10 +166,10 @@ def rate_limited(
     reason
         GitHub's message.
     now_s
-        The present, in seconds since the epoch.
+        The present time (seconds since the epoch).
     is_primary
-        Whether GitHub names the primary limit, which ends at ``x-ratelimit-reset`` even if a part of it
-        remains: a GraphQL query may cost more than the rest.
+        Whether the response names the primary limit. That limit ends at ``x-ratelimit-reset`` even if a part
+        of it remains, because a GraphQL query may cost more than the remaining part.
     """
     wait_s = _seconds(headers.get("retry-after"))
     reset_s = _seconds(headers.get("x-ratelimit-reset"))

@@ -1,4 +1,4 @@
 """Read GitHub's webhook deliveries.
 
-The receiver imports these modules, so they import little but the standard library.
+The receiver imports these modules at its cold start, so they import little beyond the standard library.
 """

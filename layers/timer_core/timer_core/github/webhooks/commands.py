@@ -1,16 +1,17 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-A command stands on a line of its own. Quotations and code blocks are ignored, because they are about
-commands, and so are HTML comments, which no reader sees.
+A command stands on a line of its own. Quotations and code blocks are ignored, because they only mention
+commands; HTML comments are ignored, because GitHub does not show them.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ACTIONS = {"start", "pause", "resume", "stop"}
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _INDENTED = re.compile(r" {4}| {0,3}\t")
-# This HTML block ends with the line that ends the comment (CommonMark, "HTML blocks").
+# Such an HTML block ends with the line that contains the end of the comment (CommonMark, "HTML blocks").
 _COMMENT = re.compile(r" {0,3}<!--")
 _COMMENT_END = "-->"
 _DURATION = re.compile(
@@ -52,23 +53,27 @@ def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
     """
     commands: list[Command] = []
     mistakes: list[str] = []
-    fence, is_comment = "", False
-    for line in body.splitlines():
-        if is_comment or (not fence and _COMMENT.match(line)):
-            is_comment = _COMMENT_END not in line
-            continue
-        mark = _FENCE.match(line)
-        if mark and (not fence or mark[1] == fence):
-            fence = "" if fence else mark[1]
-            continue
+    for line in _plain_lines(body):
         word, *rest = line.split(maxsplit=1) or [""]
-        if fence or _INDENTED.match(line) or word.lower() != prefix.lower():
+        if word.lower() != prefix.lower():
             continue
         try:
             commands.append(_command(rest[0] if rest else ""))
         except ValueError as mistake:
             mistakes.append(str(mistake))
     return commands, mistakes
+
+
+def _plain_lines(body: str) -> Iterator[str]:
+    """Yield the lines outside of code blocks and HTML comments."""
+    fence, is_comment = "", False
+    for line in body.splitlines():
+        if is_comment or (not fence and _COMMENT.match(line)):
+            is_comment = _COMMENT_END not in line
+        elif (mark := _FENCE.match(line)) and fence in ("", mark[1]):
+            fence = "" if fence else mark[1]
+        elif not fence and not _INDENTED.match(line):
+            yield line
 
 
 def _command(text: str) -> Command:
@@ -87,5 +92,5 @@ def _duration_ms(text: str) -> int:
         raise ValueError("Write a duration as 1h30m, 45m or 1.5h.")
     duration_ms = round(float(match["hours"] or 0) * 3_600_000 + float(match["minutes"] or 0) * 60_000)
     if not 0 < duration_ms <= MAX_LOG_MS:
-        raise ValueError("Log more than 0 and at most 24 hours at once.")
+        raise ValueError("Log more than 0 and at most 24 hours in one command.")
     return duration_ms

@@ -1,9 +1,9 @@
-"""Reduce GitHub's deliveries to the events in them that concern timers.
+"""Reduce GitHub's deliveries to the events that concern timers.
 
 To handle another event:
 
 1. Write a reader: a function that returns the events in a payload, or `Ignored` with the reason. `_text` and
-   `_number` read the payload's members, and raise `MalformedDelivery` for what GitHub would not send.
+   `_number` read the payload's members, and raise `MalformedDelivery` if GitHub would not send such a member.
 2. Add the reader to `READERS`, under the event's name and action.
 3. If the event is of a new kind, add the kind and its effect to `timer_core.domain.events.EFFECTS`.
 4. Subscribe to it: `EVENTS` in scripts/github_connection/registration.py, and docs/github.md.
@@ -31,7 +31,7 @@ from timer_core.github.webhooks.commands import parse
 
 # GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
-# Nobody writes more commands than this in one comment on purpose.
+# Later commands of a comment are ignored: nobody writes more on purpose.
 MAX_COMMANDS = 10
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -51,7 +51,7 @@ IgnoredReason: TypeAlias = Literal[
 
 
 class MalformedDelivery(ValueError):
-    """A payload is not as GitHub documents it."""
+    """A payload differs from GitHub's documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """What a reader knows beside the payload."""
+    """The arguments of a reader besides the payload."""
 
     guid: str
     received_ms: int
@@ -94,7 +94,7 @@ def read(
     Raises
     ------
     MalformedDelivery
-        If the payload is not as GitHub documents it.
+        If the payload differs from GitHub's documentation.
     """
     reader = READERS.get(f"{name}.{payload.get('action')}")
     if reader is None:
@@ -124,8 +124,8 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
 def event_time(happened: str | None, received_ms: int) -> int:
     """Return the time of an event (milliseconds since the epoch).
 
-    It is the time in the payload, or the time of receipt if the payload has none or one that GitHub could
-    not have sent: later than the receipt, or more than three days before it.
+    The event happened at the time in the payload. Without one, or if GitHub could not have sent it (a time
+    after the receipt, or more than three days before it), the time of receipt counts.
 
     Raises
     ------
@@ -219,12 +219,12 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
     at_ms, commented_ms = event_time(created, delivery.received_ms), _parse_time(created)
     events: list[QueuedEvent] = [
         IssueEvent(
-            # Several webhooks and workflows may deliver the same comment.
+            # Several webhooks and workflows may deliver the same comment, so its id identifies the event.
             delivery=_numbered(f"comment-{comment}", number),
             kind=f"comment.{command.action}",
             repo=issue.full_name,
             number=issue.number,
-            # In their order, although the comment has one time only.
+            # Different times keep the commands in order.
             at_ms=at_ms + number,
             users=(author,),
             duration_ms=command.duration_ms,
@@ -251,7 +251,7 @@ def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    """Read the event that the new repository of a transferred issue delivers."""
+    """Read the transfer of an issue as the new repository delivers it."""
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
@@ -305,29 +305,37 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
     if _text(item, "content_type") != "Issue":
         return Ignored("not_an_issue")
     change = _at(payload.get("changes") or {}, ("field_value",))
-    if not change or _at(change, ("field_type",)) != "single_select":
+    if not change or not _may_be_status(change, delivery.triggers):
         return Ignored("other_field")
-    name = _at(change, ("field_name",))
-    if name is not None and name != delivery.triggers.status_field:
-        return Ignored("other_field")
-    status = None
-    if "to" in change:
-        status = "" if change["to"] is None else _text(change, "to", "name")
+    is_named = _at(change, ("field_name",)) is not None
     event = CardEvent(
         delivery=delivery.guid,
         owner=_text(payload, "organization", "login"),
         item=_text(item, "node_id"),
         content=_text(item, "content_node_id"),
         at_ms=event_time(_text(item, "updated_at"), delivery.received_ms),
-        field=None if name is not None else _text(change, "field_node_id"),
-        status=status,
+        field=None if is_named else _text(change, "field_node_id"),
+        status=_new_status(change),
     )
     return (event,)
 
 
+def _may_be_status(change: Any, triggers: TriggerConfig) -> bool:
+    """Whether the changed field is the status; GitHub's older payloads do not name the field."""
+    name = _at(change, ("field_name",))
+    return _at(change, ("field_type",)) == "single_select" and name in (None, triggers.status_field)
+
+
+def _new_status(change: Any) -> str | None:
+    """Return a card's new status: empty if it was removed, None if the payload does not contain it."""
+    if "to" not in change:
+        return None
+    return "" if change["to"] is None else _text(change, "to", "name")
+
+
 _Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[QueuedEvent, ...] | Ignored]
 
-# By the header ``X-GitHub-Event`` and the payload's ``action``.
+# The keys consist of the header ``X-GitHub-Event`` and the payload's ``action``.
 READERS: dict[str, _Reader] = {
     "issues.assigned": _assigned,
     "issues.unassigned": _unassigned,
@@ -373,12 +381,13 @@ def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 
 def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    """Whether the issue has another label that starts timers than the removed one."""
+    """Whether the issue has another start label than the removed one."""
     labels = _at(payload, ("issue", "labels")) or []
     if not isinstance(labels, list):
         raise MalformedDelivery("issue.labels is not a list.")
-    left = {_text(label, "name").lower() for label in labels} - {_text(payload, "label", "name").lower()}
-    return not left.isdisjoint(delivery.triggers.start_labels)
+    removed = _text(payload, "label", "name").lower()
+    others = {_text(label, "name").lower() for label in labels} - {removed}
+    return not others.isdisjoint(delivery.triggers.start_labels)
 
 
 def _issue(payload: Payload) -> Issue:

@@ -15,7 +15,7 @@ def sign(secret: str, body: bytes) -> str:
 
 
 def is_signed(body: bytes, signature: str, secrets: Iterable[str]) -> bool:
-    """Whether the raw body was signed with one of the secrets, of which empty ones do not count.
+    """Whether the raw body was signed with one of the secrets; empty secrets are ignored.
 
     The check takes the same time for every wrong signature.
     """
