@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid1
 
@@ -73,16 +74,13 @@ def test_an_operator_can_sign_a_person_out_and_delete_their_account(site: Site) 
 
 @pytest.mark.parametrize(("schedule", "stops_stale"), [("sweep", True), ("redelivery", False)])
 def test_the_schedules_run_the_sweeper(site: Site, schedule: str, stops_stale: bool) -> None:
-    issue = {"github_repo": f"octo-org/{schedule}", "github_issue_number": 1}
-    started = site.send("POST", "/api/timelogs/start/", issue)
-    timer_id = json.loads(started.body)["id"]
-    long_ago = int((time.time() - 48 * 3_600) * 1000)
-    site.stack.aws.client("dynamodb").update_item(
-        TableName=site.stack.table_name,
-        Key={"pk": {"S": f"user#{ANN[0]}"}, "sk": {"S": f"timer#{timer_id.rpartition('-')[2]}"}},
-        UpdateExpression="SET open_since_ms = :then, start_ms = :then",
-        ExpressionAttributeValues={":then": {"N": str(long_ago)}},
+    two_days_ago = (datetime.now(UTC) - timedelta(hours=48)).isoformat()
+    started = site.send(
+        "POST",
+        "/api/timelogs/start/",
+        {"github_repo": f"octo-org/{schedule}", "github_issue_number": 1, "at": two_days_ago},
     )
+    timer_id = json.loads(started.body)["id"]
     scheduler, name = site.stack.aws.client("scheduler"), f"{site.stack.name}-{schedule}"
     schedule_before = scheduler.get_schedule(Name=name)
     began_ms = int(time.time() * 1000)
