@@ -106,7 +106,7 @@ class Timer:
 
     @property
     def state(self) -> State:
-        """The part that decides what the next transition does."""
+        """The fields that determine the effect of the next transition."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
 
     @property

@@ -1,6 +1,6 @@
 """Changes of timers by requests and by the sweeper.
 
-A pause or a resume is one conditional update without a read; starts and stops are
+A pause or a resume is one conditional update without a read. Starts and stops are
 transactions, because they also take or free the person's slot on the issue.
 """
 
