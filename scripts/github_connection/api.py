@@ -21,7 +21,7 @@ _START_AGAIN = "If GitHub lists the App in your settings, delete it there; then 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """A GitHub App as GitHub returns it once after its registration.
+    """The data of a new GitHub App, which GitHub returns only once, after the registration.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class RegisteredApp:
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """The owner of a token, and its expiry in the form of GitHub's header; None if it does not expire."""
+    """The owner of a token, and the token's expiry as GitHub's header states it (None: no expiry)."""
 
     login: str
     expires: str | None

@@ -45,7 +45,7 @@ def manifest(*, organization: str | None, public_url: str, permissions: Mapping[
 
 
 class AppRegistration(ThreadingHTTPServer):
-    """A web server on this machine that sends a browser to GitHub and waits for its return.
+    """A web server on this machine that sends a browser to GitHub and waits until it returns.
 
     Both of its addresses require a random text, the manifest flow's ``state``. So neither another site nor
     another user of this machine can start a registration, or substitute the code of another App. The server
@@ -92,7 +92,7 @@ class AppRegistration(ThreadingHTTPServer):
         self._outcome.result(timeout=0)
 
     def knows(self, state: str) -> bool:
-        """Whether a request has our ``state``; the comparison takes the same time for every wrong one."""
+        """Whether a request's ``state`` is ours; the comparison takes constant time."""
         return hmac.compare_digest(state.encode(), self._state.encode())
 
     def complete(self, code: str) -> str:
@@ -108,7 +108,7 @@ class AppRegistration(ThreadingHTTPServer):
 
     @property
     def content_security_policy(self) -> str:
-        """The policy: no scripts, styles or other resources, and forms to GitHub only."""
+        """The policy, which forbids scripts, styles and all other resources, and allows forms to GitHub."""
         parts = urlsplit(self._github_url)
         return (
             f"default-src 'none'; form-action {parts.scheme}://{parts.netloc}; "

@@ -26,7 +26,7 @@ def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, s
 
 
 def remove_credential(stack: DeployedStack, name: str) -> bool:
-    """Delete a credential; return whether there was one."""
+    """Delete a credential; return whether it existed."""
     ssm = stack.aws.client("ssm")
     try:
         ssm.delete_parameter(Name=name)

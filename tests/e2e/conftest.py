@@ -41,7 +41,7 @@ class Site:
     def send(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> Response:
-        """Send a request with Ann's token or another one."""
+        """Send a request, with Ann's token unless another one is given."""
         sent = {"Authorization": f"Token {self.ann if token is None else token}"}
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if raw:
@@ -85,7 +85,7 @@ class Site:
         )
 
     def store_credential(self, content: Mapping[str, str] | None) -> None:
-        """Store a credential for GitHub's API, or delete it if None; then restart its users."""
+        """Store a credential for GitHub's API (None deletes it), and restart the functions that use it."""
         ssm, name = self.stack.aws.client("ssm"), self.stack.outputs["GitHubCredentialName"]
         if content is None:
             ssm.delete_parameter(Name=name)
@@ -156,7 +156,7 @@ def waiting(sqs: Any, queue: str) -> list[int]:
 
 
 def eventually(poll: Callable[[], Any], seconds: float = 30) -> Any:
-    """Call ``poll`` until its result is truthy or the time is over; return the last result."""
+    """Call ``poll`` until its result is truthy or the time limit is reached; return the last result."""
     deadline = time.monotonic() + seconds
     while True:
         result = poll()

@@ -20,7 +20,7 @@ from deployed_stack.paths import ROOT, SAM
 from local_stack import MiniStack
 from local_stack.cdn import local_url
 
-# e_machine in the header of an ELF file, by the name of a wheel's platform.
+# The value of e_machine in the header of an ELF file, for each platform of a wheel.
 MACHINES = {"aarch64": 183, "x86_64": 62}
 IN_LAMBDA_RUNTIME = ["boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six", "urllib3"]
 

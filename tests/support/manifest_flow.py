@@ -1,4 +1,4 @@
-"""GitHub and the operator's browser in the flow that registers an App from a manifest.
+"""A fake GitHub and an operator's browser, for registering an App from a manifest.
 
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
@@ -30,7 +30,7 @@ PUBLIC_PEM = (
 
 
 class GitHub(ThreadingHTTPServer):
-    """A GitHub that registers Apps from manifests, and accepts their key and one token."""
+    """A fake GitHub that registers Apps from manifests, and accepts one App key and one token."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _GitHubHandler)

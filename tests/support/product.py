@@ -57,7 +57,7 @@ class MemoryQueue:
     failed
         Messages to be received again after their ``visibility_timeout_s``.
     deduplication_ids
-        Ids of messages sent within the deduplication interval; a message with one of them is dropped.
+        Ids of messages sent within the deduplication interval; a message with such an id is dropped.
     batch
         The messages of the last call of `receive`.
     """
@@ -98,7 +98,7 @@ class MemoryQueue:
         self.batch = []
 
     def end_deduplication(self) -> None:
-        """End the deduplication interval, which has five minutes in SQS."""
+        """End the deduplication interval, which lasts five minutes in SQS."""
         self.deduplication_ids.clear()
 
 
@@ -170,7 +170,7 @@ class Product:
 
 @dataclass
 class Team:
-    """Registered people, and their organization, whose webhook sends deliveries to the product.
+    """Registered people, and an organization whose webhook sends deliveries to the product.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ class Token:
     owners
         The accounts whose repositories the token gives access to; None for all accounts.
     scopes
-        The token's scopes; None for a fine-grained token, and for one that was issued to a GitHub App.
+        The token's scopes; None for a fine-grained token, and for a token that was issued to a GitHub App.
     """
 
     user: Account
@@ -46,7 +46,7 @@ class Token:
 
 @dataclass(frozen=True)
 class InstallationToken:
-    """The access of an App's token, and its expiry (seconds since the epoch, of the real clock)."""
+    """The access of an App's token, and its expiry (seconds since the epoch, by the real clock)."""
 
     installation: Installation
     expires_at: float

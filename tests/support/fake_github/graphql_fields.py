@@ -27,7 +27,7 @@ from tests.support.fake_github.model import (
 if TYPE_CHECKING:
     from tests.support.fake_github.access import Access, Viewer
 
-# The maximum of node ids in one query.
+# The maximum number of node ids in one query.
 MAX_IDS = 100
 
 
@@ -53,7 +53,7 @@ _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "
 
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
-    """Return a field's value: from its resolver, or without one from the attribute of that name.
+    """Return a field's value from its resolver or, if it has none, from the attribute of the same name.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
 
 @_field("ProjectV2Item.content")
 def _content(card: Card, context: Context) -> Any:
-    # A draft has no owner; that of the project counts.
+    # A draft has no owner, so the project's owner counts.
     owner = _owner(card.content) or card.project.owner
     return card.content if context.viewer.sees(owner) else None
 

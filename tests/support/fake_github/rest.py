@@ -53,7 +53,7 @@ class Call:
         Raises
         ------
         ApiError
-            401 or 404 as `Access.calling_app`.
+            401 or 404, see `Access.calling_app`.
         """
         return self.github.calling_app(self.request)
 
