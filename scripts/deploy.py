@@ -79,7 +79,7 @@ Next, if you have not done it yet:
 
 
 def _require_account(session: boto3.Session) -> None:
-    """Check credentials and region before the build, which takes minutes."""
+    """Check credentials and region first, because the build takes minutes."""
     if session.region_name is None:
         raise NoRegionError
     session.client("sts").get_caller_identity()

@@ -83,7 +83,7 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
 
 
 def app_name(api_url: str, app: App) -> str:
-    """Return the name of an App, which proves that the key belongs to it.
+    """Return the name of an App; GitHub's response proves that the key belongs to the App.
 
     Raises
     ------

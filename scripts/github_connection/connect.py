@@ -67,7 +67,7 @@ def registration(
         print(f"Install it: {installation_url}")
         return installation_url
 
-    # Checked before the registration, because an error after it would leave an unused App at GitHub.
+    # Check this before the registration; a later error would leave an unused App at GitHub.
     api_name, oauth_name = credential_name(stack), oauth_credential_name(stack)
     require_no_rotation(stack)
     permissions = PERMISSIONS | (MEMBERS_PERMISSION if stack.parameters.get("AllowedOrgs") else {})

@@ -102,7 +102,7 @@ class AppRegistration(ThreadingHTTPServer):
                 try:
                     self._outcome.set_result(self._complete(code))
                 except Exception as error:
-                    # Raised below for the browser, and in `run` for the person at the terminal.
+                    # The error is raised below for the browser, and in `run` for the person at the terminal.
                     self._outcome.set_exception(error)
         return self._outcome.result()
 

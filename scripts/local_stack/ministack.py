@@ -37,7 +37,7 @@ class _EmulatorSession(boto3.Session):
         super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
         self._endpoint_url = endpoint_url
 
-    # Hidden from the type checker, which derives the client's type from boto3's own signature.
+    # Hide this method from the type checker, which derives the client's type from boto3's own signature.
     if not TYPE_CHECKING:
 
         def client(self, *args: object, **kwargs: object) -> object:
@@ -127,7 +127,7 @@ class MiniStack:
             raise
 
     def stop(self) -> None:
-        """Stop the emulator, which saves its state, and its workers."""
+        """Stop the emulator after it has saved its state, and stop its workers."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -143,7 +143,7 @@ class MiniStack:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self) -> None:
-        """Wait until the emulator ends, which is unexpected.
+        """Wait for an unexpected end of the emulator.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class Client(Protocol):
 
     @property
     def allows_any_path_below(self) -> bool:
-        """Whether addresses below a callback URL are allowed: for an OAuth App, but not for a GitHub App."""
+        """Whether addresses below a callback URL are allowed: True for OAuth Apps, False for GitHub Apps."""
         ...
 
 
@@ -130,7 +130,7 @@ def redirect(redirect_uri: str, query: Mapping[str, str], **members: str) -> str
 
 
 def hidden_inputs(query: Mapping[str, str]) -> str:
-    """Return the HTML of hidden inputs, which repeat a query when the form is submitted."""
+    """Return the HTML of hidden inputs, with which a form sends this query again."""
     return "\n".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in query.items()

@@ -34,7 +34,7 @@ def _header(name: str, description: str) -> dict[str, Any]:
     }
 
 
-# Described here, because the function (webhook/receive.py) has no resolver, to keep its cold start short.
+# The webhook is described here: its function has no resolver, which would slow down the cold start.
 _WEBHOOK: dict[str, Any] = {
     "operationId": "deliver",
     "summary": "Receive a delivery from GitHub",

@@ -181,7 +181,7 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(site: Site, github: FakeGitHub) -> SignIn:
-    """Sign a user in over HTTP, without the sign-in pages, which have their own tests."""
+    """Sign a user in over HTTP, without the sign-in pages; other tests cover those pages."""
 
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)

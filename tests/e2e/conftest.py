@@ -76,7 +76,7 @@ class Site:
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
     def backdate_registration(self, user_id: int) -> None:
-        """Backdate a user's registration, because events from before it do not count."""
+        """Backdate a user's registration, because events before the registration do not count."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},
@@ -128,7 +128,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
-        # Tests write more often than people.
+        # Tests write more often than people do.
         "WritesPerMinute": "1000000",
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:

@@ -201,7 +201,7 @@ class Team:
         return [self.github.send(delivery) for delivery in self.pop_deliveries()]
 
     def fail(self) -> list[Delivery]:
-        """Record a failed attempt of all pending deliveries, and return them."""
+        """Record a failed attempt for each pending delivery, and return the deliveries."""
         self.github.now = datetime.now(UTC)
         deliveries = self.pop_deliveries()
         for delivery in deliveries:
@@ -349,7 +349,7 @@ class TestRepair:
         team.github.close(issue)
         failed = team.fail()
         summary = team.sweep()["redelivery"]
-        # The summary counts the team's webhook, and those of other tests.
+        # The summary counts the team's webhook and the webhooks of other tests.
         assert summary.pop("listed") >= 1
         assert summary == {
             "failed": 2,

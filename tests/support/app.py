@@ -201,7 +201,7 @@ class App:
 
 @contextmanager
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
-    """Load the functions on a table; ``variables`` override their environment variables.
+    """Load the functions with a table; ``variables`` override their environment variables.
 
     Apps may be nested; the app that was opened last determines the environment.
     """

@@ -64,7 +64,7 @@ class _GitHubHandler(BaseHTTPRequestHandler):
             self._convert(code)
 
     def _create(self, path: str, manifest: str, state: str) -> None:
-        """Redirect as after a click on "Create GitHub App"."""
+        """Redirect as GitHub does after a click on "Create GitHub App"."""
         self.server.posted_to, self.server.manifest = path, json.loads(manifest)
         code = f"code-{len(self.server.codes)}"
         self.server.codes.add(code)

@@ -52,7 +52,7 @@ class Call:
 
 
 def is_allowed(call: Call, statements: Iterable[Statement]) -> bool:
-    """Evaluate policies as IAM does within an account: a statement must allow the call, and none deny it.
+    """Evaluate policies as IAM does within an account: a statement allows the call, and none denies it.
 
     Source: "Policy evaluation logic" in IAM's User Guide. Features that template.yaml does not use
     (principals, NotAction, NotResource, other operators) fail an assertion.

@@ -55,7 +55,7 @@ class MemoryQueue:
     Attributes
     ----------
     failed
-        Messages to be received again after their ``visibility_timeout_s``.
+        Messages that are received again after their ``visibility_timeout_s``.
     deduplication_ids
         Ids of messages sent within the deduplication interval; a message with such an id is dropped.
     batch
@@ -127,7 +127,7 @@ class Product:
         return status
 
     def process(self) -> list[Message]:
-        """Process all queued messages, and return those to be retried."""
+        """Process all queued messages, and return the messages to be retried."""
         while batch := self.queue.receive():
             records = [*map(_record, range(len(batch)), batch)]
             response = self.processor.handler({"Records": records}, Context())
@@ -232,7 +232,7 @@ class _Secrets:
 
 @contextmanager
 def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
-    """Load the functions on a table, with ``api_url`` as GitHub's API and without a credential."""
+    """Load the functions with a table, ``api_url`` as GitHub's API, and no credential."""
     credential_name = f"/issue-timer-{next(_numbers)}/github"
     own = {
         "GITHUB_CREDENTIAL": credential_name,

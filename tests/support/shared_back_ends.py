@@ -34,7 +34,7 @@ def shared(name: str, folder: Path) -> Iterator[str]:
     name
         A key of ``BACK_ENDS``.
     folder
-        A folder that belongs to the test run and is the same in all of its processes.
+        The folder of the test run, the same in all processes of the run.
 
     Yields
     ------

@@ -120,7 +120,7 @@ class Access(Projects):
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
         """Return a token and its expiry (seconds since the epoch)."""
-        # The App's id, the dots and the length are those of GitHub's present tokens.
+        # As at GitHub, the token contains the App's id and dots; it also has the same length.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
         expires_at = time.time() + INSTALLATION_TOKEN_LIFETIME_S

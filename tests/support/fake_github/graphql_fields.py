@@ -71,7 +71,7 @@ def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) ->
     value = getattr(source, _RENAMED.get(info.field_name) or _snake_case(info.field_name))
     if isinstance(value, datetime):
         return payloads.time(value)
-    # REST writes the same values in lower case.
+    # The model has the values of REST, in lower case; GraphQL has the same values in upper case.
     if isinstance(get_named_type(info.return_type), GraphQLEnumType) and isinstance(value, str):
         return value.upper()
     return value
@@ -140,7 +140,7 @@ def _repository(
 
 
 def _owner(thing: Any) -> Account | None:
-    """Return the owner of an object; None if it has no owner, or cannot be fetched by its id."""
+    """Return the owner of an object; None if the object has no owner or cannot be fetched by its id."""
     match thing:
         case Repository() | Project():
             return thing.owner
