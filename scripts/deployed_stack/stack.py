@@ -76,7 +76,7 @@ class DeployedStack:
 
     @property
     def own_variables(self) -> dict[str, str]:
-        """Those environment variables of the functions that operators' tools need too."""
+        """The functions' environment variables, limited to those that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
     def webhook_secret(self) -> str:

@@ -44,7 +44,7 @@ def read_stage(config: Path, name: str, architecture: str | None, runtime: str |
     if isinstance(overrides, str):
         # `sam deploy --guided` saves all overrides as one string.
         overrides = shlex.split(overrides)
-    # A value may be quoted.
+    # The value of an override may be quoted.
     configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
     stage = Stage(
         stages[name]["global"]["parameters"]["stack_name"],

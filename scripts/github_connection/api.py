@@ -56,7 +56,7 @@ class TokenOwner:
 def registered_app(api_url: str, code: str) -> RegisteredApp:
     """Exchange the code in GitHub's redirect for the App.
 
-    "Registering a GitHub App from a manifest", step 3: the code is valid once, for an hour.
+    The code is valid once, for an hour ("Registering a GitHub App from a manifest", step 3).
 
     Raises
     ------
@@ -115,7 +115,7 @@ def token_owner(api_url: str, token: str) -> TokenOwner:
 def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> None:
     """Check an OAuth client's credentials by redeeming a code that does not exist.
 
-    "Troubleshooting OAuth app access token request errors": GitHub checks the credentials before the code.
+    GitHub checks the credentials before the code ("Troubleshooting OAuth app access token request errors").
 
     Raises
     ------

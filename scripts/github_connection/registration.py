@@ -1,8 +1,9 @@
 """Register a GitHub App from a manifest, with the browser of the person at the terminal.
 
-https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of this
-server posts the manifest to GitHub, where the person names and creates the App. GitHub redirects the browser
-to this server with a code, which is exchanged for the App's key.
+A page of this server posts the manifest to GitHub, where the person names and creates the App. GitHub then
+redirects the browser to this server with a code, which the server exchanges for the App's key.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
 
 import hmac

@@ -93,8 +93,8 @@ def queue_for_workers() -> None:
 def pass_cookies() -> None:
     """Pass cookies as API Gateway does, and in a form that browsers accept without TLS.
 
-    "Create AWS Lambda proxy integrations for HTTP APIs": payload format 2.0 has a field for the request's
-    cookies.
+    Payload format 2.0 has a field for the request's cookies ("Create AWS Lambda proxy integrations for HTTP
+    APIs").
     """
     execute, invoke = lambda_svc._execute_function_with_config_scope, apigateway._invoke_lambda_proxy
 
