@@ -70,7 +70,7 @@ def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
 def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
     """Return the response to a request that raised an error.
 
-    An unexpected error is logged with the id of the request, which is part of the response.
+    An unexpected error is logged with the id of the request, which the response also contains.
     """
     part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
     refusal = _refusal(error, part)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# For models that few requests need: build their validators on first use, not in every cold start.
+# For models that few requests need. Their validators are built on first use, not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400

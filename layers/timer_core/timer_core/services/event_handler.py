@@ -107,7 +107,7 @@ class EventHandler:
         return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
-        """Map the tracked of up to 100 users to the time (milliseconds) from which they are tracked."""
+        """For up to 100 users, map the tracked ones to the time when tracking began (milliseconds)."""
         if not self._track_unregistered:
             return self._people.registered(users)
         # A request to delete an account ends tracking until its user signs in again.

@@ -164,9 +164,9 @@ class IssueTimers:
         return retry_on_conflict(attempt, "The timers of an issue kept changing.")
 
     def _is_ready(self, user_id: int, home: Issue, history: IssueHistory, now_ms: int) -> bool:
-        """Move timers of an issue that was named ``home`` before to that issue's present name.
+        """If another issue previously had the name ``home``, move its timers to its present name.
 
-        Until then, they are in the slot that the timers of the issue now named ``home`` need.
+        Those timers occupy the slot that the timers of the issue now named ``home`` need.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class IssueTimers:
         Raises
         ------
         Conflict
-            If there were such timers; the history has to be read again.
+            If timers were moved; the history must be read again.
         """
         move = history.pending_move(history.slot(home, user_id))
         if move is None or history.names.destination(move).key == home.key:

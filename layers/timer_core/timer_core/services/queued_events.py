@@ -40,7 +40,7 @@ class Outcome:
     name
         ``applied``, ``ignored``, ``given_up``, ``reply_queued``, ``replied`` or ``not_replied``.
     details
-        More for the log.
+        Additional fields for the log entry.
     unregistered
         The number of the event's users who are not tracked.
     is_refused

@@ -120,7 +120,7 @@ class Redeliverer:
         return run.result
 
     def _listable_hooks(self, run: _Run) -> list[KnownHook]:
-        """Return the known webhooks without the App's if a token has replaced the App.
+        """Return the known webhooks. The App's webhook is omitted if a token has replaced the App.
 
         Only the App itself may list the deliveries of its webhook.
         """

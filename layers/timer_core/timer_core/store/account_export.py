@@ -76,7 +76,8 @@ class ExportPage:
     slots
         The person's slots on the issues of this page's timers.
     runs
-        How often an exclusive timer began to run, the same on all pages; None if none did.
+        The number of times that an exclusive timer was started or resumed (identical on all pages); None if
+        there was no such timer.
     next
         Where the next page begins; None if this is the last one.
     """

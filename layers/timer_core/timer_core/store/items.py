@@ -157,14 +157,14 @@ class RunLockItem(Model):
 
 
 class ProfileItem(Model):
-    """``user#<id>`` / ``profile``: a registered person, or a marker that one has deleted their account.
+    """``user#<id>`` / ``profile``: a registered person, or a marker for a deleted account.
 
-    Sessions from before ``signed_out_ms`` have ended, and so have those in ``ended`` (each with the time
-    at which it would have expired). A person who has requested deletion, at ``deletion_requested_ms``, is not
+    Sessions from before ``signed_out_ms`` have ended, and so have those in ``ended`` (each with the time at
+    which it would have expired). A person who has requested deletion, at ``deletion_requested_ms``, is not
     tracked; the marker outlives the person's other items and expires by TTL, unless people who never signed
     in are tracked. After the person signs in again, events up to ``events_ignored_until_ms`` (the time of the
-    request) do not count. ``tokens_made`` counts all tokens ever made, so that of two concurrent requests
-    only one can make the last token allowed.
+    request) do not count. ``tokens_made`` counts all tokens ever created, so that concurrent requests cannot
+    exceed the limit.
     """
 
     pk = UnicodeAttribute(hash_key=True)

@@ -81,12 +81,12 @@ def event_sk(delivery: str) -> str:
 
 
 def move_to_sk(delivery: str) -> str:
-    """Return the sort key of a move at the name that the issue or repository had before."""
+    """Return the sort key of a move, stored under the old name."""
     return f"to#{delivery}"
 
 
 def move_from_sk(delivery: str) -> str:
-    """Return the sort key of a move at the name that the issue or repository has since."""
+    """Return the sort key of a move, stored under the new name."""
     return f"from#{delivery}"
 
 

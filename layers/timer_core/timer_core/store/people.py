@@ -156,7 +156,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Map the registered of up to 100 people to the time (milliseconds) from which they are tracked."""
+        """For up to 100 people, return the registered ones, and when tracking began (milliseconds)."""
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
@@ -164,9 +164,9 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Map those of up to 100 people who ever requested deletion to the time when tracking resumed.
+        """For up to 100 people, return those who ever requested deletion, and when tracking resumed.
 
-        Times are milliseconds since the epoch; None if a person has not registered again.
+        The times are milliseconds since the epoch; None if the person has not registered again.
         """
         return {
             user_id: None if "deletion_requested_ms" in item else _registered_since(item)

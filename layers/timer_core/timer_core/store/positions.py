@@ -1,7 +1,7 @@
 """Positions in lists, where their pages begin, and the text form of each.
 
-The API makes an opaque cursor of the text. A position in a person's list does not contain the person, so that
-a forged one only leads to another place in the forger's own list.
+The API encodes the text as an opaque cursor. Positions hold no user id: a forged one only selects another
+page of the forger's own list.
 """
 
 import re

@@ -45,7 +45,8 @@ _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# The errors of throttling after the few retries of the client (AWS, "Error handling with DynamoDB").
+# Throttling errors that DynamoDB still returns after the client's own retries (AWS, "Error handling with
+# DynamoDB").
 _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
@@ -334,7 +335,7 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
 
 
 def _retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
-    """Call until no transient error is raised; waits have full jitter, as AWS recommends."""
+    """Repeat a call until it raises no transient error; the delays have full jitter, as AWS recommends."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)

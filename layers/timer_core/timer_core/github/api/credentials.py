@@ -16,7 +16,7 @@ from timer_core.secrets import MAX_AGE_S, CachedValue
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-# Shorter than for a value, so that the first credential is used soon after an operator has stored it.
+# A missing parameter is cached for a shorter time, so that a newly stored credential is used soon.
 _ABSENT_MAX_AGE_S = 30
 # A token becomes part of a header, and the HTTP library's error about an invalid header would quote it.
 _TOKEN = re.compile(r"[!-~]+")
@@ -82,7 +82,7 @@ class _Parameter:
             self._fetch,
             (_ParameterUnreadable,),
             max_age_s=lambda text: _ABSENT_MAX_AGE_S if text is None else MAX_AGE_S,
-            # A batch sends many requests to GitHub, and each would wait seconds for an unreachable SSM.
+            # While SSM is unreachable, each of a batch's many requests would otherwise wait seconds for it.
             caches_first_failure=True,
             now_s=now_s,
         )
@@ -111,7 +111,7 @@ class _Parameter:
         if self._provider is None:
             self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
-            # Bypasses the provider's cache, which keeps neither an absence nor the value before a failure.
+            # Bypass the provider's cache: it does not store absence, nor keep the last value after a failure.
             value = self._provider.get(self._name, decrypt=True, max_age=0)
         except GetParameterError as error:
             if _is_absence(error):

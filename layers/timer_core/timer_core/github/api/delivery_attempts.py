@@ -21,7 +21,7 @@ class Attempt:
     guid
         The delivery's GUID, the same for all attempts.
     is_redelivery
-        Whether the attempt was requested after an earlier one.
+        Whether the attempt is a requested redelivery.
     status
         The HTTP status of our response; 0 if there was none.
     """

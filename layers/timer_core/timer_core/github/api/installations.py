@@ -20,7 +20,8 @@ _JWT_LIFE_S = 9 * 60
 # A token is not used if it may expire before the request arrives.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-# For an account that is not in the list: the App may have been installed there after the list was fetched.
+# If an account is not in the list, the App may have been installed there since, so a list older than this is
+# fetched again.
 _LIST_MIN_AGE_S = 30
 
 
@@ -79,7 +80,8 @@ class Installations:
         Raises
         ------
         NoCredential
-            If the App is not installed for that account, according to a list of the last half minute.
+            If the App is not installed for that account, according to the list of installations, which is
+            cached for 30 seconds.
         GitHubError
             If GitHub returned no token.
         """

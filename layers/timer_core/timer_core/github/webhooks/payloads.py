@@ -63,7 +63,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """The arguments of a reader besides the payload."""
+    """The context of a delivery, passed to every reader."""
 
     guid: str
     received_ms: int
@@ -251,7 +251,7 @@ def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    """Read the transfer of an issue as the new repository delivers it."""
+    """Read the transfer of an issue from the delivery that the new repository sends."""
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
