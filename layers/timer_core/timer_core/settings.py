@@ -12,7 +12,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a function; those without an environment variable have their defaults.
+    """The settings of a function. A setting without an environment variable has its default.
 
     Attributes
     ----------
@@ -23,7 +23,8 @@ class Settings:
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     stale_after_ms
-        How long after its start an open timer is stale; the sweeper stops it (decision 5).
+        The age (milliseconds since its start) from which an open timer is stale; the sweeper stops it
+        (decision 5).
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
@@ -45,7 +46,7 @@ class Settings:
     delivery_queue_url
         The queue of deliveries.
     max_receives
-        How often SQS delivers a message of the queue before it becomes a dead letter.
+        How often SQS delivers a message before moving it to the dead-letter queue.
     """
 
     table_name: str

@@ -14,7 +14,7 @@ from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
-# The most keys that one BatchGetItem takes.
+# The maximum number of keys in a BatchGetItem.
 _BATCH = 100
 
 
@@ -82,7 +82,7 @@ class EventHandler:
         return Handled(tuple(changed), unregistered=unregistered)
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
-        """Derive an issue's timers anew, because a process may have logged an event and failed afterwards.
+        """Derive an issue's timers again, in case a process logged an event and failed before deriving them.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class EventHandler:
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
-        """Return those of any number of users who are tracked now."""
+        """Return the tracked users among any number of users."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
         return {user_id for page in pages for user_id in self._tracked_since(page)}
@@ -146,7 +146,7 @@ class EventHandler:
     def _add_finished(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         timer = finished(
             user_id=user_id,
-            # A repeated event gives the same ULID.
+            # A repeated event produces the same ULID.
             ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,

@@ -80,8 +80,7 @@ class Installations:
         Raises
         ------
         NoCredential
-            If the App is not installed for that account, according to the list of installations, which is
-            cached for 30 seconds.
+            If the App is not installed for that account, according to a list that is at most 30 seconds old.
         GitHubError
             If GitHub returned no token.
         """

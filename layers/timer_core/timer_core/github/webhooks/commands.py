@@ -11,7 +11,7 @@ from dataclasses import dataclass
 _ACTIONS = {"start", "pause", "resume", "stop"}
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _INDENTED = re.compile(r" {4}| {0,3}\t")
-# Such an HTML block ends with the line that contains the end of the comment (CommonMark, "HTML blocks").
+# An HTML block that begins like this ends with the line that contains ``-->`` (CommonMark, "HTML blocks").
 _COMMENT = re.compile(r" {0,3}<!--")
 _COMMENT_END = "-->"
 _DURATION = re.compile(
