@@ -66,7 +66,7 @@ class CachedValue(Generic[T]):
         return self._expires_s - self._now_s()
 
     def get(self) -> T:
-        """Return the value, even if it has expired and its source cannot be reached.
+        """Return the value; the expired one if its source cannot be reached.
 
         Raises
         ------

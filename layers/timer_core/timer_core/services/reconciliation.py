@@ -406,7 +406,7 @@ def _pause_after(error: Unavailable) -> None:
 
 
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
-    """Return the event of an issue's deletion at the present, because GitHub does not give its time."""
+    """Return the event of an issue's deletion, at the present time: GitHub does not report the real one."""
     return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
 
 

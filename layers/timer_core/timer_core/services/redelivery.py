@@ -105,7 +105,7 @@ class Redeliverer:
         self._logger = logger
 
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
-        """Request redelivery of all that failed since the previous run; ``dry_run`` only counts."""
+        """Request redelivery of deliveries that failed since the previous run; ``dry_run`` only counts."""
         is_app = self._github.credential_kind() == "app"
         run = _Run(now_ms, has_time, dry_run, is_app)
         for hook in self._listable_hooks(run):

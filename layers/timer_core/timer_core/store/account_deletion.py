@@ -131,7 +131,7 @@ class AccountDeletionStore:
         return True
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
-        """Yield the items of a person's partition except the profile, tokens first."""
+        """Yield the items of a person's partition without the profile, beginning with the tokens."""
         for condition in (UserTokenItem.sk.startswith(USER_TOKENS), None):
             start: RawItem | None = None
             while True:
@@ -141,7 +141,7 @@ class AccountDeletionStore:
                     break
 
     def _delete(self, item: RawItem) -> None:
-        """Delete the items that an item refers to, then the item itself, so that a retry finds the others."""
+        """Delete the items to which an item refers, and the item last, so that a retry still finds them."""
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))

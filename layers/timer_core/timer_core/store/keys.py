@@ -1,4 +1,4 @@
-"""The keys of all items in the table: all partition and sort keys are built and parsed here.
+"""The keys of all items in the table. Partition and sort keys are built and parsed only here.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """
@@ -51,12 +51,12 @@ def writes_sk(minute: int) -> str:
 
 
 def user_token_sk(token_id: str) -> str:
-    """Return the sort key of a token among those of its owner."""
+    """Return the sort key of a token in the partition of its owner."""
     return f"{USER_TOKENS}{token_id}"
 
 
 def token_pk(text: str) -> str:
-    """Return the partition of a token, which holds the token's hash and not its text."""
+    """Return the partition of a token, which contains the hash of the token, not its text."""
     return f"token#{sha256(text.encode()).hexdigest()}"
 
 
@@ -91,7 +91,7 @@ def move_from_sk(delivery: str) -> str:
 
 
 def day_sk(date: str) -> str:
-    """Return the sort key of a day's numbers (the date as in ISO 8601)."""
+    """Return the sort key of a day's numbers, given an ISO 8601 date."""
     return f"{DAYS}{date}"
 
 
@@ -106,7 +106,7 @@ def open_timers_pk(shard: int) -> str:
 
 
 def open_shard(ulid: str) -> str:
-    """Return the partition of ``open-timers`` that an open timer is in."""
+    """Return the partition of ``open-timers`` that contains an open timer."""
     return open_timers_pk(crc32(ulid.encode()) % OPEN_SHARDS)
 
 

@@ -21,7 +21,7 @@ from pynamodb.expressions.update import Action
 
 from timer_core.domain.errors import TooMuchContention
 
-# An item as DynamoDB's API writes it: name to typed value.
+# An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
 
 INDEXES = {
@@ -39,8 +39,8 @@ _TYPES = {
     "open_repo": "S",
 }
 
-# Conflicts last milliseconds; DynamoDB's clients do not retry after them. The waits between all attempts add
-# up to less than four seconds.
+# Conflicts last milliseconds, and DynamoDB's clients do not retry after a conflict. The waits between all
+# attempts add up to less than four seconds.
 _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
@@ -51,7 +51,7 @@ _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", 
 
 
 class Conflict(Exception):
-    """Another request has changed, or is changing, something that this one depends on."""
+    """Another request has changed, or is changing, data on which this request depends."""
 
 
 class ConditionFailed(Conflict):
@@ -84,7 +84,7 @@ class TransactionRefused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of a transaction (or a write by itself)."""
+    """One write, alone or as part of a transaction."""
 
     operation: Literal["Put", "Update", "Delete"]
     pk: str
@@ -102,7 +102,7 @@ class Table:
     name
         The table's name.
     connection
-        For tests; the default takes region, credentials and endpoint from the environment.
+        For tests. The default connection takes region, credentials and endpoint from the environment.
     """
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
@@ -140,7 +140,7 @@ class Table:
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
-        """Return those of up to 100 items that exist, strongly consistent, in any order."""
+        """Return the existing ones of up to 100 items, strongly consistent, in any order."""
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
 
@@ -171,8 +171,8 @@ class Table:
     ) -> tuple[list[RawItem], int, RawItem | None]:
         """Return one page of a query: its items, their number, and where the next page starts.
 
-        Queries are strongly consistent, except of global indexes. With ``count``, no items are returned, only
-        their number.
+        Queries are strongly consistent, except those of global indexes. If ``count`` is set, only the number
+        of items is returned.
         """
         try:
             response = self._connection.query(
@@ -218,7 +218,7 @@ class Table:
                 return
 
     def write(self, write: Write) -> RawItem:
-        """Do one write and return the new item of an update, or the old item of a put or delete.
+        """Execute one write. Return the new item after an update, the old item after a put or delete.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class Table:
         return _retry_busy(call)
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Do all of the writes or none.
+        """Execute all of the writes or none.
 
         Raises
         ------
@@ -321,8 +321,8 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     Parameters
     ----------
     attempt
-        Reads some items and writes on the condition that they have not changed. It is called again if it
-        raises `Conflict` (also `ConditionFailed` and `TransactionRefused`).
+        A function that reads items, and writes on the condition that they have not changed. It is called
+        again if it raises `Conflict` (or `ConditionFailed` or `TransactionRefused`).
     message
         The message of `TooMuchContention`.
 
