@@ -211,7 +211,7 @@ def _post(delivery: Delivery, timeout_s: float) -> dict[str, Any]:
 
 
 def _members(text: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object; none if the text is anything else."""
+    """Return the members of a JSON object; no members if the text is not a JSON object."""
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):

@@ -68,7 +68,7 @@ _CHEAP_TOTALS_MS = 7 * _DAY_MS
 # The time that a request may spend in the network. A request with an older `at` is an offline action, after
 # which the timers are derived again.
 _NETWORK_MS = 5_000
-# Show timers as of the epoch, so that elapsed time does not change the ETag.
+# Represent timers as of the epoch, so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
@@ -498,7 +498,7 @@ def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
 
 @cache
 def _offline() -> "OfflineActions":
-    # Imported on first use: deriving timers needs modules that would slow down every cold start.
+    # Import on first use: the modules that derive timers would slow down every cold start.
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)

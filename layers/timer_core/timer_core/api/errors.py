@@ -87,7 +87,10 @@ def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:
-    """Return the refusal for an expected error, else None; ``part`` of the request has the invalid fields."""
+    """Return the refusal for an expected error, else None.
+
+    ``part`` is the part of the request whose fields may be invalid.
+    """
     if isinstance(error, HttpError):
         return _Refusal(error.status, error.detail, error.headers)
     if isinstance(error, NotFoundError):

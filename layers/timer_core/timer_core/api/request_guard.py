@@ -98,7 +98,7 @@ class RequestGuard:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Imported on first use, because requests with tokens need only botocore.
+    # Import on first use, because requests with tokens need only botocore.
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)

@@ -113,7 +113,7 @@ def to_json(body: Any) -> str:
 
 
 def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[..., Any]) -> None:
-    """Refuse query parameters that a route does not have; a mistyped filter would select everything.
+    """Refuse unknown query parameters, because ignoring a mistyped filter would select everything.
 
     Raises
     ------

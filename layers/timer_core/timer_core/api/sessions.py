@@ -16,7 +16,7 @@ _RENEWED_AFTER_S = 900
 _ISSUER = "issue-timer"
 _SESSION, _SIGN_IN = "session", "sign-in"
 _ALGORITHM = "HS256"
-# How long a sign-in may take.
+# The maximum duration of a sign-in (seconds).
 SIGN_IN_S = 600
 
 # Browsers accept a cookie with this prefix only if it has the Secure attribute and was set by this host, and
@@ -131,7 +131,7 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Imported on first use, because requests with tokens do not need it.
+        # Import on first use, because requests with tokens do not need it.
         import jwt
 
         key = self._keys.signing(claims["iat"])

@@ -175,5 +175,5 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
 
 
 def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
-    """Return the users who were tracked at the time of an event; GitHub's times are whole seconds."""
+    """Return the users who were tracked at the time of an event, to within GitHub's whole seconds."""
     return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

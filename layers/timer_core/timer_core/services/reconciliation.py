@@ -302,7 +302,7 @@ class Reconciler:
     def _locate(
         self, request: IssueRequest, state: IssueState | None, fetched_ms: int, run: _Run
     ) -> _Found | None:
-        """Return an issue with its state, even if it was transferred; None if it cannot be reached."""
+        """Return an issue and its state, also after a transfer; None if the issue cannot be reached."""
         # GraphQL finds issues of renamed repositories, but not transferred issues.
         if state is not None:
             return _Found(request.issue, state, fetched_ms)
@@ -327,7 +327,7 @@ class Reconciler:
             return None
 
     def _fetch_transferred(self, request: IssueRequest) -> IssueState:
-        """Return the state of a transferred issue; without a timeline if the issue cannot be reached."""
+        """Return the state of a transferred issue; the timeline is empty if the issue cannot be reached."""
         try:
             (state,) = fetch_issues(self._github, request.issue.owner, [request])
         except NoCredential:

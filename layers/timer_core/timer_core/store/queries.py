@@ -113,7 +113,7 @@ class TimerQueries:
     ) -> tuple[list[RawItem], Position | None]:
         """Return the items after a position, and the position where reading stopped; None at the list's end.
 
-        Up to one item more than a page has is returned: the extra item shows that another page follows.
+        If more items are returned than fit on a page, another page follows.
         """
         index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards

@@ -104,7 +104,7 @@ class _Parameter:
             raise Unavailable(message, self._cached.expires_in_s) from error
 
     def _fetch(self) -> str | None:
-        # Imported and created only when needed: SSM's client is the slowest part of a cold start.
+        # Import and create the client only when it is needed: it is the slowest part of a cold start.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
@@ -174,7 +174,7 @@ def _is_absence(error: Exception) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Raised outside of the except clause: the traceback of JSONDecodeError would contain the secret.
+    # Raise the error outside of the except clause: the traceback of JSONDecodeError would contain the secret.
     try:
         content = json.loads(text)
     except ValueError:

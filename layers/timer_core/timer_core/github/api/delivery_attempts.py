@@ -40,7 +40,7 @@ class Attempt:
 
 
 class AttemptPage(NamedTuple):
-    """Attempts, newest first, and the path of the next page; None if this is the last one."""
+    """A page of attempts, newest first, and the path of the next page (None on the last page)."""
 
     attempts: Sequence[Attempt]
     next_page: str | None

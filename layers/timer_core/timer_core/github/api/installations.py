@@ -97,7 +97,7 @@ class Installations:
             self._tokens = {account: kept for account, kept in self._tokens.items() if kept.text != token}
 
     def _signed(self, now_s: int) -> str:
-        # Imported only here: the library loads cryptography, which is slow.
+        # Import the library only here: it loads cryptography, which is slow.
         import jwt
 
         claims = {"iat": now_s - _JWT_BACKDATED_S, "exp": now_s + _JWT_LIFE_S, "iss": self._app.app_id}

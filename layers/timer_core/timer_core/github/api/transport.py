@@ -26,9 +26,9 @@ READ_S = 5.0
 _CONNECTIONS = 8
 # GitHub may close an idle connection while Lambda freezes the function between invocations.
 _MAX_IDLE_S = 30
-# "Otherwise, wait for at least one minute before retrying."
+# GitHub's advice: "Otherwise, wait for at least one minute before retrying."
 _RATE_LIMIT_S = 60.0
-# "Using pagination in the REST API"
+# The link to the next page ("Using pagination in the REST API").
 _NEXT_PAGE = re.compile(r'<([^>]*)>; *rel="next"')
 
 
