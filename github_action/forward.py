@@ -232,7 +232,7 @@ def _quoted(text: str, secret: str) -> str:
 
 
 def _escaped(message: str) -> str:
-    """Return a message, escaped for a workflow command like actions/toolkit does."""
+    """Escape a message for a workflow command, by the rules of actions/toolkit."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

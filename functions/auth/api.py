@@ -271,7 +271,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _as_page(response: dict[str, Any]) -> dict[str, Any]:
-    """Replace a problem by an HTML page, because a person reads the response in a browser."""
+    """Replace a problem with an HTML page, because a person reads the response in a browser."""
     if response["headers"].get("Content-Type") != CONTENT_TYPE:
         return response
     problem = json.loads(response["body"])

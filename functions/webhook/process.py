@@ -188,5 +188,5 @@ def _count_deliveries(processed: int, failed: int) -> None:
     try:
         health.count_deliveries(processed=processed, failed=failed, now_ms=now_ms())
     except Exception:
-        # Do not raise: the deliveries are processed, and a retry would only repeat them for a statistic.
+        # Do not raise: the deliveries would be processed again only to be counted.
         logger.exception("The deliveries could not be counted")

@@ -40,7 +40,7 @@ def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHan
     Parameters
     ----------
     metrics
-        The metrics to add to. ``log_metrics``, which must be the outer decorator, publishes them after the
+        The function's metrics. ``log_metrics``, which must be the outer decorator, publishes them after the
         handler.
     routes_of
         If set, each metric is also published for its route. Its dimensions are then ``service`` (the value of

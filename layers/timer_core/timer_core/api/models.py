@@ -57,7 +57,7 @@ def _rfc_3339(value: object) -> object:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Convert a time to UTC; refuse it if it cannot be represented, because it is after the year 9999."""
+    """Convert a time to UTC; refuse times before 1970 and after 9999 in UTC."""
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:

@@ -86,7 +86,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def cookies(event: Mapping[str, Any]) -> list[str]:
-    """Return the ``Cookie`` headers of a request; API Gateway passes them apart from the other headers."""
+    """Return the ``Cookie`` headers of a request; API Gateway passes them in a separate field."""
     sent: list[str] = list(event.get("cookies") or ())
     header = event["headers"].get("cookie")
     return sent if header is None or sent else [header]

@@ -1,1 +1,1 @@
-"""The use cases of the functions. They use the store, and know nothing of HTTP and queues."""
+"""The use cases of the functions. They call the store, and do not depend on HTTP or queues."""

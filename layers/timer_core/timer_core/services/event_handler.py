@@ -93,7 +93,7 @@ class EventHandler:
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
-        """Return the tracked users among any number of users."""
+        """Return the users who are tracked; there is no limit on the number of users."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
         return {user_id for page in pages for user_id in self._tracked_since(page)}

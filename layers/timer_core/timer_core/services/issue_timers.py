@@ -95,7 +95,8 @@ class IssueTimers:
         Parameters
         ----------
         select
-            Given the people whom the issue's events and timers concern, returns those whose timers to derive.
+            Receives the people whom the issue's events and timers concern; returns the people whose timers
+            are derived.
 
         Raises
         ------

@@ -35,7 +35,7 @@ from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
 # Progress is stored after this many timers, so the next run may compare as many again. A run has time for
-# this many timers even if every query has to be split, because GitHub finds it too expensive.
+# this many timers even if every query has to be split because it is too expensive for GitHub.
 _WINDOW = 250
 _THREADS = 8
 # Each issue that was not found costs a separate request. A run searches for this many issues; further ones
@@ -280,7 +280,7 @@ class Reconciler:
                 else:
                     raise
                 if not has_succeeded and (not pending or failures == _MAX_FAILURES):
-                    # Every issue failed, so the cause is not one of the issues.
+                    # No request succeeded, so the cause is not a single issue.
                     raise
                 _pause_after(error)
             else:

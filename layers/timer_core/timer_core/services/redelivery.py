@@ -214,7 +214,7 @@ class Redeliverer:
     def _redeliver(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1
         if attempt.is_redelivery and 400 <= attempt.status < 500 and attempt.status not in _TEMPORARY:
-            # We will refuse this delivery until an operator fixes the cause.
+            # Issue Timer refuses this delivery until an operator fixes the cause.
             run.result.given_up += 1
             self._logger.warning("A redelivery was refused too; it is given up", extra={"guid": attempt.guid})
             return

@@ -164,7 +164,7 @@ def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[Issue
 
 
 def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
-    """Return the logged event that equals each timeline event (None if undelivered).
+    """For each timeline event, return the logged event that equals it (None if undelivered).
 
     The pairs that are closest in time are matched first.
     """
