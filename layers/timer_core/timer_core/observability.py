@@ -1,4 +1,4 @@
-"""Logs and metrics, the same in every function."""
+"""The logs and metrics of all functions."""
 
 import time
 from collections.abc import Callable

@@ -28,8 +28,8 @@ class Settings:
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
-        The names of the SSM parameters that hold a credential of GitHub's API and the OAuth client of the
-        sign-in; empty if the function does not read them.
+        The names of the SSM parameters that contain the credential for GitHub's API and the OAuth client of
+        the sign-in; empty if the function does not read them.
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn

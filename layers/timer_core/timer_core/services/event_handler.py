@@ -103,7 +103,7 @@ class EventHandler:
         return bool(_tracked_at(at_ms, self._tracked_since((user_id,))))
 
     def concerns_tracked_users(self, event: IssueEvent) -> bool:
-        """Whether an event concerns a tracked user, or everybody with an open timer on the issue."""
+        """Whether an event concerns a tracked user, or everybody who has an open timer on the issue."""
         return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:

@@ -358,7 +358,7 @@ class Reconciler:
             logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
             backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
-                # Another process may have logged one of the events and failed before it changed the timers.
+                # Another process may have logged an event, and failed before it changed the timers.
                 self._event_handler.rederive(state.issue, now_ms=now_ms)
         return _Compared(backfilled=backfilled, moved=int(has_moved))
 

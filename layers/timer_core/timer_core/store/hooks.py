@@ -44,7 +44,7 @@ class KnownHook:
     repaired_ms
         Failed deliveries up to this time were redelivered; None if redelivery has never been completed.
     checkpoint
-        Where to continue in the list of later deliveries; None to begin with the newest.
+        The position at which to continue in the list of later deliveries; None to begin with the newest.
     """
 
     path: str
@@ -80,7 +80,7 @@ class HookStore:
         )
 
     def save_checkpoint(self, path: str, checkpoint: ListCheckpoint) -> None:
-        """Store where to continue in the list of a webhook's deliveries."""
+        """Store the position at which to continue in the list of a webhook's deliveries."""
         actions = [
             HookItem.list_page.set(checkpoint.page),
             HookItem.list_sent_id.set(checkpoint.sent_id),

@@ -8,8 +8,8 @@ from zlib import crc32
 
 from timer_core.domain.issues import Issue
 
-# The open timers are spread over this many partitions of their index. A partition accepts 1,000
-# writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
+# The index of open timers has this many partitions. A partition accepts 1,000 writes a second (AWS, "DynamoDB
+# quotas"); a start and a stop are one write each.
 OPEN_SHARDS = 8
 
 # Keys that hold one item, or one kind of items.

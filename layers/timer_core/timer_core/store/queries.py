@@ -1,6 +1,6 @@
-"""Reading timers: one, a page of a person's list, a range, and all open ones.
+"""The queries for timers: one timer, a page of a person's list, a time range, and all open timers.
 
-Nothing is scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
+The table is never scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
 """
 
 import heapq

@@ -32,8 +32,8 @@ class SessionStore:
             raise Unauthorized("You are no longer registered: sign in again.")
         registered_ms = int(row.created_ms)
         if row.deletion_requested_ms is None:
-            # A deletion was requested earlier, and the person has signed in again: sessions from before the
-            # request are invalid. (Before the person signs in again, they may only repeat the request.)
+            # Sessions from before a deletion request become invalid when the person signs in again. Until
+            # then, they may only be used to repeat the request.
             registered_ms = max(registered_ms, int(row.events_ignored_until_ms or 0))
         ended = {entry.partition(" ")[0] for entry in row.ended or ()}
         is_earlier = signed_in_ms < registered_ms

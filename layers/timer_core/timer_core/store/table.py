@@ -1,8 +1,8 @@
-"""The table and the connection to it; errors that callers can handle have their own classes.
+"""The table, the connection to it, and the errors that callers can handle.
 
 PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions. All calls use a
-single connection, because each PynamoDB model would open its own. If a condition fails, the error has the
-present item, which saves a read.
+single connection, because each PynamoDB model would open its own. If a condition fails, the error contains
+the present item, so that no read is needed.
 """
 
 import contextlib

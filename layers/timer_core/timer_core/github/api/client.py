@@ -175,7 +175,7 @@ class GitHub:
 
 
 class _TokenAccess:
-    """Access with a personal access token, which has a single rate limit."""
+    """Access with a personal access token; one rate limit applies to all of its requests."""
 
     def __init__(self, credential: Token, now_s: Callable[[], float]) -> None:
         self.credential = credential

@@ -113,7 +113,8 @@ class Installations:
         except Refused as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
-        # The App was uninstalled after the list was fetched, and perhaps installed again under another id.
+        # The App was uninstalled after the list was fetched, and may have been installed again with another
+        # id.
         self._listed_at_s = float("-inf")
         return self._request_token(self._installation(account))
 

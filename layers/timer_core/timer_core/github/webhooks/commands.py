@@ -1,6 +1,6 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-A command stands on a line of its own. Quotations and code blocks are ignored, because they only mention
+Each command is on a separate line. Quotations and code blocks are ignored, because they only mention
 commands; HTML comments are ignored, because GitHub does not show them.
 """
 
