@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/architecture.md").read_text()
 
 
 def rows(first_heading: str) -> list[list[str]]:
-    """Return the cells of the page's table whose first column has this heading."""
+    """Return the rows, as lists of cells, of the page's table whose first column has this heading."""
     table = PAGE.split(f"\n| {first_heading} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 
