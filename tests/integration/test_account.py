@@ -537,7 +537,7 @@ class TestAccountDeletion:
         other("POST", "/api/auth/logout/")
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
-        # The event of the issue stays until it expires: other people's timers are derived from it.
+        # The issue's event is kept until it expires, because other people's timers are derived from it.
         remaining = _without_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(remaining, key=lambda item: item["pk"]["S"])
         assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
@@ -947,7 +947,7 @@ class TestWriteLimit:
         assert [browser("POST", START, {}).status for _ in range(3)] == [201, 429, 429]
 
     def test_a_change_does_not_wait_for_its_count(self, strict: App) -> None:
-        """The count is blocked until the change has been sent."""
+        """The update of the count is blocked until the change has been sent."""
         browser, _ = strict.signed_in()
         network, is_sent, waited = Network(strict.timelogs.table.connection), threading.Event(), []
 
@@ -1126,7 +1126,7 @@ class TestAdmins:
 
     @pytest.mark.parametrize("write", [0, 1])
     def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
-        """The login changes in the existing tokens, then in the profile; the token is made before or between."""
+        """The existing tokens are updated, then the profile; the token is made before that, or in between."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []

@@ -100,7 +100,7 @@ def test_a_session_with_another_algorithm_is_refused(app: App) -> None:
     kid, payload = {"kid": header["kid"]}, _encode(json.dumps(claims).encode())
     forged = [
         jwt.encode(claims, private, algorithm="RS256", headers=kid),
-        # HS256 signatures whose secret is the public key of RS256.
+        # These are HS256 signatures whose secret is the public key of RS256.
         _sign(claims, public, kid),
         _sign(claims, public, {**kid, "alg": "RS256"}),
         # These use the right key with another algorithm.
@@ -460,7 +460,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
 
 
 def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
-    """The request has no `Sec-Fetch-Site`, because that header alone would cause the refusal."""
+    """As from old browsers, the requests lack `Sec-Fetch-Site`: that header alone would cause the refusal."""
     browser, ann = app.signed_in()
 
     def send(**headers: str) -> Answer:
@@ -877,7 +877,7 @@ def _send_every_request(app: App) -> set[str]:
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
-    # Invalid sign-ins: replayed, of another browser, cancelled, refused by GitHub.
+    # Invalid sign-ins: a replay, one from another browser, a cancelled one, and one that GitHub refuses.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)
@@ -938,7 +938,7 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _sign(claims: dict[str, Any], key: bytes, header: dict[str, Any]) -> str:
-    """Return a token signed by HMAC-SHA-256, without the checks of a library."""
+    """Return a token signed with HMAC-SHA-256; a library would check the key and the header."""
     parts = ({"typ": "JWT", "alg": "HS256", **header}, claims)
     signed = ".".join(_encode(json.dumps(part).encode()) for part in parts)
     return f"{signed}.{_encode(hmac.digest(key, signed.encode(), 'sha256'))}"

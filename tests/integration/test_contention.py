@@ -1,4 +1,4 @@
-"""Conflicts, throttling and lost responses, as DynamoDB on AWS produces them and emulators do not."""
+"""Conflicts, throttling and lost responses, which occur in DynamoDB on AWS but not in emulators."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The process that handles a delivery may be killed at any moment; the next attempt finishes its work."""
+"""If the process that handles a delivery is killed at any moment, the next attempt finishes the work."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

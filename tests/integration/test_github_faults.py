@@ -1,4 +1,4 @@
-"""After a kill of a process, or a failed request to GitHub, the next process finishes the work."""
+"""After a process was killed, or a request to GitHub failed, the next process finishes the work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress

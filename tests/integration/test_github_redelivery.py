@@ -1,4 +1,4 @@
-"""The redelivery of failed deliveries, from long lists and if GitHub refuses some."""
+"""The redelivery of failed deliveries, also from long lists and while GitHub refuses some requests."""
 
 import logging
 from collections.abc import Iterator

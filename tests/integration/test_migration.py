@@ -1,4 +1,4 @@
-"""Two versions that write into one table, and the migration from one schema version to the next.
+"""Two versions that write to one table, and the migration from one schema version to the next.
 
 CloudFormation updates functions one after another, so for a while two versions run side by side, as they do
 after a rollback. The older version here is simulated: it writes timers without ``open_repo`` and with schema

@@ -215,7 +215,7 @@ class Finished:
     paused: int
     source: str
     stopped_by: str
-    # A correction of the timer locks the timer's slots up to this time.
+    # A correction of the timer locks its slots up to this time.
     locked_until: int = 0
 
     def visible(self) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from tests.support.composite_action import ACTION, METADATA, Run, run_action
 from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
-# Non-ASCII bytes, spaces and the final newline matter for the signature, though not for the JSON.
+# The signature depends on the exact bytes: non-ASCII characters, spaces and the final newline.
 BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
 
 _specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")

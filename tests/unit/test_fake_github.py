@@ -84,7 +84,7 @@ class Inbox:
 
 
 def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
-    """Return the pending deliveries, with the kinds of their hooks."""
+    """Return the event, the action and the hook's kind of each pending delivery."""
     return [(one.event, one.action, one.hook.target_type) for one in github.outbox]
 
 
@@ -108,7 +108,7 @@ def registry(url: str) -> jsonschema_rs.Registry:
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
     """Remove a card's previous or new value if it is null.
 
-    GitHub's schema allows null for these values, but also requires one of several forms; no form is null.
+    GitHub's schema allows null here, but also requires one of several forms, none of which allows null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
