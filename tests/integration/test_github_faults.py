@@ -67,7 +67,7 @@ class Scenario:
     Attributes
     ----------
     prepare
-        Performs the actions of a team, and delivers or drops their events.
+        Performs the team's actions on GitHub, and delivers or drops the resulting events.
     run
         Runs the process.
     """
@@ -343,7 +343,7 @@ def run_without_faults(
     return calls, visible_result(team)
 
 
-# An App is not tested, because its additional requests have no side effect.
+# Only a token is tested, because an App's additional requests have no side effects.
 @pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
@@ -387,7 +387,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     _, expected = run_without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App, only requests for its installation get faults; the others are the same as with a token.
+    # With an App, faults affect only requests for its installation: others are the same as with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     pairs = [
         (position, make)
@@ -411,7 +411,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
 def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
     """Return a few pairs that together contain every member; another ``turn`` selects mostly other pairs.
 
-    Each scenario has its own turn, so the test covers every request and every fault in every scenario, and
+    Each scenario has its own turn. So the test covers every request and every fault in every scenario, and
     most combinations of fault and position. The profile "nightly" tests all pairs.
     """
     if settings.get_current_profile_name() == "nightly":

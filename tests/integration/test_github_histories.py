@@ -37,9 +37,9 @@ class Step(NamedTuple):
     choice: int
 
 
-# From times in whole seconds, the product derives who was assigned when a card moved, and an issue's name
-# at the time of an event. Reconciliation also reads a few additional seconds. So these actions need this
-# distance (seconds) from all other actions.
+# Card moves and transfers need this distance (seconds) from all other actions. The product finds out who was
+# assigned when a card moved, and which name an issue had at an event, from times in whole seconds; and
+# reconciliation reads the timeline from a few seconds earlier.
 ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
 # Both labels start timers.
@@ -238,7 +238,7 @@ class Delivered:
         if event.kind == "transferred":
             self.moves[event.name] = event.new_name
         else:
-            # A card's issue is fetched from GitHub's API after the end of the history.
+            # The product fetches a card's issue from GitHub's API, which returns the issue's last name.
             name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
             self.names.setdefault(event, name)
 
@@ -264,7 +264,7 @@ class Delivered:
         return name
 
     def reconcile(self) -> None:
-        """For each issue with open timers, add the timeline's events since the earliest start of one."""
+        """For each issue with open timers, add the timeline's events since the earliest start."""
         open_timers = [span for span in self.timers() if span.end is None]
         for issue in {span.issue for span in open_timers}:
             events = [event for event in self.history if event.issue == issue]
@@ -376,7 +376,7 @@ def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]
 def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
     """Lost events are backfilled if their issue has an open timer that started before or just after them.
 
-    A sweep reads an issue's timeline since shortly before the earliest start of the issue's open timers.
+    A sweep reads an issue's timeline from shortly before the earliest start of the issue's open timers.
     Lost events before that time, and lost events of an issue without open timers, stay unknown. A lost
     transfer stays unknown if nobody has an open timer under the old name. The timeline contains no moves of
     cards, so this test loses none.

@@ -50,7 +50,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
 
 
 def redeliver(team: Team, readings: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, which stops after a given number of time checks, and process the redeliveries."""
+    """Run the sweeper, stop it after ``readings`` time checks if given, and process the redeliveries."""
     if readings is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:
@@ -101,7 +101,7 @@ class TestLongLists:
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # The next list starts at the newest delivery, and ends at the first run.
+        # The next list starts at the newest delivery, and ends at the time of the first run.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1

@@ -1,8 +1,8 @@
 """Two versions that write to one table, and the migration from one schema version to the next.
 
-CloudFormation updates functions one after another, so for a while two versions run side by side, as they do
-after a rollback. The older version here is simulated: it writes timers without ``open_repo`` and with schema
-version 0.
+CloudFormation updates functions one after another, so for a while two versions run side by side; the same
+happens during a rollback. These tests simulate the older version: it writes timers without ``open_repo`` and
+with schema version 0.
 """
 
 import random
@@ -58,7 +58,7 @@ def _of_the_older_version(write: Write) -> Write:
 
 @dataclass(frozen=True)
 class Version:
-    """The stores of a version."""
+    """The stores of one version of the product."""
 
     timers: TimerStore
     events: IssueTimers

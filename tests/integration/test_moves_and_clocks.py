@@ -1,4 +1,4 @@
-"""Events for timers that were moved manually, and requests to machines whose clocks differ."""
+"""Events for manually moved timers, and requests to machines whose clocks differ."""
 
 from dataclasses import dataclass
 from itertools import count

@@ -182,7 +182,7 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # Each kill comes later. There are fewer than ten: after ten, messages become dead letters.
+        # Each kill comes later. Ten kills would turn messages into dead letters, so there are fewer.
         for calls in (1, 4, 9, 15, 22, 30, 40):
             network.faults = {len(network.requests) + calls: kill}
             queue.poll()
@@ -245,7 +245,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
 def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
-    """Such a message needs more time or memory than the function has."""
+    """The message needs more time or memory than the function has."""
     user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
     events = of_issue(number, user_id)
     (poison, *_) = of_issue(number + 1, poison_id)

@@ -57,14 +57,14 @@ def test_every_operation_has_a_route() -> None:
         for path, methods in json.loads(_DOCUMENT.read_text())["paths"].items()
         for method in methods
     }
-    # The document does not describe pages for browsers and the document itself.
+    # The document describes neither pages for browsers nor the document itself.
     others = {"GET /api/auth/login", "GET /api/auth/callback", "GET /api/openapi.json"}
     for_slashes = {"$default", "ANY /api/auth/{proxy+}", "POST /api/github-timer-webhook/{proxy+}"}
     assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
 
 
 def test_no_route_ends_in_a_slash() -> None:
-    """API Gateway refuses such a route, which fails the whole deployment."""
+    """API Gateway refuses such a route, and then the whole deployment fails."""
     assert [key for key in _routes() if key.endswith("/")] == []
 
 
@@ -84,7 +84,7 @@ def test_a_path_with_a_slash_at_its_end_invokes_the_function_of_the_route() -> N
 
 
 def test_route_settings_name_existing_routes() -> None:
-    """API Gateway refuses settings of other routes, which fails the whole deployment."""
+    """API Gateway refuses settings for a missing route, and then the whole deployment fails."""
     source = translated()
     (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()
     assert stage["RouteSettings"]

@@ -313,7 +313,7 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# A request that succeeds; appended to `FakeGitHub.faults` before the fault of a later request.
+# Append this to `FakeGitHub.faults` if a request must succeed before a later one fails.
 NO_FAULT = faults.Fault(lambda _request, carry_out: carry_out())
 
 
@@ -337,7 +337,7 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
-    """Run the sweeper; its time is over after the given number of readings of the remaining time."""
+    """Run the sweeper; if ``readings`` is given, its time is over after that many time checks."""
     context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 

@@ -140,7 +140,7 @@ class Step:
     number: int
     action: str
     by: str
-    # The ULID of the timer that a manual start created; after that start, the timer runs despite late events.
+    # The ULID of the timer that a manual start created. At that time the timer runs, despite late events.
     ulid: str = ""
     order: int = 0
 
@@ -151,7 +151,7 @@ class Step:
 
 @dataclass
 class SlotModel:
-    """One person's time on one issue (or on none)."""
+    """One person's timers on one issue, or without an issue."""
 
     issue: Issue | None
     # No event up to this time changes anything.
@@ -420,7 +420,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.remember_key(person, key, request, timer.ulid)
 
     def repeats_key(self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]) -> bool:
-        """Whether the key was used within a day; if so, check that the response is the same, or a refusal."""
+        """Return whether the key was used within a day; if so, check the response to the repetition."""
         before = person.keys.get(key or "")
         if before is None or before[2] <= self.now // SECOND:
             return False
@@ -803,7 +803,7 @@ class TimerMachine(RuleBasedStateMachine):
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # An id is derived from a start; when a timer is split, the part with that start keeps the id.
+            # An id is derived from a timer's start. After a split, the part with that start keeps the id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:

@@ -100,9 +100,9 @@ class Processor:
         return timer
 
     def spans(self, user_id: int) -> list[tuple[float, float | None, str, float]]:
-        """Return each timer's start, end, state and active time until now; times are in minutes.
+        """Return each timer's start, end, state and active time, in minutes.
 
-        A running timer counts up to an hour after the first delivery.
+        The active time of a running timer is counted up to an hour after ``T0``.
         """
         return [
             (
@@ -346,7 +346,7 @@ class TestOrder:
     def both_ways(
         self, processor: Processor, history: list[tuple[str, int, frozenset[str]]]
     ) -> tuple[Processor, list[IssueEvent], Processor, list[IssueEvent]]:
-        """Return two processors with an issue each, and the events of each issue in the same history."""
+        """Return two processors for two issues with the same history, each with the events of its issue."""
         processors = [replace(processor, issue=new_issue()) for _ in range(2)]
         events = []
         for each in processors:
@@ -448,7 +448,7 @@ class TestLocked:
     """Events up to the time of a manual correction do not change a timer."""
 
     def deliver_history(self, processor: Processor) -> Sequence[IssueEvent]:
-        """Deliver the events of a stopped timer; return them and a late event, not delivered yet."""
+        """Deliver the events of a stopped timer; return them and an earlier, undelivered event."""
         events = [processor.event("assigned", 1, processor.ann), processor.event("closed", 10)]
         processor.process(*events)
         return [*events, processor.event("unassigned", 5, processor.ann)]

@@ -1,4 +1,4 @@
-"""The client of GitHub's API, with an HTTP server in place of GitHub that checks credentials."""
+"""The client of GitHub's API. An HTTP server replaces GitHub and checks credentials."""
 
 import json
 import socket
@@ -136,7 +136,7 @@ class Server:
 
 
 def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) -> bool:
-    """Whether a JWT is valid by GitHub's rules ("Generating a JSON Web Token (JWT) for a GitHub App")."""
+    """Return whether a JWT obeys GitHub's rules ("Generating a JSON Web Token (JWT) for a GitHub App")."""
     try:
         claims = jwt.decode(
             token,

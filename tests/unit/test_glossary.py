@@ -56,7 +56,7 @@ def cells(column: int) -> list[str]:
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Return the parsed Python files by their paths."""
+    """Map the path of each Python file to the parsed file."""
     paths = (path for folder in PYTHON for path in (ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in paths}
 

@@ -26,7 +26,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.changed = start
         self.log = [start]
 
-    # A transition may have a time before the last change, because clocks differ.
+    # A transition's time may be before the last change, because clocks differ.
     times = st.integers(-5, 100_000)
 
     @rule(later=times)
