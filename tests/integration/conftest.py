@@ -58,7 +58,7 @@ def shared_table(dynamodb: str) -> Iterator[Table]:
 
 @pytest.fixture
 def new_person() -> Callable[[], Person]:
-    """A function that returns a new person at each call."""
+    """A function that returns a new person on each call."""
     return lambda: Person(1_000_000 + (number := next(_numbers)), f"person-{number}")
 
 
