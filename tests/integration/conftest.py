@@ -1,6 +1,6 @@
 """Fixtures for tests of the handlers in this process, on Amazon's DynamoDB Local.
 
-Tests of a module share a table where they can; each uses its own people and issues.
+Where possible, the tests of a module share a table; each test has its own people and issues.
 """
 
 import uuid
@@ -63,7 +63,7 @@ def new_person() -> Callable[[], Person]:
 
 
 class Api(NamedTuple):
-    """Clients of the REST API: two people, and one without credentials."""
+    """Clients of the REST API: one for each of two people, and one without credentials."""
 
     ann: Client
     bob: Client
