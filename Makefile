@@ -154,7 +154,7 @@ deploy-web: $(venv) ## Upload the changed files of the page
 # ------------------------------------------------------------------ quality
 
 # The folders and files of tests to run, and their prerequisites.
-paths       = $(if $(call given,ONLY),$(ONLY),tests)
+paths       = $(if $(call given,ONLY),$(patsubst ./%,%,$(ONLY:%/=%)),tests)
 # $(call if-in,folders,prerequisite): the prerequisite if the tests in one of these folders are run.
 if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
@@ -171,7 +171,7 @@ workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths))
 .PHONY: test unit integration e2e browser coverage
 test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...'] [EXAMPLES=dev|ci|nightly]
 	.venv/bin/python -m pytest --numprocesses $(workers) --durations 25 --durations-min 1 \
-		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(path)')
+		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(subst ','\'',$(path))')
 
 unit: ## Run the unit tests of Python and JavaScript, which need no emulator and no browser
 	@$(MAKE) --no-print-directory test ONLY=tests/unit
