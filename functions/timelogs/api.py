@@ -488,8 +488,15 @@ def _change(
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
-    """Return the time of the action (milliseconds since the epoch), if the request contains one."""
-    return None if request is None or request.at is None else requested_ms(to_ms(request.at), now)
+    """Return the time of the action (milliseconds since the epoch), if the request contains one in the past.
+
+    Any other time is now, as in a request without one: if the clock of the machine that made the last change
+    was ahead, the action counts from that change.
+    """
+    if request is None or request.at is None:
+        return None
+    at_ms = requested_ms(to_ms(request.at), now)
+    return at_ms if at_ms < now else None
 
 
 def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
