@@ -1,6 +1,7 @@
 """Events found only in GitHub's timeline are sorted among the delivered events of the same second."""
 
 import uuid
+from dataclasses import replace
 from itertools import pairwise
 
 from timer_core.domain.events import Event, guid_time
@@ -61,6 +62,13 @@ def test_a_delivery_that_arrives_later_may_come_after_them() -> None:
     (found,) = missing(events, [])
     assert found.order is not None
     assert found.order < (guid_time(guid(T0 + 100)) or 0)
+
+
+def test_of_two_events_of_one_kind_and_second_the_places_decide_which_one_is_missing() -> None:
+    kinds = ["closed", "reopened", "assigned", "closed"]
+    events = [replace(one, kind=kind) for one, kind in zip(timeline(), kinds, strict=True)]
+    for numbers in ([2, 3], [1, 3], [0, 2], [0, 1]):
+        assert order(events, logged(events, *numbers)) == kinds
 
 
 def test_nothing_is_missing_when_all_were_delivered() -> None:

@@ -3,7 +3,7 @@
 The two determine the state at any earlier moment, and the events that GitHub should have delivered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.events import Event, guid_time_at
@@ -166,7 +166,7 @@ def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[Issue
 def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
     """For each timeline event, return the logged event that equals it (None if undelivered).
 
-    The pairs that are closest in time are matched first.
+    Events of the same time are matched in their order, and then the pairs that are closest in time.
     """
     candidates = [
         (abs(logged.at_ms - event.at_ms), position, index)
@@ -176,11 +176,32 @@ def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | N
     ]
     matches: list[Event | None] = [None] * len(events)
     used: set[int] = set()
+    for position, index in _in_order(events, log):
+        matches[position] = log[index]
+        used.add(index)
     for _, position, index in sorted(candidates):
         if matches[position] is None and index not in used:
             matches[position] = log[index]
             used.add(index)
     return matches
+
+
+def _in_order(events: Sequence[IssueEvent], log: Sequence[Event]) -> Iterator[tuple[int, int]]:
+    """Yield the positions in the timeline and in the log of events that have the same time and the same order.
+
+    Two events of one kind and second differ only in their order among the others.
+    """
+    for at_ms in {event.at_ms for event in events}:
+        positions = [position for position, event in enumerate(events) if event.at_ms == at_ms]
+        indexes = [index for index, one in enumerate(log) if one.at_ms == at_ms]
+        # `best[i][j]` is the longest common subsequence of `positions[i:]` and `indexes[j:]`.
+        best: list[list[list[tuple[int, int]]]] = [[[] for _ in (*indexes, 0)] for _ in (*positions, 0)]
+        for i, position in reversed([*enumerate(positions)]):
+            for j, index in reversed([*enumerate(indexes)]):
+                best[i][j] = max(best[i + 1][j], best[i][j + 1], key=len)
+                if log[index].may_be(_event(events[position])):
+                    best[i][j] = max([(position, index), *best[i + 1][j + 1]], best[i][j], key=len)
+        yield from best[0][0]
 
 
 def _event(event: IssueEvent) -> Event:
