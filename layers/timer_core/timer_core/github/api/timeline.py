@@ -187,7 +187,7 @@ def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | N
 
 
 def _in_order(events: Sequence[IssueEvent], log: Sequence[Event]) -> Iterator[tuple[int, int]]:
-    """Yield the positions in the timeline and in the log of events that have the same time and the same order.
+    """Yield the positions in timeline and log of events that have the same time and the same order.
 
     Two events of one kind and second differ only in their order among the others.
     """
