@@ -1,7 +1,7 @@
 // The Account page: API tokens, the export of all data, signing out everywhere and deleting the account.
 
 import { get, pages, request } from "./page/api.js";
-import { byId, download, formValues } from "./page/dom.js";
+import { byId, download, formValues } from "./page/elements.js";
 import { formats, text } from "./page/language.js";
 import { confirm, notify } from "./page/notices.js";
 import { endSession, onAction, openPage } from "./page/session.js";

@@ -2,7 +2,7 @@
 
 import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
-import { byId, find, icon } from "./dom.js";
+import { byId, find, icon } from "./elements.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";

@@ -1,6 +1,6 @@
 // The form that selects entries and totals.
 
-import { byId, control, formValues } from "./dom.js";
+import { byId, control, formValues } from "./elements.js";
 import { readFilter, selectedDays, writeFilter } from "./filter.js";
 import { clearNotice } from "./notices.js";
 import { onAction } from "./session.js";

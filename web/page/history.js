@@ -2,7 +2,7 @@
 
 import { getPage, request, statusOf } from "./api.js";
 import { dayOf } from "./calendar.js";
-import { byId } from "./dom.js";
+import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
 import { listQuery, selects } from "./filter.js";
 import { issueReference } from "./issue.js";

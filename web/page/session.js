@@ -1,7 +1,7 @@
 // The session of a page: its user and its end, and actions and errors that depend on it.
 
 import { messageOf, request, statusOf } from "./api.js";
-import { byId, find } from "./dom.js";
+import { byId, find } from "./elements.js";
 import { text, translate } from "./language.js";
 import { clearNotice, warn } from "./notices.js";
 import { fetchProfile } from "./profile.js";
