@@ -42,7 +42,7 @@ const tokenText = byId("token-text", HTMLInputElement);
 
 onAction("submit", tokenForm, async () => {
   const { name, scope, expires } = formValues(tokenForm);
-  // At the end of that day, in the browser's time zone.
+  // The token expires at the end of the selected day in the browser's time zone.
   const end = expires ? { expires: new Date(`${expires}T23:59:59`).toISOString() } : {};
   const { body: created } = await request("POST", "/api/auth/tokens/", { name, scope, ...end });
   tokenForm.reset();
@@ -69,7 +69,7 @@ onAction("click", byId("export"), async () => {
   /** @type {Record<string, any>} */
   const all = {};
   for await (const { next, ...page } of pages("/api/auth/me/export/")) {
-    // Lists continue on the next page; other values are repeated.
+    // Lists continue on the next page; other values are the same on each page.
     for (const [name, value] of Object.entries(page)) {
       all[name] = Array.isArray(value) ? [...(all[name] ?? []), ...value] : value;
     }

@@ -35,7 +35,7 @@ function selectedOptions() {
   return options;
 }
 
-/** @param {string} value of an attribute in double quotes */
+/** @param {string} value an attribute's value, which is written in double quotes */
 function escapeQuoted(value) {
   return value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 }

@@ -16,9 +16,9 @@ import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 /** @import { Filter, Timer } from "./page/types.d.ts" */
 
-// The delay of a refresh after a transition: an action may cause several.
+// The delay of a refresh after a transition, because one action may cause several transitions.
 const DEBOUNCE_MS = 300;
-// The ages at which the loaded data are refreshed: while a timer runs, and after a failure.
+// The age at which the loaded data are refreshed while a timer runs, and the age after a failure.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -27,12 +27,12 @@ let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The time of the last request by performance.now(), and its day and time zone.
+// The time of the last request (by performance.now()), and the day and the time zone at that time.
 let requestedAt = 0;
 let today = "";
 let sum = 0;
 
-/** Return the server's time, which the widget estimates: the machine's clock may be wrong. */
+/** Return the server's time, which the widget estimates, because the machine's clock may be wrong. */
 const now = () => new Date(widget.manager?.now ?? Date.now());
 
 const history = new History({ now, edit, changed });
@@ -126,7 +126,7 @@ function refreshWidget() {
 // ------------------------------------------------------------------ the filter
 
 /**
- * Apply a filter, as a new entry of the browser's history.
+ * Apply a filter, and add its address to the browser's history.
  *
  * @param {Filter} selected
  */

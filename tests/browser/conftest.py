@@ -1,6 +1,6 @@
 """A real browser, the deployed template, and a fake GitHub for signing in.
 
-These fixtures end with the package: while Playwright's event loop runs, other tests could not run their own.
+These fixtures end with the package, because other tests cannot run an event loop while Playwright's runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
-# A function's cold start is slow while several functions start on few cores.
+# Cold starts are slow when several functions start at the same time on few cores.
 _TIMEOUT_MS = 60_000
 
 
@@ -142,7 +142,7 @@ class NewContext(Protocol):
 
 @pytest.fixture
 def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> Iterator[NewContext]:
-    """Create separate browsers without cookies; at the end, they must not have reported unexpected errors."""
+    """Create separate browsers without cookies. At the end, fail if they have reported unexpected errors."""
     contexts = []
 
     def new_context(**options: Any) -> BrowserContext:

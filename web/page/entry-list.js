@@ -54,7 +54,7 @@ export class EntryList {
   }
 
   /**
-   * Remove an entry, and the section of its day if that is empty then.
+   * Remove an entry, and also the section of its day if no other entry is left there.
    *
    * @param {Timer} timer
    */

@@ -46,7 +46,7 @@ export async function fetchProfile() {
 }
 
 /**
- * Wait for a time, but only until the network is available again or the button is pressed.
+ * Wait for a time, or until the network is available again or the button is pressed.
  *
  * @param {HTMLButtonElement} button
  * @param {number} wait in milliseconds

@@ -11,8 +11,8 @@ import { fetchProfile } from "./profile.js";
 /** The user whose data the page shows, until they sign out; kept when their session expires. @type {?number} */
 let userId = null;
 
-// Messages of these types name a user whom the server has confirmed. Others may come from a tab that does not know
-// of a new user yet.
+// Messages of these types name a user whom the server has confirmed. Other messages may come from a tab that
+// has not yet detected a new user.
 const AUTHORITATIVE = ["here", "list"];
 
 // The widget's channel, on which tabs announce their user and signing out.
@@ -98,7 +98,8 @@ export function endSession(message) {
 function removeUserData(message) {
   userId = null;
   showSignedOut();
-  // Only here: after a session has expired, entered data can be saved by signing in in another tab.
+  // Dialogs stay open when a session expires, because the user can sign in in another tab and then save
+  // the entered data.
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   askToSignIn(message);
 }

@@ -3,7 +3,7 @@
 
 const RETRY_MS = 60_000;
 
-/** The seconds that a user has worked today, a day of this machine's time zone. */
+/** The seconds that a user has worked today, in this machine's time zone. */
 export class Today {
   #api;
   /** @type {?Total} */
