@@ -66,7 +66,7 @@ def test_setting_the_machine_clock_changes_nothing(
 
 @pytest.fixture
 def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
-    """The widget with a timer that ran before it was loaded, and with a clock that tests can set."""
+    """The widget with a timer started before the page was loaded, and with a clock that tests can set."""
     ann_elsewhere("start/", ISSUE)
     ann_widget_with_clock.page.reload()
     ann_widget_with_clock.expect_state("Running")

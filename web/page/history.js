@@ -206,7 +206,7 @@ export class History {
 }
 
 /**
- * Return those timers that are not among others.
+ * Return the timers of a list that are not in another list.
  *
  * @param {Timer[]} timers
  * @param {Timer[]} others

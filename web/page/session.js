@@ -1,4 +1,4 @@
-// The session of a page: its user and its end, and actions and errors that depend on it.
+// The session of a page: its user, its end, and the actions and errors that depend on it.
 
 import { messageOf, request, statusOf } from "./api.js";
 import { byId, find } from "./elements.js";
@@ -15,7 +15,7 @@ let userId = null;
 // has not yet detected a new user.
 const AUTHORITATIVE = ["here", "list"];
 
-// The widget's channel, on which tabs announce their user and signing out.
+// The widget's channel, on which tabs announce who is signed in and that a user has signed out.
 const tabs = new BroadcastChannel(`issue-timer:${location.origin}`);
 tabs.addEventListener("message", ({ data: { type, user } }) => {
   // Another user has signed in in another tab: with the browser's cookie, this page would act as that user.
@@ -98,8 +98,8 @@ export function endSession(message) {
 function removeUserData(message) {
   userId = null;
   showSignedOut();
-  // Dialogs stay open when a session expires, because the user can sign in in another tab and then save
-  // the entered data.
+  // Close dialogs only here. They stay open when a session expires, because the user can sign in in another
+  // tab and then save the entered data.
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   askToSignIn(message);
 }
