@@ -3,25 +3,25 @@
 # Each tool has its own environment, because the tools pin different versions of the same packages: .venv contains
 # the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda the
 # packages of Lambda's runtime, .venv-checkov checkov, .venv-node Node, which installs the JavaScript tools into
-# node_modules. uv, in .venv, installs the others.
+# node_modules. uv, which is part of .venv, installs the other environments.
 
 PYTHON ?= python3
-# The port of `make run`, and of the other targets that use the local stack.
+# The port of the local stack.
 PORT   ?= 4570
-# A section of samconfig.toml for `make deploy`. The environment does not change it.
+# The section of samconfig.toml that `make deploy` reads. Environment variables do not override it.
 STAGE  := dev
 
 SHELL        := bash
 .SHELLFLAGS  := -euo pipefail -c
 .DEFAULT_GOAL := help
-# The environments are independent of each other, and each is installed on one core.
+# Install the environments in parallel. They are independent of each other, and each installation uses one core.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS    += --jobs=3
 endif
 # Disable the SAM CLI's telemetry.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Containers often set this variable; without byte code, every process compiles all modules that it imports.
+# Unset this variable, which containers often set: without byte code, every process compiles all modules it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
@@ -33,10 +33,11 @@ node         := .venv-node/.installed
 javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
-# given: the value of an option, quoted for the shell; required: the same, or an error if the option is missing;
-# option: a tool's flag with the value. Options are read from the command line only, because every shell has a USER,
-# and after `make run` also a URL. An empty option is an error, so that STACK=$NAME without a NAME does not mean the
-# local stack.
+# given:    the value of an option, quoted for the shell.
+# required: the same, but a missing option is an error.
+# option:   a tool's flag followed by the value.
+# Options are read from the command line only, because shells may have variables of the same names, such as USER. An
+# empty option is an error; otherwise STACK=$NAME would select the local stack if NAME is not set.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
@@ -154,7 +155,7 @@ deploy-web: $(venv) ## Upload the changed files of the page
 
 # The folders and files of tests to run, and their prerequisites.
 paths       = $(if $(call given,ONLY),$(ONLY),tests)
-# $(call if-in,folders of tests,need)
+# $(call if-in,folders,prerequisite): the prerequisite if the tests in one of these folders are run.
 if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
 	$(call if-in,integration concurrency,dynamodb-local) \
@@ -299,8 +300,8 @@ clean: ## Remove environments, builds, and the local stack with its data
 	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
 	@touch $@
 
-# $(1): the folder of an environment, $(2): its contents in words, $(3): its requirements. pip installs them if uv
-# fails, because uv does not read pip's configuration, which may name a mirror.
+# $(1): the folder of an environment, $(2): a description of the environment, for messages, $(3): its requirements.
+# pip installs them if uv fails, because uv does not read pip's configuration, which may name a mirror.
 define install-venv
 	@echo 'Installing $(2) into $(1)'; \
 	trap 'exit 130' INT; \

@@ -17,7 +17,7 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` itself sets these: to a demo, or to GitHub once the stack has credentials for it.
+# `make run` sets these parameters itself: to a demo, or to GitHub if the stack has credentials for GitHub.
 _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 
 

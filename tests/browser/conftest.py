@@ -1,6 +1,7 @@
 """A real browser, the deployed template, and a fake GitHub for signing in.
 
-These fixtures end with the package, because other tests cannot run an event loop while Playwright's runs.
+These fixtures end after the tests of this package, because other tests cannot run an event loop while
+Playwright's event loop runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
-# Cold starts are slow when several functions start at the same time on few cores.
+# Cold starts are slow when several functions start at once on few cores.
 _TIMEOUT_MS = 60_000
 
 
@@ -142,7 +143,7 @@ class NewContext(Protocol):
 
 @pytest.fixture
 def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> Iterator[NewContext]:
-    """Create separate browsers without cookies. At the end, fail if they have reported unexpected errors."""
+    """Create separate browsers without cookies; fail the test if they report unexpected errors."""
     contexts = []
 
     def new_context(**options: Any) -> BrowserContext:
@@ -180,7 +181,7 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(site: Site, github: FakeGitHub) -> SignIn:
-    """Sign a user in over HTTP, without the sign-in pages, which have their own tests."""
+    """Sign a user in over HTTP, without the sign-in pages; other tests cover those pages."""
 
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)

@@ -13,7 +13,7 @@ from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.network import Network, lost_request, lost_response, refusal, throttled
 
-# The most requests to DynamoDB that a function sends before its time limit of ten seconds.
+# The maximum number of requests to DynamoDB that a function sends within its time limit of ten seconds.
 MOST_REQUESTS_IN_A_ROW = 9
 
 FAULTS = {
@@ -31,7 +31,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request about a timer in one state, and the state after it."""
+    """A request for a timer in a given state, and the timer's state afterwards."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ def network(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 
 def prepared(api: Api, state: str) -> str:
-    """Return the id of a new timer in a state; without a state, there is no timer."""
+    """Return the id of a new timer in a state; for an empty state, create no timer and return ""."""
     if not state:
         return ""
     body = {"github_repo": "o/r", "github_issue_number": 7}
