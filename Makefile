@@ -154,7 +154,7 @@ deploy-web: $(venv) ## Upload the changed files of the page
 # ------------------------------------------------------------------ quality
 
 # The folders and files of tests to run, and their prerequisites.
-paths       = $(if $(call given,ONLY),$(ONLY),tests)
+paths       = $(if $(call given,ONLY),$(patsubst ./%,%,$(ONLY:%/=%)),tests)
 # $(call if-in,folders,prerequisite): the prerequisite if the tests in one of these folders are run.
 if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
@@ -168,10 +168,10 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
 	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 
-.PHONY: test unit integration e2e browser
+.PHONY: test unit integration e2e browser coverage
 test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...'] [EXAMPLES=dev|ci|nightly]
 	.venv/bin/python -m pytest --numprocesses $(workers) --durations 25 --durations-min 1 \
-		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(path)')
+		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(subst ','\'',$(path))')
 
 unit: ## Run the unit tests of Python and JavaScript, which need no emulator and no browser
 	@$(MAKE) --no-print-directory test ONLY=tests/unit
@@ -184,6 +184,9 @@ e2e: ## Run the tests of the stack in the emulator
 
 browser: ## Run the tests of the pages and the widget in Chromium
 	@$(MAKE) --no-print-directory test ONLY=tests/browser
+
+coverage: ## Run the unit and integration tests and print how much of the Python code they cover
+	@PYTEST_ADDOPTS=--cov $(MAKE) --no-print-directory test ONLY='tests/unit tests/integration'
 
 .PHONY: back-ends dynamodb-local github-schema chromium
 back-ends: dynamodb-local github-schema chromium
@@ -286,7 +289,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage .cache
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
