@@ -132,7 +132,7 @@ class BrowserErrors:
 def browser_errors(github: FakeGitHub) -> BrowserErrors:
     browser_errors = BrowserErrors()
     browser_errors.allow(f" {re.escape(github.url)}/favicon.ico$")
-    # Signed-out pages and widgets send these requests, and the 401 shows that nobody is signed in.
+    # Pages and widgets send these requests when they load; a 401 means that nobody is signed in.
     browser_errors.allow(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
     return browser_errors
 
