@@ -210,6 +210,22 @@ class TestManyTransitions:
             )
         assert store.get(ANN, ulid) == timer
 
+    def test_the_last_start_is_noted_although_the_response_of_the_database_is_lost(
+        self, store: TimerStore, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ulid = start(store)
+        for number in range(4):
+            store.start(user_id=ANN, now_ms=T0 + number, issue=ISSUE)
+        write = table.write
+
+        def write_twice(one: Write) -> RawItem:
+            write(one)
+            return write(one)
+
+        monkeypatch.setattr(table, "write", write_twice)
+        timer, created = store.start(user_id=ANN, now_ms=T0 + 9, issue=ISSUE)
+        assert (timer.ulid, created, len(timer.history)) == (ulid, False, 6)
+
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])
 def test_a_pause_or_resume_updates_the_timer_as_the_state_machine_does(
