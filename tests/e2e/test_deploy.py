@@ -79,6 +79,13 @@ def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
     assert first == second
 
 
+def test_the_package_of_the_api_contains_its_description(printed: str) -> None:
+    assert printed
+    packaged = ROOT / ".aws-sam/build/TimelogsFunction/timelogs/openapi.json"
+    assert not packaged.is_symlink()
+    assert packaged.read_bytes() == (ROOT / "docs/openapi.json").read_bytes()
+
+
 def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> None:
     for archive in packages[1].glob("*.zip"):
         with zipfile.ZipFile(archive) as packed:
