@@ -26,7 +26,7 @@ from timer_core.store.table import RawItem
 # How long events are kept. GitHub redelivers for three days, and a message can spend 14 days in
 # the queue and 14 more in the dead-letter queue.
 EVENT_DAYS = 31
-# Timers are not derived again from events older than this: other events of that time may have expired.
+# Timers are not rederived from events older than this: other events of that time may have expired.
 LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
 # How long a slot without an open timer is kept. The issue's events have to expire before it, and TTL deletes
 # expired items within a few days, in any order.
@@ -179,6 +179,11 @@ class ProfileItem(Model):
     ended = UnicodeSetAttribute(null=True)
     tokens_made = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
+
+
+def has_requested_deletion(profile: RawItem) -> bool:
+    """Whether the person of a profile has requested deletion of their account, or it is deleted."""
+    return "deletion_requested_ms" in profile
 
 
 class PendingDeletionItem(Model):
