@@ -65,7 +65,7 @@ _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TOTALS_MS = 366 * _DAY_MS
 # Totals of longer ranges read as much as a page of the export, so they count as a write.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
-# Network allowance; an older `at` is an offline action, so the timers are derived again.
+# Network allowance; an older `at` is an offline action, so the timers are rederived.
 _NETWORK_MS = 5_000
 # Render at t=0 so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0

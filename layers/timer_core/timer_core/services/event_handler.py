@@ -82,7 +82,7 @@ class EventHandler:
         return Handled(tuple(changed), unregistered=unregistered)
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
-        """Derive an issue's timers anew, because a process may have logged an event and failed afterwards.
+        """Rederive an issue's timers, because a process may have logged an event and failed afterwards.
 
         Raises
         ------

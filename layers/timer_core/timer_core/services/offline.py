@@ -1,7 +1,7 @@
 """Offline actions: requests for a time in the past, sent once the client is online again.
 
 Events from after that time have already been applied without the action; for example, a close found no timer
-to stop. So the timers are derived anew after the action, as after a late delivery (see
+to stop. So the timers are rederived after the action, as after a late delivery (see
 `timer_core.domain.replay`).
 """
 
