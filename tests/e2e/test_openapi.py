@@ -93,7 +93,8 @@ def test_the_api_conforms_to_its_description(
         response = case.call(
             base_url=base_url, headers=credentials, auth=_signed(site, event) if event else None
         )
-        if actions or event:
+        # The emulator may change a body of arbitrary bytes, so that its signature is no longer valid.
+        if actions or (event and not isinstance(case.body, bytes)):
             assert response.status_code not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
         if response.status_code in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             # The emulator adds a content type to empty responses, which the description does not allow.
