@@ -3,25 +3,25 @@
 # Each tool has its own environment, because the tools pin different versions of the same packages: .venv contains
 # the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda the
 # packages of Lambda's runtime, .venv-checkov checkov, .venv-node Node, which installs the JavaScript tools into
-# node_modules. uv, in .venv, installs the others.
+# node_modules. uv, which is part of .venv, installs the other environments.
 
 PYTHON ?= python3
-# The port of `make run`, and of the other targets that use the local stack.
+# The port of the local stack.
 PORT   ?= 4570
-# A section of samconfig.toml for `make deploy`. The environment does not change it.
+# The section of samconfig.toml that `make deploy` reads. Environment variables do not override it.
 STAGE  := dev
 
 SHELL        := bash
 .SHELLFLAGS  := -euo pipefail -c
 .DEFAULT_GOAL := help
-# The environments are independent of each other, and each is installed on one core.
+# Install the environments in parallel. They are independent of each other, and each installation uses one core.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS    += --jobs=3
 endif
 # Disable the SAM CLI's telemetry.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Containers often set this variable; without byte code, every process compiles all modules that it imports.
+# Unset this variable, which containers often set: without byte code, every process compiles all modules it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
@@ -33,10 +33,11 @@ node         := .venv-node/.installed
 javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
-# given: the value of an option, quoted for the shell; required: the same, or an error if the option is missing;
-# option: a tool's flag with the value. Options are read from the command line only, because every shell has a USER,
-# and after `make run` also a URL. An empty option is an error, so that STACK=$NAME without a NAME does not mean the
-# local stack.
+# given:    the value of an option, quoted for the shell.
+# required: the same, but a missing option is an error.
+# option:   a tool's flag followed by the value.
+# Options are read from the command line only, because shells may have variables of the same names, such as USER. An
+# empty option is an error; otherwise STACK=$NAME would select the local stack if NAME is not set.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
@@ -153,8 +154,8 @@ deploy-web: $(venv) ## Upload the changed files of the page
 # ------------------------------------------------------------------ quality
 
 # The folders and files of tests to run, and their prerequisites.
-paths       = $(if $(call given,ONLY),$(ONLY),tests)
-# $(call if-in,folders of tests,need)
+paths       = $(if $(call given,ONLY),$(patsubst ./%,%,$(ONLY:%/=%)),tests)
+# $(call if-in,folders,prerequisite): the prerequisite if the tests in one of these folders are run.
 if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
 	$(call if-in,integration concurrency,dynamodb-local) \
@@ -167,10 +168,10 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
 	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 
-.PHONY: test unit integration e2e browser
+.PHONY: test unit integration e2e browser coverage
 test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...'] [EXAMPLES=dev|ci|nightly]
 	.venv/bin/python -m pytest --numprocesses $(workers) --durations 25 --durations-min 1 \
-		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(path)')
+		$(call option,--hypothesis-profile,EXAMPLES) $(foreach path,$(paths),'$(subst ','\'',$(path))')
 
 unit: ## Run the unit tests of Python and JavaScript, which need no emulator and no browser
 	@$(MAKE) --no-print-directory test ONLY=tests/unit
@@ -183,6 +184,9 @@ e2e: ## Run the tests of the stack in the emulator
 
 browser: ## Run the tests of the pages and the widget in Chromium
 	@$(MAKE) --no-print-directory test ONLY=tests/browser
+
+coverage: ## Run the unit and integration tests and print how much of the Python code they cover
+	@PYTEST_ADDOPTS=--cov $(MAKE) --no-print-directory test ONLY='tests/unit tests/integration'
 
 .PHONY: back-ends dynamodb-local github-schema chromium
 back-ends: dynamodb-local github-schema chromium
@@ -285,7 +289,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage .cache
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
@@ -299,8 +303,8 @@ clean: ## Remove environments, builds, and the local stack with its data
 	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
 	@touch $@
 
-# $(1): the folder of an environment, $(2): its contents in words, $(3): its requirements. pip installs them if uv
-# fails, because uv does not read pip's configuration, which may name a mirror.
+# $(1): the folder of an environment, $(2): a description of the environment, for messages, $(3): its requirements.
+# pip installs them if uv fails, because uv does not read pip's configuration, which may name a mirror.
 define install-venv
 	@echo 'Installing $(2) into $(1)'; \
 	trap 'exit 130' INT; \

@@ -1,4 +1,4 @@
-"""Import and initialization of each handler's module, compared with bare boto3 clients; and its memory."""
+"""Time and memory for loading each handler's module, compared with bare boto3 clients."""
 
 import os
 import re
@@ -29,12 +29,12 @@ _PROGRAMS = {
 }
 
 
-# The process's peak memory in KB; the kernel's figure for a child includes its parent.
+# Print the process's peak memory in KB. The peak that `os.wait4` returns would include the parent process.
 _PRINT_PEAK = "; print(open('/proc/self/status').read())"
 
 
 def measure() -> str:
-    """Return the table: the least processor time of several fresh interpreters, run in turns."""
+    """Return the table: each module's lowest processor time in several fresh interpreters."""
     times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
     peaks: dict[str, float] = {}
     for _ in range(_ROUNDS):
@@ -53,7 +53,7 @@ def measure() -> str:
 
 
 def _run(program: str) -> tuple[float, float]:
-    """Return the processor time of a fresh interpreter in seconds, and its peak of memory in MB."""
+    """Return the processor time of a fresh interpreter in seconds, and its peak memory in MB."""
     process = subprocess.Popen(
         [sys.executable, "-c", program + _PRINT_PEAK], env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True
     )

@@ -12,7 +12,7 @@ _ROUNDS = 3
 
 
 def measure() -> str:
-    """Return the table of each operation at each size, without the sweep, which reads all open timers."""
+    """Return the table of costs at each size. It omits the sweep, which reads all open timers."""
     on = stage()
     timers = many_timers.open_timers(_SIZES[-1], stale=0, now_ms=now_ms())
     found: list[dict[str, list[Count]]] = []

@@ -1,4 +1,4 @@
-"""Time of the API's handler, without its calls to the database."""
+"""Time that the API's handler takes for a request, without its calls to the database."""
 
 import statistics
 import time

@@ -18,7 +18,7 @@ from timer_core.clock import now_ms
 
 _SIZES = (1_000, 10_000, 100_000)
 _PEOPLE = (1, 4, 16)
-# The minimum number of requests in a measurement, and the number that `_use` sends in a round.
+# The minimum number of requests in a measurement, and the number of requests in each round of `_use`.
 _REQUESTS, _REQUESTS_OF_A_ROUND = 200, 7
 _FIRST_PERSON = 1_000
 
@@ -75,7 +75,7 @@ def _use_at_once(url: str, tokens: Sequence[str], *, requests: int) -> list[tupl
 
 
 def _use(url: str, token: str, rounds: int) -> list[tuple[int, float]]:
-    """Use a timer as a person does, a few times; return each response's status and seconds."""
+    """Use one timer after another, as a person does; return the status and seconds of each response."""
     answers = []
 
     def send(method: str, path: str, body: object = None) -> bytes:

@@ -1,4 +1,4 @@
-"""Time of the webhook's receiver for a delivery, without its call to the queue."""
+"""Time that the webhook's receiver takes for a delivery, without its call to the queue."""
 
 import importlib
 import json

@@ -32,7 +32,7 @@ class Count(NamedTuple):
 
 
 def measure() -> str:
-    """Return the table."""
+    """Return the table: each operation's calls to DynamoDB and its units."""
     rows = ["| operation | calls | which | read units | write units |", "| --- | ---: | --- | ---: | ---: |"]
     for count in counts():
         which = ", ".join(count.calls) if count.calls else "none"

@@ -34,8 +34,9 @@ class Meter:
     Attributes
     ----------
     read_units, write_units
-        As AWS counts: DynamoDB Local counts transactions twice as high as documented ("Amazon DynamoDB
-        Transactions: How it works", "Capacity management for transactions"), which is corrected here.
+        Capacity units as AWS counts them. DynamoDB Local reports twice the documented units for transactions
+        ("Amazon DynamoDB Transactions: How it works", "Capacity management for transactions"); `Meter`
+        corrects this.
     seconds
         The time during which at least one call was in progress.
     """
@@ -100,11 +101,11 @@ class Stage:
     _user_ids: Iterator[int] = field(default_factory=lambda: count(1000))
 
     def new_person(self) -> tuple[Person, Client]:
-        """Register a person; return them and an API client with a token of theirs."""
+        """Register a new person; return the person and an API client that sends the person's token."""
         user_id = next(self._user_ids)
         person = Person(user_id, f"octocat-{user_id}")
         people = PeopleStore(self.timelogs.table)
-        # Events before a person's registration are not timed.
+        # Register at time 0, because events before a person's registration are ignored.
         people.register(person.user_id, person.login, now_ms=0)
         _, token = TokenStore(self.timelogs.table).mint(person, name="bench", now_ms=now_ms())
         return person, Client(self.timelogs.handler, token)
@@ -112,7 +113,7 @@ class Stage:
 
 @cache
 def stage() -> Stage:
-    """Load the handlers on a new table; once, because modules load once."""
+    """Load the handlers with a new table, once in each process, because modules are loaded once."""
     db = DynamoDBLocal().__enter__()  # ends with this process
     name = f"bench-{uuid.uuid4()}"
     os.environ.update(environment(db.endpoint_url), TABLE_NAME=name, WRITES_PER_MINUTE="1000000")

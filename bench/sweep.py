@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TABLE = "bench-sweep"
 _SIZES = (10_000, 100_000)
-# A run reserves 15 of these for work in progress, and 40 % for ending stale timers.
+# The time limit of a run. A run reserves 15 seconds for work in progress, and 40 % for ending stale timers.
 _SECONDS = 120
 
 
@@ -53,7 +53,7 @@ def _row(size: int) -> str:
     ended = sum(run["summary"]["stopped"] for run in runs)
     assert versions == {1: size - stale, 2: stale}, versions
     assert ended == stale, runs
-    # The next run repeats the comparisons that a run began before its time ended.
+    # A run may begin comparisons that it cannot finish in time; the next run repeats them.
     compared = f"{len(asked)} ({asked.total() - len(asked)} twice)"
     each = {
         name: sum(run[name] for run in runs) / stale
@@ -67,7 +67,7 @@ def _row(size: int) -> str:
 
 
 def _run(endpoint_url: str, github_url: str, event: dict[str, Any]) -> Any:
-    """Run the sweeper in a process of its own, like a cold start."""
+    """Run the sweeper in a new process, as after a cold start."""
     variables = environment(endpoint_url) | {
         "TABLE_NAME": _TABLE,
         "GITHUB_API_URL": github_url,
@@ -83,7 +83,7 @@ def _run(endpoint_url: str, github_url: str, event: dict[str, Any]) -> Any:
 
 @contextmanager
 def _github() -> Iterator[tuple[str, Counter[str]]]:
-    """Serve a GitHub without new events; yield its URL, and how often each issue was requested."""
+    """Serve a fake GitHub without new events; yield its URL and the number of requests for each issue."""
     asked: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ from tests.support.gateway import Context
 
 
 class _Limited(Context):
-    """An invocation with a time limit."""
+    """The context of an invocation with a time limit."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _Limited(Context):
 
 
 def main(seconds: float, event: dict[str, bool]) -> None:
-    # moto provides SSM only; the table is DynamoDB Local's.
+    # moto replaces SSM only; the table is in DynamoDB Local.
     with mock_aws(config={"core": {"mock_credentials": False}}):
         credential = json.dumps({"token": "github_pat_bench"})
         boto3.client("ssm").put_parameter(Name="/bench/github", Value=credential, Type="SecureString")

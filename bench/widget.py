@@ -35,7 +35,7 @@ _PAGE = """<!doctype html>
 <issue-timer></issue-timer>
 </html>
 """
-# "Serve compressed files", CloudFront's Developer Guide: smaller files are sent uncompressed.
+# CloudFront does not compress smaller files ("Serve compressed files" in CloudFront's Developer Guide).
 _LEAST_COMPRESSED = 1_000
 
 _LOADS = 7
@@ -70,7 +70,7 @@ _DURATIONS = ("ScriptDuration", "TaskDuration", "ProcessTime")
 
 
 def measure() -> str:
-    """Return the tables: bytes, times on a slow connection, and processor time of an hour."""
+    """Return the tables: bytes, times on a slow connection, and processor time in an hour."""
     with tempfile.TemporaryDirectory() as folder, PageServer() as sites, sync_playwright() as playwright:
         origin = sites.origin("wiki")
         parameters = {"AllowedOrigins": origin}
@@ -99,7 +99,7 @@ class _Embedding:
     @contextmanager
     def visitor(self) -> Iterator[BrowserContext]:
         """Yield a browser with an empty cache and a session."""
-        # An API token instead of the session: it is sent and checked in the same way.
+        # An API token replaces the session here; both are sent and checked in the same way.
         session = json.dumps({"token": self.token, "expires": (time.time() + 86_400) * 1000})
         kept = {"name": f"issue-timer:session:{self.server}", "value": session}
         state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}
@@ -226,7 +226,7 @@ class _Waterfall:
 
 
 def _speed(embedding: _Embedding) -> str:
-    # Warm up the functions: their cold starts do not count.
+    # Warm up the functions, so that no cold start is measured.
     for _ in range(2):
         with embedding.visitor() as visitor:
             embedding.open(visitor.new_page())

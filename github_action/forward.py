@@ -1,4 +1,4 @@
-"""Forward the event that started a workflow to Issue Timer, as a webhook delivers it.
+"""Forward the event that started a workflow to Issue Timer, in the form of a webhook delivery.
 
 The script runs on the runners' Python (3.8 or newer) and needs only its standard library.
 
@@ -72,7 +72,7 @@ class Delivery(NamedTuple):
 def main() -> int:
     """Forward the event, print the result, and return the exit status."""
     event, secret = os.environ["GITHUB_EVENT_NAME"], os.environ["ISSUE_TIMER_SECRET"]
-    # A repeated run keeps the run id, so its event counts once.
+    # A rerun has the same run id, so the event counts only once.
     guid = f"run-{os.environ['GITHUB_REPOSITORY_ID']}-{os.environ['GITHUB_RUN_ID']}"
     exit_status = 0
     try:
@@ -134,11 +134,11 @@ def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes
 
 
 def _target(url: str) -> tuple[str, str]:
-    """Return the host in a URL, and the URL to connect to."""
+    """Return the host of a URL, and the URL to which to connect."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        # The connection would fail to encode a host name with an empty or too long part.
+        # Refuse a host name with an empty or too long label here; the connection would fail to encode it.
         host.encode("idna")
     except ValueError:
         host = ""
@@ -146,7 +146,7 @@ def _target(url: str) -> tuple[str, str]:
         if parts.scheme == "https":
             return parts.netloc, url
         if parts.scheme == "http" and re.fullmatch(r"127\.0\.0\.1|(.+\.)?localhost", host):
-            # Not every resolver resolves these names to this machine (RFC 6761, section 6.3).
+            # Some resolvers do not resolve these names to this machine (RFC 6761, section 6.3).
             return parts.netloc, parts._replace(netloc=f"127.0.0.1:{port or 80}").geturl()
     raise NotForwarded("The input url is not the address of a host that begins with https://")
 
@@ -177,7 +177,7 @@ def forward(
 
 
 class _AnyStatus(HTTPErrorProcessor):
-    """Returns errors and redirects as responses: a delivery for one receiver must not reach another."""
+    """Returns errors and redirects as responses, so that no other host gets the delivery."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
         return response
@@ -211,7 +211,7 @@ def _post(delivery: Delivery, timeout_s: float) -> dict[str, Any]:
 
 
 def _members(text: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object; none if the text is anything else."""
+    """Return the members of a JSON object; no members if the text is not a JSON object."""
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
@@ -220,7 +220,7 @@ def _members(text: bytes) -> dict[str, Any]:
 
 
 def _retry_after_s(headers: HTTPMessage) -> float:
-    """Return the seconds in ``Retry-After`` (RFC 9110, section 10.2.3); 0 without a number of seconds."""
+    """Return the seconds in ``Retry-After`` (RFC 9110, section 10.2.3); 0 if it is not a number."""
     value = headers.get("Retry-After", "")
     return float(value) if re.fullmatch("[0-9]{1,9}", value) else 0.0
 
@@ -232,7 +232,7 @@ def _quoted(text: str, secret: str) -> str:
 
 
 def _escaped(message: str) -> str:
-    """Return a message, escaped for a workflow command in the way of actions/toolkit."""
+    """Escape a message for a workflow command, by the rules of actions/toolkit."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

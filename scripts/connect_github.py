@@ -1,4 +1,4 @@
-"""``make github-app`` and related targets: a stack's credentials for GitHub, and the webhook's secret."""
+"""``make github-app`` and related targets: change a stack's credentials for GitHub and its webhook secret."""
 
 import argparse
 import getpass
@@ -115,7 +115,7 @@ def _add_github_url(parser: argparse.ArgumentParser) -> None:
 
 
 def _base_url(text: str) -> str:
-    """Return a server's address without a trailing slash; over TLS, because secrets are sent to it."""
+    """Return an address without trailing slashes; it must use TLS, because secrets are sent there."""
     parts = urlsplit(text)
     is_loopback = parts.hostname in {"127.0.0.1", "localhost"}
     if not parts.hostname or parts.scheme not in ({"https", "http"} if is_loopback else {"https"}):

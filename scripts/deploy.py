@@ -1,8 +1,8 @@
 """``make build`` and ``make deploy``: run the SAM CLI, with layers for the functions' platform.
 
-The layers' wheels are for one architecture and one Python, which are also parameters of the template. The
-command line or the stage in samconfig.toml names them; this tool passes them to the build and to the
-template.
+The layers' wheels are built for one architecture and one version of Python, which are also parameters of the
+template. The command line or the stage in samconfig.toml names both; this tool passes them to the build and
+to the template.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from deployed_stack.web import deploy_web
 
 _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
-# Names of an architecture: Lambda's, and that of Python's wheels.
+# Lambda's names of the architectures, and the names in the file names of Python's wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 
@@ -79,7 +79,7 @@ Next, if you have not done it yet:
 
 
 def _require_account(session: boto3.Session) -> None:
-    """Check credentials and region before the build, which takes minutes."""
+    """Check credentials and region first, because the build takes minutes."""
     if session.region_name is None:
         raise NoRegionError
     session.client("sts").get_caller_identity()

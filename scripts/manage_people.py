@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The demo account of the local stack does not need a look-up at GitHub.
     if isinstance(stack, LocalStack) and user.lower() == DEMO_LOGIN.lower():
         user = str(DEMO_USER_ID)
-    # The table's client reads region, credentials and endpoint from the environment, and so do the settings.
+    # The environment contains the settings, and the region, credentials and endpoint of the table's client.
     os.environ.update(stack.environment)
     table = Table(stack.table_name)
     user_id, login = _account(user, getattr(options, "login", None))
@@ -84,7 +84,7 @@ def _days(text: str) -> float:
 
 
 def _account(user: str, login: str | None) -> tuple[int, str | None]:
-    """Return the id and login of an account; the id of a login comes from GitHub.
+    """Return the id and login of an account; if only the login is given, request the id from GitHub.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``make secret``, ``sweep``, ``redrive`` and others: the actions of a stack's operator."""
+"""``make secret``, ``sweep``, ``redrive`` and others: run an operator's action on a stack."""
 
 import argparse
 import json

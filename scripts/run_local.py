@@ -17,7 +17,7 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` itself sets these: to a demo, or to GitHub once the stack has credentials for it.
+# `make run` sets these parameters itself: to a demo, or to GitHub if the stack has credentials for GitHub.
 _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 
 
@@ -41,7 +41,7 @@ def main() -> int:
             _say(_welcome(stack, token, time.monotonic() - began))
             stack.emulator.wait()
     except KeyboardInterrupt:
-        _say("\nStopped. Timers and tokens are kept for the next `make run`.")
+        _say("Stopped. Timers and tokens are kept for the next `make run`.")
         return 0
     except ToolError as error:
         print(error, file=sys.stderr)
@@ -53,6 +53,7 @@ def _interrupt(_signal_number: int, _frame: object) -> NoReturn:
     # Ignore further signals, so that the emulator can save its state.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    _say("\nStopping: the emulator saves its data, which may take half a minute.")
     raise KeyboardInterrupt
 
 

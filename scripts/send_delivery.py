@@ -1,4 +1,4 @@
-"""``make send``: post a sample event like GitHub, signed with the stack's secret."""
+"""``make send``: post a sample event as GitHub would, signed with the stack's secret."""
 
 import argparse
 import json
@@ -58,7 +58,7 @@ def _delivery(file: Path, event: str | None) -> tuple[str, bytes]:
     except OSError as error:
         raise ToolError(f"{file} cannot be read: {error.strerror}.") from error
     event = event or event_of(file)
-    # GitHub's names of events are in lower case; other samples are named after functions.
+    # GitHub's events have names in lower case; all other samples are named after functions.
     if not event.islower():
         raise ToolError(
             f"{file} is not a delivery: its name must begin with an event, such as issues.assigned.json."

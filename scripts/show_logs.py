@@ -9,7 +9,7 @@ from typing import Any
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, chosen_stack
 
-# Lambda's own lines about an invocation.
+# The beginnings of the lines that Lambda itself logs about an invocation.
 _PLATFORM = ("INIT_START ", "START ", "END ", "REPORT ", "XRAY ")
 # Keys that Powertools adds to every record.
 _IN_EVERY_RECORD = {

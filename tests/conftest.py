@@ -23,8 +23,9 @@ from timer_core.store.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Examples of a property test, by profile: `dev` while developing, `ci` if the variable CI is set, `nightly`
-# before a release (`make test EXAMPLES=nightly`). Tests that need more or fewer use `tests.support.examples`.
+# The number of examples of a property test, by profile: `dev` while developing, `ci` if the variable CI is
+# set, `nightly` before a release (`make test EXAMPLES=nightly`). Tests that need more or fewer use
+# `tests.support.examples`.
 for name, examples in {"dev": 30, "ci": 100, "nightly": 2_000}.items():
     settings.register_profile(name, deadline=None, print_blob=True, max_examples=examples)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
@@ -32,7 +33,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # ---------------------------------------------------------------------- workers
 
-# The longest groups first, so that no worker still runs one after the others have finished.
+# Long groups run first; otherwise one worker might still run a long group after the others have finished.
 _ORDER = ["browser", "e2e", "integration", "concurrency", "unit"]
 
 
@@ -55,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _ByGroupOrFile(LoadGroupScheduling):  # type: ignore[misc]
-    """Assigns all tests of a group to one worker, and all tests of a file if they have no group."""
+    """Runs the tests of a group on one worker; tests without a group are grouped by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)

@@ -1,7 +1,7 @@
 // The Account page: API tokens, the export of all data, signing out everywhere and deleting the account.
 
 import { get, pages, request } from "./page/api.js";
-import { byId, download, formValues } from "./page/dom.js";
+import { byId, download, formValues } from "./page/elements.js";
 import { formats, text } from "./page/language.js";
 import { confirm, notify } from "./page/notices.js";
 import { endSession, onAction, openPage } from "./page/session.js";
@@ -42,7 +42,7 @@ const tokenText = byId("token-text", HTMLInputElement);
 
 onAction("submit", tokenForm, async () => {
   const { name, scope, expires } = formValues(tokenForm);
-  // At the end of that day, in the browser's time zone.
+  // The token expires at the end of the selected day in the browser's time zone.
   const end = expires ? { expires: new Date(`${expires}T23:59:59`).toISOString() } : {};
   const { body: created } = await request("POST", "/api/auth/tokens/", { name, scope, ...end });
   tokenForm.reset();
@@ -69,7 +69,7 @@ onAction("click", byId("export"), async () => {
   /** @type {Record<string, any>} */
   const all = {};
   for await (const { next, ...page } of pages("/api/auth/me/export/")) {
-    // Lists continue on the next page; other values are repeated.
+    // Lists continue on the next page; other values are the same on each page.
     for (const [name, value] of Object.entries(page)) {
       all[name] = Array.isArray(value) ? [...(all[name] ?? []), ...value] : value;
     }

@@ -1,7 +1,7 @@
 // The Embed page: the snippet that embeds the widget, with its options and a preview.
 
 import { IssueTimerElement } from "./issue-timer.js";
-import { byId, control, formValues } from "./page/dom.js";
+import { byId, control, formValues } from "./page/elements.js";
 import { text } from "./page/language.js";
 import { notify } from "./page/notices.js";
 import { onAction, openPage } from "./page/session.js";
@@ -35,7 +35,7 @@ function selectedOptions() {
   return options;
 }
 
-/** @param {string} value of an attribute in double quotes */
+/** @param {string} value an attribute's value, which is written in double quotes */
 function escapeQuoted(value) {
   return value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 }

@@ -4,8 +4,8 @@ import { IssueTimerElement } from "./issue-timer.js";
 import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
 import { toCsv } from "./page/csv.js";
-import { byId, download } from "./page/dom.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
+import { byId, download } from "./page/elements.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { History } from "./page/history.js";
@@ -16,9 +16,9 @@ import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 /** @import { Filter, Timer } from "./page/types.d.ts" */
 
-// The delay of a refresh after a transition: an action may cause several.
+// The delay of a refresh after a transition, because one action may cause several transitions.
 const DEBOUNCE_MS = 300;
-// The ages at which the loaded data are refreshed: while a timer runs, and after a failure.
+// The age at which the loaded data are refreshed while a timer runs, and the age after a failure.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -27,12 +27,12 @@ let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The time of the last request by performance.now(), and its day and time zone.
+// The time of the last request (by performance.now()), and the day and the time zone at that time.
 let requestedAt = 0;
 let today = "";
 let sum = 0;
 
-/** Return the server's time, which the widget estimates: the machine's clock may be wrong. */
+/** Return the server's time, which the widget estimates, because the machine's clock may be wrong. */
 const now = () => new Date(widget.manager?.now ?? Date.now());
 
 const history = new History({ now, edit, changed });
@@ -126,7 +126,7 @@ function refreshWidget() {
 // ------------------------------------------------------------------ the filter
 
 /**
- * Apply a filter, as a new entry of the browser's history.
+ * Apply a filter, and add its address to the browser's history.
  *
  * @param {Filter} selected
  */

@@ -22,7 +22,7 @@ export class IssueTimerElement extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
   /** @type {?View} */
   #view = null;
-  // The language requested last: strings requested earlier may load later.
+  // The language that was requested last. The strings of an earlier request may be loaded later.
   #requested = "";
   /** @type {Map<string, Card>} */
   #cards = new Map();
@@ -94,8 +94,8 @@ export class IssueTimerElement extends HTMLElement {
     showConnection(view, state);
     this.#showTimers(view, state);
     this.#showTime();
-    // If the focused element was moved or removed, focus it again or the item in its place: not a button,
-    // which a second Enter would press.
+    // If the focused element was moved, focus it again. If it was removed, focus the item in its place, but
+    // no button, because a second Enter would press the button.
     const items = [...view.list.children];
     for (const one of [focused, items[index] ?? items.at(-1), view.input, view.signIn]) {
       if (focused && !this.#root.activeElement && one instanceof HTMLElement) one.focus();
@@ -114,7 +114,7 @@ export class IssueTimerElement extends HTMLElement {
       this.#cards.set(key, card);
     }
     const items = [...this.#cards.values()].map(({ item }) => item);
-    // Replace the items only if necessary: an element that is moved loses the focus.
+    // Replace the items only if necessary, because an element that is moved loses the focus.
     if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
       list.replaceChildren(...items);
     }
@@ -241,7 +241,7 @@ function showConnection({ strings, banner, bannerText, announcement, reason }, s
   const remedy = waiting ? strings.waiting(waiting) : strings.retrying;
   banner.hidden = isConnected;
   bannerText.textContent = `${connectionMessage(state, strings)} ${remedy}`;
-  // Screen readers have announced pending actions in the notice.
+  // If actions are pending, screen readers have already announced this in the notice.
   const text = isConnected || waiting ? "" : bannerText.textContent;
   setText(announcement, (isExpired && reason.textContent) || text);
 }

@@ -1,5 +1,5 @@
 // The last page of a sign-in in a popup: posts the session to the page that opened the popup. The browser
-// delivers the message only if that page's origin is the one that requested the session.
+// delivers the message only if that page has the origin that requested the session.
 
 const main = /** @type {HTMLElement} */ (document.getElementById("signed-in"));
 const { session, expires, origin } = main.dataset;

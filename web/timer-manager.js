@@ -9,7 +9,7 @@ import { Tabs, tab } from "./widget/tabs.js";
 import { secondsSince, Today } from "./widget/today.js";
 
 const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
-// Extra delay after another tab's poll, so that the same tab keeps polling for all tabs.
+// The extra delay after another tab's poll, so that the same tab continues to poll for all tabs.
 const OTHER_TAB_MS = 2_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
@@ -50,7 +50,9 @@ export class TimerManager extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #tickTimer;
 
-  /** @param {{server?: string}} [options] `server`: Issue Timer's origin; by default this module's */
+  /**
+   * @param {{server?: string}} [options] `server`: Issue Timer's origin; by default the origin of this module
+   */
   constructor({ server } = {}) {
     super();
     this.api = new ApiClient(server);
@@ -80,12 +82,12 @@ export class TimerManager extends EventTarget {
     });
   }
 
-  /** The server's time in milliseconds since the epoch; before the first response, this machine's. */
+  /** The server's time in milliseconds since the epoch; before the first response, this machine's time. */
   get now() {
     return this.#clock.now();
   }
 
-  /** The seconds worked today, a day of this machine's time zone; null if unknown. */
+  /** The seconds worked today, in this machine's time zone; null if unknown. */
   get today() {
     return this.#today.seconds(this.now, this.#running.length);
   }
@@ -130,17 +132,17 @@ export class TimerManager extends EventTarget {
     this.#act({ key, kind: "start", timer: key, issue });
   }
 
-  /** @param {string} id a timer's */
+  /** @param {string} id the timer's id */
   pause(id) {
     this.#act({ key: randomName(), kind: "pause", timer: id });
   }
 
-  /** @param {string} id a timer's */
+  /** @param {string} id the timer's id */
   resume(id) {
     this.#act({ key: randomName(), kind: "resume", timer: id });
   }
 
-  /** @param {string} id a timer's */
+  /** @param {string} id the timer's id */
   stop(id) {
     this.#act({ key: randomName(), kind: "stop", timer: id });
   }
@@ -207,7 +209,11 @@ export class TimerManager extends EventTarget {
     this.#sender.send();
   }
 
-  /** @param {Action} action @param {ApiTimer} timer the response @param {number} at when it was received */
+  /**
+   * @param {Action} action
+   * @param {ApiTimer} timer the response
+   * @param {number} at when the response was received
+   */
   #confirm(action, timer, at) {
     const transition = this.#timers.confirm(action, timer, at, action.tab === tab);
     this.#changedAt = performance.now();
@@ -240,7 +246,7 @@ export class TimerManager extends EventTarget {
     this.#poller.stop();
     if (!this.api.maySucceed) return this.#forgetUser();
     this.#hasJumped();
-    // Without the user's id: another user may have signed in since the last poll.
+    // This message has no user id, because another user may have signed in since the last poll.
     this.#tabs.post({ type: "polling" });
     const { failures } = this.#poller;
     let isNew;
@@ -360,7 +366,7 @@ export class TimerManager extends EventTarget {
     const [running] = this.#running;
     if (!this.#connection || document.hidden || !running) return;
     const untilNextSecond = 1_000 - ((this.active(running) * 1_000) % 1_000);
-    // One millisecond late: an early tick would show the previous second again.
+    // Tick one millisecond late, because an early tick would show the previous second again.
     this.#tickTimer = setTimeout(() => this.#tick(), untilNextSecond + 1);
   }
 

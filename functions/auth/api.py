@@ -117,7 +117,7 @@ def delete_account() -> Response[str]:
     def has_time() -> bool:
         return app.lambda_context.get_remaining_time_in_millis() >= _RESERVE_MS
 
-    # Of two concurrent requests, the second one may find the account deleted.
+    # A concurrent request may already have deleted the account.
     if people.profile(user_id) is not None:
         _current_session()
         if not account_deletion.delete_all(user_id, now_ms=now_ms(), has_time=has_time):
@@ -228,7 +228,8 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
     session = _current_session()
     expires_at = None if request.expires is None else to_ms(request.expires) // 1000
     token, text = new_token(name=request.name, now_ms=now_ms(), expires_at=expires_at, scope=request.scope)
-    # First, because a stored token whose expiry cannot be represented would break the list of tokens.
+    # Build the response before storing the token: an expiry that cannot be represented would break the list
+    # of tokens.
     shown = models.TokenMade(**dict(models.TokenShown.of(token)), token=text)
     token_store.add(session.user_id, token, text, signed_in_ms=session.signed_in_ms)
     return _response(HTTPStatus.CREATED, shown)
@@ -270,7 +271,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _as_page(response: dict[str, Any]) -> dict[str, Any]:
-    """Return a response in which an HTML page replaces a problem: a person reads it in a browser."""
+    """Replace a problem with an HTML page, because a person reads the response in a browser."""
     if response["headers"].get("Content-Type") != CONTENT_TYPE:
         return response
     problem = json.loads(response["body"])

@@ -35,7 +35,7 @@ class Account:
 
 
 class _User(BaseModel):
-    """The fields that the sign-in uses of GitHub's response to "Get the authenticated user"."""
+    """The fields of GitHub's response to "Get the authenticated user" that the sign-in uses."""
 
     id: PositiveInt
     login: Annotated[str, Field(min_length=1)]
@@ -134,7 +134,7 @@ class GitHubSignIn:
         return Account(known.id, known.login, known.name or "", known.avatar_url or "")
 
     def is_member(self, token: str, organization: str) -> bool:
-        """Whether the person is a member of an organization; an invited person is not one yet.
+        """Whether the person is a member of an organization. A pending invitation does not count.
 
         Raises
         ------

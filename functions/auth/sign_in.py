@@ -29,8 +29,8 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore
 
-# A path of our own page: no scheme, no host, no character that browsers treat as a slash or ignore, and
-# only characters that a header may contain.
+# A path on our own page. It has no scheme or host, no characters that browsers ignore or treat as a slash,
+# and only characters that are allowed in a header.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
 
 
@@ -43,7 +43,7 @@ class SignInResponse:
 
 
 class SignIn:
-    """The two steps of a sign-in: before GitHub's page and after it.
+    """The two steps of a sign-in: the redirect to GitHub, and the return from GitHub.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class SignIn:
         return self._sign_in(account, begun, done, now_ms)
 
     def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_ms: int) -> Mapping[str, str]:
-        """Return the content of the sign-in that this browser began.
+        """Return the sealed data of the sign-in that this browser began.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class SignIn:
         )
 
     def _refuse(self, account: Account, now_ms: int) -> Response[str]:
-        """Refuse an account of no allowed organization, and revoke the access of a former member."""
+        """Refuse a person who is in no allowed organization, and revoke access that they had as a member."""
         text = f"{account.login} is not a member of an organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
             self._logger.info("Refused an account of no allowed organization")

@@ -60,8 +60,7 @@ reconciler = Reconciler(
 _HOUR_MS = 3_600_000
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
-# The shares of a run's time after which the repair and its first part, redelivery, end: a long repair must
-# leave time to stop stale timers, and many failed deliveries must leave time for reconciliation.
+# Redelivery may use 30 % of a run, redelivery and reconciliation together 60 %; the rest is for stale timers.
 _REPAIR_SHARE = 0.6
 _REDELIVERY_SHARE = 0.3
 
@@ -119,7 +118,7 @@ class Options:
         )
 
     def resuming(self, progress: Progress) -> "Options":
-        """Return these options; with `resume`, the unfinished parts of an earlier run are added."""
+        """Return these options. If `resume` is set, add the unfinished parts of an earlier run."""
         if not self.resume:
             return self
         return replace(
@@ -138,9 +137,10 @@ class Summary:
     stale
         The number of timers that were open for too long.
     stopped
-        The number of these that were stopped.
+        The number of stale timers that were stopped.
     failed
-        The number of these that could not be stopped; the log has the errors, and the next run retries.
+        The number of stale timers that could not be stopped; the log has the errors, and the next run
+        retries.
     redelivery
         The result of redelivery, if it ran.
     reconcile
@@ -174,8 +174,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def has_time(share: float = 1) -> bool:
         return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * total_ms)
 
-    # The repair comes first, so that a stale timer whose issue was closed stops at the time of the close
-    # instead of its limit. If the repair fails, stale timers are stopped nevertheless.
+    # Repair first: a stale timer whose issue was closed then stops at the time of the close, instead of at
+    # its limit. If the repair fails, stale timers are still stopped.
     try:
         _repair(options, progress, summary, has_time)
     except Exception:
@@ -194,7 +194,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _repair(
     options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
 ) -> None:
-    """Redeliver failed deliveries and backfill lost events, and record which of both GitHub allows."""
+    """Redeliver failed deliveries, backfill lost events, and record which of the two GitHub allows."""
     if not options.redeliver and not options.stop_closed:
         return
     try:
@@ -217,7 +217,10 @@ def _repair(
 
 
 def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
-    """Return which of the requested repairs GitHub allows; redelivery is unknown without a webhook."""
+    """Return which of the requested repairs GitHub allows.
+
+    A run that listed no webhook says nothing about redelivery.
+    """
     allowed: dict[Capability, bool] = {}
     redelivery, reconciliation = summary.redelivery, summary.reconcile
     if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):

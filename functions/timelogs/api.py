@@ -65,9 +65,10 @@ _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TOTALS_MS = 366 * _DAY_MS
 # Totals of longer ranges read as much as a page of the export, so they count as a write.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
-# Network allowance; an older `at` is an offline action, so the issue's timers are rederived.
+# The time that a request may spend in the network. A request with an older `at` is an offline action, after
+# which the issue's timers are rederived.
 _NETWORK_MS = 5_000
-# Render at t=0 so that elapsed time does not change the ETag.
+# Represent timers as of the epoch, so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
@@ -464,7 +465,7 @@ def _own_timer(timer_id: str) -> tuple[int, str]:
 
 
 def _any_timer(timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer: an admin may use anybody's, other people only their own."""
+    """Return the owner and ULID of a timer. Only admins may use the timers of other people."""
     parsed = parse_timer_id(timer_id)
     if parsed is not None and _caller().is_admin:
         return parsed
@@ -487,8 +488,15 @@ def _change(
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
-    """Return the time of the action (milliseconds since the epoch), if the request contains one."""
-    return None if request is None or request.at is None else requested_ms(to_ms(request.at), now)
+    """Return the time of the action (milliseconds since the epoch), if the request contains one in the past.
+
+    Any other time is now, as in a request without one: if the clock of the machine that made the last change
+    was ahead, the action counts from that change.
+    """
+    if request is None or request.at is None:
+        return None
+    at_ms = requested_ms(to_ms(request.at), now)
+    return at_ms if at_ms < now else None
 
 
 def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
@@ -497,7 +505,7 @@ def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
 
 @cache
 def _offline() -> "OfflineActions":
-    # Imported on first use: deriving timers needs modules that would slow down every cold start.
+    # Import on first use: the modules that derive timers would slow down every cold start.
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)
@@ -539,7 +547,7 @@ def _idempotency(key: str | None, operation: str, request: StartRequest | AddReq
 
 
 def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
-    """Return an id of the request: the same for its repetitions if they have an Idempotency-Key."""
+    """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id
     return digest(idempotency_key, request.model_dump_json() if request else "")

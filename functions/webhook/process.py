@@ -30,7 +30,8 @@ from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
 # The wait before a retry doubles each time, up to a maximum. After an error of GitHub's API the maximum is an
-# hour, within which the primary rate limit ends. Otherwise it is short: the issue's later messages may wait.
+# hour, because the primary rate limit ends within an hour. After other errors it is short, because the
+# issue's later messages may be waiting.
 _FIRST_WAIT_S = 15
 _MAX_WAIT_S = 120
 _MAX_WAIT_FOR_GITHUB_S = 3_600
@@ -67,8 +68,8 @@ queued_events = QueuedEventHandler(
     logger=logger,
 )
 
-# SQS delivers only the failed messages again: the order in which an issue's deliveries are processed does
-# not matter, so the messages after a failed one are processed without waiting for it.
+# SQS delivers only the failed messages again. The messages after a failed one are processed without waiting
+# for it, because the order of an issue's deliveries does not matter.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
@@ -96,11 +97,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _in_alternating_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a batch in the order of processing: forwards at odd attempts, backwards at even ones.
+    """Return a batch in the order of processing: reversed at even attempts.
 
-    A poison message may kill the process at every attempt. As `_process` deletes retried messages one by
-    one, forward attempts then process the messages before the poison message, and backward attempts those
-    after it.
+    A poison message may kill the process at every attempt. `_process` deletes each retried message when it is
+    done. So the odd attempts process the messages before the poison message, and the even attempts the
+    messages after it.
     """
     attempt = max(map(_receive_count, records))
     return records if attempt % 2 else records[::-1]
@@ -118,7 +119,8 @@ def _is_last_try(record: dict[str, Any]) -> bool:
 def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     is_last_try = _is_last_try(record.raw_event)
     if lambda_context.get_remaining_time_in_millis() < _RESERVE_MS and not is_last_try:
-        # Processed messages are deleted when the function returns, but not if it times out.
+        # SQS deletes the processed messages when the function returns. If it times out, they are processed
+        # again.
         _retry_after(record, 0)
         raise _NoTime
     # This id replaces that of the previous message, in case this message cannot be parsed.
@@ -126,7 +128,7 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     try:
         message = from_json(record.body)
         if message.delivery:
-            # The deduplication id of a reply or of a redriven message differs from the delivery's GUID.
+            # Replies and redriven messages have a deduplication id that differs from the delivery's GUID.
             logger.set_correlation_id(message.delivery)
         for event in message.events:
             logger.info("Delivery processed", extra=_handle(event, message))
@@ -153,7 +155,7 @@ def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:
-    """Return the wait before the next attempt (seconds): longer each time, at least what GitHub asks for."""
+    """Return the wait before the next attempt (seconds); it is never shorter than GitHub requests."""
     max_wait_s = _MAX_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _MAX_WAIT_S
     backoff_s = min(max_wait_s, _FIRST_WAIT_S * 2 ** min(_receive_count(record.raw_event), 20))
     wait_s = random.uniform(backoff_s / 2, backoff_s)  # noqa: S311 - not for secrets
@@ -178,7 +180,7 @@ def _delete(record: SQSRecord) -> None:
     try:
         _sqs().delete_message(QueueUrl=settings().delivery_queue_url, ReceiptHandle=record.receipt_handle)
     except Exception:
-        # SQS deletes the message with its batch.
+        # SQS deletes the message when the whole batch has been processed.
         logger.exception("The message could not be deleted")
 
 
@@ -186,5 +188,5 @@ def _count_deliveries(processed: int, failed: int) -> None:
     try:
         health.count_deliveries(processed=processed, failed=failed, now_ms=now_ms())
     except Exception:
-        # The deliveries are processed: a retry for a statistic would repeat them.
+        # Do not raise: the deliveries would be processed again only to be counted.
         logger.exception("The deliveries could not be counted")

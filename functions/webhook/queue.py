@@ -10,7 +10,7 @@ from timer_core.github.messages import Hook, QueuedEvent, group_of, to_json
 def send(
     sqs: Any, queue_url: str, events: Sequence[QueuedEvent], *, delivery: str, hook: Hook | None = None
 ) -> None:
-    """Queue the events of a delivery; SQS drops the same delivery if it is sent again within five minutes.
+    """Queue the events of a delivery. SQS drops a repetition that is sent within five minutes.
 
     Raises
     ------

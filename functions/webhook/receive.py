@@ -1,7 +1,7 @@
 """Receive a delivery from GitHub: check its signature, reduce it to events and queue them.
 
 GitHub waits for 10 seconds and does not retry ("Handling failed webhook deliveries"). So this function does
-and imports as little as possible. If the queue does not accept the delivery, the response is an error: GitHub
+little, and imports few modules. If the queue does not accept the delivery, the response is an error: GitHub
 then lists the delivery as failed, and the sweeper requests its redelivery.
 """
 
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
     # Every log line about a delivery contains its GUID, here and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
-    # The sender is not verified yet, so nothing else of the request may get into the log.
+    # The sender is not verified yet, so no other part of the request may be logged.
     logger.set_correlation_id(delivery if _DELIVERY.fullmatch(delivery) else None)
     try:
         status, body = _receive(event["headers"], _raw_body(event))
@@ -77,7 +77,8 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         hook = hook_of(headers, payload)
         if name == "ping":
             if hook is not None:
-                # The processor stores the webhook, so that redelivery knows it before its first event.
+                # Queue the webhook, which the processor stores: redelivery then covers it even before its
+                # first event.
                 _queue(delivery, (), hook)
             return HTTPStatus.OK, {"status": "pong"}
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
@@ -123,7 +124,7 @@ def _raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def _payload(content_type: str, body: bytes) -> dict[str, Any]:
-    """Parse a body of one of the two content types that a webhook can have."""
+    """Parse a body, which a webhook sends in one of two content types."""
     media_type = content_type.partition(";")[0].strip().lower()
     try:
         text = body.decode()

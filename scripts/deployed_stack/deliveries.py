@@ -13,12 +13,12 @@ WEBHOOK_PATH = "/api/github-timer-webhook/"
 
 
 def event_of(file: Path) -> str:
-    """Return the event of a sample: ``issues`` for ``issues.assigned.json``."""
+    """Return the event's name from a sample's file name: ``issues`` for ``issues.assigned.json``."""
     return file.name.partition(".")[0]
 
 
 def delivery_headers(event: str, body: bytes, secret: str, *, delivery: str | None = None) -> dict[str, str]:
-    """Return the headers of a delivery, signed over exactly these bytes; by default with a new GUID."""
+    """Return the headers of a delivery with this body; the GUID is new unless ``delivery`` is given."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "GitHub-Hookshot/local",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import rjsmin
 
-# Scripts that HTML loads, on the stack's pages or on other sites. Each is served as one file with all modules
-# that it imports, which saves round trips and compresses better: CloudFront does not compress files of less
-# than 1,000 bytes.
+# Scripts that HTML loads, on the stack's pages or on other sites. Each is served as one file together with
+# all modules that it imports. This saves round trips and compresses better, because CloudFront does not
+# compress files smaller than 1,000 bytes.
 BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.js", "embed.js"})
 
-# Statements as rjsmin writes them.
+# Statements in the output of rjsmin.
 _IMPORT = re.compile(r'import(?:\{[\w$,]+\}from)?"([^"]+)";')
 _DYNAMIC_IMPORT = re.compile(r'(?<=import\(")[^"]+(?="\))')
 _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b)")
@@ -21,7 +21,7 @@ _SPARE_CHARACTERS = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
 
 def minified(path: Path) -> str:
     """Return a script without comments and unnecessary white space."""
-    # rjsmin does not understand nested template literals; a test checks that it keeps all tokens.
+    # rjsmin does not support nested template literals. A test therefore checks that it keeps all tokens.
     text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
     return _STYLE_SHEET.sub(_without_spare_characters, text)
 
@@ -29,8 +29,8 @@ def minified(path: Path) -> str:
 def bundled(path: Path) -> str:
     """Return a minified module and the modules that it imports, each once and after its own imports.
 
-    The modules share one scope: their top-level names must differ, and an import must be of names, not of a
-    default or a namespace, and without aliases.
+    The modules share one scope, so their top-level names must differ. Only named imports without aliases are
+    supported, not default or namespace imports.
     """
     parts: dict[Path, str] = {}
     _collect(path.resolve(), parts)
@@ -49,7 +49,7 @@ def _collect(module: Path, found: dict[Path, str]) -> None:
 
 
 def _part(entry: Path, module: Path, text: str) -> str:
-    """Return a module without static imports; its dynamic imports become relative to the entry."""
+    """Remove a module's static imports, and make the paths of its dynamic imports relative to the entry."""
 
     def from_entry(name: re.Match[str]) -> str:
         target = (module.parent / name[0]).resolve()

@@ -1,4 +1,4 @@
-"""Zips of a ``sam build``: the same files give the same bytes on every machine.
+"""Pack a SAM build into zip files. The same sources give the same bytes on every machine.
 
 The SAM CLI's own zips depend on the file system's order and permissions.
 """
@@ -23,7 +23,7 @@ def pack(folder: Path, archive: Path) -> None:
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = _UNIX
             entry.external_attr = _REGULAR_FILE_READABLE_BY_ALL << 16
-            # An entry's own settings replace the archive's compression level.
+            # The archive's compression settings do not apply to entries with a `ZipInfo`.
             packed.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
@@ -33,7 +33,7 @@ def pack_build(build: Path, packages: Path) -> Path:
     Returns
     -------
     Path
-        The build's template beside the zips, with their names.
+        The build's template, stored next to the zip files and changed to refer to them.
     """
     shutil.rmtree(packages, ignore_errors=True)
     packages.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A rotating secret: the current one, and the previous one, which is accepted too during a rotation."""
+"""A rotating secret: a current value, and during a rotation a previous value that is accepted too."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,11 +38,11 @@ class SecretPair:
         return datetime.now(UTC) - created
 
     def change(self, secret: str) -> None:
-        """Make a secret the current one; the current one becomes the previous."""
+        """Set a new current secret; the former current secret becomes the previous one."""
         self._write(current=secret, previous=self.current)
 
     def replace(self, secret: str) -> None:
-        """Make a secret the only one that is accepted."""
+        """Set a new current secret, and accept no other."""
         self._write(current=secret, previous="")
 
     def forget_previous(self) -> None:

@@ -8,17 +8,17 @@ from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
 
-# The functions sign with the previous key for six minutes after a change, and a session lasts an hour.
+# After a change, the functions may sign with the previous key for six minutes; a session lasts an hour.
 _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Create a new key; sessions of the current one stay valid, so that nobody is signed out.
+    """Create a new key. Sessions signed with the current key stay valid, so nobody is signed out.
 
     Raises
     ------
     ToolError
-        The last change is less than two hours ago, and sessions of the previous key may exist.
+        If the last change was less than two hours ago: sessions signed with the previous key may exist.
     """
     pair = _pair(stack)
     _require_age(pair)
@@ -26,12 +26,12 @@ def rotate(stack: DeployedStack) -> None:
 
 
 def finish(stack: DeployedStack) -> None:
-    """Accept sessions of the current key only.
+    """Accept only sessions that are signed with the current key.
 
     Raises
     ------
     ToolError
-        The last change is less than two hours ago, and sessions of the previous key may exist.
+        If the last change was less than two hours ago: sessions signed with the previous key may exist.
     """
     pair = _pair(stack)
     _require_age(pair)

@@ -1,5 +1,5 @@
 """The paths of a stack's sign-in."""
 
 LOGIN_PATH = "/api/auth/login/"
-# GitHub redirects to it after a sign-in: it has to be the App's "Callback URL".
+# The path of the App's "Callback URL", to which GitHub redirects after a sign-in.
 CALLBACK_PATH = "/api/auth/callback/"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class DeployedStack:
-    """Issue Timer as template.yaml deployed it.
+    """A deployment of template.yaml.
 
     Parameters
     ----------
     aws
         Account and region, with credentials.
     name
-        CloudFormation's name of the stack.
+        The stack's name in CloudFormation.
     """
 
     def __init__(self, aws: boto3.Session, name: str) -> None:
@@ -50,7 +50,7 @@ class DeployedStack:
 
     @cached_property
     def resources(self) -> dict[str, str]:
-        """Physical id of each of the stack's resources by its logical id."""
+        """The physical ids of the stack's resources, by their logical ids."""
         paginator = self.aws.client("cloudformation").get_paginator("list_stack_resources")
         return {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -61,7 +61,7 @@ class DeployedStack:
 
     @property
     def url(self) -> str:
-        """The page, and the API under ``/api/``."""
+        """The address of the page; the API is below it, under ``/api/``."""
         return self.outputs["Url"]
 
     @property
@@ -71,12 +71,12 @@ class DeployedStack:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment of a process that works on this stack."""
+        """The environment variables for a process that uses this stack."""
         return os.environ | self.own_variables
 
     @property
     def own_variables(self) -> dict[str, str]:
-        """The variables of the functions' environment that operators' tools need."""
+        """The functions' environment variables, limited to those that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
     def webhook_secret(self) -> str:
@@ -84,8 +84,8 @@ class DeployedStack:
         return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
 
     def sweep(self, *, dry_run: bool) -> Any:
-        """Run the sweeper (with ``dry_run`` it only counts); return its summary, or its error if it fails."""
-        # The function may take 5 minutes; a retry would only run a second sweep beside it.
+        """Run the sweeper, which only counts if ``dry_run`` is True; return its summary or its error."""
+        # The function may take 5 minutes. A retry would start a second sweep while the first one runs.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(
             FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
@@ -129,8 +129,8 @@ class DeployedStack:
 def _delivery_of(letter: "MessageTypeDef") -> str:
     """Return GitHub's GUID, or SQS's own id if the message cannot be read.
 
-    In a dead letter of a FIFO queue, SQS replaces the deduplication id, the GUID, by the message's id
-    ("Configure a dead-letter queue redrive").
+    The deduplication id of a message is the GUID. When SQS moves the message to a FIFO dead-letter queue, it
+    replaces that id with the message's id ("Configure a dead-letter queue redrive").
     """
     try:
         return from_json(letter["Body"]).delivery

@@ -20,7 +20,7 @@ class Stage:
     overrides
         The template's parameters, in the SAM CLI's form.
     architecture, runtime
-        Lambda's names of the functions' platform.
+        The functions' platform, as Lambda names it.
     """
 
     stack_name: str
@@ -30,7 +30,7 @@ class Stage:
 
 
 def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
-    """Return a stage; a given architecture or runtime replaces its own.
+    """Return a stage; a given architecture or runtime overrides that in the file.
 
     Raises
     ------
@@ -42,9 +42,9 @@ def read_stage(config: Path, name: str, architecture: str | None, runtime: str |
         raise ToolError(f"{config.name} has no stage {name!r}.")
     overrides: list[str] | str = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
     if isinstance(overrides, str):
-        # `sam deploy --guided` saves them as one text.
+        # `sam deploy --guided` saves all overrides as one string.
         overrides = shlex.split(overrides)
-    # A value may be quoted.
+    # The value of an override may be quoted.
     configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
     stage = Stage(
         stages[name]["global"]["parameters"]["stack_name"],

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # A changed file keeps its name, because there is no build step. Browsers therefore revalidate their copies on
-# each use (the response is mostly a 304), so that a page never combines files of two versions. CloudFront
-# responds from its cache, until an invalidation or, if that fails, for an hour.
+# each use (the response is mostly a 304), so that a page never combines files of two versions. A
+# deployment invalidates the changed files in CloudFront's cache; if that fails, they expire after an hour.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
 # An outdated picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
@@ -28,7 +28,7 @@ class _Kind:
     cache_control: str = _REVALIDATED
 
 
-# Not from the mimetypes module, whose results depend on the machine.
+# The mimetypes module is not used, because its results depend on the machine.
 _KINDS = {
     ".html": _Kind("text/html; charset=utf-8"),
     ".js": _Kind("text/javascript; charset=utf-8"),
@@ -44,7 +44,7 @@ _KINDS = {
 
 
 class UnknownFileType(Exception):
-    """A file of web/ has an extension without a content type."""
+    """A file in web/ has an extension for which no content type is defined."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class WebDeployment:
 
 
 def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
-    """Replace the contents of the stack's web bucket by the files of a folder, processed by `served`.
+    """Replace the contents of the stack's web bucket with the files of a folder, processed by `served`.
 
     Upload only files whose content or headers differ, delete objects without a file, and invalidate both in
     CloudFront's caches. Ignore hidden files.
@@ -72,12 +72,12 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
     Raises
     ------
     UnknownFileType
-        There is a file of an unknown type; nothing was changed.
+        The type of a file is unknown. Nothing was changed.
     """
     files = _files(folder)
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
-    # Upload pages after the files that they load, and modules after those in the folders below.
+    # Upload pages after the files that they load, and modules after the modules in subfolders.
     keys = sorted(files, key=lambda key: (key.endswith(".html"), -key.count("/"), key))
     uploaded: list[str] = []
     deleted: list[str] = []
@@ -97,14 +97,17 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
             s3.delete_object(Bucket=bucket, Key=key)
             deleted.append(key)
     finally:
-        # Also after a failure, because the next deployment finds these files unchanged.
+        # Invalidate even after a failure, because the next deployment finds these files unchanged.
         if uploaded or deleted:
             _invalidate(stack, [*uploaded, *deleted])
     return WebDeployment(uploaded, deleted, len(files) - len(uploaded))
 
 
 def served(path: Path) -> bytes:
-    """Return a file as it is served: scripts are minified, and those of `BUNDLES` include their imports."""
+    """Return the content to serve for a file.
+
+    Scripts are minified, and those in `BUNDLES` include the modules that they import.
+    """
     if path.suffix != ".js":
         return path.read_bytes()
     return (bundled(path) if path.name in BUNDLES else minified(path)).encode()
@@ -139,7 +142,7 @@ def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _K
 
 def _invalidate(stack: DeployedStack, keys: Sequence[str]) -> None:
     paths = [f"/{quote(key)}" for key in keys]
-    # The default root object has two paths.
+    # CloudFront serves the default root object under two paths.
     if "index.html" in keys:
         paths.append("/")
     stack.aws.client("cloudfront").create_invalidation(

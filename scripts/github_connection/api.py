@@ -21,7 +21,7 @@ _START_AGAIN = "If GitHub lists the App in your settings, delete it there; then 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """A GitHub App as GitHub returns it once after its registration.
+    """The data of a new GitHub App, which GitHub returns only once, after the registration.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class RegisteredApp:
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """The owner of a token, and its expiry in the form of GitHub's header; None if it does not expire."""
+    """The owner of a token, and the token's expiry as GitHub's header states it (None: no expiry)."""
 
     login: str
     expires: str | None
@@ -56,7 +56,7 @@ class TokenOwner:
 def registered_app(api_url: str, code: str) -> RegisteredApp:
     """Exchange the code in GitHub's redirect for the App.
 
-    "Registering a GitHub App from a manifest", step 3: the code is valid once, for an hour.
+    The code is valid once, for an hour ("Registering a GitHub App from a manifest", step 3).
 
     Raises
     ------
@@ -83,7 +83,7 @@ def registered_app(api_url: str, code: str) -> RegisteredApp:
 
 
 def app_name(api_url: str, app: App) -> str:
-    """Return the name of an App, which proves that the key belongs to it.
+    """Return the name of an App; GitHub's response proves that the key belongs to the App.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def token_owner(api_url: str, token: str) -> TokenOwner:
 def check_oauth_client(github_url: str, client_id: str, client_secret: str) -> None:
     """Check an OAuth client's credentials by redeeming a code that does not exist.
 
-    "Troubleshooting OAuth app access token request errors": GitHub checks the credentials before the code.
+    GitHub checks the credentials before the code ("Troubleshooting OAuth app access token request errors").
 
     Raises
     ------

@@ -30,7 +30,7 @@ _WORD = re.compile(r"[!-~]+")
 def registration(
     stack: DeployedStack, *, github_url: str, api_url: str, organization: str | None, public_url: str
 ) -> AppRegistration:
-    """Return a registration, which stores the new App's credentials and webhook secret in the stack.
+    """Return a registration that stores the new App's credentials and webhook secret in the stack.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def registration(
     organization
         The owner of the App; None for the person who is signed in at GitHub.
     public_url
-        The address of the stack for GitHub.
+        The address at which GitHub reaches the stack.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def registration(
         print(f"Install it: {installation_url}")
         return installation_url
 
-    # Checked before the registration, because an error after it would leave an unused App at GitHub.
+    # Check this before the registration; a later error would leave an unused App at GitHub.
     api_name, oauth_name = credential_name(stack), oauth_credential_name(stack)
     require_no_rotation(stack)
     permissions = PERMISSIONS | (MEMBERS_PERMISSION if stack.parameters.get("AllowedOrgs") else {})
@@ -102,7 +102,7 @@ def use_token(stack: DeployedStack, *, api_url: str, token: str) -> None:
     ToolError
         If GitHub refuses the token.
     """
-    # The token becomes part of a header.
+    # The token is sent in a header, where spaces and line breaks would be errors.
     if not _WORD.fullmatch(token):
         raise ToolError("This is not a token: a token is a single word such as github_pat_...")
     owner = token_owner(api_url, token)

@@ -1,8 +1,9 @@
 """Register a GitHub App from a manifest, with the browser of the person at the terminal.
 
-https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest: a page of this
-server posts the manifest to GitHub, where the person names and creates the App. GitHub redirects the browser
-to this server with a code, which is exchanged for the App's key.
+A page of this server posts the manifest to GitHub, where the person names and creates the App. GitHub then
+redirects the browser to this server with a code, which the server exchanges for the App's key.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
 
 import hmac
@@ -45,7 +46,7 @@ def manifest(*, organization: str | None, public_url: str, permissions: Mapping[
 
 
 class AppRegistration(ThreadingHTTPServer):
-    """A web server on this machine that sends a browser to GitHub and waits for its return.
+    """A web server on this machine that sends a browser to GitHub and waits until it returns.
 
     Both of its addresses require a random text, the manifest flow's ``state``. So neither another site nor
     another user of this machine can start a registration, or substitute the code of another App. The server
@@ -92,7 +93,7 @@ class AppRegistration(ThreadingHTTPServer):
         self._outcome.result(timeout=0)
 
     def knows(self, state: str) -> bool:
-        """Whether a request has our ``state``; the comparison takes the same time for every wrong one."""
+        """Whether a request's ``state`` is ours; the comparison takes constant time."""
         return hmac.compare_digest(state.encode(), self._state.encode())
 
     def complete(self, code: str) -> str:
@@ -102,13 +103,13 @@ class AppRegistration(ThreadingHTTPServer):
                 try:
                     self._outcome.set_result(self._complete(code))
                 except Exception as error:
-                    # Raised below for the browser, and in `run` for the person at the terminal.
+                    # The error is raised below for the browser, and in `run` for the person at the terminal.
                     self._outcome.set_exception(error)
         return self._outcome.result()
 
     @property
     def content_security_policy(self) -> str:
-        """The policy: no scripts, styles or other resources, and forms to GitHub only."""
+        """The policy, which forbids scripts, styles and all other resources, and allows forms to GitHub."""
         parts = urlsplit(self._github_url)
         return (
             f"default-src 'none'; form-action {parts.scheme}://{parts.netloc}; "

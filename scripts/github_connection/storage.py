@@ -9,12 +9,12 @@ from deployed_stack.secret_pair import SecretPair
 
 
 def credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the API's credential, which may not exist yet."""
+    """Return the name of the parameter for the API's credential; the parameter may not exist yet."""
     return stack.outputs["GitHubCredentialName"]
 
 
 def oauth_credential_name(stack: DeployedStack) -> str:
-    """Return the name of the parameter for the OAuth client's credentials, which may not exist yet."""
+    """Return the name of the parameter for the OAuth credentials; the parameter may not exist yet."""
     return stack.outputs["OAuthCredentialName"]
 
 
@@ -26,7 +26,7 @@ def store_credential(stack: DeployedStack, name: str, credential: Mapping[str, s
 
 
 def remove_credential(stack: DeployedStack, name: str) -> bool:
-    """Delete a credential; return whether there was one."""
+    """Delete a credential; return whether it existed."""
     ssm = stack.aws.client("ssm")
     try:
         ssm.delete_parameter(Name=name)
@@ -36,7 +36,7 @@ def remove_credential(stack: DeployedStack, name: str) -> bool:
 
 
 def require_no_rotation(stack: DeployedStack) -> None:
-    """Check that the webhook's secret can be changed without refusing deliveries.
+    """Check that the webhook's secret may be changed now.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def build() -> Path:
     Returns
     -------
     Path
-        The built template, with the functions and layers beside it.
+        The built template; the functions and layers are in the same folder.
 
     Raises
     ------

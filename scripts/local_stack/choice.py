@@ -1,4 +1,4 @@
-"""The choice of a tool's stack: one in AWS by its name, or the one on this machine."""
+"""Choose the stack that a tool works on: a named stack in AWS, or the local stack."""
 
 import argparse
 import socket
@@ -35,6 +35,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
     try:
         is_ours = "WebhookSecretArn" in stack.outputs
     except ClientError as error:
+        # The code for a stack that does not exist:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
         if error.response["Error"]["Code"] != "ValidationError":
             raise

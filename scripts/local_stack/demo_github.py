@@ -27,7 +27,7 @@ from local_stack.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 _AUTHORIZE = "/login/oauth/authorize"
 _ACCESS_TOKEN = "/login/oauth/access_token"  # noqa: S105
 _MEMBERSHIP = re.compile(r"/user/memberships/orgs/([^/]+)")
-# No client id of GitHub begins like this: those begin with Iv or Ov, or are hexadecimal.
+# GitHub's client ids never have this prefix; they begin with Iv or Ov, or are hexadecimal.
 _CLIENT_ID_PREFIX = "demo-"
 _MAX_FORM_BYTES = 10_000
 
@@ -44,7 +44,7 @@ PEOPLE = (Person(21031067, "Codertocat"), Person(583231, "octocat"))
 
 
 class DemoGitHub(ThreadingHTTPServer):
-    """An OAuth provider with one client, the local stack, whose page lets people choose a demo user.
+    """An OAuth provider for the local stack, with a page where people choose a demo user.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - outlives the process that started it,
 - passes cookies among the headers of an event,
 - refuses a template with an alarm on a computed metric,
-- applies policies that refuse requests without TLS, which the local stack does not have.
+- applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
 
 import logging
@@ -28,7 +28,7 @@ from ministack.services.cloudformation import provisioners
 _SAVE_SECONDS = 2.0
 # More workers would only wait for the processors, and each takes long to unpack its layer.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
-# A cookie's prefix that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2), and its replacement.
+# A prefix of cookies that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2); its replacement.
 _TLS_PREFIX, _PREFIX = "__Host-", "Host-"
 
 
@@ -59,7 +59,7 @@ def save_while_running(watch: ChangeWatch) -> None:
         watch.changed.clear()
         started = time.monotonic()
         save_all(ministack._build_persistence_save_dict())
-        # Save a large state less often: saving takes a tenth of the time at most.
+        # Save a large state less often, so that saving takes at most a tenth of the time.
         pause = max(_SAVE_SECONDS, 10 * (time.monotonic() - started))
 
 
@@ -93,8 +93,8 @@ def queue_for_workers() -> None:
 def pass_cookies() -> None:
     """Pass cookies as API Gateway does, and in a form that browsers accept without TLS.
 
-    "Create AWS Lambda proxy integrations for HTTP APIs": payload format 2.0 has a field for the request's
-    cookies.
+    Payload format 2.0 has a field for the request's cookies ("Create AWS Lambda proxy integrations for HTTP
+    APIs").
     """
     execute, invoke = lambda_svc._execute_function_with_config_scope, apigateway._invoke_lambda_proxy
 
@@ -122,7 +122,7 @@ def _named_for_tls(cookie: str) -> str:
 def _without_tls(cookie: str) -> str:
     """Return a Set-Cookie header's value without the parts that require TLS.
 
-    Not every browser accepts such cookies from localhost over plain HTTP, as Chromium does.
+    Chromium accepts such cookies from localhost over plain HTTP, but some browsers do not.
     """
     pair, *attributes = cookie.split(";")
     kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
@@ -143,7 +143,7 @@ def accept_computed_alarms() -> None:
 
 
 def pretend_tls() -> None:
-    """Treat requests as sent over TLS, for policies that refuse others."""
+    """Treat all requests as sent over TLS, because some policies refuse other requests."""
     iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
 
 

@@ -1,9 +1,9 @@
 """The HTTP API's routes, and the origins whose pages may call it.
 
-SAM declares them in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``, which API Gateway imports and
-MiniStack does not. So this module creates them from the same document, through API Gateway's own calls.
-MiniStack then responds to preflight requests as API Gateway does, except those of other origins: with 403
-instead of a response without CORS headers, which is the same to a browser.
+SAM declares both in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``. API Gateway imports that document,
+but MiniStack does not; so this module creates routes and origins from the document, with API Gateway's calls.
+MiniStack then responds to preflight requests as API Gateway does, with one exception: an origin that is not
+allowed gets a 403 instead of a response without CORS headers. Browsers treat both in the same way.
 """
 
 import re
@@ -14,7 +14,7 @@ from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from local_stack.ministack import REGION
 
-# Among API Gateway's extensions to OpenAPI.
+# Two of API Gateway's extensions to OpenAPI.
 _CORS = "x-amazon-apigateway-cors"
 _ANY_METHOD = "x-amazon-apigateway-any-method"
 
@@ -46,10 +46,10 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
 
 
 def create_routes(stack: DeployedStack, api: str) -> None:
-    """Create the routes that the template declares for an API, by its logical id, and delete all others.
+    """Create an API's routes as in the template, and delete all others; ``api`` is the logical id.
 
-    Each route is created a second time with a slash at its end, which MiniStack accepts and API Gateway does
-    not: in AWS, the distribution's function removes the slash.
+    Each route is created a second time with a slash at its end. MiniStack accepts such routes. API Gateway
+    does not, so in AWS the distribution's function removes the slash.
     """
     template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
     gateway = stack.aws.client("apigatewayv2")
@@ -76,9 +76,9 @@ def create_routes(stack: DeployedStack, api: str) -> None:
 
 
 def allow_origins(stack: DeployedStack, api: str) -> None:
-    """Create the CORS configuration that the template declares for an API, by its logical id.
+    """Create an API's CORS configuration as in the template; ``api`` is the logical id.
 
-    The origins are those of the stack's parameter ``AllowedOrigins``, because in MiniStack the document has
+    The origins come from the stack's parameter ``AllowedOrigins``, because in MiniStack the document contains
     the parameter's default. Without origins there is no configuration, as in the template's condition.
     """
     gateway, api_id = stack.aws.client("apigatewayv2"), stack.resources[api]

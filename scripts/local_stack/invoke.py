@@ -31,7 +31,7 @@ _START_SECONDS = 30
 _TOKEN, _SIGNATURE = "$TOKEN", "$SIGNATURE"
 
 
-# The SAM CLI's emulators, and their names of the processors that Python reports.
+# The SAM CLI's emulators, and the architecture in their file names for each machine type that Python reports.
 _EMULATORS = "lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-"
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
@@ -100,7 +100,7 @@ class BuiltFunction:
 
     def __enter__(self) -> Self:
         package = build().parent
-        # arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION
+        # The form of an ARN: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION
         layers = [layer["Arn"].split(":")[6] for layer in self._configuration["Layers"]]
         environment = {
             "PATH": os.environ["PATH"],

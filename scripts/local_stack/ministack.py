@@ -1,4 +1,4 @@
-"""MiniStack as a child process: start, readiness, and a stop that saves its state."""
+"""Run MiniStack as a child process: start it, wait until it is ready, save its state and stop it."""
 
 import contextlib
 import os
@@ -31,17 +31,17 @@ def free_port() -> int:
 
 
 class _EmulatorSession(boto3.Session):
-    """A session with one endpoint; boto3 itself has that setting per client or in the environment only."""
+    """A session whose clients share one endpoint; boto3 has no such setting for sessions."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
         self._endpoint_url = endpoint_url
 
-    # Hidden from the type checker, which derives the client's type from boto3's own signature.
+    # Hide this method from the type checker, which derives the client's type from boto3's own signature.
     if not TYPE_CHECKING:
 
         def client(self, *args: object, **kwargs: object) -> object:
-            """As ``boto3.Session.client``."""
+            """Create a client, as ``boto3.Session.client`` does."""
             return super().client(*args, **{"endpoint_url": self._endpoint_url} | kwargs)
 
 
@@ -69,7 +69,7 @@ class MiniStack:
 
     @property
     def endpoint_url(self) -> str:
-        """The one URL of every AWS service."""
+        """The URL that all AWS services share."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -102,7 +102,7 @@ class MiniStack:
         Raises
         ------
         ToolError
-            The port is in use or is not that of the state, or the emulator did not start.
+            The port is in use, the state belongs to another port, or the emulator did not start.
         """
         self.require_free_port()
         self._require_same_port()
@@ -127,7 +127,7 @@ class MiniStack:
             raise
 
     def stop(self) -> None:
-        """Stop the emulator, which saves its state, and its workers."""
+        """Stop the emulator after it has saved its state, and stop its workers."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -143,7 +143,7 @@ class MiniStack:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self) -> None:
-        """Wait until the emulator ends, which is unexpected.
+        """Wait for an unexpected end of the emulator.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class MiniStack:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state_dir / "s3"),
             "TMPDIR": str(self._scratch),
-            # These services would open ports of their own, and are not used.
+            # These services are not used, and would open further ports.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
@@ -198,7 +198,7 @@ class MiniStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with socket.socket() as probe:
-                # The emulator listens when it has loaded its state.
+                # The emulator does not listen before it has loaded its state.
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return
             time.sleep(0.1)

@@ -41,7 +41,7 @@ class Client(Protocol):
 
     @property
     def allows_any_path_below(self) -> bool:
-        """Whether addresses below a callback URL are allowed: for an OAuth App, but not for a GitHub App."""
+        """Whether addresses below a callback URL are allowed: True for OAuth Apps, False for GitHub Apps."""
         ...
 
 
@@ -91,7 +91,7 @@ class OAuthFlow(Generic[UserT]):
             raise OAuthError("invalid_request")
 
     def authorize(self, client: Client, user: UserT | None, query: Mapping[str, str]) -> str:
-        """Return the redirect to the App, with a code for the user, or if it is None, with an error."""
+        """Return the redirect to the App: with a code for the user, or with an error if there is no user."""
         redirect_uri = query.get("redirect_uri") or client.callback_urls[0]
         if user is None:
             return redirect(redirect_uri, query, error="access_denied")
@@ -106,8 +106,8 @@ class OAuthFlow(Generic[UserT]):
         Raises
         ------
         OAuthError
-            If the client or its secret is wrong (then the code stays valid); if the code is unknown, used,
-            expired or another client's; if the redirect or the verifier is wrong.
+            If the client or its secret is wrong (the code then stays valid); if the code is unknown, used or
+            expired, or belongs to another client; if the redirect or the verifier is wrong.
         """
         if client is None or not is_same(form.get("client_secret", ""), client.client_secret):
             raise OAuthError("incorrect_client_credentials")
@@ -122,7 +122,7 @@ class OAuthFlow(Generic[UserT]):
 
 
 def redirect(redirect_uri: str, query: Mapping[str, str], **members: str) -> str:
-    """Return the redirect address with the members and the request's ``state`` in its query."""
+    """Return the redirect address; its query has these members and the request's ``state``."""
     if "state" in query:
         members["state"] = query["state"]
     joint = "&" if urlsplit(redirect_uri).query else "?"
@@ -130,7 +130,7 @@ def redirect(redirect_uri: str, query: Mapping[str, str], **members: str) -> str
 
 
 def hidden_inputs(query: Mapping[str, str]) -> str:
-    """Return the HTML of hidden inputs, which repeat a query when the form is submitted."""
+    """Return the HTML of hidden inputs, with which a form sends this query again."""
     return "\n".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in query.items()
@@ -138,7 +138,7 @@ def hidden_inputs(query: Mapping[str, str]) -> str:
 
 
 def is_same(given: str, expected: str) -> bool:
-    """Whether two texts are equal; the comparison takes the same time for every wrong one."""
+    """Whether two texts are equal; the comparison takes constant time."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
@@ -147,7 +147,7 @@ def _is_allowed(redirect_uri: str, callback_url: str, client: Client) -> bool:
         return redirect_uri == callback_url
     given, registered = urlsplit(redirect_uri), urlsplit(callback_url)
     folder = registered.path.rstrip("/")
-    # The port of a loopback address is free (RFC 8252, section 7.3).
+    # A loopback address may have any port (RFC 8252, section 7.3).
     is_loopback = registered.hostname in ("127.0.0.1", "::1")
     return (
         given.scheme == registered.scheme

@@ -21,7 +21,7 @@ from local_stack.ministack import MiniStack
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
-# The parameters' defaults: without a value, CloudFormation keeps the previous one.
+# The defaults of these parameters. CloudFormation would keep the previous values if none were given.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
@@ -39,10 +39,10 @@ class LocalStack(DeployedStack):
     report
         Called with a line of text at the beginning of each slow step.
     parameters
-        Parameters of template.yaml to set; the others keep their values, at first the defaults.
+        Parameters of template.yaml to set; the others keep their values, which are initially the defaults.
     with_demo_github
         Whether people sign in at a demo on this machine until the stack has credentials for GitHub. If False,
-        the parameters name the site.
+        the parameters name the site where people sign in.
 
     Notes
     -----
@@ -68,17 +68,17 @@ class LocalStack(DeployedStack):
 
     @property
     def url(self) -> str:
-        """The page, and the API under ``/api/``."""
+        """The address of the page; the API is below it, under ``/api/``."""
         return local_url(self.outputs["Url"], self.emulator.port)
 
     @property
     def endpoint_url(self) -> str:
-        """The one URL of every AWS service."""
+        """The URL that all AWS services share."""
         return self.emulator.endpoint_url
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Environment variables of a process that works on this stack."""
+        """The environment variables for a process that uses this stack."""
         return self.emulator.environment | self.own_variables
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class LocalStack(DeployedStack):
             self.demo_github = None
 
     def mint_token(self, user_id: int, *, login: str, name: str = "local") -> str:
-        """Register a user and return a new API token of theirs."""
+        """Register a user and return a new API token of that user."""
         tool = ROOT / "scripts/manage_people.py"
         command = [sys.executable, str(tool), "--port", str(self.emulator.port), "token", "mint"]
         command += ["--user", str(user_id), "--login", login, "--name", name]
@@ -141,7 +141,7 @@ class LocalStack(DeployedStack):
         return False
 
     def redrive(self) -> int:
-        """Move the dead letters back to their queue one by one: MiniStack has no StartMessageMoveTask."""
+        """Move each dead letter back to its queue, because MiniStack has no StartMessageMoveTask."""
         sqs = self.aws.client("sqs")
         dead, queue = self.resources["DeliveryDeadLetterQueue"], self.resources["DeliveryQueue"]
         count = 0
@@ -175,7 +175,7 @@ class LocalStack(DeployedStack):
 
     def _choose_github(self) -> None:
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
-        # The names of these parameters are those in template.yaml.
+        # The parameters that template.yaml names for GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
         is_left_by_demo = oauth is not None and is_demo(oauth)
         if api is None and (oauth is None or is_left_by_demo):
@@ -187,7 +187,7 @@ class LocalStack(DeployedStack):
         self._parameters |= _REAL_GITHUB
 
     def _start_demo_github(self) -> DemoGitHub:
-        """Start the demo on its last port if that is free, because another port needs a deployment."""
+        """Start the demo, on its last port if possible, because another port requires a deployment."""
         try:
             demo = DemoGitHub(int(self.recall("demo-github-port") or 0))
         except OSError:

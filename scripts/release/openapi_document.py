@@ -34,7 +34,7 @@ def _header(name: str, description: str) -> dict[str, Any]:
     }
 
 
-# Described here, because the function (webhook/receive.py) has no resolver, to keep its cold start short.
+# The webhook is described here: its function has no resolver, which would slow down the cold start.
 _WEBHOOK: dict[str, Any] = {
     "operationId": "deliver",
     "summary": "Receive a delivery from GitHub",
@@ -101,11 +101,11 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
         security=[{"token": []}, {"session": []}],
     )
     document: dict[str, Any] = json.loads(schema)
-    # Powertools documents a 422 for invalid requests; ours is a 400 with a problem.
+    # Powertools documents a 422 for invalid requests, but this API responds with a 400 and a problem.
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            # These have no content (RFC 9110, sections 15.3.5 and 15.4.5); Powertools adds that of a 200.
+            # Powertools adds a 200's content, but these have none (RFC 9110, sections 15.3.5 and 15.4.5).
             for status in ("204", "304"):
                 operation["responses"].get(status, {}).pop("content", None)
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):

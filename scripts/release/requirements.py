@@ -37,7 +37,7 @@ class _Pin:
         return canonicalize_name(self.requirement.name)
 
     def satisfies(self, source: str, wanted: Requirement) -> bool:
-        """Whether a file names this package, and the pin has the version and extras that it asks for."""
+        """Whether the file ``source`` names this package, and the pin fulfils the file's requirement."""
         (version,) = (specifier.version for specifier in self.requirement.specifier)
         return (
             source in self.sources
@@ -83,7 +83,7 @@ def _compare(path: Path, locked: str) -> Iterator[str]:
 
 
 def _pins(locked: str) -> list[_Pin]:
-    """Read a lock file; an entry is the pin and, indented, its hashes and the comment "via"."""
+    """Read a lock file. Indented lines after each pin contain its hashes and the comment "via"."""
     entries = [entry for entry in re.split(r"\n(?=\S)", locked.strip()) if entry[:1] not in {"", "#"}]
     return [
         _Pin(

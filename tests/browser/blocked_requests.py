@@ -30,7 +30,7 @@ class BlockedRequests:
         return self._routes[0]
 
     def release(self) -> None:
-        """Send all blocked requests, and block no more."""
+        """Send all blocked requests, and stop blocking."""
         self._is_released = True
         for route in self._routes:
             route.continue_()

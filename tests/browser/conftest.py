@@ -1,6 +1,7 @@
 """A real browser, the deployed template, and a fake GitHub for signing in.
 
-These fixtures end with the package: while Playwright's event loop runs, other tests could not run their own.
+These fixtures end after the tests of this package, because other tests cannot run an event loop while
+Playwright's event loop runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
-# A function's cold start is slow while several functions start on few cores.
+# Cold starts are slow when several functions start at once on few cores.
 _TIMEOUT_MS = 60_000
 
 
@@ -131,7 +132,7 @@ class BrowserErrors:
 def browser_errors(github: FakeGitHub) -> BrowserErrors:
     browser_errors = BrowserErrors()
     browser_errors.allow(f" {re.escape(github.url)}/favicon.ico$")
-    # Signed-out pages and widgets send these requests, and the 401 shows that nobody is signed in.
+    # Pages and widgets send these requests when they load; a 401 means that nobody is signed in.
     browser_errors.allow(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
     return browser_errors
 
@@ -142,7 +143,7 @@ class NewContext(Protocol):
 
 @pytest.fixture
 def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> Iterator[NewContext]:
-    """Create separate browsers without cookies; at the end, they must not have reported unexpected errors."""
+    """Create separate browsers without cookies; fail the test if they report unexpected errors."""
     contexts = []
 
     def new_context(**options: Any) -> BrowserContext:
@@ -180,7 +181,7 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(site: Site, github: FakeGitHub) -> SignIn:
-    """Sign a user in over HTTP, without the sign-in pages, which have their own tests."""
+    """Sign a user in over HTTP, without the sign-in pages; other tests cover those pages."""
 
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("Europe/Berlin")
 REPO = "octo-org/hello-world"
-# The most items that DynamoDB accepts in one BatchWriteItem.
+# The maximum number of items in one BatchWriteItem request to DynamoDB.
 _BATCH = 25
 
 

@@ -13,7 +13,7 @@ from tests.support.fake_github.model import Account
 
 
 def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:
-    """Open the popup of a page, which may claim to have another origin."""
+    """Open a page's sign-in popup. The page may claim to have another origin."""
     page.goto(f"{origin}/?{urlencode({'stack': site.url, 'as': claiming or origin})}")
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Sign in").click()
@@ -98,7 +98,7 @@ def test_a_page_that_claims_an_allowed_origin_receives_no_session(
     browser_errors.allow(r"Failed to execute 'postMessage'")
     page = open_page()
     authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
-    # The popup's message would have arrived before this one.
+    # A message from the popup would have arrived before this one.
     page.evaluate("new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })")
     assert [message["data"] for message in page.evaluate("messages")] == ["own"]
 

@@ -187,7 +187,7 @@ def test_a_late_deletion_does_not_change_the_entries_of_another_filter(sheet: Ti
     with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
         sheet.dialog.get_by_role("button", name="Delete").click()
     sheet.choose("All time", Issue_number="7")
-    # The refresh that follows would restore the entries.
+    # Block the following refresh, because it would restore the entries.
     BlockedRequests(sheet.page, "**/api/timelogs/?*")
     blocked.first().continue_()
     expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")

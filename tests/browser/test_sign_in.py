@@ -109,7 +109,7 @@ def test_an_open_form_is_not_saved_as_another_user(
 
 
 def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, github: FakeGitHub) -> None:
-    # Disconnected like a sleeping tab, which receives no messages.
+    # Disconnect the widget: like a sleeping tab, it then receives no messages.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.disconnect()")
     page = ann_widget.page.context.new_page()
     bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
@@ -119,7 +119,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
     blocked = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
     blocked.first()
-    # Midnight has passed.
+    # Load today's seconds, as the widget does after midnight.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.loadToday()")
     with ann_widget.page.expect_response("**/api/auth/me/"):
         blocked.first().continue_()
@@ -129,7 +129,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
-    """Sign Bob in, in another tab of the same browser, on the Account page, which has no widget."""
+    """Sign Bob in on the Account page, which has no widget, in another tab of the same browser."""
     bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
     other = page.context.new_page()
     other.goto("/api/auth/login/?next=/account.html")

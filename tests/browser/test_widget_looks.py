@@ -145,7 +145,7 @@ def test_the_language_is_the_elements_or_the_pages(ann_widget: Widget) -> None:
     ann_widget.element.get_by_role("button", name="Starten").click()
     expect(ann_widget.element.get_by_text("Das ist kein Issue auf GitHub.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de-AT")
-    # A language without a translation.
+    # Klingon has no translation.
     page.evaluate("document.querySelector('issue-timer').lang = 'tlh'")
     expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
@@ -172,7 +172,7 @@ def test_an_invalid_language_tag_hides_no_timers(ann_widget: Widget, lang: str, 
 def test_a_second_load_of_the_module_changes_nothing(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
-    # Like a page whose parts load the widget from different URLs.
+    # Simulate a page whose parts load the widget from different URLs.
     is_another = ann_widget.page.evaluate("""async () => {
         const { IssueTimerElement } = await import("/issue-timer.js?again");
         return IssueTimerElement !== customElements.get("issue-timer");

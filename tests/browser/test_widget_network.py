@@ -172,7 +172,7 @@ def test_the_widget_works_on_another_site(
     widget.expect_state("Running")
     widget.expect_sent()
     assert only_timer(site, ann)["status"] == "running"
-    # The session is stored for this site: other tabs and reloaded pages use it, too.
+    # The session is stored for this site, so other tabs and reloaded pages also use it.
     other = embedded(context.new_page(), site, other_sites)
     other.expect_state("Running")
     widget.page.reload()
@@ -276,7 +276,7 @@ def test_a_removed_widget_ignores_its_popup(
     widget.page.evaluate("document.querySelector('issue-timer').remove()")
     with opened.value.expect_event("close"):
         opened.value.get_by_role("button", name="Authorize").click(no_wait_after=True)
-    # The popup's message would have arrived before this one.
+    # A message from the popup would have arrived before this one.
     widget.page.evaluate(
         "new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })"
     )

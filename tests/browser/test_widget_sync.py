@@ -16,7 +16,7 @@ from tests.support.fake_github.model import Account
 
 ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 
-# A separate issue, because the event contains a title, which other tests' timers of the issue would show.
+# The event contains the issue's title, which would appear in other tests if they used the same issue.
 ASSIGNED = 12
 
 
@@ -36,7 +36,7 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
     ann_widget.expect_sent()
-    # Without a request of this tab, and before the response to the other tab's request.
+    # The other tab shows the pause before the server has responded, and without sending a request itself.
     other.page.route("**/api/timelogs/**", lambda route: route.abort())
     blocked = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.button("Pause").click()
@@ -91,7 +91,7 @@ def test_an_action_made_before_a_reload_is_reported_as_own(
 
 def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
     with ann_widget.page.expect_popup() as opened:
-        # Like a duplicate, it gets a copy of the tab's sessionStorage.
+        # Like a duplicated tab, the new tab gets a copy of this tab's sessionStorage.
         ann_widget.page.evaluate("void open(location)")
     duplicate = Widget(opened.value)
     duplicate.expect_ready()
@@ -107,7 +107,7 @@ def test_a_duplicated_tab_is_another_tab(ann_widget: Widget) -> None:
 
 
 def test_a_tab_stores_its_name_only_while_its_page_is_hidden(ann_widget: Widget) -> None:
-    # Like a browser that keeps pages in its back/forward cache.
+    # Simulate a browser that keeps pages in its back/forward cache.
     kept = ann_widget.page.evaluate("""() => ["pagehide", "pageshow"].map((name) => {
         dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
         return "issue-timer:tab" in sessionStorage;

@@ -66,7 +66,7 @@ def test_setting_the_machine_clock_changes_nothing(
 
 @pytest.fixture
 def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
-    """The widget with a timer that ran before it was loaded, and with a clock that tests can set."""
+    """The widget with a timer started before the page was loaded, and with a clock that tests can set."""
     ann_elsewhere("start/", ISSUE)
     ann_widget_with_clock.page.reload()
     ann_widget_with_clock.expect_state("Running")
@@ -90,7 +90,7 @@ def sleep(widget: Widget, span: timedelta) -> None:
 def test_an_hour_of_sleep_counts_without_a_connection(offline: Widget) -> None:
     sleep(offline, 60 * MINUTES)
     expect(offline.clock()).to_contain_text("01:00:")
-    # The server's clock did not advance: its next response corrects the page.
+    # The server's clock did not advance, so its next response corrects the displayed time.
     offline.page.context.set_offline(False)
     expect(offline.clock()).to_contain_text("00:00:")
 
@@ -112,7 +112,7 @@ def test_an_action_right_after_sleep_has_the_time_after_the_sleep(
     assert 0 <= action["at"] - before - 3_600_000 < 5_000
     running.expect_state("Paused")
     assert running.seconds() >= 3600
-    # The server's clock did not advance: for the widget, the machine's clock was set.
+    # The server's clock did not advance. The widget concludes that the machine's clock was set.
     blocked.release()
     running.expect_sent()
     assert [event["type"] for event in running.events()] == ["issue-timer:pause"]
@@ -189,7 +189,7 @@ def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere:
 
 
 def test_the_day_begins_at_local_midnight(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> None:
-    # Its offset (12 h 45 min, in summer 13 h 45 min) is not one of whole hours.
+    # This zone's offset from UTC includes a fraction of an hour: 12 h 45 min, in summer 13 h 45 min.
     widget = new_widget(timezone_id="Pacific/Chatham")
     widget.open()
     with widget.page.expect_request("**/api/timelogs/totals/*") as request:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage, SignIn
     from tests.support.fake_github.model import Account
 
-# The browser has the time zone of the times in `seed`.
+# The browser uses the time zone in which `seed` creates timers.
 IN_BERLIN = {"timezone_id": ZONE.key, "locale": "en-GB"}
 
 
@@ -36,7 +36,7 @@ class Timesheet:
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
-        """Apply a filter: a period and, by their labels, other fields."""
+        """Apply a filter with a period and the values of other fields, given by label."""
         self.filter.get_by_label("Period").select_option(period)
         for label, value in fields.items():
             self.filter.get_by_label(label.replace("_", " "), exact=True).fill(value)
@@ -59,7 +59,7 @@ class Timesheet:
         return timers
 
     def fill(self, **fields: str) -> None:
-        """Fill fields of the entry form, by their labels."""
+        """Fill fields of the entry form with values, given by label."""
         for label, value in fields.items():
             self.dialog.get_by_label(label, exact=True).fill(value)
 
@@ -68,7 +68,7 @@ class Timesheet:
         self.dialog.get_by_role("button", name="Save").click()
 
     def error(self, label: str) -> Locator:
-        """Return the description of a form field that screen readers announce."""
+        """Return the text that screen readers announce as the description of a form field."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
         return self.page.locator(f"#{described_by}")

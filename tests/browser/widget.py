@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 REPO = "octo-org/hello-world"
-# Chromium's errors if there is no connection or a test aborts a request.
+# The errors that Chromium reports if there is no connection or if a test aborts a request.
 OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
 
 

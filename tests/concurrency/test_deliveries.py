@@ -16,7 +16,7 @@ from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 NOW = T0 + 100_000_000
 PEOPLE = range(1, 6)
@@ -25,7 +25,7 @@ WORKERS = 8
 
 
 def random_events(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
-    """Return events of some issues in order of time, one in a minute."""
+    """Return events of some issues in chronological order, one per minute."""
     chance = random.Random(seed)
     found = []
     for second in range(number):
@@ -41,7 +41,7 @@ def random_events(seed: int, number: int = 200) -> list[tuple[Event, Issue]]:
 
 
 def right_timers(deliveries: Sequence[tuple[Event, Issue]], user_id: int) -> list[tuple[object, ...]]:
-    """Derive the timers in one pass over the events, in order of time."""
+    """Derive the timers in one pass over the events in chronological order."""
     open_timers: dict[str, list[int | None]] = {}
     timers: list[tuple[object, ...]] = []
 
@@ -90,7 +90,7 @@ def test_shuffled_and_tripled_deliveries_produce_the_timers_of_the_right_order_o
     random.Random(seed).shuffle(queue)
 
     def process(delivery: tuple[Event, Issue]) -> None:
-        """Process a delivery, and again after a failure, as with the queue."""
+        """Process a delivery, and retry it after a failure as the queue does."""
         event, issue = delivery
         for _ in range(5):
             try:
@@ -100,7 +100,7 @@ def test_shuffled_and_tripled_deliveries_produce_the_timers_of_the_right_order_o
             return
         raise AssertionError("The delivery was not processed.")
 
-    # Workers share the issues, as when a message becomes visible again while it is processed.
+    # Several workers process the same issue, as when a message becomes visible again while it is processed.
     with ThreadPoolExecutor(WORKERS) as workers:
         list(workers.map(process, queue))
 

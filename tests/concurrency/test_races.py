@@ -1,4 +1,4 @@
-"""Fifty simultaneous requests result in one consistent state, and their responses are consistent with it."""
+"""Fifty simultaneous requests result in one consistent state, and their responses agree with it."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -66,7 +66,7 @@ def open_in_indexes(table: Table) -> list[str]:
 
 
 def active_by_history(timer: Timer, now_ms: int) -> int:
-    """Return the active time that follows from the accepted transitions, which must alternate."""
+    """Return the active time derived from the accepted transitions, and check that they alternate."""
     active, since = 0, None
     expected = {Action.START}
     for transition in timer.history:
@@ -96,7 +96,7 @@ def test_of_fifty_starts_on_an_issue_one_starts_a_timer_and_all_return_it(
     (timer,) = timers_of(store)
     given = Counter((response[0].ulid, response[1]) for response in responses if isinstance(response, tuple))
     assert given == {(timer.ulid, True): 1, (timer.ulid, False): THREADS - 1}
-    # Each start is noted, in case a late event shows that the open timer had ended before.
+    # The history contains each start, in case a late event shows that the open timer had already ended.
     history = store.get(ANN, timer.ulid).history
     assert sorted(start.at_ms for start in history) == list(range(T0, T0 + THREADS))
     assert open_in_slots(table, ISSUE) == open_in_indexes(table) == [timer.ulid]

@@ -41,7 +41,7 @@ class Site:
     def send(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> Response:
-        """Send a request with Ann's token or another one."""
+        """Send a request, with Ann's token unless another one is given."""
         sent = {"Authorization": f"Token {self.ann if token is None else token}"}
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if raw:
@@ -76,7 +76,7 @@ class Site:
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
     def backdate_registration(self, user_id: int) -> None:
-        """Backdate a user's registration, because events from before it do not count."""
+        """Backdate a user's registration, because events before the registration do not count."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},
@@ -85,7 +85,7 @@ class Site:
         )
 
     def store_credential(self, content: Mapping[str, str] | None) -> None:
-        """Store a credential for GitHub's API, or delete it if None; then restart its users."""
+        """Store a credential for GitHub's API (None deletes it), and restart the functions that use it."""
         ssm, name = self.stack.aws.client("ssm"), self.stack.outputs["GitHubCredentialName"]
         if content is None:
             ssm.delete_parameter(Name=name)
@@ -128,7 +128,7 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
-        # Tests write more often than people.
+        # Tests write more often than people do.
         "WritesPerMinute": "1000000",
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
@@ -156,7 +156,7 @@ def waiting(sqs: Any, queue: str) -> list[int]:
 
 
 def eventually(poll: Callable[[], Any], seconds: float = 30) -> Any:
-    """Call ``poll`` until its result is truthy or the time is over; return the last result."""
+    """Call ``poll`` until its result is truthy or the time limit is reached; return the last result."""
     deadline = time.monotonic() + seconds
     while True:
         result = poll()

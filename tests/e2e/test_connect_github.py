@@ -32,7 +32,7 @@ def registry() -> Iterator[GitHub]:
 
 @pytest.fixture(autouse=True)
 def forget_the_connection(site: Site) -> Iterator[None]:
-    """Restore the stack: other tests sign with its own secret, and expect no credential."""
+    """Restore the stack's secret and remove its credentials, as other tests expect."""
     secretsmanager, secret = site.stack.aws.client("secretsmanager"), site.stack.outputs["WebhookSecretArn"]
     before = secretsmanager.get_secret_value(SecretId=secret)["SecretString"]
     yield
@@ -46,7 +46,7 @@ def command(site: Site, *arguments: str) -> list[str]:
 
 
 def run(site: Site, *arguments: str, stdin: str = "") -> str:
-    """Run the tool as from a shell script, and return its output."""
+    """Run the tool as a shell script would, and return its output."""
     tool = subprocess.run(
         command(site, *arguments), input=stdin, text=True, check=True, stdout=subprocess.PIPE, timeout=60
     )

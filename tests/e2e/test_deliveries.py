@@ -123,7 +123,7 @@ def test_a_delivery_that_is_not_from_github_is_refused(
 
 
 def test_shuffled_and_tripled_deliveries_give_the_same_timers(site: Site) -> None:
-    """Four random histories, each sent in order about one issue and shuffled about another."""
+    """Four random histories; each is delivered in order for one issue, and shuffled for another."""
     rng = random.Random(7)
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
     histories = []

@@ -20,7 +20,7 @@ from deployed_stack.paths import ROOT, SAM
 from local_stack import MiniStack
 from local_stack.cdn import local_url
 
-# e_machine in the header of an ELF file, by the name of a wheel's platform.
+# The value of e_machine in the header of an ELF file, for each platform of a wheel.
 MACHINES = {"aarch64": 183, "x86_64": 62}
 IN_LAMBDA_RUNTIME = ["boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six", "urllib3"]
 
@@ -134,7 +134,7 @@ def test_compiled_modules_are_for_the_architecture_and_the_runtime(
     machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
     assert machines == {MACHINES[platform]}
     # For example pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's module has no
-    # Python version, because it is for any Python 3.
+    # Python version, because it works with any Python 3.
     pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
     assert pythons == {python.replace(".", "")}
 

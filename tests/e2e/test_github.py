@@ -29,7 +29,7 @@ class Row(NamedTuple):
     answer
         The status in the response, or the reason for ignoring the example.
     before
-        The examples that are delivered before, about the same issue.
+        The examples that are delivered earlier, for the same issue.
     timers
         The assignee's timers afterwards: issue, source and state.
     origin
@@ -165,7 +165,7 @@ def shown(timer: Mapping[str, Any]) -> str:
 
 @dataclass
 class Team:
-    """An organization with two people who have signed in, whose webhook sends deliveries to the stack."""
+    """An organization whose webhook sends deliveries to the stack, and two people who have signed in."""
 
     github: FakeGitHub
     site: Site
@@ -183,7 +183,7 @@ class Team:
         return request("POST", self.site.url + WEBHOOK_PATH, body=body, headers=headers).status
 
     def new_issue(self, *assignees: Account) -> Issue:
-        """Return a new issue, whose events are not delivered to the stack."""
+        """Return a new issue; drop the deliveries about its creation and assignees."""
         self.at(0)
         issue = self.github.new_issue(f"{self.name}/app")
         for who in assignees:
@@ -201,7 +201,7 @@ class Team:
         return [self.github.send(delivery) for delivery in self.pop_deliveries()]
 
     def fail(self) -> list[Delivery]:
-        """Record a failed attempt of all pending deliveries, and return them."""
+        """Record a failed attempt for each pending delivery, and return the deliveries."""
         self.github.now = datetime.now(UTC)
         deliveries = self.pop_deliveries()
         for delivery in deliveries:
@@ -254,7 +254,7 @@ def people(site: Site, fake_github: FakeGitHub) -> dict[Account, str]:
 def team(
     site: Site, fake_github: FakeGitHub, people: dict[Account, str], request: pytest.FixtureRequest
 ) -> Iterator[Team]:
-    """A team, and a stack with a token for GitHub's API, or with the parameter "app" an App."""
+    """A team, and a stack that uses GitHub's API with a token, or as an App if the parameter is "app"."""
     name = f"octo-org-{next(_numbers)}"
     t0 = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     ann, bob = people
@@ -349,7 +349,7 @@ class TestRepair:
         team.github.close(issue)
         failed = team.fail()
         summary = team.sweep()["redelivery"]
-        # The summary counts the team's webhook, and those of other tests.
+        # The summary counts the team's webhook and the webhooks of other tests.
         assert summary.pop("listed") >= 1
         assert summary == {
             "failed": 2,

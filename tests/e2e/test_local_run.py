@@ -35,7 +35,7 @@ class Machine:
         return LocalStack(self.port, self.state, parameters=parameters, with_demo_github=True)
 
     def restart(self) -> LocalStack:
-        """Stop the stack, and start a new one on its state."""
+        """Stop the stack, and start a new one with the same state."""
         self.stack.stop()
         self.stack = self.new_stack()
         self.stack.start()

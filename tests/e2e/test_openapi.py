@@ -28,7 +28,7 @@ _OPERATIONS = [
     # An operation without parameters and body has no invalid requests.
     if mode.is_positive or operation.keys() & {"parameters", "requestBody"}
 ]
-# Each list of actions brings a new timer into a state before a request about it.
+# Actions that put a new timer into a certain state before the tested request.
 _PREPARATIONS = [["start/"], ["start/", "pause/"], ["start/", "stop/"]]
 _EVENTS = ["ping", "issues", "issue_comment", "projects_v2_item", "repository", "star"]
 
@@ -63,17 +63,17 @@ def test_the_api_conforms_to_its_description(
 ) -> None:
     load_all_checks()
     schema = schemathesis.openapi.from_dict(_DOCUMENT)
-    # The API's own address, because schemathesis cannot resolve names under .localhost.
+    # Use the emulator's address of the API, because schemathesis cannot resolve names under .localhost.
     api_id = site.stack.resources["HttpApi"]
     base_url = f"{site.stack.endpoint_url}/_aws/execute-api/{api_id}/$default"
     credentials = {"Authorization": f"Token {site.ann}"}
 
-    # A schema cannot express, for example, that a request has either an end or a duration.
+    # Excluded, because a schema cannot express, for example, that a request has either an end or a duration.
     excluded: list[CheckFunction] = [positive_data_acceptance]
     if method == "get":
-        # A query with an invalid value can be valid on the wire: a list of one looks like its element.
+        # A query with an invalid value can become valid when sent: a list of one value looks like the value.
         excluded.append(negative_data_rejection)
-    # Generated requests never have the id of a timer or a valid signature, so half of the examples get one.
+    # Generated requests have neither a timer's id nor a valid signature, so half of the examples get one.
     timer_actions = st.sampled_from([*_PREPARATIONS, None, None, None]) if "{timer_id}" in path else st.none()
     signed_event = st.sampled_from(_EVENTS) | st.none() if path == WEBHOOK_PATH else st.none()
 

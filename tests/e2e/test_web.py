@@ -151,7 +151,7 @@ class Calls:
 
 @pytest.fixture
 def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
-    """The files of another page, which replaces the page until the test ends."""
+    """The files of a second page, which replaces the deployed page until the test ends."""
     folder = tmp_path / "web"
     (folder / "widget").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>One</title>")

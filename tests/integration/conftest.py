@@ -1,6 +1,6 @@
 """Fixtures for tests of the handlers in this process, on Amazon's DynamoDB Local.
 
-Tests of a module share a table where they can; each uses its own people and issues.
+Where possible, the tests of a module share a table; each test has its own people and issues.
 """
 
 import uuid
@@ -58,12 +58,12 @@ def shared_table(dynamodb: str) -> Iterator[Table]:
 
 @pytest.fixture
 def new_person() -> Callable[[], Person]:
-    """A function that returns a new person at each call."""
+    """A function that returns a new person on each call."""
     return lambda: Person(1_000_000 + (number := next(_numbers)), f"person-{number}")
 
 
 class Api(NamedTuple):
-    """Clients of the REST API: two people, and one without credentials."""
+    """Clients of the REST API: one for each of two people, and one without credentials."""
 
     ann: Client
     bob: Client

@@ -62,8 +62,8 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
-# For each kind of item: the fields that export its attributes, and the attributes that are not exported,
-# because others contain the same (copies for indexes, sums, hashes).
+# For each kind of item: the fields of the export that contain its attributes, and the attributes that are not
+# exported, because others contain the same data (copies for indexes, sums, hashes).
 EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
     TimerItem: (
         {
@@ -226,7 +226,7 @@ class TestTokens:
             ({"name": "x", "scope": "admin"}, "scope"),
             ({"name": "x", "expires": "2020-01-01T00:00:00Z"}, "expires"),
             ({"name": "x", "expires": "tomorrow"}, "expires"),
-            # This time is in the year 10000 of UTC, which cannot be represented.
+            # In UTC, this time is in the year 10000, which cannot be represented.
             ({"name": "x", "expires": "9999-12-31T23:59:59-23:59"}, "expires"),
             ({"name": "a\x00b"}, "name"),
             ({"name": "x", "user_id": 1}, "user_id"),
@@ -341,7 +341,7 @@ class TestTokens:
         browser, ann = app.signed_in()
         caller = app.caller(app.token(browser, scope="read"))
         timer = browser("POST", START, {}).json()["id"]
-        # This request records the use of the token.
+        # This request records that the token was used.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id))
         answer = caller(method, path.format(timer_id=timer, token_id=app.tokens.of(ann.id)[0].token_id))
@@ -385,7 +385,7 @@ class TestExport:
             "moves": [],
             "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
-        # The export is counted concurrently, so it may contain its own count or not.
+        # The request for the export is counted concurrently, so the export may or may not include that count.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
         stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None}
@@ -537,7 +537,7 @@ class TestAccountDeletion:
         other("POST", "/api/auth/logout/")
         assert browser("DELETE", ME).status == 204
         assert browser.cookies == {}
-        # The event of the issue stays until it expires: other people's timers are derived from it.
+        # The issue's event is kept until it expires, because other people's timers are derived from it.
         remaining = _without_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(remaining, key=lambda item: item["pk"]["S"])
         assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
@@ -545,7 +545,7 @@ class TestAccountDeletion:
         # The marker of the deleted account expires later than the event.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
-        # The deletion is pending until the sweep has finished it.
+        # The deletion stays pending until the sweep finishes it.
         assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         remaining = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
@@ -599,7 +599,7 @@ class TestAccountDeletion:
         assert again("GET", ME).json()["created"] == _time(app.clock.ms)
         assert "expires_at" not in (app.table.get(f"user#{ann.id}", "profile") or {})
         assert again("GET", TIMERS).json()["results"] == []
-        # The sessions from before the deletion stay invalid.
+        # Sessions that began before the deletion stay invalid.
         browser.cookies = kept
         assert browser("GET", ME).status == 401
         assert app.caller(token)("GET", ME).status == 401
@@ -691,7 +691,7 @@ class TestAccountDeletion:
             users = () if kind == "closed" else (ann, stranger)
             _apply_event(app, kind, issue, *users, track_unregistered=True)
             assert (len(app.timers_of(ann)), len(app.timers_of(stranger))) == (0, 1)
-            # The marker is kept: without it, the next event would time them as an unregistered person.
+            # Without the marker, the next event would start a timer for the person as an unregistered one.
             (kept,) = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
             assert kept.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
 
@@ -711,7 +711,7 @@ class TestAccountDeletion:
             app.clock.advance(DAY)
             app.signed_in(ann)
             app.clock.advance(60)
-            # A late event, from the time between the deletion and the new sign-in.
+            # This late event occurred between the deletion and the new sign-in.
             _apply_event(app, "labeled", issue, ann, at_ms=away_ms, track_unregistered=track_unregistered)
             _apply_event(app, "unassigned", issue, ann, track_unregistered=track_unregistered)
             assert app.timers_of(ann) == []
@@ -757,7 +757,7 @@ class TestAccountDeletion:
         _apply_event(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         answer = browser("DELETE", ME, context=Context(remaining_ms=0))
         assert answer.status == 202
-        # Events no longer time the person, and the tokens are deleted; the session may repeat the request.
+        # Events no longer affect the person, and the tokens are deleted; the session can repeat the request.
         assert app.people.registered([ann.id]) == {}
         assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
@@ -810,7 +810,7 @@ class TestAccountDeletion:
         browser("GET", TIMERS)
         browser("DELETE", ME)
         browser.cookies = kept
-        # A function that has cached the session writes, and so does the processing of an event.
+        # A function that has cached the session still writes, and so does an event that is being processed.
         issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
         assert browser("POST", START, issue).status == 201
         app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "late", ann.id))
@@ -874,7 +874,7 @@ class TestAccountDeletion:
         browser("GET", ME)
         app.cold_start()
         browser("DELETE", ME)
-        # Another instance of the function, whose cache still has the session.
+        # Another instance of the function still has the session in its cache.
         vars(app.auth).update(guard=warm)
         browser.cookies = kept
         assert browser("DELETE", ME).status == 204
@@ -934,7 +934,7 @@ class TestWriteLimit:
             browser("POST", START, {})
             caller("POST", START, {})
         assert browser("POST", START, {}).status == 429
-        # The other function knows only its own count; its next count returns the sum.
+        # The other function knows only its own count until its next update of the count returns the sum.
         browser("POST", TOKENS, {"name": "one"})
         statuses = [browser("POST", TOKENS, {"name": "more"}).status for _ in range(2)]
         assert statuses[-1] == 429
@@ -947,7 +947,7 @@ class TestWriteLimit:
         assert [browser("POST", START, {}).status for _ in range(3)] == [201, 429, 429]
 
     def test_a_change_does_not_wait_for_its_count(self, strict: App) -> None:
-        """The count is blocked until the change has been sent."""
+        """The update of the count is blocked until the change has been sent."""
         browser, _ = strict.signed_in()
         network, is_sent, waited = Network(strict.timelogs.table.connection), threading.Event(), []
 
@@ -1126,7 +1126,7 @@ class TestAdmins:
 
     @pytest.mark.parametrize("write", [0, 1])
     def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
-        """Before the existing tokens are updated, and between their update and that of the profile."""
+        """The existing tokens are updated, then the profile; the token is made before that, or in between."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []
@@ -1192,7 +1192,7 @@ def _apply_event(
     delivery: str = "",
     track_unregistered: bool = False,
 ) -> None:
-    """Apply an event of GitHub, by default now; without users, it is about everybody with a timer there."""
+    """Apply a GitHub event, by default now. Without users, it affects everyone with a timer on the issue."""
     issue_timers = IssueTimers(app.table, app.timers)
     event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
     app.clock.advance(1)
@@ -1222,7 +1222,7 @@ def _keys(items: list[RawItem]) -> set[tuple[str, str]]:
 
 
 def _without(item: RawItem, user: str) -> RawItem:
-    """Return an item without a person in its sets."""
+    """Return an item with a person removed from its sets."""
     return {
         name: {"SS": sorted(set(value["SS"]) - {user})} if "SS" in value else value
         for name, value in item.items()

@@ -527,7 +527,7 @@ class TestIdempotencyKey:
 
 class TestPatch:
     def stopped(self, api: Api, clock: Clock) -> dict[str, Any]:
-        """Return a timer of 100 seconds with a pause of 40 in it, stopped 10 seconds ago."""
+        """Return a timer that lasted 100 seconds, 40 of them paused, and was stopped 10 seconds ago."""
         timer = start(api.ann, 7)
         clock.advance(30)
         act(api.ann, timer, "pause")

@@ -100,10 +100,10 @@ def test_a_session_with_another_algorithm_is_refused(app: App) -> None:
     kid, payload = {"kid": header["kid"]}, _encode(json.dumps(claims).encode())
     forged = [
         jwt.encode(claims, private, algorithm="RS256", headers=kid),
-        # The public key of RS256 as the secret of HS256.
+        # These are HS256 signatures whose secret is the public key of RS256.
         _sign(claims, public, kid),
         _sign(claims, public, {**kid, "alg": "RS256"}),
-        # The right key with another algorithm.
+        # These use the right key with another algorithm.
         jwt.encode(claims, KEY, algorithm="HS384", headers=kid),
         jwt.encode(claims, KEY, algorithm="HS512", headers=kid),
     ]
@@ -188,7 +188,7 @@ def test_many_unknown_keys_cause_one_read_of_the_keys(app: App) -> None:
 
 
 def test_an_ended_session_stays_ended(app: App) -> None:
-    """Neither a renewal, nor a deletion, nor a new sign-in makes it valid again."""
+    """No renewal, deletion or new sign-in makes the session valid again."""
     browser, ann = app.signed_in()
     stolen, _ = app.signed_in(ann)
     app.clock.advance(1_000)
@@ -216,7 +216,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
-    # The state is refused with a new code, too.
+    # The state is refused even with a new code.
     app.github.signed_in = ann
     code = _parameters(app.press_authorize(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
@@ -247,7 +247,7 @@ def test_a_callback_without_the_cookie_is_refused(app: App) -> None:
 
 
 def test_a_second_cookie_is_refused(app: App) -> None:
-    """Another host of the domain adds the cookie of its own sign-in."""
+    """Another host of the same domain adds a cookie from its own sign-in."""
     attacker, browser = app.browser(), app.browser()
     planted = app.authorize_at_github(attacker, app.new_person())
     back = app.authorize_at_github(browser, app.new_person())
@@ -265,7 +265,7 @@ def test_an_expired_sign_in_is_refused(app: App) -> None:
 
 
 def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
-    """State and cookie are the victim's own; only PKCE's verifier reveals that the code is not."""
+    """State and cookie are the victim's; only PKCE's verifier reveals that the code is the attacker's."""
     attacker, victim = app.browser(), app.browser()
     theirs = app.authorize_at_github(attacker, app.new_person())
     back = app.authorize_at_github(victim, app.new_person())
@@ -460,7 +460,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
 
 
 def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
-    """Old browsers send no `Sec-Fetch-Site`, which alone would cause the refusal."""
+    """As from old browsers, the requests lack `Sec-Fetch-Site`: that header alone would cause the refusal."""
     browser, ann = app.signed_in()
 
     def send(**headers: str) -> Answer:
@@ -469,7 +469,7 @@ def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
         headers = {name.replace("-", "_"): value for name, value in sent.items()}
         return browser("POST", START, {}, cookies=None, context=None, **headers)
 
-    # The cookie is for CloudFront's host, and CloudFront replaces the header.
+    # The cookie belongs to CloudFront's host, and CloudFront overwrites the forged header.
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
     assert app.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
@@ -515,7 +515,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
     ask = _as(app, credentials, ann)
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
     if not path.startswith("/api/auth/"):
-        # They may manage timers.
+        # These credentials may manage timers.
         assert ask("POST", START, {}).status == 201
         return
     body: dict[str, Any] | None = {"name": "x"} if path == "/api/auth/tokens/" else None
@@ -529,7 +529,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
 
 
 def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
-    """Another account may get the login at GitHub, and be the new admin's."""
+    """The login at GitHub may pass to another account, which then belongs to the new admin."""
     former, account = app.signed_in(app.new_person(ADMIN))
     token = app.token(former)
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -550,7 +550,7 @@ def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
 def test_secrets_are_compared_in_constant_time(
     app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
-    """Only `hmac.compare_digest` compares states and signatures: inverting it inverts the response."""
+    """Only `hmac.compare_digest` compares states and signatures; inverting it inverts the response."""
     browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
@@ -602,7 +602,7 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
 
 
 def test_two_authorizations_are_refused(app: App) -> None:
-    """API Gateway joins headers of one name by commas."""
+    """API Gateway joins headers of the same name with commas."""
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for text in (
@@ -685,7 +685,7 @@ def test_a_session_of_an_embedding_site_is_valid_only_there(app: App, path: str)
         {"origin": "null"},
         {"origin": EVIL},
         {"origin": ORIGIN},
-        # Another allowed site.
+        # This origin is another allowed site.
         {"origin": "https://other.example.org"},
         {"origin": f"{EMBEDDER}, {EVIL}"},
         {"referer": EMBEDDER},
@@ -771,7 +771,7 @@ def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str
 def test_no_secret_is_logged(
     app: App, webhook: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the most verbose level, and including the libraries' logs except AWS's responses."""
+    """Logging is at the most verbose level and includes the libraries' logs, but not AWS's responses."""
     caplog.set_level(logging.DEBUG)
     for name in ("botocore", "boto3"):
         caplog.set_level(logging.INFO, logger=name)
@@ -854,7 +854,7 @@ def assert_refused(page: Answer, browser: Browser) -> None:
 
 
 def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
-    """Return a client with the credentials of a person, by default a new one."""
+    """Return a client with the credentials of a person, by default a new person."""
     browser, who = app.signed_in(who)
     if credentials == "cookie":
         return browser
@@ -877,7 +877,7 @@ def _send_every_request(app: App) -> set[str]:
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
-    # Invalid sign-ins: replayed, of another browser, cancelled, refused by GitHub.
+    # Invalid sign-ins: a replay, one from another browser, a cancelled one, and one that GitHub refuses.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)
@@ -938,7 +938,7 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _sign(claims: dict[str, Any], key: bytes, header: dict[str, Any]) -> str:
-    """Return a token signed by HMAC-SHA-256, without the checks of a library."""
+    """Return a token signed with HMAC-SHA-256; a library would check the key and the header."""
     parts = ({"typ": "JWT", "alg": "HS256", **header}, claims)
     signed = ".".join(_encode(json.dumps(part).encode()) for part in parts)
     return f"{signed}.{_encode(hmac.digest(key, signed.encode(), 'sha256'))}"

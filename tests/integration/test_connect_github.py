@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub: a browser, a GitHub and the tool over HTTP, and moto's AWS."""
+"""Connecting a stack with GitHub. A browser, a fake GitHub and the tool use real HTTP; AWS is moto."""
 
 import http.client
 import json
@@ -43,7 +43,7 @@ FIRST_SECRET = "the secret of the first deployment"
 
 
 class Stack(DeployedStack):
-    """A stack that has only parameters, outputs, and the resources in the outputs."""
+    """A stack with only parameters, outputs, and the resources that the outputs name."""
 
     outputs: dict[str, str] = {}  # noqa: RUF012
     parameters: dict[str, str] = {}  # noqa: RUF012
@@ -53,11 +53,11 @@ class Stack(DeployedStack):
         return "https://d111.cloudfront.net"
 
     def credential(self) -> Token | App | None:
-        """Read the credential like the functions."""
+        """Read the credential as the functions do."""
         return CredentialParameter(PARAMETER).get()
 
     def oauth_client(self) -> OAuthClient | None:
-        """Read the OAuth client like the functions."""
+        """Read the OAuth client's credentials as the functions do."""
         return OAuthParameter(OAUTH_PARAMETER).get()
 
     def webhook_secrets(self) -> dict[str, str]:
@@ -319,7 +319,7 @@ def test_an_unused_connection_does_not_block_the_registration(registering: Regis
 
 def test_a_repeated_request_gets_the_same_response(registering: Registering) -> None:
     code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
-    # A code is valid once.
+    # A code is valid only once.
     assert registering.complete(code) == registering.complete(code)
 
 

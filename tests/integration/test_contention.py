@@ -1,4 +1,4 @@
-"""Conflicts, throttling and lost responses, as DynamoDB on AWS produces them and emulators do not."""
+"""Conflicts, throttling and lost responses, which occur in DynamoDB on AWS but not in emulators."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ from timer_core.store.writes import Idempotency, Patch
 ANN = 21031067
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
 
 @dataclass
 class Bench:
-    """A store with its network and its items."""
+    """A store, with the network, the table and the waits that tests inspect."""
 
     store: TimerStore
     issue_timers: IssueTimers
@@ -71,7 +71,7 @@ def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the store, and a check that it was carried out once."""
+    """A request to the store, and a check that it took effect exactly once."""
 
     name: str
     issue: Issue | None
@@ -257,7 +257,7 @@ class TestEveryRequest:
 
 
 class TestAnotherRequestInBetween:
-    """Another complete request may be carried out between any two calls of a request."""
+    """A second request may run completely between any two DynamoDB calls of the first."""
 
     @pytest.mark.parametrize("call", range(4))
     @pytest.mark.parametrize("first", ["start", "resume", "deliver"])

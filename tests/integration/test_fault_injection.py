@@ -1,4 +1,4 @@
-"""The process that handles a delivery may be killed at any moment; the next attempt finishes its work."""
+"""If the process that handles a delivery is killed at any moment, the next attempt finishes the work."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
 ANN, BOB = 21031067, 583231
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 SECOND = 1_000
 NOW = T0 + 1_000 * SECOND
@@ -42,7 +42,7 @@ def reopened(at: int) -> Event:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Some deliveries, and another one during which the process is killed."""
+    """Some earlier deliveries, and the delivery during which the process is killed."""
 
     name: str
     before: Sequence[Event]
@@ -77,7 +77,7 @@ def network(shared_table: Table) -> Iterator[Network]:
 
 
 class Slots:
-    """The slots of two people on an issue of their own, for deliveries with and without faults."""
+    """The slots of two people on a new issue, for deliveries with and without faults."""
 
     def __init__(self, table: Table, scenario: Scenario) -> None:
         number = next(_numbers)
@@ -98,7 +98,7 @@ class Slots:
         self.issue_timers.apply(mine, self.issue, now_ms=NOW)
 
     def state(self) -> list[tuple[object, ...]]:
-        """Return all visible attributes, without ids, which differ between issues."""
+        """Return all visible attributes except ids, which differ between issues."""
         seen: list[tuple[object, ...]] = []
         for who, user_id in self.users.items():
             timers = self.timers.page(user_id, Filters(), page_size=100).timers

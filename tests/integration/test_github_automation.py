@@ -835,7 +835,7 @@ class TestFailures:
             assert (report.github_credential, report.github_cannot) == ("token", ())
 
     def refused(self, github: FakeGitHub, running: Product) -> Team:
-        """Return a team after GitHub refused our reply to a comment."""
+        """Return a team for which GitHub has refused a reply to a comment."""
         team = make_team(github, running)
         token = team.github.tokens.pop(TOKEN)
         team.github.comment(team.new_issue(), team.ann, "/timer start")

@@ -1,4 +1,4 @@
-"""After a kill of a process, or a failed request to GitHub, the next process finishes the work."""
+"""After a process was killed, or a request to GitHub failed, the next process finishes the work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,12 +29,12 @@ B = TypeVar("B")
 
 MINUTES = 60
 SECONDS_AGO = 60 * MINUTES
-# Every scenario begins and ends at the same time, also for the sweeper.
+# All scenarios begin at the same time; the sweeper always runs at the same later time.
 BEGIN_MS = ago(SECONDS_AGO / MINUTES)
 END_MS = BEGIN_MS + 1000 * SECONDS_AGO
 # The App's identity in every scenario.
 CLIENT_ID = "Iv23liStories"
-# Only requests without any response take longer.
+# Shorter than the product's time-out; only requests without any response reach it.
 READ_TIMEOUT_S = 1.5
 
 
@@ -46,13 +46,13 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture(scope="module", params=["token", "app"])
 def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequest) -> Iterator[Product]:
-    """The process without faults."""
+    """A process without faults."""
     credentials = {
         "token": {"token": TOKEN},
         "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
-        # The list of installations is always fetched again, because the fixture outlives its changes.
+        # The list of installations may be fetched again at any time, because tests of this fixture change it.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
         running.store_credential(credentials[request.param])
         yield running
@@ -67,7 +67,7 @@ class Scenario:
     Attributes
     ----------
     prepare
-        Performs the actions of a team, and delivers or drops their events.
+        Performs the team's actions on GitHub, and delivers or drops the resulting events.
     run
         Runs the process.
     """
@@ -241,7 +241,7 @@ class Calls:
 
 @contextmanager
 def new_process(running: Product, calls: Calls) -> Iterator[Product]:
-    """Start a process that shares the table, the queue and GitHub with the other one."""
+    """Start a process that shares table, queue and GitHub with ``running``; record its requests."""
     ask, request = Transport.send, URLLib3Session.send
 
     def ask_github(transport: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
@@ -260,7 +260,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
         patch.setattr(URLLib3Session, "send", ask_dynamodb)
-        # Waiting is skipped: the fault ends only when the test ends it.
+        # Skip all waits, because a fault ends only when the test ends it.
         patch.setattr("time.sleep", lambda _: None)
         yield process
 
@@ -270,7 +270,7 @@ def _shortened_timeout(connect: float, read: float) -> Timeout:
 
 
 class _Queue:
-    """The queue as the process calls it."""
+    """The queue; a process's calls to it are recorded."""
 
     def __init__(self, queue: MemoryQueue, calls: Calls) -> None:
         self._queue = queue
@@ -343,13 +343,13 @@ def run_without_faults(
     return calls, visible_result(team)
 
 
-# An App is not tested, because its additional requests have no side effect.
+# Only a token is tested, because an App's additional requests have no side effects.
 @pytest.mark.parametrize("running", ["token"], indirect=True)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
     github: FakeGitHub, running: Product, scenario: Scenario
 ) -> None:
-    """A kill before the next side effect has the same result, because nothing visible happens in between."""
+    """Kills between two side effects are not tested, because nothing visible happens in between."""
     calls, expected = run_without_faults(github, running, scenario)
     assert len(calls.effects) > 2
     for last in range(1, len(calls.effects) + 1):
@@ -357,7 +357,7 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
         with new_process(running, until) as process, suppress(Killed):
             scenario.run(process)
         if len(until.effects) < last:
-            # Threads that write the same item repeat some writes, in one run more often than in another.
+            # Threads that write the same item retry some writes; the number of retries differs between runs.
             assert last > 2
             assert visible_result(team) == expected
             break
@@ -367,7 +367,7 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
         assert visible_result(team) == expected, f"killed after {until.effects}"
 
 
-# Created for each use, because a fault is released only once.
+# Each use creates a new fault, because a fault can be released only once.
 FAULTS: list[Callable[[], faults.Fault]] = [
     lambda: faults.status(502),
     faults.timeout,
@@ -387,7 +387,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     _, expected = run_without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App, only the requests for its installation get faults: the others are the same as with a token.
+    # With an App, faults affect only requests for its installation: others are the same as with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     pairs = [
         (position, make)
@@ -411,7 +411,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
 def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
     """Return a few pairs that together contain every member; another ``turn`` selects mostly other pairs.
 
-    As each scenario has its own turn, the test covers every request and every fault in every scenario, and
+    Each scenario has its own turn. So the test covers every request and every fault in every scenario, and
     most combinations of fault and position. The profile "nightly" tests all pairs.
     """
     if settings.get_current_profile_name() == "nightly":

@@ -29,7 +29,7 @@ STATUSES = (None, "Todo", "In Progress", "Done")
 
 
 class Step(NamedTuple):
-    """An action, some seconds after the previous step."""
+    """An action that occurs some seconds after the previous one."""
 
     wait_s: int
     issue: int
@@ -37,8 +37,9 @@ class Step(NamedTuple):
     choice: int
 
 
-# The product derives the assignees at a card's move and an issue's name at an event from times in whole
-# seconds, and reconciliation reads a few seconds more. So no other act is close to one of these.
+# Card moves and transfers need this distance (seconds) from all other actions. The product finds out who was
+# assigned when a card moved, and which name an issue had at an event, from times in whole seconds; and
+# reconciliation reads the timeline from a few seconds earlier.
 ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
 # Both labels start timers.
@@ -65,9 +66,9 @@ class Event:
     Attributes
     ----------
     kind
-        The kind of event, empty if it changes no timer.
+        The kind of event; empty if the event changes no timer.
     users
-        The ids of the users concerned; None for all with an open timer.
+        The ids of the users whose timers the event affects; None for all users with an open timer.
     name, new_name
         The issue's name before and after the event.
     """
@@ -97,7 +98,7 @@ class Board:
         self.people = (*team.people, self.github.new_user("stranger"))
         project = self.github.new_project(team.name)
         self.cards = [self.github.add_card(project, issue) for issue in self.issues]
-        # Drops the events of the setup.
+        # Drop the events of the setup.
         team.pop_deliveries()
 
     def perform(self, steps: Iterable[Step]) -> list[Event]:
@@ -161,7 +162,7 @@ def name_of(issue: Issue) -> str:
 
 # ---------------------------------------------------------------------- the expected timers
 
-# The kinds that start a timer, each with the kind of pause that it ends.
+# The kinds of event that start a timer, each with the kind of pause that it ends.
 STARTS = {
     "assigned": "unassigned",
     "labeled": "unlabeled",
@@ -178,7 +179,7 @@ MARGIN_S = 5
 
 @dataclass
 class Span:
-    """An expected timer with the intervals of its running time; the last has no end while it runs."""
+    """An expected timer with the intervals in which it ran; the last one has no end while the timer runs."""
 
     user: int
     name: str
@@ -226,7 +227,7 @@ def spans(events: Iterable[Event], user: int, name: str) -> list[Span]:
 
 @dataclass
 class Delivered:
-    """The part of a history that the product knows: events with their issues' names, and moves."""
+    """The part of a history that has reached the product: events with their issues' names, and transfers."""
 
     history: list[Event]
     people: list[int]
@@ -237,7 +238,7 @@ class Delivered:
         if event.kind == "transferred":
             self.moves[event.name] = event.new_name
         else:
-            # A card's issue is fetched from GitHub's API after the end of the history.
+            # The product fetches a card's issue from GitHub's API, which returns the issue's last name.
             name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
             self.names.setdefault(event, name)
 
@@ -263,7 +264,7 @@ class Delivered:
         return name
 
     def reconcile(self) -> None:
-        """Add the timeline's events since the earliest start of an issue's open timers."""
+        """For each issue with open timers, add the timeline's events since the earliest start."""
         open_timers = [span for span in self.timers() if span.end is None]
         for issue in {span.issue for span in open_timers}:
             events = [event for event in self.history if event.issue == issue]
@@ -373,12 +374,12 @@ def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]
 
 
 def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
-    """Lost events are backfilled if an open timer of their issue started before them, or just after.
+    """Lost events are backfilled if their issue has an open timer that started before or just after them.
 
-    A sweep reads the issue's timeline since shortly before the earliest start of its open timers. Events that
-    were lost before that, or on an issue without open timers, stay unknown; so does a transfer if nobody has
-    an open timer under the old name. Moves of cards are never lost here, because the timeline does not
-    contain them.
+    A sweep reads an issue's timeline from shortly before the earliest start of the issue's open timers.
+    Lost events before that time, and lost events of an issue without open timers, stay unknown. A lost
+    transfer stays unknown if nobody has an open timer under the old name. The timeline contains no moves of
+    cards, so this test loses none.
     """
 
     @given(HISTORIES, st.data())

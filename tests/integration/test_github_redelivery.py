@@ -1,4 +1,4 @@
-"""The redelivery of failed deliveries, from long lists and if GitHub refuses some."""
+"""The redelivery of failed deliveries, also from long lists and while GitHub refuses some requests."""
 
 import logging
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
-    """Fail the delivery of one assignment a minute, each of its own issue."""
+    """Assign one new issue per minute, and fail the delivery of each assignment."""
     repository = team.github.new_repository(f"{team.name}/{repo}")
     for minute in range(many):
         team.at(60 * minute)
@@ -50,7 +50,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
 
 
 def redeliver(team: Team, readings: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, optionally for a number of time checks, and process the redeliveries."""
+    """Run the sweeper, stop it after ``readings`` time checks if given, and process the redeliveries."""
     if readings is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:
@@ -83,7 +83,7 @@ class TestLongLists:
 
     def test_the_next_run_redelivers_what_the_last_one_had_no_time_to_list(self, team: Team) -> None:
         fail_some(team, 5)
-        # A run reads the remaining time at its start, before the webhook and before each delivery.
+        # A run checks the remaining time at its start, before the webhook and before each delivery.
         first = redeliver(team, readings=2)
         assert (first["redelivered"], first["complete"]) == (0, False)
         assert repaired_ms(team) is None
@@ -95,13 +95,13 @@ class TestLongLists:
         sent, listed, ended_ms = [], [], []
         for _ in range(3):
             team.github.requests.clear()
-            # A run reads the remaining time at its start, before the webhook and before each delivery.
+            # A run checks the remaining time at its start, before the webhook and before each delivery.
             sent.append(redeliver(team, readings=4)["redelivered"])
             listed.append(sum(request.method == "GET" for request in team.github.requests))
             ended_ms.append(now_ms())
         assert (sent, listed) == ([2, 2, 1], [1, 1, 1])
         assert timers(team) == 5
-        # The next list starts at the newest delivery, and ends at the first run.
+        # The next list starts at the newest delivery, and ends at the time of the first run.
         assert 0 < (repaired_ms(team) or 0) <= ended_ms[0] - 300_000
         team.github.fail(fail_some(team, 1, repo="other")[0])
         assert redeliver(team)["redelivered"] == 1
@@ -145,7 +145,7 @@ def test_redelivery_leaves_time_for_reconciliation(team: Team) -> None:
 
 
 class _SlowContext(Context):
-    """The context of an invocation that has used 40 % of its time after the first reading."""
+    """The context of an invocation in which 40 % of the time has passed after the first reading."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class TestRefusals:
 
 
 class TestApp:
-    """With the credential of an App, which has its own webhook."""
+    """The credential is an App's, and the App has its own webhook."""
 
     @pytest.fixture
     def team(self, github: FakeGitHub, running: Product) -> Team:
@@ -257,6 +257,6 @@ class TestToken:
         fail_some(team, 1)
         team.github.faults.append(faults.status(404, path=f"GET /orgs/{team.name}"))
         assert "redelivery" in (redeliver(team) and cannot(team))
-        # The webhook is not known any more.
+        # The webhook is no longer known.
         assert redeliver(team)["listed"] == 0
         assert "redelivery" in cannot(team)

@@ -11,7 +11,7 @@ from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
@@ -20,7 +20,7 @@ OTHER = Issue("octocat", "Hello-World", 8)
 
 
 class AnnsTimers:
-    """Ann's timers; every time is in minutes."""
+    """Ann's timers; all times are in minutes."""
 
     def __init__(self, table: Table, *, exclusive: bool = False) -> None:
         self.store = TimerStore(table, exclusive=exclusive)
@@ -44,7 +44,7 @@ class AnnsTimers:
         )
 
     def spans(self, until: float = 60, issue: Issue = ISSUE) -> list[tuple[float, float | None, float]]:
-        """Return start, end and active time of the timers on an issue, in minutes."""
+        """Return the start, end and active time of each timer on an issue, in minutes."""
         page = self.store.page(ANN, Filters(repo=issue.full_name, number=issue.number), page_size=100)
         return sorted(
             (
@@ -113,7 +113,7 @@ def test_time_removed_by_a_correction_is_not_derived_again(ann: AnnsTimers) -> N
 def test_a_start_and_stop_while_an_event_is_processed_count(
     ann: AnnsTimers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The write of the derived timer is refused, because its slot has changed since it was read."""
+    """The first write of the derived timer is refused, because the slot has changed since it was read."""
     write_all = ann.store.write_all
 
     def interrupted(writes: list[Write]) -> None:
@@ -153,12 +153,12 @@ def test_a_late_event_counts_after_more_timers_than_one_read_returns(ann: AnnsTi
 
 
 class TestLocked:
-    """Locked time stays locked, whatever happens to the timer later."""
+    """Locked time stays locked, even if the timer is changed or deleted later."""
 
     HOUR = 60.0
 
     def swept(self, ann: AnnsTimers) -> Timer:
-        """Return a timer that the sweeper stopped at its limit, before the second assignment."""
+        """Return a timer that the sweeper stopped at its time limit, before the second assignment."""
         ann.deliver("assigned", 0, received=0)
         ann.deliver("assigned", 26 * self.HOUR, received=26 * self.HOUR)
         (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers

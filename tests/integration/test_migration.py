@@ -1,8 +1,8 @@
-"""Two versions that write into one table, and the migration from one schema version to the next.
+"""Two versions that write to one table, and the migration from one schema version to the next.
 
-CloudFormation updates functions one after another, so for a while two versions run side by side, as they do
-after a rollback. The older version here is simulated: it writes timers without ``open_repo`` and with schema
-version 0.
+CloudFormation updates functions one after another, so for a while two versions run side by side; the same
+happens during a rollback. These tests simulate the older version: it writes timers without ``open_repo`` and
+with schema version 0.
 """
 
 import random
@@ -33,7 +33,7 @@ from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
-# Far in the future, so that no back end deletes the tests' items as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
@@ -58,7 +58,7 @@ def _of_the_older_version(write: Write) -> Write:
 
 @dataclass(frozen=True)
 class Version:
-    """The stores of a version."""
+    """The stores of one version of the product."""
 
     timers: TimerStore
     events: IssueTimers
@@ -95,7 +95,7 @@ def events(present: Version) -> IssueTimers:
 
 @pytest.fixture
 def items(dynamodb: str, table_name: str) -> Callable[[], list[RawItem]]:
-    """Return the items of all timers, as they are stored."""
+    """Return a function that reads the items of all timers as they are stored."""
 
     def stored() -> list[RawItem]:
         scan = connect(dynamodb).scan(TableName=table_name, ConsistentRead=True)
@@ -212,7 +212,7 @@ class TestSideBySide:
 
 
 def _active_ms_by_history(timer: Timer) -> int:
-    """Return the active time up to the last change, derived from the transitions alone."""
+    """Return the active time up to the last change, derived only from the transitions."""
     active_ms, since_ms = 0, None
     for transition in timer.history:
         if transition.action in {Action.PAUSE, Action.STOP} and since_ms is not None:
@@ -283,7 +283,7 @@ class TestMigration:
 
 
 class TestALaterVersion:
-    """The present version keeps the data of a later one, during an update and after a rollback."""
+    """During an update and after a rollback, the present version keeps data that a later version wrote."""
 
     KEPT: RawItem = {"estimate": {"M": {"hours": {"N": "8"}}}, "schema_version": {"N": "99"}}  # noqa: RUF012
 

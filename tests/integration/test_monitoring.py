@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 DAY = 86_400
 ALARMS = template().of_type("AWS::CloudWatch::Alarm")
-# AWS's metrics: by namespace, the type of resource that each dimension names, and the metrics' names. Source:
-# "Monitoring" in the documentation of each service.
+# For each namespace of AWS's metrics: the type of resource that each dimension names, and the names of the
+# metrics. Source: "Monitoring" in the documentation of each service.
 AWS_METRICS: dict[str, tuple[dict[str, str], set[str]]] = {
     "AWS/SQS": (
         {"QueueName": "AWS::SQS::Queue"},
@@ -55,7 +55,7 @@ class Metric(NamedTuple):
 
 
 def published(output: str) -> set[Metric]:
-    """Return the metrics in the output of functions, which is in CloudWatch's embedded metric format."""
+    """Return the metrics in the functions' output, which has CloudWatch's embedded metric format."""
     found = set()
     for line in output.splitlines():
         if not line.startswith('{"_aws"'):
@@ -194,7 +194,7 @@ class TestAlarms:
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
     def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
-        """PutMetricAlarm: an alarm's periods span a day at most, or a week if each is an hour or longer."""
+        """An alarm's periods span at most a day, or a week if each is an hour or longer (PutMetricAlarm)."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
         (period,) = {one["Period"] for one in queries or [alarm]}

@@ -1,4 +1,4 @@
-"""Events for timers that were moved manually, and requests to machines whose clocks differ."""
+"""Events for manually moved timers, and requests to machines whose clocks differ."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -15,7 +15,7 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 SECOND = 1_000
 _numbers = count(1)
@@ -23,7 +23,7 @@ _numbers = count(1)
 
 @dataclass
 class TwoSlots:
-    """One person's slots on two issues of their own."""
+    """One person's slots on two new issues."""
 
     store: TimerStore
     issue_timers: IssueTimers

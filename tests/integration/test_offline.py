@@ -45,7 +45,7 @@ def start_at(api: Api, at_ms: int, number: int = 7, **headers: str) -> Answer:
 
 @dataclass
 class GitHub:
-    """Delivers events from some minutes ago, on an issue that only Ann works on."""
+    """Delivers events that occurred some minutes ago, on an issue that only Ann works on."""
 
     issue_timers: IssueTimers
     issue: Issue
@@ -231,7 +231,7 @@ class TestRepetitions:
 
 
 class TestCalls:
-    """Round trips to DynamoDB, as in docs/performance.md."""
+    """The round trips to DynamoDB are as many as docs/performance.md says."""
 
     @pytest.fixture
     def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -432,7 +432,7 @@ class TestExclusive:
 
     @pytest.fixture(params=["start", "resume"])
     def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Return a function that starts or resumes a timer at a second, by a request in second 100."""
+        """Return a function that, in second 100, requests a start or resume for a given second."""
         if request.param == "start":
             return lambda at: store.start(
                 user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/TimerTable"
 FUNCTIONS = sorted(template().of_type("AWS::Serverless::Function"))
-# Permissions that Lambda uses on behalf of a function, for its logs and traces, and for its queue.
+# Permissions that Lambda itself uses on behalf of a function, for logs, traces and the queue.
 BY_LAMBDA = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -41,7 +41,7 @@ FOR_THE_QUEUE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 
 
 class TestEvaluation:
-    """The evaluation of policies, as far as template.yaml needs it."""
+    """The evaluation of policies supports everything that template.yaml uses."""
 
     ALLOW: Mapping[str, Any] = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE}
     NO_TOKENS: Mapping[str, Any] = {
@@ -150,7 +150,7 @@ def unused(function: str) -> set[tuple[str, str]]:
 def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     browser, _ = app.signed_in()
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
-    # The user was cached at signing in; with empty caches, the function of timers reads the table.
+    # Signing in cached the user; with empty caches, the timelogs function reads the user from the table.
     app.cold_start()
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
@@ -179,7 +179,7 @@ def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
 
 @pytest.fixture
 def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of moto's queue, with which the functions use moto's webhook secret too."""
+    """The URL of moto's queue; the functions also use moto's webhook secret."""
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     secrets = boto3.client("secretsmanager")
@@ -218,7 +218,7 @@ def test_the_webhook_uses_all_of_its_permissions(
     running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
     (broken,) = running.process()
     running.queue.failed.remove(broken)
-    # The reply to the comment, received for the second time, so that the function deletes the message itself.
+    # Because the message with the reply is received for the second time, the function itself deletes it.
     running.queue.waiting += [Message(one.body, one.group, receives=1) for one in pop_messages(queue_url)]
     assert running.process() == []
     assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE

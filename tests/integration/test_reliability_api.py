@@ -12,8 +12,9 @@ from tests.integration.conftest import Api
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.network import Network, lost_request, lost_response, refusal, throttled
+from timer_core.api.models import format_time, to_time
 
-# The most requests to DynamoDB that a function sends before its time limit of ten seconds.
+# The maximum number of requests to DynamoDB that a function sends within its time limit of ten seconds.
 MOST_REQUESTS_IN_A_ROW = 9
 
 FAULTS = {
@@ -31,7 +32,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request about a timer in one state, and the state after it."""
+    """A request for a timer in a given state, and the timer's state afterwards."""
 
     method: str
     path: str
@@ -65,7 +66,7 @@ def network(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 
 def prepared(api: Api, state: str) -> str:
-    """Return the id of a new timer in a state; without a state, there is no timer."""
+    """Return the id of a new timer in a state; for an empty state, create no timer and return ""."""
     if not state:
         return ""
     body = {"github_repo": "o/r", "github_issue_number": 7}
@@ -162,6 +163,25 @@ class TestClocks:
         ended = ask(last)
         assert ended["active_duration"] == 0
         assert (ended["end_time"] or ended["last_pause_time"]) == started["start_time"]
+
+    def test_actions_of_now_follow_those_of_a_machine_whose_clock_is_ahead(
+        self, api: Api, clock: Clock
+    ) -> None:
+        start_ms = clock.ms
+
+        def act(path: str, later_ms: int) -> dict[str, Any]:
+            at = format_time(to_time(start_ms + later_ms))
+            answer = api.ann("POST", f"/api/timelogs/{path}/", {"at": at})
+            assert answer.status in {200, 201}, answer.body
+            timer: dict[str, Any] = answer.json()
+            return timer
+
+        started = act("start", 0)
+        # The client estimates the time from the first response; a machine that is behind answers the others.
+        clock.advance(-0.5)
+        for later_ms, action in ((100, "pause"), (200, "resume"), (300, "stop")):
+            ended = act(f"{started['id']}/{action}", later_ms)
+        assert ended["end_time"] == started["start_time"]
 
     def test_a_clock_set_back_during_a_pause_changes_no_active_time(
         self, ask: Callable[[str], dict[str, Any]], clock: Clock

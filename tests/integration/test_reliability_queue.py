@@ -1,4 +1,4 @@
-"""Every delivery is processed or becomes a dead letter, whichever part fails."""
+"""Whichever part fails, every delivery is processed or becomes a dead letter."""
 
 import json
 import random
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-# Far in the future, so that no back end deletes the tests' items as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 SECRET = "It's a Secret to Everybody"
@@ -70,7 +70,7 @@ class Queue:
             send(self.sqs, self.url, [event], delivery=event.delivery)
 
     def poll(self, context: Context | None = None) -> int:
-        """Process a batch like an event source mapping, and return its size.
+        """Process a batch as an event source mapping does, and return its size.
 
         Processed messages are deleted; failed ones are visible again immediately.
         """
@@ -94,7 +94,7 @@ class Queue:
             answer = self.process.handler({"Records": records}, context or Context())
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         except Killed:
-            # No response: the whole batch is delivered again after the visibility time-out.
+            # Without a response, the whole batch is delivered again after the visibility time-out.
             failed = set(handles)
         for message_id, handle in handles.items():
             if message_id in failed:
@@ -140,7 +140,7 @@ def queue(shared_table: Table) -> Iterator[Queue]:
 
 
 def of_issue(number: int, user_id: int) -> list[IssueEvent]:
-    """Return the events of an issue with two timers, of 6 and of 8 minutes."""
+    """Return the events of an issue; they result in two timers, of 6 and 8 minutes."""
     events: Sequence[tuple[str, int, bool]] = [
         ("assigned", 1, True),
         ("unassigned", 3, True),
@@ -163,7 +163,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
 
 
 def timers_by_issue(table: Table, user_id: int) -> dict[int, list[tuple[str, float]]]:
-    """Return state and minutes of a person's timers by issue, earliest first."""
+    """Map each issue to the state and minutes of the person's timers, earliest first."""
     found: dict[int, list[tuple[str, float]]] = {}
     for timer in TimerStore(table).page(user_id, Filters(), page_size=100).timers[::-1]:
         assert isinstance(timer.issue, Issue)
@@ -182,7 +182,7 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # Each kill is later than the one before. Fewer than ten, after which messages become dead letters.
+        # Each kill comes later. Ten kills would turn messages into dead letters, so there are fewer.
         for calls in (1, 4, 9, 15, 22, 30, 40):
             network.faults = {len(network.requests) + calls: kill}
             queue.poll()
@@ -245,7 +245,7 @@ def test_only_a_poison_message_becomes_a_dead_letter(queue: Queue, shared_table:
 def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
     queue: Queue, shared_table: Table, position: int
 ) -> None:
-    """Such a message needs more time or memory than the function has."""
+    """The message needs more time or memory than the function has."""
     user_id, number, poison_id = (base + next(_numbers) for base in (9_000, 90_000, 66_600))
     events = of_issue(number, user_id)
     (poison, *_) = of_issue(number + 1, poison_id)
@@ -376,7 +376,7 @@ class TestReceive:
         assert answer["statusCode"] == 503
         assert answer["headers"]["content-type"] == "application/problem+json"
         assert json.loads(answer["body"])["detail"] == "The delivery could not be queued."
-        # Each attempt takes up to two seconds, and GitHub waits for ten.
+        # Each attempt takes up to two seconds, and GitHub waits ten seconds for the response.
         assert 1 <= len(sent) <= 3
 
         assert [self.deliver(receive)["statusCode"] for _ in range(2)] == [202, 202]

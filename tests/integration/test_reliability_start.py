@@ -1,4 +1,4 @@
-"""Cold starts: many at the same time, and without the session key."""
+"""Many simultaneous cold starts, and cold starts without the session key."""
 
 from collections import Counter
 from collections.abc import Callable

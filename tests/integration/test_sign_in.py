@@ -328,7 +328,7 @@ class TestPopup:
         expires_s = app.clock.ms // 1000 + 3_600
         assert (data["origin"], data["expires"]) == (EMBEDDER, str(expires_s))
         assert '<script src="/signed-in.js"></script>' in page.body
-        # No cookie: the session is for the page that opened the popup.
+        # There is no cookie, because the session is for the page that opened the popup.
         assert browser.cookies == {}
         me = app.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
         assert (me["id"], me["session"]["origin"]) == (ann.id, EMBEDDER)
@@ -521,7 +521,7 @@ class TestKeys:
         assert browser("GET", ME).status == 401
 
     def test_a_new_key_signs_nothing_before_every_function_accepts_it(self, app: App) -> None:
-        """This holds even if forged sessions have used up the refreshes of the keys."""
+        """Forged sessions may already have used up the attempts to refresh the keys."""
         old, ann = app.signed_in()
         old("GET", TIMERS)
         read_before = request_guard.sessions()
@@ -536,7 +536,7 @@ class TestKeys:
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
-        # When the cold function signs with the new key, the warm one has fetched it.
+        # By the time the cold function signs with the new key, the warm one has fetched that key.
         app.clock.advance(361)
         app.seconds.now += 361
         later, _ = app.signed_in(ann)
@@ -580,7 +580,7 @@ class TestRotation:
     @pytest.fixture
     def stack(self, app: App) -> DeployedStack:
         stack = DeployedStack(boto3.Session(), "issue-timer-test")
-        # These replace the stack's resources in CloudFormation.
+        # This replaces the list of the stack's resources, which CloudFormation would return.
         stack.resources = {"SessionSecret": app.secret_arn}
         return stack
 
@@ -640,14 +640,14 @@ class TestRotation:
 
 
 class TestReads:
-    """An authenticated request costs at most one more read, and none if its credentials are cached."""
+    """Authentication costs a request at most one additional read, and none if the credentials are cached."""
 
     @pytest.mark.parametrize("credentials", ["token", "cookie", "embedded"])
     def test_authenticating_is_one_read_when_cold_and_none_when_warm(
         self, app: App, credentials: str
     ) -> None:
         ask = self._ask(app, credentials)
-        # This request records the use of the token today.
+        # This request records that the token was used today.
         ask()
         app.cold_start()
         network = Network(app.timelogs.table.connection)

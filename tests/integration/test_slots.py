@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from timer_core.domain.timers import Timer
     from timer_core.store.table import RawItem, Table
 
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 DAY = 86_400_000
 KEPT_DAYS = 38
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 class TwoSlots:
-    """One person's slots on two issues of their own, and a clock that advances with each step."""
+    """One person's slots on two new issues, and a clock that advances with each step."""
 
     def __init__(self, table: Table) -> None:
         self.number = next(_numbers)
@@ -137,7 +137,7 @@ def test_an_issue_that_moves_frees_its_slots(slots: TwoSlots, is_open: bool) -> 
 def test_a_slot_that_has_expired_is_taken_again(
     slots: TwoSlots, begin: Callable[[TwoSlots], object], is_deleted: bool
 ) -> None:
-    """TTL deletes within a few days, so an expired slot may still exist."""
+    """TTL deletes items within a few days of their expiry, so an expired slot may still exist."""
     before = slots.stop(slots.start())
     slots.now += (KEPT_DAYS + 1) * DAY
     if is_deleted:
@@ -146,7 +146,7 @@ def test_a_slot_that_has_expired_is_taken_again(
     assert slots.kept_ms() is None
     old, new = slots.timers()
     assert (old, new.is_open, new.start_ms) == (before, True, slots.now)
-    # It is the only open timer.
+    # Another start returns the new timer, so the slot contains it.
     assert slots.start().ulid == new.ulid
 
 
@@ -160,7 +160,7 @@ def test_events_from_before_a_slot_expired_change_nothing(slots: TwoSlots, is_de
     if is_deleted:
         slots.delete_expired()
     late_ms = slots.now - T0
-    # The logged events may or may not have expired by then.
+    # By then, the logged events may or may not have been deleted.
     slots.deliver("assigned", late_ms=late_ms - age)
     slots.deliver("closed", late_ms=late_ms)
     slots.deliver("unassigned")

@@ -40,7 +40,7 @@ def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functio
 
 @cache
 def _routes() -> dict[str, str]:
-    """Return the logical id of each route's function by the route's key in API Gateway."""
+    """Map the key of each route in API Gateway to the logical id of the route's function."""
     return {
         route.key: re.findall(r"\$\{(\w+)\.Arn\}", route.integration["uri"]["Fn::Sub"])[0]
         for route in routes_of({"Resources": translated().resources}, "HttpApi")
@@ -57,14 +57,14 @@ def test_every_operation_has_a_route() -> None:
         for path, methods in json.loads(_DOCUMENT.read_text())["paths"].items()
         for method in methods
     }
-    # Not in the document: pages for browsers, and the document itself.
+    # The document describes neither pages for browsers nor the document itself.
     others = {"GET /api/auth/login", "GET /api/auth/callback", "GET /api/openapi.json"}
     for_slashes = {"$default", "ANY /api/auth/{proxy+}", "POST /api/github-timer-webhook/{proxy+}"}
     assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
 
 
 def test_no_route_ends_in_a_slash() -> None:
-    """API Gateway refuses such a route, which fails the whole deployment."""
+    """API Gateway refuses such a route, and then the whole deployment fails."""
     assert [key for key in _routes() if key.endswith("/")] == []
 
 
@@ -84,7 +84,7 @@ def test_a_path_with_a_slash_at_its_end_invokes_the_function_of_the_route() -> N
 
 
 def test_route_settings_name_existing_routes() -> None:
-    """API Gateway refuses settings of other routes, which fails the whole deployment."""
+    """API Gateway refuses settings for a missing route, and then the whole deployment fails."""
     source = translated()
     (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()
     assert stage["RouteSettings"]

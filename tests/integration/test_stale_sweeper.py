@@ -281,7 +281,7 @@ class TestTimeLimit:
 def test_a_timer_that_cannot_be_stopped_does_not_block_others(
     sweeper: Sweeper, shared_table: Table, dynamodb: str
 ) -> None:
-    """The others are stopped, and the next run tries again to stop it."""
+    """The sweeper stops the other timers, and retries the failed one in the next run."""
     damaged, sound = sweeper.started(100, 1), sweeper.started(100, 2)
     history = damage(dynamodb, shared_table, damaged, [{"S": "unreadable"}])
     assert sweeper.run() == NOTHING | {"stale": 2, "stopped": 1, "failed": 1}

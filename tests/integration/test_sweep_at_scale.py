@@ -92,7 +92,7 @@ DAILY = HOURLY | {"stop_closed": True}
 
 
 class TestReconciliation:
-    """The tests use a window of four timers, so that few timers need several windows."""
+    """Reconciliation in windows of four timers, so that a few timers fill several windows."""
 
     @pytest.fixture(autouse=True)
     def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ class TestReconciliation:
 
     @pytest.fixture
     def one_query(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Use a window of all timers, so that one query fetches all issues, and shorten the waits."""
+        """Put all timers into one window, so that one query fetches all issues, and shorten the waits."""
         monkeypatch.setattr("timer_core.services.reconciliation._WINDOW", 1_000)
         monkeypatch.setattr("timer_core.services.reconciliation._PAUSE_S", 0.02)
         monkeypatch.setattr("timer_core.github.api.circuit_breaker._OUTAGE_S", 0.01)
@@ -273,7 +273,7 @@ class TestReconciliation:
         assert sweep_in_new_process(team, DAILY)["backfilled"] == 14
 
 
-# Time-outs are divided by this number, so that the test is fast.
+# Time-outs are divided by this number to make the test fast.
 TIMEOUT_DIVISOR = 10
 
 
@@ -303,7 +303,7 @@ FAILURES = {
 
 
 def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.Fault]:
-    """Return faults of the queries whose issue numbers ``is_heavy`` accepts."""
+    """Return faults that make a query fail if ``is_heavy`` is true for the query's issue numbers."""
 
     def answer(request: Request, carry_out: Callable[[], Answer]) -> Answer:
         variables = request.members["variables"].items()
@@ -313,12 +313,12 @@ def failing(failure: str, is_heavy: Callable[[set[int]], bool]) -> list[faults.F
     return [faults.Fault(answer, "/graphql") for _ in range(40)]
 
 
-# Appended to `FakeGitHub.faults` for a request that succeeds before one that fails.
+# Append this to `FakeGitHub.faults` if a request must succeed before a later one fails.
 NO_FAULT = faults.Fault(lambda _request, carry_out: carry_out())
 
 
 def sweep_in_new_process(team: Team, options: dict[str, bool]) -> Any:
-    """Run the sweeper as in a new process, in which no failure of GitHub blocks requests."""
+    """Run the sweeper as in a new process, in which no earlier failure of GitHub blocks requests."""
     with product(team.product.table, team.github.url) as running:
         running.store_credential({"token": TOKEN})
         return running.sweeper.handler(options, Context())["reconcile"]
@@ -337,7 +337,7 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
-    """Run the sweeper, optionally until a number of readings of its remaining time."""
+    """Run the sweeper; if ``readings`` is given, its time is over after that many time checks."""
     context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 

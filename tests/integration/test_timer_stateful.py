@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from timer_core.store.positions import Position
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 DAY_S = 86_400
 
-# Each example has people and issues of its own, so that one table serves them all.
+# Each example has its own people and issues, so that all examples can share one table.
 _numbers = count(1)
 
 
 @dataclass
 class Span:
-    """A timer: the stretches of time during which it ran; the last has no end while it runs."""
+    """A timer with the stretches of time in which it ran; the last one has no end while the timer runs."""
 
     ulid: str
     source: str
@@ -65,7 +65,7 @@ class Span:
     end: int | None = None
     stopped_by: str | None = None
     changed: int = 0
-    # The steps that changed it, and the manual steps without effect.
+    # The steps that changed the timer, and manual steps without effect.
     events: list["Step"] = field(default_factory=list, repr=False)
 
     @property
@@ -105,7 +105,7 @@ class Span:
             self.end, self.stopped_by, self.paused_by, self.changed = at, by, None, at
 
     def visible(self, now: int) -> tuple[object, ...]:
-        """Return its visible attributes except the id."""
+        """Return the timer's visible attributes except the id."""
         return (
             self.start,
             self.end,
@@ -133,14 +133,14 @@ def visible(timer: Timer, now: int) -> tuple[object, ...]:
 
 @dataclass
 class Step:
-    """An event, or a manual transition, which counts after the events of its time."""
+    """An event or a manual transition; a manual transition is applied after events of the same time."""
 
     at: int
     manual: bool
     number: int
     action: str
     by: str
-    # The ULID of the timer that a manual start created; that timer runs, whatever events arrive late.
+    # The ULID of the timer that a manual start created. At that time the timer runs, despite late events.
     ulid: str = ""
     order: int = 0
 
@@ -151,7 +151,7 @@ class Step:
 
 @dataclass
 class SlotModel:
-    """One person's time on one issue (or on none)."""
+    """One person's timers on one issue, or without an issue."""
 
     issue: Issue | None
     # No event up to this time changes anything.
@@ -199,7 +199,7 @@ class SlotModel:
 
 @dataclass
 class Attributes:
-    """The attributes of a timer that no event changes."""
+    """A timer's issue, organization and description, which no event changes."""
 
     issue: Issue | None
     organization: str | None
@@ -208,14 +208,14 @@ class Attributes:
 
 @dataclass
 class Finished:
-    """A timer that no event changes any more, because it was corrected."""
+    """A timer that was corrected, so that events no longer change it."""
 
     start: int
     end: int
     paused: int
     source: str
     stopped_by: str
-    # A correction locks the slots that it was on up to this time.
+    # A correction of the timer locks its slots up to this time.
     locked_until: int = 0
 
     def visible(self) -> tuple[object, ...]:
@@ -236,10 +236,10 @@ class Person:
     slots: dict[str, SlotModel] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
     attributes: dict[str, Attributes] = field(default_factory=dict)
-    # The slots on which a timer has been open.
+    # For each timer, the slots in which it has been open.
     homes: dict[str, set[str]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    # In order of creation: ULIDs are random, and examples must be repeatable.
+    # ULIDs in order of creation; their own order is random, and examples must be repeatable.
     names: list[str] = field(default_factory=list)
 
     def slot_of(self, ulid: str) -> tuple[str, SlotModel, Span] | None:
@@ -250,7 +250,7 @@ class Person:
         return None
 
     def lock(self, key: str, until: int) -> None:
-        """Lock a slot: no event up to a time changes the timers on it."""
+        """Lock a slot up to a time: events until then no longer change the slot's timers."""
         slot = self.slots.get(key)
         if slot is None:
             return
@@ -309,7 +309,7 @@ class TimerMachine(RuleBasedStateMachine):
         return self.number
 
     def spelling(self, data: st.DataObject, *, none: bool = True) -> Issue | None:
-        """Draw an issue in one of two spellings, or none."""
+        """Draw an issue, in one of two spellings, or None."""
         issue = data.draw(st.sampled_from([*self.issues, None] if none else self.issues), "issue")
         if issue is not None and data.draw(st.booleans(), "in capitals"):
             issue = Issue("OctoCat", "hello-world", issue.number)
@@ -338,7 +338,7 @@ class TimerMachine(RuleBasedStateMachine):
         behind=st.sampled_from([0, 0, 0, 5, 80]),
     )
     def time_passes(self, step: int, behind: int) -> None:
-        """Some machines' clocks are slow, by less than a second."""
+        """Let time pass; the next machine's clock may be less than a second slow."""
         self.true_now += step
         part = self.true_now % SECOND
         if not 200 <= part <= 950:
@@ -369,7 +369,7 @@ class TimerMachine(RuleBasedStateMachine):
         timer, created = ask()
         if slot is not None and slot.open is not None:
             assert (timer.ulid, created) == (slot.open.ulid, False)
-            # This start counts if a late event shows that the open timer had ended before.
+            # If a late event shows that the open timer had already ended, this start begins a new one.
             slot.request("start", self.now, self.next())
             self.repeatable = None
             self.remember_key(person, key, request, timer.ulid)
@@ -420,7 +420,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.remember_key(person, key, request, timer.ulid)
 
     def repeats_key(self, person: Person, key: str | None, request: str, ask: Callable[[], Timer]) -> bool:
-        """Whether the key was used within a day; if so, check that the response is the same, or a refusal."""
+        """Return whether the key was used within a day; if so, check the response to the repetition."""
         before = person.keys.get(key or "")
         if before is None or before[2] <= self.now // SECOND:
             return False
@@ -469,7 +469,7 @@ class TimerMachine(RuleBasedStateMachine):
         ago=st.integers(0, 90) | st.integers(0, 3_600_000),
     )
     def send_an_offline_transition(self, data: st.DataObject, action: str, ago: int) -> None:
-        """Events since the requested time are applied after it."""
+        """Events that occurred after the requested time are applied after the transition."""
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
         if ulid is None or ulid not in person.attributes:
@@ -709,7 +709,7 @@ class TimerMachine(RuleBasedStateMachine):
         if ulid is None:
             return None
         if ulid not in person.attributes:
-            # A deletion of the same millisecond would count as a repetition.
+            # A second deletion in the same millisecond would be treated as a repetition of the first.
             return self.refused(
                 NotFound, lambda: self.store.delete(person.user_id, ulid, now_ms=self.true_now + 1)
             )
@@ -739,7 +739,7 @@ class TimerMachine(RuleBasedStateMachine):
         late=st.sampled_from([0, 0, 0, 1, 5, 60, 600, 3_600]),
     )
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
-        """GitHub's times are whole seconds; no two events of this model are in the same one."""
+        """GitHub's times are whole seconds; this model has no two events of an issue in the same second."""
         issue = data.draw(st.sampled_from(self.issues), "issue")
         used_times = {event.at_ms for event in self.log[issue.key]}
         at = self.true_now // SECOND * SECOND - late * SECOND
@@ -756,7 +756,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
-                # It is in the log, but concerns only others.
+                # The event is in the log, but concerns only other people.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
@@ -781,7 +781,7 @@ class TimerMachine(RuleBasedStateMachine):
                 self.learn_new_ids(person, slot, issue)
 
     def learn_new_ids(self, person: Person, slot: SlotModel, issue: Issue) -> None:
-        """Read the ids of the derived timers, and check that ids which clients know stay."""
+        """Read the ids of the derived timers, and check that ids already known to clients are kept."""
         before, slot.spans = slot.spans, slot.derive()
         stored = [
             timer
@@ -803,7 +803,7 @@ class TimerMachine(RuleBasedStateMachine):
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # When a timer is split, the part with the start that its id was derived from keeps the id.
+            # An id is derived from a timer's start. After a split, the part with that start keeps the id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:
@@ -847,7 +847,7 @@ class TimerMachine(RuleBasedStateMachine):
             items, _, _ = self.table.query(issue_pk(issue))
             for item in items:
                 if item["sk"]["S"].startswith("user#"):
-                    # Only a slot with an open timer does not expire.
+                    # A slot has an expiry time unless it has an open timer.
                     assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
                     slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
@@ -861,7 +861,7 @@ class TimerMachine(RuleBasedStateMachine):
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:
         person = self.a_person(data)
         for timer in self.listed(person):
-            # A list has no history.
+            # Timers in a list have no history.
             whole = self.store.get(person.user_id, timer.ulid)
             assert replace(whole, history=()) == replace(timer, history=())
         if person.gone:

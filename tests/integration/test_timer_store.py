@@ -26,7 +26,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far ahead, so that no back end deletes the items of the tests as expired (TTL).
+# Far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -112,7 +112,7 @@ def test_exclusive_timers_pause_each_other(table: Table) -> None:
 
 
 class TestManyTransitions:
-    """A timer has at most `MAX_TRANSITIONS` transitions, and a stop."""
+    """A timer has at most `MAX_TRANSITIONS` transitions, not counting the stop."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ class TestManyTransitions:
         monkeypatch.setattr(writes, "_MOST_BEFORE_NOTE", 3)
 
     def fill(self, store: TimerStore, issue: Issue | None = ISSUE) -> str:
-        """Return a timer that is paused and full."""
+        """Return the ULID of a paused timer whose history is full."""
         ulid = start(store, issue=issue)
         for number in range(1, 6):
             act = store.pause if number % 2 else store.resume
@@ -434,7 +434,7 @@ class TestLists:
             newer = [timer.start_ms for before in pages[:number] for timer in before.timers]
             shown = [timer.start_ms for timer in page.timers]
             if page.previous is None:
-                # Only the first page, and an empty last page, have no previous one.
+                # Only the first page, and the last page if it is empty, have no link to a previous page.
                 assert number == 0 or (not shown and page.next is None)
             else:
                 assert walk(page, "previous") == [(at - T0) // MINUTE for at in [*newer, *shown][::-1]]

@@ -99,7 +99,7 @@ def test_the_days_are_those_of_the_time_zone(api: Api, clock: Clock) -> None:
     midnight = clock.ms // (DAY * 1000) * DAY * 1000 - DAY * 1000
     add(api.ann, clock, (clock.ms - midnight) / 1000 + 2 * HOUR, 4 * HOUR)
     assert [day["active_duration"] for day in totals(api)["days"]] == [2 * HOUR, 2 * HOUR]
-    # Half an hour before and after midnight in UTC is on one day in India, five and a half hours ahead.
+    # India is five and a half hours ahead, so both sides of midnight in UTC are on the same day there.
     assert totals(api, time_zone="Asia/Kolkata")["days"] == [
         {"date": day_of(midnight), "active_duration": 4 * HOUR}
     ]
@@ -185,7 +185,7 @@ def test_a_range_with_too_many_timers_to_read_is_marked_as_incomplete(
 def test_large_timers_do_not_make_totals_incomplete(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
-    """A read of DynamoDB ends at 1 MB, which is six of these, or some 28 of the longest histories."""
+    """DynamoDB returns at most 1 MB per read: six of these timers, or about 28 with the longest histories."""
     store, user_id, t0 = TimerStore(shared_table), new_person().user_id, 1_700_000_000_000
     for number in range(80):
         at_ms = t0 + number

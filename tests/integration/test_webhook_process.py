@@ -27,7 +27,7 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
 MINUTE = 60_000
-# The time of the first events, an hour ago: manual transitions of the tests follow, or come in between.
+# The first events occurred an hour ago, so that manual transitions can follow or come in between.
 T0 = now_ms() // 1000 * 1000 - 60 * MINUTE
 _numbers = count(1)
 
@@ -100,9 +100,9 @@ class Processor:
         return timer
 
     def spans(self, user_id: int) -> list[tuple[float, float | None, str, float]]:
-        """Return each timer's start, end, state and active time so far, in minutes.
+        """Return each timer's start, end, state and active time, in minutes.
 
-        A running timer counts up to an hour after the first delivery.
+        The active time of a running timer is counted up to an hour after ``T0``.
         """
         return [
             (
@@ -120,7 +120,7 @@ def new_issue() -> Issue:
 
 
 class Waits:
-    """A queue that records the waits of failed messages (seconds)."""
+    """A queue that records how long (seconds) each failed message must wait."""
 
     def __init__(self) -> None:
         self.seconds: list[int] = []
@@ -160,7 +160,7 @@ def new_processor(module: ModuleType, table: Table, new_person: Callable[[], Per
 def another_processor(
     table: Table, new_person: Callable[[], Person], **variables: str
 ) -> Iterator[Processor]:
-    """Load the handler as deployed with other parameters."""
+    """Load the handler with other deployment parameters."""
     with loaded_process(table, **variables) as module:
         yield new_processor(module, table, new_person)
 
@@ -317,7 +317,7 @@ class TestFailures:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[str, int, frozenset[str]]]:
-    """Events of an issue in order of time: kind, minute and the users concerned."""
+    """Draw the events of an issue in chronological order: kind, minute and affected users."""
     happened, minute = [], 0
     for kind in draw(
         st.lists(
@@ -336,7 +336,7 @@ def histories(draw: st.DrawFn) -> list[tuple[str, int, frozenset[str]]]:
     return happened
 
 
-# The examples can share the table and the handler, because each has its own issues.
+# All examples share the table and the handler; each has its own issues.
 _ON_A_TABLE = settings(
     max_examples=examples(0.15), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -346,7 +346,7 @@ class TestOrder:
     def both_ways(
         self, processor: Processor, history: list[tuple[str, int, frozenset[str]]]
     ) -> tuple[Processor, list[IssueEvent], Processor, list[IssueEvent]]:
-        """Return two processors with one history on an issue each."""
+        """Return two processors for two issues with the same history, each with the events of its issue."""
         processors = [replace(processor, issue=new_issue()) for _ in range(2)]
         events = []
         for each in processors:
@@ -448,7 +448,7 @@ class TestLocked:
     """Events up to the time of a manual correction do not change a timer."""
 
     def deliver_history(self, processor: Processor) -> Sequence[IssueEvent]:
-        """Deliver the events of a stopped timer, and return them with a late one."""
+        """Deliver the events of a stopped timer; return them and an earlier, undelivered event."""
         events = [processor.event("assigned", 1, processor.ann), processor.event("closed", 10)]
         processor.process(*events)
         return [*events, processor.event("unassigned", 5, processor.ann)]

@@ -39,7 +39,7 @@ def payload(name: str) -> dict[str, Any]:
 
 @dataclass
 class Seconds:
-    """The clock of the cached secret."""
+    """The clock that the secret's cache uses."""
 
     now: float = 1000.0
 

@@ -30,7 +30,7 @@ test("the bars of more than 62 days begin six days before the first day with tim
 test("62 days have a bar each, and 63 days a bar per week", () => {
   const times = new Map([["2026-01-01", 60]]);
   assert.equal(toBars(times, "2026-01-01", "2026-03-03", MONDAY).length, 62);
-  // January 1 is a Thursday: its week begins on December 29.
+  // January 1 is a Thursday, so its week begins on December 29.
   const weeks = toBars(times, "2026-01-01", "2026-03-04", MONDAY);
   assert.deepEqual([weeks.length, weeks[0].first, weeks[0].last], [10, "2025-12-29", "2026-01-04"]);
   assert.equal(weeks.at(-1)?.last, "2026-03-04");

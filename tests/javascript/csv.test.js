@@ -69,7 +69,8 @@ for (const [text, field] of [
   ["@SUM(A1)", "'@SUM(A1)"],
   ["＝1+1", "'＝1+1"],
   ['=HYPERLINK("https://evil.example";"x")', `"'=HYPERLINK(""https://evil.example"";""x"")"`],
-  // Excel splits lines at semicolons, even within quotes, if the comma is the decimal separator; others split at tabs.
+  // If the comma is the decimal separator, Excel splits lines at semicolons, even within quotes. Other
+  // programs split lines at tabs.
   ['x;=HYPERLINK("https://evil.example")', `"x;'=HYPERLINK(""https://evil.example"")"`],
   ['x;"=1+1', `"x;'""=1+1"`],
   ["x; +1", "x;' +1"],

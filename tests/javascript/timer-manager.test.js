@@ -444,7 +444,7 @@ test("changes on other devices are not reported as this tab's", async () => {
 test("a pause caused by this tab's start is reported as this tab's", async () => {
   const first = page.server.start(7);
   await page.connect();
-  // Like a stack with exclusive timers.
+  // On a stack with exclusive timers, a start pauses the other timers.
   onPost("/start/", () => {
     page.server.change(first, "pause", Date.parse(page.server.calls.at(-1)?.body.at));
     return undefined;
@@ -708,4 +708,42 @@ test("today's seconds are requested again after one, two and three minutes, and 
   page.server.intercept = () => undefined;
   await page.browser.pass(600_000);
   assert.notEqual(page.manager.today, null);
+});
+
+test("a retry for today's seconds waits for a slow response", async () => {
+  let count = 0;
+  page.server.intercept = (call) => {
+    if (!call.path.includes("/totals/")) return undefined;
+    count += 1;
+    if (count === 1) return loseConnection();
+    return new Promise((resolve) => setTimeout(() => resolve(page.server.handle(call)), 5_000));
+  };
+  page.server.start(7);
+  await page.connect();
+  assert.equal(page.manager.today, null);
+  await page.browser.pass(64_000);
+  assert.equal(count, 2);
+  assert.equal(page.manager.today, null);
+  await page.browser.pass(10_000);
+  assert.equal(count, 2);
+  assert.ok(Number(page.manager.today) >= 600);
+});
+
+test("a slow response about today that arrives after another user has signed in is ignored", async () => {
+  let count = 0;
+  page.server.intercept = (call) => {
+    if (!call.path.includes("/totals/")) return undefined;
+    count += 1;
+    const delay = count === 1 ? 40_000 : 5_000;
+    const body = { active_duration: count * 1_000, until: new Date(page.server.now).toISOString() };
+    return new Promise((resolve) => setTimeout(() => resolve(page.server.respond(200, body)), delay));
+  };
+  page.server.start(7);
+  await page.connect();
+  page.server.user = 2;
+  page.server.start(8);
+  await page.manager.refresh();
+  await page.browser.pass(60_000);
+  assert.equal(count, 2);
+  assert.ok(Number(page.manager.today) >= 2_000);
 });

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 EMBEDDER = "https://wiki.example.org"
 ADMIN = "boss"
 KEY = "the key that sessions are signed with, of sixty-four characters."
-# All routes that need authentication, and those of them that may change data.
+# All routes that require authentication; below, the subset that may change data.
 ROUTES = [
     (method.upper(), path)
     for path, operations in json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())[
@@ -201,9 +201,9 @@ class App:
 
 @contextmanager
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
-    """Load the functions on a table; ``variables`` override their environment variables.
+    """Load the functions with a table; ``variables`` override their environment variables.
 
-    Apps may be nested: the environment is that of the app opened last.
+    Apps may be nested; the app that was opened last determines the environment.
     """
     with ExitStack() as stack:
         # moto replaces SSM and Secrets Manager only.

@@ -38,7 +38,7 @@ def violations(page: Page, selector: str = "html") -> list[dict[str, Any]]:
         axe-core could not be downloaded.
     """
     script = installed(CACHE / "axe" / _AXE.name, _AXE.unpack) / "axe.min.js"
-    # Evaluate the script: the content security policy forbids adding one.
+    # Evaluate the script, because the content security policy forbids adding a script element.
     page.evaluate(script.read_text())
     found: list[dict[str, Any]] = page.evaluate(_RUN, selector)
     return found

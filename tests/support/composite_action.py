@@ -1,4 +1,4 @@
-"""The part of GitHub's runner that executes `github_action/action.yml`.
+"""Execute `github_action/action.yml` as GitHub's runner does.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax
 """

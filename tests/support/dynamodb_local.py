@@ -1,4 +1,4 @@
-"""A process of DynamoDB Local, whose conditions, transactions and indexes are those of production."""
+"""Run DynamoDB Local, whose conditions, transactions and indexes work as in production."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SERVER = """\
 _STARTED = re.compile(r"Started ServerConnector@.*\{127\.0\.0\.1:(\d+)\}")
 
 _JAVA_OPTIONS = [
-    # Start fast, and leave the cores to the tests: the server runs for seconds or minutes.
+    # Start fast and use little processor time, because the server runs for seconds or minutes only.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-Dorg.eclipse.jetty.util.log.class=org.eclipse.jetty.util.log.StdErrLog",
@@ -65,7 +65,7 @@ _JAVA_OPTIONS = [
     "org.eclipse.jetty.xml.XmlConfiguration",
 ]
 
-# Runs a command until standard input closes, as it does when the parent process ends, killed or not.
+# Runs a command until standard input closes, which happens when the parent process ends or is killed.
 _UNTIL_PARENT_ENDS = """
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -78,7 +78,7 @@ wait "$command"
 class DynamoDBLocal:
     """A context manager that runs a new DynamoDB Local, with its data in memory.
 
-    DynamoDB Local listens on the loopback interface, and ends with this process even if that is killed.
+    DynamoDB Local listens on the loopback interface, and ends when this process ends or is killed.
     Entering the context installs it if it is missing, and returns when it accepts requests.
 
     Raises
@@ -110,7 +110,7 @@ class DynamoDBLocal:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                # Keep Ctrl-C from DynamoDB Local, which the tests need for their clean-up.
+                # Ctrl-C must not end DynamoDB Local, because the tests need it for their clean-up.
                 start_new_session=True,
             )
         try:

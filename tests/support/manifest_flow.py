@@ -1,4 +1,4 @@
-"""GitHub and the operator's browser in the flow that registers an App from a manifest.
+"""A fake GitHub and an operator's browser, for registering an App from a manifest.
 
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
@@ -30,7 +30,7 @@ PUBLIC_PEM = (
 
 
 class GitHub(ThreadingHTTPServer):
-    """A GitHub that registers Apps from manifests, and accepts their key and one token."""
+    """A fake GitHub that registers Apps from manifests, and accepts one App key and one token."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _GitHubHandler)
@@ -64,7 +64,7 @@ class _GitHubHandler(BaseHTTPRequestHandler):
             self._convert(code)
 
     def _create(self, path: str, manifest: str, state: str) -> None:
-        """Redirect as after a click on "Create GitHub App"."""
+        """Redirect as GitHub does after a click on "Create GitHub App"."""
         self.server.posted_to, self.server.manifest = path, json.loads(manifest)
         code = f"code-{len(self.server.codes)}"
         self.server.codes.add(code)

@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from pynamodb.connection import Connection
 
 Send: TypeAlias = Callable[[], AWSResponse]
-# Responds to a request for an operation instead of DynamoDB.
+# A function that responds to a request in place of DynamoDB; its arguments are the operation and `Send`.
 Fault: TypeAlias = Callable[[str, Send], AWSResponse]
 
 

@@ -1,7 +1,7 @@
 """IAM's evaluation of the policies in template.yaml, applied to the handlers in this process.
 
-Each handler that the tests load runs under the policies of its function's role. Calls to AWS that these do
-not allow are refused, as IAM would refuse them.
+Each handler that the tests load runs under the policies of its function's role. Calls to AWS that the
+policies do not allow are refused, as IAM would refuse them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Call:
 
 
 def is_allowed(call: Call, statements: Iterable[Statement]) -> bool:
-    """Evaluate policies as IAM does within an account: one statement allows the call, and none denies it.
+    """Evaluate policies as IAM does within an account: a statement allows the call, and none denies it.
 
     Source: "Policy evaluation logic" in IAM's User Guide. Features that template.yaml does not use
     (principals, NotAction, NotResource, other operators) fail an assertion.
@@ -132,7 +132,7 @@ def template_names(function: str) -> dict[str, str]:
 def calls_of(
     service: str, operation: str, parameters: Mapping[str, Any], names: Mapping[str, str]
 ) -> list[Call]:
-    """Return the calls whose permissions a request to AWS needs.
+    """Return the IAM actions that a request to AWS requires, each with its resource.
 
     Source: "Actions, resources, and condition keys" of each service in AWS's Service Authorization Reference.
 
@@ -239,7 +239,7 @@ _acting: ContextVar[tuple[str, dict[str, str]] | None] = ContextVar("acting", de
 
 @contextmanager
 def acting_as(function: str, names: dict[str, str]) -> Iterator[None]:
-    """Attribute calls to a function, also those of the threads that it starts."""
+    """Attribute calls to a function, including calls from threads that the function starts."""
     token = _acting.set((function, names))
     try:
         yield

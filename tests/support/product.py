@@ -55,9 +55,9 @@ class MemoryQueue:
     Attributes
     ----------
     failed
-        Messages to be received again after their ``visibility_timeout_s``.
+        Messages that are received again after their ``visibility_timeout_s``.
     deduplication_ids
-        Ids of messages sent within the deduplication interval; a message with one of them is dropped.
+        Ids of messages sent within the deduplication interval; a message with such an id is dropped.
     batch
         The messages of the last call of `receive`.
     """
@@ -98,7 +98,7 @@ class MemoryQueue:
         self.batch = []
 
     def end_deduplication(self) -> None:
-        """End the deduplication interval, which has five minutes in SQS."""
+        """End the deduplication interval, which lasts five minutes in SQS."""
         self.deduplication_ids.clear()
 
 
@@ -127,7 +127,7 @@ class Product:
         return status
 
     def process(self) -> list[Message]:
-        """Process all queued messages, and return those to be retried."""
+        """Process all queued messages, and return the messages to be retried."""
         while batch := self.queue.receive():
             records = [*map(_record, range(len(batch)), batch)]
             response = self.processor.handler({"Records": records}, Context())
@@ -170,7 +170,7 @@ class Product:
 
 @dataclass
 class Team:
-    """Registered people, and their organization, whose webhook sends deliveries to the product.
+    """Registered people, and an organization whose webhook sends deliveries to the product.
 
     Attributes
     ----------
@@ -232,7 +232,7 @@ class _Secrets:
 
 @contextmanager
 def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
-    """Load the functions on a table, with ``api_url`` as GitHub's API and without a credential."""
+    """Load the functions with a table, ``api_url`` as GitHub's API, and no credential."""
     credential_name = f"/issue-timer-{next(_numbers)}/github"
     own = {
         "GITHUB_CREDENTIAL": credential_name,

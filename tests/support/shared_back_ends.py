@@ -34,7 +34,7 @@ def shared(name: str, folder: Path) -> Iterator[str]:
     name
         A key of ``BACK_ENDS``.
     folder
-        A folder that belongs to the test run and is the same in all of its processes.
+        The folder of the test run, the same in all processes of the run.
 
     Yields
     ------
@@ -58,9 +58,9 @@ def shared(name: str, folder: Path) -> Iterator[str]:
 
 
 def wait_for_keepers() -> None:
-    """Wait for the keepers that this process started, which stop their back ends after the last test.
+    """Wait until the keepers that this process started have stopped their back ends, after the last test.
 
-    Call it after this process has released its own back ends: another process may wait for their release.
+    Call it after this process has released its back ends, because other processes may wait for that.
     """
     for keeper in _keepers:
         keeper.wait()
@@ -76,7 +76,7 @@ def _start_keeper(name: str, folder: Path, address: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Keep Ctrl-C from the keeper, which ends with the tests and still has to clean up.
+            # Ctrl-C must not end the keeper, which cleans up after the tests end.
             start_new_session=True,
         )
     _keepers.append(keeper)

@@ -1,4 +1,4 @@
-"""Tables with the properties that template.yaml has, so that the tests cannot drift from it."""
+"""Create tables with the properties in template.yaml, so that tests use the deployed layout."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def delete_table(client: DynamoDBClient, name: str) -> None:
 
 
 def empty_table(client: DynamoDBClient, name: str) -> None:
-    """Delete the items of a small table, which is faster than creating another table."""
+    """Delete all items of a small table; this is faster than creating another table."""
     for item in client.scan(TableName=name)["Items"]:
         client.delete_item(TableName=name, Key={"pk": item["pk"], "sk": item["sk"]})

@@ -1,4 +1,4 @@
-"""template.yaml, evaluated as by CloudFormation; the names of resources are their logical ids."""
+"""Evaluate template.yaml as CloudFormation does; resources' names are their logical ids."""
 
 from __future__ import annotations
 

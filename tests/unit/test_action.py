@@ -14,7 +14,7 @@ from tests.support.composite_action import ACTION, METADATA, Run, run_action
 from timer_core.github.webhooks.signature import is_signed
 
 SECRET = "It's a Secret to Everybody: 50% off"
-# Non-ASCII bytes, spaces and the final newline matter for the signature, though not for the JSON.
+# The signature depends on the exact bytes: non-ASCII characters, spaces and the final newline.
 BODY = '{"action":  "assigned", "title": "Zeiterfassung für Ärzte ⏱"}\n'.encode()
 
 _specification = importlib.util.spec_from_file_location("forward", ACTION / "forward.py")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 ACCEPTED = Answer(202, {"status": "accepted", "delivery": "…"})
 UNAVAILABLE = Answer(503, {"detail": "The delivery could not be queued."})
-# The server closes the connection without a response, or sends no response during the test.
+# HANG_UP: close the connection without a response. SILENCE: send no response during the test.
 HANG_UP = Answer(0, {})
 SILENCE = Answer(-1, {})
 
@@ -44,7 +44,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Sends the answers of a list one after the other, and then repeats the last one."""
+    """Sends the answers of a list in order, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -102,7 +102,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def run(server: Server, tmp_path: Path) -> Callable[..., Run]:
-    """Return a function that runs the Action for an event, by default ``issues``."""
+    """Return a function that runs the Action for an event, which is ``issues`` by default."""
 
     def run(event: str = "issues", **options: Any) -> Run:
         return run_action(tmp_path, event, BODY, **{"url": server.url, "secret": SECRET, **options})

@@ -18,7 +18,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def rows(first_heading: str) -> list[list[str]]:
-    """Return the cells of the page's table whose first column has this heading."""
+    """Return the rows, as lists of cells, of the page's table whose first column has this heading."""
     table = PAGE.split(f"\n| {first_heading} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 
@@ -145,7 +145,7 @@ def test_every_item_is_in_the_table() -> None:
 
 
 def key_texts() -> set[str]:
-    """Return every string in the store's code except docstrings; keys and their prefixes are among them."""
+    """Return every string in the store's code except docstrings; these include all keys and key prefixes."""
     texts = set()
     for source in sources().values():
         tree = ast.parse(source)
@@ -166,9 +166,8 @@ def key_texts() -> set[str]:
 def test_the_keys_on_the_page_are_those_of_the_code() -> None:
     keys = {key.partition("<")[0] for row in rows("item") for cell in row[1:3] for key in quoted(cell)}
     texts = key_texts()
-    # One line writes both ends of a move, so its keys lack the "#" in the code.
     assert {key for key in keys if key not in texts and key.rstrip("#") not in texts} == set()
-    # "open#" begins the keys of the shards of an index, not of items.
+    # "open#" is the prefix of an index's shard keys, not of items' keys.
     assert {text for text in texts if re.fullmatch(r"[a-z-]+#", text)} - keys == {"open#"}
 
 

@@ -12,7 +12,7 @@ COMMENT = CommentEvent("d", "octocat/Hello-World", 7, T0, comment=5, author=1)
 
 
 def reply(kind: str, timer: Timer) -> tuple[str, str]:
-    """Return the reaction and the text to a command that had no effect on a timer."""
+    """Return the reaction and the reply to a command that had no effect on a timer."""
     command = IssueEvent("comment-5.1", kind, "octocat/Hello-World", 7, T0, (1,))
     answer = reply_to(COMMENT, [command], [timer], is_tracked=True)
     return answer.reaction, answer.text

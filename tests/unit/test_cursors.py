@@ -1,4 +1,4 @@
-"""Cursors encode positions, and every other text is refused."""
+"""Cursors encode positions; any other text is refused."""
 
 import base64
 from collections.abc import Callable

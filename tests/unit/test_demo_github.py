@@ -1,4 +1,4 @@
-"""The local stack's stand-in for GitHub, over HTTP; nothing of it is deployed."""
+"""The local stack's stand-in for GitHub, over HTTP; the stand-in is never deployed."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ def github() -> Iterator[DemoGitHub]:
 
 
 def authorization_query(github: DemoGitHub, **changes: str) -> dict[str, str]:
-    """Return the product's query for GitHub's page."""
+    """Return the query with which the product opens GitHub's authorization page."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     return {
         "client_id": github.client_id,
@@ -275,7 +275,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     [
         ("https://github.com", True),
         ("https://octo.ghe.com", True),
-        # For the local stack. In Lambda, no process on a function's loopback interface is an OAuth provider.
+        # Loopback URLs are for the local stack; in Lambda, no OAuth provider runs on a loopback interface.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
         ("http://github.com", False),

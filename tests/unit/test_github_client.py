@@ -1,4 +1,4 @@
-"""The client of GitHub's API, with an HTTP server in place of GitHub that checks credentials."""
+"""The client of GitHub's API. An HTTP server replaces GitHub and checks credentials."""
 
 import json
 import socket
@@ -81,7 +81,7 @@ class Server:
     clock: Clock
     replies: dict[str, list[Reply | Callable[[Request], Reply]]] = field(default_factory=dict)
     seen: list[Request] = field(default_factory=list)
-    # The ids of installations by their accounts' logins, in the order of GitHub's list.
+    # Maps each account's login to the id of its installation, in the order of GitHub's list.
     installed: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     page_size: int = 100
@@ -89,7 +89,7 @@ class Server:
     released: threading.Event = field(default_factory=threading.Event)
 
     def reply(self, path: str, *replies: Reply | Callable[[Request], Reply]) -> None:
-        """Respond to requests for a path with these replies, and then repeat the last one."""
+        """Respond to requests for a path with these replies in order, and then repeat the last one."""
         self.replies[path] = list(replies)
 
     def paths(self) -> list[str]:
@@ -136,7 +136,7 @@ class Server:
 
 
 def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) -> bool:
-    """Whether a JWT is valid by GitHub's rules ("Generating a JSON Web Token (JWT) for a GitHub App")."""
+    """Return whether a JWT obeys GitHub's rules ("Generating a JSON Web Token (JWT) for a GitHub App")."""
     try:
         claims = jwt.decode(
             token,
@@ -152,7 +152,7 @@ def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) ->
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Buffered, so that a response is one write: a second one would wait for an acknowledgement.
+    # Buffered, so that a response is one write; a second write would wait for an acknowledgement.
     wbufsize = -1
     github: ClassVar[Server]
 

@@ -20,7 +20,7 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE K
 
 
 class ParameterStore:
-    """The parameter in moto's SSM, which a test can make unreachable, and the clock."""
+    """The parameter in moto's SSM, and the clock. A test can make the parameter unreachable."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

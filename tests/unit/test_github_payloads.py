@@ -376,7 +376,7 @@ class TestLabels:
             return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
-        # The removed label is not a remaining one, even if the payload still lists it.
+        # The removed label does not count as remaining, even if the payload still lists it.
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 

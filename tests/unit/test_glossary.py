@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/glossary.md").read_text()
 PYTHON = ("bench", "functions", "github_action", "layers", "scripts", "tests")
 
-# Former names of concepts, and their present names. A word that also has an ordinary meaning, such as
-# "place", is listed as the class or private method that had this name.
+# Former names of concepts, and their present names. A former name that is also an ordinary word,
+# such as "place", is listed only as the name of a class or private method.
 FORMER = {
     "Door": "RequestGuard",
     "EventsMadeUpFor": "EventsBackfilled",
@@ -56,7 +56,7 @@ def cells(column: int) -> list[str]:
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Return the parsed Python files by their paths."""
+    """Map the path of each Python file to the parsed file."""
     paths = (path for folder in PYTHON for path in (ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in paths}
 
@@ -91,7 +91,7 @@ def javascript_names() -> dict[str, str]:
 
 @cache
 def members() -> dict[str, set[str]]:
-    """Return the names within each class of the product's Python code."""
+    """Map the name of each class of the product's Python code to the identifiers in the class."""
     return {
         node.name: set(names_in(node))
         for path, tree in modules().items()
@@ -107,7 +107,7 @@ def test_every_identifier_of_the_glossary_exists(identifier: str) -> None:
         owner, member = identifier.split(".")
         assert member in members()[owner]
     else:
-        # Some are stored values, such as `manual`, or resources of the template.
+        # Some identifiers are stored values, such as `manual`, or resources of the template.
         text = "".join((ROOT / file).read_text() for file in ("template.yaml", "docs/openapi.json"))
         known = identifier in python_names() or identifier in javascript_names()
         assert known or re.search(rf"\b{identifier}\b", text)

@@ -1,4 +1,4 @@
-"""Ids name their owner, sort by time and are the same for the same cause."""
+"""Ids contain their owner, sort by time, and are equal if their causes are equal."""
 
 import pytest
 from hypothesis import given

@@ -169,7 +169,7 @@ def present() -> dict[str, Any]:
 
 
 class TestApi:
-    """Comparisons of the present OpenAPI document with changed ones."""
+    """Comparisons of the current OpenAPI document with modified copies."""
 
     def test_an_unchanged_document_breaks_no_client(self, present: dict[str, Any]) -> None:
         assert breaking_changes(present, present) == []

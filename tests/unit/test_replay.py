@@ -445,3 +445,17 @@ def test_a_timer_keeps_the_last_known_title_of_its_issue() -> None:
     (timer,) = slots.timers[ANN].values()
     assert timer.issue
     assert (timer.status, timer.issue.title) == ("stopped", "It is broken")
+
+
+def test_a_manual_start_leaves_its_timer_running_in_whichever_order_earlier_events_arrive() -> None:
+    ann = frozenset({ANN})
+    kinds = {"assigned": ann, "closed": None, "reopened": ann, "unassigned": ann}
+    events = [Event(kind, kind, T0 + number, users) for number, (kind, users) in enumerate(kinds.items())]
+    for arrivals in permutations(events):
+        slots = Slots()
+        slots.request(ANN, "start", T0 + 9_000, 1)
+        (started,) = slots.timers[ANN]
+        for event in arrivals:
+            slots.deliver(event)
+        assert slots.timers[ANN][started].start_ms == T0 + 2
+        assert slots.timers[ANN][started].status == "running", arrivals

@@ -63,7 +63,7 @@ def test_the_previous_value_is_used_while_the_source_is_unreachable(source: Sour
     source.is_reachable = False
     source.now_s += 300
     assert [cached.get(), cached.get()] == ["first", "first"]
-    # One attempt in ten seconds.
+    # After a failed attempt, the source is not read again for ten seconds.
     assert source.fetches == 2
 
 

@@ -13,9 +13,9 @@ from deployed_stack.web import served
 
 WEB = ROOT / "web"
 PARSER = Parser(Language(tree_sitter_javascript.language()))
-# Nodes compared as a whole, because their white space matters.
+# These nodes are compared as a whole, because their white space matters.
 WHOLE = {"string", "template_string", "regex"}
-# Not compared here: tests/browser/test_widget_looks.py compares its rules.
+# The style sheet is not compared here; tests/browser/test_widget_looks.py compares its rules.
 STYLE_SHEET = re.compile(rb"(?<=replaceSync\(`)[^`]*")
 SCRIPTS = sorted(script for script in WEB.rglob("*.js") if script.name not in BUNDLES)
 

@@ -31,7 +31,7 @@ ANN = 21031067
 
 @dataclass
 class Keys(RotatingSecret):
-    """Two keys; `rotated` replaces them at a refresh."""
+    """Two keys; a refresh replaces them with `rotated`."""
 
     current: str = OLD
     previous: str = ""

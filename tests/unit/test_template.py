@@ -24,7 +24,7 @@ def test_production_retains_resources_that_cannot_be_recreated(policy: str) -> N
 
 
 def test_the_only_transform_is_sam() -> None:
-    """CloudFormation accepts conditions in deletion policies without another transform (SAM's PR 3317)."""
+    """CloudFormation itself accepts conditions in deletion policies (SAM's PR 3317)."""
     source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
     assert source["Transform"] == "AWS::Serverless-2016-10-31"
 

@@ -1,6 +1,7 @@
-"""Events of a timeline that no delivery has reported get an order among those of their second."""
+"""Events found only in GitHub's timeline are sorted among the delivered events of the same second."""
 
 import uuid
+from dataclasses import replace
 from itertools import pairwise
 
 from timer_core.domain.events import Event, guid_time
@@ -12,14 +13,14 @@ KINDS = ["assigned", "unassigned", "closed", "reopened"]
 
 
 def guid(at_ms: int) -> str:
-    """Return a GUID whose time is that of a delivery."""
+    """Return the GUID of a delivery that was sent at this time."""
     time = 0x01B21DD213814000 + at_ms * 10_000
     fields = (time & 0xFFFFFFFF, time >> 32 & 0xFFFF, time >> 48 & 0x0FFF, 0x80, 1, 5)
     return str(uuid.UUID(fields=fields, version=1))
 
 
 def timeline(at_ms: int = T0) -> list[IssueEvent]:
-    """Return four events of one second."""
+    """Return four events that occurred in the same second."""
     return [
         IssueEvent(f"node-{number}", kind, "octocat/Hello-World", 7, at_ms, (1,), fetched_ms=T0 + 9_000)
         for number, kind in enumerate(KINDS)
@@ -27,7 +28,7 @@ def timeline(at_ms: int = T0) -> list[IssueEvent]:
 
 
 def logged(events: list[IssueEvent], *numbers: int) -> list[Event]:
-    """Return the deliveries of some events of a timeline, each a tenth of a second after the one before."""
+    """Return some events of a timeline as delivered; GitHub sends a delivery every tenth of a second."""
     return [
         Event(guid(one.at_ms + 100 * number), one.kind, one.at_ms, frozenset({1}))
         for number, one in enumerate(events)
@@ -36,7 +37,7 @@ def logged(events: list[IssueEvent], *numbers: int) -> list[Event]:
 
 
 def order(events: list[IssueEvent], log: list[Event]) -> list[str]:
-    """Return the kinds of the logged events and the missing ones, in the order in which they count."""
+    """Return the kinds of the stored and the missing events, in the order in which they are applied."""
     found = [
         Event(one.delivery, one.kind, one.at_ms, frozenset(one.users or ()), order=one.order)
         for one in missing(events, log)
@@ -61,6 +62,13 @@ def test_a_delivery_that_arrives_later_may_come_after_them() -> None:
     (found,) = missing(events, [])
     assert found.order is not None
     assert found.order < (guid_time(guid(T0 + 100)) or 0)
+
+
+def test_of_two_events_of_one_kind_and_second_the_places_decide_which_one_is_missing() -> None:
+    kinds = ["closed", "reopened", "assigned", "closed"]
+    events = [replace(one, kind=kind) for one, kind in zip(timeline(), kinds, strict=True)]
+    for numbers in ([2, 3], [1, 3], [0, 2], [0, 1]):
+        assert order(events, logged(events, *numbers)) == kinds
 
 
 def test_nothing_is_missing_when_all_were_delivered() -> None:

@@ -1,4 +1,4 @@
-"""After any transitions, the durations of a timer are the sums over a plain list of stretches of time."""
+"""After any transitions, a timer's durations equal the sums over a list of its running stretches."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ T0 = 1_763_900_000_000
 
 
 class TimerMachine(RuleBasedStateMachine):
-    """One timer, and the stretches during which it ran: start and end, the last without end."""
+    """One timer, and the start and end of each stretch in which it ran; the last end may be None."""
 
     @initialize(start=st.integers(T0 - 1_000_000, T0))
     def start(self, start: int) -> None:
@@ -26,7 +26,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.changed = start
         self.log = [start]
 
-    # A transition may have a time before the last change, because clocks differ.
+    # A transition's time may be before the last change, because clocks differ.
     times = st.integers(-5, 100_000)
 
     @rule(later=times)
@@ -88,7 +88,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(action=st.sampled_from(list(Action)))
     def a_transition_that_changes_nothing(self, action: Action) -> None:
-        """A manual transition without effect is kept, because a late event may give it one."""
+        """A manual transition without effect is kept, because a late event may give it an effect."""
         without_effect = {
             Status.RUNNING: {Action.RESUME, Action.START},
             Status.PAUSED: {Action.PAUSE, Action.START},

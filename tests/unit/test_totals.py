@@ -30,7 +30,7 @@ def started(at_ms: int, issue: Issue | None = None, ulid: str = "01JD3K5W9GZ8Q4T
 
 
 def corrected(timer: Timer, start_ms: int, end_ms: int) -> Timer:
-    """Return a stopped timer after a correction, which changes its active time but not its history."""
+    """Return a stopped timer as after a correction, which changes the active time but not the history."""
     return replace(
         timer,
         start_ms=start_ms,
@@ -55,7 +55,7 @@ gaps = st.integers(0, 3 * DAY)
 
 @st.composite
 def worked(draw: st.DrawFn) -> tuple[Timer, list[tuple[int, int]], int]:
-    """A timer after any number of pauses, the stretches in which it ran, and the present."""
+    """Draw a timer with any number of pauses; return it, its running stretches, and the present time."""
     now = T0 + draw(st.integers(0, 30 * DAY))
     timer, stretches, since = started(now, draw(st.sampled_from(ISSUES))), [], now
     for gap in draw(st.lists(gaps, max_size=8)):
@@ -76,7 +76,7 @@ def worked(draw: st.DrawFn) -> tuple[Timer, list[tuple[int, int]], int]:
 
 @st.composite
 def any_timer(draw: st.DrawFn) -> tuple[Timer, int]:
-    """A timer that may be corrected or ended by the sweeper, and the present."""
+    """Draw a timer that may have been corrected or stopped by the sweeper; return it and the present time."""
     timer, _, now = draw(worked())
     if timer.is_open and draw(st.booleans()):
         if draw(st.booleans()):
@@ -138,7 +138,7 @@ def test_a_curve_never_falls_and_never_runs_faster_than_time(
     moments = sorted(timer.start_ms + moment for moment in moments)
     reached = [curve.active_until(moment) for moment in moments]
     for (earlier, before), (later, after) in pairwise(zip(moments, reached, strict=True)):
-        # Rounding down may delay a millisecond of each stretch.
+        # Because of rounding down, a millisecond of a stretch may be counted later.
         assert 0 <= after - before <= later - earlier + 2
 
 
@@ -157,9 +157,9 @@ def test_a_moment_belongs_to_the_day_that_a_calendar_shows(moment: int, zone: st
         ("Europe/Berlin", date(2026, 10, 25), 25),
         ("America/New_York", date(2026, 3, 8), 23),
         ("Australia/Lord_Howe", date(2026, 4, 5), 24.5),
-        # The clocks skipped midnight, and the day began at one.
+        # The clocks skipped the hour after midnight; the day began at 01:00.
         ("America/Sao_Paulo", date(2018, 11, 4), 23),
-        # The hour before midnight came twice.
+        # The hour before midnight occurred twice.
         ("America/Sao_Paulo", date(2018, 2, 17), 25),
     ],
 )

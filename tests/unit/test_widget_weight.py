@@ -9,7 +9,7 @@ from deployed_stack.web import served
 
 WIDGET = ROOT / "web/issue-timer.js"
 MAX_BYTES = 12_288
-# Static imports: `import()` loads other languages and the sign-in only on demand.
+# Matches only static imports; `import()` loads other languages and the sign-in on demand.
 IMPORT = re.compile(rb"\bimport\b(?!\(|\.)")
 
 

@@ -34,7 +34,8 @@ export async function get(path, options) {
 }
 
 /**
- * Return a page of a list. Skip empty pages: the server interrupts a long search before it has found a timer.
+ * Return a page of a list. Skip empty pages, which the server returns if it interrupts a long search before
+ * it has found a timer.
  *
  * @param {string} path
  * @param {Options} [options]

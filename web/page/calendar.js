@@ -34,7 +34,7 @@ export function startOf(day) {
 }
 
 /**
- * Return the day a number of days later.
+ * Add a number of days to a day.
  *
  * @param {Day} day
  * @param {number} count

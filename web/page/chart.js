@@ -3,7 +3,7 @@
 import { h } from "../widget/dom.js";
 import { averageOf, longestOf, scaleOf } from "./bars.js";
 import { startOf } from "./calendar.js";
-import { svg } from "./dom.js";
+import { svg } from "./elements.js";
 import { formats, text } from "./language.js";
 
 /** @import { Bar } from "./types.d.ts" */

@@ -13,7 +13,7 @@ import { text } from "./language.js";
 const HOUR_MS = 3_600_000;
 
 /**
- * Let the user add time that is finished.
+ * Let the user add an entry for past time.
  *
  * @param {() => Date} now returns the present
  * @returns {Promise<Timer | null>} the new timer; null if they cancel
@@ -22,7 +22,7 @@ export async function addEntry(now) {
   const toMinute = (/** @type {Date} */ time) => toInputValue(time).slice(0, 16);
   const end = now();
   let start = new Date(end.getTime() - HOUR_MS);
-  // In the hour after clocks are put back, an hour earlier is the same local time.
+  // In the hour after clocks are put back, the local time an hour earlier was the same.
   if (toMinute(start) === toMinute(end)) start = new Date(start.getTime() - HOUR_MS);
   // If a response is lost, the same key prevents a second timer.
   const headers = { "Idempotency-Key": randomName() };
@@ -58,7 +58,8 @@ export async function editEntry(timer, now) {
     const body = {
       ...(values.issue.trim() !== shown.issue && (issue ?? { github_issue_url: null })),
       ...(isChanged("description") && { description: values.description }),
-      // Send only changed times: fields lack milliseconds, and are ambiguous in the hour that occurs twice.
+      // Send only changed times, because the fields have no milliseconds and are ambiguous in an hour that
+      // occurs twice.
       ...(isChanged("start") && { start_time: toIso(values.start) }),
       ...(isChanged("end") && { end_time: toIso(values.end) }),
     };

@@ -4,7 +4,7 @@ import { ApiError } from "../widget/api-client.js";
 import { parseIssue } from "../widget/issue-link.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
-import { byId, control, formValues, setMessage } from "./dom.js";
+import { byId, control, formValues, setMessage } from "./elements.js";
 import { checkEntry } from "./entry-checks.js";
 import { formats, text } from "./language.js";
 

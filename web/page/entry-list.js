@@ -2,7 +2,7 @@
 
 import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
-import { byId, find, icon } from "./dom.js";
+import { byId, find, icon } from "./elements.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
@@ -54,7 +54,7 @@ export class EntryList {
   }
 
   /**
-   * Remove an entry, and the section of its day if that is empty then.
+   * Remove an entry, and also the section of its day if no other entry is left there.
    *
    * @param {Timer} timer
    */

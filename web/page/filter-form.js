@@ -1,6 +1,6 @@
 // The form that selects entries and totals.
 
-import { byId, control, formValues } from "./dom.js";
+import { byId, control, formValues } from "./elements.js";
 import { readFilter, selectedDays, writeFilter } from "./filter.js";
 import { clearNotice } from "./notices.js";
 import { onAction } from "./session.js";
@@ -35,13 +35,13 @@ export function onFilter(apply) {
     showDays();
     if (period.value !== "custom") filterForm.requestSubmit();
   });
-  // Not `onAction`, which ignores events while an action runs: a new selection must replace the previous one.
+  // A new selection must replace the previous one. `onAction` would ignore events while an action runs.
   filterForm.addEventListener("submit", (event) => {
     event.preventDefault();
     clearNotice();
     const { period, from, to, repo, issue } = formValues(filterForm);
     const days = period === "custom" ? { from, to } : { from: "", to: "" };
-    // Normalize the filter like one that is read from the address.
+    // Normalize the filter: write it as an address's query, and read it back.
     apply(readFilter(writeFilter({ period, ...days, repo: repo.trim(), issue })));
   });
   onAction("click", byId("reset"), async () => {

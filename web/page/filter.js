@@ -70,7 +70,7 @@ export function writeFilter({ period, from, to, repo, issue }) {
 }
 
 /**
- * Return the first and the last day that a filter selects; "" where it has no limit.
+ * Return the first and the last day that a filter selects; "" if there is no such limit.
  *
  * @param {Filter} filter
  * @param {Date} now
@@ -99,7 +99,8 @@ export function selects(filter, timer, now) {
 }
 
 /**
- * Return the days that totals cover: at most 365, until today; of days that are all in the future, the first.
+ * Return the days that totals cover: the selected days until today, at most the last 365. If all selected
+ * days are in the future, totals cover the first of them.
  *
  * @param {Filter} filter
  * @param {Date} now

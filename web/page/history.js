@@ -2,7 +2,7 @@
 
 import { getPage, request, statusOf } from "./api.js";
 import { dayOf } from "./calendar.js";
-import { byId } from "./dom.js";
+import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
 import { listQuery, selects } from "./filter.js";
 import { issueReference } from "./issue.js";
@@ -206,7 +206,7 @@ export class History {
 }
 
 /**
- * Return those timers that are not among others.
+ * Return the timers of a list that are not in another list.
  *
  * @param {Timer[]} timers
  * @param {Timer[]} others

@@ -19,7 +19,7 @@ const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
-/** The widget's messages about a text that is not an issue. */
+/** The widget's messages for a text that does not name an issue. */
 export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;
 
 /** The weekday on which weeks begin, 1 (Monday) to 7. */

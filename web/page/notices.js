@@ -1,7 +1,7 @@
 // The status message at the foot of a page, and dialogs that ask for confirmation.
 
 import { h } from "../widget/dom.js";
-import { byId, setMessage } from "./dom.js";
+import { byId, setMessage } from "./elements.js";
 import { text } from "./language.js";
 
 const FADE_MS = 8_000;

@@ -1,5 +1,6 @@
-// The header of every page. A classic script in the <head>, so that the element is defined before <body> is parsed: the
-// header is part of the first paint, and nothing moves when the modules load. language.js translates its texts.
+// The header of every page. This classic script is in the <head>, so that the element is defined before
+// <body> is parsed. The header is thus part of the first paint, and nothing moves when the modules load.
+// language.js translates its texts.
 
 /** Brand, navigation and signed-in user. The attribute `current` names the page. */
 class PageHeader extends HTMLElement {

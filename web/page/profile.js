@@ -4,7 +4,7 @@ import { ApiError } from "../widget/api-client.js";
 import { h } from "../widget/dom.js";
 import { jittered } from "../widget/poller.js";
 import { get, messageOf, statusOf } from "./api.js";
-import { byId } from "./dom.js";
+import { byId } from "./elements.js";
 import { text } from "./language.js";
 import { clearNotice, warn } from "./notices.js";
 
@@ -46,7 +46,7 @@ export async function fetchProfile() {
 }
 
 /**
- * Wait for a time, but only until the network is available again or the button is pressed.
+ * Wait for a time, or until the network is available again or the button is pressed.
  *
  * @param {HTMLButtonElement} button
  * @param {number} wait in milliseconds

@@ -1,7 +1,7 @@
-// The session of a page: its user and its end, and actions and errors that depend on it.
+// The session of a page: its user, its end, and the actions and errors that depend on it.
 
 import { messageOf, request, statusOf } from "./api.js";
-import { byId, find } from "./dom.js";
+import { byId, find } from "./elements.js";
 import { text, translate } from "./language.js";
 import { clearNotice, warn } from "./notices.js";
 import { fetchProfile } from "./profile.js";
@@ -11,11 +11,11 @@ import { fetchProfile } from "./profile.js";
 /** The user whose data the page shows, until they sign out; kept when their session expires. @type {?number} */
 let userId = null;
 
-// Messages of these types name a user whom the server has confirmed. Others may come from a tab that does not know
-// of a new user yet.
+// Messages of these types name a user whom the server has confirmed. Other messages may come from a tab that
+// has not yet detected a new user.
 const AUTHORITATIVE = ["here", "list"];
 
-// The widget's channel, on which tabs announce their user and signing out.
+// The widget's channel, on which tabs announce who is signed in and that a user has signed out.
 const tabs = new BroadcastChannel(`issue-timer:${location.origin}`);
 tabs.addEventListener("message", ({ data: { type, user } }) => {
   // Another user has signed in in another tab: with the browser's cookie, this page would act as that user.
@@ -98,7 +98,8 @@ export function endSession(message) {
 function removeUserData(message) {
   userId = null;
   showSignedOut();
-  // Only here: after a session has expired, entered data can be saved by signing in in another tab.
+  // Close dialogs only here. They stay open when a session expires, because the user can sign in in another
+  // tab and then save the entered data.
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   askToSignIn(message);
 }

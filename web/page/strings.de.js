@@ -1,4 +1,4 @@
-// All texts in German: those of strings.en.js, of the HTML and of page-header.js.
+// The German translations of all texts in strings.en.js, the HTML and page-header.js.
 
 /** @import { english } from "./strings.en.js" */
 /** @import { Text } from "./types.d.ts" */

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { toBars } from "./bars.js";
 import { startOf } from "./calendar.js";
 import { chart } from "./chart.js";
-import { byId, find, svg } from "./dom.js";
+import { byId, find, svg } from "./elements.js";
 import { totalledDays, totalsQuery, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";

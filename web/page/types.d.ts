@@ -49,7 +49,7 @@ export interface Totals {
   active_duration: number;
   days: { date: Day; active_duration: number }[];
   issues: IssueTotal[];
-  /** False if there are more timers than one request adds up. */
+  /** False if there are too many timers to add up in one request. */
   complete: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface Profile {
   name: string;
 }
 
-/** A selection of timers, as in the page's address: see "Addresses" in docs/page.md. */
+/** A selection of timers, which the page's address contains (docs/page.md, "Addresses"). */
 export interface Filter {
   period: string;
   from: Day;

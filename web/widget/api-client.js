@@ -39,7 +39,7 @@ export class ApiClient {
     this.sessionKey = `issue-timer:session:${this.server}`;
   }
 
-  /** Whether requests may be authorized: on another site, only with a session. */
+  /** Whether requests may be authorized. On another site, this requires a session. */
   get maySucceed() {
     return !this.isEmbedded || storage.get(this.sessionKey) !== null;
   }
@@ -70,8 +70,8 @@ export class ApiClient {
           ...headers,
         },
         body: body && JSON.stringify(body),
-        // Avoids a preflight before each conditional request in Chromium. Nothing is cached: responses are
-        // no-store.
+        // This avoids a preflight before each conditional request in Chromium. Nothing is cached, because
+        // responses are no-store.
         cache: "If-None-Match" in headers ? "force-cache" : "default",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
@@ -83,7 +83,7 @@ export class ApiClient {
     const received = performance.now();
     const parsed = parse(text);
     if (!response.ok && response.status !== 304) {
-      // Keep a newer session: the user may have signed in again during the request.
+      // Keep a newer session, because the user may have signed in again during the request.
       if (response.status === 401 && session?.token === storage.get(this.sessionKey)?.token) {
         storage.remove(this.sessionKey);
       }
@@ -93,7 +93,7 @@ export class ApiClient {
     return { status: response.status, body: parsed, headers: response.headers, sent, received };
   }
 
-  /** Preload the sign-in module: browsers allow a popup only right after a click. */
+  /** Preload the sign-in module, because browsers allow a popup only right after a click. */
   prepareSignIn() {
     if (this.isEmbedded) import("./popup.js").catch(() => {});
   }

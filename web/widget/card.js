@@ -39,7 +39,7 @@ export class Card {
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);
     const details = [
-      // Isolated (Unicode's FSI and PDI), because the text direction of the line may differ.
+      // Isolate the name (with Unicode's FSI and PDI), because the text direction of the line may differ.
       timer.github_issue_title && `\u2068${name}\u2069`,
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
@@ -98,7 +98,7 @@ export function clockTime(seconds) {
  * @param {string} time
  * @param {string} language
  * @param {number} now
- * @returns {string} the time of day, after the date unless that is today
+ * @returns {string} the time of day, preceded by the date if that is not today
  */
 function shortTime(time, language, now) {
   const date = new Date(time);

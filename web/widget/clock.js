@@ -1,5 +1,5 @@
-// Routine adjustments of a machine's clock are smaller. A larger difference means that the clock was set or
-// that the machine slept.
+// Routine adjustments change a machine's clock by less than this. A larger difference means that the clock
+// was set or that the machine slept.
 const MAX_DRIFT_MS = 2_000;
 /** The largest difference between two tabs' estimates of the server's time. */
 export const MAX_SKEW_MS = 1_000;
@@ -39,7 +39,7 @@ export class ServerClock {
   }
 
   /**
-   * Return the server's time in milliseconds since the epoch; before the first response, this machine's.
+   * Return the server's time in milliseconds since the epoch; before the first response, this machine's time.
    *
    * The time never decreases, unless a clock was set.
    */

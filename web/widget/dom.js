@@ -24,7 +24,8 @@ export function button(part, text, onclick) {
 }
 
 /**
- * Set an element's text if it differs: otherwise the browser would repaint it, and screen readers repeat it.
+ * Set an element's text if it differs. Setting the same text would make the browser repaint it and screen
+ * readers repeat it.
  *
  * @param {Element} element
  * @param {string} text

@@ -14,7 +14,7 @@ const MAX_NUMBER = 2 ** 31 - 1;
  * `owner/name#1`, `owner/name 1` or, if `repo` is given, only the number.
  *
  * @param {string} input
- * @param {?string} [repo] the repository of numbers without one
+ * @param {?string} [repo] the repository of an issue for which only a number is given
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
 export function parseIssue(input, repo) {

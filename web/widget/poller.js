@@ -1,5 +1,5 @@
 const POLL_MS = 15_000;
-// Longer intervals without user activity or changes: [milliseconds of inactivity, interval].
+// Longer intervals while the user is inactive and no timer changes: [milliseconds of inactivity, interval].
 const IDLE = [
   [3_600_000, 60_000],
   [600_000, 30_000],
@@ -8,7 +8,7 @@ const MAX_WAIT_MS = 60_000;
 
 /** Decides when to poll the server. */
 export class Poller {
-  /** How many requests have failed since the last success. */
+  /** The number of requests that have failed since the last success. */
   failures = 0;
   /** The seconds that the server asked to wait when the last poll failed. */
   retryAfter = 0;

@@ -5,7 +5,7 @@ import { jittered } from "./poller.js";
 /** @import { ApiClient, ApiError } from "./api-client.js" */
 /** @import { Outbox } from "./outbox.js" */
 
-// How often to send an action that fails with status 500: the action itself may be the cause.
+// After this many responses with status 500, an action is reverted: the action itself may be the cause.
 const MAX_TRIES = 6;
 
 /** Sends a user's actions in order, and retries each until the server has accepted or refused it. */
@@ -119,7 +119,7 @@ export class Sender {
     const { status, isTemporary, message } = error;
     if (status === 500) this.#serverErrors += 1;
     if (status === 401 || (isTemporary && this.#serverErrors < MAX_TRIES)) throw error;
-    // A 403 may mean that another user has signed in; then the action stays in its user's outbox.
+    // A 403 may mean that another user has signed in. In this case, the action stays in its user's outbox.
     if (status === 403 && !((await this.#host.checkUser()) && this.#outbox === outbox)) return;
     this.#failures = this.#serverErrors = 0;
     const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);

@@ -6,7 +6,7 @@ import { MAX_SKEW_MS } from "./clock.js";
 export class TimerState {
   /** The open timers that the server has confirmed, newest first. @type {?ApiTimer[]} */
   confirmed = null;
-  /** When they were confirmed, by the server's clock. */
+  /** The time at which they were confirmed, by the server's clock. */
   confirmedAt = 0;
   /** The entity tag of the server's last list; empty after a later change. */
   etag = "";
@@ -41,12 +41,12 @@ export class TimerState {
    * @param {number} now
    */
   timeAt(now) {
-    // Without pending actions, follow no time in the future, which a wrong clock may have caused.
+    // Without pending actions, limit a last time in the future, which a wrong clock may have caused.
     const last = this.pending.size ? this.#lastTime : Math.min(this.#lastTime, now + MAX_SKEW_MS);
     return (this.#lastTime = Math.max(Math.round(now), last + 1));
   }
 
-  /** Give later actions times after this one. @param {number} time */
+  /** Make the times of new actions later than this time. @param {number} time */
   noteTime(time) {
     this.#lastTime = Math.max(this.#lastTime, time);
   }
@@ -109,7 +109,7 @@ export class TimerState {
     this.confirmed = before.filter((one) => one.id !== timer.id && one.id !== id);
     if (timer.status !== "stopped") this.confirmed.splice(Math.max(0, index), 0, timer);
     this.confirmedAt = at;
-    // The entity tag is of the list before this change.
+    // The entity tag belongs to the list before this change.
     this.etag = "";
     return { action: kind, timer, isOwn };
   }

@@ -37,7 +37,7 @@ function tabName() {
   const key = "issue-timer:tab";
   try {
     const name = sessionStorage[key] ?? randomName();
-    // Stored only between two pages, because a duplicated tab gets a copy of sessionStorage.
+    // The name is stored only between two pages, because a duplicated tab gets a copy of sessionStorage.
     const forget = () => sessionStorage.removeItem(key);
     forget();
     addEventListener("pageshow", forget);

@@ -3,7 +3,7 @@
 
 const RETRY_MS = 60_000;
 
-/** The seconds that a user has worked today, a day of this machine's time zone. */
+/** The seconds that a user has worked today, in this machine's time zone. */
 export class Today {
   #api;
   /** @type {?Total} */
@@ -19,9 +19,10 @@ export class Today {
     this.#api = api;
   }
 
-  /** Forget the total, and ignore the response to a request in progress. */
+  /** Forget the total, ignore the response to a request in progress, and make a new request due. */
   reset() {
     this.#total = null;
+    this.since = 0;
     this.#requests += 1;
   }
 
@@ -65,6 +66,8 @@ export class Today {
   async load(now) {
     const request = ++this.#requests;
     const since = (this.since = startOfDay(now));
+    // No retry is due while this request is in progress.
+    this.#retryAt = Infinity;
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone: timeZone });
     const total = await this.#api.request("GET", `/api/timelogs/totals/?${query}`).then(
@@ -73,7 +76,7 @@ export class Today {
     );
     if (request !== this.#requests) return undefined;
     this.#failures = total ? 0 : this.#failures + 1;
-    this.#retryAt = total ? Infinity : performance.now() + this.#failures * RETRY_MS;
+    if (!total) this.#retryAt = performance.now() + this.#failures * RETRY_MS;
     if (total || this.#total?.since !== since) this.#total = total;
     return total;
   }

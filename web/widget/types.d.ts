@@ -19,8 +19,8 @@ export interface ApiTimer {
   /** The trigger that started the timer: `manual`, `assigned`, `project`... */
   source: string;
   /**
-   * The time to which `active_duration` counts: milliseconds since the epoch by the server's clock, 0 if the
-   * timer does not run. Computed from the response.
+   * The time up to which `active_duration` counts: milliseconds since the epoch by the server's clock, 0 if
+   * the timer does not run. It is computed from the response.
    */
   as_of: number;
 }
@@ -43,7 +43,7 @@ export interface State {
   isExpired: boolean;
   /** The open timers, newest first. */
   timers: Timer[];
-  /** How many actions are pending. */
+  /** The number of pending actions. */
   waiting: number;
 }
 
@@ -97,8 +97,8 @@ export interface Events {
   tick: undefined;
   transition: Transition;
   /**
-   * `refused`: an action was reverted; `message` is the server's. `waiting`: an action will be sent later.
-   * `popup`: the browser blocked the sign-in popup. `failed`: signing in or out failed.
+   * `refused`: an action was reverted; `message` is the server's message. `waiting`: an action will be sent
+   * later. `popup`: the browser blocked the sign-in popup. `failed`: signing in or out failed.
    */
   problem: {
     code: "refused" | "waiting" | "popup" | "failed";
@@ -108,7 +108,7 @@ export interface Events {
   };
 }
 
-/** The functions of its owner that `Sender` calls. */
+/** Functions that `Sender` calls; its owner provides them. */
 export interface SenderHost {
   /** The server's time in milliseconds since the epoch. */
   now(): number;
@@ -122,7 +122,9 @@ export interface SenderHost {
   confirm(action: Action, response: ApiResponse): void;
   /** Revert an action that the server has refused; `reverted` includes the actions that depend on it. */
   revert(action: Action, reverted: Action[], message: string): void;
-  /** Show that an action waits because of an error; `isFirst`: the first one since the last success. */
+  /**
+   * Show that an action waits because of an error; `isFirst`: whether it is the first error since a success.
+   */
   wait(error: ApiError, isFirst: boolean): void;
 }
 
@@ -131,12 +133,12 @@ export interface Total {
   /** The beginning of the day, in milliseconds since the epoch. */
   since: number;
   seconds: number;
-  /** The time to which `seconds` counts, by the server's clock. */
+  /** The time up to which `seconds` counts, by the server's clock. */
   at: number;
 }
 
 /**
- * Messages between tabs. `user` is the user that the sender knows, who may have been replaced since. Issue
+ * Messages between tabs. `user` is the user who was signed in when the sender last asked the server. Issue
  * Timer's own pages send `here` when they are loaded.
  */
 export type TabMessage = { user?: number | null } & (

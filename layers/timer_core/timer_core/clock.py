@@ -1,4 +1,4 @@
-"""The current time, which only handlers read, and the ISO 8601 times of GitHub."""
+"""The current time, which only handlers read, and the conversion of ISO 8601 times."""
 
 import time
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Logs and metrics, the same in every function."""
+"""The logs and metrics of all functions."""
 
 import time
 from collections.abc import Callable
@@ -40,10 +40,11 @@ def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHan
     Parameters
     ----------
     metrics
-        Published after the handler by ``log_metrics``, which has to be the outer decorator.
+        The function's metrics. ``log_metrics``, which must be the outer decorator, publishes them after the
+        handler.
     routes_of
-        If set, each metric is also published for its route, with the dimensions ``service`` (this parameter)
-        and ``route`` (the route's key in the template, without a slash at its end).
+        If set, each metric is also published for its route. Its dimensions are then ``service`` (the value of
+        this parameter) and ``route`` (the route's key in the template, without a trailing slash).
     """
 
     def decorate(handler: ApiHandler) -> ApiHandler:

@@ -9,10 +9,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 MAX_AGE_S = 300
-# The shortest time between two fetches after a failure, or on demand: anybody can cause fetches by sending
-# invalid signatures.
+# The minimum time between two fetches after a failure or on demand, because anybody can cause fetches by
+# sending invalid signatures.
 MIN_AGE_S = 10
-# When a secret has this age, every function that can reach Secrets Manager has fetched and accepts it.
+# When a secret is this old, every function that can reach Secrets Manager has fetched it and accepts it.
 _SIGNS_AFTER_S = MAX_AGE_S + 60
 
 T = TypeVar("T")
@@ -30,14 +30,14 @@ class CachedValue(Generic[T]):
     fetch
         Returns the value; raises one of `errors` if the source cannot be reached.
     errors
-        The exceptions of `fetch` after which the previous value stays in use.
+        If `fetch` raises one of these exceptions, the previous value stays in use.
     max_age_s
         Returns the number of seconds for which a value may be used.
     caches_first_failure
         Whether, after the first fetch failed, callers get the same error for `MIN_AGE_S` seconds instead of
         causing further fetches.
     now_s
-        The clock, in seconds; only differences between its times matter.
+        The clock, in seconds since any fixed time.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class CachedValue(Generic[T]):
         return self._expires_s - self._now_s()
 
     def get(self) -> T:
-        """Return the value: the previous one if it has expired and its source cannot be reached.
+        """Return the value; the expired one if its source cannot be reached.
 
         Raises
         ------
@@ -89,13 +89,13 @@ class CachedValue(Generic[T]):
     def refresh(self) -> bool:
         """Fetch the value again, at most once in ten seconds; return whether it has changed.
 
-        Fetches by `get` do not count toward this limit: the value may have changed since.
+        Fetches by `get` do not count toward this limit, because the value may have changed since.
 
         Raises
         ------
         Exception
-            One of `errors`, if the fetch fails or has failed in the last ten seconds: whether the value has
-            changed is unknown.
+            One of `errors`, if the fetch fails or has failed in the last ten seconds. It is then unknown
+            whether the value has changed.
         """
         if self._now_s() < self._refreshed_s + MIN_AGE_S:
             if self._failure is not None:
@@ -147,11 +147,12 @@ class RotatingSecret:
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
-        # A delivery is lost if its signature cannot be checked, so each retries a failed first fetch.
+        # Do not cache a failed first fetch: each delivery retries it, because a delivery whose signature
+        # cannot be checked is lost.
         self._versions = CachedValue(self._fetch, (BotoCoreError, ClientError))
 
     def get(self) -> tuple[str, ...]:
-        """Return the current and the previous version, which are both accepted; the latter may be empty.
+        """Return the current and the previous version. Both are accepted; the previous one may be empty.
 
         Raises
         ------
@@ -162,7 +163,7 @@ class RotatingSecret:
         return versions.current, versions.previous
 
     def signing(self, now_s: int) -> str:
-        """Return the version to sign with: the previous one until every function has fetched the current one.
+        """Return the version that signs: the previous one until every function has fetched the current one.
 
         Raises
         ------

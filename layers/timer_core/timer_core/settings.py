@@ -12,7 +12,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a function; those without an environment variable have their defaults.
+    """The settings of a function. A setting without an environment variable has its default.
 
     Attributes
     ----------
@@ -23,12 +23,13 @@ class Settings:
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     stale_after_ms
-        How long after its start an open timer is stale; the sweeper stops it (decision 5).
+        The age (milliseconds since its start) from which an open timer is stale; the sweeper stops it
+        (decision 5).
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
-        The names of the SSM parameters that hold a credential of GitHub's API and the OAuth client of the
-        sign-in; empty if the function does not read them.
+        The names of the SSM parameters that contain the credential for GitHub's API and the OAuth client of
+        the sign-in; empty if the function does not read them.
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
@@ -45,7 +46,7 @@ class Settings:
     delivery_queue_url
         The queue of deliveries.
     max_receives
-        How often SQS delivers a message of the queue before it becomes a dead letter.
+        How often SQS delivers a message before moving it to the dead-letter queue.
     """
 
     table_name: str

@@ -1,4 +1,4 @@
-// A fake of the browser APIs that the widget's modules need, except for its view, with clocks that tests control.
+// Fakes of the browser APIs that the widget's modules need, except for the view. Tests control the clocks.
 
 import { mock } from "node:test";
 
@@ -67,7 +67,7 @@ export class FakeBrowser {
     define(globalThis, "location", new URL(ORIGIN));
     define(globalThis, "localStorage", this.storage);
     define(globalThis, "BroadcastChannel", FakeBroadcastChannel);
-    // As on a page without HTTPS; the tests in a real browser have locks.
+    // Pages without HTTPS have no locks. The tests in a real browser use locks.
     define(navigator, "locks", undefined);
     mock.timers.enable({ apis: ["setTimeout"] });
     mock.method(performance, "now", () => this.#monotonic);
@@ -75,7 +75,7 @@ export class FakeBrowser {
     mock.method(Math, "random", () => 0.5);
   }
 
-  /** Restore the replaced globals' behaviour. */
+  /** Close all channels, and restore the mocked functions. */
   close() {
     FakeBroadcastChannel.open.clear();
     mock.timers.reset();
@@ -99,7 +99,11 @@ export class FakeBrowser {
     }
   }
 
-  /** Move the machine's clock only, like setting it or sleeping. @param {number} ms by how much */
+  /**
+   * Change only the machine's clock, as if it was set or the machine slept.
+   *
+   * @param {number} ms the time to add
+   */
   setClock(ms) {
     this.#wall += ms;
   }
@@ -110,7 +114,7 @@ export class FakeBrowser {
     this.document.dispatchEvent(new Event("visibilitychange"));
   }
 
-  /** Open a channel as another tab does. */
+  /** Open a channel as if from another tab. */
   openTab() {
     return new FakeBroadcastChannel(`issue-timer:${ORIGIN}`);
   }

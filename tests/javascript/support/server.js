@@ -1,4 +1,4 @@
-// A fake of the API that the widget needs, whose responses tests can replace.
+// A fake of the API that the widget uses. Tests can replace its responses.
 
 import { mock } from "node:test";
 import { EPOCH } from "./browser.js";
@@ -34,7 +34,7 @@ export class FakeServer {
     return EPOCH + this.#browser.monotonic;
   }
 
-  /** Start a timer like another device. @param {number} number the issue's @returns {any} */
+  /** Start a timer as if from another device. @param {number} number the issue's number @returns {any} */
   start(number, at = this.now) {
     const timer = {
       id: `timer-${this.#nextId++}`,

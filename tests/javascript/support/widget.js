@@ -1,4 +1,5 @@
-// A widget's manager in a fake browser, which exists before the modules are loaded: some use it while they load.
+// A widget's manager in a fake browser. The browser must exist before the modules are loaded, because some
+// modules use it while they load.
 
 import { FakeBrowser, flush, ORIGIN } from "./browser.js";
 import { FakeServer } from "./server.js";

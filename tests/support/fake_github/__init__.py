@@ -1,4 +1,4 @@
-"""A GitHub for the tests, written from GitHub's documentation, to which the product connects over HTTP.
+"""A fake GitHub, written from GitHub's documentation; the product connects to it over HTTP.
 
 Start reading at `FakeGitHub`.
 """

@@ -36,7 +36,7 @@ class Token:
     owners
         The accounts whose repositories the token gives access to; None for all accounts.
     scopes
-        The token's scopes; None for a fine-grained token, and for one that was issued to a GitHub App.
+        The token's scopes; None for a fine-grained token, and for a token that was issued to a GitHub App.
     """
 
     user: Account
@@ -46,7 +46,7 @@ class Token:
 
 @dataclass(frozen=True)
 class InstallationToken:
-    """The access of an App's token, and its expiry (seconds since the epoch, of the real clock)."""
+    """The access of an App's token, and its expiry (seconds since the epoch, by the real clock)."""
 
     installation: Installation
     expires_at: float
@@ -120,7 +120,7 @@ class Access(Projects):
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
         """Return a token and its expiry (seconds since the epoch)."""
-        # The App's id, the dots and the length are those of GitHub's present tokens.
+        # As at GitHub, the token contains the App's id and dots; it also has the same length.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
         expires_at = time.time() + INSTALLATION_TOKEN_LIFETIME_S

@@ -33,8 +33,8 @@ _POLL_S = 0.01
 class FakeGitHub(Access):
     """A fake GitHub on the loopback interface, written from GitHub's documentation.
 
-    Its base classes have the methods: `Repositories` and `Projects` those for people's actions, `Webhooks`
-    for hooks and deliveries, `Accounts` for accounts and Apps, and `Access` for credentials.
+    Its base classes define the methods: `Repositories` and `Projects` define people's actions, `Webhooks`
+    hooks and deliveries, `Accounts` accounts and Apps, and `Access` credentials.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class FakeGitHub(Access):
     faults
         The faults of future requests; each applies to the first request that matches it.
     before_request, after_request
-        Called with every request, and the latter also with its answer. If one raises `Drop`, the connection
-        is closed without an answer, before or after the request has its effect.
+        Functions that are called with every request; `after_request` also receives the answer. If a function
+        raises `Drop`, the connection is closed without an answer, before or after the request has its effect.
     mistakes
         Errors of the fake itself, such as unsupported queries; raised at its exit and by `reset`.
 
@@ -67,7 +67,7 @@ class FakeGitHub(Access):
         super().__init__()
 
     def __enter__(self) -> Self:
-        # Loaded before the first query, which would otherwise exceed the product's time-out.
+        # Load the schema now; otherwise the first query would exceed the product's time-out.
         graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

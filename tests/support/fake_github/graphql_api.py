@@ -1,4 +1,4 @@
-"""The GraphQL API: queries are validated with GitHub's public schema, of which the fake supports a part.
+"""The GraphQL API, which validates queries with GitHub's public schema and supports a part of it.
 
 Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test, see
 `FakeGitHub.mistakes`.
@@ -99,7 +99,7 @@ def _read(text: str) -> _Query:
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:
-    """Return an error in GitHub's form: with its type, or if the query is invalid, with a code."""
+    """Return an error in GitHub's form: with a code if the query is invalid, otherwise with its type."""
     if _mistake(error):
         return {"message": "Something went wrong while executing your query."}
     formatted: dict[str, Any] = {**error.formatted}

@@ -27,7 +27,7 @@ from tests.support.fake_github.model import (
 if TYPE_CHECKING:
     from tests.support.fake_github.access import Access, Viewer
 
-# The maximum of node ids in one query.
+# The maximum number of node ids in one query.
 MAX_IDS = 100
 
 
@@ -53,7 +53,7 @@ _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "
 
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
-    """Return a field's value: from its resolver, or without one from the attribute of that name.
+    """Return a field's value from its resolver or, if it has none, from the attribute of the same name.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) ->
     value = getattr(source, _RENAMED.get(info.field_name) or _snake_case(info.field_name))
     if isinstance(value, datetime):
         return payloads.time(value)
-    # REST writes the same values in lower case.
+    # The model has the values of REST, in lower case; GraphQL has the same values in upper case.
     if isinstance(get_named_type(info.return_type), GraphQLEnumType) and isinstance(value, str):
         return value.upper()
     return value
@@ -140,7 +140,7 @@ def _repository(
 
 
 def _owner(thing: Any) -> Account | None:
-    """Return the owner of an object; None if it has no owner, or cannot be fetched by its id."""
+    """Return the owner of an object; None if the object has no owner or cannot be fetched by its id."""
     match thing:
         case Repository() | Project():
             return thing.owner
@@ -230,7 +230,7 @@ def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
 
 @_field("ProjectV2Item.content")
 def _content(card: Card, context: Context) -> Any:
-    # A draft has no owner; that of the project counts.
+    # A draft has no owner, so the project's owner counts.
     owner = _owner(card.content) or card.project.owner
     return card.content if context.viewer.sees(owner) else None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MAX_PAGE_SIZE = 100
-# The fake accepts these arguments and ignores them: it has one order, and no archive.
+# The fake accepts and ignores these arguments, because it has one sort order and no archived cards.
 _WITHOUT_EFFECT = {"order_by", "include_archived"}
 
 

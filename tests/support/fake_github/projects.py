@@ -16,7 +16,7 @@ PRIORITIES = ("High", "Medium", "Low")
 
 
 class Projects(Repositories):
-    """Actions on projects, whose events only hooks of organizations and Apps receive."""
+    """Actions on projects; only hooks of organizations and of Apps receive their events."""
 
     def new_project(self, organization: str, title: str = "Board") -> Project:
         """Return a new project, with the single-select fields Status and Priority."""

@@ -63,7 +63,7 @@ class Repositories(Accounts):
             return hook
 
     def new_repository(self, full_name: str) -> Repository:
-        """Return a new repository; a new owner is an organization."""
+        """Return a new repository; create an organization if the owner does not exist."""
         with self.acting():
             login, _, name = full_name.partition("/")
             owner = self._owner(login)
@@ -73,7 +73,7 @@ class Repositories(Accounts):
             return repository
 
     def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
-        """Return the repository of this name; ``follow`` also finds the last one that had it before."""
+        """Return the repository of this name; with ``follow``, also by a name that it had earlier."""
         with self.lock:
             found = self._names.get(full_name.lower())
             return found or (self._former_names.get(full_name.lower()) if follow else None)

@@ -53,7 +53,7 @@ class Call:
         Raises
         ------
         ApiError
-            401 or 404 as `Access.calling_app`.
+            401 or 404, see `Access.calling_app`.
         """
         return self.github.calling_app(self.request)
 
@@ -118,7 +118,7 @@ class Routes(list[Route]):
 
 
 def in_repository(path: str) -> tuple[str, str]:
-    """Return a path below a repository's name, and the path below its id, to which GitHub redirects."""
+    """Return two paths: one with a repository's name, and one with its id, to which GitHub redirects."""
     return f"/repos/{{owner}}/{{repo}}{path}", f"/repositories/{{repository_id:d}}{path}"
 
 

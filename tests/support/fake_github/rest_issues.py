@@ -58,7 +58,7 @@ def _issue(call: Call) -> Issue:
     Raises
     ------
     ApiError
-        As `Call.repository`; also 301 or 307 if the issue was transferred, and 410 if it was deleted.
+        See `Call.repository`; also 301 or 307 if the issue was transferred, and 410 if it was deleted.
     """
     repository, number = call.repository, call.number("number")
     if issue := repository.issues.get(number):

@@ -16,7 +16,7 @@ class Server(ThreadingHTTPServer):
     """Answers requests with ``handle`` on the loopback interface, each in its own thread."""
 
     daemon_threads = True
-    # Closing the server does not wait for requests without an answer.
+    # Close the server without waiting for unanswered requests.
     block_on_close = False
     request_queue_size = 64
 

@@ -318,7 +318,7 @@ class Webhooks:
             delivery.hook.attempts.append(attempt)
 
     def _guid(self) -> str:
-        """Return a version 1 UUID (RFC 9562) of GitHub's time, which sorts after all previous ones."""
+        """Return a version 1 UUID (RFC 9562) with GitHub's time; it sorts after all previous ones."""
         ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
         fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
         return str(uuid.UUID(fields=fields, version=1))

@@ -11,7 +11,7 @@ from timer_core.store.people import Person
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore
 
-# How long a revoked token or an ended session may still work in a warm function.
+# The time for which a warm function may still accept a revoked token or an ended session.
 CACHE_MS = 60_000
 _CACHED_PEOPLE = 1000
 _SCHEMES = {"token", "bearer"}
@@ -44,7 +44,7 @@ class Caller:
 
 
 class Authenticator:
-    """Authenticates requests: with one read of the table, or none if the credentials are cached.
+    """Authenticates requests. Reads the table once, or not at all if the credentials are cached.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Authenticator:
         cookies
             The values of the browser's ``Cookie`` headers.
         own_origin
-            Scheme and host that the request was sent to.
+            The scheme and host to which the request was sent.
 
         Raises
         ------
@@ -159,7 +159,7 @@ def _credentials(headers: Mapping[str, str], cookies: Sequence[str]) -> tuple[st
 
 
 def _refuse_forgery(headers: Mapping[str, str], own_origin: str) -> None:
-    """Refuse a request that another site's page made the browser send (cross-site request forgery).
+    """Refuse a request that the browser sent for a page of another site (cross-site request forgery).
 
     Browsers report the source of a request in ``Sec-Fetch-Site`` (W3C, "Fetch Metadata Request Headers")
     and, for every request that may change something, in ``Origin`` (RFC 6454, section 7).

@@ -35,8 +35,8 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
     representation
         The response's body without elapsed times, and without the host in its links.
     caller_id
-        The user id of the caller. When another person signs in to the same browser, the tag differs even if
-        both lists are empty.
+        The user id of the caller. It makes the tags of two people differ even if both lists are empty, in
+        case another person signs in to the same browser.
     """
     content = f"{caller_id} {representation.model_dump_json()}"
     return f'W/"{sha256(content.encode()).hexdigest()[:32]}"'

@@ -1,4 +1,4 @@
-"""Opaque cursors: the positions at which the pages of a list begin, encoded for clients.
+"""Opaque cursors. A cursor encodes the position at which a page of a list begins.
 
 Cursors are not signed, because a forged one gives access to no other data (see
 `timer_core.store.positions`).

@@ -1,4 +1,4 @@
-"""Digests, which identify long or secret texts."""
+"""Digests that identify long or secret texts."""
 
 from hashlib import sha256
 

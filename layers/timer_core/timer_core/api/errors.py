@@ -70,7 +70,7 @@ def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
 def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
     """Return the response to a request that raised an error.
 
-    An unexpected error is logged with the id of the request, which is part of the response.
+    An unexpected error is logged with the id of the request, which the response also contains.
     """
     part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
     refusal = _refusal(error, part)
@@ -87,7 +87,10 @@ def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:
-    """Return the refusal for an expected error, else None; ``part`` of the request has the invalid fields."""
+    """Return the refusal for an expected error, else None.
+
+    ``part`` is the part of the request whose fields may be invalid.
+    """
     if isinstance(error, HttpError):
         return _Refusal(error.status, error.detail, error.headers)
     if isinstance(error, NotFoundError):

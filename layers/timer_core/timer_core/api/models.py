@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# For models that few requests need: build their validators on first use, not in every cold start.
+# For models that few requests need. Their validators are built on first use, not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400
@@ -57,7 +57,7 @@ def _rfc_3339(value: object) -> object:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Convert a time to UTC, which ends with the year 9999: a later UTC time cannot be represented."""
+    """Convert a time to UTC; refuse times before 1970 and after 9999 in UTC."""
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:

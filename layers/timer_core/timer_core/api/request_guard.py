@@ -1,4 +1,4 @@
-"""Middleware of authenticated requests: authentication, write limit, session renewal."""
+"""Middleware for authenticated requests: authentication, write limit and session renewal."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -83,7 +83,7 @@ class RequestGuard:
             return response
         set_cookies: list[str] = response.setdefault("cookies", [])
         if any(header.startswith(f"{SESSION_COOKIE}=") for header in set_cookies):
-            # The route has ended the session.
+            # The route has ended the session; do not renew it.
             return response
         renewed, token = sessions().renew(session, now_s=now_s)
         set_cookies.append(cookie(SESSION_COOKIE, token, max_age_s=renewed.expires_s - now_s))
@@ -98,7 +98,7 @@ class RequestGuard:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Imported on first use, because requests with tokens need only botocore.
+    # Import on first use, because requests with tokens need only botocore.
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)

@@ -86,7 +86,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def cookies(event: Mapping[str, Any]) -> list[str]:
-    """Return the ``Cookie`` headers of a request, which API Gateway passes separately."""
+    """Return the ``Cookie`` headers of a request; API Gateway passes them in a separate field."""
     sent: list[str] = list(event.get("cookies") or ())
     header = event["headers"].get("cookie")
     return sent if header is None or sent else [header]
@@ -113,7 +113,7 @@ def to_json(body: Any) -> str:
 
 
 def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[..., Any]) -> None:
-    """Refuse query parameters that a route does not have; a mistyped filter would select everything.
+    """Refuse unknown query parameters, because ignoring a mistyped filter would select everything.
 
     Raises
     ------

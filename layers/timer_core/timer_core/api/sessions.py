@@ -9,18 +9,18 @@ from typing import Any
 from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
 
-# How long a session is valid without renewal, and with renewals.
+# The lifetime of a session (seconds): without renewal, and with renewals.
 LIFE_S = 3_600
 LONGEST_S = 30 * 86_400
 _RENEWED_AFTER_S = 900
 _ISSUER = "issue-timer"
 _SESSION, _SIGN_IN = "session", "sign-in"
 _ALGORITHM = "HS256"
-# How long a sign-in may take.
+# The maximum duration of a sign-in (seconds).
 SIGN_IN_S = 600
 
-# Browsers accept cookies with this prefix only with Secure, and only for and from this host (RFC 6265bis,
-# section 4.1.3.2).
+# Browsers accept a cookie with this prefix only if it has the Secure attribute and was set by this host, and
+# send it only to this host (RFC 6265bis, section 4.1.3.2).
 SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
 
@@ -34,8 +34,8 @@ class Session:
     session_id
         The same in all renewals of a session.
     signed_in_ms
-        When the person signed in (milliseconds since the epoch). With whole seconds, signing out everywhere
-        would also end a session that begins later in the same second.
+        When the person signed in (milliseconds since the epoch). Whole seconds would not suffice: signing out
+        everywhere would also end a session that begins later in the same second.
     issued_s, expires_s
         When this token of the session was issued and expires (seconds since the epoch).
     origin
@@ -78,7 +78,7 @@ class Sessions:
         return self._issue(Session(user_id, login, session_id, now_ms, now_s, now_s + LIFE_S, origin))
 
     def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
-        """Return the renewed session and its token, which expires at most 30 days after the sign-in."""
+        """Return the renewed session and its token; the token expires at most 30 days after the sign-in."""
         expires_s = min(now_s + LIFE_S, session.ends_s)
         return self._issue(replace(session, issued_s=now_s, expires_s=expires_s))
 
@@ -102,12 +102,12 @@ class Sessions:
         )
 
     def seal(self, content: Mapping[str, str], *, now_s: int) -> str:
-        """Return a token with the content of a sign-in, which must be completed within ten minutes."""
+        """Return a token that contains the data of a sign-in, which must be completed within ten minutes."""
         claims = {"sub": "", "content": dict(content), "iat": now_s, "exp": now_s + SIGN_IN_S}
         return self._encode(claims, _SIGN_IN)
 
     def unseal(self, token: str, *, now_s: int) -> Mapping[str, str]:
-        """Return the content that was sealed in a token.
+        """Return the data of a sign-in that a token contains.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Imported on first use, because requests with tokens do not need it.
+        # Import on first use, because requests with tokens do not need it.
         import jwt
 
         key = self._keys.signing(claims["iat"])

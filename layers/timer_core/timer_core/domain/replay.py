@@ -264,7 +264,12 @@ def _match(
         Each derived timer with the one that it replaces, if any; and the existing timers without a match.
     """
     unmatched = {timer.ulid: timer for timer in existing}
-    same_ulid = {timer.ulid: unmatched.pop(timer.ulid) for timer in derived if timer.ulid in unmatched}
+    # A timer keeps its id with its own manual start, by which `_manual_step` recognizes that start.
+    same_ulid = {
+        timer.ulid: unmatched.pop(ulid)
+        for timer in derived
+        if (ulid := next((ulid for ulid in _own_ulids(timer) if ulid in unmatched), None)) is not None
+    }
     pairs: list[tuple[Timer, Timer | None]] = []
     for timer in derived:
         old = same_ulid.get(timer.ulid) or next(_covered_by(timer, unmatched.values()), None)
@@ -274,6 +279,12 @@ def _match(
             unmatched.pop(old.ulid, None)
             pairs.append((_with_attributes_of(old, timer), old))
     return pairs, list(unmatched.values())
+
+
+def _own_ulids(timer: Timer) -> Iterator[str]:
+    """Yield the ULID of a timer, and then the causes of its manual transitions; those of starts are ULIDs."""
+    yield timer.ulid
+    yield from (transition.cause for transition in timer.history if transition.by not in EFFECTS)
 
 
 def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:

@@ -1,11 +1,11 @@
-"""The messages in the queue: the events of a delivery, reduced to what timers need."""
+"""The messages in the queue. A message has the events of a delivery, without data that timers do not need."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-# The kind of an event that logs time instead of changing a timer.
+# The kind of event that adds a stopped timer instead of changing a timer.
 LOG = "comment.log"
 # The path of a GitHub App's own webhook.
 APP_HOOK = "/app/hook"
@@ -18,16 +18,16 @@ class IssueEvent:
     Attributes
     ----------
     delivery
-        Identifies the event, so that a repeated delivery counts once: GitHub's GUID of the delivery, the
-        comment's id for a command, the timeline's node id for a backfilled event.
+        Identifies the event, so that a repeated delivery counts once. It is GitHub's GUID of the delivery,
+        the comment's id for a command, or the node id in the timeline for a backfilled event.
     kind
         A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
     at_ms
         The time of the event (milliseconds since the epoch).
     users
-        The ids of the GitHub users concerned; None for all with an open timer.
+        The ids of the GitHub users that the event concerns; None for everybody with an open timer.
     duration_ms, commented_ms
-        The time to log, and the time of the comment; only for `LOG`.
+        The duration to log, and the time of the comment; only for `LOG`.
     title
         The issue's title; empty if the delivery does not contain it.
     fetched_ms
@@ -60,7 +60,8 @@ class CardEvent:
     item, content
         The node ids of the card and of its issue.
     field
-        The node id of the changed field; None if the delivery names the field, which then is the status.
+        The node id of the changed field; None if the delivery gives the name of the field, which is then the
+        status field.
     status
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
     """
@@ -81,9 +82,10 @@ class MoveEvent:
     Attributes
     ----------
     origin, target
-        The repositories' full names before and after.
+        The full names of the repository before and after the move.
     numbers
-        The issue's number before and after; None if all issues of the repository keep theirs.
+        The issue's number before and after the move; None if a repository was moved, whose issues keep their
+        numbers.
     received_ms
         When the delivery was received.
     """
@@ -103,7 +105,7 @@ class CommentEvent:
     Attributes
     ----------
     mistakes
-        A sentence about each line that begins like a command and is not a valid one.
+        A sentence about each line that begins like a command and is not a valid command.
     """
 
     delivery: str
@@ -122,7 +124,7 @@ class ReplyEvent:
     Attributes
     ----------
     reaction
-        A reaction's ``content`` as in GitHub's REST API.
+        The ``content`` of the reaction in GitHub's REST API.
     text
         The comment to add; empty if the reaction suffices.
     """
@@ -176,7 +178,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: the events of a delivery in their order, and the webhook if GitHub named one."""
+    """One message: the events of a delivery in order, and the webhook if GitHub named it."""
 
     events: tuple[QueuedEvent, ...]
     hook: Hook | None = None
@@ -184,7 +186,8 @@ class Message:
     @property
     def delivery(self) -> str:
         """GitHub's GUID of the delivery; empty for a ping."""
-        # Commands have the comment's id; the last event, the one to reply to, has the delivery's.
+        # Commands have the id of the comment; only the last event, which requests the reply, has the GUID of
+        # the delivery.
         return self.events[-1].delivery if self.events else ""
 
 

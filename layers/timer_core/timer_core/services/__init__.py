@@ -1,1 +1,1 @@
-"""Use cases: what the functions do with timers, above the store and below HTTP and queues."""
+"""The use cases of the functions. They call the store, and do not depend on HTTP or queues."""

@@ -1,4 +1,4 @@
-"""Ending a person's access to the API."""
+"""Revocation of a person's access to the API."""
 
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore

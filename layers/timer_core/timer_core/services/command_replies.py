@@ -22,7 +22,7 @@ _NO_TIMER = {
 def reply_to(
     comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_tracked: bool
 ) -> ReplyEvent:
-    """Return the reply: a reaction, and a text only about mistakes and logged time.
+    """Return the reply: a reaction, and a text if there are mistakes or logged times.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
 
-# The most keys that one BatchGetItem takes.
+# The maximum number of keys in a BatchGetItem.
 _BATCH = 100
 
 
@@ -82,7 +82,7 @@ class EventHandler:
         return Handled(tuple(changed), unregistered=unregistered)
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
-        """Rederive an issue's timers, because a process may have logged an event and failed afterwards.
+        """Rederive an issue's timers, in case a process logged an event and failed before deriving them.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class EventHandler:
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
-        """Return those of any number of users who are tracked now."""
+        """Return the users who are tracked; there is no limit on the number of users."""
         ids = sorted(users)
         pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
         return {user_id for page in pages for user_id in self._tracked_since(page)}
@@ -103,11 +103,11 @@ class EventHandler:
         return bool(_tracked_at(at_ms, self._tracked_since((user_id,))))
 
     def concerns_tracked_users(self, event: IssueEvent) -> bool:
-        """Whether an event concerns a tracked user, or everybody with an open timer on the issue."""
+        """Whether an event concerns a tracked user, or everybody who has an open timer on the issue."""
         return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
-        """Map the tracked of up to 100 users to the time (milliseconds) from which they are tracked."""
+        """For up to 100 users, map the tracked ones to the time when tracking began (milliseconds)."""
         if not self._track_unregistered:
             return self._people.registered(users)
         # A request to delete an account ends tracking until its user signs in again.
@@ -146,7 +146,7 @@ class EventHandler:
     def _add_finished(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         timer = finished(
             user_id=user_id,
-            # A repeated event gives the same ULID.
+            # A repeated event produces the same ULID.
             ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
@@ -175,5 +175,5 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
 
 
 def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
-    """Return the users who were tracked at the time of an event; GitHub's times are whole seconds."""
+    """Return the users who were tracked at the time of an event, to within GitHub's whole seconds."""
     return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

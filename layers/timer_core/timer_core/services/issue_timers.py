@@ -35,7 +35,7 @@ class IssueTimers:
         self._derived = DerivedTimers(table, timers)
 
     def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
-        """Log an event of an issue and rederive the timers of the people concerned.
+        """Log an event of an issue, and rederive the timers of the people whom it concerns.
 
         A repetition, also after an interruption, ends with the same timers.
 
@@ -50,7 +50,8 @@ class IssueTimers:
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
         if event.kind not in EFFECTS:
-            # Do not log it: the dead-letter queue keeps its message, and a later version may know the kind.
+            # Do not log the event. The dead-letter queue keeps its message, and a later version may know the
+            # kind.
             raise ValueError(f"Unknown kind of event: {event.kind}")
         event, is_new = self._log.append(event, issue, now_ms=now_ms)
         history = self._log.read(issue)
@@ -60,7 +61,7 @@ class IssueTimers:
         return self._rederive_all(concerned, home, history, now_ms, new=new)
 
     def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Move everybody's timers along with a transferred issue; return the changed ones.
+        """Move everybody's timers on a transferred issue to its new name; return the changed timers.
 
         A repetition, also after an interruption, ends with the same timers.
 
@@ -72,9 +73,9 @@ class IssueTimers:
         return self._follow(self._log.append_issue_move(move, now_ms=now_ms), now_ms)
 
     def move_repository(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Move the timers of all issues with an open one along with the repository; return the changed ones.
+        """Move the timers of a repository's issues that have an open timer; return the changed timers.
 
-        The timers of its other issues are moved when the issue's next event arrives. The issue numbers of
+        The timers of another issue are moved when the next event of that issue arrives. The issue numbers of
         ``move`` are ignored.
 
         Raises
@@ -94,7 +95,8 @@ class IssueTimers:
         Parameters
         ----------
         select
-            Selects the people whose timers are derived from all whom the issue's events and timers concern.
+            Receives the people whom the issue's events and timers concern; returns the people whose timers
+            are derived.
 
         Raises
         ------
@@ -164,9 +166,9 @@ class IssueTimers:
         return retry_on_conflict(attempt, "The timers of an issue kept changing.")
 
     def _is_ready(self, user_id: int, home: Issue, history: IssueHistory, now_ms: int) -> bool:
-        """Move timers of an issue that was named ``home`` before to that issue's present name.
+        """If another issue previously had the name ``home``, move its timers to its present name.
 
-        Until then, they are in the slot that the timers of the issue now named ``home`` need.
+        Those timers occupy the slot that the timers of the issue now named ``home`` need.
 
         Returns
         -------
@@ -176,7 +178,7 @@ class IssueTimers:
         Raises
         ------
         Conflict
-            If there were such timers; the history has to be read again.
+            If timers were moved; the history must be read again.
         """
         move = history.pending_move(history.slot(home, user_id))
         if move is None or history.names.destination(move).key == home.key:
@@ -193,7 +195,7 @@ class IssueTimers:
         events = history.events(home)
         found = self._derived.read(slots, history, events, new=new, now_ms=now_ms)
         if found is None:
-            # The person's items are being deleted, and no new item may mention them.
+            # The person's items are being deleted, so no item that mentions the person may be written.
             return []
         titles = ((event.at_ms, event.title) for event in events if event.title)
         _, title = max(titles, default=(0, home.title))

@@ -1,6 +1,6 @@
-"""Offline actions: requests for a time in the past, sent once the client is online again.
+"""Offline actions: requests with a time in the past, sent when the client is online again.
 
-Events from after that time have already been applied without the action; for example, a close found no timer
+Later events have already been applied without the action; for example, the close of the issue found no timer
 to stop. So the timers are rederived after the action, as after a late delivery (see
 `timer_core.domain.replay`).
 """
@@ -43,12 +43,12 @@ class OfflineActions:
     ) -> tuple[Timer, bool]:
         """Start a timer as `TimerStore.start` does, and apply the events since then to it.
 
-        A start before the end of another timer on the issue has no effect; the open timer is returned.
+        A start before the end of another timer on the issue has no effect, and the open timer is returned.
 
         Raises
         ------
         TransitionTooEarly
-            If a timer of the person on the issue has ended since, and none is open.
+            If another timer of the person on the issue ended after the requested start, and none is open.
         IdempotencyKeyReused
             If the key was used for another request before.
         TooMuchContention
@@ -107,7 +107,7 @@ class OfflineActions:
         Raises
         ------
         TransitionTooEarly
-            If one ended after that time, and none is open.
+            If another timer ended after that time, and none is open.
         """
         timers = [
             timer

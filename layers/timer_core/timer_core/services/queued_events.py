@@ -40,7 +40,7 @@ class Outcome:
     name
         ``applied``, ``ignored``, ``given_up``, ``reply_queued``, ``replied`` or ``not_replied``.
     details
-        More for the log.
+        Additional fields for the log entry.
     unregistered
         The number of the event's users who are not tracked.
     is_refused
@@ -61,7 +61,7 @@ class QueuedEventHandler:
     queue_reply
         Puts a reply into the queue, in a separate message.
     clock
-        Returns the present (milliseconds since the epoch).
+        Returns the present time (milliseconds since the epoch).
     """
 
     def __init__(
@@ -106,7 +106,8 @@ class QueuedEventHandler:
                 commands = [command for command in message.events if isinstance(command, IssueEvent)]
                 return self._reply_to(event, commands)
             case ReplyEvent():
-                # The commands of the comment were handled before; only the reply may be given up.
+                # The comment's commands have already been handled, so only the reply is lost if GitHub
+                # refuses it.
                 return self._with_github("replies", "not_replied", lambda: self._send_reply(event))
 
     def _apply(self, event: IssueEvent) -> Outcome:
@@ -114,7 +115,7 @@ class QueuedEventHandler:
         return _outcome(handled, kind=event.kind)
 
     def _apply_card(self, event: CardEvent) -> Outcome:
-        """Apply a card's move: start the assignees' timers, or pause or stop all open timers on the issue."""
+        """Apply the move of a card: start the assignees' timers, or pause or stop the issue's open timers."""
         card = fetch_card(self.github, event, self._triggers.status_field)
         if card is None:
             return _ignored("no_such_card")
@@ -191,5 +192,5 @@ def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:
 
 
 def _concerns_one_object(error: GitHubError) -> bool:
-    """Whether the object no longer exists or is locked, so that other requests may still be accepted."""
+    """Whether a refusal is due to one object, which is gone or locked; other requests may still succeed."""
     return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())

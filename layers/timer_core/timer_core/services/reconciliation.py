@@ -1,7 +1,7 @@
-"""Compare open timers with their issues on GitHub, and backfill the events that no webhook delivered.
+"""Compare open timers with their issues on GitHub, and backfill events that no webhook delivered.
 
-One request asks for the timelines of many issues. An event that is in a timeline and not in the issue's event
-log is handled as if it had been delivered, with the time at which it happened.
+A request fetches the timelines of many issues. If an event in a timeline is missing from the issue's event
+log, it is handled as if it had been delivered when it happened.
 """
 
 import time
@@ -34,15 +34,14 @@ from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
-# Progress is stored after this many timers; the next run may compare as many again. A run has time for all of
-# them, even if every query has to be split because GitHub finds it too expensive.
+# Progress is stored after this many timers, so the next run may compare as many again. A run has time for
+# this many timers even if every query has to be split because it is too expensive for GitHub.
 _WINDOW = 250
 _THREADS = 8
-# An issue that was not found costs a request of its own; in one run, issues beyond this number count as
-# unreachable.
+# Each issue that was not found costs a separate request. A run searches for this many issues; further ones
+# count as unreachable.
 _MAX_LOOKUPS = 500
-# The number of failures after which a batch without any success is given up. Six halvings reduce fifty issues
-# to one.
+# A batch is given up after this many failures without a success. Six halvings reduce fifty issues to one.
 _MAX_FAILURES = 10
 # The client refuses to send requests for about this long after an error.
 _PAUSE_S = 10
@@ -55,20 +54,19 @@ class Reconciliation:
     Attributes
     ----------
     issues
-        The number of issues that GitHub was asked about; an issue whose timers started far apart may count
-        twice.
+        The number of requested issues. An issue may count twice if its timers started far apart.
     backfilled
         Events that no webhook had delivered; in a dry run, those that would be backfilled.
     searched
-        Issues that GitHub did not find under their names.
+        Issues that GitHub did not find under their stored names.
     moved
-        Issues that have another name now.
+        Issues that have a new name.
     unreachable
         Issues that GitHub does not show us, or that exceeded the number of searches in one run.
     failed
         Issues that could not be compared; the log says why, and the next run tries again.
     complete
-        Whether all issues were compared; if not, the stored progress says where the next run begins.
+        Whether all issues were compared. If not, the next run begins at the stored progress.
     error
         The last error of GitHub's API; empty if there was none.
     """
@@ -97,7 +95,7 @@ class _Run:
     result: Reconciliation = field(default_factory=Reconciliation)
     # Owners for whom GitHub refuses the credential.
     refused_owners: set[str] = field(default_factory=set)
-    # Owners whose rate limit is reached; the run ends after the present window.
+    # Owners whose rate limit is reached; the run then ends after the present window.
     limited_owners: set[str] = field(default_factory=set)
 
     def check_time(self) -> None:
@@ -106,7 +104,7 @@ class _Run:
 
 
 class _Batch(NamedTuple):
-    """The states of issues, and when they were requested."""
+    """The states of issues, and the time at which they were requested."""
 
     requests: Sequence[IssueRequest]
     states: Sequence[IssueState | None]
@@ -114,7 +112,7 @@ class _Batch(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """An issue and its present state; no state if the issue was deleted."""
+    """An issue and its present state; the state is None if the issue was deleted."""
 
     issue: Issue
     state: IssueState | None
@@ -131,7 +129,7 @@ class _Compared(NamedTuple):
 class Reconciler:
     """Compares open timers with their issues.
 
-    Requests are sent one after the other, as GitHub's "Best practices for using the REST API" ask for; the
+    Requests are sent one after the other, according to GitHub's "Best practices for using the REST API". The
     issues of a response are compared in parallel.
     """
 
@@ -156,16 +154,16 @@ class Reconciler:
     def run(
         self, *, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], dry_run: bool
     ) -> Reconciliation:
-        """Compare open timers, the oldest first, while there is time, and store the progress.
+        """Compare open timers, oldest first, until time runs out, and store the progress.
 
         Parameters
         ----------
         from_ms
             The progress of an earlier run to continue from; None to begin with the oldest timer.
         clock
-            Returns the present (milliseconds since the epoch), which advances between requests.
+            Returns the present time (milliseconds since the epoch), which advances between requests.
         dry_run
-            Whether to count what would be backfilled, and to store nothing.
+            Whether to count the events to backfill without storing anything.
         """
         with ThreadPoolExecutor(_THREADS) as pool:
             run = _Run(clock(), clock, has_time, dry_run, pool)
@@ -178,7 +176,8 @@ class Reconciler:
             for requests, until_ms in self._windows(from_ms or 0, run.now_ms):
                 is_retry = from_ms is not None and compared_ms == from_ms
                 if not self._compare_window(requests, run) and not is_retry:
-                    # These issues may be the reason: the next run retries them once and then continues.
+                    # The issues of this window may be the cause. The next run retries them once and then
+                    # continues.
                     raise _RunEnded
                 if until_ms != compared_ms:
                     compared_ms = until_ms
@@ -193,9 +192,9 @@ class Reconciler:
             self._progress.note_compared(compared_ms)
 
     def _windows(self, from_ms: int, now_ms: int) -> Iterator[tuple[dict[str, IssueRequest], int | None]]:
-        """Yield the issues of each window of open timers, and the start of the timer after it, if any.
+        """Yield the issues of each window of open timers, and the start of the next window if there is one.
 
-        An issue's timeline is requested from the start of its oldest timer in the window, which comes first.
+        The timeline of an issue is requested from the start of the issue's oldest timer in the window.
         """
         requests: dict[str, IssueRequest] = {}
         count, last_ms = 0, from_ms
@@ -216,7 +215,7 @@ class Reconciler:
         Raises
         ------
         _RunEnded
-            If there was no time for all of them, or a rate limit was reached.
+            If time ran out, or a rate limit was reached.
         """
         has_succeeded = has_failed = False
         for owner, batch in _by_owner(requests.values()):
@@ -227,7 +226,7 @@ class Reconciler:
                     has_succeeded = True
                     self._compare_batch(fetched, run)
             except NoCredential:
-                # The timers were started manually, on issues of an account that has not installed the App.
+                # These timers were started manually: the account of their issues has not installed the App.
                 run.result.issues += len(batch)
                 run.result.unreachable += len(batch)
             except GitHubError as error:
@@ -248,7 +247,7 @@ class Reconciler:
         self._logger.warning("A request to GitHub failed", extra=extra)
 
     def _fetch(self, owner: str, requests: Sequence[IssueRequest], run: _Run) -> Iterator[_Batch]:
-        """Request the states of issues; halve a batch that fails, as it may be too expensive for one query.
+        """Request the states of issues. A batch that fails is halved: it may be too expensive for one query.
 
         A single issue that fails while others succeed is skipped.
 
@@ -261,7 +260,7 @@ class Reconciler:
         while pending:
             run.check_time()
             batch = pending.pop()
-            # The time before the request: the response may lack events that happen while GitHub prepares it.
+            # Read the clock before the request: the response may lack events that happen during the request.
             fetched_ms = run.clock()
             try:
                 states = fetch_issues(self._github, owner, batch)
@@ -281,7 +280,7 @@ class Reconciler:
                 else:
                     raise
                 if not has_succeeded and (not pending or failures == _MAX_FAILURES):
-                    # The issues are not the cause.
+                    # No request succeeded, so the cause is not a single issue.
                     raise
                 _pause_after(error)
             else:
@@ -303,8 +302,8 @@ class Reconciler:
     def _locate(
         self, request: IssueRequest, state: IssueState | None, fetched_ms: int, run: _Run
     ) -> _Found | None:
-        """Return an issue with its state, even if it was transferred; None if it cannot be reached."""
-        # GraphQL finds the issues of renamed repositories, but no transferred issues.
+        """Return an issue and its state, also after a transfer; None if the issue cannot be reached."""
+        # GraphQL finds issues of renamed repositories, but not transferred issues.
         if state is not None:
             return _Found(request.issue, state, fetched_ms)
         run.check_time()
@@ -328,7 +327,7 @@ class Reconciler:
             return None
 
     def _fetch_transferred(self, request: IssueRequest) -> IssueState:
-        """Return the state of a transferred issue; without a timeline if the issue cannot be reached."""
+        """Return the state of a transferred issue; the timeline is empty if the issue cannot be reached."""
         try:
             (state,) = fetch_issues(self._github, request.issue.owner, [request])
         except NoCredential:
@@ -359,7 +358,7 @@ class Reconciler:
             logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
             backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
-                # Another process may have logged one of the events and failed before it changed the timers.
+                # Another process may have logged an event, and failed before it changed the timers.
                 self._event_handler.rederive(state.issue, now_ms=now_ms)
         return _Compared(backfilled=backfilled, moved=int(has_moved))
 
@@ -391,7 +390,7 @@ def _by_owner(requests: Iterable[IssueRequest]) -> Iterator[tuple[str, Sequence[
 
 
 def _smaller_batches(batch: Sequence[IssueRequest]) -> list[Sequence[IssueRequest]]:
-    """Return the halves of a batch, the first half last, to be popped first; none for a single issue."""
+    """Return the halves of a batch, the second half first; none for a single issue."""
     half = len(batch) // 2
     return [batch[half:], batch[:half]] if half else []
 
@@ -407,12 +406,12 @@ def _pause_after(error: Unavailable) -> None:
 
 
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
-    """Return the event of an issue's deletion at the present, because GitHub does not give its time."""
+    """Return the event of an issue's deletion, at the present time: GitHub does not report the real one."""
     return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
 
 
 def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:
-    """Return the event of a move of an issue or its repository that no webhook delivered."""
+    """Return the event for an undelivered move of an issue or its repository."""
     target = state.issue
     transfers = [entry.at_ms for entry in state.timeline if entry.kind == "transferred"]
     return MoveEvent(

@@ -23,14 +23,14 @@ from timer_core.github.webhooks.payloads import READERS, REDELIVERY_WINDOW
 from timer_core.store.hooks import HookStore, KnownHook, ListCheckpoint
 
 _MS = timedelta(milliseconds=1)
-# GitHub lists a delivery some time after it was made.
+# A delivery appears in GitHub's list with a delay.
 _OVERLAP_MS = 5 * 60_000
-# The number of redeliveries of one webhook in one run; the next run continues.
+# The maximum number of redeliveries of one webhook in one run; the next run continues.
 _MAX_REDELIVERIES = 250
 # Our responses to too many or too slow requests.
 _TEMPORARY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-# GitHub's responses if it does not redeliver one delivery, for example because it is too old. Any other
-# refusal concerns all deliveries.
+# GitHub's responses if it refuses to redeliver one delivery, for example because it is too old. All other
+# refusals affect every delivery.
 _NOT_REDELIVERABLE = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.NOT_FOUND,
@@ -51,7 +51,7 @@ class Redelivery:
     failed
         Deliveries that have failed since the previous run and have not succeeded since.
     redelivered
-        The failed deliveries that GitHub redelivers.
+        The failed deliveries that GitHub agreed to redeliver.
     given_up
         The failed deliveries that are not redelivered: too old, or refused by us twice.
     unreachable
@@ -77,10 +77,11 @@ class _Run:
     has_time: Callable[[], bool]
     dry_run: bool
     is_app: bool
-    # The reasons why GitHub did not list the deliveries of webhooks.
+    # GitHub's reasons for not listing the deliveries of webhooks.
     refusals: list[str] = field(default_factory=list)
     result: Redelivery = field(default_factory=Redelivery)
-    # GUIDs of redelivered deliveries: a renamed repository has two paths to its webhook.
+    # The GUIDs of redelivered deliveries. The webhook of a renamed repository has two paths, and may be
+    # listed twice.
     redelivered: set[str] = field(default_factory=set)
 
 
@@ -104,7 +105,7 @@ class Redeliverer:
         self._logger = logger
 
     def run(self, *, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> Redelivery:
-        """Request redelivery of all that failed since the previous run; ``dry_run`` only counts."""
+        """Request redelivery of deliveries that failed since the previous run; ``dry_run`` only counts."""
         is_app = self._github.credential_kind() == "app"
         run = _Run(now_ms, has_time, dry_run, is_app)
         for hook in self._listable_hooks(run):
@@ -120,12 +121,12 @@ class Redeliverer:
         return run.result
 
     def _listable_hooks(self, run: _Run) -> list[KnownHook]:
-        """Return the known webhooks without the App's if a token has replaced the App.
+        """Return the known webhooks. The App's webhook is omitted if a token has replaced the App.
 
         Only the App itself may list the deliveries of its webhook.
         """
         if run.is_app and not run.dry_run:
-            # Add its webhook before the first delivery, which may fail.
+            # Add the App's webhook now, because its first delivery may fail.
             self._hooks.note(APP_HOOK, now_ms=run.now_ms)
         return [hook for hook in self._hooks.known() if run.is_app or hook.path != APP_HOOK]
 
@@ -154,7 +155,7 @@ class Redeliverer:
                 # The cursor may have expired; GitHub's documentation gives no lifetime.
                 extra = {"hook": hook.path, "reason": str(refused)}
                 self._logger.warning("The list of deliveries is read from its beginning", extra=extra)
-        # The next run lists the deliveries that are made while this one reads.
+        # The next run lists the deliveries that are made during this run.
         return ListCheckpoint("", run.now_ms - _OVERLAP_MS), self._page(hook, "", run)
 
     def _record_error(self, hook: KnownHook, error: GitHubError, run: _Run) -> None:
@@ -206,14 +207,14 @@ class Redeliverer:
         if is_done:
             self._hooks.repaired(hook.path, checkpoint.until_ms)
         elif checkpoint.page:
-            # Without a checkpoint the next run starts at the newest page, where it sees this run's
-            # redeliveries.
+            # A run that stops at the newest page stores no checkpoint. The next run begins at the newest page
+            # too, and sees the redeliveries of this run.
             self._hooks.save_checkpoint(hook.path, checkpoint)
 
     def _redeliver(self, hook: KnownHook, attempt: Attempt, run: _Run) -> None:
         run.result.failed += 1
         if attempt.is_redelivery and 400 <= attempt.status < 500 and attempt.status not in _TEMPORARY:
-            # We refuse this delivery, and will until an operator fixes the cause.
+            # Issue Timer refuses this delivery until an operator fixes the cause.
             run.result.given_up += 1
             self._logger.warning("A redelivery was refused too; it is given up", extra={"guid": attempt.guid})
             return
@@ -243,13 +244,13 @@ def _latest_failures(page: AttemptPage, seen: set[str]) -> list[Attempt]:
 
 
 def _is_permanent(error: Refused | NoCredential, *, is_app: bool) -> bool:
-    """Whether a webhook was removed, or its list is not accessible; an App may access only its own."""
+    """Whether a webhook was removed, or its list is inaccessible: an App may only list its own webhook."""
     if isinstance(error, Refused):
         return error.status == HTTPStatus.NOT_FOUND or (is_app and error.status == HTTPStatus.FORBIDDEN)
     return is_app
 
 
 def _owner(path: str) -> str | None:
-    """Return the login of a webhook's owner; None for the App's own."""
+    """Return the login of a webhook's owner; None for the App's webhook."""
     _, kind, owner, *_ = path.split("/")
     return None if kind == "app" else owner

@@ -19,11 +19,11 @@ class StaleTimers:
     found
         Timers that were open for too long.
     stopped
-        Of these, the timers that were stopped.
+        The stale timers that were stopped.
     failed
-        Of these, the timers that could not be stopped; the log says why, and the next run tries again.
+        The stale timers that could not be stopped. The log has the errors, and the next run tries again.
     complete
-        Whether there was time for all of them.
+        Whether there was time for all stale timers.
     """
 
     found: int = 0
@@ -34,7 +34,7 @@ class StaleTimers:
 
 @dataclass(frozen=True, slots=True)
 class StaleTimerStopper:
-    """Stops stale timers, with a thread for each segment of the index of open timers, the oldest first."""
+    """Stops stale timers, oldest first, with one thread for each segment of the index of open timers."""
 
     timers: TimerStore
     logger: Logger

@@ -35,7 +35,7 @@ _CACHES_EXPIRE_MS = 10 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletion:
-    """A person who has requested the deletion of their account, and when (milliseconds since the epoch)."""
+    """A person who has requested account deletion, and the time (milliseconds since the epoch)."""
 
     user_id: int
     requested_ms: int
@@ -57,8 +57,8 @@ class AccountDeletionStore:
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete a person's tokens, timers and profile, and return whether all are deleted.
 
-        The first write ends the tracking of the person and makes the deletion pending, so that the sweeper
-        continues it if time runs out. The last write replaces the profile by a marker.
+        The first write ends the tracking of the person, and records the pending deletion; if time runs out,
+        the sweeper continues it. The last write replaces the profile with a marker.
         """
         pk = user_pk(user_id)
         request = [
@@ -82,8 +82,8 @@ class AccountDeletionStore:
     def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete the remaining items of an account, and return whether all are deleted.
 
-        Resumes an interrupted deletion, and removes items that other functions wrote before their caches
-        expired; until then the deletion stays pending.
+        Continues an interrupted deletion, and removes items that other functions wrote because they had
+        cached the registration. The deletion stays pending until these caches have expired.
         """
         pk = user_pk(pending.user_id)
 
@@ -101,7 +101,7 @@ class AccountDeletionStore:
             )
             if not is_all or now_ms < pending.requested_ms + _CACHES_EXPIRE_MS:
                 return is_all
-        # A deletion that was requested again in between stays pending.
+        # If the deletion was requested again in the meantime, it stays pending.
         with contextlib.suppress(ConditionFailed):
             unchanged = PendingDeletionItem.requested_ms == pending.requested_ms
             self._table.write(Write("Delete", PENDING_DELETIONS_PK, pk, unchanged))
@@ -132,7 +132,7 @@ class AccountDeletionStore:
         return True
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
-        """Yield the items of a person's partition except the profile, tokens first."""
+        """Yield the items of a person's partition without the profile, beginning with the tokens."""
         for condition in (UserTokenItem.sk.startswith(USER_TOKENS), None):
             start: RawItem | None = None
             while True:
@@ -142,7 +142,7 @@ class AccountDeletionStore:
                     break
 
     def _delete(self, item: RawItem) -> None:
-        """Delete the items that an item refers to, then the item itself, so that a retry finds the others."""
+        """Delete the items to which an item refers, and the item last, so that a retry still finds them."""
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))

@@ -10,13 +10,13 @@ from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
 from timer_core.store.table import RawItem, Table
 
-# The most items of a BatchGetItem (AWS, "DynamoDB quotas").
+# The maximum number of items in a BatchGetItem (AWS, "DynamoDB quotas").
 _BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedTimer:
-    """The tombstone of a deleted timer, which keeps late events from creating it again."""
+    """The tombstone of a deleted timer. It prevents late events from creating the timer again."""
 
     ulid: str
     deleted_ms: int
@@ -35,9 +35,9 @@ class Slot:
     ulids
         The person's timers on the issue that events may still change.
     locked_until_ms
-        Events up to this time change none of these timers; None if all events may.
+        Events up to this time change none of these timers; None if there is no such limit.
     moved
-        GitHub's deliveries of the issue's moves.
+        The ids of GitHub's deliveries of the issue's moves.
     kept_until_s
         When the slot expires (seconds since the epoch); None while a timer is open on the issue.
     """
@@ -76,9 +76,10 @@ class ExportPage:
     slots
         The person's slots on the issues of this page's timers.
     runs
-        How often an exclusive timer began to run, the same on all pages; None if none did.
+        The number of times that an exclusive timer was started or resumed (identical on all pages); None if
+        there was no such timer.
     next
-        Where the next page begins; None if this is the last one.
+        The position of the next page; None if this is the last page.
     """
 
     timers: list[Timer] = field(default_factory=list)

@@ -57,7 +57,7 @@ class HealthStore:
     def note_github(self, credential: str, able: Mapping[Capability, bool], *, now_ms: int) -> None:
         """Store the kind of the credential for GitHub's API, and whether it has some capabilities.
 
-        Each process writes a capability when it changes, and once an hour.
+        Each process writes a capability whenever it changes, and otherwise once an hour.
         """
         news = {
             capability: is_able

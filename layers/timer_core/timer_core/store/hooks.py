@@ -9,23 +9,23 @@ from timer_core.store.items import HookItem, expiry
 from timer_core.store.keys import GITHUB_PK, HOOKS, hook_sk, name_of
 from timer_core.store.table import ConditionFailed, Table, Write
 
-# A webhook without a delivery for this long is deleted from the table.
+# A webhook is deleted from the table if it has sent no delivery for this long.
 _KEPT_DAYS = 90
 _NOTED_FOR_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class ListCheckpoint:
-    """Where in the list of a webhook's deliveries, newest first, a run stopped.
+    """The position at which a run stopped in the list of a webhook's deliveries (newest first).
 
     Attributes
     ----------
     page
         The path of the page to continue with; empty for the newest.
     until_ms
-        When the run reaches the end of the list, all failed deliveries up to this time were redelivered.
+        After the end of the list is reached, all failed deliveries up to this time have been redelivered.
     sent_id
-        The last attempt on the page that was processed; a page is processed oldest first.
+        The id of the last processed attempt on the page. The attempts of a page are processed oldest first.
     """
 
     page: str
@@ -42,9 +42,9 @@ class KnownHook:
     path
         Its path in GitHub's REST API.
     repaired_ms
-        Failed deliveries up to this time were redelivered; None if they never were.
+        Failed deliveries up to this time were redelivered; None if redelivery has never been completed.
     checkpoint
-        Where to continue in the list of later deliveries; None to begin with the newest.
+        The position at which to continue in the list of later deliveries; None to begin with the newest.
     """
 
     path: str
@@ -80,7 +80,7 @@ class HookStore:
         )
 
     def save_checkpoint(self, path: str, checkpoint: ListCheckpoint) -> None:
-        """Store where to continue in the list of a webhook's deliveries."""
+        """Store the position at which to continue in the list of a webhook's deliveries."""
         actions = [
             HookItem.list_page.set(checkpoint.page),
             HookItem.list_sent_id.set(checkpoint.sent_id),

@@ -1,7 +1,7 @@
-"""The attributes of all items in the table, and the conversion between items and timers.
+"""The attributes of all items in the table, and the conversion of timers to items and back.
 
-Each class describes one kind of item. The first line of its docstring gives the item's keys, which are made
-in `timer_core.store.keys`.
+Each class describes one kind of item. Its docstring begins with the partition key and the sort key, which
+`timer_core.store.keys` builds.
 """
 
 from typing import Any
@@ -23,13 +23,13 @@ from timer_core.domain.timers import Timer
 from timer_core.store.keys import name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
-# How long events are kept. GitHub redelivers for three days, and a message can spend 14 days in
-# the queue and 14 more in the dead-letter queue.
+# The number of days for which events are kept. GitHub redelivers for three days, and a message can spend 14
+# days in the queue and 14 more in the dead-letter queue.
 EVENT_DAYS = 31
-# Timers are not rederived from events older than this: other events of that time may have expired.
+# Timers are not derived from older events, because other events of the same time may have expired.
 LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
-# How long a slot without an open timer is kept. The issue's events have to expire before it, and TTL deletes
-# expired items within a few days, in any order.
+# The number of days for which a slot without an open timer is kept. The issue's events must be deleted first,
+# and TTL deletes expired items within a few days, in any order.
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
 # The schema version of timers written by this release (docs/decisions/0009-upgrades.md).
@@ -39,11 +39,11 @@ TIMER_SCHEMA_VERSION = 1
 class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted one; tombstones expire by TTL.
 
-    ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped
-    timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
-    pauses), so that correcting its start or end needs no read. ``causes`` holds action and cause
-    of each entry of ``history``, so that a condition can test for it. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the last writer of the whole item.
+    ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped timer
+    also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
+    pauses), so that correcting its start or end needs no read. ``causes`` holds the action and cause of each
+    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
+    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -87,11 +87,11 @@ _TIMER_ATTRIBUTES = TimerItem.get_attributes().keys()
 class SlotItem(Model):
     """``issue#<owner/repo#n>`` / ``user#<id>``: one person's slot on one issue.
 
-    ``open_ulid`` exists while the person has an open timer on the issue, and keeps that timer the only open
-    one. ``ulids`` has the person's timers on the issue that events may change. Events up to
-    ``locked_until_ms`` change none of these, because an open timer was moved manually to or from the issue at
-    that time. ``moved`` has the issue's moves (their deliveries) that the timers have followed. Only a slot
-    without an open timer expires by TTL; by then its timers are locked.
+    ``open_ulid`` exists while the person has an open timer on the issue, and prevents a second open timer.
+    ``ulids`` has the person's timers on the issue that events may change. Events up to ``locked_until_ms``
+    change none of these timers, because an open timer was moved manually to or from the issue at that time.
+    ``moved`` has the deliveries of the issue's moves that were applied to the timers. Only a slot without an
+    open timer expires by TTL; by then its timers are locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -121,7 +121,7 @@ class EventItem(Model):
 class MoveItem(Model):
     """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: one end of a move.
 
-    The move is that of a transferred issue, or of a renamed or transferred repository. Expires by TTL.
+    An issue was transferred, or a repository was renamed or transferred. The item expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -145,10 +145,10 @@ class IdempotencyItem(Model):
 
 
 class RunLockItem(Model):
-    """``user#<id>`` / ``run-lock``: how often one of a person's exclusive timers began to run.
+    """``user#<id>`` / ``run-lock``: the number of times that a person's exclusive timers began to run.
 
-    A write that makes a timer run increments the ``version`` it has read, so that of two concurrent ones
-    one is refused.
+    A write that makes a timer run increments ``version``, on the condition that it has not changed since it
+    was read. So one of two concurrent writes is refused.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -157,14 +157,14 @@ class RunLockItem(Model):
 
 
 class ProfileItem(Model):
-    """``user#<id>`` / ``profile``: a registered person, or a marker that one has deleted their account.
+    """``user#<id>`` / ``profile``: a registered person, or a marker for a deleted account.
 
-    Sessions from before ``signed_out_ms`` have ended, and so have those in ``ended`` (each with the time
-    at which it would have expired). A person who has requested deletion, at ``deletion_requested_ms``, is not
-    tracked; the marker outlives the person's other items and expires by TTL, unless people who never signed
-    in are tracked. After the person signs in again, events up to ``events_ignored_until_ms`` (the time of the
-    request) do not count. ``tokens_made`` counts all tokens ever made, so that of two concurrent requests
-    only one can make the last token allowed.
+    Sessions that began before ``signed_out_ms`` have ended, and so have the sessions in ``ended`` (each with
+    the time at which it would have expired). A person who requested deletion at ``deletion_requested_ms`` is
+    not tracked. The marker remains after the person's other items are deleted. It expires by TTL, unless
+    people who never signed in are tracked. After the person signs in again, events up to
+    ``events_ignored_until_ms`` (the time of the request) are ignored. ``tokens_made`` counts all tokens ever
+    created, so that concurrent requests cannot exceed the limit.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -187,7 +187,7 @@ def has_requested_deletion(profile: RawItem) -> bool:
 
 
 class PendingDeletionItem(Model):
-    """``pending-deletions`` / ``user#<id>``: a requested account deletion, until no data can reappear."""
+    """``pending-deletions`` / ``user#<id>``: a requested account deletion that is not finished."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -197,7 +197,7 @@ class PendingDeletionItem(Model):
 class TokenItem(Model):
     """``token#<sha256>`` / ``token``: an API token, stored under its hash only.
 
-    ``used_ms`` is when it was last used, to within a day.
+    ``used_ms`` is the time of its last use, to within a day.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -242,7 +242,7 @@ class WritesItem(Model):
 
 
 class DayItem(Model):
-    """``deliveries`` / ``day#<date>``: how many deliveries were processed, and how many failed."""
+    """``deliveries`` / ``day#<date>``: the numbers of processed and of failed deliveries."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -278,7 +278,7 @@ class HookItem(Model):
 
 
 class ProgressItem(Model):
-    """``sweeper`` / ``progress``: where a sweep that ran out of time stopped."""
+    """``sweeper`` / ``progress``: the position at which a sweep ran out of time."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -390,7 +390,7 @@ def locked_until(item: RawItem) -> int:
 
 
 def as_read(attribute: Attribute[Any], value: object) -> Condition:
-    """Return the condition that an attribute still has the value that was read; None if it did not exist."""
+    """Return the condition that an attribute still has the value that was read (None: does not exist)."""
     return attribute.does_not_exist() if value is None else attribute == value
 
 
@@ -400,7 +400,7 @@ def expiry(now_ms: int, days: float) -> int:
 
 
 def cause_of(transition: Transition) -> str:
-    """Return the text that identifies a transition when its request is repeated."""
+    """Return the text by which a transition is recognized when its request is repeated."""
     return f"{transition.action} {transition.cause}"
 
 

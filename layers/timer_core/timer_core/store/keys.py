@@ -1,4 +1,4 @@
-"""The keys of all items in the table: all partition and sort keys are built and parsed here.
+"""The keys of all items in the table. Partition and sort keys are built and parsed only here.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """
@@ -8,8 +8,8 @@ from zlib import crc32
 
 from timer_core.domain.issues import Issue
 
-# The open timers are spread over this many partitions of their index. A partition accepts 1,000
-# writes a second (AWS, "DynamoDB quotas"); a start and a stop are one write each.
+# The index of open timers has this many partitions. A partition accepts 1,000 writes a second (AWS, "DynamoDB
+# quotas"); a start and a stop are one write each.
 OPEN_SHARDS = 8
 
 # Keys that hold one item, or one kind of items.
@@ -51,12 +51,12 @@ def writes_sk(minute: int) -> str:
 
 
 def user_token_sk(token_id: str) -> str:
-    """Return the sort key of a token among those of its owner."""
+    """Return the sort key of a token in the partition of its owner."""
     return f"{USER_TOKENS}{token_id}"
 
 
 def token_pk(text: str) -> str:
-    """Return the partition of a token, which holds the token's hash and not its text."""
+    """Return the partition of a token, which contains the hash of the token, not its text."""
     return f"token#{sha256(text.encode()).hexdigest()}"
 
 
@@ -81,17 +81,17 @@ def event_sk(delivery: str) -> str:
 
 
 def move_to_sk(delivery: str) -> str:
-    """Return the sort key of a move at the name that the issue or repository had before."""
+    """Return the sort key of a move, stored under the old name."""
     return f"to#{delivery}"
 
 
 def move_from_sk(delivery: str) -> str:
-    """Return the sort key of a move at the name that the issue or repository has since."""
+    """Return the sort key of a move, stored under the new name."""
     return f"from#{delivery}"
 
 
 def day_sk(date: str) -> str:
-    """Return the sort key of a day's numbers (the date as in ISO 8601)."""
+    """Return the sort key of a day's numbers, given an ISO 8601 date."""
     return f"{DAYS}{date}"
 
 
@@ -106,7 +106,7 @@ def open_timers_pk(shard: int) -> str:
 
 
 def open_shard(ulid: str) -> str:
-    """Return the partition of ``open-timers`` that an open timer is in."""
+    """Return the partition of ``open-timers`` that contains an open timer."""
     return open_timers_pk(crc32(ulid.encode()) % OPEN_SHARDS)
 
 

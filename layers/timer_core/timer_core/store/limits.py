@@ -10,7 +10,7 @@ from timer_core.store.keys import user_pk, writes_sk
 from timer_core.store.table import ConditionFailed, Table, Write
 
 MINUTE_MS = 60_000
-# From this share of the limit on, a change is counted before it is made.
+# When this share of the limit is reached, each change is counted before it is made.
 _CLOSE = 0.8
 _CACHED_PEOPLE = 1000
 
@@ -25,13 +25,13 @@ class _Count:
 class WriteLimit:
     """Counts each person's changes, across all functions.
 
-    A change is counted concurrently, so that the response does not wait for the count; close to the limit it
+    A change is counted concurrently, so that the response does not wait for the count. Close to the limit, it
     is counted before it is made. `finish_writes` waits for a pending count.
 
     Parameters
     ----------
     per_minute
-        The most changes of one person.
+        The maximum number of changes by one person.
     """
 
     def __init__(self, table: Table, per_minute: int) -> None:
@@ -71,7 +71,7 @@ class WriteLimit:
                 count.changes = pending.result()
 
     def _count(self, user_id: int, minute: int) -> int:
-        """Count a change and return the minute's count; at the limit, return one more without counting."""
+        """Count a change and return the number in this minute; at the limit, return the limit plus one."""
         actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:

@@ -22,7 +22,7 @@ class Migrated:
     seen
         The number of open timers.
     written
-        How many of these had an older schema version and were rewritten.
+        The number of open timers that had an older schema version and were rewritten.
     """
 
     seen: int
@@ -32,12 +32,12 @@ class Migrated:
 def migrate(table: Table) -> Migrated:
     """Rewrite the open timers that have an older schema version, while other functions use them.
 
-    An interrupted migration can be repeated; timers that are already migrated are only read.
+    If a migration was interrupted, run it again; migrated timers are skipped.
 
     Raises
     ------
     TooMuchContention
-        If other writers kept changing a timer; a repetition continues with this timer.
+        If other writers kept changing a timer; a second run continues with this timer.
     """
     seen = written = 0
     with ThreadPoolExecutor(_THREADS) as pool:

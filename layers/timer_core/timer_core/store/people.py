@@ -25,7 +25,7 @@ class Person:
     can_write
         Whether the credentials allow changes.
     is_being_deleted
-        Whether the person has requested the deletion of their account, and it is not finished.
+        Whether the person has requested account deletion, and the deletion is not finished.
     """
 
     user_id: int
@@ -47,7 +47,7 @@ class Profile:
         The ids of the ended sessions, each with the time (milliseconds since the epoch) at which it
         would have expired.
     tokens_made
-        The number of tokens that the person ever made.
+        The number of tokens that the person has ever created.
     """
 
     user_id: int
@@ -78,13 +78,13 @@ class PeopleStore:
     ) -> str:
         """Register a person, so that they are tracked from now on, and return their login.
 
-        Without a login, the login of an earlier registration stays, or a first registration uses the id.
-        Registering again cancels a requested deletion.
+        If no login is given, the stored login stays; a first registration stores the id instead. Registering
+        again cancels a requested deletion.
 
         Raises
         ------
         TooMuchContention
-            If the login has changed, and other requests kept making tokens.
+            If the login has changed, and other requests kept creating tokens.
         """
         if not login:
             profile = read_profile(self._table, user_id)
@@ -111,7 +111,8 @@ class PeopleStore:
         """Write a profile whose login has changed.
 
         The tokens are written first: after an interruption, the next registration finds the old login in the
-        profile and tries again. A token that was made in between has the old login, so all are written again.
+        profile and tries again. If a token was created in the meantime, it has the old login, so all tokens
+        are written again.
         """
 
         def attempt() -> None:
@@ -127,7 +128,7 @@ class PeopleStore:
         retry_on_conflict(attempt, "The new login was not written: other requests kept making tokens.")
 
     def _rename_tokens(self, user_id: int, login: str) -> None:
-        """Write the new login into a person's tokens, because admins are recognized by it."""
+        """Write the new login into a person's tokens: admins are recognized by a token's login."""
         items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith(USER_TOKENS))
         for item in items:
             token_hash, exists = item["token_hash"]["S"], TokenItem.pk.exists()
@@ -156,7 +157,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Map the registered of up to 100 people to the time (milliseconds) from which they are tracked."""
+        """For up to 100 people, return the registered ones, and when tracking began (milliseconds)."""
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
@@ -164,9 +165,9 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Map those of up to 100 people who ever requested deletion to the time when tracking resumed.
+        """For up to 100 people, return those who ever requested deletion, and when tracking resumed.
 
-        Times are milliseconds since the epoch; None if a person has not registered again.
+        The times are milliseconds since the epoch; None if the person has not registered again.
         """
         return {
             user_id: None if has_requested_deletion(item) else _registered_since(item)
@@ -186,7 +187,7 @@ def read_profile(table: Table, user_id: int) -> ProfileItem | None:
 
 
 def no_token_made_since(profile: RawItem | None) -> Condition:
-    """Return the condition that no token was made since a profile was read."""
+    """Return the condition that no token was created after a profile was read."""
     made = None if profile is None or "tokens_made" not in profile else int(profile["tokens_made"]["N"])
     return as_read(ProfileItem.tokens_made, made)
 

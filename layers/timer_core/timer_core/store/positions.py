@@ -1,7 +1,7 @@
-"""Positions in lists, where their pages begin, and the text form of each.
+"""Positions in lists. A position is where a page begins; each kind of position has a text form.
 
-The API makes an opaque cursor of the text. A position in a person's list does not contain the person, so that
-a forged one only leads to another place in the forger's own list.
+The API encodes the text as an opaque cursor. Positions hold no user id: a forged one only selects another
+page of the forger's own list.
 """
 
 import re
@@ -14,7 +14,7 @@ _EXPORT = re.compile(r"[a-z-]+(?:#[0-9A-Za-z]+)?")
 
 
 class Position(NamedTuple):
-    """Where a page of a person's timers begins: next to this timer, in one of two directions."""
+    """The position of a page of a person's timers: next to this timer, in one of two directions."""
 
     start_ms: int
     ulid: str
@@ -30,7 +30,7 @@ class Position(NamedTuple):
         Raises
         ------
         ValueError
-            If the text is not that of such a position; the other classes raise it too.
+            If the text is not such a position. The other classes raise this error too.
         """
         direction, start_ms, ulid = _parts(_POSITION, text)
         return cls(int(start_ms), ulid, direction == "p")
@@ -45,7 +45,7 @@ class OpenTimerKey(NamedTuple):
 
 
 class OpenTimersCursor(NamedTuple):
-    """Where a page of all open timers begins: in a shard, after a timer or (None) at the shard's start."""
+    """The position of a page of all open timers: in a shard, after a timer or (None) at its start."""
 
     shard: int
     after: OpenTimerKey | None = None
@@ -63,7 +63,7 @@ class OpenTimersCursor(NamedTuple):
 
 
 class ExportPosition(NamedTuple):
-    """Where a page of an export begins: after the item with this sort key."""
+    """The position of a page of an export: after the item with this sort key."""
 
     sk: str
 

@@ -1,4 +1,4 @@
-"""Where a sweep that ran out of time stopped, so that the next one continues there."""
+"""The position at which a sweep ran out of time, and from which the next sweep continues."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class Progress:
     Attributes
     ----------
     compared_ms
-        Only open timers that started before this time were compared with their issues; None if no comparison
-        is unfinished.
+        The open timers that started before this time were compared with their issues; None if the last
+        comparison was finished.
     stale_left
         Whether the sweep ended before all stale timers were stopped.
     """
@@ -43,7 +43,7 @@ class ProgressStore:
         return Progress(compared_ms, bool(row.stale_left))
 
     def note_compared(self, compared_ms: int | None) -> None:
-        """Store the start time before which open timers were compared; None if all of them were."""
+        """Store the start time before which open timers were compared; None if all were compared."""
         self._update(set_or_remove(ProgressItem.compared_ms, compared_ms))
 
     def note_stale(self, *, left: bool) -> None:

@@ -1,6 +1,6 @@
-"""Reading timers: one, a page of a person's list, a range, and all open ones.
+"""The queries for timers: one timer, a page of a person's list, a time range, and all open timers.
 
-Nothing is scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
+The table is never scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
 """
 
 import heapq
@@ -20,10 +20,10 @@ from timer_core.store.positions import OpenTimerKey, OpenTimersCursor, Position
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
-# A read also ends at 1 MB (AWS, "Paginating table query results"): ten take about a second.
+# A read also ends at 1 MB (AWS, "Paginating table query results"). Ten reads take about a second.
 _FILTERED_READS = 10
 _OPEN_PAGE = 100
-# Some 50 KB: rounding each page up to 4 KB adds little to the cost.
+# A page has about 50 KB, so rounding each page up to 4 KB adds little to the cost.
 _OPEN_TIMERS_PAGE = 250
 _RANGE_READ = 500
 _RANGE_READS = 20
@@ -56,7 +56,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, newest first, and the positions of the pages beside it."""
+    """A page of a list, newest first, and the positions of the next and the previous page."""
 
     timers: Sequence[Timer]
     next: Position | None
@@ -64,7 +64,7 @@ class Page:
 
 
 class OpenTimer(NamedTuple):
-    """The attributes of an open timer that the index of open timers has."""
+    """The attributes of an open timer that the index of open timers contains."""
 
     user_id: int
     ulid: str
@@ -93,13 +93,13 @@ class TimerQueries:
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
-        If the filters select few of many timers, a page ends after 10,000 timers (or 10 MB of them) were
-        read. So a page with few timers, or none, may still be followed by another one.
+        A page ends after 10,000 timers (or 10 MB) were read, even if the filters selected few of them. So
+        another page may follow a page with few timers or none.
 
         Raises
         ------
         InvalidInput
-            If the position is outside of the filters' time range.
+            If the position is outside of the time range of the filters.
         """
         if not filters.selects_any:
             return Page((), None, None)
@@ -113,7 +113,7 @@ class TimerQueries:
     ) -> tuple[list[RawItem], Position | None]:
         """Return the items after a position, and the position where reading stopped; None at the list's end.
 
-        One item more than the page has timers shows that there is another page.
+        If more items are returned than fit on a page, another page follows.
         """
         index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards
@@ -140,10 +140,10 @@ class TimerQueries:
     def in_range(
         self, user_id: int, filters: Filters, *, since_ms: int, until_ms: int
     ) -> tuple[list[Timer], bool]:
-        """Return a person's timers with time between two moments, newest start first.
+        """Return a person's timers that overlap a time range, newest start first.
 
-        Searches the timers that started up to 366 days before the range, until 5,000 are found, or 10,000 (or
-        20 MB of them, which is 3,000 of the longest) were read.
+        Searches the timers that started in the range or up to 366 days before it. The search ends when 5,000
+        are found, or 10,000 or 20 MB were read (20 MB are at least 3,000 timers).
 
         Parameters
         ----------
@@ -189,8 +189,8 @@ class TimerQueries:
     ) -> list[Iterator[OpenTimer]]:
         """Return iterators that together yield everybody's open timers that started in a range.
 
-        For parallel readers: each iterator reads its own part of the index, oldest first, one page at a time,
-        so that memory use stays constant. The index is eventually consistent.
+        Each iterator reads another part of the index, so they can run in parallel. It reads oldest first, one
+        page at a time, so that memory use stays constant. The index is eventually consistent.
         """
         since = TimerItem.open_since_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
@@ -226,7 +226,7 @@ class TimerQueries:
 
 
 def _list_start(user_id: int, position: Position, sort_key: str) -> RawItem:
-    """Return the key of a person's index after which a page begins."""
+    """Return the key in an index of a person's timers after which a page begins."""
     return {
         "pk": {"S": user_pk(user_id)},
         "sk": {"S": timer_sk(position.ulid)},
@@ -242,7 +242,7 @@ def _to_page(
     timers = tuple(to_timer(item) for item in found[:page_size])
     positions = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
     onwards = positions[-1] if len(found) > page_size else stop
-    # A page without timers leads back from the last timer that was read.
+    # If the page has no timers, the previous page begins at the last timer that was read.
     first = positions[0] if positions else stop
     back = first and position and first._replace(backwards=not backwards)
     if backwards:
@@ -257,7 +257,7 @@ def _open_timer_key(item: RawItem) -> OpenTimerKey:
 
 
 def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
-    """Return the key of the index ``open-timers`` after which a page begins."""
+    """Return the key in the index ``open-timers`` after which a page begins."""
     if cursor.after is None:
         return None
     return {
@@ -284,7 +284,7 @@ def existing(item: RawItem | None) -> Timer:
 def _range_condition(sort_key: str, filters: Filters) -> Condition | None:
     start, end = filters.start_from_ms, filters.start_before_ms
     if start is not None and end is not None:
-        # Between includes both ends, and times are whole milliseconds.
+        # ``between`` includes both ends, and times are whole milliseconds, so subtract one.
         return Path(sort_key).between(start, end - 1)
     if start is not None:
         return Path(sort_key) >= start

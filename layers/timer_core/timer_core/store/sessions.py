@@ -1,7 +1,7 @@
 """Sessions that have ended, and sign-ins that were completed.
 
-Running sessions are not stored: a session is a signed token (see `timer_core.api.sessions`), valid until it
-expires unless it was ended here.
+Only ended sessions are stored. A session is a signed token (see `timer_core.api.sessions`), which is valid
+until it expires or is recorded here as ended.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ class SessionStore:
         self._table = table
 
     def person_of(self, user_id: int, session_id: str, signed_in_ms: int) -> Person:
-        """Return the person whose session it is.
+        """Return the person to whom a session belongs.
 
         Raises
         ------
@@ -33,8 +33,8 @@ class SessionStore:
         registered_ms = int(row.created_ms)
         is_being_deleted = row.deletion_requested_ms is not None
         if not is_being_deleted:
-            # Sessions from before a deletion request are invalid after signing in again; until then they may
-            # only repeat the request.
+            # Sessions from before a deletion request become invalid when the person signs in again. Until
+            # then, they may only be used to repeat the request.
             registered_ms = max(registered_ms, int(row.events_ignored_until_ms or 0))
         ended = {entry.partition(" ")[0] for entry in row.ended or ()}
         is_earlier = signed_in_ms < registered_ms
@@ -43,7 +43,7 @@ class SessionStore:
         return Person(user_id, row.login, is_being_deleted=is_being_deleted)
 
     def end(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
-        """End a session that would have expired at ``until_ms``, and delete the records of expired ones."""
+        """End a session that expires at ``until_ms``, and delete the records of expired sessions."""
         item = self._table.get(user_pk(user_id), PROFILE_SK)
         expired = {
             entry
@@ -67,7 +67,7 @@ class SessionStore:
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
-        """Record that the sign-in with a state was completed; return False if it had been before."""
+        """Record that the sign-in with a state was completed; return False if it was recorded before."""
         item = StateItem(pk=state_pk(state), sk=STATE_SK, expires_at=expiry(now_ms, 1))
         try:
             self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))

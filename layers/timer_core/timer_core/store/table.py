@@ -1,8 +1,8 @@
-"""The table and the connection to it; errors that callers can handle have their own classes.
+"""The table, the connection to it, and the errors that callers can handle.
 
 PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions. All calls use a
-single connection, because each PynamoDB model would open its own. If a condition fails, the error has the
-present item, which saves a read.
+single connection, because each PynamoDB model would open its own. If a condition fails, the error contains
+the present item, so that no read is needed.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from pynamodb.expressions.update import Action
 
 from timer_core.domain.errors import TooMuchContention
 
-# An item as DynamoDB's API writes it: name to typed value.
+# An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
 
 INDEXES = {
@@ -39,18 +39,19 @@ _TYPES = {
     "open_repo": "S",
 }
 
-# Conflicts last milliseconds; DynamoDB's clients do not retry after them. The waits between all attempts add
-# up to less than four seconds.
+# Conflicts last milliseconds, and DynamoDB's clients do not retry after a conflict. The waits between all
+# attempts add up to less than four seconds.
 _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# The errors of throttling after the few retries of the client (AWS, "Error handling with DynamoDB").
+# Throttling errors that DynamoDB still returns after the client's own retries (AWS, "Error handling with
+# DynamoDB").
 _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
 
 class Conflict(Exception):
-    """Another request has changed, or is changing, something that this one depends on."""
+    """Another request has changed, or is changing, data on which this request depends."""
 
 
 class ConditionFailed(Conflict):
@@ -83,7 +84,7 @@ class TransactionRefused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of a transaction (or a write by itself)."""
+    """One write, alone or as part of a transaction."""
 
     operation: Literal["Put", "Update", "Delete"]
     pk: str
@@ -101,7 +102,7 @@ class Table:
     name
         The table's name.
     connection
-        For tests; the default takes region, credentials and endpoint from the environment.
+        For tests. The default connection takes region, credentials and endpoint from the environment.
     """
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
@@ -139,7 +140,7 @@ class Table:
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
-        """Return those of up to 100 items that exist, strongly consistent, in any order."""
+        """Return the existing ones of up to 100 items, strongly consistent, in any order."""
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
 
@@ -170,8 +171,8 @@ class Table:
     ) -> tuple[list[RawItem], int, RawItem | None]:
         """Return one page of a query: its items, their number, and where the next page starts.
 
-        Queries are strongly consistent, except of global indexes. With ``count``, no items are returned, only
-        their number.
+        Queries are strongly consistent, except those of global indexes. If ``count`` is set, only the number
+        of items is returned.
         """
         try:
             response = self._connection.query(
@@ -217,7 +218,7 @@ class Table:
                 return
 
     def write(self, write: Write) -> RawItem:
-        """Do one write and return the new item of an update, or the old item of a put or delete.
+        """Execute one write. Return the new item after an update, the old item after a put or delete.
 
         Raises
         ------
@@ -245,7 +246,7 @@ class Table:
         return _retry_busy(call)
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Do all of the writes or none.
+        """Execute all of the writes or none.
 
         Raises
         ------
@@ -320,8 +321,8 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     Parameters
     ----------
     attempt
-        Reads some items and writes on the condition that they have not changed. It is called again if it
-        raises `Conflict` (also `ConditionFailed` and `TransactionRefused`).
+        A function that reads items, and writes on the condition that they have not changed. It is called
+        again if it raises `Conflict` (or `ConditionFailed` or `TransactionRefused`).
     message
         The message of `TooMuchContention`.
 
@@ -334,7 +335,7 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
 
 
 def _retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
-    """Call until no transient error is raised; waits have full jitter, as AWS recommends."""
+    """Repeat a call until it raises no transient error; the delays have full jitter, as AWS recommends."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)

@@ -25,8 +25,8 @@ _DAY_MS = 86_400_000
 class TokenStore:
     """The tokens in the table.
 
-    The time of a token's last use is written concurrently with its request, so that the response does not
-    wait for the write; `finish_writes` does.
+    The time of a token's last use is written concurrently with the request, so that the response does not
+    wait for the write. `finish_writes` waits for pending writes.
     """
 
     def __init__(self, table: Table) -> None:
@@ -43,13 +43,13 @@ class TokenStore:
         expires_at: int | None = None,
         scope: Scope = "write",
     ) -> tuple[Token, str]:
-        """Make a token for any person (for operators); return it with its text, which is not stored."""
+        """Create a token for any person (for operators). Return it with its text, which is not stored."""
         token, text = new_token(name=name, now_ms=now_ms, expires_at=expires_at, scope=scope)
         self._table.transact(_puts(person.user_id, person.login, token, text))
         return token, text
 
     def add(self, user_id: int, token: Token, text: str, *, signed_in_ms: int) -> None:
-        """Store a token that a person made in a session.
+        """Store a token that a person creates in a session.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class TokenStore:
         Forbidden
             If the person has `MAX_TOKENS` already.
         TooMuchContention
-            If other requests kept making tokens; nothing was written.
+            If other requests kept creating tokens; nothing was written.
         """
         pk = user_pk(user_id)
 
@@ -77,7 +77,7 @@ class TokenStore:
             if len(self._rows(user_id)) >= MAX_TOKENS:
                 raise Forbidden(f"You have {MAX_TOKENS} tokens already: revoke one first.")
             login: str = profile["login"]["S"]
-            # Admins are recognized by a token's login, so it has to be the current one.
+            # Admins are recognized by a token's login, so it must be the current login.
             unchanged = (
                 (ProfileItem.login == login)
                 & ProfileItem.deletion_requested_ms.does_not_exist()
@@ -85,7 +85,8 @@ class TokenStore:
                 & no_token_made_since(profile)
             )
             made = Write("Update", pk, PROFILE_SK, unchanged, [ProfileItem.tokens_made.add(1)])
-            # If another token was made since the count, the condition fails, and they are counted again.
+            # If another token was created after the count, the condition fails, and the tokens are counted
+            # again.
             self._table.transact([made, *_puts(user_id, login, token, text)])
 
         retry_on_conflict(attempt, "The token was not made: other requests kept making tokens.")
@@ -154,7 +155,7 @@ class TokenStore:
         return Person(int(row.user_id), row.login, expires_at, row.scope != "read")
 
     def finish_writes(self) -> list[BaseException]:
-        """Wait for the pending writes of uses, and return the errors of those that failed.
+        """Wait for the pending writes of token uses, and return the errors of failed writes.
 
         Lambda freezes all threads of a function after its response.
         """
@@ -174,7 +175,7 @@ class TokenStore:
 
 
 def _puts(user_id: int, login: str, token: Token, text: str) -> list[Write]:
-    """Return the writes of a token's two items: by its hash, and among those of its owner."""
+    """Return the writes of a token's two items: under its hash, and in the partition of its owner."""
     by_hash = TokenItem(
         pk=token_pk(text),
         sk=TOKEN_SK,

@@ -102,7 +102,7 @@ def _variables(event: CardEvent, status_field: str) -> dict[str, Any]:
 
 
 def _check_errors(errors: Sequence[GraphQLError], *, has_issue: bool) -> None:
-    """Raise an error of the query; a missing card or field does not matter if there is an issue."""
+    """Raise an error of the query. If there is an issue, a missing card or field is not an error."""
     for error in errors:
         if error.type != "NOT_FOUND":
             raise Refused(HTTPStatus.OK, error.message)
@@ -111,7 +111,7 @@ def _check_errors(errors: Sequence[GraphQLError], *, has_issue: bool) -> None:
 
 
 def _whole_state(github: GitHub, event: CardEvent, fields: Mapping[str, Any]) -> IssueState:
-    """Return the state of the card's issue, with all pages of its timeline since the event."""
+    """Return the state of the card's issue, with its complete timeline since the event."""
     state = state_of(fields)
     if not fields["timelineItems"]["pageInfo"]["hasNextPage"]:
         return state

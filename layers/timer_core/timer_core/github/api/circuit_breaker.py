@@ -7,12 +7,12 @@ from timer_core.github.api.errors import QueryFailed, RateLimited, Unavailable
 
 _OUTAGE_S = 10.0
 _MAX_OUTAGE_S = 60.0
-# The key of an outage, which concerns all accounts; no login contains this character.
+# The key for an outage, which affects all accounts. No login contains this character.
 _ALL = "*"
 
 
 class CircuitBreaker:
-    """Blocks requests after an error: until its retry time, `Unavailable` is raised again.
+    """Blocks requests after an error: raises the error again until its retry time.
 
     A rate limit belongs to one account's installation ("Rate limits for the REST API"). A failed query blocks
     no other request. Every other error counts as an outage of all of GitHub.
@@ -25,7 +25,7 @@ class CircuitBreaker:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        # By account: the last error, and the end of the block (seconds since the epoch).
+        # For each account: the last error, and the time when the block ends (seconds since the epoch).
         self._open: dict[str, tuple[Unavailable, float]] = {}
 
     @contextmanager

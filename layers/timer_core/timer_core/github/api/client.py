@@ -31,21 +31,20 @@ T = TypeVar("T")
 class GitHub:
     """A client of GitHub's API for any number of threads.
 
-    The client does not retry: after `Unavailable` the caller tries again later. Until then every further call
-    fails immediately, so that a batch does not spend its time waiting, and because "continuing to make
-    requests while you are rate limited may result in the banning of your integration".
+    The client does not retry; after `Unavailable`, the caller tries again later. Until then, every call fails
+    immediately. So a batch does not spend its time waiting, and GitHub has no reason to ban us ("continuing
+    to make requests while you are rate limited may result in the banning of your integration").
 
     Parameters
     ----------
     credential
-        The stored credential; the client adopts a changed one as soon as it is fetched.
+        The stored credential. If it changes, the client uses the new one as soon as it is fetched.
     api_url
-        The API's base URL; that of GitHub Enterprise Cloud with data residency is
-        ``https://api.SUBDOMAIN.ghe.com``.
+        The API's base URL; ``https://api.SUBDOMAIN.ghe.com`` for GitHub Enterprise Cloud with data residency.
     now_s
         The clock, in seconds since the epoch.
     read_s
-        How long to wait for a response (seconds). GitHub ends a request itself after ten.
+        The time to wait for a response (seconds). GitHub aborts requests after ten seconds.
 
     Examples
     --------
@@ -161,7 +160,7 @@ class GitHub:
         raise Refused(HTTPStatus.MOVED_PERMANENTLY, "GitHub redirects too often, or away from its API.")
 
     def _with_token(self, send: Callable[[str], T], owner: str | None) -> T:
-        """Send a request with the token for an owner, or if it is None, with that of the App itself."""
+        """Send a request with the token for an owner, or with the App's own token if the owner is None."""
         credential = self._credential.get()
         if credential is None:
             raise NoCredential("There is no GitHub credential.")
@@ -176,7 +175,7 @@ class GitHub:
 
 
 class _TokenAccess:
-    """Access with a personal access token, which has a single rate limit."""
+    """Access with a personal access token; one rate limit applies to all of its requests."""
 
     def __init__(self, credential: Token, now_s: Callable[[], float]) -> None:
         self.credential = credential

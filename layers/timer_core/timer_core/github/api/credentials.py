@@ -16,7 +16,7 @@ from timer_core.secrets import MAX_AGE_S, CachedValue
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SSMProvider
 
-# Shorter than for a value, so that the first credential is used soon after an operator has stored it.
+# A missing parameter is cached for a shorter time, so that a newly stored credential is used soon.
 _ABSENT_MAX_AGE_S = 30
 # A token becomes part of a header, and the HTTP library's error about an invalid header would quote it.
 _TOKEN = re.compile(r"[!-~]+")
@@ -82,7 +82,7 @@ class _Parameter:
             self._fetch,
             (_ParameterUnreadable,),
             max_age_s=lambda text: _ABSENT_MAX_AGE_S if text is None else MAX_AGE_S,
-            # A batch sends many requests to GitHub, and each would wait seconds for an unreachable SSM.
+            # While SSM is unreachable, each of a batch's many requests would otherwise wait seconds for it.
             caches_first_failure=True,
             now_s=now_s,
         )
@@ -104,14 +104,14 @@ class _Parameter:
             raise Unavailable(message, self._cached.expires_in_s) from error
 
     def _fetch(self) -> str | None:
-        # Imported and created only when needed: SSM's client is the slowest part of a cold start.
+        # Import and create the client only when it is needed: it is the slowest part of a cold start.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         if self._provider is None:
             self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
-            # Bypasses the provider's cache, which keeps neither an absence nor the value before a failure.
+            # Bypass the provider's cache: it does not store absence, nor keep the last value after a failure.
             value = self._provider.get(self._name, decrypt=True, max_age=0)
         except GetParameterError as error:
             if _is_absence(error):
@@ -174,7 +174,7 @@ def _is_absence(error: Exception) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Raised outside of the except clause: the traceback of JSONDecodeError would contain the secret.
+    # Raise the error outside of the except clause: the traceback of JSONDecodeError would contain the secret.
     try:
         content = json.loads(text)
     except ValueError:

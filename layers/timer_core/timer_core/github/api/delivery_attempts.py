@@ -21,7 +21,7 @@ class Attempt:
     guid
         The delivery's GUID, the same for all attempts.
     is_redelivery
-        Whether the attempt was requested after an earlier one.
+        Whether the attempt is a requested redelivery.
     status
         The HTTP status of our response; 0 if there was none.
     """
@@ -40,7 +40,7 @@ class Attempt:
 
 
 class AttemptPage(NamedTuple):
-    """Attempts, newest first, and the path of the next page; None if this is the last one."""
+    """A page of attempts, newest first, and the path of the next page (None on the last page)."""
 
     attempts: Sequence[Attempt]
     next_page: str | None

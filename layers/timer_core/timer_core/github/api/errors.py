@@ -31,7 +31,7 @@ class Refused(GitHubError):
 
 
 class Unavailable(GitHubError):
-    """GitHub does not respond now, or only with an error; a later retry may succeed.
+    """GitHub does not respond, or responds with a temporary error; a later retry may succeed.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Any
 from timer_core.github.api.errors import QueryFailed, Refused, Unavailable
 from timer_core.github.api.transport import Response, rate_limited
 
-# Errors that remain after a retry: the object does not exist, or we have no access to it.
+# Errors that a retry does not resolve: the object does not exist, or we have no access to it.
 _PERMANENT = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})
 # The first is documented, the second has been seen (octokit/plugin-throttling.js#824).
 _PRIMARY_RATE_LIMIT = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
@@ -19,7 +19,7 @@ _PRIMARY_RATE_LIMIT = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 
 @dataclass(frozen=True, slots=True)
 class GraphQLError:
-    """An error at one part of a query.
+    """An error in one part of a query.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class QueryResult:
     Attributes
     ----------
     data
-        The requested data, with null at the path of each error; empty if there are only errors.
+        The requested data; null in place of each part with an error, and empty if there are only errors.
     """
 
     data: dict[str, Any]
@@ -65,7 +65,7 @@ def read_result(response: Response, now_s: float) -> QueryResult:
     Refused
         If the query is wrong.
     QueryFailed
-        If GitHub failed at the query or a part of it, for example with ``RESOURCE_LIMITS_EXCEEDED``.
+        If GitHub could not execute the query or a part of it, for example ``RESOURCE_LIMITS_EXCEEDED``.
     Unavailable
         If the response contains no result.
     """

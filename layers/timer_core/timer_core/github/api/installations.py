@@ -20,7 +20,8 @@ _JWT_LIFE_S = 9 * 60
 # A token is not used if it may expire before the request arrives.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-# For an account that is not in the list: the App may have been installed there after the list was fetched.
+# If an account is not in the list, the App may have been installed there since, so a list older than this is
+# fetched again.
 _LIST_MIN_AGE_S = 30
 
 
@@ -79,7 +80,7 @@ class Installations:
         Raises
         ------
         NoCredential
-            If the App is not installed for that account, according to a list of the last half minute.
+            If the App is not installed for that account, according to a list that is at most 30 seconds old.
         GitHubError
             If GitHub returned no token.
         """
@@ -96,7 +97,7 @@ class Installations:
             self._tokens = {account: kept for account, kept in self._tokens.items() if kept.text != token}
 
     def _signed(self, now_s: int) -> str:
-        # Imported only here: the library loads cryptography, which is slow.
+        # Import the library only here: it loads cryptography, which is slow.
         import jwt
 
         claims = {"iat": now_s - _JWT_BACKDATED_S, "exp": now_s + _JWT_LIFE_S, "iss": self._app.app_id}
@@ -112,7 +113,8 @@ class Installations:
         except Refused as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
-        # The App was uninstalled after the list was fetched, and perhaps installed again under another id.
+        # The App was uninstalled after the list was fetched, and may have been installed again with another
+        # id.
         self._listed_at_s = float("-inf")
         return self._request_token(self._installation(account))
 

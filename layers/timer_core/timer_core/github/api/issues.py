@@ -1,4 +1,4 @@
-"""Fetch the states and timelines of many issues with one query, and the location of a moved issue."""
+"""Fetch the states and timelines of many issues with one query, or the location of a moved issue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,14 +60,14 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
 
 
 class IssueRequest(NamedTuple):
-    """An issue to fetch, and the start of the part of its timeline to fetch."""
+    """An issue to fetch with its timeline, and the time at which the requested timeline begins."""
 
     issue: Issue
     since_ms: int
 
 
 def fetch_issues(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -> list[IssueState | None]:
-    """Return the states and timelines of issues of one owner, many with one query.
+    """Return the states and timelines of one owner's issues; a query fetches many issues.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
         node_id=node["id"],
         kind=_KINDS[node["__typename"]],
         at_ms=ms_of(node["createdAt"]),
-        # The query requests the ids of users only: an assigned bot has none here.
+        # The query requests only the ids of users, so an assigned bot has no id here.
         user=(node.get("assignee") or {}).get("databaseId"),
         label=(node.get("label") or {}).get("name", ""),
     )

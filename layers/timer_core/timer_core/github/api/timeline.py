@@ -1,9 +1,9 @@
 """An issue's present state and its timeline.
 
-The state at any earlier moment, and the events that GitHub should have delivered, follow from both.
+The two determine the state at any earlier moment, and the events that GitHub should have delivered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.events import Event, guid_time_at
@@ -65,7 +65,7 @@ class IssueState:
         return before
 
     def _without(self, event: TimelineEvent) -> "IssueState":
-        """Return the state before an event, which must be the last one of the timeline."""
+        """Return the state before an event, which must be the last event of the timeline."""
         before = replace(self, timeline=self.timeline[:-1])
         user = frozenset(() if event.user is None else (event.user,))
         match event.kind:
@@ -116,12 +116,12 @@ class IssueState:
 def _users_concerned(
     entry: TimelineEvent, state: IssueState, triggers: TriggerConfig
 ) -> tuple[int, ...] | None:
-    """Return the users concerned by an entry of a timeline, given the state after it.
+    """Return the ids of the users that a timeline entry concerns, given the state after the entry.
 
     Returns
     -------
     tuple[int, ...] or None
-        The users' ids, empty if no timer changes; None for all users with an open timer.
+        Empty if the entry changes no timer; None for everybody with an open timer.
     """
     assignees = tuple(sorted(state.assignees))
     match entry.kind:
@@ -141,7 +141,7 @@ def _users_concerned(
 
 
 def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[IssueEvent]:
-    """Return the events of a timeline that the log does not contain, with their order within their second.
+    """Return the timeline events that are not in the log, each with its order within its second.
 
     Parameters
     ----------
@@ -164,7 +164,10 @@ def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[Issue
 
 
 def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
-    """Match each event of a timeline with a logged one, the nearest in time first; None if there is none."""
+    """For each timeline event, return the logged event that equals it (None if undelivered).
+
+    Events of the same time are matched in their order, and then the pairs that are closest in time.
+    """
     candidates = [
         (abs(logged.at_ms - event.at_ms), position, index)
         for position, event in enumerate(events)
@@ -173,11 +176,32 @@ def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | N
     ]
     matches: list[Event | None] = [None] * len(events)
     used: set[int] = set()
+    for position, index in _in_order(events, log):
+        matches[position] = log[index]
+        used.add(index)
     for _, position, index in sorted(candidates):
         if matches[position] is None and index not in used:
             matches[position] = log[index]
             used.add(index)
     return matches
+
+
+def _in_order(events: Sequence[IssueEvent], log: Sequence[Event]) -> Iterator[tuple[int, int]]:
+    """Yield the positions in timeline and log of events that have the same time and the same order.
+
+    Two events of one kind and second differ only in their order among the others.
+    """
+    for at_ms in {event.at_ms for event in events}:
+        positions = [position for position, event in enumerate(events) if event.at_ms == at_ms]
+        indexes = [index for index, one in enumerate(log) if one.at_ms == at_ms]
+        # `best[i][j]` is the longest common subsequence of `positions[i:]` and `indexes[j:]`.
+        best: list[list[list[tuple[int, int]]]] = [[[] for _ in (*indexes, 0)] for _ in (*positions, 0)]
+        for i, position in reversed([*enumerate(positions)]):
+            for j, index in reversed([*enumerate(indexes)]):
+                best[i][j] = max(best[i + 1][j], best[i][j + 1], key=len)
+                if log[index].may_be(_event(events[position])):
+                    best[i][j] = max([(position, index), *best[i + 1][j + 1]], best[i][j], key=len)
+        yield from best[0][0]
 
 
 def _event(event: IssueEvent) -> Event:
@@ -186,14 +210,14 @@ def _event(event: IssueEvent) -> Event:
 
 
 def _order(event: IssueEvent, before: Event | None, following: Sequence[Event | None]) -> int:
-    """Return a missing event's order, between those of its neighbours in the same second.
+    """Return the order of a missing event: between its neighbours in the same second.
 
     Parameters
     ----------
     before
         The previous event of the timeline.
     following
-        The matches of the later events of the timeline; None for other missing events.
+        For each later event of the timeline, the logged event that equals it; None if that is missing too.
     """
     if before is not None and before.at_ms == event.at_ms and before.finer_time is not None:
         return before.finer_time + 1
@@ -202,6 +226,6 @@ def _order(event: IssueEvent, before: Event | None, following: Sequence[Event | 
         (0, None),
     )
     if after is not None and after.at_ms == event.at_ms and after.finer_time is not None:
-        # The distance reserves a number for each missing event in between.
+        # Leave a number for each missing event in between.
         return after.finer_time - distance
     return guid_time_at(event.at_ms)

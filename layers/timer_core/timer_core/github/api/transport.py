@@ -1,4 +1,4 @@
-"""Send HTTP requests to GitHub's API, and raise its failures as errors.
+"""Send HTTP requests to GitHub's API, and raise errors for failed requests.
 
 GitHub's documentation: "Rate limits for the REST API" and "Rate limits and query limits for the GraphQL API".
 """
@@ -26,9 +26,9 @@ READ_S = 5.0
 _CONNECTIONS = 8
 # GitHub may close an idle connection while Lambda freezes the function between invocations.
 _MAX_IDLE_S = 30
-# "Otherwise, wait for at least one minute before retrying."
+# GitHub's advice: "Otherwise, wait for at least one minute before retrying."
 _RATE_LIMIT_S = 60.0
-# "Using pagination in the REST API"
+# The link to the next page ("Using pagination in the REST API").
 _NEXT_PAGE = re.compile(r'<([^>]*)>; *rel="next"')
 
 
@@ -88,7 +88,7 @@ class Transport:
         path
             The path after the API's base URL, with its leading slash.
         token
-            Any token for ``Authorization: Bearer``.
+            The token for the header ``Authorization: Bearer``.
         body
             Sent as JSON.
         accept
@@ -168,8 +168,8 @@ def rate_limited(
     now_s
         The present time (seconds since the epoch).
     is_primary
-        Whether the response names the primary limit. That limit ends at ``x-ratelimit-reset`` even if a part
-        of it remains, because a GraphQL query may cost more than the remaining part.
+        Whether the response names the primary limit. If so, the wait ends at ``x-ratelimit-reset``, even if a
+        part of the limit remains: a GraphQL query may cost more than the remaining part.
     """
     wait_s = _seconds(headers.get("retry-after"))
     reset_s = _seconds(headers.get("x-ratelimit-reset"))

@@ -1,6 +1,6 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-A command stands on a line of its own. Quotations and code blocks are ignored, because they only mention
+Each command is on a separate line. Quotations and code blocks are ignored, because they only mention
 commands; HTML comments are ignored, because GitHub does not show them.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 _ACTIONS = {"start", "pause", "resume", "stop"}
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _INDENTED = re.compile(r" {4}| {0,3}\t")
-# Such an HTML block ends with the line that contains the end of the comment (CommonMark, "HTML blocks").
+# An HTML block that begins like this ends with the line that contains ``-->`` (CommonMark, "HTML blocks").
 _COMMENT = re.compile(r" {0,3}<!--")
 _COMMENT_END = "-->"
 _DURATION = re.compile(

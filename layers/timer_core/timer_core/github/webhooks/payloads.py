@@ -56,14 +56,14 @@ class MalformedDelivery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A delivery that changes no timer, and why."""
+    """A delivery that changes no timer, and the reason."""
 
     reason: IgnoredReason
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """The arguments of a reader besides the payload."""
+    """The context of a delivery, passed to every reader."""
 
     guid: str
     received_ms: int
@@ -78,7 +78,7 @@ def read(
     received_ms: int,
     triggers: TriggerConfig,
 ) -> tuple[QueuedEvent, ...] | Ignored:
-    """Return the events in a delivery, in their order: a comment may contain several commands.
+    """Return the events of a delivery in order; a comment with several commands has several events.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     """Return the webhook that a delivery came from, if its headers (in lower case) name one.
 
     "Webhook events and payloads": ``X-GitHub-Hook-Installation-Target-Type`` is ``repository``,
-    ``organization`` or ``integration``, which is an App.
+    ``organization``, or ``integration`` for an App.
     """
     hook_id = headers.get("x-github-hook-id", "")
     kind = headers.get("x-github-hook-installation-target-type")
@@ -124,8 +124,8 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
 def event_time(happened: str | None, received_ms: int) -> int:
     """Return the time of an event (milliseconds since the epoch).
 
-    The event happened at the time in the payload. Without one, or if GitHub could not have sent it (a time
-    after the receipt, or more than three days before it), the time of receipt counts.
+    This is the time in the payload. The time of receipt replaces it if it is missing or impossible: later
+    than the receipt, or more than three days earlier.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _closed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
 
 
 def _deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    # The payload has only the time of the issue's last change, which can be long ago.
+    # Pass no time: the payload has only the time of the issue's last change, which can be long ago.
     return (_event("deleted", payload, delivery, None),)
 
 
@@ -251,7 +251,7 @@ def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    """Read the transfer of an issue as the new repository delivers it."""
+    """Read the transfer of an issue from the delivery that the new repository sends."""
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
@@ -350,7 +350,7 @@ READERS: dict[str, _Reader] = {
     "repository.renamed": _repository_renamed,
     "repository.transferred": _repository_transferred,
     "projects_v2_item.edited": _card_edited,
-    # The event's former name.
+    # The former name of the event.
     "project_v2_item.edited": _card_edited,
 }
 
@@ -381,7 +381,7 @@ def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 
 def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    """Whether the issue has another start label than the removed one."""
+    """Whether the issue still has a start label, apart from the removed label."""
     labels = _at(payload, ("issue", "labels")) or []
     if not isinstance(labels, list):
         raise MalformedDelivery("issue.labels is not a list.")
@@ -430,7 +430,7 @@ def _number(payload: Any, *path: str) -> int:
 
 
 def _at(payload: Any, path: tuple[str, ...]) -> Any:
-    """Return the member at a path, or None if the last name is missing."""
+    """Return the member at a path; None if only the last name of the path is missing."""
     value: Any = payload
     for name in path:
         if not isinstance(value, dict):

@@ -17,7 +17,7 @@ def sign(secret: str, body: bytes) -> str:
 def is_signed(body: bytes, signature: str, secrets: Iterable[str]) -> bool:
     """Whether the raw body was signed with one of the secrets; empty secrets are ignored.
 
-    The check takes the same time for every wrong signature.
+    The comparison takes the same time for every wrong signature.
     """
     given = signature.encode()
     matches = [hmac.compare_digest(sign(secret, body).encode(), given) for secret in secrets if secret]

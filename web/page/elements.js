@@ -1,4 +1,4 @@
-// Helpers that find, create and change elements on any page, in addition to the widget's.
+// Helpers that find, create and change elements of the pages, in addition to the helpers in widget/dom.js.
 
 import { h, setText } from "../widget/dom.js";
 
@@ -39,7 +39,7 @@ export function find(root, selector) {
  * @returns {HTMLInputElement}
  */
 export function control(form, name) {
-  // Selects and groups of radio buttons have those properties of an input that the pages use on them.
+  // Selects and groups of radio buttons have all properties of an input that the pages use.
   return /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 }
 
@@ -54,7 +54,7 @@ export function formValues(form) {
 }
 
 /**
- * Create an SVG element. It takes attributes, because its properties are read-only.
+ * Create an SVG element. Values are set as attributes, because an SVG element's properties are read-only.
  *
  * @template {keyof SVGElementTagNameMap} Name
  * @param {Name} name
