@@ -1,4 +1,7 @@
-"""``make release-check``: check that the current commit is ready for release as its version."""
+"""``make release-check``: check that the current commit is ready for release as its version.
+
+It runs no tests: run ``make test EXAMPLES=nightly`` first.
+"""
 
 import sys
 from datetime import UTC, datetime

@@ -23,7 +23,9 @@ from timer_core.store.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The number of examples of a property test; tests that need more or fewer use `tests.support.examples`.
+# The number of examples of a property test, by profile: `dev` while developing, `ci` if the variable CI is
+# set, `nightly` before a release (`make test EXAMPLES=nightly`). Tests that need more or fewer use
+# `tests.support.examples`.
 for name, examples in {"dev": 30, "ci": 100, "nightly": 2_000}.items():
     settings.register_profile(name, deadline=None, print_blob=True, max_examples=examples)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

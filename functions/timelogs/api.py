@@ -66,7 +66,7 @@ _LONGEST_TOTALS_MS = 366 * _DAY_MS
 # Totals of longer ranges read as much as a page of the export, so they count as a write.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
 # The time that a request may spend in the network. A request with an older `at` is an offline action, after
-# which the timers are derived again.
+# which the timers are rederived.
 _NETWORK_MS = 5_000
 # Represent timers as of the epoch, so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0

@@ -79,6 +79,22 @@ def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
     assert first == second
 
 
+def assert_contains_description(package: Path) -> None:
+    description = package / "timelogs/openapi.json"
+    assert not description.is_symlink()
+    assert description.read_bytes() == (ROOT / "docs/openapi.json").read_bytes()
+
+
+def test_the_package_of_the_api_contains_its_description(printed: str) -> None:
+    assert printed
+    assert_contains_description(ROOT / ".aws-sam/build/TimelogsFunction")
+
+
+def test_links_are_packaged_as_files_even_if_the_sources_contain_links(tmp_path: Path) -> None:
+    run("make", "-s", "-C", ROOT / "functions", "build-TimelogsFunction", f"ARTIFACTS_DIR={tmp_path}")
+    assert_contains_description(tmp_path)
+
+
 def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> None:
     for archive in packages[1].glob("*.zip"):
         with zipfile.ZipFile(archive) as packed:

@@ -1,4 +1,4 @@
-"""docs/architecture.md agrees with the modules, imports, items and indexes of the product."""
+"""docs/architecture.md and CONTRIBUTING.md agree with the product, and modules import only what they may."""
 
 import ast
 import importlib
@@ -14,6 +14,7 @@ from tests.support.table import table_properties
 ROOT = Path(__file__).parents[2]
 FUNCTIONS, CORE = ROOT / "functions", ROOT / "layers/timer_core/timer_core"
 PAGE = (ROOT / "docs/architecture.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def rows(first_heading: str) -> list[list[str]]:
@@ -27,6 +28,7 @@ def quoted(cell: str) -> list[str]:
 
 
 IMPORTS = {quoted(package)[0]: set(quoted(imports)) for package, imports, _ in rows("package")}
+FUNCTION_FOLDERS = sorted(path.parent.name for path in FUNCTIONS.glob("*/__init__.py"))
 MODULES = {path.stem for path in CORE.glob("*.py")} - {"__init__"}
 
 
@@ -50,16 +52,43 @@ def test_every_package_is_on_the_page() -> None:
     assert IMPORTS.keys() == packages
 
 
-def test_every_path_in_the_text_exists() -> None:
-    for path in re.findall(r"`((?:functions|layers|timer_core|tests)/[\w/]+(?:\.py|/))`", PAGE):
-        assert (ROOT / path).exists() or (CORE.parent / path).exists(), path
+def path_of(name: str) -> Path:
+    """Return the file or folder that a page names; modules of the layer lack the layer's folders."""
+    return (CORE.parent if name.startswith("timer_core/") else ROOT) / name
+
+
+@pytest.mark.parametrize("page", [PAGE, CONTRIBUTING], ids=["architecture.md", "CONTRIBUTING.md"])
+def test_every_path_in_the_text_exists(page: str) -> None:
+    folders = "functions|layers|timer_core|tests|scripts|web|docs|requirements"
+    names = re.findall(rf"`((?:{folders})(?:/[\w.-]+)*/?)`", page)
+    assert names
+    # The tables name modules without their suffix.
+    missing = [name for name in names if not path_of(name).exists() and not path_of(f"{name}.py").exists()]
+    assert missing == []
+
+
+def test_every_identifier_in_contributing_is_defined_in_the_module_named_after_it() -> None:
+    named = re.findall(r"`(\w+)` \(`([\w/]+\.py)`\)", CONTRIBUTING)
+    assert ("EFFECTS", "timer_core/domain/events.py") in named
+    for name, path in named:
+        assert name in definitions(path_of(path)), f"{name} in {path}"
+
+
+def definitions(path: Path) -> Iterator[str]:
+    """Yield the names that a module defines."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules that a module imports, also within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "timer_core":
-            yield from (f"timer_core.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module in {"timer_core", "aws_lambda_powertools"}:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
         elif isinstance(node, ast.Import):
@@ -81,7 +110,21 @@ def test_a_package_imports_only_the_packages_that_the_page_names(package: str) -
             if name.startswith("timer_core."):
                 assert package_of(name) in allowed, f"{path.name} imports {name}"
             else:
-                assert name.split(".")[0] not in {"timelogs", "auth", "webhook", "stale_sweeper"}, path
+                assert name.split(".")[0] not in FUNCTION_FOLDERS, path
+
+
+@pytest.mark.parametrize("folder", FUNCTION_FOLDERS)
+def test_a_function_imports_no_other_function(folder: str) -> None:
+    for path in modules(FUNCTIONS / folder):
+        assert not {name.split(".")[0] for name in imported(path)} & {*FUNCTION_FOLDERS} - {folder}, path
+
+
+def test_domain_and_services_import_no_aws_library_except_the_services_logger() -> None:
+    libraries = ("boto3", "botocore", "aws_lambda_powertools")
+    for package, allowed in {"domain": set[str](), "services": {"aws_lambda_powertools.Logger"}}.items():
+        for path in modules(CORE / package):
+            found = {name for name in imported(path) if name.split(".")[0] in libraries}
+            assert found <= allowed, path
 
 
 def test_the_webhooks_package_imports_no_package_that_slows_down_cold_starts() -> None:

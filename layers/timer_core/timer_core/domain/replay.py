@@ -3,7 +3,7 @@
 GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
 the present state: it is an event with a time, and the timers of a person on an issue are a
 function of the events and of the manual transitions, both in order of time. An event that arrives
-late is put where it belongs and everything after it is derived again; a redelivered event changes
+late is put where it belongs and everything after it is rederived; a redelivered event changes
 nothing.
 
 `replay` does so in five phases:
@@ -66,7 +66,7 @@ def replay(
     timers
         The person's timers on the issue that events may change (not the corrected ones).
     locked_until_ms
-        The lock point: nothing up to this time is derived again, because it was corrected manually or
+        The lock point: nothing up to this time is rederived, because it was corrected manually or
         because its events are no longer kept.
     used_ulids
         ULIDs already used by this person on this issue; new timers must not reuse them.

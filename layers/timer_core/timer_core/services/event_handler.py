@@ -82,7 +82,7 @@ class EventHandler:
         return Handled(tuple(changed), unregistered=unregistered)
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
-        """Derive an issue's timers again, in case a process logged an event and failed before deriving them.
+        """Rederive an issue's timers, in case a process logged an event and failed before deriving them.
 
         Raises
         ------

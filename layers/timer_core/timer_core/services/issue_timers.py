@@ -90,7 +90,7 @@ class IssueTimers:
     def rederive(
         self, issue: Issue, *, select: Callable[[set[int]], Iterable[int]], now_ms: int
     ) -> list[Timer]:
-        """Derive timers on an issue again, and return the changed timers.
+        """Rederive timers on an issue and return the changed ones.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class IssueTimers:
     def _rederive(
         self, user_id: int, home: Issue, history: IssueHistory, now_ms: int, *, new: str | None = None
     ) -> list[Timer]:
-        """Derive a person's timers on an issue again.
+        """Rederive a person's timers on an issue.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 """Offline actions: requests with a time in the past, sent when the client is online again.
 
 Later events have already been applied without the action; for example, the close of the issue found no timer
-to stop. So the timers are derived again after the action, as after a late delivery (see
+to stop. So the timers are rederived after the action, as after a late delivery (see
 `timer_core.domain.replay`).
 """
 

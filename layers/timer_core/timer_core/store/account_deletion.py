@@ -11,6 +11,7 @@ from timer_core.store.items import (
     ProfileItem,
     UserTokenItem,
     expiry,
+    has_requested_deletion,
     raw,
     to_issue,
 )
@@ -89,7 +90,7 @@ class AccountDeletionStore:
         def is_being_deleted() -> bool:
             # Signing in again cancels the deletion.
             profile = self._table.get(pk, PROFILE_SK)
-            return profile is None or "deletion_requested_ms" in profile
+            return profile is None or has_requested_deletion(profile)
 
         if is_being_deleted():
             is_all = self._delete_all(

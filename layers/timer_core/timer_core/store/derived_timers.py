@@ -15,6 +15,7 @@ from timer_core.store.items import (
     SlotItem,
     TimerItem,
     expiry,
+    has_requested_deletion,
     locked_until,
     to_timer,
     tombstone,
@@ -87,7 +88,7 @@ class DerivedTimers:
     def has_requested_deletion(self, user_id: int) -> bool:
         """Whether a person has requested the deletion of their account."""
         profile = self._table.get(user_pk(user_id), PROFILE_SK)
-        return profile is not None and "deletion_requested_ms" in profile
+        return profile is not None and has_requested_deletion(profile)
 
     def latest(self, slot: Slot) -> list[Timer]:
         """Return the latest timers of a slot, in order of their starts."""
@@ -125,7 +126,7 @@ class DerivedTimers:
         for item in self._table.get_many(keys):
             if item["sk"]["S"] != PROFILE_SK:
                 found.add(item, history.keys)
-            elif "deletion_requested_ms" in item:
+            elif has_requested_deletion(item):
                 return None
             elif "events_ignored_until_ms" in item:
                 found.lock(int(item["events_ignored_until_ms"]["N"]))

@@ -181,6 +181,11 @@ class ProfileItem(Model):
     expires_at = NumberAttribute(null=True)
 
 
+def has_requested_deletion(profile: RawItem) -> bool:
+    """Whether the person of a profile has requested deletion of their account, or it is deleted."""
+    return "deletion_requested_ms" in profile
+
+
 class PendingDeletionItem(Model):
     """``pending-deletions`` / ``user#<id>``: a requested account deletion that is not finished."""
 

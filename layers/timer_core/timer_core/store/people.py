@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read
+from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, has_requested_deletion
 from timer_core.store.keys import PROFILE_SK, TOKEN_SK, USER_TOKENS, user_id_of, user_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
 
@@ -161,7 +161,7 @@ class PeopleStore:
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
-            if "deletion_requested_ms" not in item
+            if not has_requested_deletion(item)
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
@@ -170,9 +170,9 @@ class PeopleStore:
         The times are milliseconds since the epoch; None if the person has not registered again.
         """
         return {
-            user_id: None if "deletion_requested_ms" in item else _registered_since(item)
+            user_id: None if has_requested_deletion(item) else _registered_since(item)
             for user_id, item in self._profiles(user_ids)
-            if "deletion_requested_ms" in item or "events_ignored_until_ms" in item
+            if has_requested_deletion(item) or "events_ignored_until_ms" in item
         }
 
     def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:

@@ -31,7 +31,8 @@ class SessionStore:
         if row is None:
             raise Unauthorized("You are no longer registered: sign in again.")
         registered_ms = int(row.created_ms)
-        if row.deletion_requested_ms is None:
+        is_being_deleted = row.deletion_requested_ms is not None
+        if not is_being_deleted:
             # Sessions from before a deletion request become invalid when the person signs in again. Until
             # then, they may only be used to repeat the request.
             registered_ms = max(registered_ms, int(row.events_ignored_until_ms or 0))
@@ -39,7 +40,7 @@ class SessionStore:
         is_earlier = signed_in_ms < registered_ms
         if session_id in ended or is_earlier or signed_in_ms <= (row.signed_out_ms or 0):
             raise Unauthorized("The session has ended: sign in again.")
-        return Person(user_id, row.login, is_being_deleted=row.deletion_requested_ms is not None)
+        return Person(user_id, row.login, is_being_deleted=is_being_deleted)
 
     def end(self, user_id: int, session_id: str, *, now_ms: int, until_ms: int) -> None:
         """End a session that expires at ``until_ms``, and delete the records of expired sessions."""

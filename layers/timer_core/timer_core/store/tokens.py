@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.tokens import Scope, Token, is_token, new_token
-from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, raw
+from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, has_requested_deletion, raw
 from timer_core.store.keys import (
     PROFILE_SK,
     TOKEN_SK,
@@ -69,7 +69,7 @@ class TokenStore:
 
         def attempt() -> None:
             profile = self._table.get(pk, PROFILE_SK)
-            if profile is None or "created_ms" not in profile or "deletion_requested_ms" in profile:
+            if profile is None or "created_ms" not in profile or has_requested_deletion(profile):
                 raise Unauthorized("You are no longer registered: sign in again.")
             signed_out_ms = int(profile["signed_out_ms"]["N"]) if "signed_out_ms" in profile else None
             if signed_out_ms is not None and signed_in_ms <= signed_out_ms:
