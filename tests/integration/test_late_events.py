@@ -2,6 +2,7 @@
 
 import pytest
 
+from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
@@ -73,11 +74,20 @@ def test_a_start_that_returned_the_open_timer_counts_if_that_timer_had_ended_bef
     assert ann.spans() == [(10, 15, 5), (20, None, 40)]
 
 
-def test_many_starts_do_not_fill_the_open_timer(ann: AnnsTimers) -> None:
+def test_of_many_starts_those_that_are_accepted_survive_a_late_close(ann: AnnsTimers) -> None:
+    ann.start(0)
+    for number in range(1, 150):
+        ann.start(number / 10)
+    with pytest.raises(TooManyTransitions):
+        ann.start(15)
+    ann.deliver("closed", 14.85, received=20)
+    assert ann.spans() == [(0, 14.85, 14.85), (14.9, None, 45.1)]
+
+
+def test_a_timer_with_many_starts_can_be_stopped(ann: AnnsTimers) -> None:
     timer, _ = ann.start(0)
-    for number in range(150):
-        ann.start(1 + number / 100)
-    assert len(ann.store.get(ANN, timer.ulid).history) < 100
+    for number in range(1, 150):
+        ann.start(number / 100)
     assert ann.act("stop", timer, 10).clock_ms == 10 * MINUTE
 
 

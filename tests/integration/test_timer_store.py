@@ -112,13 +112,12 @@ def test_exclusive_timers_pause_each_other(table: Table) -> None:
 
 
 class TestManyTransitions:
-    """A timer has at most `MAX_TRANSITIONS` transitions, not counting the stop."""
+    """A timer has at most `MAX_OF_EACH_KIND` manual transitions, not counting the stop."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(timers, "MAX_TRANSITIONS", 6)
-        monkeypatch.setattr(writes, "MAX_TRANSITIONS", 6)
-        monkeypatch.setattr(writes, "_MOST_BEFORE_NOTE", 3)
+        monkeypatch.setattr(timers, "MAX_OF_EACH_KIND", 6)
+        monkeypatch.setattr(writes, "MAX_OF_EACH_KIND", 6)
 
     def fill(self, store: TimerStore, issue: Issue | None = ISSUE) -> str:
         """Return the ULID of a paused timer whose history is full."""
@@ -136,7 +135,9 @@ class TestManyTransitions:
         store = TimerStore(table, exclusive=exclusive)
         ulid = self.fill(store)
         before = store.get(ANN, ulid)
-        with pytest.raises(TooManyTransitions, match=r"Cannot resume .* 6 transitions.* Stop it and start"):
+        with pytest.raises(
+            TooManyTransitions, match=r"Cannot resume .* 6 manual transitions.* Stop it and start"
+        ):
             store.resume(ANN, ulid, now_ms=T0 + 90, by="manual", cause="x", at_ms=at_ms)
         assert store.get(ANN, ulid) == before
 
@@ -158,25 +159,72 @@ class TestManyTransitions:
     def test_a_full_timer_is_paused_by_another_one_if_timers_are_exclusive(
         self, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(timers, "MAX_TRANSITIONS", 1)
+        monkeypatch.setattr(timers, "MAX_OF_EACH_KIND", 1)
         store = TimerStore(table, exclusive=True)
         ulid = start(store)
         start(store, T0 + 50, OTHER)
         paused = store.get(ANN, ulid)
         assert (paused.status, paused.clock_ms, paused.paused_by) == ("paused", 50, "exclusive")
 
-    @pytest.mark.parametrize("key", [None, Idempotency("k" * 32, "r" * 32)])
-    def test_a_start_that_finds_an_open_timer_is_noted_in_the_first_quarter_only(
-        self, store: TimerStore, key: Idempotency | None
+    def with_events(self, store: TimerStore) -> str:
+        """Return a running timer with a manual start and as many transitions by events as it may have."""
+        ulid = start(store)
+        timer = store.get(ANN, ulid)
+        for number in range(6):
+            action = Action.RESUME if number % 2 else Action.PAUSE
+            timer = timer.apply(Transition(T0 + number, action, f"comment.{action}", f"event{number}"))
+        store.write_all([writes.put_changed(timer)])
+        return ulid
+
+    @pytest.mark.parametrize("exclusive", [False, True])
+    def test_transitions_by_events_leave_the_manual_ones_their_places(
+        self, table: Table, exclusive: bool
+    ) -> None:
+        store = TimerStore(table, exclusive=exclusive)
+        ulid = self.with_events(store)
+        for number in range(1, 6):
+            act = store.pause if number % 2 else store.resume
+            timer = act(ANN, ulid, now_ms=T0 + number * 10, by="manual", cause=str(number))
+        assert (timer.status, len(timer.history)) == ("paused", 12)
+        assert store.pause(ANN, ulid, now_ms=T0 + 90, by="manual", cause="5") == timer
+        with pytest.raises(TooManyTransitions, match="6 manual transitions"):
+            store.resume(ANN, ulid, now_ms=T0 + 90, by="manual", cause="x")
+
+    @pytest.mark.parametrize("by_events", [False, True])
+    @pytest.mark.parametrize("keyed", [False, True])
+    def test_a_start_that_finds_an_open_timer_is_noted_while_there_is_room_then_refused(
+        self, store: TimerStore, keyed: bool, by_events: bool
+    ) -> None:
+        ulid = self.with_events(store) if by_events else start(store)
+        keys = [Idempotency(f"{number:032}", "r" * 32) if keyed else None for number in range(6)]
+        for number, key in enumerate(keys[:5]):
+            timer, created = store.start(user_id=ANN, now_ms=T0 + number, issue=ISSUE, idempotency=key)
+            assert (timer.ulid, created, timer) == (ulid, False, store.get(ANN, ulid))
+        assert len(timer.history) == (12 if by_events else 6)
+        with pytest.raises(TooManyTransitions, match=r"Cannot start .* 6 manual transitions"):
+            store.start(user_id=ANN, now_ms=T0 + 20, issue=ISSUE, idempotency=keys[5])
+        if keyed:
+            assert store.start(user_id=ANN, now_ms=T0 + 30, issue=ISSUE, idempotency=keys[4]) == (
+                timer,
+                False,
+            )
+        assert store.get(ANN, ulid) == timer
+
+    def test_the_last_start_is_noted_although_the_response_of_the_database_is_lost(
+        self, store: TimerStore, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ulid = start(store)
-        for number in range(10):
-            timer, created = store.start(user_id=ANN, now_ms=T0 + number, issue=ISSUE)
-            assert (timer.ulid, created, len(timer.history) <= 3) == (ulid, False, True)
-        for _ in range(2):
-            timer, created = store.start(user_id=ANN, now_ms=T0 + 20, issue=ISSUE, idempotency=key)
-            assert (timer, created) == (store.get(ANN, ulid), False)
-        store.pause(ANN, ulid, now_ms=T0 + 30, by="manual", cause="p")
+        for number in range(4):
+            store.start(user_id=ANN, now_ms=T0 + number, issue=ISSUE)
+        write = table.write
+
+        def write_twice(one: Write) -> RawItem:
+            write(one)
+            return write(one)
+
+        monkeypatch.setattr(table, "write", write_twice)
+        timer, created = store.start(user_id=ANN, now_ms=T0 + 9, issue=ISSUE)
+        assert (timer.ulid, created, len(timer.history)) == (ulid, False, 6)
 
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])

@@ -20,7 +20,7 @@ def reply(kind: str, timer: Timer) -> tuple[str, str]:
 
 @pytest.fixture
 def running() -> Timer:
-    return Timer.start(user_id=1, ulid="01X", at_ms=T0, now_ms=T0, by="manual")
+    return Timer.start(user_id=1, ulid="01X", at_ms=T0, now_ms=T0, by="assigned")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def running() -> Timer:
 def test_a_command_beyond_the_limit_of_a_timer_says_what_to_do(
     running: Timer, monkeypatch: pytest.MonkeyPatch, kind: str, action: str
 ) -> None:
-    monkeypatch.setattr(timers_module, "MAX_TRANSITIONS", 1)
+    monkeypatch.setattr(timers_module, "MAX_OF_EACH_KIND", 1)
     timer = running if action == "pause" else running.pause(T0, "manual")
     reaction, text = reply(kind, timer)
     assert reaction == "confused"
@@ -40,7 +40,7 @@ def test_a_command_beyond_the_limit_of_a_timer_says_what_to_do(
 def test_a_start_command_that_finds_a_full_timer_running_is_fine(
     running: Timer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timers_module, "MAX_TRANSITIONS", 1)
+    monkeypatch.setattr(timers_module, "MAX_OF_EACH_KIND", 1)
     assert reply("comment.start", running) == ("+1", "")
 
 

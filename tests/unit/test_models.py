@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from timer_core.api.models import AddRequest, PatchRequest, StartRequest, TimeLog, format_time, to_ms, to_time
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
+from timer_core.domain.state import Action, Transition
 from timer_core.domain.timers import Timer
 
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -61,7 +62,12 @@ class TestTimeLog:
         assert (timer["last_pause_time"], timer["active_duration"]) == ("2025-11-23T12:13:21.123Z", 1)
 
     def test_shows_the_active_time_of_a_stopped_timer_as_its_duration(self) -> None:
-        timer = started().pause(T0 + 1_000, "manual").resume(T0 + 3_500, "manual").stop(T0 + 4_001, "closed")
+        timer = (
+            started()
+            .pause(T0 + 1_000, "manual")
+            .apply(Transition(T0 + 3_500, Action.RESUME, "manual"))
+            .stop(T0 + 4_001, "closed")
+        )
         found = shown(timer, T0 + 10**9)
         assert found["duration"] == found["active_duration"] == 1.501
         assert (found["paused_duration"], found["stopped_by"]) == (2.5, "closed")

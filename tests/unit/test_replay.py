@@ -13,6 +13,7 @@ from timer_core.domain import timers as timers_module
 from timer_core.domain.events import Event, distinct, guid_time
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import replay
+from timer_core.domain.state import Action, Transition
 from timer_core.domain.timers import Timer
 
 ISSUE = Issue("octocat", "hello-world", 7)
@@ -59,10 +60,17 @@ class Slots:
             timers[ulid] = Timer.start(
                 user_id=user_id, ulid=ulid, at_ms=at_ms, now_ms=at_ms, by="manual", issue=ISSUE
             )
+        elif action == "start" and current and current.has_room(for_event=False):
+            start = Transition(at_ms, Action.START, "manual", f"request{number}")
+            timers[current.ulid] = current.note(start)
+        elif action != "stop" and current and not current.has_room(for_event=False):
+            pass
         elif action == "pause" and current and current.status == "running":
             timers[current.ulid] = current.pause(at_ms, "manual", f"request{number}")
         elif action == "resume" and current and current.status == "paused":
-            timers[current.ulid] = current.resume(at_ms, "manual", f"request{number}")
+            timers[current.ulid] = current.apply(
+                Transition(at_ms, Action.RESUME, "manual", f"request{number}")
+            )
         elif action == "stop" and current:
             timers[current.ulid] = current.stop(at_ms, "manual", f"request{number}")
 
@@ -353,11 +361,11 @@ def test_a_new_title_alone_does_not_change_a_timer_that_has_ended() -> None:
 
 
 class TestFull:
-    """Of the transitions by events only the earliest count, up to the limit; a stop always counts."""
+    """Events and requests have a limit each; of the events the earliest count; a stop always counts."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(timers_module, "MAX_TRANSITIONS", 3)
+        monkeypatch.setattr(timers_module, "MAX_OF_EACH_KIND", 3)
 
     def test_events_beyond_the_limit_are_dropped_by_their_time(self) -> None:
         kinds = ["assigned", "comment.pause", "comment.resume", "comment.pause", "closed"]
@@ -369,6 +377,48 @@ class TestFull:
             (timer,) = slots.timers[ANN].values()
             assert [one.cause for one in timer.history] == [guid_of(n) for n in (0, 1, 2, 4)]
             assert (timer.clock_ms, timer.stopped_by) == (3_000, "closed")
+
+    @pytest.mark.parametrize("manual_first", [True, False])
+    def test_manual_transitions_leave_the_events_their_places_and_the_reverse(
+        self, manual_first: bool
+    ) -> None:
+        kinds = ["assigned", "comment.pause", "comment.resume", "comment.pause"]
+        events = [Event(guid_of(n), kind, T0 + n * 1_000, frozenset({ANN})) for n, kind in enumerate(kinds)]
+        slots = Slots()
+        for event in events[:0] if manual_first else events:
+            slots.deliver(event)
+        for number in range(5):
+            slots.request(ANN, "start", T0 + 10_000 + number, number)
+        for event in events:
+            slots.deliver(event)
+        (timer,) = slots.timers[ANN].values()
+        assert [one.cause for one in timer.history if one.by != "manual"] == [guid_of(n) for n in (0, 1, 2)]
+        assert [one.at_ms - T0 for one in timer.history if one.by == "manual"] == [10_000, 10_001, 10_002]
+        assert (timer.status, timer.clock_ms) == ("running", -T0 - 1_000)
+
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(histories(12), st.data())
+    def test_no_order_of_events_and_requests_exceeds_the_limits(
+        self, events: list[Event], data: st.DataObject
+    ) -> None:
+        actions = data.draw(st.lists(st.sampled_from(["start", "pause", "resume", "stop"]), max_size=12))
+        arriving = data.draw(st.permutations([*events, *actions]))
+        slots = Slots()
+        for number, one in enumerate(arriving):
+            if isinstance(one, Event):
+                slots.deliver(one)
+            else:
+                slots.request(ANN, str(one), T0 + 250 + number * 500_000, number)
+            for timer in slots.timers[ANN].values():
+                counted = [step for step in timer.history if step.action is not Action.STOP]
+                manual = [step for step in counted if step.by == "manual"]
+                assert len(manual) <= 3
+                assert len(counted) - len(manual) <= 3
+        before = slots.timers[ANN].copy()
+        for event in events:
+            slots.deliver(event)
+        if events:
+            assert slots.timers[ANN] == before
 
     @settings(
         max_examples=300,

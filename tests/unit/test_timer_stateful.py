@@ -48,7 +48,7 @@ class TimerMachine(RuleBasedStateMachine):
         if self.status is not Status.PAUSED:
             return self.refused(Action.RESUME)
         at = self.at()
-        self.timer = self.timer.resume(self.now, "manual", "r")
+        self.timer = self.timer.apply(Transition(self.now, Action.RESUME, "manual", "r"))
         self.stretches.append((at, None))
         self.status = Status.RUNNING
         return None
@@ -112,7 +112,7 @@ class TimerMachine(RuleBasedStateMachine):
     def refused(self, action: Action) -> None:
         before = self.timer
         with pytest.raises(TransitionNotAllowed, match=f"Cannot {action} a timer that is {self.status}"):
-            getattr(self.timer, action)(self.now, "manual", "x")
+            self.timer.apply(Transition(self.now, action, "manual", "x"))
         assert self.timer == before
 
     @invariant()

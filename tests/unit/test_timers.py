@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Status
+from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timers import Timer, check_span, finished
 
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -56,7 +56,11 @@ def worked(draw: st.DrawFn) -> tuple[Timer, Stopwatch, int]:
     for gap in draw(st.lists(st.integers(0, 10**8), max_size=25)):
         now += gap
         watch.elapse(gap)
-        timer = timer.pause(now, "manual") if watch.running else timer.resume(now, "manual")
+        timer = (
+            timer.pause(now, "manual")
+            if watch.running
+            else timer.apply(Transition(now, Action.RESUME, "manual"))
+        )
         watch.running = not watch.running
     gap = draw(st.integers(0, 10**8))
     watch.elapse(gap)
@@ -88,7 +92,7 @@ class TestTransitions:
         assert (timer.status, timer.last_pause_ms, timer.paused_by) == ("paused", T0 + 5, "unassigned")
 
     def test_a_paused_timer_resumes(self) -> None:
-        timer = paused().resume(T0 + 2 * MINUTE, "manual")
+        timer = paused().apply(Transition(T0 + 2 * MINUTE, Action.RESUME, "manual"))
         assert (timer.status, timer.last_pause_ms, timer.paused_by) == ("running", None, None)
 
     @pytest.mark.parametrize("make", [started, paused])
@@ -112,7 +116,7 @@ class TestTransitions:
     ) -> None:
         timer = make()
         with pytest.raises(TransitionNotAllowed) as refused:
-            getattr(timer, action)(T0 + 5 * MINUTE, "manual")
+            timer.apply(Transition(T0 + 5 * MINUTE, Action(action), "manual"))
         assert str(refused.value) == f"Cannot {action} a timer that is {timer.status}."
 
     def test_a_history_has_the_time_and_cause_of_each_transition(self) -> None:
@@ -157,7 +161,7 @@ class TestCounting:
         timer = started()
         for at, action in asked:
             if (action == "pause") == (timer.status is Status.RUNNING):
-                timer = getattr(timer, action)(T0 + at, "manual")
+                timer = timer.apply(Transition(T0 + at, Action(action), "manual"))
         ended = timer.stop(T0 + present, "manual")
         for seen in (timer, ended):
             assert seen.active_ms(T0 + present) >= 0
@@ -180,7 +184,11 @@ class TestExpire:
         assert (timer.status, timer.stopped_by) == ("stopped", "sweeper")
 
     def test_pauses_delay_the_end(self) -> None:
-        timer = paused().resume(T0 + 11 * MINUTE, "manual").expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        timer = (
+            paused()
+            .apply(Transition(T0 + 11 * MINUTE, Action.RESUME, "manual"))
+            .expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        )
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (
             T0 + 70 * MINUTE,
             60 * MINUTE,
@@ -192,12 +200,20 @@ class TestExpire:
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + MINUTE, MINUTE, 0)
 
     def test_transitions_after_the_limit_change_nothing(self) -> None:
-        timer = started().pause(T0 + 90 * MINUTE, "manual").resume(T0 + 95 * MINUTE, "manual")
+        timer = (
+            started()
+            .pause(T0 + 90 * MINUTE, "manual")
+            .apply(Transition(T0 + 95 * MINUTE, Action.RESUME, "manual"))
+        )
         timer = timer.expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 60 * MINUTE, 60 * MINUTE, 0)
 
     def test_a_timer_that_did_not_reach_the_limit_ends_now(self) -> None:
-        timer = paused().resume(T0 + 30 * MINUTE, "manual").expire(60 * MINUTE, T0 + 31 * MINUTE, "sweeper")
+        timer = (
+            paused()
+            .apply(Transition(T0 + 30 * MINUTE, Action.RESUME, "manual"))
+            .expire(60 * MINUTE, T0 + 31 * MINUTE, "sweeper")
+        )
         assert (timer.end_ms, timer.clock_ms) == (T0 + 31 * MINUTE, 2 * MINUTE)
 
     def test_a_stopped_timer_is_refused(self) -> None:

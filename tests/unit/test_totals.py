@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Status
+from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timers import Timer, finished
 from timer_core.domain.totals import Curve, Totals, add_up, time_zone
 
@@ -64,7 +64,7 @@ def worked(draw: st.DrawFn) -> tuple[Timer, list[tuple[int, int]], int]:
             timer = timer.pause(now, "manual")
             stretches.append((since, now))
         else:
-            timer, since = timer.resume(now, "manual"), now
+            timer, since = timer.apply(Transition(now, Action.RESUME, "manual")), now
     now += draw(gaps)
     if timer.status is Status.RUNNING:
         stretches.append((since, now))
@@ -176,7 +176,11 @@ def test_a_day_that_a_zone_skipped_has_no_time() -> None:
 
 
 def test_a_pause_over_midnight_counts_on_neither_side() -> None:
-    timer = started(T0 + 20 * HOUR).pause(T0 + 23 * HOUR, "manual").resume(T0 + 26 * HOUR, "manual")
+    timer = (
+        started(T0 + 20 * HOUR)
+        .pause(T0 + 23 * HOUR, "manual")
+        .apply(Transition(T0 + 26 * HOUR, Action.RESUME, "manual"))
+    )
     found = totals(timer, since=T0, until=T0 + 30 * HOUR)
     assert found.days == ((date(2026, 1, 1), 3 * HOUR), (date(2026, 1, 2), 4 * HOUR))
 
@@ -195,7 +199,10 @@ def test_a_range_far_in_the_future_is_empty() -> None:
 
 def test_time_added_by_a_correction_counts_where_it_was_added() -> None:
     timer = (
-        started(T0).pause(T0 + HOUR, "manual").resume(T0 + 2 * HOUR, "manual").stop(T0 + 3 * HOUR, "manual")
+        started(T0)
+        .pause(T0 + HOUR, "manual")
+        .apply(Transition(T0 + 2 * HOUR, Action.RESUME, "manual"))
+        .stop(T0 + 3 * HOUR, "manual")
     )
     earlier = corrected(timer, T0 - HOUR, T0 + 4 * HOUR)
     assert totals(earlier, since=T0 - HOUR, until=T0 + HOUR).active_ms == 2 * HOUR

@@ -63,19 +63,19 @@ class TransitionTooEarly(IssueTimerError):
 
 
 class TooManyTransitions(IssueTimerError):
-    """The timer has reached the limit of transitions and can only be stopped.
+    """The timer has reached the limit of manual transitions or of transitions by events.
 
     Parameters
     ----------
     action
-        The action: ``pause`` or ``resume``.
-    limit
-        The most transitions of a timer.
+        The action: ``start``, ``pause`` or ``resume``.
+    transitions
+        The transitions that reached the limit, such as ``150 manual transitions``.
     """
 
-    def __init__(self, action: str, limit: int) -> None:
+    def __init__(self, action: str, transitions: str) -> None:
         super().__init__(
-            f"Cannot {action} a timer that has {limit} transitions, which is the limit. "
+            f"Cannot {action} a timer that has {transitions}, which is the limit. "
             "Stop it and start another one."
         )
 

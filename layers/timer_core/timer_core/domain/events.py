@@ -82,7 +82,7 @@ class Event:
     backfilled
         Whether it was read from the issue's timeline because no delivery had arrived.
     order
-        The place of a backfilled event among the events of its second, in the unit of `guid_time`.
+        Sub-second order of a backfilled event, in units of 100 ns (see `guid_time`).
     """
 
     delivery: str
@@ -96,7 +96,7 @@ class Event:
 
     @property
     def finer_time(self) -> int | None:
-        """The place of the event among those of its second, in the unit of `guid_time`, if known."""
+        """Sub-second order of the event, in units of 100 ns (see `guid_time`); None if unknown."""
         return guid_time(self.delivery) if self.order is None else self.order
 
     @property

@@ -171,7 +171,10 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
 
 
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
-    """Return the step of an event from before the lock point, which keeps its place in the history."""
+    """Return the step of an event from before the lock point.
+
+    It is ordered by its index in the history, because its event may have expired.
+    """
     order = _Order(transition.at_ms, False, position, index, transition.cause)
     effect = EFFECTS[transition.by]
     return _Step(order, replace(transition, action=effect.action), effect)
@@ -226,14 +229,14 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
 def _apply(timer: Timer, step: _Step) -> Timer:
     """Apply a step to an open timer.
 
-    A full timer accepts no further transition by an event, except a stop. A manual transition without effect
-    is noted in the history, the only place where it is stored.
+    An event has no effect on a timer that has no room for another transition by an event, unless it stops the
+    timer. A manual transition without effect is noted in the history, the only place where it is stored.
     """
     transition = step.transition
     if transition.action is Action.START and _resumes(step, timer):
         transition = replace(transition, action=Action.RESUME)
     is_manual = step.effect is None
-    counts = is_manual or transition.action is Action.STOP or not timer.is_full
+    counts = is_manual or transition.action is Action.STOP or timer.has_room(for_event=True)
     if counts and timer.state.allows(transition.action):
         return timer.apply(transition)
     return timer.note(step.transition) if is_manual else timer

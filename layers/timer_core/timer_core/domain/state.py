@@ -66,7 +66,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The part of a timer that decides what its next transition does.
+    """The fields of a timer that determine the effect of its next transition.
 
     Attributes
     ----------

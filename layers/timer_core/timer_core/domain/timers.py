@@ -13,14 +13,15 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
     TransitionTooEarly,
 )
+from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, State, Status, Transition, states
 
-# The most transitions of a timer; after these it can only be stopped. A transition takes at most 150 bytes of
-# the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS, "DynamoDB
-# quotas").
-MAX_TRANSITIONS = 300
+# A timer has at most this many transitions by events, and as many manual ones. They are counted separately,
+# so that the order of arrival makes no difference. A transition takes at most 150 bytes of the item, and the
+# 60 timers that one event may change must fit into a transaction of 4 MB (AWS, "DynamoDB quotas").
+MAX_OF_EACH_KIND = 150
 # How far a client's clock may be ahead; a requested time that is less far in the future counts as now.
 _AHEAD_MS = 60_000
 # Offline actions are accepted for as long as GitHub redelivers failed deliveries.
@@ -105,7 +106,7 @@ class Timer:
 
     @property
     def state(self) -> State:
-        """The part that decides what the next transition does."""
+        """The fields that determine the effect of the next transition."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
 
     @property
@@ -113,10 +114,12 @@ class Timer:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the timer has reached the limit of transitions and can only be stopped."""
-        return len(self.history) >= MAX_TRANSITIONS
+    def has_room(self, *, for_event: bool) -> bool:
+        """Whether the limit allows another transition by an event, or else another manual one."""
+        if len(self.history) < MAX_OF_EACH_KIND:
+            return True
+        counted = sum((transition.by in EFFECTS) is for_event for transition in self.history)
+        return counted < MAX_OF_EACH_KIND
 
     def active_ms(self, now_ms: int) -> int:
         """Return the active time: elapsed minus paused, up to ``now_ms`` while running."""
@@ -146,14 +149,25 @@ class Timer:
         TransitionNotAllowed
             If the timer is in a state that does not allow the action.
         TooManyTransitions
-            If the timer is full, and the action is not a stop.
+            If the timer has no room for another manual transition, and the action is not a stop.
         """
         if at_ms is not None and at_ms < self.changed_ms:
             raise TransitionTooEarly(action, self.status, at_ms, self.changed_ms)
         if not self.state.allows(action):
             raise TransitionNotAllowed(action, self.status)
-        if self.is_full and action is not Action.STOP:
-            raise TooManyTransitions(action, MAX_TRANSITIONS)
+        if action is not Action.STOP:
+            self.check_room(action)
+
+    def check_room(self, action: Action) -> None:
+        """Refuse a manual transition for which the history has no room.
+
+        Raises
+        ------
+        TooManyTransitions
+            If the timer has as many manual transitions as it may have.
+        """
+        if not self.has_room(for_event=False):
+            raise TooManyTransitions(action, f"{MAX_OF_EACH_KIND} manual transitions")
 
     def apply(self, transition: Transition) -> Self:
         """Return the timer after a transition, which is added to its history.
@@ -180,10 +194,6 @@ class Timer:
     def pause(self, at_ms: int, by: str, cause: str = "") -> Self:
         """Return the timer paused; raises `TransitionNotAllowed` if it does not run."""
         return self.apply(Transition(at_ms, Action.PAUSE, by, cause))
-
-    def resume(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Return the timer running again; raises `TransitionNotAllowed` if it is not paused."""
-        return self.apply(Transition(at_ms, Action.RESUME, by, cause))
 
     def stop(self, at_ms: int, by: str, cause: str = "") -> Self:
         """Return the timer stopped; raises `TransitionNotAllowed` if it already is."""

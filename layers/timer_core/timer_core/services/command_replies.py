@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
-from timer_core.domain.timers import MAX_TRANSITIONS, Timer
+from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
 from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # The content of a reaction (GitHub's REST API, "Create reaction for an issue comment").
@@ -46,17 +46,19 @@ def reply_to(
         if command.delivery in effective:
             continue
         if _is_beyond_limit(action, timers):
-            mistakes.append(str(TooManyTransitions(action, MAX_TRANSITIONS)))
+            mistakes.append(str(TooManyTransitions(action, f"{MAX_OF_EACH_KIND} transitions by events")))
         elif action in _NO_TIMER:
             mistakes.append(_NO_TIMER[action])
     return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *mistakes])
 
 
 def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
-    """Whether a command had no effect because a timer has reached the limit of transitions."""
+    """Whether a command had no effect because a timer has reached the limit of transitions by events."""
     # A start command resumes a paused timer.
     action = Action.RESUME if action is Action.START else action
-    return action is not Action.STOP and any(timer.is_full and timer.state.allows(action) for timer in timers)
+    return action is not Action.STOP and any(
+        not timer.has_room(for_event=True) and timer.state.allows(action) for timer in timers
+    )
 
 
 def _reply(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> ReplyEvent:

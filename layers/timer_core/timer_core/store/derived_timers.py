@@ -118,8 +118,8 @@ class DerivedTimers:
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         keys = list(_keys(user_id, _latest(known)))
         if keys or not _is_first(new, events, user_id):
-            # The person may have requested deletion, perhaps before signing in again. If only the new event
-            # concerns them, the caller has just checked that.
+            # Read the profile, which may ask to ignore older events, or all events. Not needed if the new
+            # event is the only one: EventHandler has just read it.
             keys.append((user_pk(user_id), PROFILE_SK))
         locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
         found = Derivable([], locked_until_ms, set())

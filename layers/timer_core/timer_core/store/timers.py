@@ -1,6 +1,6 @@
 """Changes of timers by requests and by the sweeper.
 
-A pause or a resume is one conditional update without a read; starts and stops are
+A pause or a resume is one conditional update without a read. Starts and stops are
 transactions, because they also take or free the person's slot on the issue.
 """
 
@@ -93,6 +93,8 @@ class TimerStore(TimerQueries):
         ------
         IdempotencyKeyReused
             If the key was used for another request before.
+        TooManyTransitions
+            If a timer is open on the issue and has no room for another manual transition.
         TooMuchContention
             If other writers kept changing the same items; a retry is safe.
         """
@@ -146,17 +148,27 @@ class TimerStore(TimerQueries):
                 return self._note_start(timer, item["open_ulid"]["S"], idempotency), False
         raise Conflict
 
-    def _note_start(self, timer: Timer, open_ulid: str, idempotency: Idempotency | None) -> Timer:
+    def _note_start(
+        self, timer: Timer, open_ulid: str, idempotency: Idempotency | None, read: Timer | None = None
+    ) -> Timer:
         """Note a start in the history of the timer that is open on the issue, and return this timer.
 
         If a late event shows that the timer had ended before the start, the start counts.
 
+        Parameters
+        ----------
+        read
+            The open timer, if it was read and has room for the start.
+
         Raises
         ------
         Conflict
-            If the timer is no longer open.
+            If the timer is no longer open, or has changed since it was read.
+        TooManyTransitions
+            If it has no room for another manual transition.
         """
-        note = note_start(timer.user_id, open_ulid, timer.history[0])
+        start = timer.history[0]
+        note = note_start(timer.user_id, open_ulid, start, read)
         try:
             if idempotency is None:
                 return to_timer(self._table.write(note))
@@ -166,16 +178,20 @@ class TimerStore(TimerQueries):
         except ConditionFailed as failed:
             item = failed.item
         except TransactionRefused as refused:
-            item = refused.failed.get(0)
+            # If the key was used in the meantime, the next attempt returns its response.
+            item = None if 1 in refused.failed else refused.failed.get(0)
         except NotFound:
             item = None
         if item is None or "open_shard" not in item:
             raise Conflict
-        # The history has no room for another note.
         already_open = to_timer(item)
-        if idempotency is None:
+        if _was_done(already_open, start):
+            # An earlier call has noted it, and its response was lost.
             return already_open
-        return self.store_response(already_open, idempotency, now_ms=timer.created_ms)[0]
+        if read is not None:
+            raise Conflict
+        already_open.check_room(Action.START)
+        return self._note_start(timer, open_ulid, idempotency, already_open)
 
     def stored_response(
         self, user_id: int, idempotency: Idempotency, *, now_ms: int
@@ -272,7 +288,7 @@ class TimerStore(TimerQueries):
         TransitionTooEarly
             If it has changed after ``at_ms``.
         TooManyTransitions
-            If it has reached the limit of transitions.
+            If it has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
         return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
@@ -299,7 +315,7 @@ class TimerStore(TimerQueries):
         TransitionTooEarly
             If it has changed after ``at_ms``.
         TooManyTransitions
-            If it has reached the limit of transitions.
+            If it has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
         if self._exclusive and at_ms is not None:
@@ -373,10 +389,11 @@ class TimerStore(TimerQueries):
         If the timer has changed after the time of the transition, the transition is refused with ``exactly``;
         without it, it counts from that change.
         """
+        read: Timer | None = None
 
         def attempt() -> Timer:
-            nonlocal transition
-            write = pause_or_resume(user_id, ulid, transition)
+            nonlocal transition, read
+            write = pause_or_resume(user_id, ulid, transition, read)
             try:
                 if not self._exclusive or transition.action is not Action.RESUME:
                     return to_timer(self._table.write(write))
@@ -389,6 +406,7 @@ class TimerStore(TimerQueries):
             if _was_done(timer, transition):
                 return timer
             timer.check_request(transition.action, transition.at_ms if exactly else None)
+            read = timer
             # Another machine's clock may be ahead of ours: time does not go back.
             transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
             raise Conflict

@@ -10,7 +10,7 @@ from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import ALLOWED_FROM, State, Status, Transition
-from timer_core.domain.timers import MAX_TRANSITIONS, Timer
+from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
 from timer_core.store.items import (
     IdempotencyItem,
     RunLockItem,
@@ -24,9 +24,6 @@ from timer_core.store.items import (
 from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.table import RawItem, Write
 
-# A start that finds the timer open is noted only in the first quarter of its history, so that repeated starts
-# leave room for pauses and resumes.
-_MOST_BEFORE_NOTE = MAX_TRANSITIONS // 4
 _IDEMPOTENCY_DAYS = 1
 
 
@@ -81,10 +78,15 @@ def _put(timer: Timer, condition: Condition) -> Write:
     return Write("Put", pk, sk, condition, item=timer_item(timer))
 
 
-def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
+def pause_or_resume(user_id: int, ulid: str, transition: Transition, read: Timer | None = None) -> Write:
     """Return the write of a pause or a resume, on the condition that the timer is in a state that allows it.
 
     The update adds to the stored clock; the number to add is the new clock of a timer whose clock was 0.
+
+    Parameters
+    ----------
+    read
+        As in `_has_room`.
     """
     (before,) = ALLOWED_FROM[transition.action]
     after = State(before, 0, transition.at_ms).apply(transition)
@@ -98,18 +100,39 @@ def pause_or_resume(user_id: int, ulid: str, transition: Transition) -> Write:
     condition = (
         (TimerItem.status == before.value)
         & (TimerItem.changed_ms <= transition.at_ms)
-        & (size(TimerItem.history) < MAX_TRANSITIONS)  # type: ignore[no-untyped-call]
+        & _has_room(read)
         & ~TimerItem.causes.contains(cause_of(transition))
     )
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, [*actions, *_recorded(transition)])
 
 
-def note_start(user_id: int, ulid: str, start: Transition) -> Write:
-    """Return the write that notes a start in the history of the timer that was already open."""
-    condition = TimerItem.open_shard.exists() & (
-        size(TimerItem.history) < _MOST_BEFORE_NOTE  # type: ignore[no-untyped-call]
-    )
+def note_start(user_id: int, ulid: str, start: Transition, read: Timer | None = None) -> Write:
+    """Return the write that notes a start in the history of the timer that was already open.
+
+    Parameters
+    ----------
+    read
+        As in `_has_room`.
+    """
+    condition = TimerItem.open_shard.exists() & _has_room(read)
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, _recorded(start))
+
+
+def _has_room(read: Timer | None) -> Condition:
+    """Return the condition that a timer's history has room for another manual transition.
+
+    A condition cannot count the manual transitions. So without a read, the number of all transitions must be
+    below the limit.
+
+    Parameters
+    ----------
+    read
+        The timer, if it was read and has room.
+    """
+    if read is not None and len(read.history) >= MAX_OF_EACH_KIND:
+        return TimerItem.version == read.version
+    condition: Condition = size(TimerItem.history) < MAX_OF_EACH_KIND  # type: ignore[no-untyped-call]
+    return condition
 
 
 def _recorded(transition: Transition) -> list[UpdateAction]:
