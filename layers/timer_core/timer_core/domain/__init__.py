@@ -1,1 +1,1 @@
-"""Timers, issues and the rules between them; pure: time is passed in, nothing is read or written."""
+"""Timers, issues and their rules. The functions are pure: they neither read nor write anything."""
