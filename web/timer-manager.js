@@ -44,8 +44,8 @@ export class TimerManager extends EventTarget {
   // Whether the user or the time may have changed. If so, no action is sent until the server has confirmed
   // both.
   #isUnconfirmed = false;
-  // The time by performance.now() before which requests are too old; the responses to older requests are
-  // ignored.
+  // The time of the last change (by performance.now()). Responses to requests that were sent earlier are
+  // stale.
   #changedAt = 0;
   /** @type {?AbortController} */
   #connection = null;

@@ -126,7 +126,7 @@ export class History {
     const next = this.#next;
     if (!next) return;
     const page = await getPage(next);
-    // Ignore the page if another filter was applied during the request.
+    // Do nothing if another filter was applied during the request.
     if (next !== this.#next) return;
     // Omit timers that are already shown, such as a timer whose start was edited.
     const added = without(page.results, this.#timers);
@@ -180,7 +180,7 @@ export class History {
   /** @param {Timer} timer */
   #remove(timer) {
     const index = this.#timers.findIndex((shown) => shown.id === timer.id);
-    // Ignore the page if another filter was applied during the request.
+    // Do nothing if another filter was applied during the request.
     if (index < 0) return;
     this.#timers.splice(index, 1);
     this.#list.remove(timer);

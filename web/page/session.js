@@ -10,7 +10,9 @@ import { fetchProfile } from "./profile.js";
 
 /**
  * The id of the user whose data the page shows. The id is kept if the session expires, and removed if the
- * user signs out. @type {?number}
+ * user signs out.
+ *
+ * @type {?number}
  */
 let userId = null;
 
