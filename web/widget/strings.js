@@ -73,8 +73,8 @@ const languages = { en: () => ({ default: en }), de: () => import("./strings.de.
 
 /**
  * @param {string} language as in `lang` (BCP 47)
- * @returns {Promise<{language: string, strings: Strings}>} the strings of the language; in English if there
- *   is no translation
+ * @returns {Promise<{language: string, strings: Strings}>} the strings of the language; the English strings
+ *   if there is no translation
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");
