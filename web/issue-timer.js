@@ -16,7 +16,10 @@ const NOTICE_MS = 8_000;
 export class IssueTimerElement extends HTMLElement {
   static observedAttributes = ["lang", "issue", "compact"];
 
-  /** Synchronizes the timers; null until the element is added to a page. @type {?TimerManager} */
+  /**
+   * The manager that synchronizes the timers. The manager is null until the element is added to a page.
+   * @type {?TimerManager}
+   */
   manager = null;
 
   #root = this.attachShadow({ mode: "open" });

@@ -94,7 +94,7 @@ export class TimerManager extends EventTarget {
     return this.#clock.now();
   }
 
-  /** The seconds worked today, in this machine's time zone; null if unknown. */
+  /** The seconds worked today, in this machine's time zone; null if the seconds are unknown. */
   get today() {
     return this.#today.seconds(this.now, this.#running.length);
   }
@@ -104,7 +104,7 @@ export class TimerManager extends EventTarget {
     return active_duration + (status === "running" ? secondsSince(as_of, this.now) : 0);
   }
 
-  /** Poll the server, emit ticks and receive other tabs' messages, until `disconnect`. */
+  /** Poll the server, emit ticks and receive other tabs' messages until `disconnect` is called. */
   connect() {
     if (this.#connection) return;
     this.#connection = new AbortController();
@@ -315,7 +315,7 @@ export class TimerManager extends EventTarget {
     this.#sender.setOutbox(this.#outbox);
   }
 
-  /** Forget the user and the timers after signing out or when the session has expired. */
+  /** Forget the user and the timers, because the user has signed out or the session has expired. */
   #forgetUser(isExpired = this.state.phase === "ready" || this.state.isExpired) {
     const waiting = isExpired ? this.#timers.pending.size || this.state.waiting : 0;
     this.#setUser(null);

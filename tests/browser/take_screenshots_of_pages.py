@@ -33,7 +33,7 @@ TITLES = {
     31: "Describe how to rotate the secrets",
     44: "Dark mode: the chart is hard to read",
 }
-# The login of the new user for each screenshot. Each user has another login, because logins are unique.
+# The logins of the users, by the color scheme and the width of the screenshot. Logins must be unique.
 NAMES = {("light", 360): "ann", ("dark", 360): "bea", ("light", 1280): "cleo", ("dark", 1280): "dora"}
 
 

@@ -129,7 +129,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
-    """Sign Bob in, in another tab of the same browser. The tab shows the Account page, which has no widget."""
+    """Sign Bob in, in another tab of the browser. The tab shows the Account page, which has no widget."""
     bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
     other = page.context.new_page()
     other.goto("/api/auth/login/?next=/account.html")

@@ -1,4 +1,4 @@
-"""The widget's appearance and accessibility in all its states, on several screens and in several languages."""
+"""The appearance and accessibility of the widget in all states, on several screens and in several languages."""
 
 import os
 import re
@@ -20,7 +20,7 @@ SCREENSHOTS = ROOT / "docs/screenshots"
 
 
 def start_request(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
-    """Return the body of a request that starts a timer with a start some minutes ago."""
+    """Return the body of a request that starts a timer as of `minutes` minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=minutes)
     return {"github_repo": repo, "github_issue_number": number, "at": at.isoformat()}
 

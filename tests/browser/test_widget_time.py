@@ -40,7 +40,7 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     widget.expect_state("Running")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 3
-    # The times of actions are also the server's.
+    # The time of an action is also the server's time.
     widget.button("Pause").click()
     widget.expect_sent()
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
@@ -82,7 +82,7 @@ def offline(running: Widget, browser_errors: BrowserErrors) -> Widget:
 
 
 def sleep(widget: Widget, span: timedelta) -> None:
-    """Simulate a machine that sleeps: its clock advances, but `performance.now()` does not."""
+    """Simulate that the machine sleeps. Its clock advances, but `performance.now()` does not."""
     now = widget.page.evaluate("Date.now()")
     widget.page.clock.set_system_time(datetime.fromtimestamp(now / 1000, UTC) + span)
 

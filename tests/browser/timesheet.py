@@ -32,7 +32,7 @@ class Timesheet:
         self.no_entries = page.get_by_text("No entries.")
 
     def entry(self, text: str) -> Locator:
-        """Return the entries that contain a text."""
+        """Return the entries whose text contains `text`."""
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
@@ -68,7 +68,7 @@ class Timesheet:
         self.dialog.get_by_role("button", name="Save").click()
 
     def error(self, label: str) -> Locator:
-        """Return the element with the error of a form field. Screen readers announce it as the field's description."""
+        """Return the element with the error of a form field, which screen readers announce with the field."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
         return self.page.locator(f"#{described_by}")

@@ -277,7 +277,7 @@ test("a pending action is kept for its user when another user has signed in", as
   await flush();
   page.server.intercept = () => undefined;
   page.server.user = 2;
-  // Neither user has timers.
+  // The list is empty for both users.
   await page.manager.refresh();
   await page.browser.pass(60_000);
   assert.deepEqual(page.shown, []);

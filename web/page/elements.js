@@ -95,7 +95,7 @@ export function setMessage(element, message, lang) {
  * Offer a text as a download.
  *
  * @param {string} name
- * @param {string} type its media type
+ * @param {string} type the media type of the text
  * @param {string} content
  */
 export function download(name, type, content) {

@@ -41,7 +41,7 @@ export function text(name, parts = {}) {
 export const formats = new Formats(locale, text);
 
 /**
- * Translate the English texts of a document to the user's language.
+ * Translate the English texts of a document into the user's language.
  *
  * @param {Document} root
  */

@@ -20,7 +20,7 @@ export function notify(message) {
 }
 
 /**
- * Show a message until the next message or `clearNotice`.
+ * Show a message until the next message is shown, or until `clearNotice` is called.
  *
  * @param {string} message
  * @param {string} [lang] the language of the message, if it differs from the page's language

@@ -33,7 +33,7 @@ tabs.addEventListener("message", ({ data: { type, user } }) => {
 /**
  * Show the page to the signed-in user. If nobody is signed in, show the request to sign in.
  *
- * @param {(profile: Profile) => unknown} start fills the page
+ * @param {(profile: Profile) => unknown} start fills the page with the user's data
  */
 export async function openPage(start) {
   translate(document);
@@ -57,7 +57,7 @@ export async function openPage(start) {
  * Run an action on each event of a type, and show the action's error. Ignore events while the action runs.
  *
  * @param {string} type
- * @param {HTMLElement} element busy while the action runs
+ * @param {HTMLElement} element the element that is marked as busy while the action runs
  * @param {(event: Event) => unknown} action
  */
 export function onAction(type, element, action) {

@@ -19,7 +19,7 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether the same request may succeed if it is sent again later. */
   get isTemporary() {
     return !this.status || this.status === 408 || this.status === 429 || this.status >= 500;
   }
@@ -39,7 +39,7 @@ export class ApiClient {
     this.sessionKey = `issue-timer:session:${this.server}`;
   }
 
-  /** Whether requests may be authorized. On another site, this requires a session. */
+  /** Whether requests may be authorized. On another site, requests need a session. */
   get maySucceed() {
     return !this.isEmbedded || storage.get(this.sessionKey) !== null;
   }

@@ -30,7 +30,7 @@ export class Outbox {
   }
 
   /**
-   * Wait until no other tab runs a task, and then run a task.
+   * Wait until no other tab runs a task, and then run the given task.
    *
    * Pages without HTTPS have no locks, so two of their tabs may send the same action. The server executes the
    * action only once, because both requests have the same Idempotency-Key.

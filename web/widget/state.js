@@ -56,7 +56,7 @@ export class TimerState {
     this.#lastTime = Math.max(this.#lastTime, time);
   }
 
-  /** Add a pending action of this tab or of another. @param {Action} action */
+  /** Add a pending action that was made in this tab or in another tab. @param {Action} action */
   add(action) {
     this.pending.set(action.key, action);
     this.noteTime(action.at);

@@ -13,7 +13,7 @@ export class Tabs {
     this.#name = `issue-timer:${server}`;
   }
 
-  /** Receive messages until `close`. @param {(message: TabMessage) => void} receive */
+  /** Receive messages until `close` is called. @param {(message: TabMessage) => void} receive */
   open(receive) {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => receive(data);
