@@ -429,8 +429,8 @@ export class TimerManager extends EventTarget {
     if (at > this.#timers.confirmedAt) this.#adopt(timers, at, etag);
     this.#poller.failures = 0;
     this.#showConnected();
-    // If the lists still differ, ask the server. This tab has kept its own list, which seems newer, but the
-    // clocks of the tabs may differ.
+    // If the lists still differ, ask the server. This tab has kept its own list because that list seems
+    // newer, but the clocks of the tabs may differ.
     if (etag !== this.#timers.etag) return this.refresh();
     this.#schedulePoll(OTHER_TAB_MS);
   }

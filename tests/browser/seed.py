@@ -29,7 +29,7 @@ _BATCH = 25
 
 
 def days_ago(count: int) -> date:
-    """Return the date that it was in Berlin `count` days ago."""
+    """Return the date `count` days before today, in Berlin."""
     return (datetime.now(ZONE) - timedelta(days=count)).date()
 
 

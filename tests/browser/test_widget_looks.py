@@ -1,4 +1,4 @@
-"""The appearance and accessibility of the widget in all states, on several screens and in several languages."""
+"""The appearance and accessibility of the widget in all states, on several screens, in several languages."""
 
 import os
 import re

@@ -36,7 +36,7 @@ class Timesheet:
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
-        """Apply a filter with a period, and with values of other fields by the fields' labels."""
+        """Apply a filter with a period and other fields. The names of `fields` are the labels of the fields."""
         self.filter.get_by_label("Period").select_option(period)
         for label, value in fields.items():
             self.filter.get_by_label(label.replace("_", " "), exact=True).fill(value)
@@ -59,7 +59,7 @@ class Timesheet:
         return timers
 
     def fill(self, **fields: str) -> None:
-        """Fill fields of the entry form with values by the fields' labels."""
+        """Fill in fields of the entry form. The names of `fields` are the labels of the fields."""
         for label, value in fields.items():
             self.dialog.get_by_label(label, exact=True).fill(value)
 

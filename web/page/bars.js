@@ -14,8 +14,8 @@ const DAYS_BEFORE_FIRST = 6;
 /**
  * Return a bar for each day or, if there are too many days, for each week.
  *
- * @param {Map<Day, number>} times the seconds worked on each day; in chronological order, without days of
- *   zero seconds
+ * @param {Map<Day, number>} times the seconds worked on each day, in chronological order; days without time
+ *   are omitted
  * @param {Day} first
  * @param {Day} last
  * @param {number} firstWeekday the weekday on which weeks begin, 1 (Monday) to 7

@@ -13,8 +13,8 @@ const TRANSLATIONS = {
 };
 
 /**
- * The locale (language and region) of the page. It is the first of the user's locales whose language has a
- * translation.
+ * The locale (language and region) of the page. The page uses the first of the user's locales whose language
+ * has a translation, and English if there is none.
  */
 export const locale =
   navigator.languages.find((tag) => Object.hasOwn(TRANSLATIONS, new Intl.Locale(tag).language)) ?? "en";

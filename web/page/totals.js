@@ -36,8 +36,8 @@ export function getTotals(filter, now, signal) {
  * @param {Totals} totals
  * @param {Filter} filter
  * @param {Date} now
- * @returns {Map<Day, number>} the seconds worked on each day; in chronological order, without days of zero
- *   seconds
+ * @returns {Map<Day, number>} the seconds worked on each day, in chronological order; days without time are
+ *   omitted
  */
 export function showTotals(totals, filter, now) {
   const days = new Map(totals.days.map(({ date, active_duration }) => [date, active_duration]));

@@ -1,8 +1,8 @@
 // Types of the API's responses (docs/openapi.json) and of the page modules. Pages do not load this file.
 
 /**
- * A calendar day in the browser's time zone, such as "2026-11-24". A filter without a limit has ""
- * instead.
+ * A calendar day in the browser's time zone, such as "2026-11-24". In a filter, "" means that there is no
+ * limit.
  */
 export type Day = string;
 

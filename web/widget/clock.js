@@ -1,5 +1,5 @@
-// The largest change of a machine's clock by a routine adjustment. A larger change means that the clock was
-// set or that the machine slept.
+// The limit of a routine adjustment of a machine's clock. A larger change means that the clock was set or
+// that the machine slept.
 const MAX_DRIFT_MS = 2_000;
 /** The largest difference between two tabs' estimates of the server's time. */
 export const MAX_SKEW_MS = 1_000;

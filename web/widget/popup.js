@@ -4,7 +4,7 @@
  * @param {string} server Issue Timer's origin
  * @param {AbortSignal} [signal] ends the wait
  * @returns {Promise<{token: string, expires: number}>} `expires` in milliseconds since the epoch
- * @throws {Error} with the property `isBlocked`, if the browser blocks the popup
+ * @throws {Error} with the property `isBlocked` if the browser blocks the popup
  */
 export function sessionOfPopup(server, signal) {
   const query = new URLSearchParams({ origin: location.origin });
