@@ -178,7 +178,10 @@ def forward(
 
 
 class _AnyStatus(HTTPErrorProcessor):
-    """Returns errors and redirects as responses, so that no other host gets the delivery."""
+    """Returns errors and redirects as responses.
+
+    Redirects are not followed, so that no other host gets the delivery.
+    """
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
         return response

@@ -69,7 +69,7 @@ _CHEAP_TOTALS_MS = 7 * _DAY_MS
 # The time that a request may spend in the network. If `at` is older than this, the request is an offline
 # action, and the issue's timers are rederived after the action.
 _NETWORK_MS = 5_000
-# The ETag is computed from the timers at the epoch, so that elapsed time does not change the ETag.
+# The ETag is computed as if the present time were the epoch, so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
@@ -282,9 +282,10 @@ def get_totals(
 ) -> Response[TimeTotals]:
     """Return the active time in a range; running timers count until now.
 
-    Pauses are subtracted from the days on which they occurred; a pause that a correction moved outside of the
-    timer's start and end is subtracted evenly. Timers that started more than 366 days before the range are
-    not counted. Requests for ranges longer than a week count toward the write limit.
+    Pauses are subtracted from the days on which they occurred. If a correction moved a pause outside of the
+    timer's start and end, the pause is subtracted in proportion from all active time of the timer. Timers
+    that started more than 366 days before the range are not counted. Requests for ranges longer than a week
+    count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()

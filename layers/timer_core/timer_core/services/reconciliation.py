@@ -250,7 +250,8 @@ class Reconciler:
     def _fetch(self, owner: str, requests: Sequence[IssueRequest], run: _Run) -> Iterator[_Batch]:
         """Request the states of issues.
 
-        A failed batch is halved, because the batch may be too expensive for one query. A single issue that fails while others succeed is skipped.
+        A failed batch is halved, because the batch may be too expensive for one query. If a single issue
+        fails and others succeed, the failed issue is skipped.
 
         Raises
         ------

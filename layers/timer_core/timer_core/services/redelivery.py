@@ -54,7 +54,8 @@ class Redelivery:
     redelivered
         The failed deliveries that GitHub agreed to redeliver.
     given_up
-        The failed deliveries that are not redelivered, because they are too old or we refused them twice.
+        The failed deliveries that are not redelivered, because they are too old or because we refused them
+        twice.
     unreachable
         Webhooks whose deliveries GitHub does not list, for example because an App has replaced them.
     complete

@@ -150,7 +150,7 @@ class Transport:
         link = _NEXT_PAGE.search(headers.get("link", ""))
         if link is None:
             return None
-        # No other host may receive the token. To ignore the link would make an incomplete list appear
+        # No other host may receive the token. If the link were ignored, an incomplete list would appear
         # complete.
         if not link[1].startswith(f"{self._api_url}/"):
             raise Unavailable("The link to GitHub's next page leads outside of its API.")
