@@ -170,7 +170,8 @@ class Hook:
     Attributes
     ----------
     path
-        Its path in GitHub's REST API, such as ``/repos/octocat/hello-world/hooks/1``, or `APP_HOOK`.
+        The path of the webhook in GitHub's REST API, such as ``/repos/octocat/hello-world/hooks/1``, or
+        `APP_HOOK`.
     """
 
     path: str

@@ -1,6 +1,7 @@
 """An issue's present state and its timeline.
 
-The two determine the state at any earlier moment, and the events that GitHub should have delivered.
+The present state and the timeline determine the state at any earlier moment, and the events that GitHub
+should have delivered.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
