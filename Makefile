@@ -21,7 +21,8 @@ endif
 # Disable the SAM CLI's telemetry.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Unset this variable, which containers often set: without byte code, every process compiles all modules it imports.
+# Unset this variable, which containers often set. With it, Python stores no byte code, so every process compiles
+# all modules that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
@@ -36,8 +37,8 @@ on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 # given:    the value of an option, quoted for the shell.
 # required: the same, but a missing option is an error.
 # option:   a tool's flag followed by the value.
-# Options are read from the command line only, because shells may have variables of the same names, such as USER. An
-# empty option is an error; otherwise STACK=$NAME would select the local stack if NAME is not set.
+# Options are read from the command line only, because shells may have variables of the same names, such as
+# USER. An empty option is an error. Otherwise STACK=$NAME would select the local stack if NAME is not set.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))

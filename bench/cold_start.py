@@ -34,7 +34,7 @@ _PRINT_PEAK = "; print(open('/proc/self/status').read())"
 
 
 def measure() -> str:
-    """Return the table: each module's lowest processor time in several fresh interpreters."""
+    """Return a table of each module's lowest processor time in several fresh interpreters."""
     times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
     peaks: dict[str, float] = {}
     for _ in range(_ROUNDS):

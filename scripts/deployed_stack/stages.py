@@ -30,7 +30,7 @@ class Stage:
 
 
 def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
-    """Return a stage; a given architecture or runtime overrides that in the file.
+    """Return a stage; a given architecture or runtime overrides the value in the file.
 
     Raises
     ------

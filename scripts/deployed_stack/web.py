@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # each use (the response is mostly a 304), so that a page never combines files of two versions. A
 # deployment invalidates the changed files in CloudFront's cache; if that fails, they expire after an hour.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
-# An outdated picture does no harm.
+# Browsers may keep pictures for a day, because an outdated picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
 

@@ -128,7 +128,7 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
 
 def remove_oauth_client(stack: DeployedStack) -> None:
-    """Remove the client secret: nobody can sign in any more, but existing sessions stay valid."""
+    """Remove the client secret. Nobody can sign in afterwards, but existing sessions stay valid."""
     if remove_credential(stack, oauth_credential_name(stack)):
         print("The client secret is removed; a function may use it for five more minutes.")
         print("GitHub still accepts it: delete it in the App's settings.")

@@ -127,7 +127,7 @@ class LocalStack(DeployedStack):
         return finished.stdout.strip()
 
     def wait_for_queue(self, seconds: float) -> bool:
-        """Wait until all queued deliveries are processed; return False if some remain after that time."""
+        """Wait until all queued deliveries are processed; return False if some remain at the time limit."""
         sqs, queue = self.aws.client("sqs"), self.resources["DeliveryQueue"]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -168,7 +168,7 @@ class LocalStack(DeployedStack):
             return None
 
     def remember(self, key: str, value: str) -> None:
-        """Store a text in the emulator, so that it is saved, or lost, together with the stack."""
+        """Store a text in the emulator, so that the text is saved or lost together with the stack."""
         self.aws.client("ssm").put_parameter(
             Name=f"/{_NAME}/{key}", Value=value, Type="String", Overwrite=True
         )

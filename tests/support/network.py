@@ -19,7 +19,7 @@ WRITES = {"PutItem", "UpdateItem", "TransactWriteItems"}
 
 
 class Killed(BaseException):
-    """The process was killed; no code of the product catches this."""
+    """The process was killed. The product's code does not catch this exception."""
 
 
 class _Body(io.BytesIO):

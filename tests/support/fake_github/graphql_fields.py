@@ -230,7 +230,7 @@ def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
 
 @_field("ProjectV2Item.content")
 def _content(card: Card, context: Context) -> Any:
-    # A draft has no owner, so the project's owner counts.
+    # A draft has no owner, so use the project's owner.
     owner = _owner(card.content) or card.project.owner
     return card.content if context.viewer.sees(owner) else None
 
