@@ -29,7 +29,8 @@ _PROGRAMS = {
 }
 
 
-# Print the process's peak memory in KB. The peak that `os.wait4` returns would include the parent process.
+# Print the status of the process, which contains its peak memory in KB. The peak that `os.wait4` returns
+# would include the parent process.
 _PRINT_PEAK = "; print(open('/proc/self/status').read())"
 
 

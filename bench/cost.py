@@ -109,7 +109,8 @@ _SWEEPS = 30 + _HOURS
 # Read units for each open timer that a sweep counts. Measured: 149.5 units for 10,000 timers, 19.5 for 1,000.
 _COUNTING = 0.0145
 _MEMORY_GB = 0.5
-# Lambda keeps five long polls of 20 seconds on an idle FIFO queue (AWS, "Using Lambda with Amazon SQS").
+# On an idle FIFO queue, Lambda repeats five long polls of 20 seconds each (AWS, "Using Lambda with Amazon
+# SQS").
 _IDLE_POLLS = 5 * 3 * 60 * _HOURS
 # The requests for each message: one to send, one to receive and one to delete the message.
 _QUEUE_REQUESTS = 3
@@ -235,7 +236,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
 
 
 def _bill(use: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return the monthly dollars for each price, before and after free allowances."""
+    """Return the monthly cost in dollars for each price, before and after free allowances."""
     return {
         name: (
             amount / _PRICES[name].per * _PRICES[name].dollars,

@@ -21,7 +21,7 @@ class Count(NamedTuple):
     Attributes
     ----------
     cpu_ms
-        Processor time.
+        Processor time in milliseconds.
     """
 
     name: str

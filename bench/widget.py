@@ -89,7 +89,7 @@ def measure() -> str:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """The other site's page, with a signed-in person."""
+    """The other site's page, which embeds the widget, and a person's API token."""
 
     browser: Browser
     origin: str

@@ -14,7 +14,7 @@ _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Create a new key. Sessions signed with the current key stay valid, so nobody is signed out.
+    """Create a new key. Sessions signed with the former key stay valid, so nobody is signed out.
 
     Raises
     ------

@@ -146,7 +146,7 @@ def remove(stack: DeployedStack) -> None:
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Change the webhook's secret; deliveries signed with the previous one are accepted too.
+    """Change the webhook's secret. Deliveries signed with the previous secret are still accepted.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def build() -> Path:
             try:
                 Path(scratch, "build").rename(destination)
             except OSError:
-                # Another process may have built the same sources.
+                # Another process may have built the same sources in the meantime.
                 if not destination.exists():
                     raise
         _delete_old_builds()

@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class _EmulatorSession(boto3.Session):
-    """A session whose clients share one endpoint; boto3 has no such setting for sessions."""
+    """A session whose clients share one endpoint; boto3 has no setting for a session's endpoint."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)

@@ -21,7 +21,7 @@ from local_stack.ministack import MiniStack
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
-# The defaults of these parameters. CloudFormation would keep the previous values if none were given.
+# The defaults of these parameters. Without explicit values, CloudFormation would keep the previous values.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
@@ -175,7 +175,7 @@ class LocalStack(DeployedStack):
 
     def _choose_github(self) -> None:
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
-        # The parameters that template.yaml names for GitHub's credentials.
+        # The SSM parameters in which the template expects GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
         is_left_by_demo = oauth is not None and is_demo(oauth)
         if api is None and (oauth is None or is_left_by_demo):

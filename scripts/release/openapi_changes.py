@@ -1,8 +1,8 @@
 """Changes of the OpenAPI document that break existing clients.
 
 The comparison covers operations, parameters, bodies and successful responses: their presence, types, values,
-limits, and which members are required. It ignores descriptions, errors, authentication and rules that no
-schema expresses. If a schema offers several objects or several arrays, any change of them is reported.
+limits and required members. It ignores descriptions, errors, authentication and rules that no schema
+expresses. If a schema offers several objects or several arrays, any change of them is reported.
 """
 
 import operator

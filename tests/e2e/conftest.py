@@ -76,7 +76,7 @@ class Site:
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
     def backdate_registration(self, user_id: int) -> None:
-        """Backdate a user's registration, because events before the registration do not count."""
+        """Backdate a user's registration, because events before the registration are ignored."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},

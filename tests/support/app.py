@@ -203,7 +203,7 @@ class App:
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
     """Load the functions with a table; ``variables`` override their environment variables.
 
-    Apps may be nested; the app that was opened last determines the environment.
+    Apps may be nested. The app that was opened last determines the environment variables.
     """
     with ExitStack() as stack:
         # moto replaces SSM and Secrets Manager only.

@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
-# Root cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
+# The root user cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

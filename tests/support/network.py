@@ -81,7 +81,7 @@ def killed_after(_operation: str, send: Send) -> AWSResponse:
 
 
 class Network:
-    """Applies faults to the requests of a connection; requests without a fault are sent.
+    """Applies faults to the requests of a connection. Requests without a fault are sent unchanged.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class InstallationToken:
 
 @dataclass(frozen=True)
 class Viewer:
-    """The sender of a request; if an App sent it, ``account`` is the App's bot."""
+    """The sender of a request. If an App sent the request, ``account`` is the App's bot."""
 
     account: Account
     token: Token | InstallationToken
@@ -128,7 +128,7 @@ class Access(Projects):
         return text, expires_at
 
     def viewer(self, request: Request) -> Viewer | None:
-        """Return the sender of a request; None if it has no credential.
+        """Return the sender of a request, or None if the request has no credential.
 
         Raises
         ------

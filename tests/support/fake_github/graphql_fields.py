@@ -48,7 +48,7 @@ class Context(NamedTuple):
 Resolver: TypeAlias = Callable[..., Any]
 
 _RESOLVERS: dict[tuple[str, str], Resolver] = {}
-# Fields whose names differ from the model's. (REST's id is a `databaseId`.)
+# Fields whose names differ from the model's names, such as REST's `id`, which is a `databaseId` in GraphQL.
 _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "author": "user"}
 
 

@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the fake; the body is JSON, an HTML page if it is a string, or empty if it is None."""
+    """An answer of the fake. A string in ``body`` is an HTML page, None means no body, the rest is JSON."""
 
     status: int
     body: Any = None
