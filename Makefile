@@ -165,7 +165,8 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \
 	$(call if-in,browser,chromium)
-# One worker more than cores, because e2e and browser tests mostly wait. A single file runs without workers.
+# Use one worker more than the machine has cores, because e2e and browser tests mostly wait. A single file
+# runs without workers.
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
 	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 

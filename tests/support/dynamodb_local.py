@@ -65,7 +65,7 @@ _JAVA_OPTIONS = [
     "org.eclipse.jetty.xml.XmlConfiguration",
 ]
 
-# Runs a command until standard input closes, which happens when the parent process ends or is killed.
+# This script runs a command until its standard input closes because the parent process ended or was killed.
 _UNTIL_PARENT_ENDS = """
 exec 3<&0
 "$@" </dev/null 3<&- &

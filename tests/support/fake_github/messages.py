@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the fake. A string in ``body`` is an HTML page, None means no body, the rest is JSON."""
+    """An answer of the fake. A string as ``body`` is sent as HTML, None as nothing, and any other value as JSON."""
 
     status: int
     body: Any = None
