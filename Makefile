@@ -35,7 +35,7 @@ javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
 # given:    the value of an option, quoted for the shell.
-# required: the same, but a missing option is an error.
+# required: the quoted value of an option; a missing option is an error.
 # option:   a tool's flag followed by the value.
 # Options are read from the command line only, because shells may have variables of the same names, such as
 # USER. An empty option is an error. Otherwise STACK=$NAME would select the local stack if NAME is not set.
@@ -305,7 +305,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
 	@touch $@
 
-# $(1): the folder of an environment, $(2): a description of the environment, for messages, $(3): its requirements.
+# $(1): the folder of an environment, $(2): its description in messages, $(3): the file of its requirements.
 # pip installs them if uv fails, because uv does not read pip's configuration, which may name a mirror.
 define install-venv
 	@echo 'Installing $(2) into $(1)'; \

@@ -99,7 +99,7 @@ class _Embedding:
     @contextmanager
     def visitor(self) -> Iterator[BrowserContext]:
         """Yield a browser with an empty cache and a session."""
-        # An API token replaces the session here; both are sent and checked in the same way.
+        # Use an API token in place of a session, because both are sent and checked in the same way.
         session = json.dumps({"token": self.token, "expires": (time.time() + 86_400) * 1000})
         kept = {"name": f"issue-timer:session:{self.server}", "value": session}
         state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}

@@ -84,7 +84,7 @@ class DeployedStack:
         return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
 
     def sweep(self, *, dry_run: bool) -> Any:
-        """Run the sweeper, and return its summary or error; with ``dry_run``, the sweeper only counts timers."""
+        """Run the sweeper, and return its summary or error; with ``dry_run``, the sweeper only counts."""
         # The function may take 5 minutes. A retry would start a second sweep while the first one runs.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(

@@ -1,4 +1,4 @@
-"""The stages of ``make deploy``: the sections of samconfig.toml."""
+"""The stages of ``make deploy``, which are the sections of samconfig.toml."""
 
 import shlex
 import tomllib

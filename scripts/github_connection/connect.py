@@ -50,8 +50,8 @@ def registration(
 
     def complete(code: str) -> str:
         app = registered_app(api_url, code)
-        # The secret is changed last: a repeated registration may store credentials again, but must not change
-        # the secret again while GitHub still signs with the first one.
+        # Change the secret last. A repeated registration may store credentials again, but it must not change
+        # the secret again while GitHub still signs with the first secret.
         store_credential(stack, api_name, {"app_id": app.app_id, "private_key": app.private_key})
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)

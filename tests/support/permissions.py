@@ -1,7 +1,7 @@
 """IAM's evaluation of the policies in template.yaml, applied to the handlers in this process.
 
-Each handler that the tests load runs under the policies of its function's role. Calls to AWS that the
-policies do not allow are refused, as IAM would refuse them.
+Each handler that the tests load runs under the policies of its function's role. A call to AWS is refused if
+the policies do not allow the call, as in IAM.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class FakeGitHub(Access):
         super().__init__()
 
     def __enter__(self) -> Self:
-        # Load the schema now; otherwise the first query would exceed the product's time-out.
+        # Load the schema now. Otherwise the first query would exceed the product's time-out.
         graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

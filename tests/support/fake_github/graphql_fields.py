@@ -82,7 +82,7 @@ def _snake_case(name: str) -> str:
 
 
 def _field(*names: str) -> Callable[[Resolver], Resolver]:
-    """Register a resolver of fields, such as ``Issue.labels``; it receives its arguments in snake case."""
+    """Register a resolver of fields, such as ``Issue.labels``; resolvers receive arguments in snake case."""
 
     def register(resolver: Resolver) -> Resolver:
         for name in names:

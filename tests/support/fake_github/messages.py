@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the fake. A string as ``body`` is sent as HTML, None as nothing, and any other value as JSON."""
+    """An answer of the fake. ``body`` is JSON, or an HTML page if it is a string; None means no content."""
 
     status: int
     body: Any = None

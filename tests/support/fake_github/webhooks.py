@@ -49,7 +49,7 @@ class Hook(Thing):
     events
         The events that the hook subscribes to; ``*`` means all.
     auto
-        Whether deliveries are sent immediately; otherwise the test sends them.
+        Whether deliveries are sent immediately. If not, the test sends them.
     attempts
         All attempts to deliver, oldest first.
     """
