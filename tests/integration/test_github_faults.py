@@ -387,7 +387,8 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     _, expected = run_without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App, faults affect only requests for its installation: others are the same as with a token.
+    # With an App, inject faults only into requests for its installation. The other requests are the same as
+    # with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     pairs = [
         (position, make)
@@ -426,7 +427,7 @@ def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
 
 
 def inject(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
-    """Inject a fault into the request that follows ``position`` others."""
+    """Inject a fault into the request that follows the first ``position`` requests."""
 
     def before(_request: object) -> None:
         if len(github.requests) == position:

@@ -33,7 +33,7 @@ from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
@@ -173,7 +173,8 @@ class TestSideBySide:
                 try:
                     act(user_id, timer.ulid, now_ms=now_ms, by="manual", cause=cause)
                 except TransitionNotAllowed:
-                    # For example, the timer is already paused. Any other error fails the test.
+                    # The request was refused, for example because the timer is already paused. Any other
+                    # error fails the test.
                     continue
                 acknowledged[timer.ulid].append(cause)
 

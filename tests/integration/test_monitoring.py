@@ -88,7 +88,7 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def drawn() -> set[Metric]:
-    """Return the metrics that the dashboard names; its search expressions are not included."""
+    """Return the metrics that the dashboard names, except those in search expressions."""
     found = set()
     for widget in widgets():
         for line in widget["properties"]["metrics"]:

@@ -124,7 +124,7 @@ def test_only_a_function_itself_writes_to_its_log_group(function: str) -> None:
     ("function", "allowed"), [("WebhookProcessFunction", set()), ("StaleSweeperFunction", {"DeleteItem"})]
 )
 def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[str]) -> None:
-    """The sweeper may delete tokens, for account deletions, but not find, read or create them."""
+    """The sweeper may delete tokens for account deletions, but may not find, read or create tokens."""
     actions = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "Query")
     calls = {action: Call(f"dynamodb:{action}", TABLE, ("token#a",)) for action in actions}
     assert {action for action in actions if is_allowed(calls[action], statements_of(function))} == allowed

@@ -337,7 +337,7 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
-    """Run the sweeper; if ``readings`` is given, its time is over after that many time checks."""
+    """Run the sweeper; if ``readings`` is given, its time expires after that many time checks."""
     context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 

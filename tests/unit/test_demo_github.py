@@ -99,7 +99,7 @@ def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
     } | changes
     url = f"{github.url}/login/oauth/access_token"
     response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
-    # GitHub's error responses have the status 200 too.
+    # GitHub's error responses also have the status 200.
     assert response.status == 200
     answer: dict[str, str] = json.loads(response.body)
     return answer
@@ -289,7 +289,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     ],
 )
 def test_signing_in_needs_tls_except_on_this_machine(parameter: str, url: str, is_allowed: bool) -> None:
-    # CloudFormation matches the whole value.
+    # CloudFormation matches the pattern against the whole value.
     assert bool(re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], url)) is is_allowed
 
 

@@ -84,7 +84,7 @@ class Inbox:
 
 
 def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
-    """Return the event, the action and the hook's kind of each pending delivery."""
+    """For each pending delivery, return the event, the action and the kind of webhook."""
     return [(one.event, one.action, one.hook.target_type) for one in github.outbox]
 
 
@@ -106,7 +106,7 @@ def registry(url: str) -> jsonschema_rs.Registry:
 
 
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
-    """Remove a card's previous or new value if it is null.
+    """Remove a card's previous value and new value if they are null.
 
     GitHub's schema allows null here, but also requires one of several forms, none of which allows null.
     """
@@ -256,7 +256,7 @@ def test_a_delivery_can_be_redelivered_unchanged_for_three_days(github: FakeGitH
 
 def test_deliveries_can_be_sent_immediately(github: FakeGitHub, call: Caller) -> None:
     def receive(headers: Mapping[str, str], _: bytes) -> int:
-        # Send a request to GitHub while GitHub waits for this response, as the product may do.
+        # Send a request to GitHub while GitHub waits for the response to a delivery, as the product may do.
         return call("GET", f"/repos/{REPO}/issues/1").status if headers["X-GitHub-Event"] == "issues" else 200
 
     hook = github.add_hook(REPO, receive, auto=True)
