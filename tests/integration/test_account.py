@@ -62,8 +62,9 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
-# For each kind of item: the fields of the export that contain its attributes, and the attributes that are not
-# exported, because others contain the same data (copies for indexes, sums, hashes).
+# Each kind of item has a map from its attributes to the fields of the export that contain them, and a set of
+# attributes that are not exported. These are not exported because other attributes contain the same data
+# (copies for indexes, sums, hashes).
 EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
     TimerItem: (
         {
@@ -320,7 +321,7 @@ class TestTokens:
         browser, ann = app.signed_in()
         made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
         app.clock.advance(1)
-        # Another instance of the function ends the session.
+        # The session ends in another instance of the function.
         app.sessions.end_all(ann.id, now_ms=app.clock.ms)
         for method, path, body in (
             ("DELETE", f"{TOKENS}{made}/", None),
@@ -545,7 +546,7 @@ class TestAccountDeletion:
         # The marker of the deleted account expires later than the event.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
-        # The deletion stays pending until the sweep finishes it.
+        # The deletion stays pending until the sweep finishes the deletion.
         assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         remaining = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
@@ -1128,7 +1129,7 @@ class TestAdmins:
 
     @pytest.mark.parametrize("write", [0, 1])
     def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
-        """The existing tokens are updated, then the profile; the token is made before that, or in between."""
+        """The login changes in the tokens, then in the profile; the new token is made before or between."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []

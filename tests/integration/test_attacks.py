@@ -216,7 +216,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
-    # The state is refused even with a new code.
+    # The same state is refused even with a new code.
     app.github.signed_in = ann
     code = _parameters(app.press_authorize(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
@@ -452,7 +452,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, cookies=None, context=None, **headers)
         assert answer.status == 403, (name, answer)
-        # A form can send this without a preflight.
+        # A form can send this request without a preflight.
         answer = browser(method, target, cookies=None, context=None, content_type="text/plain", **headers)
         assert answer.status in {403, 415}, (name, answer)
     assert app.items(str(ann.id)) == before
@@ -529,7 +529,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
 
 
 def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
-    """The login at GitHub may pass to another account, which then belongs to the new admin."""
+    """Another GitHub account may take over the login. That account then belongs to the new admin."""
     former, account = app.signed_in(app.new_person(ADMIN))
     token = app.token(former)
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -550,7 +550,7 @@ def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
 def test_secrets_are_compared_in_constant_time(
     app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
-    """Only `hmac.compare_digest` compares states and signatures; inverting it inverts the response."""
+    """Inverting `hmac.compare_digest` inverts the response, so no other function compares secrets."""
     browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
@@ -602,7 +602,7 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
 
 
 def test_two_authorizations_are_refused(app: App) -> None:
-    """API Gateway joins headers of the same name with commas."""
+    """API Gateway joins the values of headers with the same name with commas."""
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for text in (

@@ -319,7 +319,7 @@ def test_an_unused_connection_does_not_block_the_registration(registering: Regis
 
 def test_a_repeated_request_gets_the_same_response(registering: Registering) -> None:
     code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
-    # A code is valid only once.
+    # GitHub accepts a code only once, so the second response must not require the code again.
     assert registering.complete(code) == registering.complete(code)
 
 

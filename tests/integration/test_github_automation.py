@@ -632,7 +632,7 @@ class TestRepair:
         team.github.requests.clear()
         assert self.reconcile(team)["backfilled"] == 2
         assert [span[2] for span in team.spans(team.ann)] == [20, 20]
-        # The second page is requested only if there is one.
+        # The second page is requested only if a second page exists.
         asked = [sorted(request.body["variables"]) for request in team.github.requests]
         assert [sum(name.startswith("x") for name in variables) for variables in asked] == [2, 1]
 

@@ -20,7 +20,7 @@ from timer_core.github.api.transport import Response, Transport
 from timer_core.store.keys import issue_pk
 from timer_core.store.table import Table
 
-# A killed process has published no metrics yet.
+# A killed process has not published its metrics.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 
 T = TypeVar("T")
@@ -217,7 +217,7 @@ class Calls:
     Attributes
     ----------
     last
-        The number of side effects after which the process is killed; None to let it finish.
+        The number of side effects after which the process is killed; None if the process may finish.
     effects
         The side effects so far.
     """
@@ -410,7 +410,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
 
 
 def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
-    """Return a few pairs that together contain every member; another ``turn`` selects mostly other pairs.
+    """Return a few pairs that together contain every member. Each ``turn`` selects mostly different pairs.
 
     Each scenario has its own turn. So the test covers every request and every fault in every scenario, and
     most combinations of fault and position. The profile "nightly" tests all pairs.

@@ -37,9 +37,9 @@ class Step(NamedTuple):
     choice: int
 
 
-# Card moves and transfers need this distance (seconds) from all other actions. The product finds out who was
-# assigned when a card moved, and which name an issue had at an event, from times in whole seconds; and
-# reconciliation reads the timeline from a few seconds earlier.
+# Card moves and transfers must be at least this many seconds from all other actions. The product uses times
+# in whole seconds to find a card's assignees at a move, and an issue's name at an event. Reconciliation reads
+# the timeline from a few seconds earlier.
 ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
 # Both labels start timers.
@@ -379,7 +379,7 @@ def test_any_order_and_repetition_gives_the_same_timers(running: Product, github
     A sweep reads an issue's timeline from shortly before the earliest start of the issue's open timers.
     Lost events before that time, and lost events of an issue without open timers, stay unknown. A lost
     transfer stays unknown if nobody has an open timer under the old name. The timeline contains no moves of
-    cards, so this test loses none.
+    cards, so this test loses no card moves.
     """
 
     @given(HISTORIES, st.data())

@@ -1,8 +1,8 @@
 """Two versions that write to one table, and the migration from one schema version to the next.
 
-CloudFormation updates functions one after another, so for a while two versions run side by side; the same
-happens during a rollback. These tests simulate the older version: it writes timers without ``open_repo`` and
-with schema version 0.
+CloudFormation updates functions one after another, so two versions run side by side for a while. The same
+happens during a rollback. These tests simulate the older version, which writes timers without ``open_repo``
+and with schema version 0.
 """
 
 import random

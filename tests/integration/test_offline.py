@@ -240,7 +240,7 @@ class TestCalls:
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The count for the write limit is not part of the request.
+            # The write for the write limit's count is not part of the request.
             if "writes#" not in str(args):
                 made.append(operation)
             return dispatch(operation, *args, **kwargs)

@@ -72,7 +72,7 @@ class Queue:
     def poll(self, context: Context | None = None) -> int:
         """Process a batch as an event source mapping does, and return its size.
 
-        Processed messages are deleted; failed ones are visible again immediately.
+        Processed messages are deleted. Failed messages become visible again immediately.
         """
         received = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=180

@@ -168,7 +168,7 @@ class TestReconciliation:
         github.faults += [NO_FAULT, fault]
         limited = sweep(team, DAILY)
         assert (limited["backfilled"], limited["complete"]) == (4, False)
-        # The rate limit still applies, and must not mark these issues as failing.
+        # The rate limit still applies. The sweeper must not mark these issues as failing.
         assert sweep(team, HOURLY)["backfilled"] == 0
         assert sweep_in_new_process(team, HOURLY)["backfilled"] == 10
 

@@ -1,7 +1,7 @@
 """Any sequence of requests and deliveries produces the timers that a plain model expects.
 
 For each person and issue, the model keeps a list of all events and requests, and derives all timers
-from the list each time. It does not know the items that the store writes.
+from the list each time. The model does not read the items that the store writes.
 """
 
 from collections.abc import Callable
@@ -140,8 +140,8 @@ class Step:
     number: int
     action: str
     by: str
-    # The ULID of the timer that a manual start created. Late events do not change that this timer runs at the
-    # start's time.
+    # The ULID of the timer that a manual start created. The timer runs at the time of the start, even if late
+    # events are added.
     ulid: str = ""
     order: int = 0
 
@@ -758,7 +758,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
-                # The event is in the log, but concerns only other people.
+                # The log contains the event, but the event concerns only other people.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
@@ -805,7 +805,7 @@ class TimerMachine(RuleBasedStateMachine):
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # An id is derived from a timer's start. After a split, the part with that start keeps the id.
+            # An id is derived from a timer's start. If a timer is split, the part with that start keeps the id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:

@@ -275,7 +275,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     [
         ("https://github.com", True),
         ("https://octo.ghe.com", True),
-        # Loopback URLs are for the local stack; in Lambda, no OAuth provider runs on a loopback interface.
+        # The local stack needs loopback URLs. In Lambda, no OAuth provider runs on a loopback interface.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
         ("http://github.com", False),

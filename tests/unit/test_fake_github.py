@@ -108,7 +108,8 @@ def registry(url: str) -> jsonschema_rs.Registry:
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
     """Remove a card's previous value and new value if they are null.
 
-    GitHub's schema allows null here, but also requires one of several forms, none of which allows null.
+    GitHub's schema contradicts itself. The schema allows null, but also requires one of several forms, and
+    each form forbids null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
@@ -606,7 +607,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 class Browser:
-    """Opens GitHub's page, and submits its form."""
+    """Opens GitHub's page, and submits the page's form."""
 
     def __init__(self, call: Caller) -> None:
         self._call = call

@@ -192,10 +192,10 @@ def test_redelivering_all_events_changes_nothing(events: list[Event], data: st.D
 def test_manual_transitions_count_in_their_place_among_late_events(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """Late events around manual transitions produce the same timers as events in time.
+    """Late events around manual transitions produce the same timers as punctual events.
 
-    People act on the state that they see, so only requests that are possible in both cases are compared: a
-    start before any event, and pauses and resumes while a timer is certain to be open.
+    People act on the state that they see, so the test makes only requests that are possible in both cases.
+    These requests are a start before any event, and pauses and resumes while a timer is certain to be open.
     """
     first = Event(guid_of(100), "assigned", T0, frozenset({ANN}))
     events = [event for event in events if event.kind in ("assigned", "unassigned")]
@@ -219,7 +219,7 @@ def test_manual_transitions_count_in_their_place_among_late_events(
     late = Slots()
     late.deliver(first)
     for number, at_ms, act in done:
-        # Repeat the request, if the state allows it without the events too.
+        # Repeat the request if the timer's state, without the late events, also allows the request.
         (timer,) = late.timers[ANN].values()
         if (act == "pause") == (timer.status == "running"):
             late.request(ANN, act, at_ms, number)
@@ -247,8 +247,8 @@ def test_a_close_that_arrives_late_splits_the_timer_and_keeps_its_id() -> None:
 
 def test_a_new_timer_does_not_reuse_the_ulid_that_another_one_kept() -> None:
     slots = Slots()
-    # The start at 31 s creates a timer. Later events change this timer's interval to 0 s to 1 s. The timer
-    # keeps its ULID.
+    # The start at 31 s creates a timer. The other events move this timer to the interval from 0 s to 1 s, but
+    # the timer keeps its ULID.
     order = [("project.start", 31), ("reopened", 2), ("assigned", 0), ("closed", 1), ("project.stop", 11)]
     for kind, second in order:
         users = None if kind in {"closed", "project.stop"} else frozenset({ANN})

@@ -138,7 +138,7 @@ def test_a_curve_never_falls_and_never_runs_faster_than_time(
     moments = sorted(timer.start_ms + moment for moment in moments)
     reached = [curve.active_until(moment) for moment in moments]
     for (earlier, before), (later, after) in pairwise(zip(moments, reached, strict=True)):
-        # Active time is rounded down, so a millisecond may be counted later than it occurred.
+        # Both values are rounded down, so their difference may slightly exceed the elapsed time.
         assert 0 <= after - before <= later - earlier + 2
 
 
