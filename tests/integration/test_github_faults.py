@@ -52,7 +52,8 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
         "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
-        # The list of installations may be fetched again at any time, because tests of this fixture change it.
+        # Let the client fetch the list of installations at any time, because tests with this fixture change
+        # the list.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
         running.store_credential(credentials[request.param])
         yield running

@@ -162,7 +162,7 @@ def name_of(issue: Issue) -> str:
 
 # ---------------------------------------------------------------------- the expected timers
 
-# The kinds of event that start a timer, each with the kind of pause that it ends.
+# A map from each kind of event that starts a timer to the kind of pause that the event ends.
 STARTS = {
     "assigned": "unassigned",
     "labeled": "unlabeled",
@@ -179,7 +179,7 @@ MARGIN_S = 5
 
 @dataclass
 class Span:
-    """An expected timer with the intervals in which it ran; the last one has no end while the timer runs."""
+    """An expected timer and the intervals in which it ran; the last has no end while the timer runs."""
 
     user: int
     name: str
@@ -238,7 +238,7 @@ class Delivered:
         if event.kind == "transferred":
             self.moves[event.name] = event.new_name
         else:
-            # The product fetches a card's issue from GitHub's API, which returns the issue's last name.
+            # The product fetches a card's issue from GitHub's API, which returns the issue's present name.
             name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
             self.names.setdefault(event, name)
 

@@ -240,7 +240,7 @@ class TestCalls:
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The write for the write limit's count is not part of the request.
+            # The update of the write limit's count does not delay the request.
             if "writes#" not in str(args):
                 made.append(operation)
             return dispatch(operation, *args, **kwargs)
@@ -418,7 +418,7 @@ class TestEarlierTimers:
 
 
 class TestExclusive:
-    """Starting or resuming a timer pauses the person's others."""
+    """Starting or resuming a timer pauses the person's other timers."""
 
     T0 = 4_000_000_000_000
 

@@ -56,7 +56,7 @@ _numbers = count(1)
 
 @dataclass
 class Span:
-    """A timer with the stretches of time in which it ran; the last one has no end while the timer runs."""
+    """A timer and the intervals in which it ran; the last interval has no end while the timer runs."""
 
     ulid: str
     source: str
@@ -805,7 +805,8 @@ class TimerMachine(RuleBasedStateMachine):
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # An id is derived from a timer's start. If a timer is split, the part with that start keeps the id.
+            # An id is derived from a timer's start. If a timer is split, the part with the same start keeps
+            # the timer's id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:

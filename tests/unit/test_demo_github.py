@@ -1,4 +1,4 @@
-"""The local stack's stand-in for GitHub, over HTTP; the stand-in is never deployed."""
+"""The local stack's stand-in for GitHub responds over HTTP as GitHub does, and is never deployed."""
 
 import base64
 import hashlib

@@ -23,7 +23,7 @@ NOW = T0 + 10_000_000
 
 
 class Slots:
-    """Two people's timers on an issue, in memory; events are delivered one by one."""
+    """Two people's timers on an issue, kept in memory. A test delivers the events one by one."""
 
     def __init__(self) -> None:
         self.issue = ISSUE
@@ -123,7 +123,7 @@ class Reference:
         self.paused_at = None
 
 
-# This maps each kind of event that starts a timer to the kind of event whose pause it ends.
+# A map from each kind of event that starts a timer to the kind of event whose pause it ends.
 STARTS = {"reopened": "", "assigned": "unassigned", "labeled": "unlabeled", "comment.start": "any"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
 ABOUT_SOME = ["reopened", "labeled", "unlabeled"]
