@@ -36,7 +36,7 @@ class Timesheet:
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
-        """Apply a filter with a period and other fields. The names of `fields` are the labels of the fields."""
+        """Apply a filter with a period and other fields. The names in `fields` are the fields' labels."""
         self.filter.get_by_label("Period").select_option(period)
         for label, value in fields.items():
             self.filter.get_by_label(label.replace("_", " "), exact=True).fill(value)
@@ -59,7 +59,7 @@ class Timesheet:
         return timers
 
     def fill(self, **fields: str) -> None:
-        """Fill in fields of the entry form. The names of `fields` are the labels of the fields."""
+        """Fill in fields of the entry form. The names in `fields` are the fields' labels."""
         for label, value in fields.items():
             self.dialog.get_by_label(label, exact=True).fill(value)
 
