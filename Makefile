@@ -21,7 +21,8 @@ endif
 # Disable the SAM CLI's telemetry.
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Unset this variable, which containers often set: without byte code, every process compiles all modules it imports.
+# Unset this variable, which containers often set. With it, Python stores no byte code, so every process compiles
+# all modules that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 venv         := .venv/.installed
@@ -34,10 +35,10 @@ javascript   := node_modules/.installed
 on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
 
 # given:    the value of an option, quoted for the shell.
-# required: the same, but a missing option is an error.
+# required: the quoted value of an option; a missing option is an error.
 # option:   a tool's flag followed by the value.
-# Options are read from the command line only, because shells may have variables of the same names, such as USER. An
-# empty option is an error; otherwise STACK=$NAME would select the local stack if NAME is not set.
+# Options are read from the command line only, because shells may have variables of the same names, such as
+# USER. An empty option is an error. Otherwise STACK=$NAME would select the local stack if NAME is not set.
 given    = $(if $(filter command,$(origin $(1))),$(if $(strip $($(1))),'$(subst ','\'',$($(1)))',$(error $(1)= is empty)))
 required = $(or $(call given,$(1)),$(error $(1)= is missing; see `make help`))
 option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
@@ -164,7 +165,8 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \
 	$(call if-in,browser,chromium)
-# One worker more than cores, because e2e and browser tests mostly wait. A single file runs without workers.
+# Use one worker more than the machine has cores, because e2e and browser tests mostly wait. A single file
+# runs without workers.
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
 	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
 
@@ -303,7 +305,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 	@.venv/bin/python -m pip install --no-input --quiet --no-deps --requirement $<
 	@touch $@
 
-# $(1): the folder of an environment, $(2): a description of the environment, for messages, $(3): its requirements.
+# $(1): the folder of an environment, $(2): its description in messages, $(3): the file of its requirements.
 # pip installs them if uv fails, because uv does not read pip's configuration, which may name a mirror.
 define install-venv
 	@echo 'Installing $(2) into $(1)'; \

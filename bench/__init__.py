@@ -1,4 +1,4 @@
-"""Measurements of the product: counts where possible, otherwise ratios within one run.
+"""Measurements of the product. They are counts where possible, and otherwise ratios within one run.
 
 ``make bench`` writes the results into docs/performance.md and docs/cost.md.
 """

@@ -40,7 +40,7 @@ def main(names: list[str]) -> None:
     """Run the named measurements, or all of them."""
     for name in names or _MEASUREMENTS:
         print(f"Measuring {name}", flush=True)
-        # The functions print metrics.
+        # Discard the metrics that the functions print.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             table = _MEASUREMENTS[name]()
         print(table)

@@ -29,12 +29,13 @@ _PROGRAMS = {
 }
 
 
-# Print the process's peak memory in KB. The peak that `os.wait4` returns would include the parent process.
+# Print the status of the process, which contains its peak memory in KB. The peak that `os.wait4` returns
+# would include the parent process.
 _PRINT_PEAK = "; print(open('/proc/self/status').read())"
 
 
 def measure() -> str:
-    """Return the table: each module's lowest processor time in several fresh interpreters."""
+    """Return a table of each module's lowest processor time in several fresh interpreters."""
     times: dict[str, list[float]] = {name: [] for name in _PROGRAMS}
     peaks: dict[str, float] = {}
     for _ in range(_ROUNDS):

@@ -54,12 +54,12 @@ class Assumptions:
 
 
 class Price(NamedTuple):
-    """A price of us-east-1 in dollars.
+    """A price in dollars, in the AWS region us-east-1.
 
     Attributes
     ----------
     free
-        Units that are free each month, not only in an account's first year.
+        The units that are free each month for as long as an account exists.
     """
 
     service: str
@@ -101,26 +101,28 @@ _PRICES = {
         "EventBridge Scheduler", "runs", 1.00, _MILLION, "million", 14 * _MILLION, "CloudBurn, March 2026"
     ),
 }
-# A timer and each of its copies in local indexes take about 0.7 KB; each copy in a global index takes 0.2 KB.
+# A timer and each copy in a local index take about 0.7 KB. Each copy in a global index takes 0.2 KB.
 _TIMER_KB = 3
-# A timer's slot and events, which expire.
+# The size of a timer's slot and events, which expire.
 _EVENTS_KB = 2
 _SWEEPS = 30 + _HOURS
-# Read units for each open timer that a sweep counts. Measured: 149.5 units for 10,000 timers, 19.5 for 1,000.
+# Read units for each open timer that a sweep counts. A measurement gave 149.5 units for 10,000 timers, and
+# 19.5 units for 1,000 timers.
 _COUNTING = 0.0145
 _MEMORY_GB = 0.5
-# Lambda keeps five long polls of 20 seconds on an idle FIFO queue (AWS, "Using Lambda with Amazon SQS").
+# On an idle FIFO queue, Lambda repeats five long polls of 20 seconds each (AWS, "Using Lambda with Amazon
+# SQS").
 _IDLE_POLLS = 5 * 3 * 60 * _HOURS
-# Each message is sent, received and deleted.
+# The requests for each message: one to send, one to receive and one to delete the message.
 _QUEUE_REQUESTS = 3
 _RECEIVE_MS = 15
 _SECRETS = 2
-# A process reloads a secret after five minutes.
+# A process reads a secret again after five minutes, which makes 12 reads per hour.
 _SECRET_READS = 12 * _HOURS
 
 
 def measure() -> str:
-    """Return the tables: assumptions, operations, prices and dollars."""
+    """Return the tables of assumptions, operations, prices and dollars."""
     counts = _counts()
     assumptions = Assumptions()
     bills = {users: _bill(_use(users, counts, assumptions)) for users in _USERS}
@@ -235,7 +237,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
 
 
 def _bill(use: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return the monthly dollars for each price, before and after free allowances."""
+    """Return the monthly cost in dollars for each price, before and after free allowances."""
     return {
         name: (
             amount / _PRICES[name].per * _PRICES[name].dollars,

@@ -33,6 +33,6 @@ def measure() -> str:
 
 
 def _cell(rounds: list[Count]) -> str:
-    """Return the cost of an operation; values that differ between rounds are joined with "or"."""
+    """Return the text for an operation's cost; values that differ between rounds are joined with "or"."""
     costs = {f"{len(count.calls)}, {count.read_units:g}, {count.write_units:g}" for count in rounds}
     return " or ".join(sorted(costs))

@@ -11,7 +11,7 @@ _WARM_UP = 50
 
 
 def measure() -> str:
-    """Return the table: medians and 99th percentiles over warm requests, in milliseconds."""
+    """Return the table of medians and 99th percentiles over warm requests, in milliseconds."""
     rows = ["| request | median ms | p99 ms | with the database, median ms |", "| --- | ---: | ---: | ---: |"]
     on = stage()
     _, api = on.new_person()

@@ -67,7 +67,7 @@ def _stack(folder: Path) -> LocalStack:
 
 
 def _use_at_once(url: str, tokens: Sequence[str], *, requests: int) -> list[tuple[int, float]]:
-    """Let people use their timers concurrently for a number of requests; return all responses."""
+    """Send at least ``requests`` requests, concurrently for all tokens; return all responses."""
     rounds = math.ceil(requests / len(tokens) / _REQUESTS_OF_A_ROUND)
     with ThreadPoolExecutor(len(tokens)) as pool:
         answers = pool.map(lambda token: _use(url, token, rounds), tokens)

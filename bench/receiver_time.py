@@ -42,7 +42,7 @@ class _Secrets:
 
 
 def measure() -> str:
-    """Return the table: the median and the 99th percentile of warm deliveries, in milliseconds."""
+    """Return the table of the median and the 99th percentile of warm deliveries, in milliseconds."""
     os.environ.update(_ENVIRONMENT)
     receiver = importlib.import_module("webhook.receive")
     vars(receiver).update(sqs=_Queue(), secrets=_Secrets())

@@ -21,7 +21,7 @@ class Count(NamedTuple):
     Attributes
     ----------
     cpu_ms
-        Processor time.
+        Processor time in milliseconds.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Count(NamedTuple):
 
 
 def measure() -> str:
-    """Return the table: each operation's calls to DynamoDB and its units."""
+    """Return the table of each operation's calls to DynamoDB and capacity units."""
     rows = ["| operation | calls | which | read units | write units |", "| --- | ---: | --- | ---: | ---: |"]
     for count in counts():
         which = ", ".join(count.calls) if count.calls else "none"

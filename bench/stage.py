@@ -113,7 +113,7 @@ class Stage:
 
 @cache
 def stage() -> Stage:
-    """Load the handlers with a new table, once in each process, because modules are loaded once."""
+    """Load the handlers with a new table. Later calls return the same stage, because modules load once."""
     db = DynamoDBLocal().__enter__()  # ends with this process
     name = f"bench-{uuid.uuid4()}"
     os.environ.update(environment(db.endpoint_url), TABLE_NAME=name, WRITES_PER_MINUTE="1000000")

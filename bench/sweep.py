@@ -27,7 +27,7 @@ _SECONDS = 120
 
 
 def measure() -> str:
-    """Return the table: requests, units, time and memory of a sweep of each size."""
+    """Return the table of requests, units, time and memory for a sweep of each size."""
     rows = [
         (
             "| open | stale | runs | ended | ended twice | compared | read units | write units "

@@ -1,4 +1,4 @@
-"""One run of the sweeper, in this process; prints its summary and cost as JSON.
+"""Run the sweeper once in this process, and print its summary and cost as JSON.
 
 `bench.sweep` starts it as ``python -m bench.sweep_run SECONDS EVENT``.
 """

@@ -47,7 +47,7 @@ _SLOW_4G = {
     "uploadThroughput": 750_000 / 8,
 }
 _TIMEOUT_MS = 60_000
-# A frame's callbacks run right before it is painted.
+# The callbacks of a frame run right before the browser paints the frame.
 _WATCH = """
 window.seen = {};
 (function look() {
@@ -70,7 +70,7 @@ _DURATIONS = ("ScriptDuration", "TaskDuration", "ProcessTime")
 
 
 def measure() -> str:
-    """Return the tables: bytes, times on a slow connection, and processor time in an hour."""
+    """Return the tables of bytes, of times on a slow connection, and of processor time in an hour."""
     with tempfile.TemporaryDirectory() as folder, PageServer() as sites, sync_playwright() as playwright:
         origin = sites.origin("wiki")
         parameters = {"AllowedOrigins": origin}
@@ -89,7 +89,7 @@ def measure() -> str:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """The other site's page, with a signed-in person."""
+    """The other site's page, which embeds the widget, and a person's API token."""
 
     browser: Browser
     origin: str
@@ -99,7 +99,7 @@ class _Embedding:
     @contextmanager
     def visitor(self) -> Iterator[BrowserContext]:
         """Yield a browser with an empty cache and a session."""
-        # An API token replaces the session here; both are sent and checked in the same way.
+        # Use an API token in place of a session, because both are sent and checked in the same way.
         session = json.dumps({"token": self.token, "expires": (time.time() + 86_400) * 1000})
         kept = {"name": f"issue-timer:session:{self.server}", "value": session}
         state: Any = {"cookies": [], "origins": [{"origin": self.origin, "localStorage": [kept]}]}
@@ -146,7 +146,7 @@ def _weight(embedding: _Embedding, server: str) -> str:
 
 
 def _files_of(page: Page, server: str) -> list[str]:
-    """Return a list that collects the product's files that a page loads."""
+    """Return a list to which the product's files are added when a page loads them."""
     files: list[str] = []
 
     def collect(response: Response) -> None:
@@ -197,7 +197,7 @@ class _Waterfall:
 
     @property
     def preflights(self) -> int:
-        """How many of the requests were preflights."""
+        """The number of requests that were preflights."""
         return len(self._preflights)
 
     def steps_to(self, path: str) -> int:
@@ -281,7 +281,7 @@ def _processor_time(embedding: _Embedding) -> str:
         page = visitor.new_page()
         embedding.open(page)
         cdp = visitor.new_cdp_session(page)
-        # Processor time, not elapsed time.
+        # Measure processor time instead of elapsed time.
         cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.evaluate(_COUNT_TICKS)
         page.wait_for_load_state("networkidle")

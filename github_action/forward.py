@@ -111,7 +111,7 @@ def signed_delivery(url: str, secret: str, *, event: str, guid: str, body: bytes
     Raises
     ------
     NotForwarded
-        If Issue Timer does not handle the event, the secret is missing, or the URL is not an HTTPS one.
+        If Issue Timer does not handle the event, the secret is missing, or the URL is not an HTTPS URL.
     """
     if not secret:
         raise NotForwarded(
@@ -138,7 +138,8 @@ def _target(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        # Refuse a host name with an empty or too long label here; the connection would fail to encode it.
+        # Refuse a host name with an empty or too long label here, because the connection would fail to encode
+        # the name.
         host.encode("idna")
     except ValueError:
         host = ""
@@ -177,7 +178,10 @@ def forward(
 
 
 class _AnyStatus(HTTPErrorProcessor):
-    """Returns errors and redirects as responses, so that no other host gets the delivery."""
+    """Returns errors and redirects as responses.
+
+    Redirects are not followed, so that no other host gets the delivery.
+    """
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
         return response

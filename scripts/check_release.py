@@ -1,6 +1,6 @@
-"""``make release-check``: check that the current commit is ready for release as its version.
+"""``make release-check``: check that the current commit can be released under its version number.
 
-It runs no tests: run ``make test EXAMPLES=nightly`` first.
+The command runs no tests; run ``make test EXAMPLES=nightly`` first.
 """
 
 import sys

@@ -115,7 +115,7 @@ def _add_github_url(parser: argparse.ArgumentParser) -> None:
 
 
 def _base_url(text: str) -> str:
-    """Return an address without trailing slashes; it must use TLS, because secrets are sent there."""
+    """Return an address without trailing slashes. It must use TLS, because secrets are sent to it."""
     parts = urlsplit(text)
     is_loopback = parts.hostname in {"127.0.0.1", "localhost"}
     if not parts.hostname or parts.scheme not in ({"https", "http"} if is_loopback else {"https"}):

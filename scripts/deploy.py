@@ -21,7 +21,7 @@ from deployed_stack.web import deploy_web
 
 _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
-# Lambda's names of the architectures, and the names in the file names of Python's wheels.
+# Each architecture's name in Lambda, and its name in the file names of Python wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _days(text: str) -> float:
     with contextlib.suppress(ValueError):
-        # NaN and infinity are not in this range.
+        # This comparison also refuses NaN and infinity.
         if 0 < (days := float(text)) <= _MAX_DAYS:
             return days
     sys.exit(f"--expires-days (DAYS=) must be more than 0 and at most {_MAX_DAYS}, not {text!r}.")

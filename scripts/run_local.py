@@ -17,7 +17,8 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` sets these parameters itself: to a demo, or to GitHub if the stack has credentials for GitHub.
+# `make run` sets these parameters itself. They name GitHub if the stack has credentials for GitHub, and
+# otherwise a demo.
 _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 
 

@@ -69,7 +69,7 @@ onAction("click", byId("export"), async () => {
   /** @type {Record<string, any>} */
   const all = {};
   for await (const { next, ...page } of pages("/api/auth/me/export/")) {
-    // Lists continue on the next page; other values are the same on each page.
+    // Each page continues the lists. All other values are the same on every page.
     for (const [name, value] of Object.entries(page)) {
       all[name] = Array.isArray(value) ? [...(all[name] ?? []), ...value] : value;
     }
@@ -88,7 +88,7 @@ onAction("click", byId("delete-account"), async () => {
   if (!(await confirm(text("deleteAccountQuestion"), text("deleteAccountText"), text("deleteAccountYes"))))
     return;
   notify(text("deletingAccount"));
-  // 202 means that the deletion needs another request.
+  // Status 202 means that the deletion needs another request.
   while ((await request("DELETE", "/api/auth/me/")).status === 202);
   endSession(text("accountDeleted"));
 });

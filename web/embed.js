@@ -1,4 +1,4 @@
-// The Embed page: the snippet that embeds the widget, with its options and a preview.
+// The Embed page: the snippet that embeds the widget, the options of the widget, and a preview.
 
 import { IssueTimerElement } from "./issue-timer.js";
 import { byId, control, formValues } from "./page/elements.js";
@@ -25,7 +25,10 @@ function showSnippet() {
   }
 }
 
-/** Return the widget's attributes by name. A checked box becomes an attribute without a value. */
+/**
+ * Return the values of the widget's attributes by name. A checked box becomes an attribute without a
+ * value.
+ */
 function selectedOptions() {
   /** @type {Map<string, string>} */
   const options = new Map();
@@ -35,7 +38,7 @@ function selectedOptions() {
   return options;
 }
 
-/** @param {string} value an attribute's value, which is written in double quotes */
+/** @param {string} value the value of an attribute, to be written in double quotes */
 function escapeQuoted(value) {
   return value.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 }

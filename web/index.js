@@ -16,9 +16,10 @@ import { getTotals, showSum, showTotals } from "./page/totals.js";
 
 /** @import { Filter, Timer } from "./page/types.d.ts" */
 
-// The delay of a refresh after a transition, because one action may cause several transitions.
+// The delay between a transition and the refresh of the page. One action may cause several transitions, which
+// need only one refresh.
 const DEBOUNCE_MS = 300;
-// The age at which the loaded data are refreshed while a timer runs, and the age after a failure.
+// The age at which loaded data are refreshed, and the age at which they are refreshed after a failed request.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -27,18 +28,19 @@ let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The time of the last request (by performance.now()), and the day and the time zone at that time.
+// The time of the last request (by performance.now()), and the local day and the time zone of the loaded
+// data.
 let requestedAt = 0;
 let today = "";
 let sum = 0;
 
-/** Return the server's time, which the widget estimates, because the machine's clock may be wrong. */
+/** Return the server's time as the widget estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(widget.manager?.now ?? Date.now());
 
 const history = new History({ now, edit, changed });
 
 /**
- * Run an action that loads data, and abort the previous one.
+ * Run an action that loads data, and abort the previous action.
  *
  * @param {(signal: AbortSignal) => Promise<void>} action
  */
@@ -62,7 +64,8 @@ async function runLatest(action) {
 }
 
 /**
- * Load totals in parallel with entries, and show both together, because running time is added to both.
+ * Load the totals in parallel with the entries. Show both at the same time, because the time of running
+ * timers is added to both.
  *
  * @param {Promise<() => void>} entries
  * @param {AbortSignal} signal
@@ -90,19 +93,19 @@ function localDay() {
   return `${dayOf(now())} ${timeZone()}`;
 }
 
-/** Load changes, and keep the entries of later pages. */
+/** Load the totals and the first page of entries again, and keep the entries of later pages. */
 function refresh() {
   if (isLoading) return load();
   return runLatest((signal) => show(history.refresh(signal), signal));
 }
 
-/** Refresh a visible page that is stale, or that could not be loaded. */
+/** Refresh the page if the page is visible and its data are old. After a failed request, refresh earlier. */
 function refreshIfStale() {
   const age = performance.now() - requestedAt;
   if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
 }
 
-/** Update running time in the entries and the sum. */
+/** Update the time of running timers in the entries and in the sum. */
 function showRunning() {
   const { manager } = widget;
   if (!manager) return;
@@ -119,14 +122,14 @@ function changed() {
 
 function refreshWidget() {
   widget.manager?.refresh();
-  // The widget's time of today includes stopped timers.
+  // Load the widget's time of today too, because today's time includes the time of stopped timers.
   widget.manager?.loadToday();
 }
 
 // ------------------------------------------------------------------ the filter
 
 /**
- * Apply a filter, and add its address to the browser's history.
+ * Apply a filter, and add the address of the filter to the browser's history.
  *
  * @param {Filter} selected
  */
@@ -208,7 +211,8 @@ openPage(async () => {
     refreshIfStale();
   });
   manager?.addEventListener("change", () => {
-    // It is past midnight, the time zone has changed, or the server has corrected the clock.
+    // The local day or the time zone differs if midnight has passed, if the machine's time zone was changed,
+    // or if the server has corrected the clock.
     if (widget.isConnected && localDay() !== today) load();
     else if (hasFailed) refreshIfStale();
   });

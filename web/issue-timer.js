@@ -12,17 +12,21 @@ import { createView } from "./widget/view.js";
 
 const NOTICE_MS = 8_000;
 
-/** Shows and controls a user's open timers. docs/widget.md describes attributes, events and styles. */
+/** Shows and controls a user's open timers. docs/widget.md describes its attributes, events and styles. */
 export class IssueTimerElement extends HTMLElement {
   static observedAttributes = ["lang", "issue", "compact"];
 
-  /** Synchronizes the timers; null until the element is added to a page. @type {?TimerManager} */
+  /**
+   * The manager that synchronizes the timers. The manager is null until the element is added to a page.
+   * @type {?TimerManager}
+   */
   manager = null;
 
   #root = this.attachShadow({ mode: "open" });
   /** @type {?View} */
   #view = null;
-  // The language that was requested last. The strings of an earlier request may be loaded later.
+  // The language that was requested last. The strings of a language requested earlier are ignored if they are
+  // loaded later.
   #requested = "";
   /** @type {Map<string, Card>} */
   #cards = new Map();
@@ -94,8 +98,8 @@ export class IssueTimerElement extends HTMLElement {
     showConnection(view, state);
     this.#showTimers(view, state);
     this.#showTime();
-    // If the focused element was moved, focus it again. If it was removed, focus the item in its place, but
-    // no button, because a second Enter would press the button.
+    // If the focused element was moved, focus the element again. If the element was removed, focus the list
+    // item that took its place. Do not focus a button, because a second Enter would press the button.
     const items = [...view.list.children];
     for (const one of [focused, items[index] ?? items.at(-1), view.input, view.signIn]) {
       if (focused && !this.#root.activeElement && one instanceof HTMLElement) one.focus();
@@ -114,7 +118,7 @@ export class IssueTimerElement extends HTMLElement {
       this.#cards.set(key, card);
     }
     const items = [...this.#cards.values()].map(({ item }) => item);
-    // Replace the items only if necessary, because an element that is moved loses the focus.
+    // Replace the list items only if they have changed, because an element that is moved loses the focus.
     if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
       list.replaceChildren(...items);
     }
@@ -204,7 +208,7 @@ export class IssueTimerElement extends HTMLElement {
     clearTimeout(this.#noticeTimer);
     notice.replaceChildren(...[content].flat());
     notice.classList.toggle("problem", isProblem);
-    // A problem is shown until the next notice.
+    // A problem stays visible until the next notice.
     if (!isProblem) this.#noticeTimer = setTimeout(() => (notice.textContent = ""), NOTICE_MS);
   }
 }
@@ -231,7 +235,7 @@ function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isC
 }
 
 /**
- * Show whether the server is unreachable or busy, and what happens next.
+ * Show whether the server is unreachable or busy, and what the widget will do next.
  *
  * @param {View} view
  * @param {State} state
@@ -241,7 +245,7 @@ function showConnection({ strings, banner, bannerText, announcement, reason }, s
   const remedy = waiting ? strings.waiting(waiting) : strings.retrying;
   banner.hidden = isConnected;
   bannerText.textContent = `${connectionMessage(state, strings)} ${remedy}`;
-  // If actions are pending, screen readers have already announced this in the notice.
+  // If actions are pending, screen readers have already announced the notice of the failed connection.
   const text = isConnected || waiting ? "" : bannerText.textContent;
   setText(announcement, (isExpired && reason.textContent) || text);
 }
@@ -251,5 +255,5 @@ function connectionMessage({ isBusy }, strings) {
   return isBusy ? strings.busy : strings.offline;
 }
 
-// A page may load this module from two URLs, but can define the element only once.
+// A page may load this module from two URLs, but a page can define the element only once.
 if (!customElements.get("issue-timer")) customElements.define("issue-timer", IssueTimerElement);

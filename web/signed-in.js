@@ -1,5 +1,6 @@
-// The last page of a sign-in in a popup: posts the session to the page that opened the popup. The browser
-// delivers the message only if that page has the origin that requested the session.
+// The script of the last page of a sign-in in a popup. The script posts the session to the page that opened
+// the popup. The browser delivers the message only if the origin of that page is the origin that requested
+// the session.
 
 const main = /** @type {HTMLElement} */ (document.getElementById("signed-in"));
 const { session, expires, origin } = main.dataset;

@@ -9,7 +9,8 @@ import { Tabs, tab } from "./widget/tabs.js";
 import { secondsSince, Today } from "./widget/today.js";
 
 const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
-// The extra delay after another tab's poll, so that the same tab continues to poll for all tabs.
+// The extra delay of this tab's next poll after another tab has polled. Because of the delay, the other tab
+// continues to poll for all tabs.
 const OTHER_TAB_MS = 2_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
@@ -17,16 +18,17 @@ const OTHER_TAB_MS = 2_000;
 /** @import { State, TabMessage, Timer } from "./widget/types.d.ts" */
 
 /**
- * A user's open timers, synchronized with the server and with other tabs; docs/widget.md describes its use.
+ * A user's open timers, synchronized with the server and with other tabs. docs/widget.md describes how pages
+ * use the manager.
  *
- * Actions show immediately, are reverted if the server refuses them, and wait while there is no connection.
- * widget/types.d.ts describes the events.
+ * The effect of an action shows immediately. An action is reverted if the server refuses the action, and is
+ * sent later if there is no connection. widget/types.d.ts describes the events.
  */
 export class TimerManager extends EventTarget {
   /** @type {State} */
   state = { phase: "loading", isConnected: true, isBusy: false, isExpired: false, timers: [], waiting: 0 };
 
-  /** The API client, which pages may use for other requests as the user. @readonly */
+  /** The API client. Pages may use the client to send other requests as the user. @readonly */
   api;
 
   #clock = new ServerClock();
@@ -39,9 +41,11 @@ export class TimerManager extends EventTarget {
   #user = null;
   /** @type {?Outbox} */
   #outbox = null;
-  // The user or the time may have changed: send no action until the server has confirmed both.
+  // Whether the user or the time may have changed. If so, no action is sent until the server has confirmed
+  // both.
   #isUnconfirmed = false;
-  // Responses to requests sent before this time, by performance.now(), are stale.
+  // The time of the last change (by performance.now()). Responses to requests that were sent earlier are
+  // stale.
   #changedAt = 0;
   /** @type {?AbortController} */
   #connection = null;
@@ -82,12 +86,15 @@ export class TimerManager extends EventTarget {
     });
   }
 
-  /** The server's time in milliseconds since the epoch; before the first response, this machine's time. */
+  /**
+   * The server's time in milliseconds since the epoch. Before the first response, this machine's time is
+   * used.
+   */
   get now() {
     return this.#clock.now();
   }
 
-  /** The seconds worked today, in this machine's time zone; null if unknown. */
+  /** The seconds worked today, in this machine's time zone; null if the seconds are unknown. */
   get today() {
     return this.#today.seconds(this.now, this.#running.length);
   }
@@ -97,7 +104,7 @@ export class TimerManager extends EventTarget {
     return active_duration + (status === "running" ? secondsSince(as_of, this.now) : 0);
   }
 
-  /** Poll the server, emit ticks and receive other tabs' messages, until `disconnect`. */
+  /** Poll the server, emit ticks and receive other tabs' messages until `disconnect` is called. */
   connect() {
     if (this.#connection) return;
     this.#connection = new AbortController();
@@ -148,9 +155,10 @@ export class TimerManager extends EventTarget {
   }
 
   /**
-   * Sign in by navigating to GitHub and back or, on another site, in a popup.
+   * Sign the user in. On the server's own pages, the browser navigates to GitHub and back. On another site,
+   * the user signs in in a popup.
    *
-   * Browsers allow the popup only if a click calls this.
+   * Call this method on a click, because browsers allow a popup only after a click.
    */
   async signIn() {
     try {
@@ -246,7 +254,7 @@ export class TimerManager extends EventTarget {
     this.#poller.stop();
     if (!this.api.maySucceed) return this.#forgetUser();
     this.#hasJumped();
-    // This message has no user id, because another user may have signed in since the last poll.
+    // Send no user id with this message, because another user may have signed in since the last poll.
     this.#tabs.post({ type: "polling" });
     const { failures } = this.#poller;
     let isNew;
@@ -261,7 +269,7 @@ export class TimerManager extends EventTarget {
     } finally {
       this.#clock.endJump(true);
     }
-    // Revert this tab's actions that are no longer stored: the site's data may have been cleared.
+    // Revert this tab's actions that are no longer stored, for example because the site's data were cleared.
     const stored = this.#outbox?.actions.map(({ key }) => key) ?? [];
     for (const action of this.#timers.pending.values()) {
       if (action.tab === tab && !stored.includes(action.key)) this.#drop(action.key);
@@ -279,7 +287,8 @@ export class TimerManager extends EventTarget {
     do {
       const headers = this.#timers.etag ? { "If-None-Match": this.#timers.etag } : undefined;
       response = await this.api.request("GET", LIST, undefined, { headers });
-      // An empty list does not name its user, and another user may have signed in in another tab.
+      // If the list is empty, ask the server for the user. An empty list contains no user id, and another
+      // user may have signed in in another tab.
       if (response.status !== 304) {
         user = response.body.results[0]?.user ?? (await this.api.request("GET", "/api/auth/me/")).body.id;
       }
@@ -306,7 +315,7 @@ export class TimerManager extends EventTarget {
     this.#sender.setOutbox(this.#outbox);
   }
 
-  /** Forget the user and the timers after signing out or when the session has expired. */
+  /** Forget the user and the timers, because the user has signed out or the session has expired. */
   #forgetUser(isExpired = this.state.phase === "ready" || this.state.isExpired) {
     const waiting = isExpired ? this.#timers.pending.size || this.state.waiting : 0;
     this.#setUser(null);
@@ -323,7 +332,7 @@ export class TimerManager extends EventTarget {
   }
 
   /**
-   * Synchronize the clock with a response.
+   * Synchronize the clock with the times in a response.
    *
    * @param {ApiResponse} response
    * @param {Omit<ApiTimer, "as_of">[]} timers the timers in the response
@@ -371,7 +380,8 @@ export class TimerManager extends EventTarget {
   }
 
   #tick() {
-    // Pause the display until the server has responded, instead of showing a wrong time.
+    // If the clock has jumped, do not update the display until the server has responded, because the time may
+    // be wrong.
     if (this.#hasJumped()) return this.refresh();
     if (!this.#isUnconfirmed && this.#today.isDue(this.now)) this.loadToday();
     this.#scheduleTick();
@@ -419,12 +429,16 @@ export class TimerManager extends EventTarget {
     if (at > this.#timers.confirmedAt) this.#adopt(timers, at, etag);
     this.#poller.failures = 0;
     this.#showConnected();
-    // This tab's list seems newer and was kept, but the tabs' clocks may differ: ask the server.
+    // If the lists still differ, ask the server. This tab has kept its own list because that list seems
+    // newer, but the clocks of the tabs may differ.
     if (etag !== this.#timers.etag) return this.refresh();
     this.#schedulePoll(OTHER_TAB_MS);
   }
 
-  /** Show that the server responds, unless it has asked to wait before sending pending actions again. */
+  /**
+   * Show that the server responds, unless the server has asked to wait before pending actions are sent
+   * again.
+   */
   #showConnected() {
     this.#sender.resetIfEmpty();
     this.#show({ isConnected: !this.#sender.mustWait });
@@ -432,7 +446,7 @@ export class TimerManager extends EventTarget {
 
   /**
    * @param {ApiError} error
-   * @returns {boolean} whether the session has expired, which is not a failure of the connection
+   * @returns {boolean} whether the session has expired; an expired session is no failure of the connection
    */
   #showFailure({ status }) {
     if (status === 401) return this.#forgetUser();

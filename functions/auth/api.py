@@ -38,7 +38,8 @@ logger = make_logger("auth")
 metrics = make_metrics("auth")
 
 _EXPORT_PAGE = 500
-# The longest step of a deletion. No step begins when less time remains before Lambda's time limit.
+# The longest duration of a step of a deletion. No step begins if less time than this remains before Lambda's
+# time limit.
 _RESERVE_MS = 3_000
 _OWN_PAGE_ONLY = "Only a session of Issue Timer's own page may do this."
 _PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
@@ -140,7 +141,7 @@ def export_account(
     """Return the profile, the tokens, the timers with their histories, and all other data, in pages."""
     caller, now = _not_embedded(), now_ms()
     position = None if cursor is None else decode_cursor(cursor, ExportPosition.parse)
-    # Reading a page costs as much as many writes.
+    # A page counts as a write, because reading a page costs as much as many writes.
     guard.count_write(caller, now_ms=now)
     page = account_export.page(caller.user_id, position=position, page_size=_EXPORT_PAGE)
     following = None
@@ -288,7 +289,9 @@ def _caller() -> Caller:
 
 
 def _current_session() -> Session:
-    """Return the session of our own page, checked without the cache, for actions that cannot be undone.
+    """Return the session of our own page, for actions that cannot be undone.
+
+    The session is checked without the cache.
 
     Raises
     ------
@@ -303,7 +306,7 @@ def _current_session() -> Session:
 
 
 def _own_session() -> Session:
-    """Return the session of our own page, which may be cached for a minute.
+    """Return the session of our own page. The session may have been cached for a minute.
 
     Raises
     ------

@@ -145,7 +145,7 @@ class Export(BaseModel):
         now_ms: int,
         following: str | None,
     ) -> Self:
-        """Return the representation of a page; ``following`` is the URL of the next one."""
+        """Return the representation of a page; ``following`` is the URL of the next page."""
 
         def timer(ulid: str) -> str:
             return timer_id(caller.user_id, ulid)

@@ -21,7 +21,7 @@ _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 
 
 class SignInRefused(Exception):
-    """GitHub refused the code: it was used before, has expired, or belongs to another sign-in."""
+    """GitHub refused the code, which was used before, has expired, or belongs to another sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class GitHubSignIn:
         }
         try:
             address, body = f"{self._url}/login/oauth/access_token", urlencode(form)
-            # Lambda freezes a function between invocations; a connection may not survive that.
+            # A connection may be closed while Lambda freezes the function between two invocations.
             self._pool.clear()
             response = self._pool.request("POST", address, body=body, headers=headers, redirect=False)
             content = json.loads(response.data) if response.status == HTTPStatus.OK else {}
@@ -111,7 +111,7 @@ class GitHubSignIn:
             raise Unavailable("GitHub does not respond.") from error
         if response.status != HTTPStatus.OK:
             raise Unavailable(f"GitHub responded with status {response.status}.")
-        # GitHub reports errors with status 200, too.
+        # GitHub reports some errors with status 200.
         if not isinstance(content, dict) or not isinstance(content.get("access_token"), str):
             raise SignInRefused(str(content.get("error", "no token")) if isinstance(content, dict) else "")
         token: str = content["access_token"]

@@ -1,6 +1,6 @@
 """The HTML pages of a sign-in.
 
-They load only our own files; the content security policy allows nothing else.
+The pages load only our own files, because the content security policy allows nothing else.
 """
 
 from html import escape
@@ -29,7 +29,10 @@ def message(status: HTTPStatus, title: str, text: str) -> Response[str]:
 
 
 def hand_over(session: str, expires_s: int, origin: str) -> Response[str]:
-    """Return the popup's page that passes a session to its opener, if the opener is a page of ``origin``."""
+    """Return the page of the popup.
+
+    The page passes a session to the window that opened the popup, if this window shows a page of ``origin``.
+    """
     data = f'data-session="{escape(session)}" data-expires="{expires_s}" data-origin="{escape(origin)}"'
     body = (
         f'<main id="signed-in" {data}><h1>Signed in</h1><p>You can close this window.</p></main>'

@@ -29,8 +29,8 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore
 
-# A path on our own page. It has no scheme or host, no characters that browsers ignore or treat as a slash,
-# and only characters that are allowed in a header.
+# A path on our own page, without scheme and host. The path has no characters that browsers ignore or treat as
+# a slash, and only characters that are allowed in a header.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
 
 
@@ -130,7 +130,7 @@ class SignIn:
             begun = self._begun(query, cookies, now_ms)
         except Unauthorized as error:
             self._logger.warning("Refused a sign-in", extra={"reason": str(error)})
-            # Keep the cookie: it may belong to a newer sign-in of the same browser.
+            # Keep the cookie, because the cookie may belong to a newer sign-in of the same browser.
             return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", str(error)))
         done = cookie(SIGN_IN_COOKIE, "", max_age_s=0)
         if "code" not in query:
@@ -187,7 +187,7 @@ class SignIn:
         )
 
     def _refuse(self, account: Account, now_ms: int) -> Response[str]:
-        """Refuse a person who is in no allowed organization, and revoke access that they had as a member."""
+        """Refuse a person who is in no allowed organization, and revoke the access that the person had."""
         text = f"{account.login} is not a member of an organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
             self._logger.info("Refused an account of no allowed organization")

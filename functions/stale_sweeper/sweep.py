@@ -1,7 +1,7 @@
 """The sweep: stop forgotten timers, and repair the effects of lost deliveries.
 
-A run ends before Lambda's time limit, and the next run continues: stopped timers are no longer in the index
-of open timers, and the progress of reconciliation is stored.
+A run ends before Lambda's time limit, and the next run continues the work. Stopped timers are no longer in
+the index of open timers. The progress of reconciliation is stored.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,8 @@ reconciler = Reconciler(
 _HOUR_MS = 3_600_000
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
-# Redelivery may use 30 % of a run, redelivery and reconciliation together 60 %; the rest is for stale timers.
+# Redelivery may use 30 % of a run. Redelivery and reconciliation together may use 60 %. The rest of the run
+# stops stale timers.
 _REPAIR_SHARE = 0.6
 _REDELIVERY_SHARE = 0.3
 
@@ -72,7 +73,7 @@ class Options:
     Attributes
     ----------
     dry_run
-        Whether to count without changing anything.
+        Whether to only count, without changing anything.
     stop_stale
         Whether to stop the timers that have been open for too long.
     stop_closed
@@ -174,8 +175,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def has_time(share: float = 1) -> bool:
         return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * total_ms)
 
-    # Repair first: a stale timer whose issue was closed then stops at the time of the close, instead of at
-    # its limit. If the repair fails, stale timers are still stopped.
+    # Repair before stopping stale timers. If the issue of a stale timer was closed, the repair stops the
+    # timer at the time of the close, instead of at the timer's limit. If the repair fails, stale timers are
+    # still stopped.
     try:
         _repair(options, progress, summary, has_time)
     except Exception:
@@ -194,7 +196,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _repair(
     options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
 ) -> None:
-    """Redeliver failed deliveries, backfill lost events, and record which of the two GitHub allows."""
+    """Redeliver failed deliveries, backfill lost events, and record which repairs GitHub allows."""
     if not options.redeliver and not options.stop_closed:
         return
     try:
@@ -219,7 +221,7 @@ def _repair(
 def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
     """Return which of the requested repairs GitHub allows.
 
-    A run that listed no webhook says nothing about redelivery.
+    If a run listed no webhook, the result does not contain redelivery, because GitHub was not asked.
     """
     allowed: dict[Capability, bool] = {}
     redelivery, reconciliation = summary.redelivery, summary.reconcile

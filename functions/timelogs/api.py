@@ -63,12 +63,13 @@ _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TOTALS_MS = 366 * _DAY_MS
-# Totals of longer ranges read as much as a page of the export, so they count as a write.
+# A request for the totals of a longer range counts as a write, because the request reads as much as a page of
+# the export.
 _CHEAP_TOTALS_MS = 7 * _DAY_MS
-# The time that a request may spend in the network. A request with an older `at` is an offline action, after
-# which the issue's timers are rederived.
+# The time that a request may spend in the network. If `at` is older than this, the request is an offline
+# action, and the issue's timers are rederived after the action.
 _NETWORK_MS = 5_000
-# Represent timers as of the epoch, so that elapsed time does not change the ETag.
+# The ETag is computed as if the present time were the epoch, so that elapsed time does not change the ETag.
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
@@ -281,9 +282,10 @@ def get_totals(
 ) -> Response[TimeTotals]:
     """Return the active time in a range; running timers count until now.
 
-    Pauses are subtracted from the days on which they occurred; a pause that a correction moved outside of the
-    timer's start and end is subtracted evenly. Timers that started more than 366 days before the range are
-    not counted. Requests for ranges longer than a week count toward the write limit.
+    Pauses are subtracted from the days on which they occurred. If a correction moved a pause outside of the
+    timer's start and end, the pause is subtracted in proportion from all active time of the timer. Timers
+    that started more than 366 days before the range are not counted. Requests for ranges longer than a week
+    count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -488,10 +490,10 @@ def _change(
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
-    """Return the time of the action (milliseconds since the epoch), if the request contains one in the past.
+    """Return the requested time of the action (milliseconds since the epoch) if it is in the past; else None.
 
-    Any other time is now, as in a request without one: if the clock of the machine that made the last change
-    was ahead, the action counts from that change.
+    None means that the action happens now. If the clock of the machine that made the last change was ahead,
+    the action counts from the time of that change.
     """
     if request is None or request.at is None:
         return None
@@ -505,7 +507,7 @@ def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
 
 @cache
 def _offline() -> "OfflineActions":
-    # Import on first use: the modules that derive timers would slow down every cold start.
+    # Import on first use, because the modules that derive timers would slow down every cold start.
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)

@@ -68,8 +68,8 @@ queued_events = QueuedEventHandler(
     logger=logger,
 )
 
-# SQS delivers only the failed messages again. The messages after a failed one are processed without waiting
-# for it, because the order of an issue's deliveries does not matter.
+# SQS delivers only the failed messages again. The messages after a failed message are still processed,
+# because the order of an issue's deliveries does not matter.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _in_alternating_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a batch in the order of processing: reversed at even attempts.
+    """Return a batch in the order of processing. The order is reversed at even attempts.
 
     A poison message may kill the process at every attempt. `_process` deletes each retried message when it is
     done. So the odd attempts process the messages before the poison message, and the even attempts the
@@ -119,11 +119,11 @@ def _is_last_try(record: dict[str, Any]) -> bool:
 def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     is_last_try = _is_last_try(record.raw_event)
     if lambda_context.get_remaining_time_in_millis() < _RESERVE_MS and not is_last_try:
-        # SQS deletes the processed messages when the function returns. If it times out, they are processed
-        # again.
+        # Leave this message to the next batch. SQS deletes the processed messages only if the function
+        # returns in time.
         _retry_after(record, 0)
         raise _NoTime
-    # This id replaces that of the previous message, in case this message cannot be parsed.
+    # Replace the id of the previous message before parsing, because this message may be invalid.
     logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
     try:
         message = from_json(record.body)
@@ -140,7 +140,8 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
             _retry_after(record, _wait_s(record, error))
         raise
     if _receive_count(record.raw_event) > 1:
-        # Another message of this batch may have killed the process at the last attempt, and may do so again.
+        # Delete this message now. Another message of the batch may have killed the process at the last
+        # attempt, and may kill the process again.
         _delete(record)
 
 
@@ -155,7 +156,7 @@ def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:
-    """Return the wait before the next attempt (seconds); it is never shorter than GitHub requests."""
+    """Return the wait before the next attempt (seconds), which is at least the wait that GitHub requests."""
     max_wait_s = _MAX_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _MAX_WAIT_S
     backoff_s = min(max_wait_s, _FIRST_WAIT_S * 2 ** min(_receive_count(record.raw_event), 20))
     wait_s = random.uniform(backoff_s / 2, backoff_s)  # noqa: S311 - not for secrets
@@ -188,5 +189,5 @@ def _count_deliveries(processed: int, failed: int) -> None:
     try:
         health.count_deliveries(processed=processed, failed=failed, now_ms=now_ms())
     except Exception:
-        # Do not raise: the deliveries would be processed again only to be counted.
+        # Do not raise the error, because SQS would then deliver the processed messages again.
         logger.exception("The deliveries could not be counted")

@@ -21,7 +21,7 @@ def send(
     sqs.send_message(
         QueueUrl=queue_url,
         MessageBody=to_json(events, hook),
-        # Hashed, because SQS accepts at most 128 characters and an issue's name may be longer.
+        # The group is hashed, because SQS accepts at most 128 characters and an issue's name may be longer.
         MessageGroupId=sha256(group.encode()).hexdigest(),
         MessageDeduplicationId=delivery,
     )

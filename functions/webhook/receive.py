@@ -45,7 +45,7 @@ secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), s
 @metrics.log_metrics
 @count_requests(metrics)
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Respond to a delivery: 202 queued, 200 ignored, 400, 401 or 415 refused, 503 not queued."""
+    """Respond to a delivery with 202 (queued), 200 (ignored), 400, 401, 415 (refused) or 503 (not queued)."""
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
     # Every log line about a delivery contains its GUID, here and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
@@ -77,8 +77,8 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         hook = hook_of(headers, payload)
         if name == "ping":
             if hook is not None:
-                # Queue the webhook, which the processor stores: redelivery then covers it even before its
-                # first event.
+                # Queue the webhook, so that the processor stores the webhook. Redelivery then covers the
+                # webhook even before its first event.
                 _queue(delivery, (), hook)
             return HTTPStatus.OK, {"status": "pong"}
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
@@ -124,7 +124,7 @@ def _raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def _payload(content_type: str, body: bytes) -> dict[str, Any]:
-    """Parse a body, which a webhook sends in one of two content types."""
+    """Parse a body, which has one of the two content types of webhooks."""
     media_type = content_type.partition(";")[0].strip().lower()
     try:
         text = body.decode()

@@ -19,10 +19,10 @@ class Response(NamedTuple):
 def request(
     method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Send one request and return the response, of any status; redirects are not followed.
+    """Send one request and return the response, whatever its status. Do not follow redirects.
 
-    Names under ``.localhost`` mean this machine (RFC 6761, section 6.3); not every resolver that Python may
-    use implements that.
+    Resolve host names under ``.localhost`` to this machine (RFC 6761, section 6.3), because some of the
+    resolvers that Python may use do not.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""

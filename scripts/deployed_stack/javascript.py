@@ -10,7 +10,7 @@ import rjsmin
 # compress files smaller than 1,000 bytes.
 BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.js", "embed.js"})
 
-# Statements in the output of rjsmin.
+# The forms of imports and exports in the output of rjsmin.
 _IMPORT = re.compile(r'import(?:\{[\w$,]+\}from)?"([^"]+)";')
 _DYNAMIC_IMPORT = re.compile(r'(?<=import\(")[^"]+(?="\))')
 _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b)")
@@ -21,7 +21,7 @@ _SPARE_CHARACTERS = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
 
 def minified(path: Path) -> str:
     """Return a script without comments and unnecessary white space."""
-    # rjsmin does not support nested template literals. A test therefore checks that it keeps all tokens.
+    # rjsmin does not support nested template literals. A test therefore checks that rjsmin keeps all tokens.
     text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
     return _STYLE_SHEET.sub(_without_spare_characters, text)
 

@@ -1,4 +1,4 @@
-"""A rotating secret: a current value, and during a rotation a previous value that is accepted too."""
+"""A rotating secret. During a rotation, the previous value is accepted in addition to the current value."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,11 +38,11 @@ class SecretPair:
         return datetime.now(UTC) - created
 
     def change(self, secret: str) -> None:
-        """Set a new current secret; the former current secret becomes the previous one."""
+        """Set a new current secret; the old current secret becomes the previous secret."""
         self._write(current=secret, previous=self.current)
 
     def replace(self, secret: str) -> None:
-        """Set a new current secret, and accept no other."""
+        """Set a new current secret, and accept only this secret."""
         self._write(current=secret, previous="")
 
     def forget_previous(self) -> None:

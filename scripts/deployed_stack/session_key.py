@@ -8,17 +8,19 @@ from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
 
-# After a change, the functions may sign with the previous key for six minutes; a session lasts an hour.
+# By then, all sessions signed with the previous key have expired. The functions may sign with that key for
+# six minutes after a change, and a session lasts an hour.
 _SIGNED_OUT_AFTER = timedelta(seconds=2 * LIFE_S)
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Create a new key. Sessions signed with the current key stay valid, so nobody is signed out.
+    """Create a new key. Sessions signed with the former key stay valid, so nobody is signed out.
 
     Raises
     ------
     ToolError
-        If the last change was less than two hours ago: sessions signed with the previous key may exist.
+        If the last change was less than two hours ago, because sessions signed with the previous key may
+        exist.
     """
     pair = _pair(stack)
     _require_age(pair)
@@ -31,7 +33,8 @@ def finish(stack: DeployedStack) -> None:
     Raises
     ------
     ToolError
-        If the last change was less than two hours ago: sessions signed with the previous key may exist.
+        If the last change was less than two hours ago, because sessions signed with the previous key may
+        exist.
     """
     pair = _pair(stack)
     _require_age(pair)

@@ -84,7 +84,7 @@ class DeployedStack:
         return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
 
     def sweep(self, *, dry_run: bool) -> Any:
-        """Run the sweeper, which only counts if ``dry_run`` is True; return its summary or its error."""
+        """Run the sweeper, and return its summary or error; with ``dry_run``, the sweeper only counts."""
         # The function may take 5 minutes. A retry would start a second sweep while the first one runs.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(
@@ -127,7 +127,7 @@ class DeployedStack:
 
 
 def _delivery_of(letter: "MessageTypeDef") -> str:
-    """Return GitHub's GUID, or SQS's own id if the message cannot be read.
+    """Return a delivery's GUID, or the id that SQS gave the message if the message cannot be read.
 
     The deduplication id of a message is the GUID. When SQS moves the message to a FIFO dead-letter queue, it
     replaces that id with the message's id ("Configure a dead-letter queue redrive").

@@ -1,4 +1,4 @@
-"""The stages of ``make deploy``: the sections of samconfig.toml."""
+"""The stages of ``make deploy``, which are the sections of samconfig.toml."""
 
 import shlex
 import tomllib
@@ -30,7 +30,7 @@ class Stage:
 
 
 def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
-    """Return a stage; a given architecture or runtime overrides that in the file.
+    """Return a stage; a given architecture or runtime overrides the value in the file.
 
     Raises
     ------

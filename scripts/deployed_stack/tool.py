@@ -12,7 +12,7 @@ from deployed_stack.web import UnknownFileType
 
 
 def run_tool(main: Callable[[], int]) -> NoReturn:
-    """Run a tool and exit with its status; errors that the person can fix are printed in one line."""
+    """Run a tool and exit with its status; print an error that the person can fix in one line."""
     try:
         status = main()
         sys.stdout.flush()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # each use (the response is mostly a 304), so that a page never combines files of two versions. A
 # deployment invalidates the changed files in CloudFront's cache; if that fails, they expire after an hour.
 _REVALIDATED = "public, max-age=0, s-maxage=3600, must-revalidate"
-# An outdated picture does no harm.
+# Browsers may keep pictures for a day, because an outdated picture does no harm.
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
 
@@ -132,8 +132,8 @@ def _etags(s3: "S3Client", bucket: str) -> Mapping[str, str]:
 
 
 def _is_stored(s3: "S3Client", bucket: str, key: str, etag: str | None, kind: _Kind, body: bytes) -> bool:
-    # The ETag of an object that was uploaded in one part and encrypted with SSE-S3 is its MD5 digest (S3's
-    # API reference, "Object").
+    # If an object was uploaded in one part and encrypted with SSE-S3, its ETag is its MD5 digest (S3's API
+    # reference, "Object").
     if etag != f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"':
         return False
     head = s3.head_object(Bucket=bucket, Key=key)

@@ -47,7 +47,7 @@ class RegisteredApp:
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """The owner of a token, and the token's expiry as GitHub's header states it (None: no expiry)."""
+    """The owner of a token, and the token's expiry as GitHub's header states it; None means no expiry."""
 
     login: str
     expires: str | None

@@ -50,8 +50,8 @@ def registration(
 
     def complete(code: str) -> str:
         app = registered_app(api_url, code)
-        # The secret is changed last: a repeated registration may store credentials again, but must not change
-        # the secret again while GitHub still signs with the first one.
+        # Change the secret last. A repeated registration may store credentials again, but it must not change
+        # the secret again while GitHub still signs with the first secret.
         store_credential(stack, api_name, {"app_id": app.app_id, "private_key": app.private_key})
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)
@@ -128,7 +128,7 @@ def use_oauth_client(stack: DeployedStack, *, github_url: str, client_id: str, c
 
 
 def remove_oauth_client(stack: DeployedStack) -> None:
-    """Remove the client secret: nobody can sign in any more, but existing sessions stay valid."""
+    """Remove the client secret. Nobody can sign in afterwards, but existing sessions stay valid."""
     if remove_credential(stack, oauth_credential_name(stack)):
         print("The client secret is removed; a function may use it for five more minutes.")
         print("GitHub still accepts it: delete it in the App's settings.")
@@ -146,7 +146,7 @@ def remove(stack: DeployedStack) -> None:
 
 
 def rotate(stack: DeployedStack) -> None:
-    """Change the webhook's secret; deliveries signed with the previous one are accepted too.
+    """Change the webhook's secret. Deliveries signed with the previous secret are still accepted.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.sign_in import CALLBACK_PATH
 
-# Not "localhost", which may resolve to another interface (RFC 8252, section 7.3).
+# The host is not "localhost", because that name may resolve to another interface (RFC 8252, section 7.3).
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
@@ -32,7 +32,7 @@ EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
 
 
 def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:
-    """Return the manifest of an App; its name must be unique, so GitHub's page allows changing it."""
+    """Return the manifest of an App. GitHub's page lets people change the name, which must be unique."""
     # A name has at most 34 characters ("Registering a GitHub App").
     return {
         "name": f"Issue Timer {organization or ''}".rstrip()[:34],
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: the addresses contain secrets."""
+        """Log nothing, because the addresses contain secrets."""
 
 
 def _page(content: str) -> str:

@@ -41,7 +41,7 @@ def require_no_rotation(stack: DeployedStack) -> None:
     Raises
     ------
     ToolError
-        If the previous secret is still accepted; another change would revoke it.
+        If the previous secret is still accepted, because another change would end its validity.
     """
     if webhook_secret(stack).has_previous:
         raise ToolError(
@@ -51,5 +51,5 @@ def require_no_rotation(stack: DeployedStack) -> None:
 
 
 def webhook_secret(stack: DeployedStack) -> SecretPair:
-    """Return the secret that GitHub signs deliveries with, and the previous one."""
+    """Return the secret that GitHub signs deliveries with, and the previous secret."""
     return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])

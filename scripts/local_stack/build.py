@@ -52,7 +52,7 @@ def build() -> Path:
     """
     destination = _BUILDS / sources_digest()
     with contextlib.suppress(FileNotFoundError):
-        # Mark the build as used: the least recently used builds are deleted.
+        # Mark the build as used, because the least recently used builds are deleted.
         os.utime(destination)
     if not destination.exists():
         _BUILDS.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def build() -> Path:
             try:
                 Path(scratch, "build").rename(destination)
             except OSError:
-                # Another process may have built the same sources.
+                # Another process may have built the same sources in the meantime.
                 if not destination.exists():
                     raise
         _delete_old_builds()
@@ -74,7 +74,7 @@ def build() -> Path:
 def _delete_old_builds() -> None:
     used: dict[Path, float] = {}
     for path in _BUILDS.iterdir():
-        # Other processes build and delete concurrently.
+        # Another process may delete this build at the same time.
         with contextlib.suppress(FileNotFoundError):
             if not path.name.startswith("building-"):
                 used[path] = path.stat().st_mtime

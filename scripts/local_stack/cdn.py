@@ -28,7 +28,7 @@ def serve_locally(stack: DeployedStack, port: int) -> None:
     distribution_id, api_id = stack.resources["WebDistribution"], stack.resources["HttpApi"]
     current = cloudfront.get_distribution_config(Id=distribution_id)
     config = current["DistributionConfig"]
-    # Required by the API, missing in the emulator's response.
+    # CloudFront's API requires a comment, but the emulator's response has none.
     config.setdefault("Comment", "")
     for behavior in (config["DefaultCacheBehavior"], *config["CacheBehaviors"].get("Items", [])):
         behavior["ViewerProtocolPolicy"] = "allow-all"

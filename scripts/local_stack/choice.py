@@ -35,7 +35,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
     try:
         is_ours = "WebhookSecretArn" in stack.outputs
     except ClientError as error:
-        # The code for a stack that does not exist:
+        # CloudFormation returns this code if the stack does not exist:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
         if error.response["Error"]["Code"] != "ValidationError":
             raise

@@ -1,8 +1,9 @@
 """A stand-in for GitHub on the local stack, where people sign in without an account.
 
 Only `make run` starts this OAuth provider, in a separate process and on the loopback interface. The product
-has no code for it: the local stack's parameters contain its address in place of GitHub's. In AWS, no process
-on a function's loopback interface is an OAuth provider, so such an address would sign nobody in.
+has no code for this provider, because the local stack's parameters contain its address in place of GitHub's.
+In AWS, no process on a function's loopback interface is an OAuth provider, so nobody could sign in with such
+an address.
 
 The endpoints follow GitHub's documentation: "Authorizing OAuth apps", "Get the authenticated user" and
 "Get an organization membership for the authenticated user".
@@ -232,7 +233,7 @@ user. {PEOPLE[0].login} is the assignee in the sample events.</p>
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: addresses contain codes."""
+        """Log nothing, because addresses contain codes."""
 
 
 def is_demo(credentials: str) -> bool:

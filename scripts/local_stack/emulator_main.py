@@ -26,16 +26,17 @@ from ministack.services import apigateway, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
-# More workers would only wait for the processors, and each takes long to unpack its layer.
+# More workers would only wait for the processors, and each worker needs much time to unpack its layer.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
-# A prefix of cookies that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2); its replacement.
+# The prefix of cookie names that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2), and its
+# replacement.
 _TLS_PREFIX, _PREFIX = "__Host-", "Host-"
 
 
 class ChangeWatch:
     """ASGI middleware that records whether a request may have changed the state.
 
-    Nearly every AWS call is a POST, so this is a coarse filter; it keeps an idle emulator from saving.
+    The filter is coarse, because nearly every AWS call is a POST. It keeps an idle emulator from saving.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
@@ -50,7 +51,7 @@ class ChangeWatch:
 
 
 def save_while_running(watch: ChangeWatch) -> None:
-    """Save the state a moment after each change, so that a crash loses no more than that moment."""
+    """Save the state shortly after each change, so that a crash loses only the latest changes."""
     logging.getLogger("persistence").setLevel(logging.WARNING)
     pause = _SAVE_SECONDS
     while True:
@@ -122,7 +123,7 @@ def _named_for_tls(cookie: str) -> str:
 def _without_tls(cookie: str) -> str:
     """Return a Set-Cookie header's value without the parts that require TLS.
 
-    Chromium accepts such cookies from localhost over plain HTTP, but some browsers do not.
+    Chromium accepts cookies with these parts from localhost over plain HTTP, but some other browsers do not.
     """
     pair, *attributes = cookie.split(";")
     kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
@@ -130,7 +131,7 @@ def _without_tls(cookie: str) -> str:
 
 
 def accept_computed_alarms() -> None:
-    """Accept alarms on computed metrics; they exist, but never change state."""
+    """Accept alarms on computed metrics. These alarms exist, but never change their state."""
     record: Callable[..., dict[str, Any]] = provisioners._cw_metric_alarm_record
 
     def record_computed(name: str, properties: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 SAM declares both in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``. API Gateway imports that document,
 but MiniStack does not; so this module creates routes and origins from the document, with API Gateway's calls.
 MiniStack then responds to preflight requests as API Gateway does, with one exception: an origin that is not
-allowed gets a 403 instead of a response without CORS headers. Browsers treat both in the same way.
+allowed gets a 403 instead of a response without CORS headers. Browsers treat both responses in the same way.
 """
 
 import re

@@ -75,9 +75,9 @@ class BuiltFunction:
     Parameters
     ----------
     function
-        Its logical id in template.yaml.
+        The function's logical id in template.yaml.
     log
-        Target of its log; by default the terminal's error output.
+        The file that receives the function's log; by default the terminal's error output.
 
     Raises
     ------

@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class _EmulatorSession(boto3.Session):
-    """A session whose clients share one endpoint; boto3 has no such setting for sessions."""
+    """A session whose clients share one endpoint; boto3 has no setting for a session's endpoint."""
 
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
@@ -106,12 +106,12 @@ class MiniStack:
         """
         self.require_free_port()
         self._require_same_port()
-        # A run that was killed did not delete its scratch folder.
+        # Delete the scratch folder of an earlier run that was killed.
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
         with self.log_file.open("ab") as log:
             process = self._process = subprocess.Popen(
-                # -P: do not search this file's folder for MiniStack's own imports.
+                # With -P, Python does not search this file's folder for the modules that MiniStack imports.
                 [MINISTACK_PYTHON, "-P", Path(__file__).with_name("emulator_main.py")],
                 env=self.environment | self._settings(),
                 stdin=subprocess.DEVNULL,
@@ -198,7 +198,7 @@ class MiniStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with socket.socket() as probe:
-                # The emulator does not listen before it has loaded its state.
+                # The emulator listens only after it has loaded its state.
                 if probe.connect_ex((HOST, self.port)) == 0:
                     return
             time.sleep(0.1)

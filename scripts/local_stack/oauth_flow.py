@@ -86,7 +86,7 @@ class OAuthFlow(Generic[UserT]):
         if redirect_uri and not any(_is_allowed(redirect_uri, url, client) for url in client.callback_urls):
             raise OAuthError("redirect_uri_mismatch")
         challenge, method = query.get("code_challenge"), query.get("code_challenge_method")
-        # RFC 7636, section 4.2: the length of SHA-256 in base64url.
+        # 43 is the length of a SHA-256 digest in base64url (RFC 7636, section 4.2).
         if (challenge or method) and (method != "S256" or len(challenge or "") != 43):
             raise OAuthError("invalid_request")
 

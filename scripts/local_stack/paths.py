@@ -5,7 +5,7 @@ from pathlib import Path
 from deployed_stack.paths import ROOT
 
 LOCAL = ROOT / ".local"
-# The emulator runs the functions in its own interpreter, so the layers are built for that one.
+# The emulator runs the functions in its own interpreter, so the layers are built for that interpreter.
 MINISTACK_PYTHON = ROOT / ".venv-ministack/bin/python"
 # The packages of Lambda's runtime, and nothing else.
 LAMBDA_PYTHON = ROOT / ".venv-lambda/bin/python"

@@ -21,7 +21,7 @@ from local_stack.ministack import MiniStack
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
-# The defaults of these parameters. CloudFormation would keep the previous values if none were given.
+# The defaults of these parameters. Without explicit values, CloudFormation would keep the previous values.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
@@ -127,7 +127,7 @@ class LocalStack(DeployedStack):
         return finished.stdout.strip()
 
     def wait_for_queue(self, seconds: float) -> bool:
-        """Wait until all queued deliveries are processed; return False if some remain after that time."""
+        """Wait until all queued deliveries are processed; return False if some remain at the time limit."""
         sqs, queue = self.aws.client("sqs"), self.resources["DeliveryQueue"]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -168,14 +168,14 @@ class LocalStack(DeployedStack):
             return None
 
     def remember(self, key: str, value: str) -> None:
-        """Store a text in the emulator, so that it is saved, or lost, together with the stack."""
+        """Store a text in the emulator, so that the text is saved or lost together with the stack."""
         self.aws.client("ssm").put_parameter(
             Name=f"/{_NAME}/{key}", Value=value, Type="String", Overwrite=True
         )
 
     def _choose_github(self) -> None:
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
-        # The parameters that template.yaml names for GitHub's credentials.
+        # The SSM parameters in which the template expects GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
         is_left_by_demo = oauth is not None and is_demo(oauth)
         if api is None and (oauth is None or is_left_by_demo):

@@ -104,7 +104,7 @@ def check_changelog(root: Path, today: date) -> Iterator[str]:
 
 
 def check_openapi(root: Path) -> Iterator[str]:
-    """Check that docs/openapi.json matches the routes, and breaks clients only in a new major version."""
+    """Check that docs/openapi.json matches the routes, and that only a new major version breaks clients."""
     written = (root / "docs" / "openapi.json").read_text()
     if openapi_document() != written:
         yield "docs/openapi.json does not match the routes: make openapi"

@@ -1,8 +1,8 @@
 """Changes of the OpenAPI document that break existing clients.
 
 The comparison covers operations, parameters, bodies and successful responses: their presence, types, values,
-limits, and which members are required. It ignores descriptions, errors, authentication and rules that no
-schema expresses. If a schema offers several objects or several arrays, any change of them counts.
+limits and required members. It ignores descriptions, errors, authentication and rules that no schema
+expresses. If a schema offers several objects or several arrays, any change of them is reported.
 """
 
 import operator
@@ -99,7 +99,7 @@ class _Comparison:
 
     def _schemas(self, where: str, old: Schema, new: Schema, side: _Side) -> Iterator[str]:
         if "$ref" in old and "$ref" in new:
-            # Schemas may be recursive.
+            # Compare each pair of schemas only once, because schemas may be recursive.
             key = (old["$ref"], new["$ref"], side)
             if key in self._compared:
                 return
@@ -109,7 +109,7 @@ class _Comparison:
         are = _by_type(self._after, new)
         wide, narrow = (are, were) if side == "request" else (were, are)
         for kind in narrow.keys() - wide.keys():
-            # Every integer is a number.
+            # In JSON Schema, every integer is also a number.
             if "any" not in wide and not (kind == "integer" and "number" in wide):
                 verb = "may not be" if side == "request" else "may be"
                 yield f"{where} {verb} of type {kind} now."

@@ -105,7 +105,8 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            # Powertools adds a 200's content, but these have none (RFC 9110, sections 15.3.5 and 15.4.5).
+            # Powertools adds the content of a 200, but these responses have none (RFC 9110, sections 15.3.5
+            # and 15.4.5).
             for status in ("204", "304"):
                 operation["responses"].get(status, {}).pop("content", None)
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):

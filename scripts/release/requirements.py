@@ -48,7 +48,7 @@ class _Pin:
 
 
 def check_requirements(root: Path) -> Iterator[str]:
-    """Check that each file of requirements/ is compiled, with hashes and exactly the packages it names."""
+    """Check that each requirements file has a lock file with hashes and exactly the packages it requires."""
     for wanted in sorted((root / "requirements").glob("*.in")):
         locked = _locked(wanted)
         if locked.exists():

@@ -1,1 +1,1 @@
-"""Tests in a real browser. They form a package, because the fixtures have the scope "package"."""
+"""Tests in a real browser. The tests form a package, because the fixtures have the scope "package"."""

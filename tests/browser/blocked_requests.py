@@ -1,4 +1,4 @@
-"""Requests that are blocked until a test releases them."""
+"""Blocks the requests of a page until a test releases them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BlockedRequests:
-    """Blocks all requests of a page to a URL until `release`."""
+    """Blocks all requests of a page to a URL until `release` is called."""
 
     def __init__(self, page: Page, url: str | re.Pattern[str], method: str = "") -> None:
         self._page = page
@@ -22,7 +22,7 @@ class BlockedRequests:
         page.route(url, self._block)
 
     def first(self, seconds: float = 10) -> Route:
-        """Wait for the first blocked request and return it."""
+        """Wait until a request is blocked, and return the first blocked request."""
         deadline = time.monotonic() + seconds
         while not self._routes:
             assert time.monotonic() < deadline, "No request was sent."
@@ -30,7 +30,7 @@ class BlockedRequests:
         return self._routes[0]
 
     def release(self) -> None:
-        """Send all blocked requests, and stop blocking."""
+        """Send all blocked requests, and block no further requests."""
         self._is_released = True
         for route in self._routes:
             route.continue_()

@@ -1,4 +1,4 @@
-"""Stopped timers for tests, written directly to the table because a thousand requests are too slow."""
+"""Writes stopped timers directly to the table for tests, because a thousand requests would be too slow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCH = 25
 
 
 def days_ago(count: int) -> date:
-    """Return the date in Berlin a number of days ago."""
+    """Return the date `count` days before today, in Berlin."""
     return (datetime.now(ZONE) - timedelta(days=count)).date()
 
 
@@ -42,7 +42,7 @@ def finished_timer(
     repo: str = REPO,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer that started `ago` days ago, at a time of day in Berlin."""
+    """Return a stopped timer that started `ago` days ago, at the time of day `start` in Berlin."""
     start_at = datetime.combine(days_ago(ago), time.fromisoformat(start), ZONE)
     start_ms = round(start_at.timestamp() * 1000)
     return finished(

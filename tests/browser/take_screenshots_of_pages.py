@@ -1,6 +1,6 @@
 """Take the screenshots of the pages for docs/screenshots.
 
-pytest does not collect this file by default: ``pytest tests/browser/take_screenshots_of_pages.py``.
+pytest does not collect this file by default. Run ``pytest tests/browser/take_screenshots_of_pages.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TITLES = {
     31: "Describe how to rotate the secrets",
     44: "Dark mode: the chart is hard to read",
 }
-# A new user for each screenshot, because logins are unique.
+# The logins of the users, by the color scheme and the width of the screenshot. Logins must be unique.
 NAMES = {("light", 360): "ann", ("dark", 360): "bea", ("light", 1280): "cleo", ("dark", 1280): "dora"}
 
 

@@ -1,4 +1,4 @@
-"""The Account page: tokens, the export and the deletion of the account."""
+"""The Account page: tokens, the export of all data, and the deletion of the account."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def sign_in(sign_in_with_buttons: SignIn) -> SignIn:
 
 @pytest.fixture
 def account_page(ann_page: Page) -> Page:
-    """Ann's Account page."""
+    """Return Ann's Account page."""
     ann_page.get_by_role("link", name="Account").click()
     expect(ann_page.get_by_role("region", name="Account")).to_be_visible()
     return ann_page
@@ -84,7 +84,7 @@ def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
     account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
     expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
-    # A running function may cache the token for another minute.
+    # Restart the function, because a running function may cache the token for another minute.
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
 
@@ -139,7 +139,7 @@ def test_an_account_is_deleted_after_confirmation(
         "Your account and all its data have been deleted."
     )
     assert account_page.context.cookies() == []
-    # Only the record of the deletion remains.
+    # Only the record of the account's deletion remains.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
         {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
     ]

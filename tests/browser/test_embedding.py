@@ -1,4 +1,4 @@
-"""Signing in on another site: in a popup, without third-party cookies."""
+"""Signing in on another site, which uses a popup and no third-party cookies."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.fake_github.model import Account
 
 
 def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:
-    """Open a page's sign-in popup. The page may claim to have another origin."""
+    """Open the sign-in popup of a page. The page may claim to have the origin `claiming`."""
     page.goto(f"{origin}/?{urlencode({'stack': site.url, 'as': claiming or origin})}")
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Sign in").click()
@@ -21,7 +21,7 @@ def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = No
 
 
 def authorize(popup: Page, github: FakeGitHub, account: Account) -> None:
-    """Press GitHub's button, after which the popup closes."""
+    """Press GitHub's button in the popup, and wait until the popup closes."""
     github.signed_in = account
     button = popup.get_by_role("button", name="Authorize")
     with popup.expect_event("close"):
@@ -98,7 +98,7 @@ def test_a_page_that_claims_an_allowed_origin_receives_no_session(
     browser_errors.allow(r"Failed to execute 'postMessage'")
     page = open_page()
     authorize(open_popup(page, other_sites.stranger, site, claiming=other_sites.wiki), github, ann)
-    # A message from the popup would have arrived before this one.
+    # Post a message from the page itself. A message from the popup would have arrived earlier.
     page.evaluate("new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })")
     assert [message["data"] for message in page.evaluate("messages")] == ["own"]
 

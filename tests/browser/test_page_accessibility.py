@@ -1,4 +1,4 @@
-"""Accessibility of the pages: axe-core, narrow screens, languages and text directions."""
+"""The accessibility of the pages: checks by axe-core, narrow screens, languages and text directions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGES = ["/", "/account.html", "/embed.html"]
 
 @pytest.fixture
 def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
-    """Open the Time page of a user with entries, in a browser with the given options."""
+    """Return a function that opens the Time page of a user with entries, in a browser with given options."""
     long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
     put_timers(site, [finished_timer(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
     put_timers(

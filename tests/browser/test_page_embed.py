@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def snippet(page: Page) -> str:
-    """Wait for the snippet and return it."""
+    """Wait until the snippet is shown, and return its text."""
     shown = page.get_by_role("region", name="HTML")
     expect(shown).not_to_be_empty()
     return shown.inner_text()

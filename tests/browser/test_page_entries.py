@@ -106,7 +106,7 @@ def test_errors_from_the_server_are_shown_beside_their_fields(
 
 
 def test_an_entry_during_a_clock_change_is_edited(sheet: Timesheet, ann: Account, site: Site) -> None:
-    # From 02:50 to 02:10 in Berlin: clocks were put back from 03:00 to 02:00.
+    # The entry is from 02:50 to 02:10 in Berlin, because clocks were put back from 03:00 to 02:00 in between.
     ago = (days_ago(0) - date(2026, 10, 25)).days
     put_timers(site, [finished_timer(ann, ago, "02:50", 20, 12)])
     sheet.page.goto("/?from=2026-10-25&to=2026-10-25")
@@ -187,7 +187,7 @@ def test_a_late_deletion_does_not_change_the_entries_of_another_filter(sheet: Ti
     with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
         sheet.dialog.get_by_role("button", name="Delete").click()
     sheet.choose("All time", Issue_number="7")
-    # Block the following refresh, because it would restore the entries.
+    # Block the refresh that follows, because the refresh would restore the entries.
     BlockedRequests(sheet.page, "**/api/timelogs/?*")
     blocked.first().continue_()
     expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
@@ -213,7 +213,7 @@ def test_time_is_added_with_an_end(sheet: Timesheet) -> None:
 
 
 def test_an_hour_is_proposed_even_when_clocks_are_put_back(sheet: Timesheet) -> None:
-    # The second 02:30 of that night in Berlin.
+    # The entry is added at the second 02:30 of that night in Berlin.
     sheet.page.evaluate("""async () => {
         const { addEntry } = await import("/page/edit-entry.js");
         addEntry(() => new Date("2026-10-25T01:30Z"));
@@ -277,7 +277,7 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
     sheet.page.get_by_role("button", name="Add time").click()
     with sheet.page.expect_request("**/api/timelogs/"):
         sheet.save()
-    # A browser closes the dialog when Escape is pressed twice.
+    # Close the dialog as a browser does when Escape is pressed twice.
     sheet.page.evaluate("document.querySelector('dialog').close()")
     sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
     sheet.fill(Description="Still there")

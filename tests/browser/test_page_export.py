@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def export(sheet: Timesheet, folder: Path) -> tuple[str, str]:
-    """Export, and return the name and the text of the file."""
+    """Export the entries, and return the name and the text of the file."""
     with sheet.page.expect_download() as started:
         sheet.page.get_by_role("button", name="Export CSV").click()
     file = folder / started.value.suggested_filename

@@ -127,7 +127,7 @@ def test_a_thousand_entries_are_loaded_page_by_page(
     expect(sheet.page.get_by_text("1000 entries")).to_be_visible()
     assert sorted(sheet.issues()) == sorted(f"{REPO}#{i + 1}" for i in range(1000))
     expect(sheet.days).to_have_count(100)
-    # The button is hidden: the focus moves to the first new entry.
+    # The focus moves to the first new entry, because the button is hidden.
     expect(sheet.entries.nth(900).get_by_role("button").first).to_be_focused()
 
 

@@ -1,4 +1,4 @@
-"""The Time page is updated by the clock, the widget and changes made elsewhere."""
+"""The Time page is updated as time passes, by actions in the widget, and by changes made elsewhere."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_page_uses_the_servers_clock(
 def running(
     open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any]
 ) -> Timesheet:
-    """Ann's Time page at noon, with a running timer and a clock that tests can set."""
+    """Open Ann's Time page at noon, with a running timer and a clock that tests can set."""
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
@@ -149,7 +149,7 @@ def test_entries_are_loaded_again_at_midnight(
     history = re.compile(r"/api/timelogs/\?start_time__gte=(....-..-..)T00")
     page.on("request", lambda request: days.extend(history.findall(request.url)))
     Timesheet(sign_in(page, ann)).expect_ready()
-    # A day passes without a response from the server.
+    # The server does not respond while a day passes.
     page.route("**/api/**", lambda route: route.abort())
     with page.expect_request(history):
         page.clock.fast_forward("24:00:00")

@@ -1,4 +1,4 @@
-"""The totals of the Time page: the sum, by day and by issue."""
+"""The totals of the Time page: the sum, the time per day, and the time per issue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
-    """Ann's Time page; one of her timers ran over midnight."""
+    """Open Ann's Time page. One of her timers ran over midnight."""
     put_timers(
         site,
         [
@@ -33,7 +33,7 @@ def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Tim
 
 
 def rows(sheet: Timesheet, table: str) -> list[list[str]]:
-    """Return the texts of a table's cells."""
+    """Return the texts of a table's cells, row by row."""
     cells = (
         "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText.replaceAll('\\u00a0', ' ')))"
     )
@@ -58,7 +58,7 @@ def test_the_chart_has_a_description(sheet: Timesheet) -> None:
     chart = sheet.page.get_by_role("img", name=f"{date:%a} {date.day} {date:%b}, 4h\u00a030m")
     expect(chart).to_be_visible()
     expect(chart).to_have_accessible_name(re.compile("2h.20m a day on average, on 3 days"))
-    # Bars of days without time have no height.
+    # The bar of a day without time has no height.
     bars = chart.locator(".bar")
     heights = bars.evaluate_all("bars => bars.map((bar) => bar.height.baseVal.value)")
     assert len(heights) == 30
@@ -110,7 +110,7 @@ def test_more_than_six_issues_are_shown_on_request(
     sheet.page.get_by_role("button", name="Show all 9 issues").click()
     expect(issues).to_have_count(9)
     expect(issues.nth(6).get_by_role("link")).to_be_focused()
-    # A refresh does not hide them again.
+    # A refresh does not hide the issues again.
     sheet.page.evaluate("""async () => {
         await fetch("/api/timelogs/start/", { method: "POST" });
         await document.querySelector("issue-timer").manager.refresh();

@@ -109,7 +109,7 @@ def test_an_open_form_is_not_saved_as_another_user(
 
 
 def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, github: FakeGitHub) -> None:
-    # Disconnect the widget: like a sleeping tab, it then receives no messages.
+    # Disconnect the widget. A disconnected widget receives no messages, like a sleeping tab.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.disconnect()")
     page = ann_widget.page.context.new_page()
     bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
@@ -129,7 +129,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
 
 
 def sign_in_as_bob_in_another_tab(page: Page, github: FakeGitHub) -> Account:
-    """Sign Bob in on the Account page, which has no widget, in another tab of the same browser."""
+    """Sign Bob in, in another tab of the browser. The tab shows the Account page, which has no widget."""
     bob = github.signed_in = github.new_user(f"bob-{len(github.accounts)}")
     other = page.context.new_page()
     other.goto("/api/auth/login/?next=/account.html")
@@ -165,7 +165,7 @@ def test_a_page_retries_until_it_knows_its_user(
         else:
             route.continue_()
 
-    # Leave the page first, because its widget may send the same request.
+    # Leave the page first, because the page's widget may send the same request.
     ann_page.goto("about:blank")
     ann_page.route("**/api/auth/me/", respond)
     ann_page.clock.install()
@@ -197,10 +197,10 @@ def test_retries_for_the_user_back_off(ann_page: Page, ann: Account, browser_err
     for count, seconds in enumerate([2, 4, 8, 16, 32, 60, 60], start=1):
         expect(status).to_have_text(failed)
         assert len(requests) == count
-        # Each wait is up to a quarter shorter or longer.
+        # Each wait is random, up to a quarter shorter or longer than its nominal time.
         ann_page.clock.run_for(seconds * 740)
         assert len(requests) == count
-        # Clear the message: the next failure shows it again.
+        # Clear the message, because the next failure will show the same message again.
         status.evaluate("(status) => { status.textContent = '' }")
         ann_page.clock.run_for(seconds * 520)
     expect(status).to_have_text(failed)
@@ -235,11 +235,11 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
     browser_errors.allow(r"status of 401 .*/api/auth/tokens/$")
     other = sign_in(open_page(), ann)
     for page in (ann_page, other):
-        # Wait for the responses to the page's requests before the session ends.
+        # Wait for all responses to the page's requests before the session ends.
         page.goto("/account.html", wait_until="networkidle")
     ann_page.get_by_role("button", name="Sign out everywhere").click()
     expect(ann_page.get_by_role("status")).to_have_text("You are signed out on all devices.")
-    # A running function may cache the other session for another minute.
+    # Restart the function, because a running function may cache the other session for another minute.
     site.restart("AuthFunction")
     other.get_by_label("Name").fill("backup")
     other.get_by_role("button", name="Create token").click()
@@ -252,7 +252,7 @@ def test_signing_out_everywhere_ends_the_session_of_another_browser(
 def test_a_form_of_another_site_is_not_authenticated(
     ann_page: Page, other_sites: OtherSites, site: Site, ann: Account, browser_errors: BrowserErrors
 ) -> None:
-    # The browser shows the response as a page, for which Chromium requests an icon.
+    # The browser shows the response as a page, and Chromium requests an icon for the page.
     browser_errors.allow(r"status of 401 .*/api/auth/logout/$|/favicon.ico$")
     for origin in (other_sites.stranger, other_sites.wiki):
         ann_page.goto(origin)

@@ -89,7 +89,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     tab_to("Stop")
     page.keyboard.press("Enter")
     expect(ann_widget.timers).to_have_count(0)
-    # The button was removed: the focus moves to the field.
+    # The focus moves to the field, because the button was removed.
     expect(ann_widget.issue).to_be_focused()
 
 
@@ -100,7 +100,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
         ann_widget.start(f"{REPO}#{number}")
     ann_widget.expect_sent()
     address = ann_widget.page.url
-    # The focus moves to the next timer or, from the last timer, to the previous one.
+    # The focus moves to the next timer. If the last timer was stopped, the focus moves to the previous timer.
     for stopped, beside in ((8, 7), (7, 9)):
         ann_widget.element.get_by_role("button", name=f"Stop {REPO}#{stopped}").press("Enter")
         expect(ann_widget.timers.filter(has_text=f"#{beside}")).to_be_focused()
@@ -108,7 +108,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
         ann_widget.expect_state("Running", beside)
         ann_widget.expect_sent()
     assert ann_widget.page.url == address
-    # Tab continues from the focused timer.
+    # The Tab key moves the focus on from the focused timer.
     ann_widget.page.keyboard.press("Tab")
     expect(ann_widget.element.get_by_role("link", name=f"{REPO}#9")).to_be_focused()
     ann_widget.element.get_by_role("button", name="Stop").press("Enter")

@@ -1,4 +1,4 @@
-"""The widget's appearance and accessibility in its states, and on several screens and languages."""
+"""The appearance and accessibility of the widget in all states, on several screens, in several languages."""
 
 import os
 import re
@@ -20,7 +20,7 @@ SCREENSHOTS = ROOT / "docs/screenshots"
 
 
 def start_request(repo: str, number: int, *, minutes: int) -> dict[str, Any]:
-    """Return the body of a request that starts a timer some minutes ago."""
+    """Return the body of a request that starts a timer as of `minutes` minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=minutes)
     return {"github_repo": repo, "github_issue_number": number, "at": at.isoformat()}
 
@@ -37,7 +37,7 @@ def show(
     ann_elsewhere: Callable[..., Any],
     browser_errors: BrowserErrors,
 ) -> Callable[..., Widget]:
-    """Show the widget in one of its states."""
+    """Return a function that shows the widget in one of its states."""
 
     def show(state: str, **options: Any) -> Widget:
         if state in {"running", "paused", "several", "problem"}:
@@ -99,7 +99,7 @@ def take_screenshots(page: Page, name: str) -> None:
 
 
 def clipped(element: Locator) -> bool:
-    """Return whether an element of the widget overflows."""
+    """Return whether the content of any element in the widget is wider than the element."""
     found: bool = element.evaluate(
         "(element) => [...element.shadowRoot.querySelectorAll('*')]"
         ".some((one) => !one.matches('input') && one.clientWidth && one.scrollWidth > one.clientWidth + 1)"
@@ -126,7 +126,7 @@ def test_the_widget_follows_a_right_to_left_page(show: Callable[..., Widget], st
 
 @pytest.mark.parametrize(("preference", "longest"), [("no-preference", 5), ("reduce", 0)])
 def test_animations_end_in_five_seconds(show: Callable[..., Widget], preference: str, longest: int) -> None:
-    # WCAG 2.2.2: an animation of up to five seconds needs no control to stop it.
+    # An animation of up to five seconds needs no control that stops the animation (WCAG 2.2.2).
     seconds = show("running", reduced_motion=preference).page.evaluate("""() => {
         const state = document.querySelector("issue-timer").shadowRoot.querySelector(".running .state");
         const style = getComputedStyle(state, "::before");
@@ -145,7 +145,7 @@ def test_the_language_is_the_elements_or_the_pages(ann_widget: Widget) -> None:
     ann_widget.element.get_by_role("button", name="Starten").click()
     expect(ann_widget.element.get_by_text("Das ist kein Issue auf GitHub.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de-AT")
-    # Klingon has no translation.
+    # Select Klingon, which has no translation.
     page.evaluate("document.querySelector('issue-timer').lang = 'tlh'")
     expect(ann_widget.element.get_by_text("No timer is running.")).to_be_visible()
     expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "en")
@@ -172,7 +172,7 @@ def test_an_invalid_language_tag_hides_no_timers(ann_widget: Widget, lang: str, 
 def test_a_second_load_of_the_module_changes_nothing(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
     ann_widget.expect_sent()
-    # Simulate a page whose parts load the widget from different URLs.
+    # Simulate a page that loads the widget's module from two URLs.
     is_another = ann_widget.page.evaluate("""async () => {
         const { IssueTimerElement } = await import("/issue-timer.js?again");
         return IssueTimerElement !== customElements.get("issue-timer");

@@ -172,7 +172,7 @@ def test_the_widget_works_on_another_site(
     widget.expect_state("Running")
     widget.expect_sent()
     assert only_timer(site, ann)["status"] == "running"
-    # The session is stored for this site, so other tabs and reloaded pages also use it.
+    # The browser stores the session for this site, so other tabs and reloaded pages also use the session.
     other = embedded(context.new_page(), site, other_sites)
     other.expect_state("Running")
     widget.page.reload()
@@ -195,7 +195,7 @@ def test_a_poll_on_another_site_is_one_request(
     widget.start(f"{REPO}#7")
     widget.expect_sent()
     widget.page.wait_for_load_state("networkidle")
-    # Playwright does not report preflights.
+    # Record the requests by the DevTools protocol, because Playwright does not report preflights.
     sent: list[str] = []
     cdp = widget.page.context.new_cdp_session(widget.page)
     cdp.on("Network.requestWillBeSent", lambda event: sent.append(event["request"]["method"]))
@@ -248,7 +248,8 @@ def test_an_expired_session_ends_in_all_tabs_of_another_site(
         "(key) => { localStorage[key] = JSON.stringify({ token: 'expired' }) }",
         f"issue-timer:session:{site.url}",
     )
-    # The first tab deletes the session when the server rejects it.
+    # The first tab deletes the session when the server rejects the session. The second tab then finds no
+    # session.
     for tab in (widget, other):
         tab.poll()
         expect(tab.element.locator("[part=sign-in]")).to_contain_text("Your session has expired.")
@@ -276,7 +277,7 @@ def test_a_removed_widget_ignores_its_popup(
     widget.page.evaluate("document.querySelector('issue-timer').remove()")
     with opened.value.expect_event("close"):
         opened.value.get_by_role("button", name="Authorize").click(no_wait_after=True)
-    # A message from the popup would have arrived before this one.
+    # Post a message from the page itself. A message from the popup would have arrived earlier.
     widget.page.evaluate(
         "new Promise((resolve) => { addEventListener('message', resolve); postMessage('own') })"
     )

@@ -16,7 +16,8 @@ from tests.support.fake_github.model import Account
 
 ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 
-# The event contains the issue's title, which would appear in other tests if they used the same issue.
+# The number of the assigned issue. The event contains a title of the issue, which would appear in other tests
+# if they used the same issue.
 ASSIGNED = 12
 
 
@@ -36,7 +37,8 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     ann_widget.start(f"{REPO}#7")
     other.expect_state("Running")
     ann_widget.expect_sent()
-    # The other tab shows the pause before the server has responded, and without sending a request itself.
+    # The other tab shows the pause before the server has responded. The other tab sends no request of its
+    # own.
     other.page.route("**/api/timelogs/**", lambda route: route.abort())
     blocked = BlockedRequests(ann_widget.page, "**/pause/")
     ann_widget.button("Pause").click()

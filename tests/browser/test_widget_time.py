@@ -1,4 +1,4 @@
-"""The widget shows the server's time, independent of the machine's clock."""
+"""The widget shows the server's time, independently of the machine's clock."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     widget.expect_state("Running")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 3
-    # Actions also have the server's time.
+    # The time of an action is also the server's time.
     widget.button("Pause").click()
     widget.expect_sent()
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
@@ -66,7 +66,7 @@ def test_setting_the_machine_clock_changes_nothing(
 
 @pytest.fixture
 def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) -> Widget:
-    """The widget with a timer started before the page was loaded, and with a clock that tests can set."""
+    """Return a widget whose timer was started before the page was loaded, and whose clock tests can set."""
     ann_elsewhere("start/", ISSUE)
     ann_widget_with_clock.page.reload()
     ann_widget_with_clock.expect_state("Running")
@@ -75,14 +75,14 @@ def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) ->
 
 @pytest.fixture
 def offline(running: Widget, browser_errors: BrowserErrors) -> Widget:
-    """The widget with a running timer, without a connection."""
+    """Return a widget that has a running timer, but no connection."""
     browser_errors.allow(OFFLINE)
     running.page.context.set_offline(True)
     return running
 
 
 def sleep(widget: Widget, span: timedelta) -> None:
-    """Simulate a machine that sleeps: its clock advances, but `performance.now()` does not."""
+    """Simulate that the machine sleeps. Its clock advances, but `performance.now()` does not."""
     now = widget.page.evaluate("Date.now()")
     widget.page.clock.set_system_time(datetime.fromtimestamp(now / 1000, UTC) + span)
 
@@ -90,7 +90,7 @@ def sleep(widget: Widget, span: timedelta) -> None:
 def test_an_hour_of_sleep_counts_without_a_connection(offline: Widget) -> None:
     sleep(offline, 60 * MINUTES)
     expect(offline.clock()).to_contain_text("01:00:")
-    # The server's clock did not advance, so its next response corrects the displayed time.
+    # The server's clock did not advance, so the next response of the server corrects the displayed time.
     offline.page.context.set_offline(False)
     expect(offline.clock()).to_contain_text("00:00:")
 
@@ -100,7 +100,7 @@ def test_an_action_right_after_sleep_has_the_time_after_the_sleep(
 ) -> None:
     running.page.wait_for_load_state("networkidle")
     running.record_events()
-    # The response to this request arrives after the sleep.
+    # Send a request now. The response to the request arrives after the sleep.
     blocked = BlockedRequests(running.page, "**/api/timelogs/?*")
     running.page.evaluate("void document.querySelector('issue-timer').manager.refresh()")
     blocked.first()
@@ -158,7 +158,7 @@ def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget)
 
     with page.expect_response("**/api/timelogs/?*"):
         running.hide(hidden=False)
-    # The server counted only the seconds that really passed.
+    # The server has counted only the seconds that really passed.
     page.wait_for_timeout(100)
     assert 2 <= running.seconds() < 17
 
@@ -189,7 +189,8 @@ def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere:
 
 
 def test_the_day_begins_at_local_midnight(new_widget: NewWidget, github: FakeGitHub, ann: Account) -> None:
-    # This zone's offset from UTC includes a fraction of an hour: 12 h 45 min, in summer 13 h 45 min.
+    # The offset of this zone from UTC is 12 h 45 min, or 13 h 45 min in summer, so it includes part of an
+    # hour.
     widget = new_widget(timezone_id="Pacific/Chatham")
     widget.open()
     with widget.page.expect_request("**/api/timelogs/totals/*") as request:

@@ -32,11 +32,11 @@ class Timesheet:
         self.no_entries = page.get_by_text("No entries.")
 
     def entry(self, text: str) -> Locator:
-        """Return the entries that contain a text."""
+        """Return the entries whose text contains `text`."""
         return self.entries.filter(has_text=text)
 
     def choose(self, period: str, **fields: str) -> None:
-        """Apply a filter with a period and the values of other fields, given by label."""
+        """Apply a filter with a period and other fields. The names in `fields` are the fields' labels."""
         self.filter.get_by_label("Period").select_option(period)
         for label, value in fields.items():
             self.filter.get_by_label(label.replace("_", " "), exact=True).fill(value)
@@ -48,7 +48,7 @@ class Timesheet:
         expect(self.page.locator("#results")).to_have_attribute("aria-busy", "false")
 
     def issues(self) -> list[str]:
-        """Return the issues of the entries, in order."""
+        """Return the issues of the entries, in the order of the entries."""
         return self.entries.locator(".issue").all_text_contents()
 
     def stored_timers(self, query: str = "") -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ class Timesheet:
         return timers
 
     def fill(self, **fields: str) -> None:
-        """Fill fields of the entry form with values, given by label."""
+        """Fill in fields of the entry form. The names in `fields` are the fields' labels."""
         for label, value in fields.items():
             self.dialog.get_by_label(label, exact=True).fill(value)
 
@@ -68,7 +68,7 @@ class Timesheet:
         self.dialog.get_by_role("button", name="Save").click()
 
     def error(self, label: str) -> Locator:
-        """Return the text that screen readers announce as the description of a form field."""
+        """Return the element with the error of a form field, which screen readers announce with the field."""
         field = self.dialog.get_by_label(label, exact=True)
         described_by = field.get_attribute("aria-describedby")
         return self.page.locator(f"#{described_by}")
@@ -77,7 +77,7 @@ class Timesheet:
 def open_timesheet(
     open_page: OpenPage, sign_in: SignIn, person: Account, address: str = "/", **options: object
 ) -> Timesheet:
-    """Sign a user in, in a new browser, and open the Time page."""
+    """Open a new browser, sign a user in, and open the Time page."""
     page = sign_in(open_page(**IN_BERLIN | options), person)
     if address != "/":
         page.goto(address)

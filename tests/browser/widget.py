@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Account
 
 REPO = "octo-org/hello-world"
-# The errors that Chromium reports if there is no connection or if a test aborts a request.
+# The errors that Chromium reports if there is no connection, or if a test aborts a request.
 OFFLINE = r"net::ERR_(INTERNET_DISCONNECTED|FAILED)"
 
 
 def noon_zone() -> str:
-    """Return a time zone in which it is between 12:00 and 13:00, so that no day ends during a test."""
+    """Return a time zone in which the time is between 12:00 and 13:00, so that no day ends during a test."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
@@ -39,7 +39,7 @@ class Widget:
         self.sign_in_button = self.element.get_by_role("button", name="Sign in with GitHub")
 
     def open(self, query: str = "") -> None:
-        """Visit the page."""
+        """Open the page with the widget."""
         self.page.goto(f"/widget.html{query}")
 
     def another_tab(self) -> Widget:
@@ -50,7 +50,7 @@ class Widget:
         return other
 
     def button(self, name: str) -> Locator:
-        """Return the only button whose name begins with a word."""
+        """Return the button whose name begins with `name`."""
         return self.element.get_by_role("button", name=re.compile(f"^{name}"))
 
     def clock(self, number: int = 7) -> Locator:
@@ -86,7 +86,7 @@ class Widget:
         self.page.evaluate("document.querySelector('issue-timer').manager.refresh()")
 
     def pending(self) -> Any:
-        """Return the pending actions of all users in this browser's storage."""
+        """Return the pending actions of all users from this browser's storage."""
         return self.page.evaluate(
             """() => Object.keys(localStorage)
                 .filter((key) => key.startsWith("issue-timer:outbox:"))
@@ -94,7 +94,7 @@ class Widget:
         )
 
     def sign_in(self, github: FakeGitHub, account: Account) -> None:
-        """Sign in with the widget's button and GitHub's, on a page of the stack."""
+        """Press the widget's sign-in button, and authorize the sign-in on GitHub's page."""
         github.signed_in = account
         self.sign_in_button.click()
         self.page.get_by_role("button", name="Authorize").click()
@@ -105,7 +105,7 @@ class Widget:
         expect(self.issue).to_be_visible()
 
     def hide(self, *, hidden: bool = True) -> None:
-        """Hide or show the page."""
+        """Simulate that the page is hidden, or that the page is visible again."""
         self.page.evaluate(
             """(hidden) => {
                 Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -120,7 +120,7 @@ class Widget:
         self.page.clock.pause_at(datetime.fromtimestamp(now / 1000 + 1, UTC))
 
     def record_events(self) -> None:
-        """Record the element's events for `events`."""
+        """Start recording the widget's events. `events` returns the recorded events."""
         self.page.evaluate("""() => {
             window.recorded = [];
             for (const name of ["start", "pause", "resume", "stop", "problem"]) {
@@ -130,12 +130,12 @@ class Widget:
         }""")
 
     def events(self) -> Any:
-        """Return the recorded events, in order."""
+        """Return the recorded events, in the order in which they occurred."""
         return self.page.evaluate("recorded")
 
 
 def seconds_of(clock: str) -> int:
-    """Return the seconds in HH:MM:SS."""
+    """Convert a clock's text (HH:MM:SS) to seconds."""
     match = re.fullmatch(r"(\d\d+):([0-5]\d):([0-5]\d)", clock)
     assert match, clock
     hours, minutes, seconds = map(int, match.groups())

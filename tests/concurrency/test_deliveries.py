@@ -1,4 +1,4 @@
-"""Deliveries in any order, three times each, to concurrent workers, produce the right timers."""
+"""Concurrent workers process each delivery three times, in any order, and produce the right timers."""
 
 import random
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 NOW = T0 + 100_000_000
 PEOPLE = range(1, 6)

@@ -1,4 +1,4 @@
-"""Fifty simultaneous requests result in one consistent state, and their responses agree with it."""
+"""Fifty simultaneous requests result in one consistent state, and their responses agree with that state."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -66,7 +66,7 @@ def open_in_indexes(table: Table) -> list[str]:
 
 
 def active_by_history(timer: Timer, now_ms: int) -> int:
-    """Return the active time derived from the accepted transitions, and check that they alternate."""
+    """Derive the active time from the accepted transitions, and check that the transitions alternate."""
     active, since = 0, None
     expected = {Action.START}
     for transition in timer.history:

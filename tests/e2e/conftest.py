@@ -41,7 +41,7 @@ class Site:
     def send(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> Response:
-        """Send a request, with Ann's token unless another one is given."""
+        """Send a request, with Ann's token unless another token is given."""
         sent = {"Authorization": f"Token {self.ann if token is None else token}"}
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if raw:
@@ -50,7 +50,7 @@ class Site:
         return request(method, self.url + path, body=raw, headers=sent)
 
     def get(self, path: str, token: str | None = None) -> Any:
-        """Return the JSON of a response with status 200; any other status fails."""
+        """Return the JSON of a response; fail unless its status is 200."""
         response = self.send("GET", path, token=token)
         assert response.status == 200, response
         return json.loads(response.body)
@@ -76,7 +76,7 @@ class Site:
         assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
 
     def backdate_registration(self, user_id: int) -> None:
-        """Backdate a user's registration, because events before the registration do not count."""
+        """Backdate a user's registration, because events before the registration are ignored."""
         self.stack.aws.client("dynamodb").update_item(
             TableName=self.stack.table_name,
             Key={"pk": {"S": f"user#{user_id}"}, "sk": {"S": "profile"}},
@@ -148,7 +148,7 @@ def payload(name: str, repo: str | None = None, number: int | None = None, **iss
 
 
 def waiting(sqs: Any, queue: str) -> list[int]:
-    """Return the numbers of waiting, received and delayed messages."""
+    """Return the numbers of messages in a queue: waiting, in flight, and delayed."""
     names = ["", "NotVisible", "Delayed"]
     attributes = [f"ApproximateNumberOfMessages{name}" for name in names]
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=attributes)["Attributes"]

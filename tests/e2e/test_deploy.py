@@ -133,8 +133,8 @@ def test_compiled_modules_are_for_the_architecture_and_the_runtime(
     modules = list(tmp_path.rglob("*.so"))
     machines = {int.from_bytes(module.read_bytes()[18:20], "little") for module in modules}
     assert machines == {MACHINES[platform]}
-    # For example pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so; cryptography's module has no
-    # Python version, because it works with any Python 3.
+    # An example is pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so. The name of cryptography's
+    # module contains no Python version, because the module works with any Python 3.
     pythons = {match[1] for module in modules if (match := re.search(r"\.cpython-(\d+)-", module.name))}
     assert pythons == {python.replace(".", "")}
 
@@ -191,7 +191,7 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
 
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
-    # The address requires TLS, as in AWS.
+    # The stack's address redirects plain HTTP to TLS, as in AWS.
     answer = request("GET", local_url(stack.url, ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 

@@ -122,7 +122,7 @@ def test_an_example_gets_its_response_and_makes_its_timers(site: Site, name: str
 
     timers = [timer for timer in newest_timers(site) if str(timer["github_repo"]).endswith(mark)]
     assert [shown(timer).replace(mark, "") for timer in timers] == row.timers
-    # The examples are years old, so their time of receipt counts.
+    # The times in the examples are years old, so timers have the time of receipt instead.
     times = [timer[at] for timer in timers for at in ("start_time", "end_time") if timer[at]]
     assert all(begin <= datetime.fromisoformat(at) <= datetime.now(UTC) for at in times)
     assert {timer["user"] for timer in timers} <= {ANN[0]}

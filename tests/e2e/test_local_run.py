@@ -152,7 +152,7 @@ def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str
 
 def key_id(browser: Browser) -> str:
     """Return the id of the key that signed a browser's session."""
-    # The local stack removes the prefix, because it has no TLS.
+    # The local stack removes the cookie's prefix "__", because the stack has no TLS.
     header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
     return kid

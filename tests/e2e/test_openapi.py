@@ -68,10 +68,11 @@ def test_the_api_conforms_to_its_description(
     base_url = f"{site.stack.endpoint_url}/_aws/execute-api/{api_id}/$default"
     credentials = {"Authorization": f"Token {site.ann}"}
 
-    # Excluded, because a schema cannot express, for example, that a request has either an end or a duration.
+    # This check is excluded, because a schema cannot express some rules. For example, a request has either an
+    # end or a duration.
     excluded: list[CheckFunction] = [positive_data_acceptance]
     if method == "get":
-        # A query with an invalid value can become valid when sent: a list of one value looks like the value.
+        # An invalid query can become valid when it is sent, because a list of one value looks like the value.
         excluded.append(negative_data_rejection)
     # Generated requests have neither a timer's id nor a valid signature, so half of the examples get one.
     timer_actions = st.sampled_from([*_PREPARATIONS, None, None, None]) if "{timer_id}" in path else st.none()
@@ -103,7 +104,7 @@ def test_the_api_conforms_to_its_description(
         case.validate_response(response, headers=credentials, excluded_checks=[*excluded, *excluded_here])
 
     if "{timer_id}" in path or path == WEBHOOK_PATH:
-        # At least one request per operation has a valid id or signature.
+        # Add an explicit example, so that at least one request per operation has a valid id or signature.
         body: dict[str, Any] = {}
         if "requestBody" in _DOCUMENT["paths"][path][method]:
             body = {"body": {}, "media_type": "application/json"}

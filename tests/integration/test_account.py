@@ -62,8 +62,9 @@ TIMERS = "/api/timelogs/"
 START = "/api/timelogs/start/"
 DAY = 86_400
 _numbers = count(1)
-# For each kind of item: the fields of the export that contain its attributes, and the attributes that are not
-# exported, because others contain the same data (copies for indexes, sums, hashes).
+# Each kind of item has a map from its attributes to the fields of the export that contain them, and a set of
+# attributes that are not exported. These are not exported because other attributes contain the same data
+# (copies for indexes, sums, hashes).
 EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], set[str]]] = {
     TimerItem: (
         {
@@ -113,7 +114,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "ended": (ProfileExported, ["ended_sessions"]),
             "tokens_made": (ProfileExported, ["tokens_made"]),
         },
-        # Only deleted accounts have these, and they have no export.
+        # Only deleted accounts have these attributes, and a deleted account has no export.
         {"deletion_requested_ms", "expires_at"},
     ),
     TokenItem: (
@@ -252,7 +253,7 @@ class TestTokens:
         caller = app.caller(made["token"])
         assert (caller("GET", TIMERS).status, caller("GET", ME).status) == (200, 200)
         browser("DELETE", f"{TOKENS}{made['id']}/")
-        # The function that revoked it has cleared its cache.
+        # The function that revoked the token has cleared its cache.
         assert caller("GET", ME).status == 401
         app.clock.advance(59.999)
         assert caller("GET", TIMERS).status == 200
@@ -320,7 +321,7 @@ class TestTokens:
         browser, ann = app.signed_in()
         made = browser("POST", TOKENS, {"name": "kept"}).json()["id"]
         app.clock.advance(1)
-        # Another instance of the function ends the session.
+        # The session ends in another instance of the function.
         app.sessions.end_all(ann.id, now_ms=app.clock.ms)
         for method, path, body in (
             ("DELETE", f"{TOKENS}{made}/", None),
@@ -385,7 +386,7 @@ class TestExport:
             "moves": [],
             "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
-        # The request for the export is counted concurrently, so the export may or may not include that count.
+        # The request for the export is counted while the export is read, so the count may be missing.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
         stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None}
@@ -545,7 +546,7 @@ class TestAccountDeletion:
         # The marker of the deleted account expires later than the event.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
         assert int(marker["expires_at"]["N"]) == app.clock.ms // 1000 + 38 * DAY
-        # The deletion stays pending until the sweep finishes it.
+        # The deletion stays pending until the sweep finishes the deletion.
         assert (pending["pk"]["S"], pending["sk"]["S"]) == ("pending-deletions", f"user#{ann.id}")
         _sweep(app, after=600)
         remaining = sorted(app.items(str(ann.id)), key=lambda item: item["pk"]["S"])
@@ -691,7 +692,8 @@ class TestAccountDeletion:
             users = () if kind == "closed" else (ann, stranger)
             _apply_event(app, kind, issue, *users, track_unregistered=True)
             assert (len(app.timers_of(ann)), len(app.timers_of(stranger))) == (0, 1)
-            # Without the marker, the next event would start a timer for the person as an unregistered one.
+            # Without the marker, the next event would start a timer for the person, as it does for anyone who
+            # is not registered.
             (kept,) = [item for item in app.items(str(ann.id)) if item["pk"]["S"] == f"user#{ann.id}"]
             assert kept.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
 
@@ -757,7 +759,8 @@ class TestAccountDeletion:
         _apply_event(app, "assigned", Issue("octo-org", "left", ann.id), ann)
         answer = browser("DELETE", ME, context=Context(remaining_ms=0))
         assert answer.status == 202
-        # Events no longer affect the person, and the tokens are deleted; the session can repeat the request.
+        # Events no longer affect the person, and the tokens are deleted. The session can still repeat the
+        # request.
         assert app.people.registered([ann.id]) == {}
         assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
@@ -810,7 +813,7 @@ class TestAccountDeletion:
         browser("GET", TIMERS)
         browser("DELETE", ME)
         browser.cookies = kept
-        # A function that has cached the session still writes, and so does an event that is being processed.
+        # A function that has cached the session can still write, and so can the processing of an event.
         issue = {"github_repo": f"octo-org/left-{ann.id}", "github_issue_number": 1}
         assert browser("POST", START, issue).status == 201
         app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=Issue("octo-org", "late", ann.id))
@@ -934,7 +937,7 @@ class TestWriteLimit:
             browser("POST", START, {})
             caller("POST", START, {})
         assert browser("POST", START, {}).status == 429
-        # The other function knows only its own count until its next update of the count returns the sum.
+        # The other function knows only its own count. Its next update of the count returns the sum.
         browser("POST", TOKENS, {"name": "one"})
         statuses = [browser("POST", TOKENS, {"name": "more"}).status for _ in range(2)]
         assert statuses[-1] == 429
@@ -1126,7 +1129,7 @@ class TestAdmins:
 
     @pytest.mark.parametrize("write", [0, 1])
     def test_a_token_made_while_the_login_changes_has_the_new_login(self, app: App, write: int) -> None:
-        """The existing tokens are updated, then the profile; the token is made before that, or in between."""
+        """The login changes in the tokens, then in the profile; the new token is made before or between."""
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []
@@ -1192,7 +1195,7 @@ def _apply_event(
     delivery: str = "",
     track_unregistered: bool = False,
 ) -> None:
-    """Apply a GitHub event, by default now. Without users, it affects everyone with a timer on the issue."""
+    """Apply an event, by default now. Without users, the event affects everyone with a timer on the issue."""
     issue_timers = IssueTimers(app.table, app.timers)
     event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
     app.clock.advance(1)

@@ -924,7 +924,7 @@ class TestHealth:
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,
-            # The credential has not been checked yet.
+            # No function has checked the credential yet.
             "github": {
                 "credential": None,
                 "cannot": ["project_cards", "replies", "redelivery", "reconcile"],

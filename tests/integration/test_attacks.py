@@ -216,7 +216,7 @@ def test_a_replayed_state_is_refused(app: App) -> None:
     assert browser("GET", back).status == 302
     browser.cookies.clear()
     assert_refused(browser("GET", back, cookies=begun), browser)
-    # The state is refused even with a new code.
+    # The same state is refused even with a new code.
     app.github.signed_in = ann
     code = _parameters(app.press_authorize(_authorize_url(app, state=_parameters(back)["state"])))["code"]
     target = f"{CALLBACK}?code={code}&state={quote(_parameters(back)['state'])}"
@@ -265,7 +265,7 @@ def test_an_expired_sign_in_is_refused(app: App) -> None:
 
 
 def test_an_attackers_code_in_the_victims_callback_is_refused(app: App) -> None:
-    """State and cookie are the victim's; only PKCE's verifier reveals that the code is the attacker's."""
+    """The state and the cookie are the victim's. Only PKCE's verifier reveals the attacker's code."""
     attacker, victim = app.browser(), app.browser()
     theirs = app.authorize_at_github(attacker, app.new_person())
     back = app.authorize_at_github(victim, app.new_person())
@@ -452,7 +452,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, cookies=None, context=None, **headers)
         assert answer.status == 403, (name, answer)
-        # A form can send this without a preflight.
+        # A form can send this request without a preflight.
         answer = browser(method, target, cookies=None, context=None, content_type="text/plain", **headers)
         assert answer.status in {403, 415}, (name, answer)
     assert app.items(str(ann.id)) == before
@@ -460,7 +460,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
 
 
 def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
-    """As from old browsers, the requests lack `Sec-Fetch-Site`: that header alone would cause the refusal."""
+    """The requests lack `Sec-Fetch-Site`, as from old browsers; that header alone would cause the refusal."""
     browser, ann = app.signed_in()
 
     def send(**headers: str) -> Answer:
@@ -473,7 +473,7 @@ def test_a_forged_host_does_not_make_another_origin_trusted(app: App) -> None:
     assert send(x_viewer_host="evil.example", origin=EVIL).status == 403
     assert app.timers_of(ann) == []
     assert send(x_viewer_host="evil.example", origin=ORIGIN).status == 201
-    # A page cannot make a browser send the header: CORS allows neither the header nor cookies.
+    # A page cannot make a browser send the header, because CORS allows neither the header nor cookies.
     _, cors, _ = template().resources["HttpApi"]["Properties"]["CorsConfiguration"]["!If"]
     assert not {"x-viewer-host", "x-forwarded-proto", "*"} & set(cors["AllowHeaders"])
     assert "AllowCredentials" not in cors
@@ -529,7 +529,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
 
 
 def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
-    """The login at GitHub may pass to another account, which then belongs to the new admin."""
+    """Another GitHub account may take over the login. That account then belongs to the new admin."""
     former, account = app.signed_in(app.new_person(ADMIN))
     token = app.token(former)
     assert app.caller(token)("GET", "/api/admin/health/").status == 200
@@ -550,7 +550,7 @@ def test_a_token_of_a_former_admin_login_has_no_admin_rights(app: App) -> None:
 def test_secrets_are_compared_in_constant_time(
     app: App, webhook: Client, monkeypatch: pytest.MonkeyPatch, verdict: bool
 ) -> None:
-    """Only `hmac.compare_digest` compares states and signatures; inverting it inverts the response."""
+    """Inverting `hmac.compare_digest` inverts the response, so no other function compares secrets."""
     browser, _ = app.signed_in()
     right = browser.cookies[SESSION_COOKIE]
     header, claims = _read(right)
@@ -602,7 +602,7 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
 
 
 def test_two_authorizations_are_refused(app: App) -> None:
-    """API Gateway joins headers of the same name with commas."""
+    """API Gateway joins the values of headers with the same name with commas."""
     browser, _ = app.signed_in()
     token, session = app.token(browser), browser.cookies[SESSION_COOKIE]
     for text in (
@@ -642,7 +642,8 @@ def test_a_header_takes_precedence_over_the_cookie(app: App) -> None:
     browser, _ = app.signed_in()
     other, bob = app.signed_in()
     token = app.token(other)
-    # Only programs send this header, so it cannot be a forgery; it gives no access to the cookie's account.
+    # Only programs send this header, so the request is no forgery. The header gives no access to the cookie's
+    # account.
     assert browser("GET", ME, authorization=f"Token {token}").json()["id"] == bob.id
     assert browser("POST", START, {}, authorization=f"Token {token}", origin=EVIL).json()["user"] == bob.id
     for bad in ("Token nothing", "Bearer a.b.c", "Token", "Basic YTpi", "Token  ", "Negotiate"):
@@ -866,7 +867,7 @@ def _as(app: App, credentials: str, who: Any = None) -> Callable[..., Answer]:
 
 
 def _send_every_request(app: App) -> set[str]:
-    """Send every kind of request, valid and invalid ones, and return the secrets in them."""
+    """Send valid and invalid requests of every kind, and return the secrets in the requests."""
     known: set[str] = set()
     browser, ann = app.browser(), app.new_person()
     asked = _parameters(redirect_target(browser("GET", LOGIN)))
@@ -877,7 +878,8 @@ def _send_every_request(app: App) -> set[str]:
     known |= {sealed, begun["state"], begun["verifier"], _parameters(back)["code"]}
     browser("GET", back)
     known.add(browser.cookies[SESSION_COOKIE])
-    # Invalid sign-ins: a replay, one from another browser, a cancelled one, and one that GitHub refuses.
+    # Four sign-ins are invalid: a replay, a sign-in from another browser, a cancelled sign-in, and a sign-in
+    # that GitHub refuses.
     browser("GET", back, cookies=[f"{SIGN_IN_COOKIE}={sealed}"])
     other = app.browser()
     other("GET", back)

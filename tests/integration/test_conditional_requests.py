@@ -87,7 +87,7 @@ def test_the_tag_depends_on_the_filters(api: Api) -> None:
         start(api.ann, number + 1)
     assert tag_of(api.ann, f"{LIST}?page_size=2") != tag_of(api.ann)
     assert tag_of(api.ann, f"{LIST}?github_issue_number=2") != tag_of(api.ann)
-    # The timers are the same, but the links differ.
+    # Both pages contain the same timers, but different links.
     assert tag_of(api.ann, f"{LIST}?page_size=2&end_time__isnull=true") != tag_of(
         api.ann, f"{LIST}?page_size=2"
     )

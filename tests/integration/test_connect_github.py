@@ -1,4 +1,4 @@
-"""Connecting a stack with GitHub. A browser, a fake GitHub and the tool use real HTTP; AWS is moto."""
+"""Connecting a stack with GitHub. The browser, the fake GitHub and the tool use HTTP; moto replaces AWS."""
 
 import http.client
 import json
@@ -106,7 +106,7 @@ class Registering:
         return Form(response)
 
     def complete_in_browser(self) -> Response:
-        """Complete the registration in the browser, until it returns from GitHub."""
+        """Complete the registration in the browser, until the browser returns from GitHub."""
         return register_app_in_browser(self.page)
 
     def end(self) -> None:
@@ -319,7 +319,7 @@ def test_an_unused_connection_does_not_block_the_registration(registering: Regis
 
 def test_a_repeated_request_gets_the_same_response(registering: Registering) -> None:
     code = parse_qs(urlsplit(registering.open().submit().headers["Location"]).query)["code"][0]
-    # A code is valid only once.
+    # GitHub accepts a code only once, so the second response must not require the code again.
     assert registering.complete(code) == registering.complete(code)
 
 

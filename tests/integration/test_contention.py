@@ -34,7 +34,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN = 21031067
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -71,7 +71,7 @@ def bench(shared_table: Table, dynamodb: str, monkeypatch: pytest.MonkeyPatch) -
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the store, and a check that it took effect exactly once."""
+    """A request to the store, and a check that the request took effect exactly once."""
 
     name: str
     issue: Issue | None

@@ -632,7 +632,7 @@ class TestRepair:
         team.github.requests.clear()
         assert self.reconcile(team)["backfilled"] == 2
         assert [span[2] for span in team.spans(team.ann)] == [20, 20]
-        # The second page is requested only if there is one.
+        # The second page is requested only if a second page exists.
         asked = [sorted(request.body["variables"]) for request in team.github.requests]
         assert [sum(name.startswith("x") for name in variables) for variables in asked] == [2, 1]
 
@@ -754,7 +754,7 @@ class TestFailures:
     def test_a_request_that_github_cannot_serve_is_retried_and_done_once(
         self, github: FakeGitHub, shared_table: Table, fault: faults.Fault
     ) -> None:
-        # A new process, because after a rate limit the old one sends no requests for some time.
+        # Start a new process, because the old process sends no requests for some time after a rate limit.
         with product(shared_table, github.url) as running:
             running.store_credential({"token": TOKEN})
             team = make_team(github, running)
@@ -805,7 +805,7 @@ class TestFailures:
             comment = team.github.comment(issue, team.ann, "/timer pause")
             team.deliver()
             outcomes = {vars(one).get("event"): vars(one).get("outcome") for one in caplog.records}
-            # The command in the comment has its effect nevertheless.
+            # The command in the comment still takes effect.
             assert (outcomes["CardEvent"], outcomes["ReplyEvent"]) == ("given_up", "not_replied")
             assert running.queue.failed == []
             assert [span[3] for span in team.spans(team.ann)] == ["paused"]

@@ -20,7 +20,7 @@ from timer_core.github.api.transport import Response, Transport
 from timer_core.store.keys import issue_pk
 from timer_core.store.table import Table
 
-# A killed process has published no metrics yet.
+# A killed process has not published its metrics.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 
 T = TypeVar("T")
@@ -52,7 +52,8 @@ def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequ
         "app": {"app_id": CLIENT_ID, "private_key": github.app.private_key},
     }
     with product(shared_table, github.url) as running, pytest.MonkeyPatch.context() as patch:
-        # The list of installations may be fetched again at any time, because tests of this fixture change it.
+        # Let the client fetch the list of installations at any time, because tests with this fixture change
+        # the list.
         patch.setattr("timer_core.github.api.installations._LIST_MIN_AGE_S", 0)
         running.store_credential(credentials[request.param])
         yield running
@@ -217,7 +218,7 @@ class Calls:
     Attributes
     ----------
     last
-        The number of side effects after which the process is killed; None to let it finish.
+        The number of side effects after which the process is killed; None if the process may finish.
     effects
         The side effects so far.
     """
@@ -387,7 +388,8 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
     _, expected = run_without_faults(github, running, scenario)
     asked = [request.path for request in github.requests]
     assert asked
-    # With an App, faults affect only requests for its installation: others are the same as with a token.
+    # With an App, inject faults only into requests for its installation. The other requests are the same as
+    # with a token.
     prefix = "/app/installations" if asked[0].startswith("/app") else "/"
     pairs = [
         (position, make)
@@ -409,7 +411,7 @@ def test_a_failed_request_to_github_succeeds_at_the_next_attempt(
 
 
 def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
-    """Return a few pairs that together contain every member; another ``turn`` selects mostly other pairs.
+    """Return a few pairs that together contain every member. Each ``turn`` selects mostly different pairs.
 
     Each scenario has its own turn. So the test covers every request and every fault in every scenario, and
     most combinations of fault and position. The profile "nightly" tests all pairs.
@@ -426,7 +428,7 @@ def covering_subset(pairs: list[tuple[A, B]], turn: int) -> list[tuple[A, B]]:
 
 
 def inject(github: FakeGitHub, fault: faults.Fault, position: int) -> None:
-    """Inject a fault into the request that follows ``position`` others."""
+    """Inject a fault into the request that follows the first ``position`` requests."""
 
     def before(_request: object) -> None:
         if len(github.requests) == position:

@@ -37,9 +37,9 @@ class Step(NamedTuple):
     choice: int
 
 
-# Card moves and transfers need this distance (seconds) from all other actions. The product finds out who was
-# assigned when a card moved, and which name an issue had at an event, from times in whole seconds; and
-# reconciliation reads the timeline from a few seconds earlier.
+# Card moves and transfers must be at least this many seconds from all other actions. The product uses times
+# in whole seconds to find a card's assignees at a move, and an issue's name at an event. Reconciliation reads
+# the timeline from a few seconds earlier.
 ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
 # Both labels start timers.
@@ -162,7 +162,7 @@ def name_of(issue: Issue) -> str:
 
 # ---------------------------------------------------------------------- the expected timers
 
-# The kinds of event that start a timer, each with the kind of pause that it ends.
+# A map from each kind of event that starts a timer to the kind of pause that the event ends.
 STARTS = {
     "assigned": "unassigned",
     "labeled": "unlabeled",
@@ -179,7 +179,7 @@ MARGIN_S = 5
 
 @dataclass
 class Span:
-    """An expected timer with the intervals in which it ran; the last one has no end while the timer runs."""
+    """An expected timer and the intervals in which it ran; the last has no end while the timer runs."""
 
     user: int
     name: str
@@ -238,7 +238,7 @@ class Delivered:
         if event.kind == "transferred":
             self.moves[event.name] = event.new_name
         else:
-            # The product fetches a card's issue from GitHub's API, which returns the issue's last name.
+            # The product fetches a card's issue from GitHub's API, which returns the issue's present name.
             name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
             self.names.setdefault(event, name)
 
@@ -379,7 +379,7 @@ def test_any_order_and_repetition_gives_the_same_timers(running: Product, github
     A sweep reads an issue's timeline from shortly before the earliest start of the issue's open timers.
     Lost events before that time, and lost events of an issue without open timers, stay unknown. A lost
     transfer stays unknown if nobody has an open timer under the old name. The timeline contains no moves of
-    cards, so this test loses none.
+    cards, so this test loses no card moves.
     """
 
     @given(HISTORIES, st.data())

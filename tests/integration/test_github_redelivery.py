@@ -1,4 +1,4 @@
-"""The redelivery of failed deliveries, also from long lists and while GitHub refuses some requests."""
+"""The redelivery of failed deliveries, even from long lists or while GitHub refuses some requests."""
 
 import logging
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def fail_some(team: Team, many: int, repo: str = "app") -> list[Delivery]:
 
 
 def redeliver(team: Team, readings: int | None = None) -> dict[str, Any]:
-    """Run the sweeper, stop it after ``readings`` time checks if given, and process the redeliveries."""
+    """Run the sweeper, for at most ``readings`` time checks if given, and process the redeliveries."""
     if readings is None:
         summary: dict[str, Any] = team.product.sweep(stop_closed=False)
     else:

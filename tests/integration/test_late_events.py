@@ -12,7 +12,7 @@ from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067

@@ -36,7 +36,7 @@ class GitHub(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         known = self.path.lower() == "/users/octocat"
-        # GitHub responds with 403 at a rate limit.
+        # GitHub responds with 403 when a rate limit is exceeded.
         self.send_response(200 if known else 403 if self.path == "/users/limited" else 404)
         self.end_headers()
         self.wfile.write(json.dumps({"id": 583231, "login": "octocat"} if known else {}).encode())
@@ -228,7 +228,7 @@ def test_erasing_a_person_keeps_only_a_marker(
     TimerStore(shared_table).start(user_id=int(user), now_ms=now_ms(), issue=None)
     assert main(["person", "erase", "--user", user]) == 0
     (marker,) = shared_table.query(f"user#{user}")[0]
-    # The marker does not expire if unregistered people are timed.
+    # The marker does not expire if unregistered people are tracked.
     kept = {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms"}
     assert marker.keys() == (kept if track_unregistered else kept | {"expires_at"})
 

@@ -1,8 +1,8 @@
 """Two versions that write to one table, and the migration from one schema version to the next.
 
-CloudFormation updates functions one after another, so for a while two versions run side by side; the same
-happens during a rollback. These tests simulate the older version: it writes timers without ``open_repo`` and
-with schema version 0.
+CloudFormation updates functions one after another, so two versions run side by side for a while. The same
+happens during a rollback. These tests simulate the older version, which writes timers without ``open_repo``
+and with schema version 0.
 """
 
 import random
@@ -33,7 +33,7 @@ from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
@@ -173,7 +173,8 @@ class TestSideBySide:
                 try:
                     act(user_id, timer.ulid, now_ms=now_ms, by="manual", cause=cause)
                 except TransitionNotAllowed:
-                    # For example, the timer is already paused. Any other error fails the test.
+                    # The request was refused, for example because the timer is already paused. Any other
+                    # error fails the test.
                     continue
                 acknowledged[timer.ulid].append(cause)
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 DAY = 86_400
 ALARMS = template().of_type("AWS::CloudWatch::Alarm")
-# For each namespace of AWS's metrics: the type of resource that each dimension names, and the names of the
-# metrics. Source: "Monitoring" in the documentation of each service.
+# Each namespace of AWS's metrics has a map from its dimensions to the types of the resources that they name,
+# and a set of the names of its metrics. Source: "Monitoring" in the documentation of each service.
 AWS_METRICS: dict[str, tuple[dict[str, str], set[str]]] = {
     "AWS/SQS": (
         {"QueueName": "AWS::SQS::Queue"},
@@ -88,7 +88,7 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def drawn() -> set[Metric]:
-    """Return the metrics that the dashboard names; its search expressions are not included."""
+    """Return the metrics that the dashboard names, except those in search expressions."""
     found = set()
     for widget in widgets():
         for line in widget["properties"]["metrics"]:
@@ -194,7 +194,7 @@ class TestAlarms:
         assert template().value(ALARMS[name])["AlarmActions"] == []
 
     def test_each_alarm_is_within_cloudwatchs_limits(self, name: str) -> None:
-        """An alarm's periods span at most a day, or a week if each is an hour or longer (PutMetricAlarm)."""
+        """An alarm's periods last a day at most, or a week if each lasts an hour or more (PutMetricAlarm)."""
         alarm = template().value(ALARMS[name])
         queries = [one["MetricStat"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
         (period,) = {one["Period"] for one in queries or [alarm]}

@@ -15,7 +15,7 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 SECOND = 1_000
 _numbers = count(1)

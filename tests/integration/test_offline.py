@@ -1,4 +1,4 @@
-"""Requests for a time in the past: the client was offline, or the request was slow."""
+"""Requests for a time in the past, because the client was offline or the request was slow."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -231,7 +231,7 @@ class TestRepetitions:
 
 
 class TestCalls:
-    """The round trips to DynamoDB are as many as docs/performance.md says."""
+    """The number of round trips to DynamoDB agrees with docs/performance.md."""
 
     @pytest.fixture
     def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -240,7 +240,7 @@ class TestCalls:
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The count for the write limit is not part of the request.
+            # The update of the write limit's count does not delay the request.
             if "writes#" not in str(args):
                 made.append(operation)
             return dispatch(operation, *args, **kwargs)
@@ -418,7 +418,7 @@ class TestEarlierTimers:
 
 
 class TestExclusive:
-    """Starting or resuming a timer pauses the person's others."""
+    """Starting or resuming a timer pauses the person's other timers."""
 
     T0 = 4_000_000_000_000
 
@@ -432,7 +432,7 @@ class TestExclusive:
 
     @pytest.fixture(params=["start", "resume"])
     def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Return a function that, in second 100, requests a start or resume for a given second."""
+        """Return a function that requests a start or resume for a given second. The present is second 100."""
         if request.param == "start":
             return lambda at: store.start(
                 user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000

@@ -13,7 +13,7 @@ from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 
 

@@ -1,7 +1,7 @@
 """Each function uses all of its permissions in AWS.
 
-The other tests of this folder check that no function needs more permissions: tests/integration/conftest.py
-evaluates the functions' policies for every call.
+The other tests of this folder check that no function needs more permissions, because
+tests/integration/conftest.py evaluates the functions' policies for every call.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def test_only_a_function_itself_writes_to_its_log_group(function: str) -> None:
     ("function", "allowed"), [("WebhookProcessFunction", set()), ("StaleSweeperFunction", {"DeleteItem"})]
 )
 def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[str]) -> None:
-    """The sweeper may delete tokens, for account deletions, but not find, read or create them."""
+    """The sweeper may delete tokens for account deletions, but may not find, read or create tokens."""
     actions = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "Query")
     calls = {action: Call(f"dynamodb:{action}", TABLE, ("token#a",)) for action in actions}
     assert {action for action in actions if is_allowed(calls[action], statements_of(function))} == allowed
@@ -218,7 +218,7 @@ def test_the_webhook_uses_all_of_its_permissions(
     running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
     (broken,) = running.process()
     running.queue.failed.remove(broken)
-    # Because the message with the reply is received for the second time, the function itself deletes it.
+    # The function itself deletes the message with the reply, because Lambda received the message before.
     running.queue.waiting += [Message(one.body, one.group, receives=1) for one in pop_messages(queue_url)]
     assert running.process() == []
     assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE

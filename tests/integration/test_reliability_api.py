@@ -177,7 +177,8 @@ class TestClocks:
             return timer
 
         started = act("start", 0)
-        # The client estimates the time from the first response; a machine that is behind answers the others.
+        # The client estimates the time from the first response. A machine whose clock is behind sends the
+        # others.
         clock.advance(-0.5)
         for later_ms, action in ((100, "pause"), (200, "resume"), (300, "stop")):
             ended = act(f"{started['id']}/{action}", later_ms)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 SECRET = "It's a Secret to Everybody"
@@ -72,7 +72,7 @@ class Queue:
     def poll(self, context: Context | None = None) -> int:
         """Process a batch as an event source mapping does, and return its size.
 
-        Processed messages are deleted; failed ones are visible again immediately.
+        Processed messages are deleted. Failed messages become visible again immediately.
         """
         received = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=180
@@ -182,7 +182,8 @@ def test_repeated_kills_in_the_middle_of_batches_lose_and_repeat_nothing(
     queue.put(*choices.sample(events, len(events)))
     network = Network(queue.process.table.connection)
     try:
-        # Each kill comes later. Ten kills would turn messages into dead letters, so there are fewer.
+        # Each kill comes later than the previous kill. There are seven, because ten kills would turn messages
+        # into dead letters.
         for calls in (1, 4, 9, 15, 22, 30, 40):
             network.faults = {len(network.requests) + calls: kill}
             queue.poll()

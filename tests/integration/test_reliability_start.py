@@ -52,7 +52,7 @@ class TestSessionKey:
             assert app.secret_arn not in answer.body
         finally:
             client.restore_secret(SecretId=app.secret_arn)
-        # The session works again without signing in again.
+        # The session is valid again, without a new sign-in.
         assert browser("GET", "/api/timelogs/").status == 200
 
     def test_a_cached_session_key_stays_in_use(self, app: App) -> None:

@@ -544,7 +544,7 @@ class TestKeys:
         assert later("GET", TIMERS).status == 200
 
     def test_unreadable_keys_are_an_internal_error_and_not_a_401(self, app: App) -> None:
-        """The widget discards its session at a 401."""
+        """The widget discards its session when it receives a 401."""
         browser, _ = app.signed_in()
         unknown = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
         client = boto3.client("secretsmanager")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from timer_core.domain.timers import Timer
     from timer_core.store.table import RawItem, Table
 
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 DAY = 86_400_000
 KEPT_DAYS = 38

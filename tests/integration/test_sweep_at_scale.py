@@ -168,7 +168,7 @@ class TestReconciliation:
         github.faults += [NO_FAULT, fault]
         limited = sweep(team, DAILY)
         assert (limited["backfilled"], limited["complete"]) == (4, False)
-        # The rate limit still applies, and must not mark these issues as failing.
+        # The rate limit still applies. The sweeper must not mark these issues as failing.
         assert sweep(team, HOURLY)["backfilled"] == 0
         assert sweep_in_new_process(team, HOURLY)["backfilled"] == 10
 
@@ -337,7 +337,7 @@ def start(team: Team, repo: str, second: float) -> Issue:
 
 
 def sweep(team: Team, options: dict[str, bool], readings: int | None = None) -> Any:
-    """Run the sweeper; if ``readings`` is given, its time is over after that many time checks."""
+    """Run the sweeper; if ``readings`` is given, its time expires after that many time checks."""
     context = Context() if readings is None else ExpiringContext(readings)
     return team.product.sweeper.handler(options, context)["reconcile"]
 

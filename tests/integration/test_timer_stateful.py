@@ -1,7 +1,7 @@
 """Any sequence of requests and deliveries produces the timers that a plain model expects.
 
 For each person and issue, the model keeps a list of all events and requests, and derives all timers
-from the list each time. It does not know the items that the store writes.
+from the list each time. The model does not read the items that the store writes.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from timer_core.store.positions import Position
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 DAY_S = 86_400
 
@@ -56,7 +56,7 @@ _numbers = count(1)
 
 @dataclass
 class Span:
-    """A timer with the stretches of time in which it ran; the last one has no end while the timer runs."""
+    """A timer and the intervals in which it ran; the last interval has no end while the timer runs."""
 
     ulid: str
     source: str
@@ -140,7 +140,8 @@ class Step:
     number: int
     action: str
     by: str
-    # The ULID of the timer that a manual start created. At that time the timer runs, despite late events.
+    # The ULID of the timer that a manual start created. The timer runs at the time of the start, even if late
+    # events are added.
     ulid: str = ""
     order: int = 0
 
@@ -154,7 +155,7 @@ class SlotModel:
     """One person's timers on one issue, or without an issue."""
 
     issue: Issue | None
-    # No event up to this time changes anything.
+    # Events up to this time have no effect.
     locked_until: int = 0
     base: Span | None = None
     events: list[Step] = field(default_factory=list)
@@ -239,7 +240,8 @@ class Person:
     # For each timer, the slots in which it has been open.
     homes: dict[str, set[str]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    # ULIDs in order of creation; their own order is random, and examples must be repeatable.
+    # The ULIDs in order of creation. Sorting the ULIDs would give a random order, but examples must be
+    # repeatable.
     names: list[str] = field(default_factory=list)
 
     def slot_of(self, ulid: str) -> tuple[str, SlotModel, Span] | None:
@@ -338,7 +340,7 @@ class TimerMachine(RuleBasedStateMachine):
         behind=st.sampled_from([0, 0, 0, 5, 80]),
     )
     def time_passes(self, step: int, behind: int) -> None:
-        """Let time pass; the next machine's clock may be less than a second slow."""
+        """Let time pass; the next machine's clock may be behind by less than a second."""
         self.true_now += step
         part = self.true_now % SECOND
         if not 200 <= part <= 950:
@@ -756,7 +758,7 @@ class TimerMachine(RuleBasedStateMachine):
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
-                # The event is in the log, but concerns only other people.
+                # The log contains the event, but the event concerns only other people.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
@@ -803,7 +805,8 @@ class TimerMachine(RuleBasedStateMachine):
                 if span.start <= old.start
                 and (span.end is None or old.start < span.end or old.start == span.start)
             }
-            # An id is derived from a timer's start. After a split, the part with that start keeps the id.
+            # An id is derived from a timer's start. If a timer is split, the part with the same start keeps
+            # the timer's id.
             assert not seen or span.ulid in seen or seen <= names
         for old in before:
             if old.ulid not in names:
@@ -935,7 +938,7 @@ def test_any_sequence_of_requests_and_deliveries_produces_the_timers_of_the_mode
         settings=settings(
             max_examples=examples(0.2),
             stateful_step_count=25,
-            # Shrinking would take minutes; the failing steps are printed unshrunk.
+            # Hypothesis does not shrink failing examples, because shrinking would take minutes.
             phases=[Phase.reuse, Phase.generate],
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -26,7 +26,7 @@ from timer_core.store.writes import Idempotency, Patch
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
 OTHER = Issue("octocat", "Hello-World", 8)
-# Far in the future, so that no back end's TTL deletes the tests' items.
+# This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 
@@ -167,7 +167,7 @@ class TestManyTransitions:
         assert (paused.status, paused.clock_ms, paused.paused_by) == ("paused", 50, "exclusive")
 
     def with_events(self, store: TimerStore) -> str:
-        """Return a running timer with a manual start and as many transitions by events as it may have."""
+        """Return a running timer with a manual start and the maximum number of transitions by events."""
         ulid = start(store)
         timer = store.get(ANN, ulid)
         for number in range(6):

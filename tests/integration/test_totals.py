@@ -185,7 +185,10 @@ def test_a_range_with_too_many_timers_to_read_is_marked_as_incomplete(
 def test_large_timers_do_not_make_totals_incomplete(
     shared_table: Table, new_person: Callable[[], Person]
 ) -> None:
-    """DynamoDB returns at most 1 MB per read: six of these timers, or about 28 with the longest histories."""
+    """A read of DynamoDB returns at most 1 MB, so it returns only six of these timers.
+
+    A read returns about 28 timers that have the longest histories.
+    """
     store, user_id, t0 = TimerStore(shared_table), new_person().user_id, 1_700_000_000_000
     for number in range(80):
         at_ms = t0 + number
@@ -198,6 +201,6 @@ def test_large_timers_do_not_make_totals_incomplete(
 
 
 def test_the_index_that_totals_read_has_the_history() -> None:
-    """Exact totals need the history."""
+    """Exact totals require each timer's history."""
     by_start = next(i for i in table_properties()["LocalSecondaryIndexes"] if i["IndexName"] == "by-start")
     assert by_start["Projection"] == {"ProjectionType": "ALL"}

@@ -27,7 +27,7 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
 MINUTE = 60_000
-# The first events occurred an hour ago, so that manual transitions can follow or come in between.
+# The first events occurred an hour ago, so that manual transitions can come between or after the events.
 T0 = now_ms() // 1000 * 1000 - 60 * MINUTE
 _numbers = count(1)
 

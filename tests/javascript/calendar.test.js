@@ -28,7 +28,7 @@ test("a day begins at local midnight", () => {
 });
 
 test("a day without a midnight begins at its first instant", () => {
-  // Clocks were put forward from 00:00 to 01:00.
+  // In this zone, clocks were put forward from 00:00 to 01:00 on that day.
   process.env.TZ = "America/Santiago";
   const start = startOf("2026-09-06");
   assert.equal(toInputValue(start), "2026-09-06T01:00:00");
@@ -49,7 +49,7 @@ test("a range of days includes both ends", () => {
 });
 
 test("a week begins on the weekday of the region", () => {
-  // A Wednesday.
+  // November 25 is a Wednesday.
   assert.equal(startOfWeek("2026-11-25", 1), "2026-11-23");
   assert.equal(startOfWeek("2026-11-25", 7), "2026-11-22");
   assert.equal(startOfWeek("2026-11-25", 6), "2026-11-21");

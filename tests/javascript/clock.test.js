@@ -19,7 +19,8 @@ test("before the first response, the time is this machine's", () => {
 test("a response bounds the time by when its request was sent and when it was received", () => {
   const clock = new ServerClock();
   clock.sync(EPOCH, 1_000, { sent: 900, received: 1_000 });
-  // The middle of the bounds: at 1,000 ms, the time is between EPOCH and EPOCH + 1,100 ms.
+  // At 1,000 ms, the time is between EPOCH and EPOCH + 1,100 ms. The clock returns the middle of these
+  // bounds.
   assert.equal(clock.now(), EPOCH + (0 + 1_100) / 2);
 });
 

@@ -8,7 +8,7 @@ before(() => {
 });
 
 /**
- * Return the CSV field of a description.
+ * Return the field that a description has in the CSV file.
  *
  * @param {string} description
  */

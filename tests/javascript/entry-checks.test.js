@@ -21,7 +21,7 @@ const VALID = {
 };
 
 /**
- * Check a new entry.
+ * Return the errors of a new entry.
  *
  * @param {Partial<EntryValues>} [values]
  */
@@ -30,7 +30,7 @@ function checkNew(values) {
 }
 
 /**
- * Check an edited entry of a timer from 09:00:00.500 to 10:00:00.700.
+ * Return the errors of an edited entry. The entry's timer is from 09:00:00.500 to 10:00:00.700.
  *
  * @param {Partial<EntryValues>} values the fields that were changed
  */

@@ -8,7 +8,7 @@ const { listQuery, readFilter, selectedDays, selects, totalledDays, totalsQuery,
   "../../web/page/filter.js"
 );
 
-// A Wednesday.
+// November 25, 2026 is a Wednesday.
 const NOW = new Date("2026-11-25T12:00:00Z");
 const DEFAULT = { period: "30-days", from: "", to: "", repo: "", issue: "" };
 
@@ -146,7 +146,7 @@ test("the list is requested for whole local days", () => {
   assert.deepEqual(Object.fromEntries(listQuery(filter, NOW)), {
     github_repo: "a/b",
     github_issue_number: "7",
-    // Clocks are put back: the day has 25 hours.
+    // The day has 25 hours, because clocks are put back.
     start_time__gte: "2026-10-24T22:00:00.000Z",
     start_time__lt: "2026-10-25T23:00:00.000Z",
     page_size: "100",

@@ -5,7 +5,7 @@ import { setLocale } from "./support/locale.js";
 const MODULE = new URL("../../web/page/language.js", import.meta.url).href;
 
 /**
- * Load the module again, in a browser with these languages.
+ * Load the module again, in a browser with the given languages.
  *
  * @param {...string} languages
  * @returns {Promise<typeof import("../../web/page/language.js")>}

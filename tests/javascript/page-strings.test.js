@@ -8,7 +8,10 @@ import { english } from "../../web/page/strings.en.js";
 
 const WEB = new URL("../../web/", import.meta.url).pathname;
 
-/** The translations of the English texts, which are in the HTML and in strings.en.js. @type {Record<string, Record<string, Text>>} */
+/**
+ * The translations of the English texts. The English texts are in the HTML, page-header.js and
+ * strings.en.js. @type {Record<string, Record<string, Text>>}
+ */
 const TRANSLATIONS = { de: german };
 
 /** Return the names of the texts in the HTML and in page-header.js. */

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => page.tearDown());
 
 /**
- * Intercept POST requests whose path ends with a text; `respond` gets the number of the request.
+ * Intercept POST requests whose path ends with a text. `respond` receives the number of the request.
  *
  * @param {string} end
  * @param {(count: number) => Response | undefined} respond
@@ -277,7 +277,7 @@ test("a pending action is kept for its user when another user has signed in", as
   await flush();
   page.server.intercept = () => undefined;
   page.server.user = 2;
-  // Neither user has timers.
+  // The list is empty for both users.
   await page.manager.refresh();
   await page.browser.pass(60_000);
   assert.deepEqual(page.shown, []);
@@ -295,7 +295,7 @@ test("an action that is refused because another user has signed in is kept for i
   const timer = page.server.start(7);
   await page.manager.refresh();
   page.reported.length = 0;
-  // No tab announces the other user.
+  // Another user signs in, but no tab announces the other user.
   page.server.user = 2;
   page.manager.pause(timer.id);
   await flush();
@@ -505,7 +505,7 @@ test("a tab stops waiting when another tab has sent the pending actions", async 
   const list = { type: "list", user: 1, timers: [], at: page.server.now + 1_000, etag: '"x"' };
   tab.postMessage(list);
   await flush();
-  // The server has asked to wait before pending actions are sent again.
+  // The server has asked to wait before the pending actions are sent again.
   assert.equal(page.manager.state.isConnected, false);
   for (const key of Object.keys(page.browser.storage)) page.browser.storage.removeItem(key);
   const timer = { ...page.manager.state.timers[0], id: "timer-1" };

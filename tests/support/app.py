@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 EMBEDDER = "https://wiki.example.org"
 ADMIN = "boss"
 KEY = "the key that sessions are signed with, of sixty-four characters."
-# All routes that require authentication; below, the subset that may change data.
+# ROUTES contains all routes that require authentication; WRITES contains those that may change data.
 ROUTES = [
     (method.upper(), path)
     for path, operations in json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())[
@@ -77,7 +77,7 @@ class App:
     clock
         The clock of both functions.
     seconds
-        The clock of their cached secrets.
+        The monotonic clock by which the functions' cached secrets expire.
     """
 
     github: FakeGitHub
@@ -203,7 +203,7 @@ class App:
 def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App]:
     """Load the functions with a table; ``variables`` override their environment variables.
 
-    Apps may be nested; the app that was opened last determines the environment.
+    Apps may be nested. The app that was opened last determines the environment variables.
     """
     with ExitStack() as stack:
         # moto replaces SSM and Secrets Manager only.

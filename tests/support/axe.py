@@ -1,4 +1,4 @@
-"""axe-core, which finds violations of WCAG in a page; installed on first use.
+"""axe-core finds violations of WCAG in a page. It is installed on first use.
 
 axe-core is an npm package (MPL 2.0) and is installed into ``.cache/axe``.
 """

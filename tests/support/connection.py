@@ -27,7 +27,7 @@ def environment(endpoint_url: str) -> dict[str, str]:
 
 
 def connect(endpoint_url: str, max_connections: int = 64) -> DynamoDBClient:
-    """Return a client, safe to share between threads.
+    """Return a client that threads can share.
 
     Parameters
     ----------

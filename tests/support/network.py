@@ -19,7 +19,7 @@ WRITES = {"PutItem", "UpdateItem", "TransactWriteItems"}
 
 
 class Killed(BaseException):
-    """The process was killed; no code of the product catches this."""
+    """The process was killed. The product's code does not catch this exception."""
 
 
 class _Body(io.BytesIO):
@@ -81,7 +81,7 @@ def killed_after(_operation: str, send: Send) -> AWSResponse:
 
 
 class Network:
-    """Applies faults to the requests of a connection; requests without a fault are sent.
+    """Applies faults to the requests of a connection. Requests without a fault are sent unchanged.
 
     Attributes
     ----------

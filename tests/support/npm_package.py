@@ -76,8 +76,8 @@ class NpmPackage(NamedTuple):
 def installed(folder: Path, fill: Callable[[Path], None]) -> Path:
     """Return a folder of the cache, after calling `fill` if the folder does not exist.
 
-    Several processes may call this concurrently: one fills the folder, the others wait. The folder appears
-    only when it is complete.
+    Several processes may call this function concurrently. One process fills the folder, and the others wait.
+    The folder appears only when it is complete.
     """
     if folder.exists():
         return folder

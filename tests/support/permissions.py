@@ -1,7 +1,7 @@
 """IAM's evaluation of the policies in template.yaml, applied to the handlers in this process.
 
-Each handler that the tests load runs under the policies of its function's role. Calls to AWS that the
-policies do not allow are refused, as IAM would refuse them.
+Each handler that the tests load runs under the policies of its function's role. A call to AWS is refused if
+the policies do not allow the call, as in IAM.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Call:
 
 
 def is_allowed(call: Call, statements: Iterable[Statement]) -> bool:
-    """Evaluate policies as IAM does within an account: a statement allows the call, and none denies it.
+    """Evaluate policies as IAM does within an account: one statement must allow a call, and none may deny it.
 
     Source: "Policy evaluation logic" in IAM's User Guide. Features that template.yaml does not use
     (principals, NotAction, NotResource, other operators) fail an assertion.
@@ -218,7 +218,7 @@ class Guard:
         Raises
         ------
         ClientError
-            The policies do not allow it: ``AccessDeniedException``, as in AWS.
+            ``AccessDeniedException``, as in AWS, if the policies do not allow the request.
         """
         acting = _acting.get()
         if acting is None:

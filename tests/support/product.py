@@ -1,4 +1,4 @@
-"""The receiver, the processor and the sweeper in this process: deliveries go in, timers come out."""
+"""The receiver, the processor and the sweeper in this process, which turn deliveries into timers."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The first process that needs a back end starts a keeper (``python -m tests.support.shared_back_ends``), which
 runs the back end and stops it when no process uses it any more. A process uses a back end while it holds a
 shared lock on a file; the keeper waits for the exclusive lock on the same file. The kernel releases the locks
-of a process that is killed, so nothing keeps running after a crash or Ctrl-C.
+of a killed process, so every back end stops after a crash or Ctrl-C.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def shared(name: str, folder: Path) -> Iterator[str]:
     Raises
     ------
     RuntimeError
-        The back end did not start; the message holds its log.
+        The back end did not start; the message contains its log.
     """
     address = folder / f"{name}.address"
     with (folder / f"{name}.users").open("a") as users:
         with (folder / f"{name}.start").open("a") as start:
-            # One process starts the back end, the others wait here until it is ready.
+            # One process starts the back end. The others wait here until the back end is ready.
             fcntl.flock(start, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)
             if not address.exists():
@@ -60,7 +60,8 @@ def shared(name: str, folder: Path) -> Iterator[str]:
 def wait_for_keepers() -> None:
     """Wait until the keepers that this process started have stopped their back ends, after the last test.
 
-    Call it after this process has released its back ends, because other processes may wait for that.
+    Call this function after this process has released its back ends, because other processes may wait for
+    them.
     """
     for keeper in _keepers:
         keeper.wait()

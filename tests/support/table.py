@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
-# The properties that CreateTable accepts and that concern the data. Backups, encryption and deletion
-# protection would hinder tests.
+# The properties that CreateTable accepts and that concern the data. Other properties, such as backups,
+# encryption and deletion protection, would hinder tests.
 _CREATE_TABLE_PROPERTIES = (
     "AttributeDefinitions",
     "KeySchema",

@@ -1,4 +1,4 @@
-"""Evaluate template.yaml as CloudFormation does; resources' names are their logical ids."""
+"""Evaluate template.yaml as CloudFormation does, with logical ids as the names of resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GitHub Action, started as on a runner, with a server on this machine."""
+"""The GitHub Action. Each test starts the Action as a runner does; a server on this machine responds."""
 
 import importlib.util
 import json
@@ -44,7 +44,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Sends the answers of a list in order, and then repeats the last one."""
+    """Sends the answers of a list in order, and then repeats the last answer."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def do_GET(self) -> None:
-        """Record a GET: some clients repeat a POST as a GET when they follow a redirect."""
+        """Record a GET, because some clients repeat a POST as a GET when they follow a redirect."""
         self.do_POST()
 
     def log_message(self, *_: object) -> None:

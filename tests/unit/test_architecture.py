@@ -18,7 +18,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def rows(first_heading: str) -> list[list[str]]:
-    """Return the rows, as lists of cells, of the page's table whose first column has this heading."""
+    """Return the rows (lists of cells) of the table whose first column has this heading."""
     table = PAGE.split(f"\n| {first_heading} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 
@@ -53,7 +53,7 @@ def test_every_package_is_on_the_page() -> None:
 
 
 def path_of(name: str) -> Path:
-    """Return the file or folder that a page names; modules of the layer lack the layer's folders."""
+    """Return the file or folder that a page names; pages omit the layer's folders from paths."""
     return (CORE.parent if name.startswith("timer_core/") else ROOT) / name
 
 
@@ -85,7 +85,7 @@ def definitions(path: Path) -> Iterator[str]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the modules that a module imports, also within functions."""
+    """Yield the modules that a module imports, including imports within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module in {"timer_core", "aws_lambda_powertools"}:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -145,7 +145,7 @@ def test_every_item_is_in_the_table() -> None:
 
 
 def key_texts() -> set[str]:
-    """Return every string in the store's code except docstrings; these include all keys and key prefixes."""
+    """Return all strings in the store's code except docstrings; all keys and key prefixes are among them."""
     texts = set()
     for source in sources().values():
         tree = ast.parse(source)

@@ -1,4 +1,4 @@
-"""Replies to comments with commands."""
+"""The replies to comments that contain commands."""
 
 import pytest
 

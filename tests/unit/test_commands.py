@@ -1,4 +1,4 @@
-"""Commands in comments."""
+"""The recognition of commands in comments."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The local stack's stand-in for GitHub, over HTTP; the stand-in is never deployed."""
+"""The local stack's stand-in for GitHub responds over HTTP as GitHub does, and is never deployed."""
 
 import base64
 import hashlib
@@ -99,7 +99,7 @@ def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
     } | changes
     url = f"{github.url}/login/oauth/access_token"
     response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
-    # GitHub's error responses have the status 200 too.
+    # GitHub's error responses also have the status 200.
     assert response.status == 200
     answer: dict[str, str] = json.loads(response.body)
     return answer
@@ -275,7 +275,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     [
         ("https://github.com", True),
         ("https://octo.ghe.com", True),
-        # Loopback URLs are for the local stack; in Lambda, no OAuth provider runs on a loopback interface.
+        # The local stack needs loopback URLs. In Lambda, no OAuth provider runs on a loopback interface.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
         ("http://github.com", False),
@@ -289,7 +289,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
     ],
 )
 def test_signing_in_needs_tls_except_on_this_machine(parameter: str, url: str, is_allowed: bool) -> None:
-    # CloudFormation matches the whole value.
+    # CloudFormation matches the pattern against the whole value.
     assert bool(re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], url)) is is_allowed
 
 

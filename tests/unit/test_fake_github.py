@@ -84,7 +84,7 @@ class Inbox:
 
 
 def events(github: FakeGitHub) -> list[tuple[str, str | None, str]]:
-    """Return the event, the action and the hook's kind of each pending delivery."""
+    """For each pending delivery, return the event, the action and the kind of webhook."""
     return [(one.event, one.action, one.hook.target_type) for one in github.outbox]
 
 
@@ -106,9 +106,10 @@ def registry(url: str) -> jsonschema_rs.Registry:
 
 
 def without_empty_values(payload: Mapping[str, Any]) -> Any:
-    """Remove a card's previous or new value if it is null.
+    """Remove a card's previous value and new value if they are null.
 
-    GitHub's schema allows null here, but also requires one of several forms, none of which allows null.
+    GitHub's schema contradicts itself. The schema allows null, but also requires one of several forms, and
+    each form forbids null.
     """
     value = payload.get("changes", {}).get("field_value")
     if value is None:
@@ -256,7 +257,7 @@ def test_a_delivery_can_be_redelivered_unchanged_for_three_days(github: FakeGitH
 
 def test_deliveries_can_be_sent_immediately(github: FakeGitHub, call: Caller) -> None:
     def receive(headers: Mapping[str, str], _: bytes) -> int:
-        # Send a request to GitHub while GitHub waits for this response, as the product may do.
+        # Send a request to GitHub while GitHub waits for the response to a delivery, as the product may do.
         return call("GET", f"/repos/{REPO}/issues/1").status if headers["X-GitHub-Event"] == "issues" else 200
 
     hook = github.add_hook(REPO, receive, auto=True)
@@ -606,7 +607,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 class Browser:
-    """Opens GitHub's page, and submits its form."""
+    """Opens GitHub's page, and submits the page's form."""
 
     def __init__(self, call: Caller) -> None:
         self._call = call

@@ -41,7 +41,7 @@ QUERY = "query($id: ID!) { node(id: $id) { id } }"
 
 
 class Clock:
-    """The clock of client and server, which only the test advances."""
+    """The clock of the client and the server; only the test advances the clock."""
 
     def __init__(self) -> None:
         self.now_s = 1_800_000_000.25
@@ -75,7 +75,7 @@ class Request(NamedTuple):
 
 @dataclass
 class Server:
-    """A server with an App's endpoints of GitHub's API, and with responses that a test sets."""
+    """A server with the endpoints of GitHub's API for Apps, and with responses that a test sets."""
 
     public_key: rsa.RSAPublicKey
     clock: Clock
@@ -152,7 +152,7 @@ def is_jwt_of_the_app(token: str, public_key: rsa.RSAPublicKey, clock: Clock) ->
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Buffered, so that a response is one write; a second write would wait for an acknowledgement.
+    # Send each response in one buffered write, because a second write would wait for an acknowledgement.
     wbufsize = -1
     github: ClassVar[Server]
 
@@ -209,7 +209,7 @@ def server(private_key: rsa.RSAPrivateKey, clock: Clock) -> Iterator[Server]:
 
 
 class Credential(CredentialParameter):
-    """A credential that needs no SSM."""
+    """A credential that is not read from SSM."""
 
     def __init__(self, value: Token | App | None) -> None:
         self.value = value

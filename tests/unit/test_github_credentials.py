@@ -1,4 +1,4 @@
-"""The credential in Parameter Store, with moto's SSM."""
+"""The credential in Parameter Store; moto replaces SSM."""
 
 import json
 import traceback
@@ -48,14 +48,14 @@ def client() -> Iterator[Any]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        # Without the SDK's retries, the tests of outages are fast.
+        # Disable the SDK's retries, so that the tests of outages are fast.
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         yield boto3.client("ssm")
 
 
 @pytest.fixture
 def ssm(client: Any) -> Iterator[ParameterStore]:
-    """SSM, reachable and without the parameter."""
+    """A reachable SSM that does not contain the parameter."""
     store = ParameterStore(client)
     client.meta.events.register("before-send.ssm.GetParameter", store.before_send)
     yield store

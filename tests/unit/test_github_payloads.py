@@ -71,7 +71,7 @@ def deliver_all(
 def deliver(
     name: str, body: dict[str, Any] | None = None, received: str = "2021-10-12T00:00:00Z"
 ) -> QueuedEvent | Ignored:
-    """Read a delivery with one event."""
+    """Read a delivery, and return its only event."""
     found = deliver_all(name, body, received)
     if isinstance(found, Ignored):
         return found
@@ -376,7 +376,7 @@ class TestLabels:
             return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
 
         assert deliver_with("other", "Urgent") == Ignored("start_label_left")
-        # The removed label does not count as remaining, even if the payload still lists it.
+        # The removed label does not count as remaining, even if the payload still lists that label.
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 

@@ -107,7 +107,8 @@ def test_every_identifier_of_the_glossary_exists(identifier: str) -> None:
         owner, member = identifier.split(".")
         assert member in members()[owner]
     else:
-        # Some identifiers are stored values, such as `manual`, or resources of the template.
+        # Some identifiers are not names in code, but stored values (such as `manual`) or resources of the
+        # template.
         text = "".join((ROOT / file).read_text() for file in ("template.yaml", "docs/openapi.json"))
         known = identifier in python_names() or identifier in javascript_names()
         assert known or re.search(rf"\b{identifier}\b", text)

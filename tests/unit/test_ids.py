@@ -1,4 +1,4 @@
-"""Ids contain their owner, sort by time, and are equal if their causes are equal."""
+"""Ids contain their owner, are ordered by time, and are equal if their causes are equal."""
 
 import pytest
 from hypothesis import given

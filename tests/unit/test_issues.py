@@ -1,4 +1,4 @@
-"""Texts that name an issue on GitHub, and texts that do not."""
+"""Texts that name an issue on GitHub, and texts that name no issue."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Zips of functions and layers."""
+"""The zip files of functions and layers."""
 
 import zipfile
 import zlib

@@ -1,4 +1,4 @@
-"""Deliveries in any order, also repeated, produce the same timers as each of them once in the right order."""
+"""Shuffled and repeated deliveries produce the same timers as one delivery per event in the right order."""
 
 import uuid
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ NOW = T0 + 10_000_000
 
 
 class Slots:
-    """Two people's timers on an issue, in memory; events are delivered one by one."""
+    """Two people's timers on an issue, kept in memory. A test delivers the events one by one."""
 
     def __init__(self) -> None:
         self.issue = ISSUE
@@ -52,7 +52,7 @@ class Slots:
             assert open_timers == ([outcome.open_ulid] if outcome.open_ulid else [])
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
-        """Do as the API does; a request that it would refuse has no effect."""
+        """Apply a request as the API does; a request that the API would refuse has no effect."""
         timers = self.timers[user_id]
         current = next((timer for timer in timers.values() if timer.is_open), None)
         if action == "start" and current is None:
@@ -123,7 +123,7 @@ class Reference:
         self.paused_at = None
 
 
-# The kinds of event that start a timer, each with the kind whose pause it ends.
+# A map from each kind of event that starts a timer to the kind of event whose pause it ends.
 STARTS = {"reopened": "", "assigned": "unassigned", "labeled": "unlabeled", "comment.start": "any"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
 ABOUT_SOME = ["reopened", "labeled", "unlabeled"]
@@ -136,7 +136,7 @@ def guid_of(number: int) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
-    """Events of an issue in order of time, no two of them in one second."""
+    """Draw an issue's events in chronological order, with at most one event per second."""
     kinds = draw(st.lists(st.sampled_from([*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL]), max_size=most))
     events, at_ms = [], T0
     for number, kind in enumerate(kinds):
@@ -192,10 +192,10 @@ def test_redelivering_all_events_changes_nothing(events: list[Event], data: st.D
 def test_manual_transitions_count_in_their_place_among_late_events(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """Late events around manual transitions produce the same timers as events in time.
+    """Late events around manual transitions produce the same timers as punctual events.
 
-    People act on the state that they see, so only requests that are possible in both cases are compared: a
-    start before any event, and pauses and resumes while a timer is certain to be open.
+    People act on the state that they see, so the test makes only requests that are possible in both cases.
+    These requests are a start before any event, and pauses and resumes while a timer is certain to be open.
     """
     first = Event(guid_of(100), "assigned", T0, frozenset({ANN}))
     events = [event for event in events if event.kind in ("assigned", "unassigned")]
@@ -219,7 +219,7 @@ def test_manual_transitions_count_in_their_place_among_late_events(
     late = Slots()
     late.deliver(first)
     for number, at_ms, act in done:
-        # Repeat the request, if the state allows it without the events too.
+        # Repeat the request if the timer's state, without the late events, also allows the request.
         (timer,) = late.timers[ANN].values()
         if (act == "pause") == (timer.status == "running"):
             late.request(ANN, act, at_ms, number)
@@ -247,7 +247,8 @@ def test_a_close_that_arrives_late_splits_the_timer_and_keeps_its_id() -> None:
 
 def test_a_new_timer_does_not_reuse_the_ulid_that_another_one_kept() -> None:
     slots = Slots()
-    # The timer that the start at 31 s created ends up as the one from 0 s to 1 s, and keeps its ULID.
+    # The start at 31 s creates a timer. The other events move this timer to the interval from 0 s to 1 s, but
+    # the timer keeps its ULID.
     order = [("project.start", 31), ("reopened", 2), ("assigned", 0), ("closed", 1), ("project.stop", 11)]
     for kind, second in order:
         users = None if kind in {"closed", "project.stop"} else frozenset({ANN})
@@ -282,7 +283,7 @@ def test_a_manual_start_survives_a_close_from_before_it() -> None:
 def test_a_manual_start_survives_all_late_events_from_before_it(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """A manually started timer keeps running, in whatever order earlier events arrive."""
+    """A manually started timer keeps running, even if earlier events arrive later in any order."""
     at_ms = T0 + 5_000_000
     in_time, late = Slots(), Slots()
     for slots, order in ((in_time, events), (late, data.draw(st.permutations(events)))):
@@ -361,7 +362,7 @@ def test_a_new_title_alone_does_not_change_a_timer_that_has_ended() -> None:
 
 
 class TestFull:
-    """Events and requests have a limit each; of the events the earliest count; a stop always counts."""
+    """Events and requests each have a limit. Only the earliest events count. A stop always counts."""
 
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +423,7 @@ class TestFull:
 
     @settings(
         max_examples=300,
-        # The fixture sets the same limit for all examples.
+        # The examples can share the fixture, because it sets the same limit for all of them.
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(histories(12), st.lists(st.integers(1, 2_000), max_size=4, unique=True), st.data())
@@ -443,7 +444,7 @@ class TestFull:
 
 
 class TestBackfilled:
-    """A delivery that arrives after its event was read from GitHub's timeline does not count."""
+    """A delivery has no effect if its event was already read from GitHub's timeline."""
 
     KNOWN = Event(guid_of(1), "assigned", T0, frozenset({ANN}), received_ms=T0 + 60_000, backfilled=True)
 

@@ -1,4 +1,4 @@
-"""Served scripts lack comments, white space and, in bundles, static imports; other tokens are unchanged."""
+"""Served scripts lack comments and white space; bundles lack static imports; nothing else is changed."""
 
 import re
 from pathlib import Path

@@ -31,7 +31,7 @@ ANN = 21031067
 
 @dataclass
 class Keys(RotatingSecret):
-    """Two keys; a refresh replaces them with `rotated`."""
+    """A source of two keys; a refresh replaces the keys with `rotated`."""
 
     current: str = OLD
     previous: str = ""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from timer_core.github.webhooks.signature import is_signed, sign
 
-# The example of GitHub's documentation, "Validating webhook deliveries".
+# This example is from GitHub's documentation, "Validating webhook deliveries".
 SECRET = "It's a Secret to Everybody"
 BODY = b"Hello, World!"
 SIGNATURE = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"

@@ -54,7 +54,7 @@ def test_the_command_line_overrides_the_stage(tmp_path: Path) -> None:
     assert (stage.architecture, stage.runtime) == ("arm64", "python3.12")
 
 
-# Lambda's Python 3.11 is on Amazon Linux 2, whose C library is too old for the wheels.
+# Lambda runs Python 3.11 on Amazon Linux 2, whose C library is too old for the wheels.
 @pytest.mark.parametrize("runtime", ["python3.11", "python3.15", "python3.99", "nodejs22.x"])
 def test_a_runtime_without_matching_wheels_is_refused(tmp_path: Path, runtime: str) -> None:
     with pytest.raises(ToolError, match=r"python3\.12, python3\.13, python3\.14, not"):

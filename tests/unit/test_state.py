@@ -1,4 +1,4 @@
-"""The state machine: which transitions it allows, and the states that a history passes through."""
+"""The transitions that the state machine allows, and the sequence of states in a history."""
 
 import pytest
 from hypothesis import given

@@ -12,7 +12,7 @@ from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 from tests.support.template import STACK, template, translated
 
-# Resources that hold timers, unprocessed deliveries, or a key that GitHub or sessions depend on.
+# Resources that contain timers, unprocessed deliveries, or a key that GitHub or sessions need.
 KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
 
 
@@ -24,7 +24,7 @@ def test_production_retains_resources_that_cannot_be_recreated(policy: str) -> N
 
 
 def test_the_only_transform_is_sam() -> None:
-    """CloudFormation itself accepts conditions in deletion policies (SAM's PR 3317)."""
+    """CloudFormation accepts conditions in deletion policies without another transform (SAM's PR 3317)."""
     source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506
     assert source["Transform"] == "AWS::Serverless-2016-10-31"
 
@@ -59,7 +59,7 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
     assert len(names) == 5
     for name in names:
         assert name.startswith(f"{STACK}-{REGION}")
-        # CloudFront allows 64 characters: enough for a stack's name of 40 characters and a long region.
+        # CloudFront allows 64 characters, enough for a stack name of 40 characters and a long region name.
         assert len(name.removeprefix(f"{STACK}-{REGION}")) + len("-ap-southeast-1") + 40 <= 64
 
 
@@ -96,7 +96,7 @@ def test_the_throttle_alarm_watches_the_table_and_every_index() -> None:
 
 
 def test_the_cost_model_counts_the_metrics_of_alarms() -> None:
-    """CloudWatch charges per metric of an alarm."""
+    """CloudWatch charges for each metric in an alarm."""
     alarms = template().of_type("AWS::CloudWatch::Alarm").values()
     read = sum(max(1, sum("MetricStat" in one for one in alarm.get("Metrics", ()))) for alarm in alarms)
     assert read == Assumptions().alarm_metrics

@@ -28,7 +28,7 @@ def timeline(at_ms: int = T0) -> list[IssueEvent]:
 
 
 def logged(events: list[IssueEvent], *numbers: int) -> list[Event]:
-    """Return some events of a timeline as delivered; GitHub sends a delivery every tenth of a second."""
+    """Return some events of a timeline as GitHub delivers them, at intervals of a tenth of a second."""
     return [
         Event(guid(one.at_ms + 100 * number), one.kind, one.at_ms, frozenset({1}))
         for number, one in enumerate(events)

@@ -1,4 +1,4 @@
-"""After any transitions, a timer's durations equal the sums over a list of its running stretches."""
+"""After any transitions, a timer's durations equal the sums of the intervals in which it ran."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ T0 = 1_763_900_000_000
 
 
 class TimerMachine(RuleBasedStateMachine):
-    """One timer, and the start and end of each stretch in which it ran; the last end may be None."""
+    """One timer, and the start and end of each interval in which it ran; the last end may be None."""
 
     @initialize(start=st.integers(T0 - 1_000_000, T0))
     def start(self, start: int) -> None:

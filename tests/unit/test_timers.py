@@ -1,4 +1,4 @@
-"""The transitions and durations of a timer, with any order of requests and any clocks."""
+"""The transitions and durations of a timer, with requests in any order and from any clocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def stopped() -> Timer:
 
 @dataclass
 class Stopwatch:
-    """The same rules without clock arithmetic: it adds up the running and the paused times."""
+    """A simple model with the same rules. The model adds up the running and the paused times."""
 
     began_ms: int
     active_ms: int = 0
@@ -50,7 +50,7 @@ class Stopwatch:
 
 @st.composite
 def worked(draw: st.DrawFn) -> tuple[Timer, Stopwatch, int]:
-    """A timer after any number of pauses and resumes, a stopwatch with the same times, and the present."""
+    """Draw a timer with any number of pauses, a stopwatch with the same times, and the present time."""
     now = draw(st.integers(0, 2**42))
     timer, watch = started(now), Stopwatch(now)
     for gap in draw(st.lists(st.integers(0, 10**8), max_size=25)):

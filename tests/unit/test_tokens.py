@@ -13,7 +13,7 @@ DIGITS = string.digits + string.ascii_letters
 
 
 def token_of(body: str) -> str:
-    """Return a token built by its definition: 32 characters, and their CRC-32 as six base-62 digits."""
+    """Return a token that consists of 32 characters, followed by their CRC-32 as six base-62 digits."""
     checksum = crc32(body.encode())
     return TOKEN_PREFIX + body + "".join(DIGITS[checksum // 62**place % 62] for place in range(5, -1, -1))
 

@@ -1,4 +1,4 @@
-"""Active time per day and per issue: each millisecond counts once, on its day and its issue."""
+"""In totals, each millisecond of active time counts once, for its day and its issue."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ def started(at_ms: int, issue: Issue | None = None, ulid: str = "01JD3K5W9GZ8Q4T
 
 
 def corrected(timer: Timer, start_ms: int, end_ms: int) -> Timer:
-    """Return a stopped timer as after a correction, which changes the active time but not the history."""
+    """Return a stopped, corrected timer. A correction changes the active time but not the history."""
     return replace(
         timer,
         start_ms=start_ms,
@@ -138,7 +138,7 @@ def test_a_curve_never_falls_and_never_runs_faster_than_time(
     moments = sorted(timer.start_ms + moment for moment in moments)
     reached = [curve.active_until(moment) for moment in moments]
     for (earlier, before), (later, after) in pairwise(zip(moments, reached, strict=True)):
-        # Because of rounding down, a millisecond of a stretch may be counted later.
+        # Both values are rounded down, so their difference may slightly exceed the elapsed time.
         assert 0 <= after - before <= later - earlier + 2
 
 

@@ -9,7 +9,7 @@ from deployed_stack.web import served
 
 WIDGET = ROOT / "web/issue-timer.js"
 MAX_BYTES = 12_288
-# Matches only static imports; `import()` loads other languages and the sign-in on demand.
+# This pattern matches only static imports. `import()` loads other languages and the sign-in on demand.
 IMPORT = re.compile(rb"\bimport\b(?!\(|\.)")
 
 

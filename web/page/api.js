@@ -1,4 +1,4 @@
-// Requests to the API, authenticated by the browser's cookie.
+// Requests to the API. The browser's session cookie authenticates them.
 
 import { ApiClient, ApiError } from "../widget/api-client.js";
 import { text } from "./language.js";
@@ -34,8 +34,8 @@ export async function get(path, options) {
 }
 
 /**
- * Return a page of a list. Skip empty pages, which the server returns if it interrupts a long search before
- * it has found a timer.
+ * Return a page of a list. Skip empty pages. The server returns an empty page if the server interrupts a long
+ * search before any timer was found.
  *
  * @param {string} path
  * @param {Options} [options]
@@ -63,7 +63,8 @@ export async function* pages(path) {
 }
 
 /**
- * Return the HTTP status of a failed request; 0 if there was no response, undefined for other errors.
+ * Return the HTTP status of a failed request, 0 if the server did not respond, or undefined for another
+ * error.
  *
  * @param {unknown} error
  */
@@ -72,7 +73,7 @@ export function statusOf(error) {
 }
 
 /**
- * Return the message to show for an error, and its language if that differs from the page's.
+ * Return the message to show for an error, and the message's language if it differs from the page's language.
  *
  * @param {unknown} error
  * @returns {{message: string, lang?: string}}

@@ -1,4 +1,4 @@
-// The chart's data: days or weeks as bars, their average, and the scale.
+// The chart's data: a bar for each day or week, the average of the bars, and the scale.
 
 import { daysBetween, startOfWeek } from "./calendar.js";
 
@@ -14,7 +14,8 @@ const DAYS_BEFORE_FIRST = 6;
 /**
  * Return a bar for each day or, if there are too many days, for each week.
  *
- * @param {Map<Day, number>} times seconds of the days with time, in order
+ * @param {Map<Day, number>} times the seconds worked on each day, in chronological order; days without time
+ *   are omitted
  * @param {Day} first
  * @param {Day} last
  * @param {number} firstWeekday the weekday on which weeks begin, 1 (Monday) to 7
@@ -23,7 +24,7 @@ const DAYS_BEFORE_FIRST = 6;
 export function toBars(times, first, last, firstWeekday) {
   let days = daysBetween(first, last);
   const [earliest] = times.keys();
-  // In a long period, omit days before the first timer.
+  // In a long period, omit most days before the first day with time.
   if (days.length > MAX_BARS) days = days.slice(Math.max(0, days.indexOf(earliest) - DAYS_BEFORE_FIRST));
   const isByWeek = days.length > MAX_BARS;
   /** @type {Map<Day, Bar>} */
@@ -37,7 +38,8 @@ export function toBars(times, first, last, firstWeekday) {
 }
 
 /**
- * Return the chart's scale in seconds: its step and its top. Up to 1,920 hours, it has at most three steps.
+ * Return the step and the top of the chart's scale, in seconds. The scale has at most three steps if no bar
+ * is longer than 1,920 hours.
  *
  * @param {Bar[]} bars
  */
@@ -50,9 +52,9 @@ export function scaleOf(bars) {
 }
 
 /**
- * Return how many bars have time, and their average in seconds.
+ * Return the number of bars with a nonzero time, and the average of those bars in seconds.
  *
- * @param {Bar[]} bars at least one of which has time
+ * @param {Bar[]} bars at least one bar has a nonzero time
  */
 export function averageOf(bars) {
   const count = bars.filter((bar) => bar.seconds).length;
@@ -61,9 +63,9 @@ export function averageOf(bars) {
 }
 
 /**
- * Return the longest bar; the first if several are equally long.
+ * Return the longest bar. If several bars are equally long, return the first of them.
  *
- * @param {Bar[]} bars at least one
+ * @param {Bar[]} bars at least one bar
  */
 export function longestOf(bars) {
   return bars.reduce((one, other) => (other.seconds > one.seconds ? other : one));

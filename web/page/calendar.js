@@ -14,7 +14,7 @@ export function timeZone() {
 }
 
 /**
- * Return the day of an instant.
+ * Return the calendar day that contains an instant.
  *
  * @param {Date} instant
  * @returns {Day}
@@ -24,7 +24,8 @@ export function dayOf(instant) {
 }
 
 /**
- * Return the instant at which a day begins: midnight, or later where clocks are put forward at midnight.
+ * Return the instant at which a day begins. The instant is midnight, or later if clocks are put forward at
+ * midnight.
  *
  * @param {Day} day
  */
@@ -47,7 +48,7 @@ export function addDays(day, count) {
 }
 
 /**
- * Return all days from the first to the last, both included.
+ * Return all days from the first to the last day, including both.
  *
  * @param {Day} first
  * @param {Day} last
@@ -70,7 +71,7 @@ export function startOfWeek(day, firstWeekday) {
 }
 
 /**
- * Return an instant as the value of an input of type datetime-local.
+ * Format an instant as the value of an input of type datetime-local.
  *
  * @param {Date} instant
  */

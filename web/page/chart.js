@@ -8,7 +8,7 @@ import { formats, text } from "./language.js";
 
 /** @import { Bar } from "./types.d.ts" */
 
-// Sizes in pixels; widths are percentages, so that the chart fits any width.
+// Sizes in pixels. Widths are percentages, so that the chart fits a page of any width.
 const HEIGHT = 160;
 const ABOVE = 12;
 const BELOW = 24;
@@ -16,9 +16,9 @@ const TOTAL_HEIGHT = ABOVE + HEIGHT + BELOW;
 const MAX_LABELS = 6;
 
 /**
- * Draw bars, and above them a line of text about the bar under the pointer.
+ * Draw the bars. A line of text above the bars describes the bar under the pointer.
  *
- * @param {Bar[]} bars at least one of which has time
+ * @param {Bar[]} bars at least one bar has a nonzero time
  */
 export function chart(bars) {
   const isMirrored = getComputedStyle(document.documentElement).direction === "rtl";
@@ -59,7 +59,7 @@ export function chart(bars) {
 }
 
 /**
- * Draw a bar on a background that receives pointer events in the whole column.
+ * Draw a bar and its background. The background receives pointer events in the whole column.
  *
  * @param {Bar} bar
  * @param {number} x
@@ -84,7 +84,7 @@ function barColumn(bar, x, width, y) {
 }
 
 /**
- * Label the last bar, and bars at equal distances before it.
+ * Label the last bar, and earlier bars at equal distances.
  *
  * @param {Bar[]} bars
  * @param {(index: number) => number} middle
@@ -117,7 +117,7 @@ function average(bars) {
 }
 
 /**
- * Describe the chart for screen readers; the table of days below it contains every value.
+ * Describe the chart for screen readers. The table of days below the chart contains all values.
  *
  * @param {Bar[]} bars
  */

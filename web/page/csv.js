@@ -1,4 +1,4 @@
-// Timers as a CSV file (RFC 4180); docs/page.md describes the columns.
+// The export of timers as a CSV file (RFC 4180). docs/page.md describes the columns.
 
 import { toInputValue } from "./calendar.js";
 
@@ -24,19 +24,20 @@ const COLUMNS = {
   paused_seconds: (timer) => timer.paused_duration,
 };
 
-// The positions at which a spreadsheet would evaluate a formula (OWASP, "CSV Injection"): the start of a text, and the
-// start of a cell in programs that split lines at semicolons (Excel in many languages) or tabs.
+// The positions at which a spreadsheet would evaluate a formula (OWASP, "CSV Injection"). One position is the
+// start of a text. The others follow a semicolon or a tab, because some programs split lines there (Excel
+// splits lines at semicolons in many languages).
 const FORMULAS = /(?<=^|[;\t\r\n])(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/gu;
 
 /**
- * Return timers as the text of a CSV file.
+ * Return the text of a CSV file with a line for each timer.
  *
  * @param {Timer[]} timers
  */
 export function toCsv(timers) {
   const rows = timers.map((timer) => Object.values(COLUMNS).map((value) => field(value(timer))));
   const lines = [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\r\n`);
-  // Excel recognizes UTF-8 by the byte order mark.
+  // Begin with a byte order mark, by which Excel recognizes UTF-8.
   return `\ufeff${lines.join("")}`;
 }
 
@@ -47,7 +48,7 @@ function field(value) {
 }
 
 /**
- * Return a time in the browser's time zone, in the form that spreadsheets of all languages read as a time.
+ * Format a time in the browser's time zone. Spreadsheets in all languages read this format as a time.
  *
  * @param {string | null} time
  */

@@ -13,18 +13,19 @@ import { text } from "./language.js";
 const HOUR_MS = 3_600_000;
 
 /**
- * Let the user add an entry for past time.
+ * Let the user add an entry for time that was worked earlier.
  *
  * @param {() => Date} now returns the present
- * @returns {Promise<Timer | null>} the new timer; null if they cancel
+ * @returns {Promise<Timer | null>} the new timer; null if the user cancels
  */
 export async function addEntry(now) {
   const toMinute = (/** @type {Date} */ time) => toInputValue(time).slice(0, 16);
   const end = now();
   let start = new Date(end.getTime() - HOUR_MS);
-  // In the hour after clocks are put back, the local time an hour earlier was the same.
+  // If clocks were put back less than an hour ago, one hour ago had the same local time. Then start another
+  // hour earlier.
   if (toMinute(start) === toMinute(end)) start = new Date(start.getTime() - HOUR_MS);
-  // If a response is lost, the same key prevents a second timer.
+  // All tries have the same key, so that the server does not create a second timer if a response is lost.
   const headers = { "Idempotency-Key": randomName() };
   const shown = { title: text("addTitle"), start: toMinute(start), end: toMinute(end), hasTimes: true };
   return openEntryDialog(shown, now, async (values, issue) => {
@@ -40,7 +41,7 @@ export async function addEntry(now) {
  *
  * @param {Timer} timer
  * @param {() => Date} now returns the present
- * @returns {Promise<Timer | null>} the changed timer; null if they cancel or change nothing
+ * @returns {Promise<Timer | null>} the changed timer; null if the user cancels or changes nothing
  */
 export async function editEntry(timer, now) {
   const isStopped = timer.status === "stopped";
@@ -58,8 +59,8 @@ export async function editEntry(timer, now) {
     const body = {
       ...(values.issue.trim() !== shown.issue && (issue ?? { github_issue_url: null })),
       ...(isChanged("description") && { description: values.description }),
-      // Send only changed times, because the fields have no milliseconds and are ambiguous in an hour that
-      // occurs twice.
+      // Send a time only if the user has changed it. The value of a field has no milliseconds, and is
+      // ambiguous in an hour that occurs twice.
       ...(isChanged("start") && { start_time: toIso(values.start) }),
       ...(isChanged("end") && { end_time: toIso(values.end) }),
     };

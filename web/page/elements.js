@@ -3,7 +3,7 @@
 import { h, setText } from "../widget/dom.js";
 
 /**
- * Return the element with an id.
+ * Return the element that has an id.
  *
  * @template {HTMLElement} [E=HTMLElement]
  * @param {string} id
@@ -18,12 +18,12 @@ export function byId(id, type = /** @type {new () => E} */ (HTMLElement)) {
 }
 
 /**
- * Return the first element within another that a selector matches.
+ * Return the first descendant of a node that matches a selector.
  *
  * @param {ParentNode} root
  * @param {string} selector
  * @returns {HTMLElement}
- * @throws {TypeError} if there is none
+ * @throws {TypeError} if there is no such element
  */
 export function find(root, selector) {
   const element = root.querySelector(selector);
@@ -32,14 +32,14 @@ export function find(root, selector) {
 }
 
 /**
- * Return a form's control, or its group of radio buttons, by name.
+ * Return the control, or the group of radio buttons, that has a name in a form.
  *
  * @param {HTMLFormElement} form
  * @param {string} name
  * @returns {HTMLInputElement}
  */
 export function control(form, name) {
-  // Selects and groups of radio buttons have all properties of an input that the pages use.
+  // The pages use only properties that inputs, selects and groups of radio buttons have in common.
   return /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 }
 
@@ -70,7 +70,7 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 /**
- * Create an icon from a symbol in icons.svg, hidden from screen readers.
+ * Create an icon from a symbol in icons.svg. The icon is hidden from screen readers.
  *
  * @param {string} name
  */
@@ -83,7 +83,7 @@ export function icon(name) {
  *
  * @param {HTMLElement} element
  * @param {string} message
- * @param {string} [lang] if it differs from the page's
+ * @param {string} [lang] the language of the message, if it differs from the page's language
  */
 export function setMessage(element, message, lang) {
   setText(element, message);
@@ -95,12 +95,12 @@ export function setMessage(element, message, lang) {
  * Offer a text as a download.
  *
  * @param {string} name
- * @param {string} type its media type
+ * @param {string} type the media type of the text
  * @param {string} content
  */
 export function download(name, type, content) {
   const link = h("a", { download: name, href: URL.createObjectURL(new Blob([content], { type })) });
   link.click();
-  // Some browsers read the object URL only after the click was handled.
+  // Revoke the object URL later, because some browsers read the URL only after the click was handled.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,4 +1,4 @@
-// The checks of the entry form before a request is sent.
+// The checks of the entry form's values before a request is sent.
 
 import { parseIssue } from "../widget/issue-link.js";
 import { issueMistakes, text } from "./language.js";
@@ -8,13 +8,14 @@ import { issueMistakes, text } from "./language.js";
 /**
  * @typedef {object} Context
  * @property {Date} now
- * @property {boolean} hasTimes whether start and end can be edited
- * @property {(field: string) => boolean} isChanged whether a field was changed; others are not checked
- * @property {Timer} [timer] the timer to edit; none for a new entry
+ * @property {boolean} hasTimes whether the start and the end can be edited
+ * @property {(field: string) => boolean} isChanged whether the user has changed a field; unchanged fields are
+ *   not checked
+ * @property {Timer} [timer] the timer to edit; undefined for a new entry
  */
 
 /**
- * Return the errors of an entry; empty if it can be saved.
+ * Return the errors in an entry. The result is empty if the entry can be saved.
  *
  * @param {EntryValues} values
  * @param {Context} context

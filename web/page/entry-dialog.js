@@ -18,16 +18,16 @@ import { formats, text } from "./language.js";
  * @property {string} [description]
  * @property {string} [start]
  * @property {string} [end]
- * @property {boolean} hasTimes whether start and end can be edited
+ * @property {boolean} hasTimes whether the start and the end can be edited
  * @property {number} [paused] seconds of the timer's pauses
- * @property {Timer} [timer] the timer to edit; none for a new entry
+ * @property {Timer} [timer] the timer to edit; undefined for a new entry
  *
  * @typedef {(field: string) => boolean} IsChanged whether a field differs from its initial value
  * @typedef {(values: EntryValues, issue: Issue | null, isChanged: IsChanged) => Promise<Timer | null>} Save
  */
 
 const FIELDS = /** @type {const} */ (["issue", "description", "start", "end"]);
-/** Fields of the form by the API's names. @type {Record<string, string>} */
+/** The names of the form's fields, by the names of the API's fields. @type {Record<string, string>} */
 const FIELD_OF = {
   github_issue_url: "issue",
   github_repo: "issue",
@@ -42,7 +42,8 @@ const dialog = byId("entry-dialog", HTMLDialogElement);
 const form = byId("entry-form", HTMLFormElement);
 
 /**
- * The open dialog: its arguments, its state, and the functions that settle its promise.
+ * The arguments and the state of the open dialog, and the functions that settle the promise of
+ * `openEntryDialog`.
  *
  * @type {{
  *   now: () => Date, shown: Shown, isChanged: IsChanged, save: Save, isBusy: boolean,
@@ -52,7 +53,7 @@ const form = byId("entry-form", HTMLFormElement);
 let current = null;
 
 /**
- * Open the dialog. It closes when the entry is saved, or when the user cancels.
+ * Open the dialog. The dialog closes when the entry is saved, or when the user cancels.
  *
  * @param {Shown} shown
  * @param {() => Date} now
@@ -66,7 +67,7 @@ export function openEntryDialog(shown, now, save) {
   const before = {};
   for (const name of FIELDS) {
     control(form, name).value = shown[name] ?? "";
-    // Read the value back, because an input may normalize it.
+    // Read the value from the input, because an input may normalize its value.
     before[name] = control(form, name).value;
   }
   const isNew = !shown.timer;
@@ -106,7 +107,8 @@ dialog.addEventListener("cancel", (event) => {
   if (current?.isBusy) event.preventDefault();
 });
 
-// A second Escape closes even a busy dialog. Its request continues.
+// If the user presses Escape twice, the browser closes the dialog even while a request is in progress. The
+// request then continues.
 dialog.addEventListener("close", () => {
   if (!current?.isBusy) current?.resolve(null);
   current = null;
@@ -157,7 +159,7 @@ function showServerError(error) {
  * Show errors below their fields, and focus the first field with an error.
  *
  * @param {FieldErrors} errors
- * @param {string} [lang] their language, if it differs from the page's
+ * @param {string} [lang] the language of the errors, if it differs from the page's language
  */
 function showErrors(errors, lang) {
   /** @type {NodeListOf<HTMLElement>} */

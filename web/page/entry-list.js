@@ -1,4 +1,4 @@
-// The list of entries, newest first, in a section for each day.
+// The list of entries, newest first. Each day has its own section.
 
 import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
@@ -18,16 +18,17 @@ export class EntryList {
    * @param {object} options
    * @param {() => Date} options.now returns the present
    * @param {(timer: Timer) => number} options.secondsOf returns the active time of a timer, in seconds
-   * @param {(day: Day) => number} options.totalOf returns the total of a day, in seconds; timers are split at midnight
+   * @param {(day: Day) => number} options.totalOf returns the total of a day, in seconds; a timer over
+   *   midnight counts on both days
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
-   * @param {(timer: Timer) => unknown} options.remove is called when its Delete button is pressed
+   * @param {(timer: Timer) => unknown} options.remove is called when an entry's Delete button is pressed
    */
   constructor(options) {
     this.#options = options;
   }
 
   /**
-   * Replace all entries, and keep the focus on the control that had it.
+   * Replace all entries, and keep the focus on the control that was focused.
    *
    * @param {Timer[]} timers
    */
@@ -41,7 +42,7 @@ export class EntryList {
   }
 
   /**
-   * Add entries at the end.
+   * Add entries at the end of the list.
    *
    * @param {Timer[]} timers
    */
@@ -54,7 +55,7 @@ export class EntryList {
   }
 
   /**
-   * Remove an entry, and also the section of its day if no other entry is left there.
+   * Remove an entry. If the entry was the last of its day, also remove the section of the day.
    *
    * @param {Timer} timer
    */

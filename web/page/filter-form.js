@@ -35,7 +35,8 @@ export function onFilter(apply) {
     showDays();
     if (period.value !== "custom") filterForm.requestSubmit();
   });
-  // A new selection must replace the previous one. `onAction` would ignore events while an action runs.
+  // Do not use `onAction`, which ignores events while an action runs. A new selection must replace the
+  // previous selection.
   filterForm.addEventListener("submit", (event) => {
     event.preventDefault();
     clearNotice();

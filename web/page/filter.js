@@ -7,7 +7,8 @@ import { firstWeekday } from "./language.js";
 
 const DEFAULT_PERIOD = "30-days";
 
-// The API adds up at most 366 days, and a day may have 25 hours.
+// The API adds up at most 366 days of 24 hours. The limit is one day less here, because a day may have 25
+// hours.
 const MAX_DAYS = 365;
 
 /** @type {Record<string, (today: Day) => [Day, Day]>} */
@@ -31,7 +32,7 @@ const PERIODS = {
 };
 
 /**
- * Return the filter of an address; invalid parameters are ignored.
+ * Return the filter that an address contains. Invalid parameters are ignored.
  *
  * @param {string} search the address's query, as in `location.search`
  * @returns {Filter}
@@ -52,7 +53,7 @@ export function readFilter(search) {
 }
 
 /**
- * Return the address's query for a filter; empty for the default filter.
+ * Return the query of the address for a filter. The query is empty for the default filter.
  *
  * @param {Filter} filter
  */
@@ -65,12 +66,12 @@ export function writeFilter({ period, from, to, repo, issue }) {
     from: isCustom ? from : "",
     to: isCustom ? to : "",
   });
-  // A slash needs no escape in a query (RFC 3986, section 3.4) and is easier to read.
+  // Do not escape slashes. A query may contain them (RFC 3986, section 3.4), and they are easier to read.
   return search.size ? `?${String(search).replaceAll("%2F", "/")}` : "";
 }
 
 /**
- * Return the first and the last day that a filter selects; "" if there is no such limit.
+ * Return the first and the last day that a filter selects. A day is "" if the filter has no such limit.
  *
  * @param {Filter} filter
  * @param {Date} now
@@ -99,12 +100,14 @@ export function selects(filter, timer, now) {
 }
 
 /**
- * Return the days that totals cover: the selected days until today, at most the last 365. If all selected
- * days are in the future, totals cover the first of them.
+ * Return the first and the last day that the totals cover. The totals cover the selected days until today,
+ * but at most the last 365 of these days. If all selected days are in the future, the totals cover only the
+ * first of them.
  *
  * @param {Filter} filter
  * @param {Date} now
- * @returns {{first: Day, last: Day, isCut: boolean}} `isCut`: whether the filter selects earlier days
+ * @returns {{first: Day, last: Day, isCut: boolean}} `isCut`: whether the filter also selects days before
+ *   `first`
  */
 export function totalledDays(filter, now) {
   const [from, to] = selectedDays(filter, now);
@@ -156,11 +159,11 @@ export function totalsQuery(filter, now) {
 function isDay(text) {
   if (!/^\d{4}-\d\d-\d\d$/u.test(text) || text < "1970-01-02" || text > "9998-12-31") return false;
   const date = new Date(`${text}T00:00Z`);
-  // Some browsers read February 31 as a day in March.
+  // Compare the date with the text, because some browsers read February 31 as a day in March.
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
-/** @param {Record<string, string>} parameters empty ones are omitted */
+/** @param {Record<string, string>} parameters parameters with an empty value are omitted */
 function query(parameters) {
   return new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
 }

@@ -1,4 +1,4 @@
-// Dates, times and durations in a language.
+// The formats of dates, times and durations in a language.
 
 /** @import { Parts } from "./types.d.ts" */
 
@@ -14,7 +14,7 @@ const DATE_FORMATS = {
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
 };
 
-/** Formats instants in the browser's time zone, and durations. */
+/** Formats durations, and instants in the browser's time zone. */
 export class Formats {
   #locale;
   #text;
@@ -24,7 +24,7 @@ export class Formats {
   /**
    * @param {string} locale
    * @param {(name: "hoursAndMinutes" | "onlyHours" | "onlyMinutes" | "onlySeconds", parts: Parts) => string} text
-   *   returns a duration's text
+   *   returns the text of a duration
    */
   constructor(locale, text) {
     this.#locale = locale;
@@ -32,7 +32,7 @@ export class Formats {
     this.followTimeZone();
   }
 
-  /** Adopt the browser's present time zone. */
+  /** Use the present time zone of the browser from now on. */
   followTimeZone() {
     for (const [name, options] of Object.entries(DATE_FORMATS)) {
       this.#dates[name] = new Intl.DateTimeFormat(this.#locale, options);
@@ -50,7 +50,7 @@ export class Formats {
   }
 
   /**
-   * Format two instants as one range, without repeating what they have in common.
+   * Format two instants as a range. A part that both instants share, such as the date, appears only once.
    *
    * @param {string} format a key of `DATE_FORMATS`
    * @param {Date} start
@@ -61,7 +61,7 @@ export class Formats {
   }
 
   /**
-   * Format a day, with its year if that is not the current one.
+   * Format a day. The text contains the year if the day is not in the current year.
    *
    * @param {Date} start the instant at which the day begins
    * @param {Date} now
@@ -71,7 +71,8 @@ export class Formats {
   }
 
   /**
-   * Format a duration in hours and minutes, or in seconds below a minute, with non-breaking spaces.
+   * Format a duration in hours and minutes, or in seconds if the duration is below a minute. Spaces in the
+   * text are non-breaking.
    *
    * @param {number} duration in seconds
    */
@@ -93,7 +94,8 @@ function durationText(duration, hours, minutes) {
 }
 
 /**
- * Return the weekday on which weeks begin, 1 (Monday) to 7; Monday if the browser (Firefox) does not provide it.
+ * Return the weekday on which weeks begin, 1 (Monday) to 7. Return Monday if the browser does not provide the
+ * weekday (Firefox).
  *
  * @param {string} tag a locale
  * @returns {number}
@@ -101,6 +103,6 @@ function durationText(duration, hours, minutes) {
 export function firstWeekdayOf(tag) {
   /** @type {Intl.Locale & {getWeekInfo?: () => {firstDay: number}, weekInfo?: {firstDay: number}}} */
   const locale = new Intl.Locale(tag);
-  // Older versions of Chromium have a property instead of the method.
+  // Older versions of Chromium have the property `weekInfo` instead of the method `getWeekInfo`.
   return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
 }

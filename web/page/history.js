@@ -1,4 +1,4 @@
-// The history: the loaded timers that a filter selects.
+// The history of timers. It contains the loaded timers that a filter selects.
 
 import { getPage, request, statusOf } from "./api.js";
 import { dayOf } from "./calendar.js";
@@ -21,9 +21,9 @@ export class History {
   /** @type {?Filter} */
   #filter = null;
   #address = "";
-  /** Seconds by day, from the totals. @type {Map<Day, number>} */
+  /** The total of each day in seconds. @type {Map<Day, number>} */
   #dayTotals = new Map();
-  /** The present active time of open timers by id, in seconds. @type {Map<string, number>} */
+  /** The present active time of each open timer, in seconds by the timer's id. @type {Map<string, number>} */
   #running = new Map();
   #list;
   #now;
@@ -81,7 +81,7 @@ export class History {
   }
 
   /**
-   * Show the total of each day; totals split timers at midnight.
+   * Show the total of each day. The time of a timer over midnight is split between both days.
    *
    * @param {Map<Day, number>} totals
    */
@@ -106,7 +106,7 @@ export class History {
   }
 
   /**
-   * Show a timer that was edited, or remove its entry if the filter does not select it any more.
+   * Show a timer that was edited, or remove its entry if the filter no longer selects the timer.
    *
    * @param {Timer} timer
    */
@@ -126,9 +126,9 @@ export class History {
     const next = this.#next;
     if (!next) return;
     const page = await getPage(next);
-    // Another filter was applied during the request.
+    // Do nothing if another filter was applied during the request.
     if (next !== this.#next) return;
-    // A timer whose start was edited may already be shown.
+    // Omit timers that are already shown, such as a timer whose start was edited.
     const added = without(page.results, this.#timers);
     this.#timers.push(...added);
     this.#next = page.next;
@@ -168,7 +168,8 @@ export class History {
     try {
       await request("DELETE", `/api/timelogs/${timer.id}/`);
     } catch (error) {
-      // The timer was already deleted: in another tab, or by a request whose response was lost.
+      // Status 404 means that the timer was already deleted, in another tab or by a request whose response
+      // was lost.
       if (statusOf(error) !== 404) throw error;
     }
     this.#remove(timer);
@@ -179,7 +180,7 @@ export class History {
   /** @param {Timer} timer */
   #remove(timer) {
     const index = this.#timers.findIndex((shown) => shown.id === timer.id);
-    // Another filter was applied during the request.
+    // Do nothing if another filter was applied during the request.
     if (index < 0) return;
     this.#timers.splice(index, 1);
     this.#list.remove(timer);
@@ -206,7 +207,7 @@ export class History {
 }
 
 /**
- * Return the timers of a list that are not in another list.
+ * Return the timers of one list that are not in another list.
  *
  * @param {Timer[]} timers
  * @param {Timer[]} others

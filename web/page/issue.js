@@ -15,7 +15,8 @@ export function issueReference({ github_repo: repo, github_issue_number: number 
 }
 
 /**
- * Return an element with a link to an issue: its title, if that is known, and its short name.
+ * Return an element with a link to an issue. The link's text is the short name of the issue, preceded by its
+ * title if the title is known.
  *
  * @param {TimedIssue} timed a timer or a total
  */

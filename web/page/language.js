@@ -1,4 +1,4 @@
-// The user's language: the page's texts, and the formats of dates and durations.
+// The page's texts, and the formats of dates and durations, in the user's language.
 
 import { stringsFor } from "../widget/strings.js";
 import { Formats, firstWeekdayOf } from "./formats.js";
@@ -12,14 +12,17 @@ const TRANSLATIONS = {
   de: async () => (await import("./strings.de.js")).german,
 };
 
-/** The first of the user's languages that has a translation, with its region. */
+/**
+ * The locale (language and region) of the page. The page uses the first of the user's locales whose language
+ * has a translation, and English if there is none.
+ */
 export const locale =
   navigator.languages.find((tag) => Object.hasOwn(TRANSLATIONS, new Intl.Locale(tag).language)) ?? "en";
 const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
-/** The widget's messages for a text that does not name an issue. */
+/** The widget's messages about an entered text that does not name an issue. */
 export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;
 
 /** The weekday on which weeks begin, 1 (Monday) to 7. */
@@ -29,7 +32,7 @@ export const firstWeekday = firstWeekdayOf(locale);
  * Return a text of the page.
  *
  * @param {keyof typeof english} name
- * @param {Parts} [parts] the values of its placeholders
+ * @param {Parts} [parts] the values of the text's placeholders
  */
 export function text(name, parts = {}) {
   return fill(texts[name], parts);
@@ -38,7 +41,7 @@ export function text(name, parts = {}) {
 export const formats = new Formats(locale, text);
 
 /**
- * Translate the English texts of a document to the user's language.
+ * Translate the English texts of a document into the user's language.
  *
  * @param {Document} root
  */

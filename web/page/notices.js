@@ -10,7 +10,7 @@ const FADE_MS = 8_000;
 let fading;
 
 /**
- * Show a message for some seconds; screen readers announce it.
+ * Show a message for a few seconds. Screen readers announce the message.
  *
  * @param {string} message
  */
@@ -20,10 +20,10 @@ export function notify(message) {
 }
 
 /**
- * Show a message until the next message or `clearNotice`.
+ * Show a message until the next message is shown, or until `clearNotice` is called.
  *
  * @param {string} message
- * @param {string} [lang] its language, if it differs from the page's
+ * @param {string} [lang] the language of the message, if it differs from the page's language
  */
 export function warn(message, lang) {
   clearTimeout(fading);

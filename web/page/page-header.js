@@ -1,8 +1,11 @@
-// The header of every page. This classic script is in the <head>, so that the element is defined before
-// <body> is parsed. The header is thus part of the first paint, and nothing moves when the modules load.
-// language.js translates its texts.
+// The header of every page. This file is a classic script in the <head>, so that the browser defines the
+// element before it parses <body>. The header is therefore part of the first paint, and nothing moves when
+// the modules load. language.js translates the header's texts.
 
-/** Brand, navigation and signed-in user. The attribute `current` names the page. */
+/**
+ * The header with the brand, the navigation and the signed-in user. The attribute `current` names the
+ * page.
+ */
 class PageHeader extends HTMLElement {
   connectedCallback() {
     this.innerHTML = `

@@ -1,4 +1,4 @@
-// The signed-in user's profile, requested until the server responds.
+// The request for the signed-in user's profile, which is repeated until the server responds.
 
 import { ApiError } from "../widget/api-client.js";
 import { h } from "../widget/dom.js";
@@ -46,7 +46,7 @@ export async function fetchProfile() {
 }
 
 /**
- * Wait for a time, or until the network is available again or the button is pressed.
+ * Wait until a time has passed, the network is available again, or the button is pressed.
  *
  * @param {HTMLButtonElement} button
  * @param {number} wait in milliseconds

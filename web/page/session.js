@@ -1,4 +1,4 @@
-// The session of a page: its user, its end, and the actions and errors that depend on it.
+// The session of a page: the start and the end of the session, and actions and errors that may end it.
 
 import { messageOf, request, statusOf } from "./api.js";
 import { byId, find } from "./elements.js";
@@ -8,25 +8,32 @@ import { fetchProfile } from "./profile.js";
 
 /** @import { Profile } from "./types.d.ts" */
 
-/** The user whose data the page shows, until they sign out; kept when their session expires. @type {?number} */
+/**
+ * The id of the user whose data the page shows. The id is kept if the session expires, and removed if the
+ * user signs out.
+ *
+ * @type {?number}
+ */
 let userId = null;
 
 // Messages of these types name a user whom the server has confirmed. Other messages may come from a tab that
 // has not yet detected a new user.
 const AUTHORITATIVE = ["here", "list"];
 
-// The widget's channel, on which tabs announce who is signed in and that a user has signed out.
+// The widget's channel. On this channel, tabs announce which user is signed in, and that a user has signed
+// out.
 const tabs = new BroadcastChannel(`issue-timer:${location.origin}`);
 tabs.addEventListener("message", ({ data: { type, user } }) => {
-  // Another user has signed in in another tab: with the browser's cookie, this page would act as that user.
+  // Reload the page if another user has signed in in another tab. All tabs share one cookie, so this page
+  // would act as the other user.
   if (userId && AUTHORITATIVE.includes(type) && user !== userId) location.reload();
   else if (userId && type === "signed-out") removeUserData(text("signedOut"));
 });
 
 /**
- * Show the page to the signed-in user, or ask to sign in.
+ * Show the page to the signed-in user. If nobody is signed in, show the request to sign in.
  *
- * @param {(profile: Profile) => unknown} start fills the page
+ * @param {(profile: Profile) => unknown} start fills the page with the user's data
  */
 export async function openPage(start) {
   translate(document);
@@ -47,10 +54,10 @@ export async function openPage(start) {
 }
 
 /**
- * Run an action on an event, one at a time, and show its error.
+ * Run an action on each event of a type, and show the action's error. Ignore events while the action runs.
  *
  * @param {string} type
- * @param {HTMLElement} element busy while the action runs
+ * @param {HTMLElement} element the element that is marked as busy while the action runs
  * @param {(event: Event) => unknown} action
  */
 export function onAction(type, element, action) {
@@ -70,7 +77,7 @@ export function onAction(type, element, action) {
 }
 
 /**
- * Show an error. If its status is 401, ask to sign in instead.
+ * Show an error. If the status of the error is 401, ask the user to sign in instead.
  *
  * @param {unknown} error
  */
@@ -98,7 +105,7 @@ export function endSession(message) {
 function removeUserData(message) {
   userId = null;
   showSignedOut();
-  // Close dialogs only here. They stay open when a session expires, because the user can sign in in another
+  // Close dialogs only here. If a session expires, dialogs stay open, because the user can sign in in another
   // tab and then save the entered data.
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   askToSignIn(message);

@@ -1,4 +1,4 @@
-// The totals: the sum, the chart and table of days, and the table of issues.
+// The totals: the sum, the chart of days, the table of days, and the table of issues.
 
 import { h, setText } from "../widget/dom.js";
 import { get } from "./api.js";
@@ -15,7 +15,7 @@ import { firstWeekday, formats, text } from "./language.js";
 const MAX_ISSUES_AT_FIRST = 6;
 const LINKS = "#days a, #issues a";
 
-/** The repositories of all loaded totals, which the filter suggests. @type {Set<string>} */
+/** The repositories of all loaded totals. The filter suggests these repositories. @type {Set<string>} */
 const repositories = new Set();
 
 /**
@@ -36,7 +36,8 @@ export function getTotals(filter, now, signal) {
  * @param {Totals} totals
  * @param {Filter} filter
  * @param {Date} now
- * @returns {Map<Day, number>} the seconds of each day with time, in order
+ * @returns {Map<Day, number>} the seconds worked on each day, in chronological order; days without time are
+ *   omitted
  */
 export function showTotals(totals, filter, now) {
   const days = new Map(totals.days.map(({ date, active_duration }) => [date, active_duration]));
@@ -69,7 +70,7 @@ export function showSum(seconds) {
 }
 
 /**
- * Replace the tables, and keep the focus on the link that had it.
+ * Replace the tables, and keep the focus on the link that was focused.
  *
  * @param {() => void} replace
  */

@@ -1,13 +1,16 @@
 // Types of the API's responses (docs/openapi.json) and of the page modules. Pages do not load this file.
 
-/** A calendar day in the browser's time zone, such as "2026-11-24"; "" if a filter has no limit. */
+/**
+ * A calendar day in the browser's time zone, such as "2026-11-24". In a filter, "" means that there is no
+ * limit.
+ */
 export type Day = string;
 
 /** A text of the page, or a function that fills in its placeholders. */
 export type Text = string | ((parts: Parts) => string);
 export type Parts = Record<string, string | number>;
 
-/** `TimeLog` of the API. Durations are in seconds, times in ISO 8601. */
+/** `TimeLog` of the API. Durations are in seconds, and times are in ISO 8601. */
 export interface Timer {
   id: string;
   status: "running" | "paused" | "stopped";
@@ -44,7 +47,7 @@ export interface IssueTotal extends TimedIssue {
   timers: number;
 }
 
-/** `TimeTotals` of the API; days in ascending order. */
+/** `TimeTotals` of the API. The days are in ascending order. */
 export interface Totals {
   active_duration: number;
   days: { date: Day; active_duration: number }[];
@@ -70,24 +73,24 @@ export interface Profile {
   name: string;
 }
 
-/** A selection of timers, which the page's address contains (docs/page.md, "Addresses"). */
+/** A selection of timers. The page's address contains the filter (docs/page.md, "Addresses"). */
 export interface Filter {
   period: string;
   from: Day;
   to: Day;
   repo: string;
-  /** An issue number in digits, or "". */
+  /** The number of an issue, as digits; "" if the filter has no issue. */
   issue: string;
 }
 
-/** A bar of the chart: a day, or the days of a week. */
+/** A bar of the chart, which stands for a day or for the days of a week. */
 export interface Bar {
   first: Day;
   last: Day;
   seconds: number;
 }
 
-/** Error messages by the name of the entry form's field; `form` is for other errors. */
+/** Error messages by the names of the entry form's fields. Other errors have the name `form`. */
 export type FieldErrors = Record<string, string>;
 
 /** The values of the entry form's fields. */

@@ -5,7 +5,7 @@ import { storage } from "./storage.js";
 const TIMEOUT_MS = 30_000;
 const RENEW_BEFORE_MS = 45 * 60_000;
 
-/** The server responded with an error or, with status 0, did not respond. */
+/** The server has responded with an error, or has not responded. Without a response, the status is 0. */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -19,15 +19,15 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether the same request may succeed if it is sent again later. */
   get isTemporary() {
     return !this.status || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 }
 
 /**
- * Sends requests as the user: with the cookie on the server's own pages, with a session from the sign-in
- * popup on other sites (docs/security.md).
+ * Sends requests as the user. On the server's own pages, the browser's cookie authorizes requests. On other
+ * sites, a session from the sign-in popup authorizes them (docs/security.md).
  */
 export class ApiClient {
   #isRenewing = false;
@@ -39,7 +39,7 @@ export class ApiClient {
     this.sessionKey = `issue-timer:session:${this.server}`;
   }
 
-  /** Whether requests may be authorized. On another site, this requires a session. */
+  /** Whether requests may be authorized. On another site, requests need a session. */
   get maySucceed() {
     return !this.isEmbedded || storage.get(this.sessionKey) !== null;
   }
@@ -48,7 +48,7 @@ export class ApiClient {
    * Send a request.
    *
    * @param {string} method
-   * @param {string} path with its query, or a URL of the server, such as a page's `next`
+   * @param {string} path a path with its query, or a URL of the server, such as the `next` of a page
    * @param {object} [body] sent as JSON
    * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
    * @returns {Promise<ApiResponse>} the response, which may be a 304
@@ -70,8 +70,8 @@ export class ApiClient {
           ...headers,
         },
         body: body && JSON.stringify(body),
-        // This avoids a preflight before each conditional request in Chromium. Nothing is cached, because
-        // responses are no-store.
+        // With "force-cache", Chromium sends no preflight before a conditional request. Nothing is cached,
+        // because responses are no-store.
         cache: "If-None-Match" in headers ? "force-cache" : "default",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
@@ -83,7 +83,8 @@ export class ApiClient {
     const received = performance.now();
     const parsed = parse(text);
     if (!response.ok && response.status !== 304) {
-      // Keep a newer session, because the user may have signed in again during the request.
+      // Remove the session only if it was used for this request. The user may have signed in again during the
+      // request.
       if (response.status === 401 && session?.token === storage.get(this.sessionKey)?.token) {
         storage.remove(this.sessionKey);
       }
@@ -93,13 +94,17 @@ export class ApiClient {
     return { status: response.status, body: parsed, headers: response.headers, sent, received };
   }
 
-  /** Preload the sign-in module, because browsers allow a popup only right after a click. */
+  /**
+   * Load the sign-in module before the user clicks, because browsers allow a popup only right after a
+   * click.
+   */
   prepareSignIn() {
     if (this.isEmbedded) import("./popup.js").catch(() => {});
   }
 
   /**
-   * Navigate to GitHub and back or, on another site, wait for the session from a popup.
+   * Sign the user in. On the server's own pages, navigate to GitHub and back. On another site, open a popup,
+   * and wait for the session from the popup.
    *
    * @param {AbortSignal} [signal] ends the wait
    */
@@ -130,12 +135,12 @@ export class ApiClient {
     this.#isRenewing = true;
     try {
       const { body } = await this.request("POST", "/api/auth/session/");
-      // A user may have signed out or in during the request.
+      // Store the new session only if no user has signed out or in during the request.
       if (storage.get(this.sessionKey)?.token === token) {
         storage.set(this.sessionKey, { token: body.session, expires: Date.parse(body.expires) });
       }
     } catch {
-      // The session is still valid, and the next request retries the renewal.
+      // Ignore a failure. The session is still valid, and the next request tries the renewal again.
     } finally {
       this.#isRenewing = false;
     }
@@ -144,7 +149,7 @@ export class ApiClient {
 
 /**
  * @param {Headers} headers
- * @returns {number} milliseconds since the epoch, NaN without the header
+ * @returns {number} milliseconds since the epoch; NaN if the header is missing
  */
 export function dateOf(headers) {
   return Date.parse(headers.get("Date") ?? "");
@@ -152,8 +157,8 @@ export function dateOf(headers) {
 
 /**
  * @param {Headers} headers
- * @returns {number} seconds, at most an hour; 0 without the header, which contains seconds or a date (RFC
- *   9110, section 10.2.3)
+ * @returns {number} seconds, at most an hour; 0 if the header is missing. The header contains seconds or a
+ *   date (RFC 9110, section 10.2.3)
  */
 function retryAfter(headers) {
   const value = headers.get("Retry-After") ?? "";

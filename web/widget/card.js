@@ -2,7 +2,7 @@ import { button, h, setText } from "./dom.js";
 
 /** @import { Strings, Timer } from "./types.d.ts" */
 
-/** The list item of a timer. */
+/** The list item that shows a timer. */
 export class Card {
   #name = h("bdi");
   #link = h("a", { part: "title" });
@@ -39,7 +39,8 @@ export class Card {
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);
     const details = [
-      // Isolate the name (with Unicode's FSI and PDI), because the text direction of the line may differ.
+      // Isolate the name with the Unicode characters FSI and PDI, because its text direction may differ from
+      // the line's.
       timer.github_issue_title && `\u2068${name}\u2069`,
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
@@ -98,7 +99,7 @@ export function clockTime(seconds) {
  * @param {string} time
  * @param {string} language
  * @param {number} now
- * @returns {string} the time of day, preceded by the date if that is not today
+ * @returns {string} the time of day, preceded by the date if the date is not today's
  */
 function shortTime(time, language, now) {
   const date = new Date(time);

@@ -1,16 +1,16 @@
-// Routine adjustments change a machine's clock by less than this. A larger difference means that the clock
-// was set or that the machine slept.
+// The limit of a routine adjustment of a machine's clock. A larger change means that the clock was set or
+// that the machine slept.
 const MAX_DRIFT_MS = 2_000;
 /** The largest difference between two tabs' estimates of the server's time. */
 export const MAX_SKEW_MS = 1_000;
 
 /**
- * The server's time, independent of this machine's clock: estimated from the server's responses, and advanced
- * by `performance.now()`, which cannot be set.
+ * The server's time, independent of this machine's clock. The time is estimated from the server's responses,
+ * and advanced by `performance.now()`, which cannot be set.
  *
- * The server creates a response after the request was sent and before the response is received. Its timestamp
- * therefore bounds the offset of the server's clock from `performance.now()`; further responses narrow the
- * bounds.
+ * The server creates a response after the request was sent and before the response is received. The timestamp
+ * of the response therefore gives a lower and an upper bound of the offset of the server's clock from
+ * `performance.now()`. Further responses narrow the bounds.
  */
 export class ServerClock {
   /** The milliseconds that this machine's clock has gained on `performance.now()` since `endJump`. */
@@ -21,10 +21,11 @@ export class ServerClock {
   #wall = wallAhead();
 
   /**
-   * Narrow the bounds by a response.
+   * Narrow the bounds by the timestamp of a response.
    *
-   * @param {number} time its timestamp, in milliseconds since the epoch
-   * @param {number} precision how much later the response may have been created, in milliseconds
+   * @param {number} time the timestamp, in milliseconds since the epoch
+   * @param {number} precision how much later than the timestamp the response may have been created, in
+   *   milliseconds
    * @param {{sent: number, received: number}} response
    */
   sync(time, precision, { sent, received }) {
@@ -34,14 +35,16 @@ export class ServerClock {
     this.#least = Math.max(this.#least, least);
     this.#most = Math.min(this.#most, most);
     if (this.#least <= this.#most) return;
-    // A clock was set, or `performance.now()` stopped while the machine slept: discard the earlier bounds.
+    // If the bounds contradict each other, discard the earlier bounds. A clock was set, or
+    // `performance.now()` stopped while the machine slept.
     [this.#least, this.#most, this.#latest] = [least, most, 0];
   }
 
   /**
-   * Return the server's time in milliseconds since the epoch; before the first response, this machine's time.
+   * Return the server's time in milliseconds since the epoch. Before the first response, return this
+   * machine's time.
    *
-   * The time never decreases, unless a clock was set.
+   * The time decreases only if a clock was set.
    */
   now() {
     if (this.#least === -Infinity) return Date.now();
@@ -67,7 +70,8 @@ export class ServerClock {
   }
 
   /**
-   * End a jump. If the server did not respond, assume that the machine slept, and add the time of sleep.
+   * End a jump of this machine's clock. If the server did not respond, assume that the machine slept, and add
+   * the time of the sleep to the server's time.
    *
    * @param {boolean} hasResponse
    */

@@ -1,5 +1,5 @@
 /**
- * Create an element with properties and children. Its part names are also its classes.
+ * Create an element with properties and children. The element's part names are also its classes.
  *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
@@ -24,8 +24,8 @@ export function button(part, text, onclick) {
 }
 
 /**
- * Set an element's text if it differs. Setting the same text would make the browser repaint it and screen
- * readers repeat it.
+ * Set an element's text if the text has changed. If the same text is set again, the browser repaints the text
+ * and screen readers repeat it.
  *
  * @param {Element} element
  * @param {string} text

@@ -10,11 +10,11 @@ const NUMBER = /^#?\s*([0-9]{1,12})$/;
 const MAX_NUMBER = 2 ** 31 - 1;
 
 /**
- * Parse a reference to an issue: its URL, the URL of a project board on which its pane is open,
- * `owner/name#1`, `owner/name 1` or, if `repo` is given, only the number.
+ * Parse a reference to an issue. The reference is the issue's URL, the URL of a project board on which the
+ * issue's pane is open, `owner/name#1` or `owner/name 1`. If `repo` is given, the issue's number is enough.
  *
  * @param {string} input
- * @param {?string} [repo] the repository of an issue for which only a number is given
+ * @param {?string} [repo] the repository of the issue if the reference is only a number
  * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
  */
 export function parseIssue(input, repo) {
@@ -34,7 +34,8 @@ export function parseIssue(input, repo) {
 
 /**
  * @param {string} text
- * @returns {string | undefined} the issue whose pane is open on a board: `issue=owner|name|1` in the URL
+ * @returns {string | undefined} the issue whose pane is open on a board, read from `issue=owner|name|1` in
+ *   the URL
  */
 function issueOnBoard(text) {
   if (!/^https:\/\/github\.com\/\S+\/projects\/\d+/.test(text)) return undefined;

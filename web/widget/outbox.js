@@ -3,8 +3,8 @@ import { storage } from "./storage.js";
 /** @import { Action } from "./types.d.ts" */
 
 /**
- * A user's pending actions, stored by the browser. Each action is stored under its own key, so that tabs do
- * not overwrite each other's actions.
+ * A user's pending actions in the browser's storage. Each action has its own key, so that tabs do not
+ * overwrite each other's actions.
  */
 export class Outbox {
   #prefix;
@@ -30,10 +30,10 @@ export class Outbox {
   }
 
   /**
-   * Run a task in one tab at a time.
+   * Wait until no other tab runs a task, and then run the given task.
    *
-   * Pages without HTTPS have no locks: two of their tabs may send the same action. The server executes it
-   * once, because of its Idempotency-Key.
+   * Pages without HTTPS have no locks, so two of their tabs may send the same action. The server executes the
+   * action only once, because both requests have the same Idempotency-Key.
    *
    * @param {() => Promise<void>} task
    */

@@ -1,5 +1,6 @@
 const POLL_MS = 15_000;
-// Longer intervals while the user is inactive and no timer changes: [milliseconds of inactivity, interval].
+// The longer intervals that apply while the user is inactive and no timer changes, as [inactivity, interval]
+// in milliseconds.
 const IDLE = [
   [3_600_000, 60_000],
   [600_000, 30_000],
@@ -23,7 +24,7 @@ export class Poller {
   }
 
   /**
-   * Note that the user is active, or that a timer has changed.
+   * Record that the user is active, or that a timer has changed.
    *
    * @returns {boolean} whether polling had slowed down
    */
@@ -53,8 +54,8 @@ export class Poller {
 }
 
 /**
- * Return how long to wait before a retry: a random time, so that clients that failed at the same time do not
- * retry at the same time.
+ * Return how long to wait before a retry. The time is random, so that clients do not all retry at the same
+ * time after a common failure.
  *
  * @param {number} ms
  * @param {number} [retryAfter] seconds that the server asked to wait

@@ -1,10 +1,10 @@
 /**
- * Open a popup for signing in, and wait for the session that it posts (docs/security.md).
+ * Open a popup for signing in, and wait for the session that the popup posts (docs/security.md).
  *
  * @param {string} server Issue Timer's origin
  * @param {AbortSignal} [signal] ends the wait
  * @returns {Promise<{token: string, expires: number}>} `expires` in milliseconds since the epoch
- * @throws {Error} with `isBlocked`, if the browser blocks the popup
+ * @throws {Error} with the property `isBlocked` if the browser blocks the popup
  */
 export function sessionOfPopup(server, signal) {
   const query = new URLSearchParams({ origin: location.origin });

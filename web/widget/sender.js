@@ -5,10 +5,14 @@ import { jittered } from "./poller.js";
 /** @import { ApiClient, ApiError } from "./api-client.js" */
 /** @import { Outbox } from "./outbox.js" */
 
-// After this many responses with status 500, an action is reverted: the action itself may be the cause.
+// The number of responses with status 500 after which an action is reverted, because the action itself may be
+// the cause.
 const MAX_TRIES = 6;
 
-/** Sends a user's actions in order, and retries each until the server has accepted or refused it. */
+/**
+ * Sends a user's actions in order. Each action is sent again until the server has accepted or refused the
+ * action.
+ */
 export class Sender {
   #api;
   #host;
@@ -16,7 +20,7 @@ export class Sender {
   #outbox = null;
   #failures = 0;
   #serverErrors = 0;
-  // The earliest time of the next try, by performance.now(), if the server has asked to wait.
+  // The earliest time of the next try (by performance.now()), if the server has asked to wait.
   #notBefore = 0;
   #isSending = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -31,7 +35,7 @@ export class Sender {
     this.#host = host;
   }
 
-  /** Whether the server has asked to wait. */
+  /** Whether a wait that the server has asked for is still in progress. */
   get mustWait() {
     return this.#notBefore > performance.now();
   }
@@ -43,7 +47,7 @@ export class Sender {
     this.#reset();
   }
 
-  /** End the wait if nothing is pending: another tab may have sent the actions. */
+  /** End the wait if no action is pending any more, for example because another tab has sent the actions. */
   resetIfEmpty() {
     if (!this.#outbox?.actions.length) this.#reset();
   }
@@ -76,14 +80,15 @@ export class Sender {
     } finally {
       this.#isSending = false;
     }
-    // A start may have paused another timer.
+    // Load all timers, because a start may have paused another timer.
     if (hasSent) this.#host.refresh();
   }
 
   /** @param {Action} stored @param {Outbox} outbox */
   async #sendOne(stored, outbox) {
     const action = { ...stored };
-    // The server refuses times in the future, which a wrong machine clock may have caused.
+    // Correct a time in the future, because the server would refuse the action. A wrong clock of this machine
+    // may have caused the time.
     if (action.at > this.#host.now() + MAX_SKEW_MS) {
       outbox.remove(stored);
       action.at = Math.round(this.#host.now());
@@ -108,7 +113,8 @@ export class Sender {
   }
 
   /**
-   * Handle an error: revert a refused action and the actions that depend on it.
+   * Handle an error. If the server has refused the action, revert the action and the actions that depend on
+   * it.
    *
    * @param {ApiError} error
    * @param {Action} action
@@ -119,7 +125,7 @@ export class Sender {
     const { status, isTemporary, message } = error;
     if (status === 500) this.#serverErrors += 1;
     if (status === 401 || (isTemporary && this.#serverErrors < MAX_TRIES)) throw error;
-    // A 403 may mean that another user has signed in. In this case, the action stays in its user's outbox.
+    // Status 403 may mean that another user has signed in. If so, the action stays in the outbox of its user.
     if (status === 403 && !((await this.#host.checkUser()) && this.#outbox === outbox)) return;
     this.#failures = this.#serverErrors = 0;
     const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);

@@ -2,20 +2,23 @@ import { MAX_SKEW_MS } from "./clock.js";
 
 /** @import { Action, ApiTimer, Issue, Timer, Transition } from "./types.d.ts" */
 
-/** A user's open timers: the server's, with the pending actions of all tabs applied. */
+/**
+ * A user's open timers. They are the timers that the server has confirmed, with the pending actions of all
+ * tabs applied.
+ */
 export class TimerState {
   /** The open timers that the server has confirmed, newest first. @type {?ApiTimer[]} */
   confirmed = null;
-  /** The time at which they were confirmed, by the server's clock. */
+  /** The time at which the server confirmed the timers, by the server's clock. */
   confirmedAt = 0;
-  /** The entity tag of the server's last list; empty after a later change. */
+  /** The entity tag of the server's last list. The tag is empty if a timer was changed later. */
   etag = "";
   /** The pending actions by key. @type {Map<string, Action>} */
   pending = new Map();
-  // The keys of timers that this browser started, by the id that the server assigned.
+  // The keys of the timers that this browser started, by the timers' ids. The server assigns the ids.
   #keys = new Map();
-  // The times of this tab's actions: a pause at such a time is a consequence of the action. A year of actions
-  // needs less than 1 MB.
+  // The times of this tab's actions. If a timer was paused at such a time, the action caused the pause. The
+  // times of a year's actions need less than 1 MB.
   #ownTimes = new Set();
   #lastTime = 0;
 
@@ -36,22 +39,24 @@ export class TimerState {
   }
 
   /**
-   * Return the time for a new action: later than all others, even if another tab's clock is ahead.
+   * Return the time for a new action. The time is later than the times of all other actions, even if another
+   * tab's clock is ahead.
    *
    * @param {number} now
    */
   timeAt(now) {
-    // Without pending actions, limit a last time in the future, which a wrong clock may have caused.
+    // If no action is pending, limit a last time that is in the future. A wrong clock may have caused such a
+    // time.
     const last = this.pending.size ? this.#lastTime : Math.min(this.#lastTime, now + MAX_SKEW_MS);
     return (this.#lastTime = Math.max(Math.round(now), last + 1));
   }
 
-  /** Make the times of new actions later than this time. @param {number} time */
+  /** Make the times of new actions later than a time. @param {number} time */
   noteTime(time) {
     this.#lastTime = Math.max(this.#lastTime, time);
   }
 
-  /** Add a pending action of this tab or of another. @param {Action} action */
+  /** Add a pending action that was made in this tab or in another tab. @param {Action} action */
   add(action) {
     this.pending.set(action.key, action);
     this.noteTime(action.at);
@@ -63,14 +68,14 @@ export class TimerState {
    * @param {ApiTimer[]} timers
    * @param {number} at
    * @param {string} etag
-   * @returns {Transition[]} changes made on GitHub, on another device or in another tab
+   * @returns {Transition[]} the changes that were made on GitHub, on another device or in another tab
    */
   adopt(timers, at, etag) {
     const former = this.confirmed;
     this.confirmed = timers;
     this.confirmedAt = at;
     this.etag = etag;
-    // While actions are pending, their confirmations report the transitions.
+    // Report no transitions while actions are pending, because the confirmations of the actions report them.
     if (!former || this.pending.size) return [];
     /** @type {Transition[]} */
     const transitions = [];

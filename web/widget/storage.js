@@ -1,9 +1,10 @@
-// JSON values in the site's localStorage. If that is forbidden or full, the page keeps them in memory.
+// JSON values in the site's localStorage. If localStorage is forbidden or full, the page keeps the values in
+// memory.
 
 /** @type {Map<string, string>} */
 const fallback = new Map();
 
-/** @returns {?Storage} null if the browser's settings forbid it */
+/** @returns {?Storage} null if the browser's settings forbid localStorage */
 function local() {
   try {
     return localStorage;
@@ -15,7 +16,7 @@ function local() {
 export const storage = {
   /**
    * @param {string} key
-   * @returns {any} the value that `set` has stored; null if there is none, or if it is not JSON
+   * @returns {any} the value that `set` has stored; null if there is no value, or if the value is not JSON
    */
   get(key) {
     try {
@@ -34,7 +35,7 @@ export const storage = {
     try {
       /** @type {Storage} */ (local()).setItem(key, text);
     } catch {
-      // Remove the previous value, which `get` would prefer.
+      // Remove the previous value, because `get` would return it instead of the new value.
       storage.remove(key);
       fallback.set(key, text);
     }

@@ -1,7 +1,7 @@
 /** @import { Strings } from "./types.d.ts" */
 
 /**
- * The widget's texts in English; each other language has a module like strings.de.js.
+ * The widget's texts in English. Each other language has its own module, such as strings.de.js.
  *
  * @type {Strings}
  */
@@ -73,7 +73,8 @@ const languages = { en: () => ({ default: en }), de: () => import("./strings.de.
 
 /**
  * @param {string} language as in `lang` (BCP 47)
- * @returns {Promise<{language: string, strings: Strings}>} in English if there is no translation
+ * @returns {Promise<{language: string, strings: Strings}>} the strings of the language; the English strings
+ *   if there is no translation
  */
 export async function stringsFor(language) {
   const [primary] = language.toLowerCase().split("-");

@@ -13,7 +13,7 @@ export class Tabs {
     this.#name = `issue-timer:${server}`;
   }
 
-  /** Receive messages until `close`. @param {(message: TabMessage) => void} receive */
+  /** Receive messages until `close` is called. @param {(message: TabMessage) => void} receive */
   open(receive) {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => receive(data);
@@ -30,14 +30,15 @@ export class Tabs {
   }
 }
 
-/** The name of this tab, which stays the same when its page is reloaded. */
+/** The name of this tab. The name stays the same when the page is reloaded. */
 export const tab = tabName();
 
 function tabName() {
   const key = "issue-timer:tab";
   try {
     const name = sessionStorage[key] ?? randomName();
-    // The name is stored only between two pages, because a duplicated tab gets a copy of sessionStorage.
+    // Store the name only while the tab changes from one page to the next. A duplicated tab gets a copy of
+    // sessionStorage, and would get the same name.
     const forget = () => sessionStorage.removeItem(key);
     forget();
     addEventListener("pageshow", forget);

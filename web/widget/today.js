@@ -8,7 +8,7 @@ export class Today {
   #api;
   /** @type {?Total} */
   #total = null;
-  /** The beginning of the day that was requested last. */
+  /** The beginning of the day for which the total was requested last. */
   since = 0;
   #requests = 0;
   #failures = 0;
@@ -19,7 +19,7 @@ export class Today {
     this.#api = api;
   }
 
-  /** Forget the total, ignore the response to a request in progress, and make a new request due. */
+  /** Forget the total, and make a new request due. The response to a request in progress will be ignored. */
   reset() {
     this.#total = null;
     this.since = 0;
@@ -51,7 +51,7 @@ export class Today {
 
   /**
    * @param {number} now
-   * @returns {boolean} whether to request the total: a day has begun, or a retry is due
+   * @returns {boolean} whether to request the total, because a day has begun or a retry is due
    */
   isDue(now) {
     return startOfDay(now) !== this.since || performance.now() >= this.#retryAt;

@@ -6,7 +6,7 @@ import type { ApiError } from "./api-client.js";
 export interface ApiTimer {
   id: string;
   status: "running" | "paused" | "stopped";
-  /** Seconds, as of `as_of`. */
+  /** The active seconds until `as_of`. */
   active_duration: number;
   paused_duration: number;
   start_time: string;
@@ -16,16 +16,16 @@ export interface ApiTimer {
   github_issue_number: number | null;
   github_issue_title?: string | null;
   description: string;
-  /** The trigger that started the timer: `manual`, `assigned`, `project`... */
+  /** The trigger that started the timer, such as `manual`, `assigned` or `project`. */
   source: string;
   /**
-   * The time up to which `active_duration` counts: milliseconds since the epoch by the server's clock, 0 if
-   * the timer does not run. It is computed from the response.
+   * The time up to which `active_duration` counts, by the server's clock in milliseconds since the epoch. The
+   * time is 0 if the timer does not run. The widget computes the time from the response.
    */
   as_of: number;
 }
 
-/** An open timer with the pending actions applied. */
+/** An open timer after the pending actions were applied. */
 export interface Timer extends Omit<ApiTimer, "paused_duration" | "last_pause_time"> {
   /** Identifies the timer while it is open, even before the server has assigned an id. */
   key: string;
@@ -35,9 +35,12 @@ export interface Timer extends Omit<ApiTimer, "paused_duration" | "last_pause_ti
 
 export interface State {
   phase: "loading" | "signed-out" | "ready";
-  /** False after a failed request, and while the server has asked to wait. */
+  /**
+   * Whether the server can be reached. False after a failed request, and while the server has asked to
+   * wait.
+   */
   isConnected: boolean;
-  /** While `isConnected` is false: whether the server responded, with an error. */
+  /** While `isConnected` is false: whether the server has responded with an error. */
   isBusy: boolean;
   /** While `phase` is `signed-out`: whether the session has expired. */
   isExpired: boolean;
@@ -55,9 +58,9 @@ export interface Issue {
 
 export type Kind = "start" | "pause" | "resume" | "stop";
 
-/** A user's action, pending until the server has accepted or refused it. */
+/** A user's action. The action is pending until the server has accepted or refused it. */
 export interface Action {
-  /** Identifies the action, and is its Idempotency-Key. */
+  /** The unique name of the action, which is also sent as the request's Idempotency-Key. */
   key: string;
   kind: Kind;
   /** The timer's id or, until the server has assigned one, the key of the action that starts the timer. */
@@ -73,13 +76,19 @@ export interface Action {
 /** A change of a timer that the server has confirmed. */
 export interface Transition {
   action: Kind;
-  /** For a `stop` elsewhere: the timer before the stop. */
+  /**
+   * The timer after the transition. If the timer was stopped elsewhere, this is the timer before the
+   * stop.
+   */
   timer: ApiTimer;
-  /** Whether an action in this tab caused it, such as a start that paused an exclusive timer. */
+  /**
+   * Whether an action in this tab caused the transition. For example, a start may have paused an
+   * exclusive timer.
+   */
   isOwn: boolean;
 }
 
-/** A response, with the times of `performance.now()` when the request was sent and the response received. */
+/** A response. `sent` and `received` are times by `performance.now()`. */
 export interface ApiResponse {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: docs/openapi.json describes the bodies.
@@ -93,7 +102,7 @@ export interface ApiResponse {
 export interface Events {
   /** `state` has changed. */
   change: undefined;
-  /** A second has passed; only while the page is visible and a timer runs. */
+  /** A second has passed. The event occurs only while the page is visible and a timer runs. */
   tick: undefined;
   transition: Transition;
   /**
@@ -112,18 +121,25 @@ export interface Events {
 export interface SenderHost {
   /** The server's time in milliseconds since the epoch. */
   now(): number;
-  /** Whether the owner is connected, and the server has confirmed the user and the time. */
+  /**
+   * Whether actions may be sent. The owner must be connected, and the server must have confirmed the
+   * user and the time.
+   */
   canSend(): boolean;
-  /** Poll the server, unless disconnected. */
+  /** Poll the server if the owner is connected. */
   refresh(): Promise<boolean>;
-  /** Ask the server which user is signed in; false if it did not respond. */
+  /** Ask the server which user is signed in. Return false if the server did not respond. */
   checkUser(): Promise<boolean>;
   /** Show an action that the server has executed. */
   confirm(action: Action, response: ApiResponse): void;
-  /** Revert an action that the server has refused; `reverted` includes the actions that depend on it. */
+  /**
+   * Revert an action that the server has refused. `reverted` contains this action and the actions that
+   * depend on it.
+   */
   revert(action: Action, reverted: Action[], message: string): void;
   /**
-   * Show that an action waits because of an error; `isFirst`: whether it is the first error since a success.
+   * Show that an action waits because of an error. `isFirst` is whether no other error has occurred since the
+   * last success.
    */
   wait(error: ApiError, isFirst: boolean): void;
 }
@@ -187,9 +203,9 @@ export interface Strings {
   waiting: (count: number) => string;
   tryNow: string;
   unsent: string;
-  /** By a timer's `source`; other sources are not shown. */
+  /** The texts by a timer's `source`. A source without a text is not shown. */
   sources: Record<string, string>;
-  /** Notices of actions in this tab; `time` is the timer's active time. */
+  /** The notices of actions in this tab. `time` is the timer's active time. */
   own: Record<Kind, (name: string, time?: string) => string>;
   /** Notices of actions in another tab, on another device or on GitHub. */
   elsewhere: Record<Kind, (name: string) => string>;

@@ -11,7 +11,7 @@ import { button, h } from "./dom.js";
  * @param {Strings} strings
  * @param {object} options
  * @param {string} options.issue the initial value of the field
- * @param {boolean} options.isEmbedded whether the page is on another site; there is no sign-out button then
+ * @param {boolean} options.isEmbedded whether the page is on another site; if so, there is no sign-out button
  * @param {() => void} options.onSignIn
  * @param {() => void} options.onSignOut
  * @param {() => void} options.onRetry
@@ -49,7 +49,8 @@ export function createView(language, strings, options) {
     mistake,
   );
   const notice = h("p", { part: "notice", role: "status" });
-  // Use a separate live region, because screen readers ignore text that appears together with its region.
+  // Use a separate live region, because screen readers ignore a text that appears at the same time as its
+  // region.
   const announcement = h("p", { className: "announcement", ariaLive: "polite" });
   const section = h(
     "section",

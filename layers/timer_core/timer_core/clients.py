@@ -2,7 +2,7 @@
 
 from botocore.config import Config
 
-# Three attempts and a cold start fit into 10 seconds, after which GitHub ends a delivery.
+# GitHub ends a delivery after 10 seconds. Three attempts and a cold start fit into this time.
 CLIENT_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
 )

@@ -43,8 +43,9 @@ def count_requests(metrics: Metrics, *, routes_of: str = "") -> Callable[[ApiHan
         The function's metrics. ``log_metrics``, which must be the outer decorator, publishes them after the
         handler.
     routes_of
-        If set, each metric is also published for its route. Its dimensions are then ``service`` (the value of
-        this parameter) and ``route`` (the route's key in the template, without a trailing slash).
+        If set, each metric is also published for its route. The dimensions of this metric are then
+        ``service`` (the value of this parameter) and ``route`` (the route's key in the template, without a
+        trailing slash).
     """
 
     def decorate(handler: ApiHandler) -> ApiHandler:

@@ -9,8 +9,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 MAX_AGE_S = 300
-# The minimum time between two fetches after a failure or on demand, because anybody can cause fetches by
-# sending invalid signatures.
+# The minimum time between two fetches after a failure or on demand. Without this minimum, anybody could cause
+# many fetches by sending invalid signatures.
 MIN_AGE_S = 10
 # When a secret is this old, every function that can reach Secrets Manager has fetched it and accepts it.
 _SIGNS_AFTER_S = MAX_AGE_S + 60
@@ -34,8 +34,8 @@ class CachedValue(Generic[T]):
     max_age_s
         Returns the number of seconds for which a value may be used.
     caches_first_failure
-        Whether, after the first fetch failed, callers get the same error for `MIN_AGE_S` seconds instead of
-        causing further fetches.
+        Whether a failure of the first fetch is cached. If so, callers get the same error for `MIN_AGE_S`
+        seconds, and no further fetch is made in this time.
     now_s
         The clock, in seconds since any fixed time.
     """
@@ -66,7 +66,7 @@ class CachedValue(Generic[T]):
         return self._expires_s - self._now_s()
 
     def get(self) -> T:
-        """Return the value; the expired one if its source cannot be reached.
+        """Return the value; the expired value if the source cannot be reached.
 
         Raises
         ------
@@ -147,8 +147,8 @@ class RotatingSecret:
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
-        # Do not cache a failed first fetch: each delivery retries it, because a delivery whose signature
-        # cannot be checked is lost.
+        # A failure of the first fetch is not cached. Each delivery retries the fetch, because a delivery is
+        # lost if its signature cannot be checked.
         self._versions = CachedValue(self._fetch, (BotoCoreError, ClientError))
 
     def get(self) -> tuple[str, ...]:
@@ -157,18 +157,20 @@ class RotatingSecret:
         Raises
         ------
         BotoCoreError, ClientError
-            If the secret was never fetched and cannot be now.
+            If the secret was never fetched and cannot be fetched now.
         """
         versions = self._versions.get()
         return versions.current, versions.previous
 
     def signing(self, now_s: int) -> str:
-        """Return the version that signs: the previous one until every function has fetched the current one.
+        """Return the version that signs.
+
+        The previous version signs until every function has fetched the current version.
 
         Raises
         ------
         BotoCoreError, ClientError
-            If the secret was never fetched and cannot be now.
+            If the secret was never fetched and cannot be fetched now.
         """
         current, previous, written_s = self._versions.get()
         return previous if previous and now_s < written_s + _SIGNS_AFTER_S else current

@@ -19,7 +19,7 @@ class Settings:
     stack_name
         The dimension of the metrics.
     exclusive
-        Whether starting or resuming a timer pauses the person's other running ones.
+        Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     stale_after_ms

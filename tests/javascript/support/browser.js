@@ -1,4 +1,5 @@
-// Fakes of the browser APIs that the widget's modules need, except for the view. Tests control the clocks.
+// Fakes of the browser APIs that the widget's modules need. The APIs that only the view needs are missing.
+// Tests control the clocks.
 
 import { mock } from "node:test";
 
@@ -22,7 +23,7 @@ class MemoryStorage {
   }
 }
 
-/** Delivers messages to the other channels of the same name in a microtask. */
+/** Delivers messages to the other channels of the same name. The delivery is a microtask. */
 class FakeBroadcastChannel {
   /** @type {Set<FakeBroadcastChannel>} */
   static open = new Set();
@@ -53,7 +54,9 @@ function define(target, name, value) {
   Object.defineProperty(target, name, { value, configurable: true, writable: true });
 }
 
-/** A page with Issue Timer's origin, and both clocks of its machine. */
+/**
+ * A page of Issue Timer's origin, and the two clocks of the machine: `Date.now()` and `performance.now()`.
+ */
 export class FakeBrowser {
   #monotonic = 1_000;
   #wall = EPOCH;
@@ -67,7 +70,7 @@ export class FakeBrowser {
     define(globalThis, "location", new URL(ORIGIN));
     define(globalThis, "localStorage", this.storage);
     define(globalThis, "BroadcastChannel", FakeBroadcastChannel);
-    // Pages without HTTPS have no locks. The tests in a real browser use locks.
+    // Provide no locks, like a page without HTTPS. The tests in a real browser cover locks.
     define(navigator, "locks", undefined);
     mock.timers.enable({ apis: ["setTimeout"] });
     mock.method(performance, "now", () => this.#monotonic);
@@ -87,7 +90,7 @@ export class FakeBrowser {
     return this.#monotonic;
   }
 
-  /** Advance both clocks, and run timers. @param {number} ms */
+  /** Advance both clocks, and run the timers that are due. @param {number} ms */
   async pass(ms) {
     const longest = ms > 60_000 ? 1_000 : 100;
     for (let remaining = ms; remaining > 0; remaining -= longest) {
@@ -100,7 +103,7 @@ export class FakeBrowser {
   }
 
   /**
-   * Change only the machine's clock, as if it was set or the machine slept.
+   * Change only `Date.now()`, as if the clock was set or the machine slept.
    *
    * @param {number} ms the time to add
    */
@@ -114,7 +117,7 @@ export class FakeBrowser {
     this.document.dispatchEvent(new Event("visibilitychange"));
   }
 
-  /** Open a channel as if from another tab. */
+  /** Open a channel as another tab would. */
   openTab() {
     return new FakeBroadcastChannel(`issue-timer:${ORIGIN}`);
   }

@@ -1,9 +1,10 @@
 // The browser settings that page modules read while they load.
 
 /**
- * Set the languages and the time zone of the browser. Call it before importing modules of the page.
+ * Set the languages and the time zone of the browser. Call this function before importing modules of the
+ * page.
  *
- * @param {string[]} languages most preferred first
+ * @param {string[]} languages the languages, beginning with the preferred language
  * @param {string} [timeZone]
  */
 export function setLocale(languages, timeZone = "Europe/Berlin") {

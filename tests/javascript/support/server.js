@@ -18,7 +18,10 @@ export class FakeServer {
   timers = [];
   /** @type {Call[]} */
   calls = [];
-  /** Returns a response that replaces the server's, or undefined. @type {Handler} */
+  /**
+   * Returns a response that replaces the server's response, or undefined to keep the server's response.
+   * @type {Handler}
+   */
   intercept = () => undefined;
 
   /** @param {FakeBrowser} browser */
@@ -34,7 +37,7 @@ export class FakeServer {
     return EPOCH + this.#browser.monotonic;
   }
 
-  /** Start a timer as if from another device. @param {number} number the issue's number @returns {any} */
+  /** Start a timer as another device would. @param {number} number the number of the issue @returns {any} */
   start(number, at = this.now) {
     const timer = {
       id: `timer-${this.#nextId++}`,
@@ -62,7 +65,7 @@ export class FakeServer {
     if (kind === "stop") this.timers = this.timers.filter((other) => other !== timer);
   }
 
-  /** Return the calls with a method. @param {string} method */
+  /** Return the received calls that have an HTTP method. @param {string} method */
   sent(method) {
     return this.calls.filter((call) => call.method === method);
   }

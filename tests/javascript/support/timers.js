@@ -1,7 +1,7 @@
 /** @import { Timer } from "../../../web/page/types.d.ts" */
 
 /**
- * Return a stopped timer of one hour, with some fields replaced.
+ * Return a stopped timer of one hour. The given fields replace the default values.
  *
  * @param {Partial<Timer>} [fields]
  * @returns {Timer}

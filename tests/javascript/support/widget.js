@@ -1,5 +1,5 @@
-// A widget's manager in a fake browser. The browser must exist before the modules are loaded, because some
-// modules use it while they load.
+// A widget's manager in a fake browser. The fake browser must exist before the modules are loaded, because
+// some modules use the browser while they load.
 
 import { FakeBrowser, flush, ORIGIN } from "./browser.js";
 import { FakeServer } from "./server.js";
@@ -11,7 +11,7 @@ export function issue(number) {
   return { github_repo: REPO, github_issue_number: number };
 }
 
-/** Create a manager of a signed-in user, and record its events. */
+/** Create a manager for a signed-in user, and record the manager's events. */
 export async function setUp() {
   const browser = new FakeBrowser();
   const server = new FakeServer(browser);
@@ -35,12 +35,12 @@ export async function setUp() {
     manager,
     reported,
     tearDown,
-    /** Connect, and wait until the timers are loaded. */
+    /** Connect the manager, and wait until the timers are loaded. */
     async connect() {
       manager.connect();
       await flush();
     },
-    /** The issue number and status of each timer. */
+    /** The issue number and the status of each timer that the manager shows. */
     get shown() {
       return manager.state.timers.map((timer) => `${timer.github_issue_number} ${timer.status}`);
     },

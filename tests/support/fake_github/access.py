@@ -54,7 +54,7 @@ class InstallationToken:
 
 @dataclass(frozen=True)
 class Viewer:
-    """The sender of a request; if an App sent it, ``account`` is the App's bot."""
+    """The sender of a request. If an App sent the request, ``account`` is the App's bot."""
 
     account: Account
     token: Token | InstallationToken
@@ -75,15 +75,15 @@ class Access(Projects):
     Attributes
     ----------
     tokens
-        The access of people, by their tokens.
+        The access that each person's token grants, by token.
     installation_tokens
-        The access of installations, by their tokens; removing one revokes it.
+        The access that each installation's token grants, by token; removing a token here revokes it.
     signed_in
         The user who is signed in at GitHub's pages.
     oauth
         The OAuth flow, with the codes of people who authorized an App.
     manifests
-        The Apps to register, by their codes.
+        The manifests of the Apps to register, by their codes.
     """
 
     def reset(self) -> None:
@@ -120,7 +120,7 @@ class Access(Projects):
 
     def new_installation_token(self, installation: Installation) -> tuple[str, float]:
         """Return a token and its expiry (seconds since the epoch)."""
-        # As at GitHub, the token contains the App's id and dots; it also has the same length.
+        # Like GitHub's tokens, this token contains the App's id and dots, and it has the same length.
         parts = [secrets.token_urlsafe(size) for size in (30, 150, 60)]
         text = f"ghs_{installation.app.id}_{'.'.join(parts)}"
         expires_at = time.time() + INSTALLATION_TOKEN_LIFETIME_S
@@ -128,7 +128,7 @@ class Access(Projects):
         return text, expires_at
 
     def viewer(self, request: Request) -> Viewer | None:
-        """Return the sender of a request; None if it has no credential.
+        """Return the sender of a request, or None if the request has no credential.
 
         Raises
         ------

@@ -33,8 +33,8 @@ _POLL_S = 0.01
 class FakeGitHub(Access):
     """A fake GitHub on the loopback interface, written from GitHub's documentation.
 
-    Its base classes define the methods: `Repositories` and `Projects` define people's actions, `Webhooks`
-    hooks and deliveries, `Accounts` accounts and Apps, and `Access` credentials.
+    Its base classes define the methods. `Repositories` and `Projects` contain people's actions, `Webhooks`
+    contains hooks and deliveries, `Accounts` contains accounts and Apps, and `Access` contains credentials.
 
     Attributes
     ----------
@@ -48,7 +48,8 @@ class FakeGitHub(Access):
         Functions that are called with every request; `after_request` also receives the answer. If a function
         raises `Drop`, the connection is closed without an answer, before or after the request has its effect.
     mistakes
-        Errors of the fake itself, such as unsupported queries; raised at its exit and by `reset`.
+        Errors of the fake itself, such as unsupported queries. The fake raises them at its exit and in
+        `reset`.
 
     Examples
     --------
@@ -67,7 +68,7 @@ class FakeGitHub(Access):
         super().__init__()
 
     def __enter__(self) -> Self:
-        # Load the schema now; otherwise the first query would exceed the product's time-out.
+        # Load the schema now. Otherwise the first query would exceed the product's time-out.
         graphql_api.schema()
         self._server = Server(self._handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.messages import Request
 
-# Returns the answer to a request; the second argument executes the request and returns the normal answer.
+# A function that returns the answer to a request. Its second argument executes the request and returns the
+# normal answer.
 _Answering: TypeAlias = "Callable[[Request, Callable[[], Answer]], Answer]"
 
 
@@ -96,7 +97,7 @@ def graphql_error(
     *,
     partial: bool = False,
 ) -> Fault:
-    """Answer a query with an error and no data; if ``partial``, only the data's first member is missing."""
+    """Answer a query with an error and no data; if ``partial``, omit only the first member of the data."""
 
     def answer(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
         error: dict[str, Any] = {"message": message} | ({"type": type} if type else {})

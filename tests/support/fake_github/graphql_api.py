@@ -1,7 +1,7 @@
 """The GraphQL API, which validates queries with GitHub's public schema and supports a part of it.
 
-Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test, see
-`FakeGitHub.mistakes`.
+Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test (see
+`FakeGitHub.mistakes`).
 """
 
 from __future__ import annotations

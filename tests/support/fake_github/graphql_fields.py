@@ -48,7 +48,7 @@ class Context(NamedTuple):
 Resolver: TypeAlias = Callable[..., Any]
 
 _RESOLVERS: dict[tuple[str, str], Resolver] = {}
-# Fields whose names differ from the model's. (REST's id is a `databaseId`.)
+# Fields whose names differ from the model's names, such as REST's `id`, which is a `databaseId` in GraphQL.
 _RENAMED = {"id": "node_id", "databaseId": "id", "nameWithOwner": "full_name", "author": "user"}
 
 
@@ -82,7 +82,7 @@ def _snake_case(name: str) -> str:
 
 
 def _field(*names: str) -> Callable[[Resolver], Resolver]:
-    """Register a resolver of fields, such as ``Issue.labels``; it receives its arguments in snake case."""
+    """Register a resolver of fields, such as ``Issue.labels``; resolvers receive arguments in snake case."""
 
     def register(resolver: Resolver) -> Resolver:
         for name in names:
@@ -230,7 +230,7 @@ def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
 
 @_field("ProjectV2Item.content")
 def _content(card: Card, context: Context) -> Any:
-    # A draft has no owner, so the project's owner counts.
+    # A draft has no owner, so use the project's owner.
     owner = _owner(card.content) or card.project.owner
     return card.content if context.viewer.sees(owner) else None
 

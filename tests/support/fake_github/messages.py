@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the fake; the body is JSON, an HTML page if it is a string, or empty if it is None."""
+    """An answer of the fake. ``body`` is JSON, or an HTML page if it is a string; None means no content."""
 
     status: int
     body: Any = None

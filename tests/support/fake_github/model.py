@@ -192,7 +192,7 @@ class Option:
 
 @dataclass(eq=False, repr=False)
 class Draft(Thing):
-    """A draft: a card of a project without an issue."""
+    """The content of a project's card that has no issue."""
 
     id: int
     node_id: str

@@ -73,7 +73,7 @@ class Repositories(Accounts):
             return repository
 
     def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
-        """Return the repository of this name; with ``follow``, also by a name that it had earlier."""
+        """Return the repository of this name; if ``follow`` is True, also accept a former name."""
         with self.lock:
             found = self._names.get(full_name.lower())
             return found or (self._former_names.get(full_name.lower()) if follow else None)

@@ -49,7 +49,7 @@ class Hook(Thing):
     events
         The events that the hook subscribes to; ``*`` means all.
     auto
-        Whether deliveries are sent immediately; otherwise the test sends them.
+        Whether deliveries are sent immediately. If not, the test sends them.
     attempts
         All attempts to deliver, oldest first.
     """
@@ -135,7 +135,7 @@ class Webhooks:
     Attributes
     ----------
     lock
-        Protects all objects; it is not held while deliveries are sent.
+        The lock that protects all objects; it is released while deliveries are sent.
     hooks
         All hooks by their ids.
     outbox
@@ -318,7 +318,7 @@ class Webhooks:
             delivery.hook.attempts.append(attempt)
 
     def _guid(self) -> str:
-        """Return a version 1 UUID (RFC 9562) with GitHub's time; it sorts after all previous ones."""
+        """Return a version 1 UUID (RFC 9562) with GitHub's time; the UUID sorts after all previous UUIDs."""
         ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
         fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
         return str(uuid.UUID(fields=fields, version=1))

@@ -44,12 +44,13 @@ class Caller:
 
 
 class Authenticator:
-    """Authenticates requests. Reads the table once, or not at all if the credentials are cached.
+    """Authenticates requests. A request reads the table once, or not at all if its credentials are cached.
 
     Parameters
     ----------
     sessions
-        Returns the sessions. Called only for a request with a session: tokens do not need the session keys.
+        A function that returns the sessions. The function is called only for a request with a session,
+        because tokens do not need the session keys.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.

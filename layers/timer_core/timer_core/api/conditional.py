@@ -28,7 +28,7 @@ class NotModified(Exception):
 
 
 def entity_tag(representation: BaseModel, caller_id: int) -> str:
-    """Return the tag of a representation; it is weak, because elapsed time is not part of it.
+    """Return the tag of a representation. The tag is weak, because the tag does not cover elapsed time.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
 
 
 def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
-    """Compare a tag with those of ``If-None-Match`` (weak comparison, RFC 9110, section 13.1.2).
+    """Compare a tag with the tags in ``If-None-Match`` (weak comparison, RFC 9110, section 13.1.2).
 
     Raises
     ------
     NotModified
-        If one of them is the tag, or the header is ``*``.
+        If the header contains the tag, or the header is ``*``.
     """
     if if_none_match is None:
         return

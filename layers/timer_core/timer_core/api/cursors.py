@@ -1,6 +1,6 @@
 """Opaque cursors. A cursor encodes the position at which a page of a list begins.
 
-Cursors are not signed, because a forged one gives access to no other data (see
+Cursors are not signed, because a forged cursor gives access to no other data (see
 `timer_core.store.positions`).
 """
 

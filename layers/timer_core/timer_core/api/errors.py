@@ -87,7 +87,7 @@ def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:
-    """Return the refusal for an expected error, else None.
+    """Return the refusal for an expected error; None for any other error.
 
     ``part`` is the part of the request whose fields may be invalid.
     """

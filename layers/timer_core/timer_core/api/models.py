@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# For models that few requests need. Their validators are built on first use, not in every cold start.
+# The configuration of models that few requests need. The validators of these models are built on first use,
+# not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 _LONGEST_S = 10 * 366 * 86_400
@@ -50,7 +51,7 @@ def format_time(moment: datetime) -> str:
 
 
 def _rfc_3339(value: object) -> object:
-    """Refuse the other forms of a time that pydantic accepts: numbers, and dates without a time."""
+    """Refuse numbers, and dates without a time, which pydantic would also accept as times."""
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError("must be a date and time with an offset, such as 2026-01-31T09:00:00Z")
     return value

@@ -28,7 +28,7 @@ def problem(
     errors
         The validation errors, each with ``loc`` (the path of the field) and ``msg`` (the message).
     extension
-        Members in addition to those of the RFC, such as ``request_id``.
+        Members that the RFC does not define, such as ``request_id``.
     """
     body: dict[str, Any] = {
         "type": "about:blank",

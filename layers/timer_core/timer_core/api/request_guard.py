@@ -74,7 +74,7 @@ class RequestGuard:
         self._limit.count(caller.user_id, now_ms=now_ms)
 
     def after_request(self, response: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
-        """Return the response, with the session in the caller's cookie renewed if it is due."""
+        """Return the response, and renew the session in the caller's cookie if the renewal is due."""
         self._limit.finish_writes(caller.user_id)
         self._finish_token_writes()
         response.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
@@ -98,7 +98,7 @@ class RequestGuard:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Import on first use, because requests with tokens need only botocore.
+    # Import boto3 on first use, because requests with tokens need only botocore.
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)

@@ -24,7 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 
 def normalize(event: dict[str, Any]) -> None:
-    """Normalize a request in place: the path ends in a slash, the body is JSON text.
+    """Change a request in place, so that the path ends in a slash and the body is JSON text.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def normalize(event: dict[str, Any]) -> None:
         except UnicodeDecodeError:
             raise HttpError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
     event["isBase64Encoded"] = False
-    # Powertools parses bodies of this type only; clients may omit it or add parameters.
+    # Powertools parses only bodies of this media type. Clients may omit the type or add parameters.
     event["headers"]["content-type"] = "application/json"
 
 
@@ -69,7 +69,7 @@ def preflight_response() -> dict[str, Any]:
 
 
 def _accepts_body(event: dict[str, Any]) -> bool:
-    """Whether the request's route reads a body; the other routes ignore one."""
+    """Whether the request's route reads the body; the other routes ignore the body."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
     return method == "PATCH" or (method == "POST" and path.endswith(_BODY_PATHS))

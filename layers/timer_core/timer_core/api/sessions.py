@@ -19,8 +19,8 @@ _ALGORITHM = "HS256"
 # The maximum duration of a sign-in (seconds).
 SIGN_IN_S = 600
 
-# Browsers accept a cookie with this prefix only if it has the Secure attribute and was set by this host, and
-# send it only to this host (RFC 6265bis, section 4.1.3.2).
+# Browsers accept a cookie with this prefix only if the cookie has the Secure attribute and was set by this
+# host. Browsers send the cookie only to this host (RFC 6265bis, section 4.1.3.2).
 SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
 
@@ -32,7 +32,7 @@ class Session:
     Attributes
     ----------
     session_id
-        The same in all renewals of a session.
+        The id, which is the same in all renewals of a session.
     signed_in_ms
         When the person signed in (milliseconds since the epoch). Whole seconds would not suffice: signing out
         everywhere would also end a session that begins later in the same second.
@@ -51,12 +51,12 @@ class Session:
     origin: str = ""
 
     def is_due(self, now_s: int) -> bool:
-        """Whether the session should be renewed, and still can be."""
+        """Whether the session should be renewed now, and may still be renewed."""
         return now_s - self.issued_s >= _RENEWED_AFTER_S and self.expires_s < self.ends_s
 
     @property
     def ends_s(self) -> int:
-        """When the session ends even if it is renewed (seconds since the epoch)."""
+        """The time at which the session ends in spite of renewals (seconds since the epoch)."""
         return self.signed_in_ms // 1000 + LONGEST_S
 
 
@@ -131,7 +131,7 @@ class Sessions:
         return session, self._encode(claims, _SESSION)
 
     def _encode(self, claims: Mapping[str, Any], audience: str) -> str:
-        # Import on first use, because requests with tokens do not need it.
+        # Import PyJWT on first use, because requests with tokens do not need the library.
         import jwt
 
         key = self._keys.signing(claims["iat"])

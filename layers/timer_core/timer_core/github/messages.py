@@ -84,8 +84,8 @@ class MoveEvent:
     origin, target
         The full names of the repository before and after the move.
     numbers
-        The issue's number before and after the move; None if a repository was moved, whose issues keep their
-        numbers.
+        The issue's number before and after the move; None if a repository was moved, because its issues keep
+        their numbers.
     received_ms
         When the delivery was received.
     """
@@ -170,7 +170,8 @@ class Hook:
     Attributes
     ----------
     path
-        Its path in GitHub's REST API, such as ``/repos/octocat/hello-world/hooks/1``, or `APP_HOOK`.
+        The path of the webhook in GitHub's REST API, such as ``/repos/octocat/hello-world/hooks/1``, or
+        `APP_HOOK`.
     """
 
     path: str

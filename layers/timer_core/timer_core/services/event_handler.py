@@ -134,7 +134,8 @@ class EventHandler:
             return Handled(reason="not_an_issue")
         if event.numbers:
             return Handled(tuple(self._issue_timers.move_issue(move, now_ms=now_ms)))
-        # Another repository may get the old name later, and events from before the move may still arrive.
+        # The move applies to events until its receipt. Another repository may get the old name later, and
+        # events from before the move may still arrive.
         move = replace(move, until_ms=event.received_ms)
         return Handled(tuple(self._issue_timers.move_repository(move, now_ms=now_ms)))
 
@@ -175,5 +176,8 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
 
 
 def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:
-    """Return the users who were tracked at the time of an event, to within GitHub's whole seconds."""
+    """Return the users who were tracked at the time of an event.
+
+    The times are compared in whole seconds, because GitHub's times have whole seconds.
+    """
     return {user_id for user_id, since_ms in since.items() if since_ms // 1000 <= at_ms // 1000}

@@ -37,7 +37,7 @@ class IssueTimers:
     def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
         """Log an event of an issue, and rederive the timers of the people whom it concerns.
 
-        A repetition, also after an interruption, ends with the same timers.
+        A repeated call produces the same timers, even if the previous call was interrupted.
 
         Returns
         -------
@@ -50,8 +50,8 @@ class IssueTimers:
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
         if event.kind not in EFFECTS:
-            # Do not log the event. The dead-letter queue keeps its message, and a later version may know the
-            # kind.
+            # Do not log the event. Its message moves to the dead-letter queue, and a later version may know
+            # the kind.
             raise ValueError(f"Unknown kind of event: {event.kind}")
         event, is_new = self._log.append(event, issue, now_ms=now_ms)
         history = self._log.read(issue)
@@ -63,7 +63,7 @@ class IssueTimers:
     def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
         """Move everybody's timers on a transferred issue to its new name; return the changed timers.
 
-        A repetition, also after an interruption, ends with the same timers.
+        A repeated call produces the same timers, even if the previous call was interrupted.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class IssueTimers:
         return self._rederive_all(select(history.people()), home, history, now_ms)
 
     def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
-        """Return a person's latest timers on the issue that was named ``issue`` at ``at_ms``, by start."""
+        """Return a person's latest timers, sorted by start, on the issue named ``issue`` at ``at_ms``."""
         history = self._log.read(issue)
         return self._derived.latest(history.slot(history.names.home(issue, at_ms), user_id))
 

@@ -1,4 +1,4 @@
-"""Offline actions: requests with a time in the past, sent when the client is online again.
+"""Offline actions are requests with a time in the past, sent when the client is online again.
 
 Later events have already been applied without the action; for example, the close of the issue found no timer
 to stop. So the timers are rederived after the action, as after a late delivery (see
@@ -43,12 +43,13 @@ class OfflineActions:
     ) -> tuple[Timer, bool]:
         """Start a timer as `TimerStore.start` does, and apply the events since then to it.
 
-        A start before the end of another timer on the issue has no effect, and the open timer is returned.
+        If another timer on the issue ended after the requested start, the start has no effect, and the open
+        timer is returned.
 
         Raises
         ------
         TransitionTooEarly
-            If another timer of the person on the issue ended after the requested start, and none is open.
+            If another timer of the person on the issue ended after the requested start, and no timer is open.
         IdempotencyKeyReused
             If the key was used for another request before.
         TooMuchContention
@@ -79,12 +80,12 @@ class OfflineActions:
     def rederive(self, timer: Timer, *, now_ms: int) -> Timer:
         """Apply later events to a timer that was changed at a time in the past, and return the timer.
 
-        If it has become part of the timer that is open on the issue, the open timer is returned.
+        If the changed timer has become part of the open timer on the issue, the open timer is returned.
 
         Raises
         ------
         NotFound
-            If the timer no longer exists, and none is open on the issue.
+            If the timer no longer exists, and no timer is open on the issue.
         TooMuchContention
             If other writers kept changing the timers; the action was carried out, and a retry is safe.
         """
@@ -102,12 +103,12 @@ class OfflineActions:
     def _open_timer_after_another(
         self, user_id: int, home: Issue, *, at_ms: int, now_ms: int
     ) -> Timer | None:
-        """Return the person's open timer on an issue if another one ended after ``at_ms``; else None.
+        """Return the person's open timer on an issue if another timer ended after ``at_ms``; else None.
 
         Raises
         ------
         TransitionTooEarly
-            If another timer ended after that time, and none is open.
+            If another timer ended after that time, and no timer is open.
         """
         timers = [
             timer

@@ -86,7 +86,7 @@ class QueuedEventHandler:
         self._logger = logger
 
     def handle(self, event: QueuedEvent, message: Message) -> Outcome:
-        """Handle one of a message's events.
+        """Handle an event of a message.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class QueuedEventHandler:
                 return self._reply_to(event, commands)
             case ReplyEvent():
                 # The comment's commands have already been handled, so only the reply is lost if GitHub
-                # refuses it.
+                # refuses the reply.
                 return self._with_github("replies", "not_replied", lambda: self._send_reply(event))
 
     def _apply(self, event: IssueEvent) -> Outcome:

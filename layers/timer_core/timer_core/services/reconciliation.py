@@ -34,11 +34,11 @@ from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
 from timer_core.store.timers import TimerStore
 
-# Progress is stored after this many timers, so the next run may compare as many again. A run has time for
-# this many timers even if every query has to be split because it is too expensive for GitHub.
+# Progress is stored after this many timers. The next run may compare up to this many timers again. A run has
+# time for this many timers, even if every query is too expensive for GitHub and has to be split.
 _WINDOW = 250
 _THREADS = 8
-# Each issue that was not found costs a separate request. A run searches for this many issues; further ones
+# Each issue that was not found costs a separate request. A run searches for this many issues; further issues
 # count as unreachable.
 _MAX_LOOKUPS = 500
 # A batch is given up after this many failures without a success. Six halvings reduce fifty issues to one.
@@ -56,7 +56,7 @@ class Reconciliation:
     issues
         The number of requested issues. An issue may count twice if its timers started far apart.
     backfilled
-        Events that no webhook had delivered; in a dry run, those that would be backfilled.
+        Events that no webhook had delivered. A dry run counts these events without storing them.
     searched
         Issues that GitHub did not find under their stored names.
     moved
@@ -226,7 +226,8 @@ class Reconciler:
                     has_succeeded = True
                     self._compare_batch(fetched, run)
             except NoCredential:
-                # These timers were started manually: the account of their issues has not installed the App.
+                # The account of these issues has not installed the App, so their timers were started
+                # manually.
                 run.result.issues += len(batch)
                 run.result.unreachable += len(batch)
             except GitHubError as error:
@@ -247,9 +248,10 @@ class Reconciler:
         self._logger.warning("A request to GitHub failed", extra=extra)
 
     def _fetch(self, owner: str, requests: Sequence[IssueRequest], run: _Run) -> Iterator[_Batch]:
-        """Request the states of issues. A batch that fails is halved: it may be too expensive for one query.
+        """Request the states of issues.
 
-        A single issue that fails while others succeed is skipped.
+        A failed batch is halved, because the batch may be too expensive for one query. If a single issue
+        fails and others succeed, the failed issue is skipped.
 
         Raises
         ------
@@ -260,7 +262,8 @@ class Reconciler:
         while pending:
             run.check_time()
             batch = pending.pop()
-            # Read the clock before the request: the response may lack events that happen during the request.
+            # Read the clock before the request, because the response may lack events that happen during the
+            # request.
             fetched_ms = run.clock()
             try:
                 states = fetch_issues(self._github, owner, batch)
@@ -390,7 +393,7 @@ def _by_owner(requests: Iterable[IssueRequest]) -> Iterator[tuple[str, Sequence[
 
 
 def _smaller_batches(batch: Sequence[IssueRequest]) -> list[Sequence[IssueRequest]]:
-    """Return the halves of a batch, the second half first; none for a single issue."""
+    """Return the halves of a batch, the second half first; nothing for a single issue."""
     half = len(batch) // 2
     return [batch[half:], batch[:half]] if half else []
 
@@ -406,7 +409,7 @@ def _pause_after(error: Unavailable) -> None:
 
 
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
-    """Return the event of an issue's deletion, at the present time: GitHub does not report the real one."""
+    """Return the event of an issue's deletion at the present time; GitHub does not report the real time."""
     return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
 
 

@@ -23,7 +23,8 @@ from timer_core.github.webhooks.payloads import READERS, REDELIVERY_WINDOW
 from timer_core.store.hooks import HookStore, KnownHook, ListCheckpoint
 
 _MS = timedelta(milliseconds=1)
-# A delivery appears in GitHub's list with a delay.
+# The listed periods of two runs overlap by this time, because a delivery appears in GitHub's list with a
+# delay.
 _OVERLAP_MS = 5 * 60_000
 # The maximum number of redeliveries of one webhook in one run; the next run continues.
 _MAX_REDELIVERIES = 250
@@ -49,11 +50,12 @@ class Redelivery:
     listed
         Webhooks whose deliveries GitHub listed.
     failed
-        Deliveries that have failed since the previous run and have not succeeded since.
+        Deliveries that have failed since the previous run and have not succeeded later.
     redelivered
         The failed deliveries that GitHub agreed to redeliver.
     given_up
-        The failed deliveries that are not redelivered: too old, or refused by us twice.
+        The failed deliveries that are not redelivered, because they are too old or because we refused them
+        twice.
     unreachable
         Webhooks whose deliveries GitHub does not list, for example because an App has replaced them.
     complete
@@ -147,7 +149,7 @@ class Redeliverer:
             self._process_pages(hook, checkpoint, page, run)
 
     def _first_page(self, hook: KnownHook, run: _Run) -> tuple[ListCheckpoint, AttemptPage]:
-        """Return the page at which the previous run stopped, or the newest one."""
+        """Return the page at which the previous run stopped, or the newest page."""
         if hook.checkpoint is not None and not run.dry_run:
             try:
                 return hook.checkpoint, self._page(hook, hook.checkpoint.page, run)
@@ -244,7 +246,7 @@ def _latest_failures(page: AttemptPage, seen: set[str]) -> list[Attempt]:
 
 
 def _is_permanent(error: Refused | NoCredential, *, is_app: bool) -> bool:
-    """Whether a webhook was removed, or its list is inaccessible: an App may only list its own webhook."""
+    """Whether a webhook was removed, or its list is inaccessible. An App may list only its own webhook."""
     if isinstance(error, Refused):
         return error.status == HTTPStatus.NOT_FOUND or (is_app and error.status == HTTPStatus.FORBIDDEN)
     return is_app

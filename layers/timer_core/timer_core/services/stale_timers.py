@@ -40,7 +40,7 @@ class StaleTimerStopper:
     logger: Logger
 
     def run(self, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> StaleTimers:
-        """Stop the timers that were open for longer than a limit; ``dry_run`` only counts."""
+        """Stop the timers that were open for longer than a limit; in a dry run, only count these timers."""
 
         def stop(segment: Iterable[OpenTimer]) -> StaleTimers:
             return self._stop(segment, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)

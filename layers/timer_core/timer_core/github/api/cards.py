@@ -62,7 +62,7 @@ query(
 def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None:
     """Return a card that was moved, with its issue and status.
 
-    If the delivery does not contain the status, the card's present one is fetched.
+    If the delivery does not contain the status, the card's present status is fetched.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _variables(event: CardEvent, status_field: str) -> dict[str, Any]:
 
 
 def _check_errors(errors: Sequence[GraphQLError], *, has_issue: bool) -> None:
-    """Raise an error of the query. If there is an issue, a missing card or field is not an error."""
+    """Raise an error of the query. A missing card or field is no error if the response has an issue."""
     for error in errors:
         if error.type != "NOT_FOUND":
             raise Refused(HTTPStatus.OK, error.message)
@@ -123,6 +123,6 @@ def _with_present_status(card: Mapping[str, Any], event: CardEvent, state: Issue
     value = card["fieldValueByName"]
     if not value:
         return Card("", event.at_ms, state.at(event.at_ms))
-    # The card may have been moved again after this event; another delivery reports that move too.
+    # The card may have been moved again after this event. Another delivery reports the later move, too.
     at_ms = max(event.at_ms, ms_of(value["updatedAt"]))
     return Card(value["name"], at_ms, state.at(at_ms))

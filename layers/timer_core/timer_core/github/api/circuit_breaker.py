@@ -12,7 +12,7 @@ _ALL = "*"
 
 
 class CircuitBreaker:
-    """Blocks requests after an error: raises the error again until its retry time.
+    """Blocks requests after an error. Every request raises the error again until the error's retry time.
 
     A rate limit belongs to one account's installation ("Rate limits for the REST API"). A failed query blocks
     no other request. Every other error counts as an outage of all of GitHub.

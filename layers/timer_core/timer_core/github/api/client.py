@@ -68,7 +68,7 @@ class GitHub:
         self._access: _TokenAccess | _AppAccess | None = None
 
     def credential_kind(self) -> Literal["none", "invalid", "token", "app"]:
-        """Return the kind of the stored credential; ``invalid`` if it is neither a token nor an App's.
+        """Return the kind of the stored credential; ``invalid`` if the credential has an unknown form.
 
         Raises
         ------
@@ -121,8 +121,8 @@ class GitHub:
         """Return the response of a REST endpoint, following redirects.
 
         GitHub redirects requests for renamed and transferred objects. The same request is then sent to the
-        new address ("Best practices for using the REST API"), but only within the API: no other host may
-        receive the credential.
+        new address ("Best practices for using the REST API"), but only within the API, because no other host
+        may receive the credential.
 
         Parameters
         ----------

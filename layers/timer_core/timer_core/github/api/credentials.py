@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # A missing parameter is cached for a shorter time, so that a newly stored credential is used soon.
 _ABSENT_MAX_AGE_S = 30
-# A token becomes part of a header, and the HTTP library's error about an invalid header would quote it.
+# The allowed form of a token. A token becomes part of a header, and the HTTP library's error about an invalid
+# header would quote the token.
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -82,7 +83,8 @@ class _Parameter:
             self._fetch,
             (_ParameterUnreadable,),
             max_age_s=lambda text: _ABSENT_MAX_AGE_S if text is None else MAX_AGE_S,
-            # While SSM is unreachable, each of a batch's many requests would otherwise wait seconds for it.
+            # Without this option, each of the many requests of a batch would wait seconds while SSM is
+            # unreachable.
             caches_first_failure=True,
             now_s=now_s,
         )
@@ -104,14 +106,16 @@ class _Parameter:
             raise Unavailable(message, self._cached.expires_in_s) from error
 
     def _fetch(self) -> str | None:
-        # Import and create the client only when it is needed: it is the slowest part of a cold start.
+        # Import and create the client only when it is needed, because the client is the slowest part of a
+        # cold start.
         from aws_lambda_powertools.utilities.parameters import SSMProvider
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         if self._provider is None:
             self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
         try:
-            # Bypass the provider's cache: it does not store absence, nor keep the last value after a failure.
+            # Bypass the provider's cache, because the cache does not store the absence of a parameter and
+            # does not keep the last value after a failure.
             value = self._provider.get(self._name, decrypt=True, max_age=0)
         except GetParameterError as error:
             if _is_absence(error):
@@ -174,7 +178,8 @@ def _is_absence(error: Exception) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Raise the error outside of the except clause: the traceback of JSONDecodeError would contain the secret.
+    # Raise the error outside of the except clause, because the traceback of JSONDecodeError would contain the
+    # secret.
     try:
         content = json.loads(text)
     except ValueError:

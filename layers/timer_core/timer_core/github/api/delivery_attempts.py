@@ -58,7 +58,7 @@ def list_attempts(github: GitHub, hook: str, owner: str | None, since_ms: int, p
     owner
         The login of the webhook's owner; None for the App's own webhook.
     page
-        The path of the page; empty for the newest.
+        The path of the page; empty for the newest page.
 
     Raises
     ------

@@ -47,7 +47,7 @@ class Unavailable(GitHubError):
 
 
 class QueryFailed(Unavailable):
-    """GitHub could not execute this query, perhaps because it is too expensive; others may succeed.
+    """GitHub could not execute this query, perhaps because it is too expensive; other queries may succeed.
 
     See "Rate limits and query limits for the GraphQL API", "Resource limits".
     """

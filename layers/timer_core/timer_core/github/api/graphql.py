@@ -13,7 +13,7 @@ from timer_core.github.api.transport import Response, rate_limited
 
 # Errors that a retry does not resolve: the object does not exist, or we have no access to it.
 _PERMANENT = frozenset({"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"})
-# The first is documented, the second has been seen (octokit/plugin-throttling.js#824).
+# The first type is documented; the second type was observed (octokit/plugin-throttling.js#824).
 _PRIMARY_RATE_LIMIT = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 
 

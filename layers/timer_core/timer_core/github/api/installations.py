@@ -14,14 +14,15 @@ from timer_core.github.api.credentials import App
 from timer_core.github.api.errors import InvalidCredential, NoCredential, Refused
 from timer_core.github.api.transport import Transport
 
-# GitHub refuses a JWT that expires more than ten minutes from now; its clock may differ from ours.
+# GitHub refuses a JWT that expires more than ten minutes from now. GitHub's clock may differ from ours.
 _JWT_BACKDATED_S = 60
 _JWT_LIFE_S = 9 * 60
-# A token is not used if it may expire before the request arrives.
+# A token is not used in the last minute of its lifetime, because the token may expire before the request
+# arrives.
 _MARGIN_S = 60
 _LIST_MAX_AGE_S = 600
-# If an account is not in the list, the App may have been installed there since, so a list older than this is
-# fetched again.
+# A list older than this is fetched again if an account is not in the list, because the App may have been
+# installed for the account since.
 _LIST_MIN_AGE_S = 30
 
 
@@ -97,7 +98,7 @@ class Installations:
             self._tokens = {account: kept for account, kept in self._tokens.items() if kept.text != token}
 
     def _signed(self, now_s: int) -> str:
-        # Import the library only here: it loads cryptography, which is slow.
+        # Import the library only here, because the library loads cryptography, which is slow.
         import jwt
 
         claims = {"iat": now_s - _JWT_BACKDATED_S, "exp": now_s + _JWT_LIFE_S, "iss": self._app.app_id}

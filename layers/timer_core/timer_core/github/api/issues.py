@@ -10,8 +10,8 @@ from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.timeline import IssueState, TimelineEvent
 
-# A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). This many issues,
-# each with 100 timeline events, 100 labels and 20 assignees, request 11,000 nodes.
+# A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). A query for this
+# many issues, each with 100 timeline events, 100 labels and 20 assignees, requests 11,000 nodes.
 ISSUES_PER_QUERY = 50
 _PAGE_SIZE = 100
 # An issue has at most 10 assignees.

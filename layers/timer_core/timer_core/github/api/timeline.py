@@ -1,6 +1,7 @@
 """An issue's present state and its timeline.
 
-The two determine the state at any earlier moment, and the events that GitHub should have delivered.
+The present state and the timeline determine the state at any earlier moment, and the events that GitHub
+should have delivered.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,7 +87,8 @@ class IssueState:
     def events(self, triggers: TriggerConfig, *, fetched_ms: int) -> list[IssueEvent]:
         """Return the events that GitHub should have delivered, each with its node id in place of a GUID.
 
-        They have the form of the events that `timer_core.github.webhooks.payloads` reads from deliveries.
+        The events have the same form as the events that `timer_core.github.webhooks.payloads` reads from
+        deliveries.
 
         Parameters
         ----------
@@ -166,7 +168,8 @@ def missing(events: Sequence[IssueEvent], logged: Iterable[Event]) -> list[Issue
 def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | None]:
     """For each timeline event, return the logged event that equals it (None if undelivered).
 
-    Events of the same time are matched in their order, and then the pairs that are closest in time.
+    Events of the same time are matched first, in their order. The remaining events are matched in pairs, and
+    the pairs that are closest in time come first.
     """
     candidates = [
         (abs(logged.at_ms - event.at_ms), position, index)
@@ -189,7 +192,7 @@ def _match(events: Sequence[IssueEvent], log: Sequence[Event]) -> list[Event | N
 def _in_order(events: Sequence[IssueEvent], log: Sequence[Event]) -> Iterator[tuple[int, int]]:
     """Yield the positions in timeline and log of events that have the same time and the same order.
 
-    Two events of one kind and second differ only in their order among the others.
+    Two events of one kind and second differ only in their order among the other events.
     """
     for at_ms in {event.at_ms for event in events}:
         positions = [position for position, event in enumerate(events) if event.at_ms == at_ms]
@@ -210,14 +213,15 @@ def _event(event: IssueEvent) -> Event:
 
 
 def _order(event: IssueEvent, before: Event | None, following: Sequence[Event | None]) -> int:
-    """Return the order of a missing event: between its neighbours in the same second.
+    """Return the order that places a missing event between its neighbours in the same second.
 
     Parameters
     ----------
     before
         The previous event of the timeline.
     following
-        For each later event of the timeline, the logged event that equals it; None if that is missing too.
+        For each later event of the timeline, the logged event that equals it; None if the log does not
+        contain the event.
     """
     if before is not None and before.at_ms == event.at_ms and before.finer_time is not None:
         return before.finer_time + 1

@@ -81,7 +81,7 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         accept: frozenset[int] = frozenset(),
     ) -> Response:
-        """Return a successful response, or one with a status in `accept`.
+        """Return a successful response, or a response with a status in `accept`.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Transport:
         token
             The token for the header ``Authorization: Bearer``.
         body
-            Sent as JSON.
+            The content to send as JSON.
         accept
             Statuses to return instead of raising Refused.
 
@@ -150,7 +150,8 @@ class Transport:
         link = _NEXT_PAGE.search(headers.get("link", ""))
         if link is None:
             return None
-        # No other host may receive the token, and an incomplete list must not count as a complete one.
+        # No other host may receive the token. If the link were ignored, an incomplete list would appear
+        # complete.
         if not link[1].startswith(f"{self._api_url}/"):
             raise Unavailable("The link to GitHub's next page leads outside of its API.")
         return link[1].removeprefix(self._api_url)

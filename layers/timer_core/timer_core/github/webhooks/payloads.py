@@ -31,7 +31,7 @@ from timer_core.github.webhooks.commands import parse
 
 # GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
-# Later commands of a comment are ignored: nobody writes more on purpose.
+# Further commands of a comment are ignored, because nobody writes more commands than this on purpose.
 MAX_COMMANDS = 10
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -124,8 +124,8 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
 def event_time(happened: str | None, received_ms: int) -> int:
     """Return the time of an event (milliseconds since the epoch).
 
-    This is the time in the payload. The time of receipt replaces it if it is missing or impossible: later
-    than the receipt, or more than three days earlier.
+    The result is the time in the payload. If the payload's time is missing or impossible, the result is the
+    time of receipt. A time is impossible if it is later than the receipt, or more than three days earlier.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
 
 
 def _may_be_status(change: Any, triggers: TriggerConfig) -> bool:
-    """Whether the changed field is the status; GitHub's older payloads do not name the field."""
+    """Whether the changed field may be the status. GitHub's older payloads do not name the field."""
     name = _at(change, ("field_name",))
     return _at(change, ("field_type",)) == "single_select" and name in (None, triggers.status_field)
 
