@@ -105,7 +105,7 @@ class Event:
         """The key by which events are sorted.
 
         GitHub's times are whole seconds. Events of the same second are sorted by their finer time, or else
-        by kind and delivery. The latter order is arbitrary, but always the same.
+        by kind and delivery. The order by kind and delivery is arbitrary, but always the same.
         """
         finer_time = self.finer_time
         return (self.at_ms, _LAST if finer_time is None else finer_time, _RANK[self.kind], self.delivery)

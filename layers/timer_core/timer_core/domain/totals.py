@@ -78,7 +78,7 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     Parameters
     ----------
     timers
-        The timers, in any order. The spelling of an issue's name is that of its first timer.
+        The timers, in any order. The first timer of an issue determines the spelling of the issue's name.
     since_ms, until_ms
         The range. Time after ``now_ms`` is not included.
     zone
