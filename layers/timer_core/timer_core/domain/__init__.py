@@ -1,1 +1,1 @@
-"""Timers, issues and their rules. The functions are pure: they neither read nor write anything."""
+"""Timers, issues and their rules. Nothing is read or written, and callers pass the current time."""

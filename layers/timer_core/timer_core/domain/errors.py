@@ -103,7 +103,7 @@ class OtherTimerOpen(IssueTimerError):
 
 
 class IdempotencyKeyReused(IssueTimerError):
-    """An earlier request with the same ``Idempotency-Key`` was different."""
+    """An earlier, different request had the same ``Idempotency-Key``."""
 
 
 class TooMuchContention(IssueTimerError):

@@ -16,7 +16,7 @@ class Effect:
     action
         The requested action.
     resumes
-        The kinds of event whose pause a start ends, or `ANY_PAUSE` if it ends every pause.
+        The kinds of event whose pauses a start ends, or `ANY_PAUSE` if a start ends every pause.
     """
 
     action: Action
@@ -142,7 +142,7 @@ def guid_time_at(at_ms: int) -> int:
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:
-    """Return the events without deliveries of events that had already been backfilled.
+    """Remove each delivery that repeats a backfilled event, and return all other events.
 
     The backfilled event is kept, because the timeline gives its exact position, whereas a delivery only has
     the time of the issue's last change. Each backfilled event replaces at most one delivery, the nearest in

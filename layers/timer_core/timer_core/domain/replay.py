@@ -11,7 +11,7 @@ rederived. If an event is redelivered, nothing changes.
 2. The steps: the events and the manual transitions are sorted by time.
 3. The fold: the state machine (`timer_core.domain.state`) applies each step.
 4. The match: derived timers get the ids of the existing timers that they replace.
-5. The difference: changed timers are written, and timers that became part of other timers are deleted.
+5. The difference: the outcome lists the timers to write and the timers that became part of other timers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
