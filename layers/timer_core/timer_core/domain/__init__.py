@@ -1,1 +1,1 @@
-"""Timers, issues and the rules between them; pure: time is passed in, nothing is read or written."""
+"""Timers, issues and their rules. Nothing is read or written, and callers pass the current time."""

@@ -1,4 +1,4 @@
-"""The errors of refused requests: raised where the reason is known, translated to HTTP in one place."""
+"""The errors of refused requests. The API translates them to HTTP responses in one place."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ class InvalidInput(IssueTimerError):
     field
         The name of the value as the caller wrote it.
     message
-        The reason, for the caller to read.
+        The reason, as a text for the caller.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -42,7 +42,7 @@ class TransitionNotAllowed(IssueTimerError):
 
 
 class TransitionTooEarly(IssueTimerError):
-    """The timer has changed since the time for which an action was requested.
+    """The timer has changed after the time for which an action was requested.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class OtherTimerOpen(IssueTimerError):
 
 
 class IdempotencyKeyReused(IssueTimerError):
-    """An ``Idempotency-Key`` was used for a different request before."""
+    """An earlier, different request had the same ``Idempotency-Key``."""
 
 
 class TooMuchContention(IssueTimerError):
@@ -111,11 +111,11 @@ class TooMuchContention(IssueTimerError):
 
 
 class Unauthorized(IssueTimerError):
-    """No credentials, or none that are valid."""
+    """The request has no valid credentials."""
 
 
 class Forbidden(IssueTimerError):
-    """The credentials are valid, but do not allow this request."""
+    """The credentials are valid, but they do not allow this request."""
 
 
 class TooManyRequests(IssueTimerError):

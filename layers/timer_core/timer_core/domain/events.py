@@ -16,7 +16,7 @@ class Effect:
     action
         The requested action.
     resumes
-        For a start that finds a paused timer: the kinds of event whose pause it ends, or `ANY_PAUSE`.
+        The kinds of event whose pauses a start ends, or `ANY_PAUSE` if a start ends every pause.
     """
 
     action: Action
@@ -28,14 +28,14 @@ class Effect:
 
 
 ANY_PAUSE = frozenset({"*"})
-# A delivery has the time of the issue's last change, the timeline has the time of the event itself; the two
-# may differ by a few seconds.
+# A delivery has the time of the issue's last change. The timeline has the time of the event itself. The two
+# times may differ by a few seconds.
 TOLERANCE_MS = 5_000
 
 
-# The kinds of event; their order decides between events of one second without a finer time. To add a kind,
-# add it here and read it from its delivery in github/webhooks/payloads.py. Users see only the part before the
-# dot.
+# The kinds of event. Events of the same second without a finer time are sorted in the order of this list. To
+# add a kind, add it here and read it from its delivery in github/webhooks/payloads.py. Users see only the
+# part before the dot.
 EFFECTS: dict[str, Effect] = {
     "reopened": Effect(Action.START),
     "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
@@ -56,7 +56,7 @@ _RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 in 60 bits (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
 _UUID_UNITS_PER_MS = 10_000
-# Events without a finer time, such as commands (their ids name the comment), come last in their second.
+# Events without a finer time come last in their second. An example is a command, whose id names a comment.
 _LAST = 1 << 60
 
 
@@ -67,22 +67,23 @@ class Event:
     Attributes
     ----------
     delivery
-        The event's id: the GUID of GitHub's delivery, which a redelivery repeats; for a command the id of its
-        comment; for a backfilled event its node id in the timeline.
+        The event's id. It is usually the GUID of GitHub's delivery, and a redelivery has the same GUID. The
+        id of a command is the id of its comment. The id of a backfilled event is its node id in the timeline.
     kind
         A key of `EFFECTS`.
     at_ms
-        When it happened.
+        The time of the event.
     users
-        The ids of the people concerned; None if that is everybody with an open timer.
+        The ids of the people concerned; None if the event concerns everybody with an open timer.
     title
-        The issue's title then; empty if unknown.
+        The issue's title at the time of the event; empty if unknown.
     received_ms
-        When the delivery was received; of a backfilled event, when the timeline was read.
+        The time at which the delivery was received. For a backfilled event, the time at which the timeline
+        was read.
     backfilled
-        Whether it was read from the issue's timeline because no delivery had arrived.
+        Whether the event was read from the issue's timeline because no delivery had arrived.
     order
-        Sub-second order of a backfilled event, in units of 100 ns (see `guid_time`).
+        The order of a backfilled event within its second, in units of 100 ns (see `guid_time`).
     """
 
     delivery: str
@@ -96,15 +97,15 @@ class Event:
 
     @property
     def finer_time(self) -> int | None:
-        """Sub-second order of the event, in units of 100 ns (see `guid_time`); None if unknown."""
+        """The order of the event within its second, in units of 100 ns (see `guid_time`); None if unknown."""
         return guid_time(self.delivery) if self.order is None else self.order
 
     @property
     def sort_key(self) -> tuple[int, int, int, str]:
-        """The place of the event in time.
+        """The key by which events are sorted.
 
-        GitHub's times are whole seconds. Within a second the finer time decides, else the kind of
-        event and the delivery: arbitrary, but always the same.
+        GitHub's times are whole seconds. Events of the same second are sorted by their finer time, or else
+        by kind and delivery. The order by kind and delivery is arbitrary, but always the same.
         """
         finer_time = self.finer_time
         return (self.at_ms, _LAST if finer_time is None else finer_time, _RANK[self.kind], self.delivery)
@@ -114,16 +115,18 @@ class Event:
         return self.users is None or user_id in self.users
 
     def may_be(self, other: "Event") -> bool:
-        """Whether two events may be one that was both delivered and read from the timeline."""
-        # For other kinds the users may differ, because an event is logged without its unregistered users.
+        """Whether two events may be the same event, both delivered and read from the timeline."""
+        # Only assignments are compared by user. The users of one event of another kind may differ, because
+        # an event is logged without its unregistered users.
         concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
         return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
 
 
 def guid_time(delivery: str) -> int | None:
-    """Return the time in the GUID of a delivery, in units of 100 ns; None if it has none.
+    """Return the time in the GUID of a delivery, in units of 100 ns; None if the GUID contains no time.
 
-    GitHub's GUIDs are version 1 UUIDs (RFC 9562, section 5.1), whose time is finer than its seconds.
+    GitHub's GUIDs are version 1 UUIDs (RFC 9562, section 5.1), which contain a time in units of 100 ns. Other
+    times from GitHub are whole seconds.
     """
     try:
         # The events of one delivery are numbered after a dot.
@@ -134,16 +137,16 @@ def guid_time(delivery: str) -> int | None:
 
 
 def guid_time_at(at_ms: int) -> int:
-    """Return a time (milliseconds since the epoch) in the unit of `guid_time`."""
+    """Convert a time (milliseconds since the epoch) to the unit and epoch of `guid_time`."""
     return _UUID_EPOCH + at_ms * _UUID_UNITS_PER_MS
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:
-    """Drop deliveries of events that had already been backfilled from the issue's timeline.
+    """Remove each delivery that repeats a backfilled event, and return all other events.
 
-    The backfilled event stays, because the timeline gives its exact place among the others; the time
-    of a delivery is that of the issue's last change. Each backfilled event replaces at most one delivery,
-    the nearest in time.
+    The backfilled event is kept, because the timeline gives its exact position, whereas a delivery only has
+    the time of the issue's last change. Each backfilled event replaces at most one delivery, the nearest in
+    time.
     """
     known = list(events)
     pairs = sorted(
@@ -162,8 +165,8 @@ def distinct(events: Iterable[Event]) -> list[Event]:
 
 
 def _may_repeat(event: Event, backfilled: Event) -> bool:
-    """Whether an event may be the late delivery of one that was backfilled."""
+    """Whether an event may be the late delivery of a backfilled event."""
     is_late_delivery = backfilled.backfilled and not event.backfilled
-    # An event from after the timeline was read is another one.
+    # If the event happened after the timeline was read, it is not the backfilled event.
     is_from_before = event.at_ms <= backfilled.received_ms <= event.received_ms
     return is_late_delivery and is_from_before and event.may_be(backfilled)

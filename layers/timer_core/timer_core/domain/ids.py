@@ -1,6 +1,6 @@
-"""Ids of timers: ``<user id>-<ULID>``, sorted by time and naming their owner.
+"""Ids of timers. An id has the form ``<user id>-<ULID>``, so that it names the owner and sorts by time.
 
-ULIDs as specified at https://github.com/ulid/spec.
+ULIDs are specified at https://github.com/ulid/spec.
 """
 
 import re
@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from ulid import ULID
 
-# 26 characters of Crockford's base 32; the first holds 3 bits only. GitHub's ids fit in 63 bits.
+# A ULID has 26 characters of Crockford's base 32, and the first character has only 3 bits. GitHub's user ids
+# fit in 63 bits.
 _TIMER_ID = re.compile(r"([1-9][0-9]{0,18})-([0-7][0-9A-HJKMNP-TV-Z]{25})")
 
 

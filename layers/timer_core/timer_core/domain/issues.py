@@ -9,8 +9,8 @@ from timer_core.domain.errors import InvalidInput
 # GitHub's GraphQL API declares Issue.number as Int, which is signed and has 32 bits.
 MAX_ISSUE_NUMBER = 2**31 - 1
 
-# Logins have up to 39 letters, digits and hyphens; those of Enterprise Managed Users end in
-# an underscore and a short code. Repository names have up to 100 letters, digits, - _ and .
+# Logins have up to 39 letters, digits and hyphens. Logins of Enterprise Managed Users end in an underscore
+# and a short code. Repository names have up to 100 characters: letters, digits, hyphens, underscores, dots.
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})"
 _REPO = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,100}"
 _ORGANIZATION_URL = re.compile(rf"https://(?:www\.)?github\.com/(?:orgs/)?({_OWNER})/?")
@@ -38,7 +38,7 @@ class Issue:
 
     @classmethod
     def of(cls, full_name: str, number: int, *, field: str = "github_repo") -> Self:
-        """Name an issue by its repository (``owner/name``) and number.
+        """Return the issue with this number in a repository (``owner/name``).
 
         Raises
         ------
@@ -54,7 +54,7 @@ class Issue:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Name an issue by the address of its page; query and fragment are ignored.
+        """Return the issue whose page has this address; query and fragment are ignored.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Issue:
 
     @property
     def full_name(self) -> str:
-        """The repository, ``owner/name``."""
+        """The full name of the repository, ``owner/name``."""
         return f"{self.owner}/{self.repo}"
 
     @property
@@ -83,7 +83,7 @@ class Issue:
 
     @property
     def key(self) -> str:
-        """The same key for all spellings of an issue: GitHub ignores the case of names."""
+        """The key of the issue in lower case, because GitHub ignores the case of names."""
         return f"{self.full_name}#{self.number}".lower()
 
 

@@ -1,7 +1,8 @@
 """The names of an issue, which change when the issue or its repository is transferred or renamed.
 
-Names are reused: after a repository was renamed, another one may be created under the old name. So a name
-alone does not identify an issue; an event from before a move belongs to the issue that has moved.
+A name can be used again: after a repository was renamed, another repository may be created under the old
+name. So a name alone does not identify an issue. An event under the old name belongs to the moved issue if
+the event happened before the move.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +21,13 @@ class Move:
     delivery
         The GUID of the delivery, or the id of a move that a sweep found.
     origin, target
-        The names before and after. A renamed repository has a move for each of its issues.
+        The names before and after the move. If a repository was renamed, each of its issues has a move.
     at_ms
-        When it happened if GitHub gives the time, else when it was found; moves are sorted by this time.
+        The time of the move if GitHub gives this time, else the time at which the move was found. Moves are
+        sorted by this time.
     until_ms
-        Events under the name ``origin`` up to this time belong to the moved issue; None if that name is
-        never reused.
+        Events under the name ``origin`` up to this time belong to the moved issue; None if all events under
+        this name belong to the moved issue.
     """
 
     delivery: str
@@ -47,7 +49,7 @@ class Names:
     Parameters
     ----------
     moves
-        All moves from and to these names.
+        All moves from and to the names of these issues.
     """
 
     def __init__(self, moves: Iterable[Move]) -> None:
@@ -74,7 +76,7 @@ class Names:
         return issue
 
     def destination(self, move: Move) -> Issue:
-        """Return the present name of an issue that has moved."""
+        """Return the present name of a moved issue, which may have moved again later."""
         passed = {move.delivery}
         while True:
             onwards = (

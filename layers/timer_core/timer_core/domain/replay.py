@@ -1,18 +1,17 @@
-"""Derive the timers of a person on an issue from its events and their manual transitions.
+"""Derive a person's timers on an issue from the issue's events and the person's manual transitions.
 
-GitHub delivers late, twice, out of order or never. So a delivery is not a command that changes
-the present state: it is an event with a time, and the timers of a person on an issue are a
-function of the events and of the manual transitions, both in order of time. An event that arrives
-late is put where it belongs and everything after it is rederived; a redelivered event changes
-nothing.
+GitHub's deliveries may be late, repeated, out of order or missing. So a delivery is not a command that
+changes the present state; a delivery reports an event with a time. The timers are a function of the events
+and the manual transitions, in order of time. If an event arrives late, all transitions after the event are
+rederived. If an event is redelivered, nothing changes.
 
-`replay` does so in five phases:
+`replay` has five phases:
 
-1. the lock point: timers that ended before it, and events from before it, are not used;
-2. the steps: the events and the manual transitions in one order of time;
-3. the fold: each step is applied by the state machine (`timer_core.domain.state`);
-4. the match: derived timers get the ids of the existing timers that they replace;
-5. the difference: the timers to write and those that have become part of another one.
+1. The lock point: timers that ended before the lock point, and earlier events, are not used.
+2. The steps: the events and the manual transitions are sorted by time.
+3. The fold: the state machine (`timer_core.domain.state`) applies each step.
+4. The match: derived timers get the ids of the existing timers that they replace.
+5. The difference: the outcome lists the timers to write and the timers that became part of other timers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -33,11 +32,11 @@ class Outcome:
     Attributes
     ----------
     changed
-        Timers to write: new ones have version 0, others the version that was read.
+        The timers to write. New timers have version 0; existing timers have the version that was read.
     vanished
-        Timers that have become part of another one.
+        The existing timers that have become part of other timers.
     open_ulid
-        The timer that is open in the end, if any.
+        The ULID of the timer that is open after the replay, if there is one.
     """
 
     changed: tuple[Timer, ...] = ()
@@ -60,16 +59,16 @@ def replay(
     Parameters
     ----------
     issue
-        The issue by its present name, which the derived timers get.
+        The issue under its present name. The derived timers are on this issue.
     events
-        All known events of the issue, under any of its names.
+        All known events of the issue, under all of its names.
     timers
-        The person's timers on the issue that events may change (not the corrected ones).
+        The person's timers on the issue that events may change. Corrected timers are not included.
     locked_until_ms
-        The lock point: nothing up to this time is rederived, because it was corrected manually or
-        because its events are no longer kept.
+        The lock point. Transitions up to this time are not rederived, because a timer was corrected manually,
+        or because older events are no longer stored.
     used_ulids
-        ULIDs already used by this person on this issue; new timers must not reuse them.
+        The ULIDs that new timers must not use, because timers of this person on this issue have used them.
     """
     unlocked = _unlocked(timers, locked_until_ms)
     own_events = [event for event in events if event.concerns(user_id)]
@@ -87,10 +86,10 @@ def replay(
 
 
 def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
-    """Return the timers that ended after the lock point or are open, in order of time."""
+    """Return the open timers and the timers that ended after the lock point, in order of time."""
     return sorted(
         (timer for timer in timers if timer.end_ms is None or timer.end_ms > locked_until_ms),
-        # Sorted by end, because a timer that was moved here from another issue may have started long before.
+        # Sort by end, because a timer that was moved from another issue may have started much earlier.
         key=lambda timer: (timer.is_open, timer.end_ms or 0, timer.start_ms),
     )
 
@@ -99,7 +98,7 @@ def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
 
 
 class _Order(NamedTuple):
-    """The place of a step in time; a manual transition counts after the events of its millisecond."""
+    """The sort key of a step. A manual transition comes after the events of the same millisecond."""
 
     at_ms: int
     is_manual: bool
@@ -110,21 +109,21 @@ class _Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """An event or a manual transition in its place."""
+    """An event or a manual transition, with its sort key."""
 
     order: _Order
     transition: Transition
     effect: Effect | None = None
-    """None for a manual transition (or one by the sweeper)."""
+    """The effect of the event; None for a manual transition or a transition by the sweeper."""
     created_timer: bool = False
-    """Whether it is the manual start that created a timer."""
+    """Whether the step is the manual start that created a timer."""
 
 
 def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
-    """Return the transitions in the histories of timers, and the events after the lock point, in order."""
+    """Return the steps of all transitions of timers and of all events after the lock point, in order."""
     recorded = _history_steps(timers, locked_until_ms)
     manual = [step for step in recorded if step.effect is None]
-    # Prefer the logged event to its transition in a history: only the log has the event's order.
+    # If an event is in the log and in a history, use the log, because only the log has the order of events.
     by_cause = {step.transition.cause: step for step in recorded if step.effect is not None}
     by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
     return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
@@ -157,23 +156,23 @@ def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, loc
 def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _Step:
     """Return the step of a manual transition, the ``index``-th in the history of a timer.
 
-    It counts from ``earliest_ms`` at the earliest: the last manual transition of the preceding timers, whose
-    time may be later if it came from a machine with a fast clock.
+    The time of the step is not earlier than ``earliest_ms``, the time of the last manual transition of the
+    preceding timers. That time may be later than the transition if another machine had a fast clock.
     """
     transition = timer.history[index]
     created_timer = transition.cause == timer.ulid
     if created_timer:
-        # An earlier replay may have turned it into a resume; as a step it is a start again.
+        # An earlier replay may have changed this start into a resume. The step must be a start.
         transition = replace(transition, action=Action.START)
-    # The positions keep the order of transitions of one millisecond.
+    # The position and the index keep the order of transitions of the same millisecond.
     order = _Order(max(transition.at_ms, earliest_ms), True, position, index, transition.cause)
     return _Step(order, transition, created_timer=created_timer)
 
 
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
-    """Return the step of an event from before the lock point.
+    """Return the step of a transition by an event from before the lock point.
 
-    It is ordered by its index in the history, because its event may have expired.
+    The step is sorted by its index in the history, because the logged event may have expired.
     """
     order = _Order(transition.at_ms, False, position, index, transition.cause)
     effect = EFFECTS[transition.by]
@@ -191,7 +190,7 @@ def _event_step(event: Event) -> _Step:
 
 
 def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> list[Timer]:
-    """Apply the steps in order and return the timers that result."""
+    """Apply the steps in order and return the resulting timers."""
     stopped: list[Timer] = []
     current: Timer | None = None
     for step in steps:
@@ -208,7 +207,8 @@ def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> li
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
-    # The cause of a manual start is the ULID in its response; an event always gives the same derived ULID.
+    # For a manual start, use its cause, which is the ULID in the response. For an event, derive the ULID, so
+    # that each replay gives the same ULID.
     ulid = (
         derived_ulid(start.at_ms, issue.key, str(user_id), start.cause)
         if start.by in EFFECTS
@@ -229,8 +229,8 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
 def _apply(timer: Timer, step: _Step) -> Timer:
     """Apply a step to an open timer.
 
-    An event has no effect on a timer that has no room for another transition by an event, unless it stops the
-    timer. A manual transition without effect is noted in the history, the only place where it is stored.
+    If the timer has no room for another transition by an event, only an event that stops the timer has an
+    effect. A manual transition without effect is noted in the history, because it is stored nowhere else.
     """
     transition = step.transition
     if transition.action is Action.START and _resumes(step, timer):
@@ -243,12 +243,12 @@ def _apply(timer: Timer, step: _Step) -> Timer:
 
 
 def _resumes(step: _Step, timer: Timer) -> bool:
-    """Whether a start makes a paused timer run."""
+    """Whether a start resumes a paused timer."""
     if timer.status is not Status.PAUSED:
         return False
     if step.effect is None:
-        # A manual start that created a timer leaves it running, even if a late event shows that an older
-        # timer was paused then.
+        # After a manual start that created a timer, a timer runs, even if a late event shows that an older
+        # timer was open and paused at that time.
         return step.created_timer
     return step.effect.ends_pause_by(timer.paused_by)
 
@@ -264,10 +264,12 @@ def _match(
     Returns
     -------
     tuple[list[tuple[Timer, Timer | None]], list[Timer]]
-        Each derived timer with the one that it replaces, if any; and the existing timers without a match.
+        Each derived timer with the existing timer that it replaces, if any, and the existing timers without
+        a match.
     """
     unmatched = {timer.ulid: timer for timer in existing}
-    # A timer keeps its id with its own manual start, by which `_manual_step` recognizes that start.
+    # A manual start that created a timer must stay with the id of this timer, because `_manual_step`
+    # recognizes the start by this id.
     same_ulid = {
         timer.ulid: unmatched.pop(ulid)
         for timer in derived
@@ -285,13 +287,13 @@ def _match(
 
 
 def _own_ulids(timer: Timer) -> Iterator[str]:
-    """Yield the ULID of a timer, and then the causes of its manual transitions; those of starts are ULIDs."""
+    """Yield the ULID of a timer and the causes of its manual transitions; the cause of a start is a ULID."""
     yield timer.ulid
     yield from (transition.cause for transition in timer.history if transition.by not in EFFECTS)
 
 
 def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
-    """Yield the timers that start while this one is open."""
+    """Yield the other timers that started while a timer was open."""
     return (
         other
         for other in others
@@ -300,7 +302,7 @@ def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
-    """Give a new timer another ULID if its own is used by a timer that once started with the same event."""
+    """Assign another ULID to a new timer if an earlier timer, started by the same event, used its ULID."""
     ulid = timer.ulid
     while ulid in used_ulids:
         ulid = derived_ulid(timer.start_ms, ulid)
@@ -308,10 +310,10 @@ def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
 
 
 def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
-    """Return a derived timer with those attributes of the replaced timer that no event changes."""
+    """Return a derived timer with the attributes of the replaced timer that events do not change."""
     issue, organization = old.issue, old.organization
     if timer.issue and issue and timer.issue.key != issue.key:
-        # The issue has moved. An organization that was set manually stays.
+        # The issue has moved. Keep an organization that was set manually.
         organization = timer.issue.owner if organization == issue.owner else organization
         issue = replace(timer.issue, title=timer.issue.title or issue.title)
     elif timer.issue and issue and timer.issue.title:
@@ -332,7 +334,7 @@ def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
 
 
 def _differs(new: Timer, old: Timer | None) -> bool:
-    """Whether a timer has to be written; a new title alone is no reason to write a stopped timer."""
+    """Whether a timer must be written. A stopped timer is not written if only the issue's title is new."""
     if old is None or new.is_open or new.issue is None or old.issue is None:
         return new != old
     return replace(new, issue=replace(new.issue, title=old.issue.title)) != old

@@ -1,10 +1,10 @@
 """The state machine of a timer: which transitions it allows, and how they change its clock.
 
-Times are milliseconds since the epoch (UTC) and durations are milliseconds. One number,
-``clock_ms``, carries the active time: while a timer is paused or stopped it *is* the active
-time; while the timer runs it is the active time minus the present, so that the active time at
-any moment is ``clock_ms + now``. Pausing adds the present to it and resuming subtracts it: a database
-can do this without a read, and it stays exact over any number of pauses.
+Times are milliseconds since the epoch (UTC) and durations are milliseconds. One number, ``clock_ms``,
+represents the active time. While a timer is paused or stopped, ``clock_ms`` is the active time. While a timer
+runs, the active time is ``clock_ms`` plus the current time. So a pause adds the current time to ``clock_ms``,
+and a resume subtracts the current time. A database can do such an addition without a read, and ``clock_ms``
+stays exact over any number of pauses.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from timer_core.domain.errors import TransitionNotAllowed
 
 
 class Status(StrEnum):
-    """The status of a timer; ``stopped`` allows no further transition."""
+    """The status of a timer. A ``stopped`` timer allows no further transition."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """The action that a request or an event asks for."""
+    """The action that a request or an event causes."""
 
     START = "start"
     PAUSE = "pause"
@@ -48,14 +48,14 @@ class Transition:
     Attributes
     ----------
     at_ms
-        The time from which it counts.
+        The time at which the transition takes effect.
     action
         The action.
     by
-        The kind of its cause: ``manual``, a kind of event such as ``assigned``, ``sweeper``...
+        The kind of its cause, for example ``manual``, ``sweeper`` or a kind of event such as ``assigned``.
     cause
-        The id of the cause: the GUID of a delivery, the hash of an ``Idempotency-Key``; for the
-        manual start that created a timer, the timer's ULID.
+        The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
+        cause of a manual start that created a timer is the timer's ULID.
     """
 
     at_ms: int
@@ -71,11 +71,11 @@ class State:
     Attributes
     ----------
     clock_ms
-        The active time, or while the timer runs the active time minus the present.
+        The active time; while the timer runs, the active time minus the current time.
     changed_ms
-        When the last transition happened; the next one cannot be earlier.
+        The time of the last transition. The next transition cannot be earlier.
     last_pause_ms, paused_by
-        When the present pause began, and the kind of its cause (`Transition.by`).
+        The time at which the present pause began, and the kind of its cause (`Transition.by`).
     """
 
     status: Status
@@ -90,7 +90,7 @@ class State:
         return cls(Status.RUNNING, -at_ms, at_ms)
 
     def active_ms(self, now_ms: int) -> int:
-        """Return the active time: elapsed minus paused, up to ``now_ms`` while running."""
+        """Return the active time, without pauses; a running timer is counted up to ``now_ms``."""
         if self.status is Status.RUNNING:
             return self.clock_ms + max(now_ms, self.changed_ms)
         return self.clock_ms
@@ -100,7 +100,9 @@ class State:
         return self.status in ALLOWED_FROM[action]
 
     def apply(self, transition: Transition) -> "State":
-        """Return the state after a transition, which counts from the time of the last one at the earliest.
+        """Return the state after a transition.
+
+        If the transition is earlier than the last transition, it takes effect at the time of the last one.
 
         Raises
         ------
@@ -118,9 +120,10 @@ class State:
 
 
 def states(history: Iterable[Transition]) -> Iterator[State]:
-    """Yield the state after each transition of a history that has an effect.
+    """Yield the state after each transition in a history, except transitions without effect.
 
-    A history also has transitions without effect, such as a second pause: a late event may give them one.
+    A history keeps transitions without effect, such as a second pause, because they may have an effect after
+    a late event.
     """
     state: State | None = None
     for transition in history:

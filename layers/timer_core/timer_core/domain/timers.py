@@ -1,6 +1,6 @@
 """The timer: its transitions, its history and its durations, in milliseconds.
 
-How a transition changes the clock is in `timer_core.domain.state`.
+The module `timer_core.domain.state` defines how a transition changes the clock.
 """
 
 from collections.abc import Mapping
@@ -18,35 +18,37 @@ from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, State, Status, Transition, states
 
-# A timer has at most this many transitions by events, and as many manual ones. They are counted separately,
-# so that the order of arrival makes no difference. A transition takes at most 150 bytes of the item, and the
-# 60 timers that one event may change must fit into a transaction of 4 MB (AWS, "DynamoDB quotas").
+# The maximum number of a timer's transitions by events, and also of its manual transitions. The two kinds are
+# counted separately, so that the result does not depend on the order of arrival. A transition has at most 150
+# bytes in the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS,
+# "DynamoDB quotas").
 MAX_OF_EACH_KIND = 150
-# How far a client's clock may be ahead; a requested time that is less far in the future counts as now.
+# The maximum difference by which a client's clock may be ahead. A requested time in the future within this
+# limit is treated as the current time.
 _AHEAD_MS = 60_000
-# Offline actions are accepted for as long as GitHub redelivers failed deliveries.
+# The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """One person's time on one issue (or on none).
+    """One person's time on one issue, or without an issue.
 
     Attributes
     ----------
     clock_ms, changed_ms, last_pause_ms
         As in `State`.
     paused_by, stopped_by, source
-        The kinds of causes of its pause, stop and start (`Transition.by`).
+        The kinds of the causes of the present pause, the stop and the start (`Transition.by`).
     locked_until_ms
-        Events up to this time no longer change its owner's timers on its issue, because of a
-        manual correction or the sweeper.
+        Events up to this time no longer change the owner's timers on the issue, because this timer was
+        corrected manually or stopped by the sweeper.
     history
         The transitions since the start, including manual ones without effect.
     version
-        Counts the writes to the timer.
+        The number of writes to the timer.
     unknown_attributes
-        Stored attributes that only a later version of the program knows; they are written back unchanged.
+        Stored attributes that only a later version of the program knows. They are written back unchanged.
     """
 
     user_id: int
@@ -83,7 +85,7 @@ class Timer:
         organization: str | None = None,
         description: str = "",
     ) -> Self:
-        """Start a timer that counts from ``at_ms`` and is created at ``now_ms``."""
+        """Return a running timer that starts at ``at_ms`` and is created at ``now_ms``."""
         state = State.started(at_ms)
         return cls(
             user_id=user_id,
@@ -106,7 +108,7 @@ class Timer:
 
     @property
     def state(self) -> State:
-        """The fields that determine the effect of the next transition."""
+        """The fields of this timer that determine the effect of its next transition."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
 
     @property
@@ -115,14 +117,14 @@ class Timer:
         return self.status is not Status.STOPPED
 
     def has_room(self, *, for_event: bool) -> bool:
-        """Whether the limit allows another transition by an event, or else another manual one."""
+        """Whether the limit allows another transition by an event (``for_event``) or another manual one."""
         if len(self.history) < MAX_OF_EACH_KIND:
             return True
         counted = sum((transition.by in EFFECTS) is for_event for transition in self.history)
         return counted < MAX_OF_EACH_KIND
 
     def active_ms(self, now_ms: int) -> int:
-        """Return the active time: elapsed minus paused, up to ``now_ms`` while running."""
+        """Return the active time, without pauses; a running timer is counted up to ``now_ms``."""
         return self.state.active_ms(now_ms)
 
     @property
@@ -159,18 +161,18 @@ class Timer:
             self.check_room(action)
 
     def check_room(self, action: Action) -> None:
-        """Refuse a manual transition for which the history has no room.
+        """Refuse a manual transition if the history has no room for another manual transition.
 
         Raises
         ------
         TooManyTransitions
-            If the timer has as many manual transitions as it may have.
+            If the timer has reached the limit of manual transitions.
         """
         if not self.has_room(for_event=False):
             raise TooManyTransitions(action, f"{MAX_OF_EACH_KIND} manual transitions")
 
     def apply(self, transition: Transition) -> Self:
-        """Return the timer after a transition, which is added to its history.
+        """Apply a transition, add it to the history, and return the resulting timer.
 
         Raises
         ------
@@ -192,27 +194,27 @@ class Timer:
         )
 
     def pause(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Return the timer paused; raises `TransitionNotAllowed` if it does not run."""
+        """Return the paused timer; raise `TransitionNotAllowed` if the timer is not running."""
         return self.apply(Transition(at_ms, Action.PAUSE, by, cause))
 
     def stop(self, at_ms: int, by: str, cause: str = "") -> Self:
-        """Return the timer stopped; raises `TransitionNotAllowed` if it already is."""
+        """Return the stopped timer; raise `TransitionNotAllowed` if the timer was already stopped."""
         return self.apply(Transition(at_ms, Action.STOP, by, cause))
 
     def note(self, transition: Transition) -> Self:
-        """Return the timer with a transition without effect added to its history."""
+        """Add a transition without effect to the history, and return the resulting timer."""
         return replace(self, history=(*self.history, transition))
 
     def expire(self, limit_ms: int, now_ms: int, by: str) -> Self:
         """Stop a forgotten timer at the moment when its active time reached ``limit_ms``.
 
-        Later pauses and resumes have no effect. If its active time is below the limit, it stops where its
-        present pause began, or at ``now_ms`` if it is running.
+        Later pauses and resumes have no effect. If the active time is below the limit, the timer is stopped
+        at the beginning of its present pause, or at ``now_ms`` if the timer is running.
 
         Raises
         ------
         TransitionNotAllowed
-            If the timer is stopped already.
+            If the timer was already stopped.
         """
         if not self.is_open:
             raise TransitionNotAllowed(Action.STOP, self.status)
@@ -227,7 +229,7 @@ class Timer:
         return replace(stopped, history=(*stopped.history, *after))
 
     def _reached(self, limit_ms: int, now_ms: int) -> int | None:
-        """Return the moment at which the active time reached the limit; None if it has not."""
+        """Return the moment at which the active time reached the limit; None if it is below the limit."""
         for since_ms, until_ms in stretches(self, now_ms):
             if until_ms - since_ms >= limit_ms:
                 return since_ms + limit_ms
@@ -236,16 +238,17 @@ class Timer:
 
 
 class Stretch(NamedTuple):
-    """A time during which a timer ran."""
+    """An interval in which a timer was running."""
 
     since_ms: int
     until_ms: int
 
 
 def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
-    """Return the stretches within a timer's (corrected) start and end; a running timer ends at ``now_ms``.
+    """Return the stretches between a timer's start and end, which may have been corrected.
 
-    If its end was corrected to a later time, the timer counts as running between its stop and that time.
+    A running timer ends at ``now_ms``. If the end of a timer was corrected to a later time, the timer is
+    treated as running between its stop and the corrected end.
     """
     end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
     passed = list(states(timer.history))
@@ -270,12 +273,12 @@ def finished(
     organization: str | None = None,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer with a start and an end.
+    """Return a stopped timer with the given start and end.
 
     Raises
     ------
     InvalidInput
-        If the end lies before the start or in the future.
+        If the end is before the start, or in the future.
     """
     check_span(start_ms, end_ms, now_ms)
     running = Timer.start(
@@ -292,12 +295,12 @@ def finished(
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
-    """Check that a timer can have a start and an end; a value of None is not checked.
+    """Check that a timer can have the given start and end; a value of None is not checked.
 
     Raises
     ------
     InvalidInput
-        If the end lies before the start, or either lies in the future.
+        If the end is before the start, or if the start or the end is in the future.
     """
     if start_ms is not None and start_ms > now_ms:
         raise InvalidInput("start_time", "Must not lie in the future.")
@@ -308,12 +311,12 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
 
 
 def requested_ms(at_ms: int, now_ms: int) -> int:
-    """Return the requested time of an offline action, but no later time than ``now_ms``.
+    """Return the requested time of an offline action, or ``now_ms`` if the requested time is later.
 
     Raises
     ------
     InvalidInput
-        If the time lies more than a minute in the future, or more than three days in the past.
+        If the time is more than a minute in the future, or more than three days in the past.
     """
     if at_ms > now_ms + _AHEAD_MS:
         raise InvalidInput("at", "Must not lie in the future.")

@@ -1,7 +1,7 @@
 """API tokens: their attributes, and the form of their texts.
 
-A text has 190 random bits, which makes a slow hash unnecessary, and a checksum, by which other texts are
-rejected without a read of the database.
+The text of a token has 190 random bits, so a slow hash is unnecessary. The text ends in a checksum, so that a
+text that is not a token is rejected without a read of the database.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from zlib import crc32
 
 from timer_core.domain.errors import InvalidInput
 
-# The pattern of secret scanners: itt_ and 38 letters and digits.
+# Secret scanners recognize a token by its pattern: itt_ and 38 letters or digits.
 TOKEN_PREFIX = "itt_"  # noqa: S105
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 32
@@ -28,11 +28,11 @@ class Token:
     Attributes
     ----------
     expires_at
-        When it expires (seconds since the epoch); None if it does not.
+        The time at which the token expires (seconds since the epoch); None if the token does not expire.
     scope
-        ``read`` or ``write``; ``write`` includes reading.
+        ``read`` or ``write``. The scope ``write`` includes ``read``.
     used_ms
-        When it was last used, to within a day; None if it never was.
+        The time at which the token was last used, accurate to one day; None if the token was never used.
     """
 
     token_id: str
@@ -46,12 +46,12 @@ class Token:
 def new_token(
     *, name: str, now_ms: int, expires_at: int | None = None, scope: Scope = "write"
 ) -> tuple[Token, str]:
-    """Return a new token and its text; neither is stored yet.
+    """Return a new token and its text, without storing them.
 
     Raises
     ------
     InvalidInput
-        If it would have expired already.
+        If ``expires_at`` is not in the future.
     """
     if expires_at is not None and expires_at * 1000 <= now_ms:
         raise InvalidInput("expires", "Must be in the future.")

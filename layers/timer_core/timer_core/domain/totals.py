@@ -1,7 +1,8 @@
 """Totals: active time per day and per issue.
 
-The curve of a timer gives its active time from its start to any moment, in whole milliseconds. The active
-time between two moments is the difference of two points, so that the parts of a split range add up.
+The curve of a timer is a function that returns the active time from the start to any moment, in whole
+milliseconds. The active time between two moments is the difference of two values of the curve. So if a range
+is split, the active times of its parts add up to the active time of the range.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,7 +24,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class IssueTotal:
-    """Active time on one issue (None: without an issue), and the number of timers that it comes from."""
+    """Active time and number of timers on one issue; ``issue`` is None for timers without an issue."""
 
     issue: Issue | None
     active_ms: int
@@ -32,9 +33,9 @@ class IssueTotal:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The active time in a range: all of it, by day, and by issue, the longest first.
+    """The active time in a range: the sum, the time per day, and the time per issue.
 
-    Days and issues without active time are not included.
+    Issues are sorted by active time, longest first. Days and issues without active time are not included.
     """
 
     active_ms: int
@@ -45,15 +46,15 @@ class Totals:
 class Curve:
     """The active time of a timer as a function of time.
 
-    A correction may put pauses outside of the time between start and end. Then each remaining stretch counts
-    in proportion, so that their sum is the timer's active time.
+    After a correction, pauses may be outside the time between start and end. If so, the remaining stretches
+    are scaled so that their sum is the timer's active time.
 
     Parameters
     ----------
     timer
         The timer.
     now_ms
-        The end of a running timer (milliseconds since the epoch).
+        The current time, at which a running timer ends (milliseconds since the epoch).
     """
 
     def __init__(self, timer: Timer, now_ms: int) -> None:
@@ -64,7 +65,7 @@ class Curve:
         self._sum_ms = sum(until_ms - since_ms for since_ms, until_ms in self._stretches)
 
     def active_until(self, at_ms: int) -> int:
-        """Return the active time from the start to a moment; it never decreases."""
+        """Return the active time from the start to a moment. Later moments never have a smaller value."""
         ran_ms = sum(max(0, min(until_ms, at_ms) - since_ms) for since_ms, until_ms in self._stretches)
         if self._sum_ms == self._total_ms:
             return ran_ms
@@ -77,9 +78,9 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     Parameters
     ----------
     timers
-        In any order; the first timer of an issue gives the spelling of the issue's name.
+        The timers, in any order. The first timer of an issue determines the spelling of the issue's name.
     since_ms, until_ms
-        The range; no time counts after ``now_ms``.
+        The range. Time after ``now_ms`` is not included.
     zone
         The time zone of the calendar days. A day on which the clocks change is shorter or longer than
         24 hours.
@@ -129,14 +130,14 @@ def _key(issue: Issue | None) -> str:
 
 
 def _with_title(issue: Issue | None, other: Issue | None) -> Issue | None:
-    """Return an issue with its title, or with the other's if it has none."""
+    """Return the first issue. If it has no title, add the title of the other issue."""
     if issue is None or other is None or issue.title:
         return issue
     return replace(issue, title=other.title)
 
 
 def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]]:
-    """Return the first moment and the date of each day of a range."""
+    """Return the first moment and the date of each day in a range."""
     day = datetime.fromtimestamp(since_ms / 1000, zone).date()
     days = []
     while (begins_ms := _beginning(day, zone)) < until_ms:
@@ -148,9 +149,9 @@ def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]
 def _beginning(day: date, zone: ZoneInfo) -> int:
     """Return the first moment of a day.
 
-    If the clocks skip midnight, the day begins when they change: zoneinfo reads a skipped time with the
-    offset from before the change (PEP 495), and every zone that skipped midnight changed its clocks at
-    midnight.
+    If the clocks skip midnight, the day begins when the clocks change. zoneinfo interprets a skipped time
+    with the offset from before the change (PEP 495). Every zone that skipped midnight changed its clocks at
+    midnight, so this interpretation gives the time of the change.
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return (midnight.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -163,9 +164,10 @@ def time_zone(name: str) -> ZoneInfo:
     Raises
     ------
     InvalidInput
-        If there is no time zone of this name.
+        If there is no time zone with this name.
     """
-    # ZoneInfo also accepts files of the system's database that are no zones, and zones with leap seconds.
+    # ZoneInfo also accepts zones with leap seconds, and files in the system's database that are not time
+    # zones.
     if name not in _zone_names():
         raise InvalidInput("time_zone", "Is not the IANA name of a time zone, such as Europe/Berlin.")
     return ZoneInfo(name)

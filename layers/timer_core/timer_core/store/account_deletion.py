@@ -1,4 +1,4 @@
-"""Deletion of all items about a person."""
+"""Deletion of all data about a person."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -29,13 +29,14 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
 _THREADS = 8
 _PAGE = 200
-# Functions cache registrations for a minute, and run for at most five minutes.
+# After this time, no function uses a cached registration of the person. Functions cache registrations for a
+# minute, and run for at most five minutes.
 _CACHES_EXPIRE_MS = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletion:
-    """A person who has requested account deletion, and the time (milliseconds since the epoch)."""
+    """A person who has requested account deletion, and the time of the request (ms since the epoch)."""
 
     user_id: int
     requested_ms: int
@@ -47,7 +48,7 @@ class AccountDeletionStore:
     Parameters
     ----------
     track_unregistered
-        Whether people who never signed in are tracked; if so, the marker of a deleted account never expires.
+        Whether people who never signed in are tracked. If so, the marker of a deleted account never expires.
     """
 
     def __init__(self, table: Table, *, track_unregistered: bool) -> None:
@@ -57,8 +58,8 @@ class AccountDeletionStore:
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete a person's tokens, timers and profile, and return whether all are deleted.
 
-        The first write ends the tracking of the person, and records the pending deletion; if time runs out,
-        the sweeper continues it. The last write replaces the profile with a marker.
+        The first write ends the tracking of the person, and records the pending deletion. If time runs out,
+        the sweeper continues the deletion. The last write replaces the profile with a marker.
         """
         pk = user_pk(user_id)
         request = [
@@ -75,15 +76,16 @@ class AccountDeletionStore:
         return self._delete_all(pk, requested_ms=now_ms, now_ms=now_ms, may_continue=has_time)
 
     def pending_deletions(self) -> Iterator[PendingDeletion]:
-        """Yield the requested deletions that are not finished."""
+        """Yield all requested deletions that are not finished."""
         for item in self._table.query_all(PENDING_DELETIONS_PK):
             yield PendingDeletion(user_id_of(item["sk"]["S"]), int(item["requested_ms"]["N"]))
 
     def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
         """Delete the remaining items of an account, and return whether all are deleted.
 
-        Continues an interrupted deletion, and removes items that other functions wrote because they had
-        cached the registration. The deletion stays pending until these caches have expired.
+        This method continues an interrupted deletion. It also deletes items that other functions wrote after
+        the request because they had cached the registration. The deletion stays pending until these caches
+        have expired.
         """
         pk = user_pk(pending.user_id)
 
@@ -132,7 +134,7 @@ class AccountDeletionStore:
         return True
 
     def _pages(self, pk: str) -> Iterator[list[RawItem]]:
-        """Yield the items of a person's partition without the profile, beginning with the tokens."""
+        """Yield pages of the items in a person's partition, tokens first. The profile is not included."""
         for condition in (UserTokenItem.sk.startswith(USER_TOKENS), None):
             start: RawItem | None = None
             while True:
@@ -142,7 +144,10 @@ class AccountDeletionStore:
                     break
 
     def _delete(self, item: RawItem) -> None:
-        """Delete the items to which an item refers, and the item last, so that a retry still finds them."""
+        """Delete the items to which an item refers, and then the item.
+
+        The item is deleted last, so that a retry finds the items to which it refers.
+        """
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))

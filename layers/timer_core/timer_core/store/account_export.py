@@ -1,4 +1,4 @@
-"""Export of all items about a person."""
+"""Export of all data about a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,11 +33,11 @@ class Slot:
     issue_key
         The issue, as ``owner/repo#n`` in lower case.
     ulids
-        The person's timers on the issue that events may still change.
+        The ULIDs of the person's timers on the issue that events may still change.
     locked_until_ms
-        Events up to this time change none of these timers; None if there is no such limit.
+        Events up to this time do not change these timers; None if the slot locks no time.
     moved
-        The ids of GitHub's deliveries of the issue's moves.
+        The ids of the webhook deliveries that reported a move of the issue.
     kept_until_s
         When the slot expires (seconds since the epoch); None while a timer is open on the issue.
     """
@@ -76,8 +76,8 @@ class ExportPage:
     slots
         The person's slots on the issues of this page's timers.
     runs
-        The number of times that an exclusive timer was started or resumed (identical on all pages); None if
-        there was no such timer.
+        The number of times that an exclusive timer was started or resumed; None if there was no exclusive
+        timer. The number is the same on all pages.
     next
         The position of the next page; None if this is the last page.
     """
@@ -91,7 +91,7 @@ class ExportPage:
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
-        """Add an item of the person's partition; profile and tokens are not part of the page."""
+        """Add an item of the person's partition to the page. The profile and tokens are not added."""
         kind, name = kind_of(item["sk"]["S"]), name_of(item["sk"]["S"])
         if kind == "timer" and "deleted_ms" in item:
             locked_until_ms = _number(item, "locked_until_ms") if "locked_until_ms" in item else None
@@ -116,7 +116,7 @@ class AccountExport:
         self._table = table
 
     def page(self, user_id: int, *, position: ExportPosition | None, page_size: int) -> ExportPage:
-        """Return a page of the stored data about a person; timers are in the order of their creation."""
+        """Return a page of the stored data about a person. Timers are sorted by ULID."""
         pk = user_pk(user_id)
         start = None if position is None else {"pk": {"S": pk}, "sk": {"S": position.sk}}
         items, _, last = self._table.query(pk, limit=page_size, start=start)

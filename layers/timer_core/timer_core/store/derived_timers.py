@@ -1,4 +1,4 @@
-"""Reading the existing timers for a replay, and writing its outcome."""
+"""Reads the existing timers for a replay, and writes the outcome of the replay."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -29,22 +29,23 @@ from timer_core.store.writes import put_changed, put_new, set_or_remove
 if TYPE_CHECKING:
     from pynamodb.expressions.update import Action as UpdateAction
 
-# A transaction has at most 100 writes (AWS, "DynamoDB quotas"), and a move may change all of these timers.
+# The maximum number of timers that a replay changes. A move may change all of them in one transaction, which
+# has at most 100 writes (AWS, "DynamoDB quotas").
 _MOST_TIMERS = 60
 
 
 @dataclass(slots=True)
 class Derivable:
-    """The timers of a person on an issue that events may change.
+    """A person's timers on an issue, as far as events may change them.
 
     Attributes
     ----------
     timers
         The timers.
     locked_until_ms
-        Events up to this time no longer change them.
+        Events up to this time no longer change the timers.
     used_ulids
-        ULIDs that new timers must not reuse.
+        The ULIDs that new timers must not use.
     """
 
     timers: list[Timer]
@@ -52,16 +53,19 @@ class Derivable:
     used_ulids: set[str]
 
     def lock(self, until_ms: int) -> None:
-        """Lock the time up to a moment, if it is not locked yet."""
+        """Lock all time up to a moment. A later lock is kept."""
         self.locked_until_ms = max(self.locked_until_ms, until_ms)
 
     def lock_before_oldest(self) -> None:
-        """Lock the time before the oldest timer, because older ones were not read."""
+        """Lock the time before the oldest timer, because older timers were not read."""
         if self.timers:
             self.lock(min(timer.start_ms for timer in self.timers))
 
     def add(self, item: RawItem, issue_keys: Set[str]) -> None:
-        """Add the item of a timer, which may be deleted, corrected, or on another issue now."""
+        """Add the item of a timer, if events may change the timer.
+
+        The timer may be deleted, corrected or on another issue.
+        """
         if "deleted_ms" not in item or "locked_until_ms" in item:
             self.used_ulids.add(name_of(item["sk"]["S"]))
         if "locked_until_ms" in item:
@@ -105,21 +109,21 @@ class DerivedTimers:
         new: str | None,
         now_ms: int,
     ) -> Derivable | None:
-        """Return a person's timers in some slots; None if they have requested deletion of their account.
+        """Return a person's timers in some slots; None if the person has requested account deletion.
 
         Parameters
         ----------
         events
             The events of the issue.
         new
-            The delivery of the event that has just been logged for the first time, if any.
+            The delivery of the event that has just been logged for the first time; None if there is none.
         """
         user_id = slots[0].user_id
         known = frozenset[str]().union(*(slot.ulids for slot in slots))
         keys = list(_keys(user_id, _latest(known)))
         if keys or not _is_first(new, events, user_id):
-            # Read the profile, which may ask to ignore older events, or all events. Not needed if the new
-            # event is the only one: EventHandler has just read it.
+            # Read the profile, because events up to a time, or all events, may have to be ignored. If the new
+            # event is the person's only event, EventHandler has just read the profile.
             keys.append((user_pk(user_id), PROFILE_SK))
         locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
         found = Derivable([], locked_until_ms, set())
@@ -142,12 +146,12 @@ class DerivedTimers:
         Parameters
         ----------
         slots
-            The person's slot under the issue's present name, and those whose timers follow to it.
+            The person's slot under the issue's present name, followed by the slots whose timers move to it.
 
         Raises
         ------
         TransactionRefused
-            If a timer or a slot has changed since it was read.
+            If a timer or a slot was changed after its read.
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, home, history, now_ms)
         if writes:
@@ -162,7 +166,7 @@ class DerivedTimers:
             writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
-            # Another timer has its time now, so the tombstone locks nothing.
+            # Its time is now part of another timer, so the tombstone locks no time.
             item = tombstone(pk, sk, now_ms, locked_until_ms=None)
             writes.append(Write("Put", pk, sk, TimerItem.version == timer.version, item=item))
         return writes
@@ -184,7 +188,8 @@ def _slot_writes(
         actions.append(expires if outcome.open_ulid is None else SlotItem.expires_at.remove())
         writes.append(update_slot(own, actions))
     for slot in others:
-        # Write even an empty slot, so that the condition of a concurrent start fails and it reads again.
+        # Write even an empty slot, so that the condition of a concurrent start fails and the start reads the
+        # slot again.
         emptied = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.locked_until_ms.remove()]
         moved = SlotItem.moved.add(history.moves_to(home, slot))
         writes.append(update_slot(slot, [*emptied, expires, moved]))
@@ -194,7 +199,7 @@ def _slot_writes(
 def _own_slot_actions(
     own: Slot, others: Sequence[Slot], outcome: Outcome, followed: set[str]
 ) -> list["UpdateAction"]:
-    """Return the changes of the slot under the present name, to which the timers of the others move."""
+    """Return the changes of the slot under the present name. The timers of the other slots move to it."""
     actions: list[UpdateAction] = []
     if outcome.open_ulid != own.open_ulid:
         actions.append(set_or_remove(SlotItem.open_ulid, outcome.open_ulid))
@@ -210,14 +215,14 @@ def _own_slot_actions(
 
 
 def _put_derived(timer: Timer) -> Write:
-    """Return the write of a timer that does not exist, or that became part of another one before."""
+    """Return the write of a timer that does not exist, or that once became part of another timer."""
     vanished = TimerItem.deleted_ms.exists() & TimerItem.locked_until_ms.does_not_exist()
     new = put_new(replace(timer, version=1))
     return replace(new, condition=TimerItem.pk.does_not_exist() | vanished)
 
 
 def _latest(ulids: Iterable[str]) -> Sequence[str]:
-    """Return the latest timers, as many as one event may change; ULIDs sort by time."""
+    """Return the ULIDs of the latest timers, as many as one event may change. ULIDs sort by time."""
     return sorted(ulids)[-_MOST_TIMERS:]
 
 

@@ -1,7 +1,8 @@
-"""The log of an issue: its events and moves, each stored once under the name that the issue had.
+"""The log of an issue, which contains its events and moves.
 
-Timers are derived from the log, never from a delivery alone, so that an interrupted derivation can be
-repeated and the order in which deliveries arrive does not matter (see `timer_core.domain.replay`).
+Each event is stored once, under the name that the issue had. Timers are derived from the log, never from a
+delivery alone. So an interrupted derivation can be repeated, and the order of arrival does not matter
+(see `timer_core.domain.replay`).
 """
 
 from timer_core.domain.events import EFFECTS, Event
@@ -13,12 +14,12 @@ from timer_core.store.keys import event_sk, issue_pk, kind_of, move_from_sk, mov
 from timer_core.store.slots import to_slot
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
-# The most names of an issue that are read.
+# The maximum number of names of an issue that are read.
 _MOST_NAMES = 50
 
 
 class EventLog:
-    """Appends to the log of an issue and reads it.
+    """Appends events and moves to the logs of issues, and reads the logs.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class EventLog:
         Returns
         -------
         tuple[Event, bool]
-            The event as it was first logged, and whether this call logged it.
+            The logged event, and whether this call logged it. A repeated event is returned with the values of
+            the first call.
         """
         item = EventItem(
             pk=issue_pk(issue),
@@ -58,7 +60,7 @@ class EventLog:
         Returns
         -------
         Move
-            The move as it was first logged.
+            The logged move. A repeated move is returned with the values of the first call.
         """
         return self._append_move(move, issue_pk(move.origin), issue_pk(move.target), now_ms)
 
@@ -84,7 +86,8 @@ class EventLog:
         return sorted({int(item["number"]["N"]) for item in open_items})
 
     def _append_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
-        # Write the old name's end first, so that nobody marks a slot as moved before the move is readable.
+        # Write the item under the old name first, so that the move is readable before any slot is marked as
+        # moved.
         for pk, end_sk in ((origin_pk, move_to_sk), (target_pk, move_from_sk)):
             item = MoveItem(
                 pk=pk,
@@ -114,7 +117,8 @@ class EventLog:
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
                 event = _to_event(item)
-                # A later version that was rolled back has logged unknown kinds; these events stay in the log.
+                # If a later version was rolled back, the log may contain events of kinds unknown to this
+                # version. They stay in the log.
                 if event.kind in EFFECTS:
                     page.events.append(event)
             elif kind == "user":

@@ -1,4 +1,4 @@
-"""Counts for operators, without personal data."""
+"""Numbers for operators, without personal data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from timer_core.store.table import RawItem, Table, Write
 _KEPT_DAYS = 35
 _NOTED_FOR_MS = 3_600_000
 
-# The features that use GitHub's API: finding the issue of a project's card, replying to commands, having
-# failed deliveries redelivered, and comparing open timers with their issues.
+# The features that use GitHub's API: finding the issue of a project's card, replying to commands, requesting
+# the redelivery of failed deliveries, and comparing open timers with their issues.
 Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The numbers of the deployment.
+    """The numbers that describe the state of a deployment.
 
     Attributes
     ----------
@@ -48,16 +48,16 @@ class Health:
 
 
 class HealthStore:
-    """The counts in the table."""
+    """The numbers in the table."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._noted: dict[Capability, tuple[str, bool, int]] = {}
 
     def note_github(self, credential: str, able: Mapping[Capability, bool], *, now_ms: int) -> None:
-        """Store the kind of the credential for GitHub's API, and whether it has some capabilities.
+        """Store the kind of the credential for GitHub's API, and whether it has the given capabilities.
 
-        Each process writes a capability whenever it changes, and otherwise once an hour.
+        Each process writes a capability when it changes, or after an hour if it has not changed.
         """
         news = {
             capability: is_able
@@ -101,7 +101,7 @@ class HealthStore:
         return Health(open_timers, stale_timers, self._success_rate(now_ms), credential, cannot)
 
     def days(self) -> list[tuple[str, int, int]]:
-        """Return the date of each stored day, with its numbers of processed and of failed deliveries."""
+        """Return each stored day: its date, and its numbers of processed and of failed deliveries."""
         items = self._table.query_all(DELIVERIES_PK, DayItem.sk.startswith(DAYS))
         return [
             (name_of(item["sk"]["S"]), _sum([item], "processed"), _sum([item], "failed")) for item in items

@@ -1,4 +1,4 @@
-"""The webhooks that have sent deliveries, so that their failed deliveries can be redelivered."""
+"""The webhooks that have sent deliveries. They are stored so that failed deliveries can be redelivered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from timer_core.store.items import HookItem, expiry
 from timer_core.store.keys import GITHUB_PK, HOOKS, hook_sk, name_of
 from timer_core.store.table import ConditionFailed, Table, Write
 
-# A webhook is deleted from the table if it has sent no delivery for this long.
+# A webhook is deleted from the table if it has sent no delivery for this number of days.
 _KEPT_DAYS = 90
 _NOTED_FOR_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class ListCheckpoint:
-    """The position at which a run stopped in the list of a webhook's deliveries (newest first).
+    """The position at which a run stopped in the list of a webhook's deliveries. The newest is first.
 
     Attributes
     ----------
     page
-        The path of the page to continue with; empty for the newest.
+        The path of the page at which to continue; empty for the newest page.
     until_ms
-        After the end of the list is reached, all failed deliveries up to this time have been redelivered.
+        When a run reaches the end of the list, all failed deliveries up to this time have been redelivered.
     sent_id
-        The id of the last processed attempt on the page. The attempts of a page are processed oldest first.
+        The id of the last processed attempt on the page. The oldest attempt of a page is processed first.
     """
 
     page: str
@@ -35,16 +35,16 @@ class ListCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class KnownHook:
-    """A webhook.
+    """A stored webhook.
 
     Attributes
     ----------
     path
-        Its path in GitHub's REST API.
+        The path of the webhook in GitHub's REST API.
     repaired_ms
-        Failed deliveries up to this time were redelivered; None if redelivery has never been completed.
+        Failed deliveries up to this time were redelivered; None if no run has been completed.
     checkpoint
-        The position at which to continue in the list of later deliveries; None to begin with the newest.
+        The position at which to continue in the list of later deliveries; None to begin at the newest one.
     """
 
     path: str
@@ -60,7 +60,7 @@ class HookStore:
         self._noted_ms: dict[str, int] = {}
 
     def note(self, path: str, *, now_ms: int) -> None:
-        """Store a webhook; each process writes it at most once a day."""
+        """Store a webhook. Each process writes a webhook at most once a day."""
         if self._noted_ms.get(path, -_NOTED_FOR_MS) > now_ms - _NOTED_FOR_MS:
             return
         actions = [HookItem.expires_at.set(expiry(now_ms, _KEPT_DAYS))]
@@ -68,7 +68,7 @@ class HookStore:
         self._noted_ms[path] = now_ms
 
     def known(self) -> list[KnownHook]:
-        """Return all webhooks."""
+        """Return all stored webhooks."""
         items = self._table.query_all(GITHUB_PK, HookItem.sk.startswith(HOOKS))
         return [_known(HookItem.from_raw_data(item)) for item in items]
 
@@ -94,7 +94,7 @@ class HookStore:
                 Write("Update", GITHUB_PK, hook_sk(path), HookItem.expires_at.exists(), actions)
             )
         except ConditionFailed:
-            # The webhook has been deleted from the table since it was read.
+            # The webhook was deleted from the table after it was read.
             return
 
     def forget(self, path: str) -> None:

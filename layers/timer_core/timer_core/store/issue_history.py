@@ -1,7 +1,7 @@
 """The stored events, moves and slots of an issue under all of its names.
 
-Each event is logged under the name that the issue had. After a move, the issue's timers are moved to its
-present name, and are derived from the events under all names.
+Each event is logged under the name that the issue had. After a move, the issue's timers are moved to the
+present name of the issue, and are derived from the events under all names.
 """
 
 from collections.abc import Set
@@ -29,7 +29,7 @@ class IssueHistory:
     Parameters
     ----------
     pages
-        The items by the key of each name.
+        The items under each name, by the key of the name.
     """
 
     def __init__(self, pages: dict[str, IssuePage]) -> None:
@@ -38,11 +38,11 @@ class IssueHistory:
 
     @property
     def keys(self) -> Set[str]:
-        """The keys of all names."""
+        """The keys of all names of the issue."""
         return self._pages.keys()
 
     def events(self, home: Issue) -> list[Event]:
-        """Return the events of the issue whose present name is ``home``, each event once."""
+        """Return the events of the issue whose present name is ``home``, without repetitions."""
         return distinct(
             event
             for page in self._pages.values()
@@ -56,9 +56,10 @@ class IssueHistory:
         return page.slots.get(user_id, Slot(issue, user_id))
 
     def pending_move(self, slot: Slot) -> Move | None:
-        """Return the move that a slot's timers have not followed yet, if there is one.
+        """Return the first move that was not applied to all timers of a slot, if there is one.
 
-        Timers that were started manually under a name that is never reused follow too.
+        A move is also pending if the old name is never reused, and the slot has timers that were started
+        manually under the old name after the move.
         """
         for move in self.names.departures(slot.issue):
             if move.delivery not in slot.moved or (move.until_ms is None and slot.ulids):
@@ -66,7 +67,7 @@ class IssueHistory:
         return None
 
     def slots_to_move(self, home: Issue, user_id: int) -> list[Slot]:
-        """Return a person's slots under other names whose timers have not followed to this name yet."""
+        """Return a person's slots under other names whose timers must be moved to the name ``home``."""
         slots = (self.slot(page.issue, user_id) for key, page in self._pages.items() if key != home.key)
         return [
             slot
@@ -75,7 +76,7 @@ class IssueHistory:
         ]
 
     def moves_to(self, home: Issue, slot: Slot) -> set[str]:
-        """Return the moves (their deliveries) from a slot's name to another one."""
+        """Return the deliveries of the moves from a slot's name to the name ``home``."""
         return {
             move.delivery
             for move in self.names.departures(slot.issue)
@@ -83,15 +84,15 @@ class IssueHistory:
         }
 
     def people_with_timers(self) -> set[int]:
-        """Return everybody who has, or had, timers.
+        """Return the ids of all people who have or had timers on the issue.
 
-        People with an empty slot are not included: a move may have created it after their account was
-        deleted.
+        People with an empty slot are not included, because a move may have created the empty slot after the
+        person's account was deleted.
         """
         slots = (slot for page in self._pages.values() for slot in page.slots.values())
         return {slot.user_id for slot in slots if slot.ulids}
 
     def people(self) -> set[int]:
-        """Return everybody who has, or had, timers, or who may be about to get one because of an event."""
+        """Return the ids of all people who have or had timers, or for whom an event may create a timer."""
         events = (event for page in self._pages.values() for event in page.events)
         return self.people_with_timers().union(*(event.users or () for event in events))

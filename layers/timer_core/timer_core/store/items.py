@@ -23,27 +23,30 @@ from timer_core.domain.timers import Timer
 from timer_core.store.keys import name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
-# The number of days for which events are kept. GitHub redelivers for three days, and a message can spend 14
-# days in the queue and 14 more in the dead-letter queue.
+# The number of days for which events are stored. GitHub redelivers for three days, and a message can stay 14
+# days in the queue and 14 more days in the dead-letter queue.
 EVENT_DAYS = 31
-# Timers are not derived from older events, because other events of the same time may have expired.
+# The age from which events are locked. Timers are not derived from locked events, because other events of the
+# same time may have expired.
 LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
-# The number of days for which a slot without an open timer is kept. The issue's events must be deleted first,
-# and TTL deletes expired items within a few days, in any order.
+# The number of days for which a slot without an open timer is stored. A slot must be deleted after the
+# issue's events, but TTL deletes expired items in any order within a few days. So a slot expires a week
+# later.
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
-# The schema version of timers written by this release (docs/decisions/0009-upgrades.md).
+# The schema version of the timers that this release writes (see docs/decisions/0009-upgrades.md).
 TIMER_SCHEMA_VERSION = 1
 
 
 class TimerItem(Model):
-    """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted one; tombstones expire by TTL.
+    """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
-    ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A stopped timer
-    also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus
-    pauses), so that correcting its start or end needs no read. ``causes`` holds the action and cause of each
-    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    A tombstone expires by TTL. The attributes ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only
+    while the timer is open. A stopped timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses)
+    and ``earliest_end_ms`` (start plus pauses), so that a correction of its start or end needs no read.
+    ``causes`` contains the action and the cause of each entry of ``history``, so that a condition can test
+    whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote
+    the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -88,10 +91,10 @@ class SlotItem(Model):
     """``issue#<owner/repo#n>`` / ``user#<id>``: one person's slot on one issue.
 
     ``open_ulid`` exists while the person has an open timer on the issue, and prevents a second open timer.
-    ``ulids`` has the person's timers on the issue that events may change. Events up to ``locked_until_ms``
-    change none of these timers, because an open timer was moved manually to or from the issue at that time.
-    ``moved`` has the deliveries of the issue's moves that were applied to the timers. Only a slot without an
-    open timer expires by TTL; by then its timers are locked.
+    ``ulids`` contains the ULIDs of the person's timers on the issue that events may change. Events up to
+    ``locked_until_ms`` do not change these timers, because an open timer was moved manually to or from the
+    issue at that time. ``moved`` contains the deliveries of the moves that were applied to the timers. Only a
+    slot without an open timer expires by TTL. When it expires, its timers are already locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -104,7 +107,7 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<owner/repo#n>`` / ``event#<delivery>``: an event on GitHub; expires by TTL."""
+    """``issue#<owner/repo#n>`` / ``event#<delivery>``: an event on GitHub. The item expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -119,9 +122,10 @@ class EventItem(Model):
 
 
 class MoveItem(Model):
-    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: one end of a move.
+    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: a move under one of its names.
 
-    An issue was transferred, or a repository was renamed or transferred. The item expires by TTL.
+    A move is the transfer of an issue, or the renaming or transfer of a repository. It is stored under the
+    old name (``to#``) and under the new name (``from#``). The item expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -147,8 +151,8 @@ class IdempotencyItem(Model):
 class RunLockItem(Model):
     """``user#<id>`` / ``run-lock``: the number of times that a person's exclusive timers began to run.
 
-    A write that makes a timer run increments ``version``, on the condition that it has not changed since it
-    was read. So one of two concurrent writes is refused.
+    A write that starts or resumes an exclusive timer increments ``version``, on the condition that it has not
+    changed since its read. So one of two concurrent writes is refused.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -159,12 +163,12 @@ class RunLockItem(Model):
 class ProfileItem(Model):
     """``user#<id>`` / ``profile``: a registered person, or a marker for a deleted account.
 
-    Sessions that began before ``signed_out_ms`` have ended, and so have the sessions in ``ended`` (each with
-    the time at which it would have expired). A person who requested deletion at ``deletion_requested_ms`` is
-    not tracked. The marker remains after the person's other items are deleted. It expires by TTL, unless
-    people who never signed in are tracked. After the person signs in again, events up to
-    ``events_ignored_until_ms`` (the time of the request) are ignored. ``tokens_made`` counts all tokens ever
-    created, so that concurrent requests cannot exceed the limit.
+    Sessions that began before ``signed_out_ms`` have ended. The sessions in ``ended`` have ended too; each is
+    stored with the time at which it would have expired. A person who requested deletion at
+    ``deletion_requested_ms`` is not tracked. The marker remains after the person's other items are deleted.
+    The marker expires by TTL, unless people who never signed in are tracked. After the person signs in again,
+    events up to ``events_ignored_until_ms`` (the time of the request) are ignored. ``tokens_made`` is the
+    number of all tokens ever created. Because of this number, concurrent requests cannot exceed the limit.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -182,7 +186,7 @@ class ProfileItem(Model):
 
 
 def has_requested_deletion(profile: RawItem) -> bool:
-    """Whether the person of a profile has requested deletion of their account, or it is deleted."""
+    """Whether the person of a profile has requested account deletion, even if the deletion is finished."""
     return "deletion_requested_ms" in profile
 
 
@@ -195,9 +199,9 @@ class PendingDeletionItem(Model):
 
 
 class TokenItem(Model):
-    """``token#<sha256>`` / ``token``: an API token, stored under its hash only.
+    """``token#<sha256>`` / ``token``: an API token, stored under the hash of its text.
 
-    ``used_ms`` is the time of its last use, to within a day.
+    ``used_ms`` is the time of its last use, accurate to one day.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -213,7 +217,7 @@ class TokenItem(Model):
 
 
 class UserTokenItem(Model):
-    """``user#<id>`` / ``token#<token id>``: the same token, for listing and revoking."""
+    """``user#<id>`` / ``token#<token id>``: an API token in its owner's list of tokens."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -225,7 +229,7 @@ class UserTokenItem(Model):
 
 
 class StateItem(Model):
-    """``state#<hash>`` / ``used``: a sign-in that was completed; expires by TTL."""
+    """``state#<hash>`` / ``used``: a completed sign-in. The item expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -233,7 +237,10 @@ class StateItem(Model):
 
 
 class WritesItem(Model):
-    """``user#<id>`` / ``writes#<minute>``: the number of a person's changes in a minute; expires by TTL."""
+    """``user#<id>`` / ``writes#<minute>``: the number of a person's changes in a minute.
+
+    The item expires by TTL.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -252,7 +259,7 @@ class DayItem(Model):
 
 
 class GitHubItem(Model):
-    """``github`` / ``status``: the kind of credential for GitHub's API, and the capabilities it lacks."""
+    """``github`` / ``status``: the kind of the credential for GitHub's API, and its missing capabilities."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -261,11 +268,11 @@ class GitHubItem(Model):
 
 
 class HookItem(Model):
-    """``github`` / ``hook#<path>``: a webhook that has sent deliveries; expires by TTL.
+    """``github`` / ``hook#<path>``: a webhook that has sent deliveries. The item expires by TTL.
 
-    Its failed deliveries were redelivered up to ``repaired_ms``. If a run ran out of time, the next one
-    continues at ``list_page``, after the attempt ``list_sent_id``; when it reaches the end of the list, all
-    failed deliveries up to ``list_until_ms`` were redelivered.
+    Failed deliveries of the webhook up to ``repaired_ms`` were redelivered. If a run has run out of time, the
+    next run continues at ``list_page``, after the attempt ``list_sent_id``. When a run reaches the end of the
+    list, all failed deliveries up to ``list_until_ms`` have been redelivered.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -278,7 +285,7 @@ class HookItem(Model):
 
 
 class ProgressItem(Model):
-    """``sweeper`` / ``progress``: the position at which a sweep ran out of time."""
+    """``sweeper`` / ``progress``: the progress of a sweep that ran out of time."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -293,7 +300,7 @@ def raw(item: Model) -> RawItem:
 
 
 def timer_item(timer: Timer) -> RawItem:
-    """Return the item of a timer, including attributes that only a later release knows."""
+    """Convert a timer to an item, including attributes that only a later release knows."""
     item = TimerItem(
         pk=user_pk(timer.user_id),
         sk=timer_sk(timer.ulid),
@@ -331,7 +338,7 @@ def timer_item(timer: Timer) -> RawItem:
 
 
 def to_timer(item: RawItem) -> Timer:
-    """Return the timer of an item."""
+    """Convert an item to a timer."""
     row = TimerItem.from_raw_data(item)
     return Timer(
         user_id=user_id_of(row.pk),
@@ -357,7 +364,7 @@ def to_timer(item: RawItem) -> Timer:
 
 
 def to_issue(item: RawItem) -> Issue | None:
-    """Return the issue that the item of a timer is on."""
+    """Return the issue of a timer, given the timer's item; None if the timer has no issue."""
     if "number" not in item:
         return None
     title = item["title"]["S"] if "title" in item else ""
@@ -365,7 +372,7 @@ def to_issue(item: RawItem) -> Issue | None:
 
 
 def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:
-    """Return the tombstone of a deleted timer: its key, and the time up to which it is locked."""
+    """Return the tombstone of a deleted timer, with the time up to which the tombstone locks events."""
     item: RawItem = {
         "pk": {"S": pk},
         "sk": {"S": sk},
@@ -378,9 +385,9 @@ def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> Raw
 
 
 def locked_until(item: RawItem) -> int:
-    """Return the time (milliseconds since the epoch) up to which a stopped or deleted timer is locked.
+    """Return the time (milliseconds since the epoch) up to which a stopped or deleted timer locks events.
 
-    A corrected timer is locked up to its end before or after the correction, whichever is later.
+    A corrected timer locks events up to its old end or its corrected end, whichever is later.
     """
     locked_until_ms = int(item["locked_until_ms"]["N"]) if "locked_until_ms" in item else 0
     if "deleted_ms" in item:
@@ -390,22 +397,28 @@ def locked_until(item: RawItem) -> int:
 
 
 def as_read(attribute: Attribute[Any], value: object) -> Condition:
-    """Return the condition that an attribute still has the value that was read (None: does not exist)."""
+    """Return the condition that an attribute has not changed since its read.
+
+    Parameters
+    ----------
+    value
+        The value that was read; None if the attribute did not exist.
+    """
     return attribute.does_not_exist() if value is None else attribute == value
 
 
 def expiry(now_ms: int, days: float) -> int:
-    """Return the TTL (seconds since the epoch) of an item that is kept for some days."""
+    """Return the time (seconds since the epoch) at which an item expires after some days."""
     return int(now_ms / 1000 + days * 86_400)
 
 
 def cause_of(transition: Transition) -> str:
-    """Return the text by which a transition is recognized when its request is repeated."""
+    """Return the text that identifies a transition, so that a repeated request is recognized."""
     return f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:
-    """Return the stored form of a transition: time, action, kind and id of its cause, separated by spaces."""
+    """Return the stored form of a transition: time, action, kind and id of the cause, with spaces."""
     return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
 
 

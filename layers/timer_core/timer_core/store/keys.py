@@ -1,4 +1,4 @@
-"""The keys of all items in the table. Partition and sort keys are built and parsed only here.
+"""The keys of all items in the table. Only this module builds and parses partition keys and sort keys.
 
 The layout is described in docs/decisions/0002-table-layout.md.
 """
@@ -8,11 +8,11 @@ from zlib import crc32
 
 from timer_core.domain.issues import Issue
 
-# The index of open timers has this many partitions. A partition accepts 1,000 writes a second (AWS, "DynamoDB
-# quotas"); a start and a stop are one write each.
+# The number of partitions of the index of open timers. A partition accepts 1,000 writes per second (AWS,
+# "DynamoDB quotas"), and a start or a stop is one write.
 OPEN_SHARDS = 8
 
-# Keys that hold one item, or one kind of items.
+# Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
 RUN_LOCK_SK = "run-lock"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
@@ -24,14 +24,14 @@ GITHUB_STATUS_SK = "status"
 SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 
-# Prefixes by which a query selects one kind of items.
+# Prefixes of sort keys, by which a query selects the items of one kind.
 USER_TOKENS = "token#"
 DAYS = "day#"
 HOOKS = "hook#"
 
 
 def user_pk(user_id: int) -> str:
-    """Return the partition of a person, which is also the sort key of their slots."""
+    """Return the partition key of a person, which is also the sort key of the person's slots."""
     return f"user#{user_id}"
 
 
@@ -41,7 +41,7 @@ def timer_sk(ulid: str) -> str:
 
 
 def idempotency_sk(key: str) -> str:
-    """Return the sort key of the request that had an Idempotency-Key, given the key's digest."""
+    """Return the sort key of a request that had an Idempotency-Key, given the digest of that key."""
     return f"key#{key}"
 
 
@@ -56,22 +56,22 @@ def user_token_sk(token_id: str) -> str:
 
 
 def token_pk(text: str) -> str:
-    """Return the partition of a token, which contains the hash of the token, not its text."""
+    """Return the partition key of a token, which contains the hash of the token's text."""
     return f"token#{sha256(text.encode()).hexdigest()}"
 
 
 def state_pk(state: str) -> str:
-    """Return the partition of a sign-in, given its state (RFC 6749, section 10.12)."""
+    """Return the partition key of a sign-in, given its state (RFC 6749, section 10.12)."""
     return f"state#{sha256(state.encode()).hexdigest()}"
 
 
 def issue_pk(issue: Issue) -> str:
-    """Return the partition of an issue."""
+    """Return the partition key of an issue."""
     return f"issue#{issue.key}"
 
 
 def repo_pk(full_name: str) -> str:
-    """Return the partition of a repository."""
+    """Return the partition key of a repository."""
     return f"repo#{full_name.lower()}"
 
 
@@ -81,17 +81,17 @@ def event_sk(delivery: str) -> str:
 
 
 def move_to_sk(delivery: str) -> str:
-    """Return the sort key of a move, stored under the old name."""
+    """Return the sort key of a move that is stored under the old name."""
     return f"to#{delivery}"
 
 
 def move_from_sk(delivery: str) -> str:
-    """Return the sort key of a move, stored under the new name."""
+    """Return the sort key of a move that is stored under the new name."""
     return f"from#{delivery}"
 
 
 def day_sk(date: str) -> str:
-    """Return the sort key of a day's numbers, given an ISO 8601 date."""
+    """Return the sort key of a day's statistics, given an ISO 8601 date."""
     return f"{DAYS}{date}"
 
 
@@ -101,12 +101,12 @@ def hook_sk(path: str) -> str:
 
 
 def open_timers_pk(shard: int) -> str:
-    """Return a partition of the index ``open-timers``."""
+    """Return the key of a partition of the index ``open-timers``."""
     return f"open#{shard}"
 
 
 def open_shard(ulid: str) -> str:
-    """Return the partition of ``open-timers`` that contains an open timer."""
+    """Return the key of the partition of ``open-timers`` that contains an open timer."""
     return open_timers_pk(crc32(ulid.encode()) % OPEN_SHARDS)
 
 
@@ -121,5 +121,5 @@ def name_of(key: str) -> str:
 
 
 def user_id_of(key: str) -> int:
-    """Return the user id in the key of a person."""
+    """Return the user id in a person's partition key."""
     return int(name_of(key))

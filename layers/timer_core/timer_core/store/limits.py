@@ -10,7 +10,7 @@ from timer_core.store.keys import user_pk, writes_sk
 from timer_core.store.table import ConditionFailed, Table, Write
 
 MINUTE_MS = 60_000
-# When this share of the limit is reached, each change is counted before it is made.
+# If the number of changes has reached this share of the limit, each change is counted before it is made.
 _CLOSE = 0.8
 _CACHED_PEOPLE = 1000
 
@@ -25,13 +25,13 @@ class _Count:
 class WriteLimit:
     """Counts each person's changes, across all functions.
 
-    A change is counted concurrently, so that the response does not wait for the count. Close to the limit, it
-    is counted before it is made. `finish_writes` waits for a pending count.
+    A change is usually counted concurrently, so that the response does not wait for the count. Close to the
+    limit, a change is counted before it is made. `finish_writes` waits for a pending count.
 
     Parameters
     ----------
     per_minute
-        The maximum number of changes by one person.
+        The maximum number of changes by one person per minute.
     """
 
     def __init__(self, table: Table, per_minute: int) -> None:
@@ -46,7 +46,7 @@ class WriteLimit:
         Raises
         ------
         TooManyRequests
-            If there were too many changes in this minute.
+            If the person has reached the limit in this minute.
         """
         minute = now_ms // MINUTE_MS
         count = self._counts.get(user_id)
@@ -62,16 +62,20 @@ class WriteLimit:
             count.pending = self._pool.submit(self._count, user_id, minute)
 
     def finish_writes(self, user_id: int) -> None:
-        """Wait until the change is counted; Lambda freezes a function after its response."""
+        """Wait until the change is counted, because Lambda freezes a function after its response."""
         count = self._counts.get(user_id)
         if count is not None and count.pending is not None:
             pending, count.pending = count.pending, None
-            # The change is already made, even if it could not be counted.
+            # Ignore errors, because the change has already been made.
             with contextlib.suppress(Exception):
                 count.changes = pending.result()
 
     def _count(self, user_id: int, minute: int) -> int:
-        """Count a change and return the number in this minute; at the limit, return the limit plus one."""
+        """Count a change and return the number of changes in the minute.
+
+        If the number had already reached the limit, the change is not counted, and the limit plus one is
+        returned.
+        """
         actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
         try:

@@ -1,4 +1,4 @@
-"""Migration of open timers to the current schema version (docs/decisions/0009-upgrades.md)."""
+"""Migration of open timers to the current schema version (see docs/decisions/0009-upgrades.md)."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """Result of a migration.
+    """The result of a migration.
 
     Attributes
     ----------
@@ -30,14 +30,14 @@ class Migrated:
 
 
 def migrate(table: Table) -> Migrated:
-    """Rewrite the open timers that have an older schema version, while other functions use them.
+    """Rewrite the open timers that have an older schema version. Other functions may use them concurrently.
 
-    If a migration was interrupted, run it again; migrated timers are skipped.
+    If a migration was interrupted, run the migration again. Migrated timers are skipped.
 
     Raises
     ------
     TooMuchContention
-        If other writers kept changing a timer; a second run continues with this timer.
+        If other writers kept changing a timer. A second run continues with this timer.
     """
     seen = written = 0
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -59,7 +59,7 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
 
 
 def _rewrite(table: Table, item: RawItem | None) -> bool:
-    """Rewrite an open timer of an older schema version; return whether it was written."""
+    """Rewrite a timer if it is open and has an older schema version; return whether it was written."""
 
     def attempt() -> bool:
         nonlocal item

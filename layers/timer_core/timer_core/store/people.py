@@ -21,7 +21,7 @@ class Person:
     user_id
         The numeric id of the GitHub account.
     expires_at
-        When the credentials expire (seconds since the epoch); None if they do not.
+        When the credentials expire (seconds since the epoch); None if they never expire.
     can_write
         Whether the credentials allow changes.
     is_being_deleted
@@ -37,14 +37,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A registered person: GitHub's data as of their last sign-in, and the ended sessions.
+    """The profile of a registered person, with GitHub's data from the person's last sign-in.
 
     Attributes
     ----------
     signed_out_ms, events_ignored_until_ms
-        When the person last signed out everywhere, and last requested deletion; None if never.
+        When the person last signed out everywhere, and when the person last requested deletion; None if the
+        person never did.
     ended
-        The ids of the ended sessions, each with the time (milliseconds since the epoch) at which it
+        The ids of the ended sessions, each with the time (milliseconds since the epoch) at which the session
         would have expired.
     tokens_made
         The number of tokens that the person has ever created.
@@ -76,15 +77,15 @@ class PeopleStore:
         name: str | None = None,
         avatar_url: str | None = None,
     ) -> str:
-        """Register a person, so that they are tracked from now on, and return their login.
+        """Register a person, so that the person is tracked from now on, and return the person's login.
 
-        If no login is given, the stored login stays; a first registration stores the id instead. Registering
-        again cancels a requested deletion.
+        If no login is given, the stored login does not change. If there is no stored login, the id is stored
+        instead. A second registration cancels a requested deletion.
 
         Raises
         ------
         TooMuchContention
-            If the login has changed, and other requests kept creating tokens.
+            If the login has changed, but other requests kept creating tokens.
         """
         if not login:
             profile = read_profile(self._table, user_id)
@@ -110,9 +111,9 @@ class PeopleStore:
     def _rename(self, user_id: int, login: str, actions: list[Action], profile: RawItem | None) -> None:
         """Write a profile whose login has changed.
 
-        The tokens are written first: after an interruption, the next registration finds the old login in the
-        profile and tries again. If a token was created in the meantime, it has the old login, so all tokens
-        are written again.
+        The tokens are written first. So after an interruption, the next registration finds the old login in
+        the profile and repeats the writes. A token that was created in the meantime has the old login, so all
+        tokens are written again.
         """
 
         def attempt() -> None:
@@ -128,16 +129,16 @@ class PeopleStore:
         retry_on_conflict(attempt, "The new login was not written: other requests kept making tokens.")
 
     def _rename_tokens(self, user_id: int, login: str) -> None:
-        """Write the new login into a person's tokens: admins are recognized by a token's login."""
+        """Write the new login into a person's tokens, because admins are recognized by a token's login."""
         items, _, _ = self._table.query(user_pk(user_id), UserTokenItem.sk.startswith(USER_TOKENS))
         for item in items:
             token_hash, exists = item["token_hash"]["S"], TokenItem.pk.exists()
-            # Do not restore a token that has been revoked since.
+            # Do not restore a token that was revoked in the meantime.
             with contextlib.suppress(ConditionFailed):
                 self._table.write(Write("Update", token_hash, TOKEN_SK, exists, [TokenItem.login.set(login)]))
 
     def profile(self, user_id: int) -> Profile | None:
-        """Return the profile of a person; None if they are not registered."""
+        """Return the profile of a person; None if the person is not registered."""
         row = read_profile(self._table, user_id)
         if row is None:
             return None
@@ -157,7 +158,10 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """For up to 100 people, return the registered ones, and when tracking began (milliseconds)."""
+        """Return the ids of the registered people among up to 100, and the times at which tracking began.
+
+        The times are milliseconds since the epoch.
+        """
         return {
             user_id: _registered_since(item)
             for user_id, item in self._profiles(user_ids)
@@ -165,9 +169,10 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """For up to 100 people, return those who ever requested deletion, and when tracking resumed.
+        """Return the ids of the people among up to 100 who ever requested deletion.
 
-        The times are milliseconds since the epoch; None if the person has not registered again.
+        Each id has the time (milliseconds since the epoch) at which tracking resumed; None if the person has
+        not registered again.
         """
         return {
             user_id: None if has_requested_deletion(item) else _registered_since(item)
@@ -181,7 +186,7 @@ class PeopleStore:
 
 
 def read_profile(table: Table, user_id: int) -> ProfileItem | None:
-    """Return the profile item of a person; None if they are not registered, or their account is deleted."""
+    """Return a person's profile item; None if the person is not registered or the account is deleted."""
     item = table.get(user_pk(user_id), PROFILE_SK)
     return ProfileItem.from_raw_data(item) if item and "created_ms" in item else None
 
@@ -196,5 +201,5 @@ def _registered_since(profile: RawItem) -> int:
     events_ignored_until_ms = (
         int(profile["events_ignored_until_ms"]["N"]) if "events_ignored_until_ms" in profile else 0
     )
-    # Signing in during the deletion keeps the profile and its ``created_ms``.
+    # If the person signed in during the deletion, the profile still has its old ``created_ms``.
     return max(int(profile["created_ms"]["N"]), events_ignored_until_ms)

@@ -1,7 +1,7 @@
-"""Positions in lists. A position is where a page begins; each kind of position has a text form.
+"""Positions in lists. A page of a list begins at a position. Each kind of position has a text form.
 
-The API encodes the text as an opaque cursor. Positions hold no user id: a forged one only selects another
-page of the forger's own list.
+The API encodes the text as an opaque cursor. A position in a person's list does not contain the person's id,
+so a forged position only selects another page of the forger's list.
 """
 
 import re
@@ -14,7 +14,7 @@ _EXPORT = re.compile(r"[a-z-]+(?:#[0-9A-Za-z]+)?")
 
 
 class Position(NamedTuple):
-    """The position of a page of a person's timers: next to this timer, in one of two directions."""
+    """The position of a page of a person's timers: after this timer, or before it if ``backwards``."""
 
     start_ms: int
     ulid: str
@@ -25,12 +25,12 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the position of a text.
+        """Parse the text of a position.
 
         Raises
         ------
         ValueError
-            If the text is not such a position. The other classes raise this error too.
+            If the text is not a position of this kind. The other classes raise this error too.
         """
         direction, start_ms, ulid = _parts(_POSITION, text)
         return cls(int(start_ms), ulid, direction == "p")
@@ -45,7 +45,10 @@ class OpenTimerKey(NamedTuple):
 
 
 class OpenTimersCursor(NamedTuple):
-    """The position of a page of all open timers: in a shard, after a timer or (None) at its start."""
+    """The position of a page of all open timers: in a shard, after a timer.
+
+    If ``after`` is None, the page begins at the start of the shard.
+    """
 
     shard: int
     after: OpenTimerKey | None = None
@@ -55,7 +58,7 @@ class OpenTimersCursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the position of a text."""
+        """Parse the text of a position."""
         shard, since_ms, user_id, ulid = _parts(_OPEN_TIMERS, text)
         if ulid is None:
             return cls(int(shard))
@@ -72,7 +75,7 @@ class ExportPosition(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the position of a text."""
+        """Parse the text of a position."""
         _parts(_EXPORT, text)
         return cls(text)
 

@@ -1,4 +1,4 @@
-"""The position at which a sweep ran out of time, and from which the next sweep continues."""
+"""The progress of a sweep that ran out of time, so that the next sweep can continue."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class Progress:
     Attributes
     ----------
     compared_ms
-        The open timers that started before this time were compared with their issues; None if the last
-        comparison was finished.
+        The open timers that started before this time were compared with their issues; None if the last sweep
+        compared all open timers.
     stale_left
         Whether the sweep ended before all stale timers were stopped.
     """

@@ -1,6 +1,7 @@
 """The queries for timers: one timer, a page of a person's list, a time range, and all open timers.
 
-The table is never scanned: every list is a query of an index (see docs/decisions/0002-table-layout.md).
+The table is never scanned, because every list is a query of an index (see
+docs/decisions/0002-table-layout.md).
 """
 
 import heapq
@@ -23,7 +24,7 @@ _FILTERED_READ = 1000
 # A read also ends at 1 MB (AWS, "Paginating table query results"). Ten reads take about a second.
 _FILTERED_READS = 10
 _OPEN_PAGE = 100
-# A page has about 50 KB, so rounding each page up to 4 KB adds little to the cost.
+# A page has about 50 KB. DynamoDB rounds its size up to a multiple of 4 KB, which adds little to the cost.
 _OPEN_TIMERS_PAGE = 250
 _RANGE_READ = 500
 _RANGE_READS = 20
@@ -33,7 +34,7 @@ _LONGEST_MS = 366 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The selection of a person's timers in a list."""
+    """The filters by which a list selects a person's timers."""
 
     is_open: bool | None = None
     repo: str | None = None
@@ -43,12 +44,12 @@ class Filters:
 
     @property
     def selects_any(self) -> bool:
-        """Whether the range of starts is not empty."""
+        """Whether a start can lie in the range."""
         start, end = self.start_from_ms, self.start_before_ms
         return start is None or end is None or start < end
 
     def selects_start(self, start_ms: int) -> bool:
-        """Whether a start lies in the range."""
+        """Whether this start lies in the range."""
         return (self.start_from_ms is None or self.start_from_ms <= start_ms) and (
             self.start_before_ms is None or start_ms < self.start_before_ms
         )
@@ -93,8 +94,8 @@ class TimerQueries:
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
-        A page ends after 10,000 timers (or 10 MB) were read, even if the filters selected few of them. So
-        another page may follow a page with few timers or none.
+        A page ends after 10,000 timers (or 10 MB) were read, even if the filters selected few of them. So a
+        page with few or no timers may be followed by another page.
 
         Raises
         ------
@@ -111,9 +112,10 @@ class TimerQueries:
     def _read_page(
         self, user_id: int, filters: Filters, page_size: int, position: Position | None
     ) -> tuple[list[RawItem], Position | None]:
-        """Return the items after a position, and the position where reading stopped; None at the list's end.
+        """Return the items after a position, and the position where reading stopped.
 
-        If more items are returned than fit on a page, another page follows.
+        The position is None if reading reached the end of the list. If more items are returned than fit on a
+        page, another page follows.
         """
         index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards
@@ -142,13 +144,13 @@ class TimerQueries:
     ) -> tuple[list[Timer], bool]:
         """Return a person's timers that overlap a time range, newest start first.
 
-        Searches the timers that started in the range or up to 366 days before it. The search ends when 5,000
-        are found, or 10,000 or 20 MB were read (20 MB are at least 3,000 timers).
+        The search reads timers that started in the range or up to 366 days before the range. The search ends
+        after 5,000 timers were found, or after 10,000 timers or 20 MB (at least 3,000 timers) were read.
 
         Parameters
         ----------
         filters
-            Selects issues; its bounds are ignored.
+            The filters by issue. Their range of starts is ignored.
 
         Returns
         -------
@@ -179,7 +181,7 @@ class TimerQueries:
     def open_timers(self, *, from_ms: int = 0, before_ms: int | None = None) -> Iterator[OpenTimer]:
         """Yield everybody's open timers that started in a range, oldest first.
 
-        Merges the iterators of `open_timer_segments`.
+        The timers of all iterators of `open_timer_segments` are merged.
         """
         segments = self.open_timer_segments(from_ms=from_ms, before_ms=before_ms)
         return heapq.merge(*segments, key=lambda timer: timer.since_ms)
@@ -189,8 +191,9 @@ class TimerQueries:
     ) -> list[Iterator[OpenTimer]]:
         """Return iterators that together yield everybody's open timers that started in a range.
 
-        Each iterator reads another part of the index, so they can run in parallel. It reads oldest first, one
-        page at a time, so that memory use stays constant. The index is eventually consistent.
+        Each iterator reads a different part of the index, so the iterators can run in parallel. An iterator
+        reads the oldest timers first, one page at a time, so that memory use stays constant. The index is
+        eventually consistent.
         """
         since = TimerItem.open_since_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
@@ -207,7 +210,7 @@ class TimerQueries:
     def open_page(
         self, cursor: OpenTimersCursor | None = None
     ) -> tuple[list[Timer], OpenTimersCursor | None]:
-        """Return a page of all open timers, and the cursor of the next page; None if this is the last one."""
+        """Return a page of all open timers, and the cursor of the next page; None on the last page."""
         after: OpenTimersCursor | None = cursor or OpenTimersCursor(0)
         keys: list[tuple[str, str]] = []
         while after is not None and len(keys) < _OPEN_PAGE:
@@ -226,7 +229,7 @@ class TimerQueries:
 
 
 def _list_start(user_id: int, position: Position, sort_key: str) -> RawItem:
-    """Return the key in an index of a person's timers after which a page begins."""
+    """Return the key after which a page begins, in an index of a person's timers."""
     return {
         "pk": {"S": user_pk(user_id)},
         "sk": {"S": timer_sk(position.ulid)},
@@ -237,7 +240,15 @@ def _list_start(user_id: int, position: Position, sort_key: str) -> RawItem:
 def _to_page(
     found: Sequence[RawItem], stop: Position | None, page_size: int, position: Position | None
 ) -> Page:
-    """Return the page at a position, given the items that were read and where reading stopped."""
+    """Return the page at a position.
+
+    Parameters
+    ----------
+    found
+        The items that were read.
+    stop
+        The position where reading stopped; None if reading reached the end of the list.
+    """
     backwards = position is not None and position.backwards
     timers = tuple(to_timer(item) for item in found[:page_size])
     positions = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
@@ -257,7 +268,7 @@ def _open_timer_key(item: RawItem) -> OpenTimerKey:
 
 
 def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
-    """Return the key in the index ``open-timers`` after which a page begins."""
+    """Return the key after which a page begins, in the index ``open-timers``."""
     if cursor.after is None:
         return None
     return {
@@ -269,7 +280,7 @@ def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
 
 
 def existing(item: RawItem | None) -> Timer:
-    """Return the timer of an item.
+    """Convert an item to a timer.
 
     Raises
     ------
@@ -284,7 +295,7 @@ def existing(item: RawItem | None) -> Timer:
 def _range_condition(sort_key: str, filters: Filters) -> Condition | None:
     start, end = filters.start_from_ms, filters.start_before_ms
     if start is not None and end is not None:
-        # ``between`` includes both ends, and times are whole milliseconds, so subtract one.
+        # Subtract one millisecond, because ``between`` includes both ends.
         return Path(sort_key).between(start, end - 1)
     if start is not None:
         return Path(sort_key) >= start

@@ -1,7 +1,7 @@
-"""Sessions that have ended, and sign-ins that were completed.
+"""Ended sessions and completed sign-ins.
 
-Only ended sessions are stored. A session is a signed token (see `timer_core.api.sessions`), which is valid
-until it expires or is recorded here as ended.
+A session is a signed token (see `timer_core.api.sessions`). It is valid until it expires, or until it is
+stored here as ended. Other sessions are not stored.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ class SessionStore:
         registered_ms = int(row.created_ms)
         is_being_deleted = row.deletion_requested_ms is not None
         if not is_being_deleted:
-            # Sessions from before a deletion request become invalid when the person signs in again. Until
-            # then, they may only be used to repeat the request.
+            # Sessions from before a deletion request become invalid when the person signs in again. Before
+            # that sign-in, these sessions may only be used to repeat the request.
             registered_ms = max(registered_ms, int(row.events_ignored_until_ms or 0))
         ended = {entry.partition(" ")[0] for entry in row.ended or ()}
         is_earlier = signed_in_ms < registered_ms
@@ -67,7 +67,7 @@ class SessionStore:
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
-        """Record that the sign-in with a state was completed; return False if it was recorded before."""
+        """Record that the sign-in with a state was completed; return False if an earlier call recorded it."""
         item = StateItem(pk=state_pk(state), sk=STATE_SK, expires_at=expiry(now_ms, 1))
         try:
             self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))

@@ -13,7 +13,7 @@ from timer_core.store.table import RawItem, Write
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One person's slot on an issue, as it was read: `SlotItem` under one name of the issue."""
+    """One person's slot under one name of an issue, read from a `SlotItem`."""
 
     issue: Issue
     user_id: int
@@ -24,7 +24,7 @@ class Slot:
 
 
 def to_slot(item: RawItem, issue: Issue) -> Slot:
-    """Return the slot of an item."""
+    """Convert an item to a slot."""
     row = SlotItem.from_raw_data(item)
     return Slot(
         issue=issue,
@@ -37,7 +37,7 @@ def to_slot(item: RawItem, issue: Issue) -> Slot:
 
 
 def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> Write:
-    """Return the write that makes a timer the open one of a person on an issue."""
+    """Return the write that stores a timer in a slot as the person's open timer on the issue."""
     actions: list[UpdateAction] = [
         SlotItem.open_ulid.set(ulid),
         SlotItem.ulids.add({ulid}),
@@ -64,7 +64,7 @@ def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool
 
 
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
-    """Return the write of a slot, on the condition that it has not changed since it was read."""
+    """Return the write that updates a slot, on the condition that the slot has not changed since its read."""
     unchanged = (
         as_read(SlotItem.open_ulid, slot.open_ulid)
         & as_read(SlotItem.ulids, set(slot.ulids) or None)

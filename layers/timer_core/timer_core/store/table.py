@@ -1,8 +1,8 @@
 """The table, the connection to it, and the errors that callers can handle.
 
-PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions. All calls use a
-single connection, because each PynamoDB model would open its own. If a condition fails, the error contains
-the present item, so that no read is needed.
+PynamoDB models describe the items (see `timer_core.store.items`) and build the expressions. The models do not
+make the calls, because each model would open a separate connection. All calls use a single connection. If a
+condition fails, the error contains the present item, so that no read is needed.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ _TYPES = {
     "open_repo": "S",
 }
 
-# Conflicts last milliseconds, and DynamoDB's clients do not retry after a conflict. The waits between all
-# attempts add up to less than four seconds.
+# A conflict lasts milliseconds, and DynamoDB's clients do not retry after a conflict. All waits between the
+# attempts of a call add up to less than four seconds.
 _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
@@ -51,7 +51,7 @@ _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", 
 
 
 class Conflict(Exception):
-    """Another request has changed, or is changing, data on which this request depends."""
+    """Another request has changed, or is changing, data that this request needs."""
 
 
 class ConditionFailed(Conflict):
@@ -60,7 +60,7 @@ class ConditionFailed(Conflict):
     Attributes
     ----------
     item
-        The present item; None if there is none.
+        The present item; None if the item does not exist.
     """
 
     def __init__(self, item: RawItem | None) -> None:
@@ -74,7 +74,7 @@ class TransactionRefused(Conflict):
     Attributes
     ----------
     failed
-        The index of each write whose condition failed, with the present item.
+        The present item of each write whose condition failed, by the index of the write.
     """
 
     def __init__(self, failed: dict[int, RawItem | None]) -> None:
@@ -84,7 +84,7 @@ class TransactionRefused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write, alone or as part of a transaction."""
+    """One write, which is executed alone or as part of a transaction."""
 
     operation: Literal["Put", "Update", "Delete"]
     pk: str
@@ -102,7 +102,8 @@ class Table:
     name
         The table's name.
     connection
-        For tests. The default connection takes region, credentials and endpoint from the environment.
+        A connection for tests. The default connection reads region, credentials and endpoint from the
+        environment.
     """
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
@@ -134,13 +135,16 @@ class Table:
         return self._connection
 
     def get(self, pk: str, sk: str) -> RawItem | None:
-        """Return an item, strongly consistent, or None."""
+        """Return an item, or None if it does not exist. The read is strongly consistent."""
         kwargs = self._connection.get_operation_kwargs(self.name, pk, sk, consistent_read=True)
         item: RawItem | None = self._call("GetItem", kwargs).get("Item")
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
-        """Return the existing ones of up to 100 items, strongly consistent, in any order."""
+        """Return up to 100 items, in any order. Items that do not exist are not included.
+
+        The read is strongly consistent.
+        """
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
 
@@ -169,10 +173,10 @@ class Table:
         start: RawItem | None = None,
         count: bool = False,
     ) -> tuple[list[RawItem], int, RawItem | None]:
-        """Return one page of a query: its items, their number, and where the next page starts.
+        """Return one page of a query: its items, their number, and the key after which the next page starts.
 
-        Queries are strongly consistent, except those of global indexes. If ``count`` is set, only the number
-        of items is returned.
+        A query is strongly consistent, unless it reads a global index. If ``count`` is set, no items are
+        returned, only their number.
         """
         try:
             response = self._connection.query(
@@ -202,7 +206,7 @@ class Table:
         filter_condition: Condition | None = None,
         page_size: int | None = None,
     ) -> Iterator[RawItem]:
-        """Yield every item of a query, reading pages of ``page_size`` items, or of 1 MB; see `query`."""
+        """Yield all items of a query (see `query`). Each page has up to ``page_size`` items or 1 MB."""
         start: RawItem | None = None
         while True:
             items, _, start = self.query(
@@ -218,12 +222,12 @@ class Table:
                 return
 
     def write(self, write: Write) -> RawItem:
-        """Execute one write. Return the new item after an update, the old item after a put or delete.
+        """Execute one write. Return the new item after an update, or the old item after a put or delete.
 
         Raises
         ------
         ConditionFailed
-            With the present item.
+            If the condition did not hold. The error contains the present item.
         TooMuchContention
             If other transactions kept writing the item.
         """
@@ -246,12 +250,12 @@ class Table:
         return _retry_busy(call)
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Execute all of the writes or none.
+        """Execute all writes in one transaction.
 
         Raises
         ------
         TransactionRefused
-            If a condition did not hold.
+            If a condition did not hold. Nothing was written.
         TooMuchContention
             If other transactions kept writing the items.
         """
@@ -298,7 +302,7 @@ class Table:
 
 
 def _item_of(error: VerboseClientError) -> RawItem | None:
-    """Return the item of a failed condition, which only the cause of PynamoDB's error contains."""
+    """Return the item whose condition failed. Only the cause of PynamoDB's error contains the item."""
     cause = error.__cause__
     response: dict[str, Any] = dict(cause.response) if isinstance(cause, ClientError) else {}
     return response.get("Item")
@@ -321,8 +325,8 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     Parameters
     ----------
     attempt
-        A function that reads items, and writes on the condition that they have not changed. It is called
-        again if it raises `Conflict` (or `ConditionFailed` or `TransactionRefused`).
+        A function that reads items, and writes on the condition that these items have not changed. The
+        function is called again if it raises `Conflict` (or `ConditionFailed` or `TransactionRefused`).
     message
         The message of `TooMuchContention`.
 
@@ -335,7 +339,7 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
 
 
 def _retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
-    """Repeat a call until it raises no transient error; the delays have full jitter, as AWS recommends."""
+    """Repeat a call until it raises no transient error. The waits have full jitter, as AWS recommends."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)

@@ -1,7 +1,7 @@
 """Changes of timers by requests and by the sweeper.
 
-A pause or a resume is one conditional update without a read. Starts and stops are
-transactions, because they also take or free the person's slot on the issue.
+A pause or a resume is one conditional update without a read. A start or a stop is a transaction, because it
+also changes the person's slot on the issue.
 """
 
 from collections.abc import Collection, Sequence
@@ -44,7 +44,8 @@ from timer_core.store.writes import (
     take_run_lock,
 )
 
-# A transaction has at most 100 writes (AWS, "DynamoDB quotas"); the others are the timer's own.
+# The maximum number of timers that a transaction pauses. A transaction has at most 100 writes (AWS, "DynamoDB
+# quotas"), and some of them write the started timer and its slot.
 _MOST_PAUSES = 90
 
 
@@ -56,7 +57,7 @@ class TimerStore(TimerQueries):
     table
         The table.
     exclusive
-        Whether starting or resuming a timer pauses the person's other running ones.
+        Whether timers are exclusive: a start or a resume pauses the person's other running timers.
     """
 
     def __init__(self, table: Table, *, exclusive: bool = False) -> None:
@@ -76,25 +77,25 @@ class TimerStore(TimerQueries):
         idempotency: Idempotency | None = None,
         at_ms: int | None = None,
     ) -> tuple[Timer, bool]:
-        """Start a timer, or return the one that is open on the issue.
+        """Start a timer, or return the timer that is already open on the issue.
 
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. If timers are exclusive and another one began to run
-            later, that one keeps running, and the new timer is paused when the other one began.
+            The requested time, if it is in the past. If timers are exclusive and another timer began to run
+            later, the other timer keeps running, and the new timer is paused at that later time.
 
         Returns
         -------
         tuple[Timer, bool]
-            The timer, and whether this request (or the first with its key) created it.
+            The timer, and whether this request, or the first request with its key, created the timer.
 
         Raises
         ------
         IdempotencyKeyReused
             If the key was used for another request before.
         TooManyTransitions
-            If a timer is open on the issue and has no room for another manual transition.
+            If the timer that is open on the issue has no room for another manual transition.
         TooMuchContention
             If other writers kept changing the same items; a retry is safe.
         """
@@ -139,7 +140,8 @@ class TimerStore(TimerQueries):
         """
         for item in found:
             if item["sk"]["S"] == timer_sk(timer.ulid):
-                # The id is unique, so an earlier call has written the timer, and its response was lost.
+                # The id is unique, so an earlier attempt has written the timer, and the response of the
+                # database was lost.
                 return existing(item), True
             if "request_hash" in item:
                 return self._repeated(timer.user_id, item, idempotency), item["created"]["BOOL"]
@@ -153,7 +155,7 @@ class TimerStore(TimerQueries):
     ) -> Timer:
         """Note a start in the history of the timer that is open on the issue, and return this timer.
 
-        If a late event shows that the timer had ended before the start, the start counts.
+        If a late event stops the timer before the start, the start creates a timer.
 
         Parameters
         ----------
@@ -163,9 +165,9 @@ class TimerStore(TimerQueries):
         Raises
         ------
         Conflict
-            If the timer is no longer open, or has changed since it was read.
+            If the timer is no longer open, or was changed after its read.
         TooManyTransitions
-            If it has no room for another manual transition.
+            If the timer has no room for another manual transition.
         """
         start = timer.history[0]
         note = note_start(timer.user_id, open_ulid, start, read)
@@ -178,7 +180,7 @@ class TimerStore(TimerQueries):
         except ConditionFailed as failed:
             item = failed.item
         except TransactionRefused as refused:
-            # If the key was used in the meantime, the next attempt returns its response.
+            # If another request used the key in the meantime, the next attempt returns the stored response.
             item = None if 1 in refused.failed else refused.failed.get(0)
         except NotFound:
             item = None
@@ -186,7 +188,7 @@ class TimerStore(TimerQueries):
             raise Conflict
         already_open = to_timer(item)
         if _was_done(already_open, start):
-            # An earlier call has noted it, and its response was lost.
+            # An earlier attempt has noted the start, and the response of the database was lost.
             return already_open
         if read is not None:
             raise Conflict
@@ -196,7 +198,9 @@ class TimerStore(TimerQueries):
     def stored_response(
         self, user_id: int, idempotency: Idempotency, *, now_ms: int
     ) -> tuple[Timer, bool] | None:
-        """Return the response to an earlier start with the same key, in the form of `start`, if any.
+        """Return the response to an earlier start with the same key, in the form of `start`.
+
+        Return None if there was no such start.
 
         Raises
         ------
@@ -209,7 +213,7 @@ class TimerStore(TimerQueries):
         return self._repeated(user_id, item, idempotency), item["created"]["BOOL"]
 
     def store_response(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
-        """Store an open timer as the response to a start and its repetitions.
+        """Store an open timer as the response to a start with a key, and to its repetitions.
 
         Returns
         -------
@@ -230,7 +234,9 @@ class TimerStore(TimerQueries):
         return timer, False
 
     def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
-        """Put a finished timer and return it, or the one that an earlier request with the key created.
+        """Write a finished timer and return it.
+
+        If an earlier request with the same key created a timer, return the earlier timer.
 
         Raises
         ------
@@ -242,7 +248,7 @@ class TimerStore(TimerQueries):
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
-                # The id is unique, so an earlier call has written the timer.
+                # The id is unique, so an earlier attempt has written the timer.
                 return self.get(timer.user_id, timer.ulid)
             return self._repeated(timer.user_id, by_key, idempotency)
         return timer
@@ -272,7 +278,7 @@ class TimerStore(TimerQueries):
     ) -> Timer:
         """Pause a running timer and return it.
 
-        A repetition of the request that paused it (same ``cause``) returns it too.
+        If the request repeats an earlier request (same ``cause``), return the timer without a change.
 
         Parameters
         ----------
@@ -284,11 +290,11 @@ class TimerStore(TimerQueries):
         NotFound
             If there is no such timer.
         TransitionNotAllowed
-            If it is not running.
+            If the timer is not running.
         TransitionTooEarly
-            If it has changed after ``at_ms``.
+            If the timer has changed after ``at_ms``.
         TooManyTransitions
-            If it has reached the limit of manual transitions.
+            If the timer has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
         return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
@@ -298,24 +304,24 @@ class TimerStore(TimerQueries):
     ) -> Timer:
         """Resume a paused timer and return it.
 
-        A repetition of the request that resumed it (same ``cause``) returns it too.
+        If the request repeats an earlier request (same ``cause``), return the timer without a change.
 
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. If timers are exclusive and another one began to run
-            later, that one keeps running, and this timer is paused when the other one began.
+            The requested time, if it is in the past. If timers are exclusive and another timer began to run
+            later, the other timer keeps running, and this timer is paused at that later time.
 
         Raises
         ------
         NotFound
             If there is no such timer.
         TransitionNotAllowed
-            If it is not paused.
+            If the timer is not paused.
         TransitionTooEarly
-            If it has changed after ``at_ms``.
+            If the timer has changed after ``at_ms``.
         TooManyTransitions
-            If it has reached the limit of manual transitions.
+            If the timer has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
         if self._exclusive and at_ms is not None:
@@ -327,7 +333,7 @@ class TimerStore(TimerQueries):
     ) -> Timer:
         """Stop an open timer and return it.
 
-        A repetition of the request that stopped it (same ``cause``) returns it too.
+        If the request repeats an earlier request (same ``cause``), return the timer without a change.
 
         Parameters
         ----------
@@ -339,9 +345,9 @@ class TimerStore(TimerQueries):
         NotFound
             If there is no such timer.
         TransitionNotAllowed
-            If it is stopped already.
+            If the timer was already stopped.
         TransitionTooEarly
-            If it has changed after ``at_ms``.
+            If the timer has changed after ``at_ms``.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.STOP, by, cause)
 
@@ -355,12 +361,12 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
     def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
-        """Stop a forgotten timer where its active time reached the limit.
+        """Stop a forgotten timer at the moment when its active time reached the limit.
 
         Returns
         -------
         Timer or None
-            The stopped timer; None if it was no longer open.
+            The stopped timer; None if the timer was no longer open.
         """
 
         def attempt() -> Timer | None:
@@ -376,7 +382,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
     def _close(self, stopped: Timer, now_ms: int) -> Timer:
-        """Write a timer that has been stopped, free its slot, and return the timer as written."""
+        """Write a stopped timer, free its slot, and return the timer with its new version."""
         writes = [put_changed(stopped)]
         if stopped.issue is not None:
             writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
@@ -386,8 +392,8 @@ class TimerStore(TimerQueries):
     def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
         """Pause or resume a timer.
 
-        If the timer has changed after the time of the transition, the transition is refused with ``exactly``;
-        without it, it counts from that change.
+        If the timer has changed after the time of the transition, the transition is refused if ``exactly`` is
+        set. Otherwise, the transition takes effect at the time of that change.
         """
         read: Timer | None = None
 
@@ -407,7 +413,8 @@ class TimerStore(TimerQueries):
                 return timer
             timer.check_request(transition.action, transition.at_ms if exactly else None)
             read = timer
-            # Another machine's clock may be ahead of ours: time does not go back.
+            # Another machine's clock may be ahead of ours, but a transition must not be earlier than the
+            # timer's last change.
             transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
             raise Conflict
 
@@ -415,7 +422,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, message)
 
     def _resume_alone(self, user_id: int, ulid: str, transition: Transition) -> Timer:
-        """Resume a timer at a time in the past; other timers may have begun to run since."""
+        """Resume a timer at a time in the past. Other timers may have begun to run after that time."""
 
         def attempt() -> Timer:
             timer = self.get(user_id, ulid)
@@ -429,18 +436,18 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be resumed: others kept changing it.")
 
     def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
-        """Make a running timer the person's only running one, if timers are exclusive.
+        """Make a running timer the person's only running timer, if timers are exclusive.
 
         Parameters
         ----------
         written
-            ULIDs of timers that the same transaction writes; they are not paused.
+            The ULIDs of timers that the same transaction writes. These timers are not paused.
 
         Returns
         -------
         tuple[Timer, list[Write]]
-            The timer, paused if another one began to run later, and the writes that pause the timers that
-            began to run before.
+            The timer and the writes that pause the timers that began to run earlier. If another timer began
+            to run later, the returned timer is paused.
         """
         if not self._exclusive or timer.status is not Status.RUNNING:
             return timer, []
@@ -459,9 +466,10 @@ class TimerStore(TimerQueries):
         return [run_lock, *self._pause_all(others, timer.ulid, at_ms)]
 
     def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
-        """Return the write of the run lock, and the person's other running timers except those spared.
+        """Return the write of the run lock, and the person's other running timers, except ``spared`` ones.
 
-        The run lock is read first, so that its write fails if another timer begins to run after this read.
+        The run lock is read before the timers. If another timer begins to run after this read, the write of
+        the run lock fails.
         """
         run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
@@ -492,9 +500,9 @@ class TimerStore(TimerQueries):
         TransitionNotAllowed
             If the patch corrects the start or end of an open timer.
         InvalidInput
-            If the end would lie before the start, or the pauses would not fit between them.
+            If the new end is before the new start, or the pauses do not fit between start and end.
         OtherTimerOpen
-            If the patch moves an open timer to an issue on which the person has another open one.
+            If the patch moves an open timer to an issue on which the person has another open timer.
         """
 
         def attempt() -> Timer:
@@ -519,7 +527,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
     def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
-        """Move an open timer to another issue, with its slot."""
+        """Move an open timer and its slot to another issue."""
 
         def attempt() -> Timer:
             nonlocal timer
@@ -540,7 +548,7 @@ class TimerStore(TimerQueries):
         return retry_on_conflict(attempt, "The timer could not be moved: others kept changing it.")
 
     def delete(self, user_id: int, ulid: str, *, now_ms: int) -> None:
-        """Delete a timer, open or not.
+        """Delete an open or a stopped timer.
 
         Raises
         ------
@@ -552,7 +560,7 @@ class TimerStore(TimerQueries):
         def attempt() -> None:
             item = self._table.get(pk, sk)
             if item and item.get("deleted_ms") == {"N": str(now_ms)}:
-                # An earlier call of this request has deleted it, and its response was lost.
+                # An earlier attempt has deleted the timer, and the response of the database was lost.
                 return
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
@@ -565,7 +573,7 @@ class TimerStore(TimerQueries):
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
     def write_all(self, writes: Sequence[Write]) -> None:
-        """Do all writes or none, as a transaction only if there are several.
+        """Execute all writes or none. Several writes are executed as one transaction.
 
         Raises
         ------
@@ -582,7 +590,10 @@ class TimerStore(TimerQueries):
 
 
 def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
-    """Return an open timer on the issue of a patch, and the writes that move it there with its slot."""
+    """Apply a patch to an open timer, and return the patched timer and the writes.
+
+    If the patch changes the issue, the writes also move the timer's slot.
+    """
     patch = _titled(patch, timer)
     assert patch.issue is not None, "an open timer refuses no other patch"  # noqa: S101
     (issue,) = patch.issue
@@ -602,7 +613,10 @@ def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]
 
 
 def _titled(patch: Patch, timer: Timer) -> Patch:
-    """Return a patch whose issue has the timer's title if the timer is on the same issue, else no title."""
+    """Return a patch with the known title of its issue.
+
+    The title is known only if the timer is already on the issue. Otherwise the title is empty.
+    """
     (issue,) = patch.issue or (None,)
     if issue is None:
         return patch
@@ -611,5 +625,8 @@ def _titled(patch: Patch, timer: Timer) -> Patch:
 
 
 def _was_done(timer: Timer, transition: Transition) -> bool:
-    """Whether the same request has changed the timer before: clients repeat requests that got no response."""
+    """Whether an earlier copy of the same request has changed the timer.
+
+    Clients repeat a request if they receive no response.
+    """
     return any(done.action is transition.action and done.cause == transition.cause for done in timer.history)

@@ -1,4 +1,4 @@
-"""People's API tokens, stored by the SHA-256 of their texts."""
+"""People's API tokens, stored under the SHA-256 hashes of their texts."""
 
 import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,7 +43,10 @@ class TokenStore:
         expires_at: int | None = None,
         scope: Scope = "write",
     ) -> tuple[Token, str]:
-        """Create a token for any person (for operators). Return it with its text, which is not stored."""
+        """Create a token for any person, and return the token and its text. Only operators use this method.
+
+        The text is not stored.
+        """
         token, text = new_token(name=name, now_ms=now_ms, expires_at=expires_at, scope=scope)
         self._table.transact(_puts(person.user_id, person.login, token, text))
         return token, text
@@ -59,11 +62,12 @@ class TokenStore:
         Raises
         ------
         Unauthorized
-            If the person is not registered, has requested deletion, or has signed out everywhere since.
+            If the person is not registered, has requested deletion, or has signed out everywhere after the
+            session began.
         Forbidden
-            If the person has `MAX_TOKENS` already.
+            If the person already has `MAX_TOKENS` tokens.
         TooMuchContention
-            If other requests kept creating tokens; nothing was written.
+            If other requests kept creating tokens. Nothing was written.
         """
         pk = user_pk(user_id)
 
@@ -77,7 +81,7 @@ class TokenStore:
             if len(self._rows(user_id)) >= MAX_TOKENS:
                 raise Forbidden(f"You have {MAX_TOKENS} tokens already: revoke one first.")
             login: str = profile["login"]["S"]
-            # Admins are recognized by a token's login, so it must be the current login.
+            # Admins are recognized by the login in a token, so this login must be the current one.
             unchanged = (
                 (ProfileItem.login == login)
                 & ProfileItem.deletion_requested_ms.does_not_exist()
@@ -130,7 +134,7 @@ class TokenStore:
         return True
 
     def revoke_all(self, user_id: int) -> int:
-        """Delete all tokens of a person and return how many there were."""
+        """Delete all tokens of a person and return their number."""
         return sum(self.revoke(user_id, name_of(row.sk)) for row in self._rows(user_id))
 
     def authenticate(self, text: str, *, now_ms: int) -> Person:
@@ -167,7 +171,7 @@ class TokenStore:
         return [UserTokenItem.from_raw_data(item) for item in items]
 
     def _write_use(self, pk: str, now_ms: int) -> None:
-        # Do not restore a token that has been revoked since.
+        # Do not restore a token that was revoked in the meantime.
         with contextlib.suppress(ConditionFailed):
             self._table.write(
                 Write("Update", pk, TOKEN_SK, TokenItem.pk.exists(), [TokenItem.used_ms.set(now_ms)])
@@ -175,7 +179,7 @@ class TokenStore:
 
 
 def _puts(user_id: int, login: str, token: Token, text: str) -> list[Write]:
-    """Return the writes of a token's two items: under its hash, and in the partition of its owner."""
+    """Return the writes of a token's two items: one under its hash, one in the partition of its owner."""
     by_hash = TokenItem(
         pk=token_pk(text),
         sk=TOKEN_SK,

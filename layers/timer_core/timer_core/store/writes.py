@@ -29,9 +29,9 @@ _IDEMPOTENCY_DAYS = 1
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """An Idempotency-Key and the request that came with it, both hashed.
+    """The hash of an Idempotency-Key, and the hash of its request.
 
-    As in the IETF's draft-ietf-httpapi-idempotency-key-header.
+    The IETF's draft-ietf-httpapi-idempotency-key-header specifies such keys.
     """
 
     key: str
@@ -40,9 +40,10 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """The corrections of a timer; attributes whose value is None do not change.
+    """The corrections of a timer. If a value is None, the attribute does not change.
 
-    ``issue`` is a tuple of the new issue; a tuple of None removes the timer from its issue.
+    ``issue`` is a tuple that contains the new issue. A tuple that contains None removes the timer from its
+    issue.
     """
 
     issue: tuple[Issue | None] | None = None
@@ -53,12 +54,12 @@ class Patch:
 
     @property
     def corrects_time(self) -> bool:
-        """Whether the start or the end changes."""
+        """Whether the patch changes the start or the end."""
         return self.start_ms is not None or self.end_ms is not None
 
     @property
     def new_organization(self) -> str | None:
-        """The given organization, or else the owner of the new issue; None if it does not change."""
+        """The organization in the patch, or else the new issue's owner; None if it does not change."""
         (issue,) = self.issue or (None,)
         return self.organization or (issue.owner if issue else None)
 
@@ -69,7 +70,7 @@ def put_new(timer: Timer) -> Write:
 
 
 def put_changed(timer: Timer) -> Write:
-    """Return the write of a timer, on the condition that it still has the ``version`` that was read."""
+    """Return the write of a timer, on the condition that its ``version`` has not changed."""
     return _put(replace(timer, version=timer.version + 1), TimerItem.version == timer.version)
 
 
@@ -79,14 +80,15 @@ def _put(timer: Timer, condition: Condition) -> Write:
 
 
 def pause_or_resume(user_id: int, ulid: str, transition: Transition, read: Timer | None = None) -> Write:
-    """Return the write of a pause or a resume, on the condition that the timer is in a state that allows it.
+    """Return the write of a pause or a resume, on the condition that the state of the timer allows it.
 
-    The update adds to the stored clock; the number to add is the new clock of a timer whose clock was 0.
+    The update adds a number to the stored ``clock_ms``. The number is the result of the transition for a
+    timer whose ``clock_ms`` is 0.
 
     Parameters
     ----------
     read
-        As in `_has_room`.
+        The timer, if it was read and has room (see `_has_room`).
     """
     (before,) = ALLOWED_FROM[transition.action]
     after = State(before, 0, transition.at_ms).apply(transition)
@@ -107,12 +109,12 @@ def pause_or_resume(user_id: int, ulid: str, transition: Transition, read: Timer
 
 
 def note_start(user_id: int, ulid: str, start: Transition, read: Timer | None = None) -> Write:
-    """Return the write that notes a start in the history of the timer that was already open.
+    """Return the write that notes a start in the history of a timer that was already open.
 
     Parameters
     ----------
     read
-        As in `_has_room`.
+        The timer, if it was read and has room (see `_has_room`).
     """
     condition = TimerItem.open_shard.exists() & _has_room(read)
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, _recorded(start))
@@ -121,8 +123,8 @@ def note_start(user_id: int, ulid: str, start: Transition, read: Timer | None = 
 def _has_room(read: Timer | None) -> Condition:
     """Return the condition that a timer's history has room for another manual transition.
 
-    A condition cannot count the manual transitions. So without a read, the number of all transitions must be
-    below the limit.
+    A condition cannot count the manual transitions alone. So if the timer was not read, the number of all
+    transitions must be below the limit.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def _recorded(transition: Transition) -> list[UpdateAction]:
 
 
 def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool) -> Write:
-    """Return the write that stores the response to a request with an Idempotency-Key: its timer."""
+    """Return the write that stores the timer in the response to a request with an Idempotency-Key."""
     item = IdempotencyItem(
         pk=user_pk(user_id),
         sk=idempotency_sk(idempotency.key),
@@ -160,14 +162,25 @@ def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency,
 
 
 def take_run_lock(user_id: int, read: RawItem | None) -> Write:
-    """Return the write that goes with a start or resume; it fails if another timer began to run since."""
+    """Return the write of the run lock, for a transaction that starts or resumes a timer.
+
+    The write fails if another timer began to run after the run lock was read.
+
+    Parameters
+    ----------
+    read
+        The item of the run lock; None if it did not exist.
+    """
     version = int(read["version"]["N"]) if read else 0
     as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
     return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
 
 
 def correct(user_id: int, ulid: str, patch: Patch) -> Write:
-    """Return the write of a patch; its issue has a title only if that is the title of the timer's issue."""
+    """Return the write of a patch.
+
+    The issue of the patch has a title only if the timer is on the same issue with this title.
+    """
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
     if patch.description is not None:
@@ -184,7 +197,7 @@ def correct(user_id: int, ulid: str, patch: Patch) -> Write:
         actions += _time_actions(patch.start_ms, patch.end_ms)
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        # An existing lock, such as the sweeper's, stays.
+        # Keep an existing lock, such as a lock by the sweeper.
         actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
@@ -201,12 +214,12 @@ def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
 
 
 def _issue_condition(issue: Issue | None) -> Condition:
-    """Return the condition of moving a timer to an issue.
+    """Return the condition under which an update without a read can change a timer's issue.
 
-    The timer is stopped; and if the issue has a title, the timer is already on that issue, else the timer has
-    no title or is on another issue.
+    The timer must be stopped. If the issue has a title, the timer must already be on the issue. If the issue
+    has no title, the timer must be on another issue or have no title.
     """
-    # The slot of an open timer has to move too, which needs a read of the timer.
+    # The slot of an open timer must be moved too, which needs a read of the timer.
     condition: Condition = TimerItem.status == Status.STOPPED.value
     if issue is not None:
         condition &= (
@@ -229,8 +242,8 @@ def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
 def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction]:
     """Return the update actions that correct a start or an end.
 
-    Active time is end - start - pauses, but an update can add or subtract only two of these; the stored
-    ``latest_start_ms`` and ``earliest_end_ms`` are such differences and sums.
+    Active time is end - start - pauses, but an update can only add or subtract two numbers. So the timer also
+    has the attributes ``latest_start_ms`` (end - pauses) and ``earliest_end_ms`` (start + pauses).
     """
     actions: list[UpdateAction] = []
     if start_ms is not None:
