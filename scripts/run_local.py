@@ -17,8 +17,8 @@ from local_stack.choice import DEFAULT_PORT
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` sets these parameters itself. They name GitHub if the stack has credentials for GitHub, and
-# otherwise a demo.
+# `make run` sets these URLs itself: to GitHub's if the stack has credentials for GitHub, and otherwise to the
+# demo's.
 _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 
 

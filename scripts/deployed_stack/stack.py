@@ -129,8 +129,8 @@ class DeployedStack:
 def _delivery_of(letter: "MessageTypeDef") -> str:
     """Return a delivery's GUID, or the id that SQS gave the message if the message cannot be read.
 
-    The deduplication id of a message is the GUID. When SQS moves the message to a FIFO dead-letter queue, it
-    replaces that id with the message's id ("Configure a dead-letter queue redrive").
+    The deduplication id of a message is the GUID. In a FIFO dead-letter queue, SQS replaces the deduplication
+    id with the message's id ("Configure a dead-letter queue redrive").
     """
     try:
         return from_json(letter["Body"]).delivery

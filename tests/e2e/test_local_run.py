@@ -81,7 +81,7 @@ class Browser:
         return response
 
     def sign_in(self, login: str) -> Response:
-        """Sign in as a demo user; an empty login declines. Return the callback's response."""
+        """Sign in as a demo user, or decline if the login is empty. Return the callback's response."""
         location = self.get(f"{self.url}{LOGIN_PATH}?next=/").headers["Location"]
         form = dict(re.findall(r'name="(\w+)" value="([^"]*)">', request("GET", location).body.decode()))
         parts = urlsplit(location)

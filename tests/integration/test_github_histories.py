@@ -1,4 +1,4 @@
-"""Deliveries out of order, repeated, late or lost give the same timers as deliveries in order.
+"""The resulting timers are the same if deliveries are reordered, repeated, delayed or lost.
 
 People act on the fake GitHub, and its deliveries are shuffled, repeated, delayed or lost. A simple model
 computes the expected timers from the actions in their true order.

@@ -218,7 +218,7 @@ def test_the_webhook_uses_all_of_its_permissions(
     running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
     (broken,) = running.process()
     running.queue.failed.remove(broken)
-    # The function itself deletes the message with the reply, because Lambda received the message before.
+    # Lambda has already received the message that contains the reply, so the function deletes it itself.
     running.queue.waiting += [Message(one.body, one.group, receives=1) for one in pop_messages(queue_url)]
     assert running.process() == []
     assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE

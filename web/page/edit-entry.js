@@ -22,8 +22,8 @@ export async function addEntry(now) {
   const toMinute = (/** @type {Date} */ time) => toInputValue(time).slice(0, 16);
   const end = now();
   let start = new Date(end.getTime() - HOUR_MS);
-  // If clocks were put back less than an hour ago, one hour ago had the same local time. Then start another
-  // hour earlier.
+  // If clocks were put back within the last hour, one hour ago had the same local time as now. In this case,
+  // begin the entry two hours ago.
   if (toMinute(start) === toMinute(end)) start = new Date(start.getTime() - HOUR_MS);
   // All tries have the same key, so that the server does not create a second timer if a response is lost.
   const headers = { "Idempotency-Key": randomName() };

@@ -310,7 +310,7 @@ def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
 
 
 def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
-    """Return a derived timer with the attributes of the replaced timer that events do not change."""
+    """Copy the attributes that events never change from the replaced timer to the derived one."""
     issue, organization = old.issue, old.organization
     if timer.issue and issue and timer.issue.key != issue.key:
         # The issue has moved. Keep an organization that was set manually.

@@ -57,7 +57,7 @@ class Derivable:
         self.locked_until_ms = max(self.locked_until_ms, until_ms)
 
     def lock_before_oldest(self) -> None:
-        """Lock the time before the oldest timer, because older timers were not read."""
+        """Lock the slot up to the start of the oldest timer, because older timers were not read."""
         if self.timers:
             self.lock(min(timer.start_ms for timer in self.timers))
 

@@ -158,7 +158,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return the ids of the registered people among up to 100, and the times at which tracking began.
+        """Return the registered people among up to 100 ids, each with the time at which tracking began.
 
         The times are milliseconds since the epoch.
         """

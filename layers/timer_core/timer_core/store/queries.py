@@ -144,8 +144,8 @@ class TimerQueries:
     ) -> tuple[list[Timer], bool]:
         """Return a person's timers that overlap a time range, newest start first.
 
-        The search reads timers that started in the range or up to 366 days before the range. The search ends
-        after 5,000 timers were found, or after 10,000 timers or 20 MB (at least 3,000 timers) were read.
+        The search reads timers that started in the range or up to 366 days before it. The search stops when
+        it has found 5,000 timers, or has read 10,000 timers or 20 MB. (20 MB hold at least 3,000 timers.)
 
         Parameters
         ----------
