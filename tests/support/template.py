@@ -51,6 +51,8 @@ class Template:
 
     def __init__(self, source: dict[str, Any], **parameters: Any) -> None:
         self.resources: dict[str, dict[str, Any]] = source["Resources"]
+        self.outputs: dict[str, dict[str, Any]] = source["Outputs"]
+        self.rules: dict[str, dict[str, Any]] = source["Rules"]
         self.parameters = {
             name: one.get("Default") for name, one in source["Parameters"].items()
         } | parameters
@@ -124,6 +126,12 @@ class Template:
         left, right = (str(self.value(side)) for side in sides)
         return left == right
 
+    def _and(self, operands: list[Any]) -> bool:
+        return all(self.value(operands))
+
+    def _or(self, operands: list[Any]) -> bool:
+        return any(self.value(operands))
+
     def _not(self, operands: list[Any]) -> bool:
         return not self.value(operands[0])
 
@@ -134,9 +142,13 @@ def template(**parameters: Any) -> Template:
     return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506
 
 
+def translated(**parameters: Any) -> Template:
+    """Return template.yaml after the SAM transform, with these parameters, and defaults for the others."""
+    return Template(_translation(), **parameters)
+
+
 @cache
-def translated() -> Template:
-    """Return template.yaml after the SAM transform."""
+def _translation() -> dict[str, Any]:
     script = """
 import json, sys
 from samcli.yamlhelper import yaml_parse
@@ -161,4 +173,4 @@ print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
         check=True,
     ).stdout
     source: dict[str, Any] = json.loads(output)
-    return Template(source)
+    return source
