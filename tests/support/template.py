@@ -144,11 +144,12 @@ def template(**parameters: Any) -> Template:
 
 def translated(**parameters: Any) -> Template:
     """Return template.yaml after the SAM transform, with these parameters, and defaults for the others."""
-    return Template(_translation(), **parameters)
+    return Template(translation(), **parameters)
 
 
 @cache
-def _translation() -> dict[str, Any]:
+def translation() -> dict[str, Any]:
+    """Return template.yaml after the SAM transform, with the functions' code at ``s3://bucket/key``."""
     script = """
 import json, sys
 from samcli.yamlhelper import yaml_parse
@@ -174,3 +175,18 @@ print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
     ).stdout
     source: dict[str, Any] = json.loads(output)
     return source
+
+
+def without_functions(source: dict[str, Any]) -> dict[str, Any]:
+    """Return a translated template without its functions, everything that refers to them, and outputs."""
+    resources = source["Resources"]
+    removed = {name for name, one in resources.items() if one["Type"].startswith("AWS::Lambda::")}
+    while found := {
+        name
+        for name, one in resources.items()
+        if name not in removed
+        and re.search(rf'["{{](?:{"|".join(removed)})["}}.]', json.dumps([one, one.get("DependsOn")]))
+    }:
+        removed |= found
+    kept = {name: one for name, one in resources.items() if name not in removed}
+    return {name: part for name, part in source.items() if name != "Outputs"} | {"Resources": kept}
