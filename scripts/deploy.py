@@ -8,11 +8,13 @@ to the template.
 import argparse
 import os
 import subprocess
+import sys
 
 import boto3
 from botocore.exceptions import NoRegionError
 
 from deployed_stack import DeployedStack
+from deployed_stack.byte_code import compile_build, find_python
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT, SAM
 from deployed_stack.stages import read_stage
@@ -23,6 +25,10 @@ _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
 # Each architecture's name in Lambda, and its name in the file names of Python wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
+_NO_BYTE_CODE = """
+Python {version} is not installed on this machine, so the packages contain no byte code for it: every cold start
+compiles the modules that it imports. Install Python {version}, so that python{version} is on PATH, and build again.
+"""
 
 
 def main() -> int:
@@ -34,14 +40,19 @@ def main() -> int:
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
     stage = read_stage(_CONFIG, options.stage, options.arch, options.runtime)
+    version = stage.runtime.removeprefix("python")
     environment = {
         "LAYER_PLATFORM": _PLATFORMS[stage.architecture],
-        "LAYER_PYTHON": stage.runtime.removeprefix("python"),
+        "LAYER_PYTHON": version,
         "PYTHON": str(SAM.with_name("python")),
     }
+    parameters = [
+        *stage.overrides,
+        f"Architecture={stage.architecture}",
+        f"PythonRuntime={stage.runtime}",
+    ]
     sam_options = ["--config-file", str(_CONFIG), "--config-env", options.stage]
-    sam_options += ["--parameter-overrides", *stage.overrides]
-    sam_options += [f"Architecture={stage.architecture}", f"PythonRuntime={stage.runtime}"]
+    sam_options += ["--parameter-overrides", *parameters]
 
     session = boto3.Session()
     if not options.build_only:
@@ -50,7 +61,11 @@ def main() -> int:
     status = _sam("build", "--build-dir", str(build), *sam_options, environment=environment)
     if status != 0:
         return status
-    template = pack_build(build, _AWS_SAM / "packages")
+    if python := find_python(version):
+        compile_build(build, python)
+    else:
+        print(_NO_BYTE_CODE.format(version=version), file=sys.stderr)
+    template = pack_build(build, _AWS_SAM / "packages", parameters)
     if options.build_only:
         return 0
     status = _sam("deploy", "--template-file", str(template), *sam_options, environment=environment)
