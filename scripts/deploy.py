@@ -26,8 +26,9 @@ _AWS_SAM = ROOT / ".aws-sam"
 # Each architecture's name in Lambda, and its name in the file names of Python wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
 _NO_BYTE_CODE = """
-Python {version} is not installed on this machine, so the packages contain no byte code for it: every cold start
-compiles the modules that it imports. Install Python {version}, so that python{version} is on PATH, and build again.
+Python {version} is not installed on this machine, so the packages contain no byte code for it: every cold
+start compiles the modules that it imports. Install Python {version}, so that python{version} is on PATH,
+and build again.
 """
 
 

@@ -47,8 +47,8 @@ def pack_build(build: Path, packages: Path, parameters: Iterable[str]) -> Path:
     Returns
     -------
     Path
-        The build's template, stored next to the zip files and changed to refer to them. Deploying it publishes
-        new versions of the functions if packages, template or parameters have changed.
+        The build's template, stored next to the zip files and changed to refer to them. Its deployment
+        publishes new versions of the functions if packages, template or parameters have changed.
     """
     shutil.rmtree(packages, ignore_errors=True)
     packages.mkdir(parents=True)
@@ -59,7 +59,7 @@ def pack_build(build: Path, packages: Path, parameters: Iterable[str]) -> Path:
         pack(folder, archive)
         digest.update(archive.read_bytes())
     # Without this literal, SAM would compare the functions' properties before it replaces parameters by their
-    # values, so that a changed parameter alone would change the unpublished versions only, which nothing calls.
+    # values, so that a changed parameter alone would change unpublished versions only, which nothing calls.
     published = rf"\1\2\n\1AutoPublishCodeSha256: {digest.hexdigest()}"
     template = packages / "template.yaml"
     template.write_text(_FUNCTION_CODE.sub(published, text))

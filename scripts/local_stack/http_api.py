@@ -48,8 +48,8 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
 def create_routes(stack: DeployedStack, api: str) -> None:
     """Make an API's routes those of the template; ``api`` is the logical id.
 
-    Routes that stay are not replaced, so that no request fails during an upgrade. Each route is created a second
-    time with a slash at its end. MiniStack accepts such routes. API Gateway does not, so in AWS the
+    Routes that stay are not replaced, so that no request fails during an upgrade. Each route is created a
+    second time with a slash at its end. MiniStack accepts such routes. API Gateway does not, so in AWS the
     distribution's function removes the slash.
     """
     template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
