@@ -258,8 +258,8 @@ build: $(venv) $(sam) ## Build for AWS into .aws-sam [STAGE=dev] [ARCH=arm64] [R
 	@.venv/bin/python scripts/deploy.py --build-only $(for-aws)
 
 .PHONY: deploy
-deploy: $(venv) $(sam) ## Build, deploy and upload the page [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13]
-	@.venv/bin/python scripts/deploy.py $(for-aws)
+deploy: $(venv) $(sam) ## Build, deploy and upload the page [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13] [YES=1: never ask]
+	@.venv/bin/python scripts/deploy.py $(for-aws) $(if $(call given,YES),--yes)
 
 for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,RUNTIME)
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 # The earliest time that a zip can store.
@@ -36,13 +36,13 @@ def code_folders(build: Path) -> list[Path]:
     return [build / name for name in sorted(names)]
 
 
-def pack_build(build: Path, packages: Path, parameters: Iterable[str]) -> Path:
+def pack_build(build: Path, packages: Path, parameters: Mapping[str, str]) -> Path:
     """Zip each function and layer of a build into a new folder.
 
     Parameters
     ----------
     parameters
-        The stack's parameters, as the SAM CLI receives them.
+        The values of the stack's parameters.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def pack_build(build: Path, packages: Path, parameters: Iterable[str]) -> Path:
     shutil.rmtree(packages, ignore_errors=True)
     packages.mkdir(parents=True)
     text = _CODE.sub(r"\1\2.zip", (build / "template.yaml").read_text())
-    digest = hashlib.sha256(repr((text, list(parameters))).encode())
+    digest = hashlib.sha256(repr((text, sorted(parameters.items()))).encode())
     for folder in code_folders(build):
         archive = packages / f"{folder.name}.zip"
         pack(folder, archive)

@@ -47,6 +47,11 @@ class DeployedStack:
         parameters = self._description.get("Parameters", [])
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
+    @property
+    def status(self) -> str:
+        """The stack's status in CloudFormation."""
+        return self._description["StackStatus"]
+
     @cached_property
     def _description(self) -> "StackTypeDef":
         return self.aws.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
@@ -81,6 +86,12 @@ class DeployedStack:
     def own_variables(self) -> dict[str, str]:
         """The functions' environment variables, limited to those that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
+
+    def protect_from_termination(self) -> None:
+        """Make CloudFormation refuse to delete the stack, until its termination protection is disabled."""
+        self.aws.client("cloudformation").update_termination_protection(
+            StackName=self.name, EnableTerminationProtection=True
+        )
 
     def webhook_secret(self) -> str:
         """Return the secret that signs GitHub's deliveries."""

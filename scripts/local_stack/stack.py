@@ -228,7 +228,7 @@ class LocalStack(DeployedStack):
         with tempfile.TemporaryDirectory() as packages:
             run_sam(
                 "deploy",
-                *("--template-file", str(pack_build(template.parent, Path(packages), overrides))),
+                *("--template-file", str(pack_build(template.parent, Path(packages), parameters))),
                 *("--stack-name", _NAME),
                 *("--s3-bucket", _ARTIFACTS),
                 *("--capabilities", "CAPABILITY_IAM"),

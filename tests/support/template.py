@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -50,6 +51,8 @@ class Template:
 
     def __init__(self, source: dict[str, Any], **parameters: Any) -> None:
         self.resources: dict[str, dict[str, Any]] = source["Resources"]
+        self.outputs: dict[str, dict[str, Any]] = source["Outputs"]
+        self.rules: dict[str, dict[str, Any]] = source["Rules"]
         self.parameters = {
             name: one.get("Default") for name, one in source["Parameters"].items()
         } | parameters
@@ -123,6 +126,12 @@ class Template:
         left, right = (str(self.value(side)) for side in sides)
         return left == right
 
+    def _and(self, operands: list[Any]) -> bool:
+        return all(self.value(operands))
+
+    def _or(self, operands: list[Any]) -> bool:
+        return any(self.value(operands))
+
     def _not(self, operands: list[Any]) -> bool:
         return not self.value(operands[0])
 
@@ -133,7 +142,27 @@ def template(**parameters: Any) -> Template:
     return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506
 
 
+def translated(**parameters: Any) -> Template:
+    """Return template.yaml after the SAM transform, with these parameters, and defaults for the others."""
+    return Template(translation(), **parameters)
+
+
 @cache
-def translated() -> Template:
-    """Return template.yaml after the SAM transform."""
-    return Template(translate(TEMPLATE.read_text()).template)
+def translation() -> dict[str, Any]:
+    """Return template.yaml after the SAM transform, with the functions' code at ``s3://bucket/key``."""
+    return translate(TEMPLATE.read_text()).template
+
+
+def without_functions(source: dict[str, Any]) -> dict[str, Any]:
+    """Return a translated template without its functions, everything that refers to them, and outputs."""
+    resources = source["Resources"]
+    removed = {name for name, one in resources.items() if one["Type"].startswith("AWS::Lambda::")}
+    while found := {
+        name
+        for name, one in resources.items()
+        if name not in removed
+        and re.search(rf'["{{](?:{"|".join(removed)})["}}.]', json.dumps([one, one.get("DependsOn")]))
+    }:
+        removed |= found
+    kept = {name: one for name, one in resources.items() if name not in removed}
+    return {name: part for name, part in source.items() if name != "Outputs"} | {"Resources": kept}
