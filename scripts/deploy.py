@@ -14,6 +14,7 @@ import boto3
 from botocore.exceptions import NoRegionError
 
 from deployed_stack import DeployedStack
+from deployed_stack.byte_code import compile_build, find_python
 from deployed_stack.packing import pack_build
 from deployed_stack.parameters import Parameters
 from deployed_stack.paths import ROOT, SAM
@@ -26,6 +27,11 @@ _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
 # Each architecture's name in Lambda, and its name in the file names of Python wheels.
 _PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
+_NO_BYTE_CODE = """
+Python {version} is not installed on this machine, so the packages contain no byte code for it: every cold
+start compiles the modules that it imports. Install Python {version}, so that python{version} is on PATH,
+and build again.
+"""
 
 
 def main() -> int:
@@ -38,10 +44,11 @@ def main() -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask before changes, also in prod")
     options = parser.parse_args()
     stage = read_stage(_CONFIG, options.stage, options.arch, options.runtime)
+    version = stage.runtime.removeprefix("python")
     parameters = Parameters(ROOT / "template.yaml", stage.configured)
     environment = {
         "LAYER_PLATFORM": _PLATFORMS[stage.architecture],
-        "LAYER_PYTHON": stage.runtime.removeprefix("python"),
+        "LAYER_PYTHON": version,
         "PYTHON": str(SAM.with_name("python")),
     }
     _AWS_SAM.mkdir(exist_ok=True)
@@ -58,7 +65,11 @@ def main() -> int:
     status = _build("--build-dir", str(build), *sam_options, environment=environment)
     if status != 0:
         return status
-    template = pack_build(build, _AWS_SAM / "packages")
+    if python := find_python(version):
+        compile_build(build, python)
+    else:
+        print(_NO_BYTE_CODE.format(version=version), file=sys.stderr)
+    template = pack_build(build, _AWS_SAM / "packages", parameters.values)
     if options.build_only:
         print(f"The packages are in {template.parent.relative_to(ROOT)}; `make deploy` deploys them.")
         return 0

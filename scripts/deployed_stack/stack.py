@@ -12,6 +12,9 @@ from botocore.config import Config
 from deployed_stack.secret_pair import SecretPair
 from timer_core.github.messages import from_json
 
+# The template's AutoPublishAlias: the version of a function that everything calls.
+LIVE = "live"
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -99,7 +102,9 @@ class DeployedStack:
         # The function may take 5 minutes. A retry would start a second sweep while the first one runs.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(
-            FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
+            FunctionName=self.resources["StaleSweeperFunction"],
+            Qualifier=LIVE,
+            Payload=json.dumps({"dry_run": dry_run}),
         )
         return json.load(answer["Payload"])
 

@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import SAM
+from deployed_stack.stack import LIVE
 from local_stack.build import build
 from local_stack.ministack import HOST, free_port
 from local_stack.paths import LAMBDA_PYTHON
@@ -55,7 +56,9 @@ def environment_of(stack: LocalStack, function: str) -> dict[str, str]:
 
 
 def _configuration(stack: LocalStack, function: str) -> "FunctionConfigurationResponseTypeDef":
-    return stack.aws.client("lambda").get_function_configuration(FunctionName=stack.resources[function])
+    return stack.aws.client("lambda").get_function_configuration(
+        FunctionName=stack.resources[function], Qualifier=LIVE
+    )
 
 
 def filled_in(event: Any, stack: LocalStack) -> Any:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from functools import cache
 from typing import Any
 
 import yaml
 
-from deployed_stack.paths import SAM
+from release.translation import translate
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 
@@ -31,11 +30,12 @@ _ARNS = {
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{{}}-AbCdEf",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{}}:*",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
+    "AWS::Lambda::Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
     "AWS::Serverless::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
     "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}",
 }
-_REFS_ARE_ARNS = {"AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
+_REFS_ARE_ARNS = {"AWS::Lambda::Alias", "AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
 
 
 class Template:
@@ -150,31 +150,7 @@ def translated(**parameters: Any) -> Template:
 @cache
 def translation() -> dict[str, Any]:
     """Return template.yaml after the SAM transform, with the functions' code at ``s3://bucket/key``."""
-    script = """
-import json, sys
-from samcli.yamlhelper import yaml_parse
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
-source = yaml_parse(sys.stdin.read())
-for resource in source["Resources"].values():
-    for name in ("CodeUri", "ContentUri"):
-        if name in resource.get("Properties", {}):
-            resource["Properties"][name] = "s3://bucket/key"
-source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
-"""
-    python = SAM.with_name("python")
-    environment = {"AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
-    output = subprocess.run(
-        [python, "-c", script],
-        input=TEMPLATE.read_text(),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    source: dict[str, Any] = json.loads(output)
-    return source
+    return translate(TEMPLATE.read_text()).template
 
 
 def without_functions(source: dict[str, Any]) -> dict[str, Any]:

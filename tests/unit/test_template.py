@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from bench.cost import Assumptions
+from deployed_stack.stack import LIVE
+from release.translation import translate
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 from tests.support.template import STACK, template, translated
@@ -236,3 +239,42 @@ def test_lambda_retries_a_failed_sweep_twice() -> None:
     assert translated().value(retries["FunctionName"]) == "StaleSweeperFunction"
     assert retries["MaximumRetryAttempts"] == 2
     assert "MaximumEventAgeInSeconds" not in retries
+
+
+def test_everything_that_calls_a_function_calls_its_alias() -> None:
+    """An alias moves to a new version in one step; a function is updated by several calls."""
+    source = translated()
+    functions = set(source.of_type("AWS::Lambda::Function"))
+    aliases = {f"{name}Aliaslive" for name in functions}
+    assert set(source.of_type("AWS::Lambda::Alias")) == aliases
+    kinds = {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Permission",
+        "AWS::Scheduler::Schedule",
+    }
+    callers = json.dumps([one["Properties"] for one in source.resources.values() if one["Type"] in kinds])
+    # Names of resources in Ref, Fn::GetAtt and Fn::Sub.
+    called = set(re.findall(r'["{](\w+)["}.]', callers))
+    assert called & (functions | aliases) == aliases
+    for config in source.of_type("AWS::Lambda::EventInvokeConfig").values():
+        assert config["Qualifier"] == LIVE
+
+
+def test_versions_that_are_no_longer_called_are_deleted() -> None:
+    source = translated()
+    kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
+    versions = [one for one in source.resources.values() if one["Type"] in kinds]
+    assert len(versions) == 7
+    assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
+
+
+def test_a_change_of_a_layer_publishes_versions_of_its_functions() -> None:
+    """SAM derives the logical id of a version from what the function and its layers are made of."""
+    before, after = (
+        translate(text).template["Resources"]
+        for text in (TEMPLATE.read_text(), TEMPLATE.read_text().replace("timer_core and its", "Another"))
+    )
+    kept = {name for name in before.keys() & after.keys() if before[name]["Type"] == "AWS::Lambda::Version"}
+    assert kept == set()
