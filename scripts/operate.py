@@ -35,6 +35,9 @@ def main() -> int:
     of.add_argument("--at", type=_time, help="the time, such as 2026-11-29T14:05:00Z")
     of.add_argument("--table", help="a table that has been restored already")
     restoring.add_argument("--yes", action="store_true", help="do not ask")
+    restoring.add_argument(
+        "--drain-seconds", type=int, help="the wait for functions that run; by default their longest timeout"
+    )
     options = parser.parse_args()
     stack = chosen_stack(options)
     if options.command == "secret":
@@ -96,7 +99,9 @@ def _restore(stack: DeployedStack, options: argparse.Namespace) -> None:
             or input(f"To continue, type the stack's name ({stack.name}): ") != stack.name
         ):
             raise ToolError(f"Nothing was changed. To continue later: make restore TABLE={name}")
-    drain_s = restore.longest_run_s(stack)
+    drain_s = options.drain_seconds
+    if drain_s is None:
+        drain_s = restore.longest_run_s(stack)
     print(f"Pausing the functions, and waiting {drain_s} s for those that run.", flush=True)
     restore.pause(stack, drain_s=drain_s)
     dynamodb = stack.aws.client("dynamodb")

@@ -71,7 +71,7 @@ class LocalStack(DeployedStack):
     @property
     def url(self) -> str:
         """The address of the page; the API is below it, under ``/api/``."""
-        return local_url(self.outputs["Url"], self.emulator.port)
+        return local_url(self.outputs["DistributionDomainName"], self.emulator.port)
 
     @property
     def endpoint_url(self) -> str:

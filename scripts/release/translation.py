@@ -26,7 +26,12 @@ schemas = {
 }
 keys = ("createOnlyProperties", "conditionalCreateOnlyProperties", "primaryIdentifier", "readOnlyProperties")
 lists = {kind: {key: schema.get(key, []) for key in keys} for kind, schema in schemas.items()}
-print(json.dumps([template, lists]))
+handlers = ("create", "read", "update", "delete")
+permissions = {
+    kind: [one for name in handlers for one in schema["handlers"].get(name, {}).get("permissions", [])]
+    for kind, schema in schemas.items()
+}
+print(json.dumps([template, lists, permissions]))
 """
 
 
@@ -36,6 +41,8 @@ class Translation(NamedTuple):
     template: dict[str, Any]
     schemas: dict[str, dict[str, list[str]]]
     """Lists of properties in AWS's schema of each resource type, by type and by the list's name."""
+    permissions: dict[str, list[str]]
+    """The permissions with which CloudFormation creates, reads, updates and deletes each resource type."""
 
 
 def translate(text: str) -> Translation:

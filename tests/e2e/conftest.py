@@ -17,6 +17,8 @@ from tests.support.fake_github import FakeGitHub
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ANN = (21031067, "Codertocat")
 BOB = (583231, "octocat")
+# The stack's own domain. The emulator serves it at CloudFront's domain only.
+DOMAIN = "timer.example.com"
 
 
 def restart(stack: LocalStack, function: str) -> None:
@@ -131,6 +133,8 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
+        "DomainName": DOMAIN,
+        "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/example",
         # Tests write more often than people do.
         "WritesPerMinute": "1000000",
     }

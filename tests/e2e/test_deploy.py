@@ -219,7 +219,7 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
     # The stack's address redirects plain HTTP to TLS, as in AWS.
-    answer = request("GET", local_url(stack.url, ministack.port))
+    answer = request("GET", local_url(stack.outputs["DistributionDomainName"], ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
