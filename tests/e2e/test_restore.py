@@ -5,11 +5,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from deployed_stack import restore
 from deployed_stack.paths import ROOT
-from deployed_stack.stack import LIVE
 from tests.e2e.conftest import ANN, Site, eventually, payload
 
 
@@ -43,11 +40,11 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
 
     site.process_everything()
     restore.pause(site.stack, drain_s=0)
-    # The emulator's API Gateway ignores the reserved concurrency, so the functions are invoked directly.
+    # The emulator stores the concurrency, and does not apply it to requests.
     functions = site.stack.aws.client("lambda")
     for name in restore.CALLED:
-        with pytest.raises(functions.exceptions.TooManyRequestsException):
-            functions.invoke(FunctionName=site.stack.resources[name], Qualifier=LIVE, Payload=b"{}")
+        limit = functions.get_function_concurrency(FunctionName=site.stack.resources[name])
+        assert limit["ReservedConcurrentExecutions"] == 0
     assigned = payload("issues.assigned", repo, 3, assignee=None)
     assert site.deliver("issues", assigned).status == 202
 
@@ -59,6 +56,9 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
     assert finished.returncode == 0, finished.stderr
     assert "The functions run again." in finished.stdout
 
+    for name in restore.CALLED:
+        limit = functions.get_function_concurrency(FunctionName=site.stack.resources[name])
+        assert limit.get("ReservedConcurrentExecutions") is None
     [after] = site.timers(repo, 1)
     assert (after["id"], after["status"]) == (before["id"], "running")
     assert site.timers(repo, 2) == []

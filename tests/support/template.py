@@ -95,6 +95,9 @@ class Template:
             return _PSEUDO[name]
         if name in self.parameters:
             return self.parameters[name]
+        if name.endswith(".Alias"):
+            # SAM's name of the alias that AutoPublishAlias adds to a function.
+            return _ARNS["AWS::Lambda::Alias"].format(f"{name.removesuffix('.Alias')}Aliaslive")
         kind = self.resources[name]["Type"]
         if kind == "AWS::SQS::Queue":
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
