@@ -96,7 +96,7 @@ class BuiltFunction:
         [self._emulator] = SAM.parents[1].glob(_EMULATORS + _ARCHITECTURES[platform.machine()])
         self._configuration = _configuration(stack, function)
         self._environment = environment_of(stack, function)
-        # SAM adds ten characters to the logical id of a layer, which is also the name of its folder in the build.
+        # A layer's folder in the build has its logical id, to which SAM adds ten characters.
         self._layers = {physical_id: name[:-10] for name, physical_id in stack.resources.items()}
         self._function = function
         self._log = log
