@@ -96,6 +96,8 @@ class BuiltFunction:
         [self._emulator] = SAM.parents[1].glob(_EMULATORS + _ARCHITECTURES[platform.machine()])
         self._configuration = _configuration(stack, function)
         self._environment = environment_of(stack, function)
+        # A layer's folder in the build has its logical id, to which SAM adds ten characters.
+        self._layers = {physical_id: name[:-10] for name, physical_id in stack.resources.items()}
         self._function = function
         self._log = log
         self._port = free_port()
@@ -103,8 +105,7 @@ class BuiltFunction:
 
     def __enter__(self) -> Self:
         package = build().parent
-        # The form of an ARN: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION
-        layers = [layer["Arn"].split(":")[6] for layer in self._configuration["Layers"]]
+        layers = [self._layers[layer["Arn"]] for layer in self._configuration["Layers"]]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(str(package / layer / "python") for layer in layers),

@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -101,9 +102,17 @@ class Traffic:
         self.delivered.append(number)
         return response
 
+    def timers(self) -> Iterator[dict[str, Any]]:
+        """Yield all timers of the repository."""
+        path = f"/api/timelogs/?github_repo={REPO}&page_size=100"
+        while path:
+            page = self.site.get(path)
+            yield from page["results"]
+            path = (page["next"] or "").removeprefix(self.site.url)
+
     def _repeat(self, name: str, act: Callable[[], Response]) -> None:
         answers = self.responses.setdefault(name, [])
-        while not self._ended.wait(0.05):
+        while not self._ended.wait(0.2):
             answers.append(act())
 
     def __enter__(self) -> Self:
@@ -125,7 +134,8 @@ class Traffic:
         assert failed == {"health": [], "me": [], "start_and_stop": [], "deliver": []}
         assert all(len(answers) > 5 for answers in self.responses.values())
         self.site.process_everything()
-        assert [len(self.site.timers(REPO, number)) for number in self.delivered] == [1] * len(self.delivered)
+        tracked = Counter(timer["github_issue_number"] for timer in self.timers())
+        assert [tracked[number] for number in self.delivered] == [1] * len(self.delivered)
         assert self.site.stack.dead_letters() == []
 
 
@@ -156,8 +166,10 @@ def upgrade(site: Site, template: Path, **parameters: str) -> None:
         versions = functions.list_versions_by_function(FunctionName=site.stack.resources[name])["Versions"]
         live = functions.get_alias(FunctionName=site.stack.resources[name], Name=LIVE)["FunctionVersion"]
         assert [each["Version"] for each in versions] == ["$LATEST", live]
-    for layer in ("TimerCoreLayer", "BackgroundLayer"):
-        assert len(functions.list_layer_versions(LayerName=layer)["LayerVersions"]) == 1
+    for layer in ("timer-core", "background"):
+        assert (
+            len(functions.list_layer_versions(LayerName=f"{site.stack.name}-{layer}")["LayerVersions"]) == 1
+        )
 
 
 def version(site: Site) -> Any:
