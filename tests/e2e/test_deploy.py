@@ -223,8 +223,35 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
+def test_make_deploy_suggests_only_its_own_next_steps(printed: str) -> None:
+    assert "Built Template" in printed
+    assert "Commands you can use next" not in printed
+    assert "sam deploy --guided" not in printed
+
+
 @pytest.mark.usefixtures("printed")
-def test_deploying_the_same_sources_again_changes_nothing(ministack: MiniStack) -> None:
-    before = DeployedStack(ministack.session, "issue-timer-dev").resources
-    assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
-    assert DeployedStack(ministack.session, "issue-timer-dev").resources == before
+def test_deploying_the_same_sources_again_changes_only_what_samconfig_toml_does_not_set(
+    ministack: MiniStack,
+) -> None:
+    before = DeployedStack(ministack.session, "issue-timer-dev")
+    resources, parameters = before.resources, before.parameters
+    cloudformation = ministack.session.client("cloudformation")
+    cloudformation.update_stack(
+        StackName=before.name,
+        UsePreviousTemplate=True,
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": "octocat"}
+            if name == "AdminLogins"
+            else {"ParameterKey": name, "UsePreviousValue": True}
+            for name in parameters
+        ],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(
+        StackName=before.name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    printed = deploy(ministack.environment)
+    assert "Parameters of issue-timer-dev that change:\n  AdminLogins: 'octocat' -> ''\n" in printed
+    assert "web/: 0 uploaded, 0 deleted" in printed
+    after = DeployedStack(ministack.session, "issue-timer-dev")
+    assert (after.resources, after.parameters) == (resources, parameters)

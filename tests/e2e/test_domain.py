@@ -5,6 +5,8 @@ headers that the distribution's function adds for the domain.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +14,7 @@ import pytest
 
 from deployed_stack import DeployedStack
 from deployed_stack.http_client import Response, request
+from deployed_stack.paths import ROOT
 from tests.e2e.conftest import DOMAIN, Site
 from timer_core.api.sessions import SIGN_IN_COOKIE
 
@@ -51,6 +54,15 @@ def test_the_stacks_addresses_are_at_its_domain(site: Site) -> None:
     assert deployed.url == URL
     assert deployed.outputs["WebhookUrl"] == f"{URL}/api/github-timer-webhook/"
     assert deployed.outputs["DistributionDomainName"].endswith(".cloudfront.net")
+
+
+def test_make_outputs_prints_the_stacks_addresses(site: Site) -> None:
+    command = ["scripts/operate.py", "--port", str(site.stack.emulator.port), "outputs"]
+    printed = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert f"Url: {URL}\n" in printed
+    assert f"WebhookUrl: {URL}/api/github-timer-webhook/\n" in printed
 
 
 def test_the_distribution_has_the_domain_and_its_certificate(site: Site) -> None:
