@@ -111,6 +111,7 @@ def _restore(stack: DeployedStack, options: argparse.Namespace) -> None:
             "Something else has written to the table. The functions are paused; to compare again and resume: "
             f"make restore TABLE={name}"
         )
+    restore.ensure_settings(stack)
     restore.resume(stack)
     print(f"Items written: {changes.written}, deleted: {changes.deleted}. The functions run again.")
     print(f"`make sweep` compares open timers with GitHub. Delete {name} when you need it no longer.")

@@ -140,6 +140,26 @@ def replace_items(dynamodb: "DynamoDBClient", table: str, restored: str) -> Chan
     return Changes(written, writes.count - written)
 
 
+def ensure_settings(stack: DeployedStack) -> None:
+    """Enable time to live, backups and, in production, deletion protection, in case somebody disabled them.
+
+    CloudFormation does not set them again while the template stays the same.
+    """
+    dynamodb, table = stack.aws.client("dynamodb"), stack.table_name
+    expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if expiry["TimeToLiveStatus"] not in {"ENABLED", "ENABLING"}:
+        dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True}
+        )
+    dynamodb.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    is_production = stack.parameters["Stage"] == "prod"
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    if is_production and not description["DeletionProtectionEnabled"]:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+
+
 class _Writes:
     """Writes to a table, in batches."""
 
