@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
-from deployed_stack.restore import CALLED, PROCESSOR, Changes, replace_items
-from tests.support.connection import connect
+from deployed_stack.restore import CALLED, PROCESSOR, Changes, ensure_settings, replace_items
+from tests.support.connection import REGION, connect
 from tests.support.table import create_table, delete_table
 from tests.support.template import template, translated
 from timer_core.clock import now_ms
@@ -156,3 +159,29 @@ def test_every_function_that_may_write_to_the_table_is_paused() -> None:
     }
     assert writers == {*CALLED, PROCESSOR}
     assert "WebhookProcessFunctionDeliveries" in translated().of_type("AWS::Lambda::EventSourceMapping")
+
+
+@pytest.mark.parametrize(("stage", "is_protected"), [("prod", True), ("dev", False)])
+def test_a_restore_ends_with_the_settings_of_the_template(
+    stage: str, is_protected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        stack = DeployedStack(boto3.Session(region_name=REGION), "issue-timer")
+        monkeypatch.setattr(DeployedStack, "table_name", "timers")
+        stack.__dict__["parameters"] = {"Stage": stage}
+        client = stack.aws.client("dynamodb")
+        create_table(client, "timers")
+        client.update_time_to_live(
+            TableName="timers", TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": False}
+        )
+        for _ in range(2):
+            ensure_settings(stack)
+            expiry = client.describe_time_to_live(TableName="timers")["TimeToLiveDescription"]
+            assert expiry == {"AttributeName": "expires_at", "TimeToLiveStatus": "ENABLED"}
+            backups = client.describe_continuous_backups(TableName="timers")["ContinuousBackupsDescription"]
+            recovery = backups["PointInTimeRecoveryDescription"]
+            assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+            table = client.describe_table(TableName="timers")["Table"]
+            assert table["DeletionProtectionEnabled"] is is_protected
