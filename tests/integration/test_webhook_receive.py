@@ -149,6 +149,7 @@ class TestAccepted:
             at_ms=event.at_ms,
             users=(21031067,),
             title="Spelling error in the README file",
+            repo_id=186853002,
         )
         assert before - 2_000 <= event.at_ms <= now_ms()
         assert len(message["Body"]) < 400

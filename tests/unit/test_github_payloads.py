@@ -19,7 +19,10 @@ from timer_core.github.messages import (
     IssueEvent,
     Message,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
+    RepositoryEvent,
+    RepositoryKind,
     from_json,
     to_json,
 )
@@ -36,6 +39,8 @@ from timer_core.github.webhooks.payloads import (
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
+# The id of the repository Codertocat/Hello-World.
+HELLO_WORLD = 186853002
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 TRIGGERS = TriggerConfig(
@@ -100,13 +105,23 @@ def test_an_event_has_a_kind_a_time_and_users(name: str) -> None:
         at_ms=ms(happened),
         users=users,
         title=TITLE,
+        repo_id=HELLO_WORLD,
     )
 
 
 def test_a_deletion_has_the_time_of_receipt_because_github_sends_none() -> None:
     received = "2021-10-11T16:41:00Z"
     event = deliver("issues.deleted", received=received)
-    assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None, title=TITLE)
+    assert event == IssueEvent(
+        GUID,
+        "deleted",
+        "Codertocat/Hello-World",
+        1,
+        ms(received),
+        None,
+        title=TITLE,
+        repo_id=HELLO_WORLD,
+    )
 
 
 def test_every_kind_of_event_has_an_effect() -> None:
@@ -409,8 +424,17 @@ class TestComments:
                 written,
                 (CODERTOCAT,),
                 title=TITLE,
+                repo_id=HELLO_WORLD,
             ),
-            CommentEvent(GUID, "Codertocat/Hello-World", 1, written, body["comment"]["id"], CODERTOCAT),
+            CommentEvent(
+                GUID,
+                "Codertocat/Hello-World",
+                1,
+                written,
+                body["comment"]["id"],
+                CODERTOCAT,
+                repo_id=HELLO_WORLD,
+            ),
         )
 
     def test_several_commands_keep_their_order(self) -> None:
@@ -457,10 +481,14 @@ class TestMoves:
             at_ms=ms("2019-10-25T22:46:30Z"),
             received_ms=ms(received),
             numbers=(1, 1),
+            repo_ids=(17273051, HELLO_WORLD),
         )
 
     def test_the_new_repository_delivers_the_transfer_too(self) -> None:
-        old = {"old_repository": {"full_name": "octo-org/octo-repo"}, "old_issue": {"number": 7}}
+        old = {
+            "old_repository": {"id": 17273051, "full_name": "octo-org/octo-repo"},
+            "old_issue": {"number": 7},
+        }
         event = deliver("issues.opened", payload("issues.opened") | {"changes": old})
         assert isinstance(event, MoveEvent)
         assert (event.origin, event.target, event.numbers) == (
@@ -468,6 +496,7 @@ class TestMoves:
             "Codertocat/Hello-World",
             (7, 1),
         )
+        assert event.repo_ids == (17273051, HELLO_WORLD)
 
     def test_a_new_issue_is_not_a_transfer(self) -> None:
         assert deliver("issues.opened") == Ignored("not_transferred")
@@ -488,6 +517,44 @@ class TestMoves:
         event = deliver("repository.transferred", body)
         assert isinstance(event, MoveEvent)
         assert (event.origin, event.target) == ("octocat/Hello-World", "Octocoders/Hello-World")
+
+
+class TestRepositories:
+    RECEIVED = "2019-05-15T15:21:00Z"
+
+    @pytest.mark.parametrize(
+        ("kind", "happened"),
+        [
+            ("archived", "2019-05-15T15:20:41Z"),
+            ("unarchived", "2019-05-15T15:20:41Z"),
+            # The payload has only the time of the last change, which can be long ago.
+            ("deleted", RECEIVED),
+        ],
+    )
+    def test_an_event_of_a_repository_has_its_id(self, kind: RepositoryKind, happened: str) -> None:
+        assert deliver(f"repository.{kind}", received=self.RECEIVED) == RepositoryEvent(
+            delivery=GUID,
+            kind=kind,
+            repo_id=186853261,
+            repo="Octocoders/Hello-World",
+            at_ms=ms(happened),
+            received_ms=ms(self.RECEIVED),
+        )
+
+    @pytest.mark.parametrize("name", ["organization.renamed", "installation_target.renamed"])
+    def test_a_renamed_owner_has_an_id_and_two_logins(self, name: str) -> None:
+        assert deliver(name, received=self.RECEIVED) == OwnerRenamed(
+            delivery=GUID,
+            origin="Octocoders",
+            target=payload("organization.renamed")["organization"]["login"],
+            owner_id=38302899,
+            at_ms=ms(self.RECEIVED),
+            received_ms=ms(self.RECEIVED),
+        )
+
+    def test_a_renamed_enterprise_has_no_login(self) -> None:
+        body = payload("installation_target.renamed") | {"changes": {"slug": {"from": "octo"}}}
+        assert deliver("installation_target.renamed", body) == Ignored("no_login")
 
 
 class TestCards:

@@ -18,8 +18,10 @@ from timer_core.github.messages import (
     IssueEvent,
     Message,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
     ReplyEvent,
+    RepositoryEvent,
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.command_replies import reply_to
@@ -100,6 +102,8 @@ class QueuedEventHandler:
                 return self._apply(event)
             case MoveEvent():
                 return _outcome(self._event_handler.move(event, now_ms=self._clock()))
+            case RepositoryEvent() | OwnerRenamed():
+                return _ignored("not_handled")
             case CardEvent():
                 return self._with_github("project_cards", "given_up", lambda: self._apply_card(event))
             case CommentEvent():

@@ -24,7 +24,10 @@ from timer_core.github.messages import (
     Hook,
     IssueEvent,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
+    RepositoryEvent,
+    RepositoryKind,
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.github.webhooks.commands import parse
@@ -40,6 +43,7 @@ IgnoredReason: TypeAlias = Literal[
     "issue_closed",
     "no_assignees",
     "no_command",
+    "no_login",
     "not_an_issue",
     "not_handled",
     "not_transferred",
@@ -214,7 +218,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
     commands, mistakes = parse(_text(payload, "comment", "body"), delivery.triggers.command_prefix)
     if not commands and not mistakes:
         return Ignored("no_command")
-    issue, comment = _issue(payload), _number(payload, "comment", "id")
+    issue, comment, repo_id = _issue(payload), _number(payload, "comment", "id"), _repo_id(payload)
     created = _text(payload, "comment", "created_at")
     at_ms, commented_ms = event_time(created, delivery.received_ms), _parse_time(created)
     events: list[QueuedEvent] = [
@@ -230,6 +234,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             duration_ms=command.duration_ms,
             commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
+            repo_id=repo_id,
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
     ]
@@ -241,13 +246,16 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         comment=comment,
         author=author,
         mistakes=tuple(mistakes[:MAX_COMMANDS]),
+        repo_id=repo_id,
     )
     return (*events, to_reply)
 
 
 def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    target = _issue_at(_at(payload, ("changes",)), "new_repository", "new_issue")
-    return (_move(payload, delivery, _issue(payload), target),)
+    changes = _at(payload, ("changes",))
+    target = _issue_at(changes, "new_repository", "new_issue")
+    repo_ids = _repo_id(payload), _number(changes, "new_repository", "id")
+    return (_move(payload, delivery, _issue(payload), target, repo_ids),)
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -255,10 +263,14 @@ def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | 
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
-    return (_move(payload, delivery, _issue_at(changes, "old_repository", "old_issue"), _issue(payload)),)
+    origin = _issue_at(changes, "old_repository", "old_issue")
+    repo_ids = _number(changes, "old_repository", "id"), _repo_id(payload)
+    return (_move(payload, delivery, origin, _issue(payload), repo_ids),)
 
 
-def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
+def _move(
+    payload: Payload, delivery: _Delivery, origin: Issue, target: Issue, repo_ids: tuple[int, int]
+) -> MoveEvent:
     return MoveEvent(
         delivery=delivery.guid,
         origin=origin.full_name,
@@ -266,6 +278,7 @@ def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -
         at_ms=event_time(_text(payload, "issue", "updated_at"), delivery.received_ms),
         received_ms=delivery.received_ms,
         numbers=(origin.number, target.number),
+        repo_ids=repo_ids,
     )
 
 
@@ -295,6 +308,68 @@ def _repository_moved(
             origin=origin,
             target=target,
             at_ms=event_time(_text(payload, "repository", "updated_at"), delivery.received_ms),
+            received_ms=delivery.received_ms,
+            repo_ids=(_repo_id(payload), _repo_id(payload)),
+        ),
+    )
+
+
+def _repository_archived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    return (_repository_event("archived", payload, delivery, _updated_at(payload)),)
+
+
+def _repository_unarchived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    return (_repository_event("unarchived", payload, delivery, _updated_at(payload)),)
+
+
+def _repository_deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    # Pass no time: the payload has only the time of the repository's last change, which can be long ago.
+    return (_repository_event("deleted", payload, delivery, None),)
+
+
+def _repository_event(
+    kind: RepositoryKind, payload: Payload, delivery: _Delivery, happened: str | None, origin: str = ""
+) -> RepositoryEvent:
+    full_name = _text(payload, "repository", "full_name")
+    _parse_issue(full_name, 1)
+    return RepositoryEvent(
+        delivery=delivery.guid,
+        kind=kind,
+        repo_id=_repo_id(payload),
+        repo=full_name,
+        at_ms=event_time(happened, delivery.received_ms),
+        received_ms=delivery.received_ms,
+        origin=origin,
+    )
+
+
+def _updated_at(payload: Payload) -> str | None:
+    """Return the time of a repository's last change; None if GitHub does not send it."""
+    updated_at = _at(payload, ("repository", "updated_at"))
+    return None if updated_at is None else _text(payload, "repository", "updated_at")
+
+
+def _organization_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _owner_renamed(payload, delivery, _at(payload, ("organization",)))
+
+
+def _installation_target_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _owner_renamed(payload, delivery, _at(payload, ("account",)))
+
+
+def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read the renaming of a user or organization. An enterprise has a slug and no login."""
+    before, after = _at(payload.get("changes") or {}, ("login",)), _at(owner, ("login",))
+    if before is None or after is None:
+        return Ignored("no_login")
+    return (
+        OwnerRenamed(
+            delivery=delivery.guid,
+            origin=_text(before, "from"),
+            target=_text(owner, "login"),
+            owner_id=_number(owner, "id"),
+            # The payload has no time of the change.
+            at_ms=delivery.received_ms,
             received_ms=delivery.received_ms,
         ),
     )
@@ -349,6 +424,12 @@ READERS: dict[str, _Reader] = {
     "issue_comment.created": _commented,
     "repository.renamed": _repository_renamed,
     "repository.transferred": _repository_transferred,
+    "repository.archived": _repository_archived,
+    "repository.unarchived": _repository_unarchived,
+    "repository.deleted": _repository_deleted,
+    "organization.renamed": _organization_renamed,
+    # A GitHub App receives this event if the account of an installation is renamed.
+    "installation_target.renamed": _installation_target_renamed,
     "projects_v2_item.edited": _card_edited,
     # The former name of the event.
     "project_v2_item.edited": _card_edited,
@@ -365,7 +446,9 @@ def _event(
     issue = _issue(payload)
     at_ms = event_time(happened, delivery.received_ms)
     repo, number = issue.full_name, issue.number
-    return IssueEvent(delivery.guid, kind, repo, number, at_ms, users, title=issue.title)
+    return IssueEvent(
+        delivery.guid, kind, repo, number, at_ms, users, title=issue.title, repo_id=_repo_id(payload)
+    )
 
 
 def _numbered(name: str, number: int) -> str:
@@ -392,6 +475,10 @@ def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
 
 def _issue(payload: Payload) -> Issue:
     return replace(_issue_at(payload, "repository", "issue"), title=_text(payload, "issue", "title"))
+
+
+def _repo_id(payload: Payload) -> int:
+    return _number(payload, "repository", "id")
 
 
 def _issue_at(payload: Any, repository: str, issue: str) -> Issue:
