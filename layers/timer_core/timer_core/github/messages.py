@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted"]
 RepositoryKind: TypeAlias = Literal["renamed", "transferred", "archived", "unarchived", "deleted"]
 
 # The kind of event that adds a stopped timer instead of changing a timer.
@@ -28,6 +29,8 @@ class IssueEvent:
         The time of the event (milliseconds since the epoch).
     users
         The ids of the GitHub users that the event concerns; None for everybody with an open timer.
+    except_users
+        The ids of the users that the event does not concern; only if `users` is None.
     duration_ms, commented_ms
         The duration to log, and the time of the comment; only for `LOG`.
     title
@@ -38,6 +41,8 @@ class IssueEvent:
         The order of a backfilled event, see `timer_core.domain.events.Event`.
     repo_id
         The id of the repository, which never changes; 0 if unknown.
+    card
+        The node id of the card that caused the event; empty for other events, or if unknown.
     """
 
     delivery: str
@@ -52,23 +57,28 @@ class IssueEvent:
     fetched_ms: int = 0
     order: int | None = None
     repo_id: int = 0
+    except_users: tuple[int, ...] = ()
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A card of a project was moved; its issue has to be fetched from GitHub's API.
+    """A card of a project was changed; its issue has to be fetched from GitHub's API.
 
     Attributes
     ----------
     owner
         The login of the organization that owns the project.
     item, content
-        The node ids of the card and of its issue.
+        The node ids of the card (empty if the delivery does not contain it) and of its issue.
     field
-        The node id of the changed field; None if the delivery gives the name of the field, which is then the
-        status field.
+        The node id of the field that a move changed; None if the delivery gives the name of the field, which
+        is then the status field.
     status
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
+    kind
+        ``moved`` to another status, ``removed`` from the project (archived or deleted), ``restored`` from the
+        archive, or ``converted`` from a draft to an issue.
     """
 
     delivery: str
@@ -78,6 +88,7 @@ class CardEvent:
     at_ms: int
     field: str | None = None
     status: str | None = None
+    kind: CardKind = "moved"
 
 
 @dataclass(frozen=True, slots=True)
