@@ -126,7 +126,12 @@ def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: in
     recorded = _history_steps(timers, locked_until_ms)
     manual = [step for step in recorded if step.effect is None]
     # If an event is in the log and in a history, use the log, because only the log has the order of events.
-    by_cause = {step.transition.cause: step for step in recorded if step.effect is not None}
+    cards = {event.delivery: event.card for event in events}
+    by_cause = {
+        step.transition.cause: replace(step, card=cards.get(step.transition.cause, ""))
+        for step in recorded
+        if step.effect is not None
+    }
     by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
     return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
 
