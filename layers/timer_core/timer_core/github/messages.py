@@ -150,7 +150,7 @@ class OwnerRenamed:
     Attributes
     ----------
     origin, target
-        The login before and after the event.
+        The login before (empty if unknown) and after the event.
     owner_id
         The id of the user or organization, which never changes.
     received_ms

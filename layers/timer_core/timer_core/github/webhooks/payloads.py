@@ -423,7 +423,7 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
     return (
         OwnerRenamed(
             delivery=delivery.guid,
-            origin=_text(before, "from"),
+            origin=_optional_text(before, "from") or "",
             target=_text(owner, "login"),
             owner_id=_number(owner, "id"),
             # The payload has no time of the change.
