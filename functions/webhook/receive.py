@@ -97,7 +97,7 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
-    if accounts := not_timed(payload):
+    if events != Ignored("not_handled") and (accounts := not_timed(payload)):
         logger.info("Accounts that are never timed", extra={"accounts": accounts})
     if isinstance(events, Ignored):
         return _ignored(events.reason)

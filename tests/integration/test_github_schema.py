@@ -197,12 +197,11 @@ def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
 
 
 def _form(result: Any) -> str:
-    """Return the types of events and which of their members are empty; results of one form have one effect."""
+    """Return the types of the events, and which of their members are empty."""
     if isinstance(result, Ignored):
         return result.reason
-    return str(
-        [(type(event), {name: bool(value) for name, value in asdict(event).items()}) for event in result]
-    )
+    empty = [[name for name, value in asdict(event).items() if not value] for event in result]
+    return str([*zip(map(type, result), empty, strict=True)])
 
 
 def _headers(event: str, body: bytes, kind: str) -> dict[str, str]:
