@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.domain.events import EFFECTS
+from timer_core.domain.events import EFFECTS, guid_time_at
 from timer_core.github.messages import (
     CardEvent,
     CardKind,
@@ -113,7 +114,7 @@ def test_an_event_has_a_kind_a_time_and_users(name: str) -> None:
     )
 
 
-def test_a_deletion_has_the_time_of_receipt_because_github_sends_none() -> None:
+def test_a_deletion_with_an_old_guid_has_the_time_of_receipt() -> None:
     received = "2021-10-11T16:41:00Z"
     event = deliver("issues.deleted", received=received)
     assert event == IssueEvent(
@@ -295,6 +296,17 @@ class TestTimes:
         event = deliver("issues.assigned", body, "2019-05-15T15:30:00Z")
         assert isinstance(event, IssueEvent)
         assert event.at_ms == ms("2019-05-15T15:30:00Z")
+
+    def test_an_event_without_its_time_has_the_time_in_the_guid_of_its_delivery(self) -> None:
+        # A redelivery has the same GUID.
+        ticks = guid_time_at(ms("2026-01-10T12:00:00Z"))
+        fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 5)
+        guid = str(uuid.UUID(fields=fields, version=1))
+        received = ms("2026-01-10T15:00:00Z")
+        assert event_time(None, received, guid) == ms("2026-01-10T12:00:00Z")
+        assert event_time(None, ms("2026-01-14T12:00:00Z"), guid) == ms("2026-01-14T12:00:00Z")
+        assert event_time(None, received, str(uuid.UUID(int=1, version=4))) == received
+        assert event_time("2026-01-10T13:00:00Z", received, guid) == ms("2026-01-10T13:00:00Z")
 
 
 class TestTitles:

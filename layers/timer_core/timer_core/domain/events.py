@@ -165,6 +165,12 @@ def guid_time(delivery: str) -> int | None:
     return guid.time if guid.version == 1 else None
 
 
+def guid_ms(delivery: str) -> int | None:
+    """Return the time in the GUID of a delivery (milliseconds since the epoch); None if it has no time."""
+    time = guid_time(delivery)
+    return None if time is None else (time - _UUID_EPOCH) // _UUID_UNITS_PER_MS
+
+
 def guid_time_at(at_ms: int) -> int:
     """Convert a time (milliseconds since the epoch) to the unit and epoch of `guid_time`."""
     return _UUID_EPOCH + at_ms * _UUID_UNITS_PER_MS

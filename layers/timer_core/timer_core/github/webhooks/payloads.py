@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
+from timer_core.domain.events import guid_ms
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import (
     APP_HOOK,
@@ -82,6 +83,10 @@ class _Delivery:
     guid: str
     received_ms: int
     triggers: TriggerConfig
+
+    def time_of(self, happened: str | None) -> int:
+        """Return the time of an event, given the time in the payload; see `event_time`."""
+        return event_time(happened, self.received_ms, self.guid)
 
 
 def read(
@@ -170,22 +175,23 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     return None
 
 
-def event_time(happened: str | None, received_ms: int) -> int:
+def event_time(happened: str | None, received_ms: int, guid: str = "") -> int:
     """Return the time of an event (milliseconds since the epoch).
 
-    The result is the time in the payload. If the payload's time is missing or impossible, the result is the
-    time of receipt. A time is impossible if it is later than the receipt, or more than three days earlier.
+    The result is the time in the payload. If the payload has none, the result is the time in the GUID of the
+    delivery, at which GitHub created it. If there is no time, or an impossible one, the result is the time of
+    receipt. A time is impossible if it is later than the receipt, or more than three days earlier.
 
     Raises
     ------
     MalformedDelivery
         If `happened` is not a time.
     """
-    if happened is None:
-        return received_ms
-    happened_ms = _parse_time(happened)
+    happened_ms = guid_ms(guid) if happened is None else _parse_time(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
-    return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
+    if happened_ms is None or not received_ms - window_ms <= happened_ms <= received_ms:
+        return received_ms
+    return happened_ms
 
 
 def _parse_time(text: str) -> int:
@@ -276,7 +282,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         return Ignored("no_command")
     issue, comment, repo_id = _issue(payload), _number(payload, "comment", "id"), _repo_id(payload)
     created = _text(payload, "comment", "created_at")
-    at_ms, commented_ms = event_time(created, delivery.received_ms), _parse_time(created)
+    at_ms, commented_ms = delivery.time_of(created), _parse_time(created)
     events: list[QueuedEvent] = [
         IssueEvent(
             # Several webhooks and workflows may deliver the same comment, so its id identifies the event.
@@ -331,7 +337,7 @@ def _move(
         delivery=delivery.guid,
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=event_time(_changed_at(payload), delivery.received_ms),
+        at_ms=delivery.time_of(_changed_at(payload)),
         received_ms=delivery.received_ms,
         numbers=(origin.number, target.number),
         repo_ids=repo_ids,
@@ -366,7 +372,7 @@ def _repository_moved(
             delivery=delivery.guid,
             origin=origin,
             target=target,
-            at_ms=event_time(_updated_at(payload), delivery.received_ms),
+            at_ms=delivery.time_of(_updated_at(payload)),
             received_ms=delivery.received_ms,
             repo_ids=(_repo_id(payload), _repo_id(payload)),
         ),
@@ -396,7 +402,7 @@ def _repository_event(
         kind=kind,
         repo_id=_repo_id(payload),
         repo=full_name,
-        at_ms=event_time(happened, delivery.received_ms),
+        at_ms=delivery.time_of(happened),
         received_ms=delivery.received_ms,
         origin=origin,
     )
@@ -426,8 +432,7 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
             origin=_optional_text(before, "from") or "",
             target=_text(owner, "login"),
             owner_id=_number(owner, "id"),
-            # The payload has no time of the change.
-            at_ms=delivery.received_ms,
+            at_ms=delivery.time_of(None),
             received_ms=delivery.received_ms,
         ),
     )
@@ -485,7 +490,7 @@ def _card_event(
         owner=_text(payload, "organization", "login"),
         item=_optional_text(card, "node_id") or "",
         content=content,
-        at_ms=event_time(happened, delivery.received_ms),
+        at_ms=delivery.time_of(happened),
         field=field,
         status=status,
         kind=kind,
@@ -553,7 +558,7 @@ def _event(
     users: tuple[int, ...] | None = None,
 ) -> IssueEvent:
     issue = _issue(payload)
-    at_ms = event_time(happened, delivery.received_ms)
+    at_ms = delivery.time_of(happened)
     repo, number = issue.full_name, issue.number
     return IssueEvent(
         delivery.guid, kind, repo, number, at_ms, users, title=issue.title, repo_id=_repo_id(payload)
