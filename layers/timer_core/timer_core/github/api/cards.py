@@ -130,4 +130,4 @@ def _with_present_status(card: Mapping[str, Any], event: CardEvent, state: Issue
         return Card("", event.at_ms, state.at(event.at_ms))
     # The card may have been moved again after this event. Another delivery reports the later move, too.
     at_ms = max(event.at_ms, ms_of(value["updatedAt"]))
-    return Card(value["name"], at_ms, state.at(at_ms))
+    return Card(value["name"] or "", at_ms, state.at(at_ms))
