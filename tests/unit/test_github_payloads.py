@@ -221,9 +221,9 @@ class TestUsers:
         assert isinstance(event, IssueEvent)
         assert (event.kind, event.users, event.except_users) == ("unassigned.others", None, (3, 9))
 
-    def test_without_any_assignee_nobody_is_known_to_be_unassigned(self) -> None:
+    def test_without_the_remaining_assignees_nobody_is_known_to_be_unassigned(self) -> None:
         body = payload("issues.unassigned") | {"assignee": None}
-        body["issue"] |= {"assignees": None, "assignee": None}
+        body["issue"]["assignees"] = None
         assert deliver("issues.unassigned", body) == Ignored("no_assignees")
 
     def test_a_bot_among_the_assignees_is_skipped(self) -> None:

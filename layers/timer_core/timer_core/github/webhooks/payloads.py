@@ -122,10 +122,11 @@ def read(
 
 
 def server_of(headers: Mapping[str, str]) -> str | None:
-    """Return the host name of the GitHub server that sent a delivery; None for github.com.
+    """Return the host name of the GitHub server that sent a delivery; None if it does not name itself.
 
-    GitHub Enterprise Server sends ``X-GitHub-Enterprise-Host`` ("Webhook events and payloads"). GitHub
-    Enterprise Cloud with data residency sends ``X-GitHub-Tenant``, the subdomain of ghe.com.
+    Deliveries of github.com do not name their server. GitHub Enterprise Server sends
+    ``X-GitHub-Enterprise-Host`` ("Webhook events and payloads"). GitHub Enterprise Cloud with data residency
+    sends ``X-GitHub-Tenant``, the subdomain of ghe.com.
 
     Parameters
     ----------
@@ -213,12 +214,11 @@ def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] 
 def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if payload.get("assignee") is not None:
         return _for_assignee("unassigned", payload, delivery)
-    # The delivery does not name the former assignee, but the remaining assignees.
-    remaining = _assignees(payload)
-    if remaining is None:
+    if _optional_list(payload, "issue", "assignees") is None:
         return Ignored("no_assignees")
+    # The delivery does not name the former assignee, but the remaining assignees.
     event = _event("unassigned.others", payload, delivery, _changed_at(payload))
-    return (replace(event, except_users=remaining),)
+    return (replace(event, except_users=_assignees(payload)),)
 
 
 def _for_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -513,9 +513,11 @@ def _new_status(change: Any) -> str | None:
     """Return a card's new status: empty if it was removed, None if the payload does not contain it."""
     if "to" not in change:
         return None
-    # The value of another kind of field is a text or a number.
     status = change["to"]
-    return "" if status is None else _optional_text(status, "name") if isinstance(status, dict) else None
+    if status is None:
+        return ""
+    # The value of another kind of field may be a text or a number.
+    return _optional_text(status, "name") if isinstance(status, dict) else None
 
 
 _Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[QueuedEvent, ...] | Ignored]
@@ -591,15 +593,12 @@ def _labels(payload: Payload) -> set[str] | None:
     return None if labels is None else {_text(label, "name").lower() for label in labels if label}
 
 
-def _assignees(payload: Payload) -> tuple[int, ...] | None:
-    """Return the ids of an issue's assignees who can be timed; None if GitHub does not send any assignees."""
+def _assignees(payload: Payload) -> tuple[int, ...]:
+    """Return the ids of an issue's assignees who can be timed."""
     assignees = _optional_list(payload, "issue", "assignees")
     if assignees is None:
         # This older member has only the first assignee.
-        assignee = _at(payload, ("issue", "assignee"))
-        if assignee is None:
-            return None
-        assignees = [assignee]
+        assignees = [_at(payload, ("issue", "assignee"))]
     people = [_person(user) for user in assignees if user is not None]
     return tuple(sorted(person for person in people if not isinstance(person, Ignored)))
 
