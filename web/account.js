@@ -34,7 +34,7 @@ function tokenItem({ id, name, scope, created, expires, last_used }) {
     byId("token-name").focus();
     notify(text("revoked", { name }));
   });
-  return h("li", {}, h("div", {}, name, h("small", {}, details.join(" · "))), button);
+  return h("li", {}, h("div", {}, h("bdi", {}, name), h("small", {}, details.join(" · "))), button);
 }
 
 const tokenForm = byId("create-token", HTMLFormElement);

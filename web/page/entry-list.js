@@ -127,7 +127,12 @@ export class EntryList {
     return h(
       "li",
       { className: "entry", id: entryId(timer) },
-      h("div", { className: "what" }, issueLink(timer), timer.description && h("p", {}, timer.description)),
+      h(
+        "div",
+        { className: "what" },
+        issueLink(timer),
+        timer.description && h("p", { dir: "auto" }, timer.description),
+      ),
       h(
         "div",
         { className: "when" },

@@ -23,6 +23,11 @@ export function issueReference({ github_repo: repo, github_issue_number: number 
 export function issueLink(timed) {
   if (!timed.github_repo) return h("span", { className: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;
-  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueReference(timed));
-  return title ? h("span", {}, link, " ", h("small", {}, issueReference(timed))) : link;
+  const reference = h("bdi", {}, issueReference(timed));
+  const link = h(
+    "a",
+    { className: "issue", href: timed.github_issue_url },
+    title ? h("bdi", {}, title) : reference,
+  );
+  return title ? h("span", {}, link, " ", h("small", {}, reference)) : link;
 }

@@ -45,7 +45,7 @@ export async function openPage(start) {
     const profile = await fetchProfile();
     userId = profile.id;
     tabs.postMessage({ type: "here", user: userId });
-    find(byId("user"), "strong").textContent = profile.name || profile.login;
+    find(byId("user"), "bdi").textContent = profile.name || profile.login;
     byId("user").hidden = byId("signed-in").hidden = false;
     await start(profile);
   } catch (error) {

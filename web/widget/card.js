@@ -1,11 +1,11 @@
-import { button, h, setText } from "./dom.js";
+import { button, h, isolate, setText } from "./dom.js";
 
 /** @import { Strings, Timer } from "./types.d.ts" */
 
 /** The list item that shows a timer. */
 export class Card {
   #name = h("bdi");
-  #link = h("a", { part: "title" });
+  #link = h("a", { part: "title", target: "_blank", rel: "noopener" });
   #state = h("span", { part: "state" });
   #rest = h("span");
   #clock = h("span", { part: "clock", role: "timer", ariaLive: "off" });
@@ -39,9 +39,7 @@ export class Card {
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);
     const details = [
-      // Isolate the name with the Unicode characters FSI and PDI, because its text direction may differ from
-      // the line's.
-      timer.github_issue_title && `\u2068${name}\u2069`,
+      timer.github_issue_title && isolate(name),
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
       timer.is_pending && !isConnected && strings.unsent,
@@ -73,7 +71,7 @@ export class Card {
 function label(element, action, name, strings) {
   element.part = element.className = `button ${action}`;
   setText(element, strings[action]);
-  element.ariaLabel = `${strings[action]} ${name}`;
+  element.ariaLabel = `${strings[action]} ${isolate(name)}`;
 }
 
 /**
