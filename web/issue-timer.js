@@ -34,18 +34,6 @@ export class IssueTimerElement extends HTMLElement {
   /** @type {?AbortController} */
   #connection = null;
 
-  constructor() {
-    super();
-    // Keep typed keys from the page's shortcuts: outside of the shadow tree, the target of the events is not
-    // the field. Escape and Tab reach the page, whose dialogs may need them.
-    for (const type of ["keydown", "keypress", "keyup"]) {
-      this.addEventListener(type, (event) => {
-        const { key } = /** @type {KeyboardEvent} */ (event);
-        if (key !== "Escape" && key !== "Tab") event.stopPropagation();
-      });
-    }
-  }
-
   connectedCallback() {
     this.#root.adoptedStyleSheets = [styles];
     const manager = (this.manager ??= new TimerManager({ server: this.getAttribute("server") ?? undefined }));

@@ -117,7 +117,7 @@ export class TimerManager extends EventTarget {
     on(window, "pageshow", (event) => {
       if (/** @type {PageTransitionEvent} */ (event).persisted) this.#onVisible();
     });
-    // The element stops the propagation of its key events, so that only capturing listeners receive them.
+    // The widget stops the propagation of its key events, so that only capturing listeners receive them.
     for (const type of ["pointerdown", "keydown"]) {
       on(document, type, () => this.#poller.noteActivity() && this.refresh());
     }

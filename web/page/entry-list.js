@@ -1,6 +1,6 @@
 // The list of entries, newest first. Each day has its own section.
 
-import { h, setText } from "../widget/dom.js";
+import { content, h, isolate, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
 import { issueLink, issueReference } from "./issue.js";
@@ -131,7 +131,7 @@ export class EntryList {
         "div",
         { className: "what" },
         issueLink(timer),
-        timer.description && h("p", { dir: "auto" }, timer.description),
+        timer.description && h("p", {}, ...content(isolate(timer.description))),
       ),
       h(
         "div",

@@ -17,7 +17,7 @@ class PageHeader extends HTMLElement {
           <a href="embed.html" data-page="embed" data-text="navEmbed">Embed</a>
         </nav>
         <div id="user" hidden>
-          <p><span data-text="signedInAs">Signed in as</span> <strong><bdi></bdi></strong></p>
+          <p><span data-text="signedInAs">Signed in as</span> <strong></strong></p>
           <button id="sign-out" type="button" data-text="signOut">Sign out</button>
         </div>
       </header>`;

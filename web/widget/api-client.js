@@ -29,7 +29,7 @@ export class ApiError extends Error {
   explain(texts) {
     const { errors, code = "" } = this.problem;
     const found = errors ? errors.map((error) => texts[error.code]) : [texts[code]];
-    if (found.every(Boolean)) return { message: [...new Set(found)].join(" ") };
+    if (found.every(Boolean)) return { message: found.join(" ") };
     return { message: this.message, lang: "en" };
   }
 

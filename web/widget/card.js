@@ -4,7 +4,6 @@ import { button, h, isolate, setText } from "./dom.js";
 
 /** The list item that shows a timer. */
 export class Card {
-  #name = h("bdi");
   #link = h("a", { part: "title", target: "_blank", rel: "noopener" });
   #state = h("span", { part: "state" });
   #rest = h("span");
@@ -16,7 +15,6 @@ export class Card {
   constructor(act) {
     this.#toggle = button("", "", () => act(this.#toggle.classList.contains("pause") ? "pause" : "resume"));
     this.#stop = button("", "", () => act("stop"));
-    this.#link.append(this.#name);
     this.item = h(
       "li",
       { tabIndex: -1 },
@@ -34,7 +32,7 @@ export class Card {
     const isRunning = timer.status === "running";
     const name = issueName(timer, strings);
     this.item.part = this.item.className = `timer ${timer.status}`;
-    setText(this.#name, timer.github_issue_title || name);
+    setText(this.#link, isolate(timer.github_issue_title || name));
     if (timer.github_issue_url) this.#link.href = timer.github_issue_url;
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);

@@ -1,3 +1,6 @@
+// The Unicode characters FSI and PDI, which enclose an isolate.
+const ISOLATES = /[\u2068\u2069]/g;
+
 /**
  * Create an element with properties and children. The element's part names are also its classes.
  *
@@ -25,7 +28,8 @@ export function button(part, text, onclick) {
 
 /**
  * Isolate a text that others have written, such as an issue's title, from the direction of the text around it
- * (Unicode Standard Annex 9). Direction controls in the text are removed, because they could end the isolate.
+ * (Unicode Standard Annex 9). Direction controls in the text are removed, because they could end the isolate. In
+ * Chromium they could even end a <bdi>.
  *
  * @param {string} text
  */
@@ -40,7 +44,7 @@ export function isolate(text) {
  * @param {string} text
  */
 export function content(text) {
-  return text.split(/[\u2068\u2069]/).map((part, i) => (i % 2 ? h("bdi", {}, part) : part));
+  return text.split(ISOLATES).map((part, i) => (i % 2 ? h("bdi", {}, part) : part));
 }
 
 /**
@@ -51,5 +55,5 @@ export function content(text) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text.replace(/[\u2068\u2069]/g, "")) element.replaceChildren(...content(text));
+  if (element.textContent !== text.replace(ISOLATES, "")) element.replaceChildren(...content(text));
 }
