@@ -81,10 +81,8 @@ _WITH_NAMES = """(text) => {
     const { fetch } = window;
     window.fetch = async (url, options) => {
         const response = await fetch(url, options);
-        const { pathname, search } = new URL(url, location.href);
-        if (!response.ok || !`${pathname}${search}`.match(/^.api.(auth.me.$|timelogs.[?]end_time__isnull)/u)) {
-            return response;
-        }
+        const isConcerned = /[/]auth[/]me[/]$|[/]timelogs[/][?]end_time__isnull/u.test(String(url));
+        if (!isConcerned || response.status !== 200) return response;
         const body = await response.json();
         if (body.login) body.name = text;
         for (const timer of body.results ?? []) if (timer.github_repo) timer.github_issue_title = text;

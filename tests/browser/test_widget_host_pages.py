@@ -28,8 +28,8 @@ LOUD = """<style>
     section, ul, li, div, button, input { float: right !important; border: 9px dotted !important }
 </style>"""
 BASE = '<base href="https://elsewhere.example/a/" target="_parent">'
-POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; script-src {stack};
-    connect-src {stack}; base-uri 'none'; form-action 'none';
+POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
+    script-src {stack}; connect-src {stack}; base-uri 'none'; form-action 'none';
     require-trusted-types-for 'script'; trusted-types 'none'">"""
 TWICE = '<script type="module" src="{stack}/issue-timer.js?again"></script>'
 
@@ -69,7 +69,8 @@ def open_host(
     def open_host(head: str = PLAIN, direction: str = "ltr") -> Widget:
         html = (
             f'<!doctype html><html lang="en" dir="{direction}"><head><meta charset="utf-8">'
-            f"<title>A host</title><link rel="icon" href="data:,">{head.replace('{stack}', site.url)}"
+            '<title>A host</title><link rel="icon" href="data:,">'
+            f"{head.replace('{stack}', site.url)}"
             f'<script type="module" src="{site.url}/issue-timer.js"></script></head>'
             '<body><div style="display: block; width: 420px"><issue-timer></issue-timer></div></body></html>'
         )
