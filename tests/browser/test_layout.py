@@ -118,17 +118,18 @@ def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -
         page.set_viewport_size({"width": width, "height": 800})
         assert_durations_are_whole(page, least=15)
         assert page.evaluate("document.documentElement.scrollWidth") == width
-    # Text of twice the size (WCAG 1.4.4) on a screen of half the usual width
-    page.set_viewport_size({"width": 640, "height": 800})
+    # Text of twice the size (WCAG 1.4.4)
     page.evaluate("document.documentElement.style.fontSize = '200%'")
-    assert_durations_are_whole(page, least=15)
+    for width in (640, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert_durations_are_whole(page, least=15)
     page.evaluate("document.documentElement.style.fontSize = ''")
     page.set_viewport_size({"width": 320, "height": 800})
     remove = page.locator(".entry").first.get_by_role("button").last
     remove.click()
     assert_durations_are_whole(page, least=16)
     page.get_by_role("dialog").get_by_role("button").last.click()
-    expect(page.locator("#status")).to_contain_text(re.compile(r"23.h.59.m"))
+    expect(page.locator("#status")).to_contain_text(re.compile(r"23.?h.59.?m"))
     assert_durations_are_whole(page, least=10)
 
 

@@ -35,6 +35,7 @@ TWICE = '<script type="module" src="{stack}/issue-timer.js?again"></script>'
 
 # The appearance of each element of the widget, relative to the widget's position
 _APPEARANCE = """(element) => {
+    element.parentElement.style = "display: block; width: 420px";
     const { left, top } = element.shadowRoot.firstElementChild.getBoundingClientRect();
     return [...element.shadowRoot.querySelectorAll("*")].map((one) => {
         const box = one.getBoundingClientRect(), style = getComputedStyle(one);
@@ -72,7 +73,7 @@ def open_host(
             '<title>A host</title><link rel="icon" href="data:,">'
             f"{head.replace('{stack}', site.url)}"
             f'<script type="module" src="{site.url}/issue-timer.js"></script></head>'
-            '<body><div style="display: block; width: 420px"><issue-timer></issue-timer></div></body></html>'
+            "<body><div><issue-timer></issue-timer></div></body></html>"
         )
         other_sites.pages["/host"] = html.encode()
         widget = Widget(context.new_page())

@@ -64,7 +64,7 @@ section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_backgrou
 .what { flex: 1 1 12rem; min-width: 0; }
 .title { display: block; font-weight: 600; color: inherit; text-decoration: none; }
 a.title:hover { color: var(--_link); text-decoration: underline; }
-.state { font-weight: 600; color: var(--_paused); }
+.state { unicode-bidi: isolate; font-weight: 600; color: var(--_paused); }
 .state::before {
   content: "";
   display: inline-block;
