@@ -176,7 +176,7 @@ def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
 
 
 def test_deleting_the_last_entry_of_a_day_removes_the_day(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.page.get_by_role("button", name="Delete \u2068No issue").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(sheet.days).to_have_count(1)
 
