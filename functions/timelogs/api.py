@@ -37,7 +37,7 @@ from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
+from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.timers import Timer, check_span, finished, requested_ms
@@ -294,9 +294,9 @@ def get_totals(
     until_ms = now if until is None else to_ms(until)
     since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
     if since_ms >= until_ms:
-        raise InvalidInput("since", "Must be before until.")
+        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
     if until_ms - since_ms > _LONGEST_TOTALS_MS:
-        raise InvalidInput("since", "Must not be more than 366 days before until.")
+        raise InvalidInput("since", "Must not be more than 366 days before until.", ErrorCode.RANGE_TOO_LONG)
     zone = find_zone(time_zone)
     filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number)
     if until_ms - since_ms > _CHEAP_TOTALS_MS:

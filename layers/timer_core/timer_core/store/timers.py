@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from timer_core.domain.errors import (
+    ErrorCode,
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
@@ -525,7 +526,11 @@ class TimerStore(TimerQueries):
                 check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
                 field = "end_time" if patch.end_ms is not None else "start_time"
                 pauses = f"{timer.paused_ms / 1000:.3f} seconds"
-                raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
+                raise InvalidInput(
+                    field,
+                    f"The pauses of {pauses} do not fit between start and end.",
+                    ErrorCode.PAUSES_DO_NOT_FIT,
+                )
             patch = titled
             raise Conflict
 
