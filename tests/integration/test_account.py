@@ -904,6 +904,35 @@ class TestWriteLimit:
         strict.clock.advance(0.001)
         assert browser("POST", START, {}).status == 201
 
+    def test_pausing_and_stopping_ones_own_timer_is_never_refused(self, strict: App) -> None:
+        boss, _ = strict.signed_in(strict.new_person(ADMIN))
+        browser, ann = strict.signed_in()
+        own, resumed, others = (one("POST", START, {}).json()["id"] for one in (browser, browser, boss))
+        for _ in range(10):
+            for one in (browser, boss):
+                one("POST", START, {})
+        for act, target in (("pause", own), ("pause", resumed), ("stop", own)):
+            path = f"{TIMERS}{target}/{act}"
+            assert browser("POST", path + "/" * (act == "stop")).status == 200, act
+        assert {timer.status for timer in strict.timers_of(ann) if timer.id in {own, resumed}} == {
+            "stopped",
+            "paused",
+        }
+        # The limit applies to every other change, also to another person's timer.
+        for one, method, path in (
+            (browser, "POST", START),
+            (browser, "POST", f"{TIMERS}{resumed}/resume/"),
+            (browser, "PATCH", f"{TIMERS}{own}/"),
+            (browser, "DELETE", f"{TIMERS}{own}/"),
+            (browser, "DELETE", f"{TIMERS}{own}/stop/"),
+            (browser, "POST", f"{TIMERS}{others}/stop/"),
+            (browser, "POST", f"{TIMERS}nonsense/stop/"),
+            (boss, "POST", f"{TIMERS}{resumed}/stop/"),
+        ):
+            assert one(method, path, {}).status in {405, 429}, (method, path)
+        strict.cold_start()
+        assert browser("POST", f"{TIMERS}{resumed}/stop/").status == 200
+
     def test_totals_of_more_than_a_week_count_toward_the_limit(self, strict: App) -> None:
         browser, _ = strict.signed_in()
 
