@@ -91,7 +91,6 @@ def test_unknown_routes_return_a_problem_with_status_404(site: Site, method: str
 
 _ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
 _NO_ISSUE_URLS = [
-    "http://github.com/o/r/issues/1",
     "https://gitlab.com/o/r/issues/1",
     "https://github.com/o/r/pull/1",
     "x",

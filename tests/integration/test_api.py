@@ -229,7 +229,7 @@ class TestStart:
             ({"github_repo": "o/r", "github_issue_number": 10**400}, "github_issue_number"),
             ({"github_repo": "o/r", "github_issue_number": "7"}, "github_issue_number"),
             ({"github_repo": "no repository", "github_issue_number": 7}, "github_repo"),
-            ({"organization_url": "https://example.com/acme"}, "organization_url"),
+            ({"organization_url": "ftp://example.com/acme"}, "organization_url"),
             ({"description": "x" * 2001}, "description"),
             ({"description": "nul \0"}, "description"),
             ({"description": None}, "description"),
@@ -362,6 +362,40 @@ class TestAdd:
         timer = add(api.ann, clock, 3600, duration=12.345)
         assert (timer["duration"], timer["end_time"]) == (12.345, time_of(clock.ms - 3_587_655))
 
+    @pytest.mark.parametrize("ahead_ms", [1, 60_000])
+    @pytest.mark.parametrize("start_ms", [-3_600_000, 1, 500])
+    def test_an_end_slightly_in_the_future_counts_as_now(
+        self, api: Api, clock: Clock, ahead_ms: int, start_ms: int
+    ) -> None:
+        """The client's clock is ahead."""
+        began, ended = clock.ms + min(start_ms, ahead_ms), clock.ms + ahead_ms
+        by_end: dict[str, Any] = {"end_time": time_of(ended)}
+        by_duration = {"duration": (ended - began) / 1000}
+        for end in (by_end, by_duration):
+            body = {"start_time": time_of(began), **end}
+            timer = api.ann("POST", "/api/timelogs/", body).json()
+            assert (timer["start_time"], timer["end_time"]) == (
+                time_of(min(began, clock.ms)),
+                time_of(clock.ms),
+            )
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"start_time": 60_001, "end_time": 60_001}, "start_time"),
+            ({"start_time": 0, "end_time": 60_001}, "end_time"),
+            ({"start_time": 0, "duration": 60.001}, "duration"),
+        ],
+    )
+    def test_a_time_further_in_the_future_is_refused(
+        self, api: Api, clock: Clock, body: dict[str, Any], field: str
+    ) -> None:
+        sent = {
+            name: value if name == "duration" else time_of(clock.ms + value) for name, value in body.items()
+        }
+        refused = problem(api.ann("POST", "/api/timelogs/", sent), 400)
+        assert refused["errors"] == [{"loc": ["body", field], "msg": "Must not lie in the future."}]
+
     def test_keeps_the_open_timer_of_the_issue(self, api: Api, clock: Clock) -> None:
         opened = start(api.ann, 7)
         add(api.ann, clock, 60, github_issue_url=ISSUE.format(7), duration=1)
@@ -380,7 +414,7 @@ class TestAdd:
             ({"start_time": "2026-01-31T09:00:00Z"}, "end_time"),
             ({"start_time": "2026-01-31T09:00:00Z", "end_time": "2026-01-31T08:59:59Z"}, "end_time"),
             ({"start_time": "2026-01-31T09:00:00Z", "end_time": "9999-12-31T23:59:59Z"}, "end_time"),
-            ({"start_time": "2026-01-31T09:00:00Z", "duration": 3e8}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": 3e8}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": -1}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": 1e300}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": "60"}, "duration"),
@@ -550,6 +584,16 @@ class TestPatch:
             assert (corrected["duration"], corrected["active_duration"]) == (active, active)
             assert corrected["paused_duration"] == 40
 
+    @pytest.mark.parametrize("ahead_ms", [1, 60_000])
+    def test_an_end_slightly_in_the_future_counts_as_now(self, api: Api, clock: Clock, ahead_ms: int) -> None:
+        timer = self.stopped(api, clock)
+        corrected = patch(api.ann, timer, {"end_time": time_of(clock.ms + ahead_ms)}).json()
+        assert corrected["end_time"] == time_of(clock.ms)
+        empty = add(api.ann, clock, 60, duration=1)
+        both = {name: time_of(clock.ms + ahead_ms) for name in ("start_time", "end_time")}
+        corrected = patch(api.ann, empty, both).json()
+        assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
+
     @pytest.mark.parametrize("state", ["running", "paused"])
     def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
@@ -565,8 +609,8 @@ class TestPatch:
             (61, None, "start_time"),
             (None, 39, "end_time"),
             (0, 39, "end_time"),
-            (200, None, "start_time"),
-            (None, 200, "end_time"),
+            (170.001, None, "start_time"),
+            (None, 170.001, "end_time"),
             (50, 40, "end_time"),
         ],
     )
