@@ -1,31 +1,16 @@
-"""The HTML pages of a sign-in.
-
-The pages load only our own files, because the content security policy allows nothing else.
-"""
+"""The responses of a sign-in to a browser."""
 
 from html import escape
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+from timer_core.api import pages
 
 
-def message(status: HTTPStatus, title: str, text: str) -> Response[str]:
-    """Return a page with a message and a link to the home page."""
-    return _page(
-        status,
-        title,
-        f'<main><h1>{escape(title)}</h1><p>{escape(text)}</p><p><a href="/">Issue Timer</a></p></main>',
-    )
+def message(status: HTTPStatus, title: str, text: str, *, again: str | None = None) -> Response[str]:
+    """Return a page with a message; ``again`` is the address of the link "Try again"."""
+    return _page(status, pages.message(title, text, again=again))
 
 
 def hand_over(session: str, expires_s: int, origin: str) -> Response[str]:
@@ -38,7 +23,7 @@ def hand_over(session: str, expires_s: int, origin: str) -> Response[str]:
         f'<main id="signed-in" {data}><h1>Signed in</h1><p>You can close this window.</p></main>'
         '<script src="/signed-in.js"></script>'
     )
-    return _page(HTTPStatus.OK, "Signed in", body)
+    return _page(HTTPStatus.OK, pages.html("Signed in", body))
 
 
 def redirect(location: str) -> Response[str]:
@@ -47,11 +32,5 @@ def redirect(location: str) -> Response[str]:
     return Response(HTTPStatus.FOUND.value, "text/plain; charset=utf-8", "", headers)
 
 
-def _page(status: HTTPStatus, title: str, body: str) -> Response[str]:
-    html = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} - Issue Timer</title>"
-        f'<link rel="stylesheet" href="/sign-in.css"></head><body>{body}</body></html>'
-    )
-    return Response(status.value, "text/html; charset=utf-8", html, dict(_HEADERS))
+def _page(status: HTTPStatus, html: str) -> Response[str]:
+    return Response(status.value, pages.CONTENT_TYPE, html, dict(pages.HEADERS))

@@ -430,6 +430,7 @@ def get_specification() -> Response[str]:
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="timelogs")
+@requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
     now = now_ms()
@@ -437,6 +438,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if requests.is_preflight(event):
             return requests.preflight_response()
         requests.normalize(event)
+        requests.refuse_other_methods(event, app)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)
         caller = guard.before_request(event, now_ms=now)

@@ -14,6 +14,7 @@ from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
+from timer_core.clock import now_ms
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
@@ -124,11 +125,6 @@ def test_resuming_works_with_and_without_a_trailing_slash(api: Api, slash: str) 
     ("method", "path"),
     [
         ("GET", "/api/nothing/"),
-        ("GET", "/"),
-        ("GET", "/api/"),
-        ("PUT", "/api/timelogs/"),
-        ("GET", "/api/timelogs/{}/pause/"),
-        ("POST", "/api/timelogs/{}/"),
         ("POST", "/api/timelogs/{}/restart/"),
         ("GET", "/api/timelogs/{}/../{}/"),
     ],
@@ -136,6 +132,100 @@ def test_resuming_works_with_and_without_a_trailing_slash(api: Api, slash: str) 
 def test_an_unknown_route_is_not_found(api: Api, method: str, path: str) -> None:
     timer = start(api.ann)
     problem(api.ann(method, path.replace("{}", timer["id"])), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/timelogs/", "GET, HEAD, POST"),
+        ("PUT", "/api/timelogs", "GET, HEAD, POST"),
+        ("DELETE", "/api/timelogs/totals/", "GET, HEAD"),
+        # "start" is a path of its own, and not the id of a timer.
+        ("GET", "/api/timelogs/start/", "POST"),
+        ("HEAD", "/api/timelogs/start/", "POST"),
+        ("GET", "/api/timelogs/{}/pause/", "POST"),
+        ("POST", "/api/timelogs/{}/", "DELETE, GET, HEAD, PATCH"),
+        ("TRACE", "/api/timelogs/{}/", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/api/admin/timers/", "GET, HEAD"),
+        ("POST", "/api/health/", "GET, HEAD"),
+        ("POST", "/api/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_another_method_of_a_path_is_refused_with_the_allowed_ones(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    timer = start(api.ann)
+    for caller in (api.ann, api.nobody):
+        answer = caller(method, path.replace("{}", timer["id"]))
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert method == "HEAD" or answer.json()["detail"] == f"This path does not allow {method}."
+    assert get(api.ann, timer)["status"] == "running"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/timelogs/",
+        "/api/timelogs/?page_size=0",
+        "/api/timelogs/totals/",
+        "/api/timelogs/{}/",
+        "/api/timelogs/1/",
+        "/api/admin/timers/",
+        "/api/admin/health/",
+        "/api/health/",
+        "/api/openapi.json",
+        "/api/nothing/",
+        "/nothing.html",
+    ],
+)
+@pytest.mark.usefixtures("clock")
+def test_head_is_answered_as_get_without_a_body(api: Api, path: str) -> None:
+    path = path.replace("{}", start(api.ann)["id"])
+    for caller in (api.ann, api.nobody):
+        got, head = caller("GET", path), caller("HEAD", path)
+        assert (head.status, head.headers, head.body) == (got.status, got.headers, "")
+        assert got.body
+
+
+def test_head_does_not_count_as_a_change(api: Api) -> None:
+    """A token of scope read may send it."""
+    _, text = api.tokens.mint(Person(api.ann_id, "ann"), name="read", now_ms=now_ms(), scope="read")
+    assert Client(api.module.handler, text)("HEAD", "/api/timelogs/").status == 200
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/api/nothing/", 404, "This path does not exist."),
+        ("GET", "/api/timelogs/", 401, "Sign in, or send an API token"),
+        ("GET", "/api/timelogs/start/", 405, "This path does not allow GET."),
+        ("GET", "/api/admin/health/", 401, "Sign in"),
+    ],
+)
+def test_a_person_who_opens_an_address_of_the_api_gets_errors_as_pages(
+    api: Api, method: str, path: str, status: int, text: str
+) -> None:
+    page = api.nobody(method, path, accept=BROWSER)
+    assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert text in page.body
+    assert '<a href="/">' in page.body
+    assert page.headers["cache-control"] == "no-store"
+    for accept in ("application/json", "*/*", "application/json, text/plain, */*"):
+        assert problem(api.nobody(method, path, accept=accept), status)["detail"].startswith(text)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing.html", "/widget/nothing.js", "/api", "/api/", "/.env"])
+@pytest.mark.parametrize("accept", [BROWSER, "*/*", ""])
+def test_a_wrong_address_of_the_page_is_a_page(api: Api, path: str, accept: str) -> None:
+    """CloudFront sends these requests if the bucket has no such file."""
+    page = api.nobody("GET", path, accept=accept)
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no page at this address." in page.body
+    assert page.headers["cache-control"] == "public, max-age=60"
 
 
 def test_the_specification_is_served_to_everybody(api: Api) -> None:

@@ -8,7 +8,11 @@ from timer_core.observability import make_logger
 
 
 def test_a_transition_beyond_the_limit_is_a_bad_request_that_says_what_to_do() -> None:
-    event = {"requestContext": {"http": {"method": "POST"}}}
+    event = {
+        "rawPath": "/api/timelogs/1/pause/",
+        "headers": {},
+        "requestContext": {"http": {"method": "POST"}},
+    }
     response = errors.error_response(
         TooManyTransitions("pause", "150 manual transitions"), event, make_logger("test")
     )

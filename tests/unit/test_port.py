@@ -57,7 +57,7 @@ def test_anything_else_is_refused_with_the_range(text: str) -> None:
 
 
 def test_make_run_reports_an_invalid_port_in_one_line() -> None:
-    command = [sys.executable, ROOT / "scripts/run_local.py", "--port", "99999"]
+    command = [sys.executable, str(ROOT / "scripts/run_local.py"), "--port", "99999"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert finished.stderr == "PORT=99999 is not a port: it must be a number from 1 to 65535.\n"
