@@ -147,28 +147,42 @@ class SignIn:
             begun, expires_s = self._sessions().unseal(state)
         except Unauthorized:
             return self._fail("This address does not continue a sign-in of this Issue Timer.", _HOME)
-        secret = _secret_of(cookies)
-        if secret is None or not hmac.compare_digest(_digest(secret), begun["browser"]):
+        secret, failure = _secret_of(cookies), ""
+        if expires_s <= now_ms // 1000:
+            failure = f"This sign-in took longer than {SIGN_IN_S // 60} minutes."
+        elif secret is None or not hmac.compare_digest(_digest(secret), begun["browser"]):
             text = "This sign-in began in another browser, or this browser has not kept its cookie."
             return self._fail(text, begun)
-        is_expired = expires_s <= now_ms // 1000
-        if is_expired or "code" not in query or not self._session_store.use_state(state, now_ms=now_ms):
-            if not begun["origin"] and is_signed_in():
-                return SignInResponse(pages.redirect(begun["next"]))
-            if is_expired:
-                return self._fail(f"This sign-in took longer than {SIGN_IN_S // 60} minutes.", begun)
-            if "code" in query:
-                return self._fail("This sign-in was used before, and each one works only once.", begun)
-            return self._refused_by_github(query.get("error", ""), begun)
+        elif "code" in query:
+            if self._session_store.use_state(state, now_ms=now_ms):
+                verifier = _verifier(secret, state)
+                return self._complete(own_origin, query["code"], verifier, begun, now_ms)
+            failure = "This sign-in was used before, and each one works only once."
+        if not begun["origin"] and is_signed_in():
+            return SignInResponse(pages.redirect(begun["next"]))
+        if failure:
+            return self._fail(failure, begun)
+        return self._refused_by_github(query.get("error", ""), begun)
+
+    def again(self, query: Mapping[str, str]) -> str:
+        """Return the address that repeats the sign-in to which the query of one of the two steps belongs."""
+        try:
+            return _again(self._sessions().unseal(query["state"]).content if "state" in query else query)
+        except Exception:
+            # The session key may be the reason why the step failed.
+            self._logger.warning("The state of a failed sign-in could not be read", exc_info=True)
+            return _again(_HOME)
+
+    def _complete(
+        self, own_origin: str, code: str, verifier: str, begun: Mapping[str, str], now_ms: int
+    ) -> SignInResponse:
+        """Exchange GitHub's code for a session of its person."""
         client = self._client()
         if client is None:
             return SignInResponse(_not_connected(begun))
         try:
             token = self._github.token(
-                client,
-                code=query["code"],
-                redirect_uri=_callback(own_origin),
-                verifier=_verifier(secret, state),
+                client, code=code, redirect_uri=_callback(own_origin), verifier=verifier
             )
             account = self._github.account(token)
             is_allowed = self._is_allowed(token)
@@ -182,15 +196,6 @@ class SignIn:
         if not is_allowed:
             return SignInResponse(self._refuse(account, begun, now_ms))
         return self._sign_in(account, begun, now_ms)
-
-    def again(self, query: Mapping[str, str]) -> str:
-        """Return the address that repeats the sign-in to which the query of one of the two steps belongs."""
-        try:
-            return _again(self._sessions().unseal(query["state"]).content if "state" in query else query)
-        except Exception:
-            # The session key may be the reason why the step failed.
-            self._logger.warning("The state of a failed sign-in could not be read", exc_info=True)
-            return _again(_HOME)
 
     def _fail(self, text: str, begun: Mapping[str, str]) -> SignInResponse:
         self._logger.warning("Refused a sign-in", extra={"reason": text})
