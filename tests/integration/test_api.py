@@ -197,6 +197,13 @@ def test_head_does_not_count_as_a_change(api: Api) -> None:
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
+def test_the_page_for_an_invalid_request_names_the_parameter(api: Api) -> None:
+    for query, name in (("page_size=0", "page_size"), ("user=x", "user"), ("sort=1", "sort")):
+        page = api.ann("GET", f"/api/timelogs/?{query}", accept=BROWSER)
+        assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+        assert f"The request is not valid. {name}: " in page.body
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "text"),
     [

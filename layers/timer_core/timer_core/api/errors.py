@@ -89,7 +89,9 @@ def error_response(
         refusal = _Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.")
         extension = {"request_id": event["requestContext"].get("requestId", "")}
     if pages.is_wanted(event):
-        response = pages.error(event, refusal.status, refusal.detail, again=again, **extension)
+        details = (f"{detail['loc'][-1]}: {detail['msg']}" for detail in refusal.errors)
+        text = " ".join([refusal.detail, *details])
+        response = pages.error(event, refusal.status, text, again=again, **extension)
     else:
         body = problem(refusal.status, refusal.detail, refusal.errors, **extension)
         response = {
