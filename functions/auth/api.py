@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from auth import export, models
 from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import SignIn, SignInResponse
-from timer_core.api import errors, requests
+from timer_core.api import errors, pages, requests
 from timer_core.api.auth import Caller
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.models import to_ms, to_time
@@ -352,7 +352,7 @@ def _set_cookie(header: str) -> None:
 def _with_cookies(result: SignInResponse) -> Response[str]:
     for header in result.cookies:
         _set_cookie(header)
-    return result.response
+    return result.response.render(pages.language_of(app.current_event.raw_event))
 
 
 def _response(status: HTTPStatus, body: _Model) -> Response[_Model]:

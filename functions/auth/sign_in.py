@@ -11,7 +11,6 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import Response
 
 from auth import pages
 from auth.github_sign_in import Account, GitHubSignIn, SignInRefused
@@ -45,7 +44,7 @@ _HOME = {"next": "/", "origin": ""}
 class SignInResponse:
     """A page or a redirect, and the cookies to set."""
 
-    response: Response[str]
+    response: pages.Message | pages.HandOver | pages.Redirect
     cookies: Sequence[str] = ()
 
 
@@ -101,10 +100,11 @@ class SignIn:
         """
         if origin and origin not in self._allowed_origins:
             return SignInResponse(
-                pages.message(
+                pages.Message(
                     HTTPStatus.FORBIDDEN,
                     "Web site not allowed",
-                    f"The operator of this Issue Timer has not allowed sign-ins for {origin}.",
+                    "The operator of this Issue Timer has not allowed sign-ins for {origin}.",
+                    values={"origin": origin},
                 )
             )
         begun = {"next": next_path if _NEXT.fullmatch(next_path) else "/", "origin": origin}
@@ -121,7 +121,7 @@ class SignIn:
             verifier=_verifier(secret, state),
             scope="read:org" if self._allowed_orgs else "",
         )
-        return SignInResponse(pages.redirect(address), [cookie(SIGN_IN_COOKIE, secret, max_age_s=SIGN_IN_S)])
+        return SignInResponse(pages.Redirect(address), [cookie(SIGN_IN_COOKIE, secret, max_age_s=SIGN_IN_S)])
 
     def finish(
         self,
@@ -149,7 +149,7 @@ class SignIn:
             return self._fail("This address does not continue a sign-in of this Issue Timer.", _HOME)
         secret, failure = _secret_of(cookies), ""
         if expires_s <= now_ms // 1000:
-            failure = f"This sign-in took longer than {SIGN_IN_S // 60} minutes."
+            failure = "This sign-in took longer than {minutes} minutes."
         elif secret is None or not hmac.compare_digest(_digest(secret), begun["browser"]):
             text = "This sign-in began in another browser, or this browser has not kept its cookie."
             return self._fail(text, begun)
@@ -159,9 +159,9 @@ class SignIn:
                 return self._complete(own_origin, query["code"], verifier, begun, now_ms)
             failure = "This sign-in was used before, and each one works only once."
         if not begun["origin"] and is_signed_in():
-            return SignInResponse(pages.redirect(begun["next"]))
+            return SignInResponse(pages.Redirect(begun["next"]))
         if failure:
-            return self._fail(failure, begun)
+            return self._fail(failure, begun, minutes=str(SIGN_IN_S // 60))
         return self._refused_by_github(query.get("error", ""), begun)
 
     def again(self, query: Mapping[str, str]) -> str:
@@ -197,22 +197,23 @@ class SignIn:
             return SignInResponse(self._refuse(account, begun, now_ms))
         return self._sign_in(account, begun, now_ms)
 
-    def _fail(self, text: str, begun: Mapping[str, str]) -> SignInResponse:
+    def _fail(self, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
         self._logger.warning("Refused a sign-in", extra={"reason": text})
-        return _failed(HTTPStatus.BAD_REQUEST, text, begun)
+        return _failed(HTTPStatus.BAD_REQUEST, text, begun, **values)
 
     def _refused_by_github(self, error: str, begun: Mapping[str, str]) -> SignInResponse:
         """Return the page for an error in GitHub's redirect (GitHub's "Troubleshooting authorization...")."""
         if error == "access_denied":
             text = "You did not authorize Issue Timer at GitHub."
-            page = pages.message(HTTPStatus.FORBIDDEN, "Not signed in", text, again=_again(begun))
+            page = pages.Message(HTTPStatus.FORBIDDEN, "Not signed in", text, again=_again(begun))
             return SignInResponse(page)
         shown = error if _ERROR.fullmatch(error) else "no reason given"
         self._logger.error("GitHub refused to authorize a sign-in", extra={"reason": shown})
         return _failed(
             HTTPStatus.BAD_GATEWAY,
-            f"GitHub refused the sign-in ({shown}). The operator of this Issue Timer may have to correct it.",
+            "GitHub refused the sign-in ({reason}). The operator of this Issue Timer may have to correct it.",
             begun,
+            reason=shown,
         )
 
     def _is_allowed(self, token: str) -> bool:
@@ -220,9 +221,9 @@ class SignIn:
             self._github.is_member(token, organization) for organization in self._allowed_orgs
         )
 
-    def _refuse(self, account: Account, begun: Mapping[str, str], now_ms: int) -> Response[str]:
+    def _refuse(self, account: Account, begun: Mapping[str, str], now_ms: int) -> pages.Message:
         """Refuse a person who is in no allowed organization, and revoke the access that the person had."""
-        text = f"GitHub lists {account.login} in no organization that uses this Issue Timer. "
+        text = "GitHub lists {login} in no organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
             self._logger.info("Refused an account of no allowed organization")
             text += "Nothing was stored about you."
@@ -233,7 +234,9 @@ class SignIn:
                 "You are signed out everywhere, and your API tokens are revoked. Your account and your "
                 "timers are still stored; the operator of this Issue Timer can delete them."
             )
-        return pages.message(HTTPStatus.FORBIDDEN, "Account not allowed", text, again=_again(begun))
+        return pages.Message(
+            HTTPStatus.FORBIDDEN, "Account not allowed", text, _again(begun), {"login": account.login}
+        )
 
     def _sign_in(self, account: Account, begun: Mapping[str, str], now_ms: int) -> SignInResponse:
         self._people.register(
@@ -248,9 +251,9 @@ class SignIn:
         )
         self._logger.info("Signed in", extra={"user_id": account.user_id})
         if begun["origin"]:
-            return SignInResponse(pages.hand_over(token, session.expires_s, begun["origin"]))
+            return SignInResponse(pages.HandOver(token, session.expires_s, begun["origin"]))
         return SignInResponse(
-            pages.redirect(begun["next"]), [cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
+            pages.Redirect(begun["next"]), [cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
         )
 
     def _client(self) -> OAuthClient | None:
@@ -287,12 +290,12 @@ def _again(begun: Mapping[str, str]) -> str:
     return f"{_LOGIN}?{urlencode(query)}" if query else _LOGIN
 
 
-def _failed(status: HTTPStatus, text: str, begun: Mapping[str, str]) -> SignInResponse:
-    return SignInResponse(pages.message(status, "Sign-in failed", text, again=_again(begun)))
+def _failed(status: HTTPStatus, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
+    return SignInResponse(pages.Message(status, "Sign-in failed", text, _again(begun), values))
 
 
-def _not_connected(begun: Mapping[str, str]) -> Response[str]:
-    return pages.message(
+def _not_connected(begun: Mapping[str, str]) -> pages.Message:
+    return pages.Message(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Signing in is not possible",
         "This Issue Timer has no working connection to GitHub. Its operator can set one up.",

@@ -23,7 +23,7 @@ from tests.support.app import EMBEDDER, KEY, App, open_app
 from tests.support.browser import ORIGIN, redirect_target
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.network import Network, refusal
-from timer_core.api import request_guard
+from timer_core.api import german, pages, request_guard
 from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
 from timer_core.github.api.credentials import OAuthParameter
 
@@ -41,6 +41,24 @@ LOGIN = "/api/auth/login/"
 ME = "/api/auth/me/"
 TIMERS = "/api/timelogs/"
 DAY = 86_400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_text_is_translated() -> Iterator[None]:
+    """Check at the end that there is a German text for every text that these tests have shown."""
+    shown: set[str] = set()
+    translated = pages.translated
+
+    def recorded(language: str, *texts: str) -> tuple[str, tuple[str, ...]]:
+        shown.update(texts)
+        return translated(language, *texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "translated", recorded)
+        yield
+    # Requests that no link makes are refused with the text of the API's problem.
+    problems = ("Bad Request", "The request is not valid.", "Method Not Allowed", "This path does not allow")
+    assert [text for text in shown - german.TEXTS.keys() if not text.startswith(problems)] == []
 
 
 class TestFlow:
@@ -261,6 +279,35 @@ class TestAgain:
             app.auth.sign_in._credentials = OAuthParameter(app.oauth_parameter)
             page = browser("GET", back)
             assert_can_be_repeated(page, 503, "no working connection to GitHub", self.NEXT)
+
+
+class TestLanguage:
+    @pytest.mark.parametrize(
+        ("accepted", "language"),
+        [
+            ("de", "de"),
+            ("de-AT,de;q=0.9,en;q=0.8", "de"),
+            ("fr-FR, fr;q=0.9, de;q=0.7, en;q=0.3", "de"),
+            ("en;q=0.5, DE-ch", "de"),
+            ("en-US,en;q=0.9,de;q=0.8", "en"),
+            ("fr", "en"),
+            ("*", "en"),
+            ("de;q=x, ;;,", "en"),
+            ("", "en"),
+        ],
+    )
+    def test_a_page_has_the_first_language_of_the_browser_that_it_knows(
+        self, app: App, accepted: str, language: str
+    ) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), approve=False)
+        page = browser("GET", back, accept_language=accepted)
+        assert f'<html lang="{language}">' in page.body
+        assert ("Erneut versuchen" in page.body) == (language == "de")
+
+    def test_a_value_in_a_page_is_escaped(self, app: App) -> None:
+        page = app.browser()("GET", f"{LOGIN}?origin=%3Cb%3E%7Bx%7D", accept_language="de")
+        assert "Anmeldungen für &lt;b&gt;{x} nicht zugelassen" in page.body
 
 
 class TestAccount:
