@@ -12,11 +12,12 @@ from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
 from local_stack.choice import DEFAULT_PORT, add_port_option
 
+_MAKEFILE = (ROOT / "Makefile").read_text()
 # Values for the options that some targets require.
-_REQUIRED = [f"{name}=x" for name in ("EVENT", "FUNCTION", "USER", "ID", "APP_ID", "KEY", "CLIENT_ID")]
+_REQUIRED = sorted({f"{name}=x" for name in re.findall(r"\(call required,(\w+)\)", _MAKEFILE)})
 _TARGETS = [
     recipe.partition(":")[0]
-    for recipe in re.split(r"\n(?=[a-z.])", (ROOT / "Makefile").read_text())
+    for recipe in re.split(r"\n(?=[a-z.])", _MAKEFILE)
     if re.search(r"^\t.*\$\((on-port|on-stack|connect-github)\)", recipe, flags=re.MULTILINE)
 ]
 _NO_PORTS = ["99999", "65536", "0", "-1", "", " ", "4570x", "4570; id", "'; id; '", "0x11da", "٤٥٧٠", "1e3"]
