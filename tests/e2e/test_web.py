@@ -140,7 +140,8 @@ def test_a_page_that_was_missing_is_served_after_its_upload(site: Site, folder: 
 def test_the_apis_errors_are_not_replaced(site: Site, path: str, status: int) -> None:
     answer = site.send("GET", path)
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
-    theirs = json.loads(site.send("POST", "/api/timelogs/start/", token=site.bob).body)["id"]
+    finished = {"start_time": "2026-01-01T00:00:00Z", "duration": 1}
+    theirs = json.loads(site.send("POST", "/api/timelogs/", finished, token=site.bob).body)["id"]
     answer = site.send("GET", f"/api/timelogs/{theirs}/")
     assert (answer.status, answer.headers["Content-Type"]) == (403, "application/problem+json")
 
