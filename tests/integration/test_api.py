@@ -15,6 +15,7 @@ from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
 from timer_core.clock import now_ms
+from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
@@ -58,8 +59,10 @@ def problem(answer: Answer, status: int) -> dict[str, Any]:
     assert body["type"]
     assert body["title"]
     assert body["detail"]
+    assert ErrorCode(body["code"])
     for error in body.get("errors", []):
-        assert error.keys() == {"loc", "msg"}
+        assert error.keys() == {"loc", "msg", "code"}
+        assert ErrorCode(error["code"])
         assert error["loc"]
         assert error["msg"]
     return body
@@ -491,7 +494,9 @@ class TestAdd:
             name: value if name == "duration" else time_of(clock.ms + value) for name, value in body.items()
         }
         refused = problem(api.ann("POST", "/api/timelogs/", sent), 400)
-        assert refused["errors"] == [{"loc": ["body", field], "msg": "Must not lie in the future."}]
+        assert refused["errors"] == [
+            {"loc": ["body", field], "msg": "Must not lie in the future.", "code": ErrorCode.IN_THE_FUTURE}
+        ]
 
     def test_keeps_the_open_timer_of_the_issue(self, api: Api, clock: Clock) -> None:
         opened = start(api.ann, 7)
@@ -1107,6 +1112,7 @@ class TestUnexpectedErrors:
             "title": "Internal Server Error",
             "status": 500,
             "detail": "An internal error occurred.",
+            "code": "internal_error",
             "request_id": event["requestContext"]["requestId"],
         }
 

@@ -14,6 +14,7 @@ from timer_core.api import pages
 from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
+    ErrorCode,
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
@@ -22,6 +23,7 @@ from timer_core.domain.errors import (
     NotYourTimer,
     OtherTimerOpen,
     TooManyRequests,
+    TooManyTokens,
     TooManyTransitions,
     TooMuchContention,
     TransitionNotAllowed,
@@ -36,8 +38,21 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
     Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyTokens: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+}
+
+# The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
+# use the code as the type.
+_CODES = {
+    "missing": ErrorCode.REQUIRED,
+    "extra_forbidden": ErrorCode.UNKNOWN_FIELD,
+    "string_too_short": ErrorCode.TOO_SHORT,
+    "string_too_long": ErrorCode.TOO_LONG,
+    "greater_than_equal": ErrorCode.OUT_OF_RANGE,
+    "less_than_equal": ErrorCode.OUT_OF_RANGE,
+    **{code.value: code for code in ErrorCode},
 }
 
 
@@ -45,6 +60,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
 class _Refusal:
     status: HTTPStatus
     detail: str
+    code: ErrorCode
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[Mapping[str, Any]] = ()
 
@@ -86,14 +102,16 @@ def error_response(
     refusal, extension = _refusal(error, part), {}
     if refusal is None:
         logger.error("Unexpected error", exc_info=error)
-        refusal = _Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.")
+        refusal = _Refusal(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.", ErrorCode.INTERNAL_ERROR
+        )
         extension = {"request_id": event["requestContext"].get("requestId", "")}
     if pages.is_wanted(event):
         details = (f"{detail['loc'][-1]}: {detail['msg']}" for detail in refusal.errors)
         text = " ".join([refusal.detail, *details])
         response = pages.error(event, refusal.status, text, again=again, **extension)
     else:
-        body = problem(refusal.status, refusal.detail, refusal.errors, **extension)
+        body = problem(refusal.status, refusal.detail, refusal.code, refusal.errors, **extension)
         response = {
             "statusCode": refusal.status.value,
             "headers": {"content-type": CONTENT_TYPE},
@@ -109,25 +127,36 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
     ``part`` is the part of the request whose fields may be invalid.
     """
     if isinstance(error, HttpError):
-        return _Refusal(error.status, error.detail, error.headers)
+        return _Refusal(error.status, error.detail, ErrorCode.INVALID_REQUEST, error.headers)
     if isinstance(error, NotFoundError):
-        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.")
+        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.", ErrorCode.NOT_FOUND)
     if isinstance(error, RequestValidationError):
-        details = [
-            {"loc": list(detail["loc"]), "msg": detail["msg"].removeprefix("Value error, ")}
-            for detail in error.errors()
-        ]
-        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+        return _invalid([_field_error(detail) for detail in error.errors()])
     if isinstance(error, InvalidInput):
-        details = [{"loc": [part, error.field], "msg": error.message}]
-        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+        return _invalid([{"loc": [part, error.field], "msg": error.message, "code": error.code}])
     if isinstance(error, Unauthorized):
         # A 401 names the scheme to use (RFC 9110, section 11.6.1).
-        return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
+        headers = {"WWW-Authenticate": "Bearer"}
+        return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), error.code, headers)
     if isinstance(error, TooManyRequests):
-        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(error.retry_after_s)})
+        headers = {"Retry-After": str(error.retry_after_s)}
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, headers)
     if isinstance(error, TooMuchContention):
-        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "1"})
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, {"Retry-After": "1"})
     if isinstance(error, IssueTimerError):
-        return _Refusal(_STATUS[type(error)], str(error))
+        return _Refusal(_STATUS[type(error)], str(error), error.code)
     return None
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]]) -> _Refusal:
+    detail = "The request is not valid."
+    return _Refusal(HTTPStatus.BAD_REQUEST, detail, ErrorCode.INVALID_REQUEST, errors=errors)
+
+
+def _field_error(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the public form of one of pydantic's errors."""
+    return {
+        "loc": list(detail["loc"]),
+        "msg": detail["msg"],
+        "code": _CODES.get(detail["type"], ErrorCode.INVALID_VALUE),
+    }

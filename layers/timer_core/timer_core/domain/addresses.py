@@ -5,7 +5,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 
 # Logins have up to 39 letters, digits and hyphens. Logins of Enterprise Managed Users end in an underscore
 # and a short code. Repository names have up to 100 characters: letters, digits, hyphens, underscores, dots.
@@ -63,13 +63,17 @@ def parse_issue(text: str, *, field: str) -> IssueName:
     """
     text = text.strip(_BLANKS)
     if not text:
-        raise InvalidInput(field, "Must not be empty.")
+        raise InvalidInput(field, "Must not be empty.", ErrorCode.NOT_AN_ISSUE)
     if _PULL_REQUEST.fullmatch(text):
-        raise InvalidInput(field, "Is a pull request; only issues have timers.")
+        raise InvalidInput(field, "Is a pull request; only issues have timers.", ErrorCode.NOT_AN_ISSUE)
     for spelling in _SPELLINGS:
         if match := spelling.fullmatch(text):
             return IssueName(match[1], match[2], int(match[3]))
-    raise InvalidInput(field, "Must be an issue: https://github.com/owner/name/issues/1 or owner/name#1.")
+    raise InvalidInput(
+        field,
+        "Must be an issue: https://github.com/owner/name/issues/1 or owner/name#1.",
+        ErrorCode.NOT_AN_ISSUE,
+    )
 
 
 def organization_of(url: str) -> str:
@@ -93,7 +97,9 @@ def organization_of(url: str) -> str:
             raise ValueError(text)
     except ValueError:
         raise InvalidInput(
-            "organization_url", "Must be an http or https address, such as https://github.com/login."
+            "organization_url",
+            "Must be an http or https address, such as https://github.com/login.",
+            ErrorCode.NOT_AN_ORGANIZATION,
         ) from None
     if host != "github.com":
         return host
