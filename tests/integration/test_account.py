@@ -142,7 +142,6 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {
             "ulids": (Slot, ["timers"]),
             "locked_until_ms": (Slot, ["locked_until"]),
-            "moved": (Slot, ["moves"]),
             "expires_at": (Slot, ["kept_until"]),
         },
         {"open_ulid"},

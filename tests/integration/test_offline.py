@@ -255,7 +255,8 @@ class TestCalls:
         act(api.ann, start(api.ann, 6), "pause")
         calls.clear()
         timer = start_at(api, clock.ms).json()
-        assert calls == ["TransactWriteItems"]
+        # The start first reads the id of the repository.
+        assert calls == ["GetItem", "TransactWriteItems"]
         for action in ("pause", "resume"):
             clock.advance(60)
             # The token is cached for a minute.

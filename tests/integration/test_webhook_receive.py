@@ -216,7 +216,7 @@ class TestQueue:
     def test_other_issues_do_not_wait_for_each_other(self, receiver: Receiver) -> None:
         first, second, third = (payload("issues.assigned") for _ in range(3))
         second["issue"]["number"] = 2
-        third["repository"]["full_name"] = "Codertocat/other"
+        third["repository"] |= {"id": 1, "full_name": "Codertocat/other"}
         for number, body in enumerate((first, second, third)):
             receiver.deliver(body=body, guid=str(number))
         messages = receiver.queued()
