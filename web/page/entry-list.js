@@ -12,8 +12,8 @@ import { onAction } from "./session.js";
 
 /** @import { Day, Figure, Timer } from "./types.d.ts" */
 
-/** The active time of a timer in seconds: in all, and on its first day in the period. */
-/** @typedef {{active: number, firstDay: number}} Times */
+/** The active time of a timer in seconds: in all, in the period, and on its first day in the period. */
+/** @typedef {{active: number, part: number, firstDay: number}} Times */
 
 /** Shows timers as entries. */
 export class EntryList {
@@ -25,7 +25,8 @@ export class EntryList {
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
-   * @param {() => Day} options.firstDay returns the first day of the period, or "" if it has no beginning
+   * @param {() => [Day, Day]} options.period returns the first and the last day of the period; a day is "" if the
+   *   period has no such limit
    * @param {(timer: Timer) => Times} options.timesOf returns the present times of a timer
    * @param {(day: Day) => Figure | undefined} options.totalOf returns the time of all timers on a day
    * @param {() => boolean} options.hasMore returns whether later pages have more entries
@@ -151,23 +152,26 @@ export class EntryList {
    * @param {Day} day
    * @param {Times} times
    */
-  #elsewhere(timer, day, { active, firstDay }) {
-    const firstOfAll = dayOf(new Date(timer.start_time));
+  #elsewhere(timer, day, { active, part, firstDay }) {
+    const today = dayOf(this.#options.now());
+    const [, end] = this.#options.period();
+    const first = dayOf(new Date(timer.start_time));
     const last = lastDay(timer, this.#options.now());
-    const isEarlier = firstOfAll < day;
-    const rest = active - firstDay;
-    if (rest < 1 || (!isEarlier && last <= day)) return "";
+    const endsWithin = !end || last <= end;
     const notes = [];
-    if (isEarlier) notes.push(text("beganOn", { day: dayName(firstOfAll, day) }));
+    if (first < day) {
+      // If the timer continues after the period, too, its time before the period is not known.
+      const before = endsWithin ? active - part : 0;
+      notes.push(note(text("beganOn", { day: dayName(first, day) }), before));
+    }
     if (last > day) {
       const isNext = last === addDays(day, 1);
-      const isToday = last === dayOf(this.#options.now());
-      if (isToday) notes.push(text("continuesToday"));
-      else notes.push(text(isNext ? "continuesOn" : "continuesUntil", { day: dayName(last, day) }));
+      const name = isNext ? "continuesOn" : "continuesUntil";
+      const until = last === today ? text("continuesToday") : text(name, { day: dayName(last, day) });
+      const before = endsWithin ? active - part : 0;
+      notes.push(note(until, first < day && !endsWithin ? 0 : active - before - firstDay));
     }
-    // The rest is before or after the day. If it is on both sides, its distribution is not known.
-    if (notes.length === 1) notes.push(formats.duration(rest));
-    return notes.join(", ");
+    return notes.join("; ");
   }
 
   /**
@@ -176,7 +180,7 @@ export class EntryList {
    * @param {Timer} timer
    */
   #dayOf(timer) {
-    return latest(dayOf(new Date(timer.start_time)), this.#options.firstDay());
+    return latest(dayOf(new Date(timer.start_time)), this.#options.period()[0]);
   }
 
   /** @param {Timer} timer */
@@ -203,6 +207,14 @@ export class EntryList {
       h("div", { className: "tools" }, editButton, deleteButton),
     );
   }
+}
+
+/**
+ * @param {string} where
+ * @param {number} seconds 0 if unknown
+ */
+function note(where, seconds) {
+  return seconds < 1 ? where : `${where}, ${formats.duration(seconds)}`;
 }
 
 /**

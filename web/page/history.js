@@ -40,7 +40,7 @@ export class History {
     this.#changed = changed;
     this.#list = new EntryList({
       now,
-      firstDay: () => this.#period[0],
+      period: () => this.#period,
       timesOf: (timer) => this.#timesOf(timer),
       totalOf: (day) => this.#dayTotals.get(day),
       hasMore: () => this.#next !== null,
@@ -213,8 +213,9 @@ export class History {
 
   /** @param {Timer} timer */
   #timesOf(timer) {
-    const { active_duration: active, part_first_day_duration: firstDay } = this.#atPresent(timer);
-    return { active, firstDay: firstDay ?? active };
+    const { active_duration, part_duration, part_first_day_duration } = this.#atPresent(timer);
+    const part = part_duration ?? active_duration;
+    return { active: active_duration, part, firstDay: part_first_day_duration ?? part };
   }
 
   /**

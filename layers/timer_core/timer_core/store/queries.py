@@ -83,7 +83,7 @@ class Filters:
 
         Open timers do not, because one range of keys contains them all.
         """
-        if self.period is None or self.is_open:
+        if self.period is None or self.is_open or self.period.since_ms <= 0:
             return False
         return self.start_from_ms is None or self.start_from_ms < self.period.since_ms
 
