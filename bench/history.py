@@ -1,11 +1,11 @@
 """Cost of reading a month of a person who has few or many timers before or after it, on DynamoDB Local."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-from bench.stage import stage
+from bench.stage import Meter, stage
 from tests.support import many_timers
+from tests.support.gateway import Client
 from timer_core.clock import now_ms
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
@@ -46,14 +46,12 @@ def _costs(*, before: int, after: int) -> dict[str, str]:
     many_timers.put(on.database, on.table_name, _timers(person.user_id, before, after))
     # The first request of a token reads the token.
     api("GET", _READS["totals"])
-    return {
-        name: _cost(on.meter, lambda target=target: api("GET", target)) for name, target in _READS.items()
-    }
+    return {name: _cost(on.meter, api, target) for name, target in _READS.items()}
 
 
-def _cost(meter: Any, act: Callable[[], Any]) -> str:
+def _cost(meter: Meter, api: Client, target: str) -> str:
     meter.reset()
-    answer = act()
+    answer = api("GET", target)
     assert answer.status == 200, answer
     queries = meter.calls.count("Query")
     return f"{queries}, {meter.read_units:g}"

@@ -174,11 +174,10 @@ def list_timers(
     if user not in {None, caller.user_id}:
         _require_admin(caller)
     owner_id = user or caller.user_id
-    page = timers.page(owner_id, filters, page_size=page_size, position=position)
-    counted = None
     if count:
         _limit_long(period)
-        counted = timers.count(owner_id, filters)
+    page = timers.page(owner_id, filters, page_size=page_size, position=position)
+    counted = timers.count(owner_id, filters) if count else None
 
     def part(timer: Timer, now: int) -> Part | None:
         return None if period is None else part_of(timer, period, zone, now)

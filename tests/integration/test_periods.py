@@ -57,9 +57,9 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return ms(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
 
 
-def listed(client: Client, *, page_size: int = 100, **query: Any) -> list[dict[str, Any]]:
+def listed(client: Client, **query: Any) -> list[dict[str, Any]]:
     """Return the timers on all pages, and check that the links lead back over the same pages."""
-    answer = client("GET", f"/api/timelogs/?{urlencode({'page_size': page_size, **query})}")
+    answer = client("GET", f"/api/timelogs/?{urlencode({'page_size': 100, **query})}")
     pages = [ids(answer)]
     found: list[dict[str, Any]] = answer.json()["results"]
     while (link := answer.json()["next"]) is not None:
@@ -135,7 +135,7 @@ def make(
     client: Client, clock: Clock, kind: str, issue: int | None, moments: list[int], present_ms: int
 ) -> Worked:
     """Create a timer through the API: start, pause and resume it, or stop it, at the moments."""
-    body = {} if issue is None else {"github_issue_url": ISSUE.format(issue)}
+    body: dict[str, Any] = {} if issue is None else {"github_issue_url": ISSUE.format(issue)}
     if kind == "added":
         clock.ms = present_ms
         begin, end = moments
