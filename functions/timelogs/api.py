@@ -496,7 +496,8 @@ def _begun(period: Period) -> Period:
 
 def _limit_long(period: Period | None) -> None:
     """Count a request that reads all timers of a long period towards the write limit."""
-    if period is None or period.until_ms - period.since_ms > _CHEAP_PERIOD_MS:
+    begun = period and _begun(period)
+    if begun is None or begun.until_ms - begun.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
         guard.count_write(_caller(), now_ms=now_ms())
 
 
