@@ -37,11 +37,12 @@ class Step(NamedTuple):
     choice: int
 
 
-# Card moves and transfers must be at least this many seconds from all other actions. The product uses times
-# in whole seconds to find a card's assignees at a move, and an issue's name at an event. Reconciliation reads
-# the timeline from a few seconds earlier.
-ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
-ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
+# Changes of cards and transfers must be at least this many seconds from all other actions. The product uses
+# times in whole seconds to find a card's assignees at a change, and an issue's name at an event.
+# Reconciliation reads the timeline from a few seconds earlier.
+ISOLATED, ISOLATION_S = {"card", "archive", "replace", "transfer"}, 10
+ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "archive", "archive"]
+ACTS += ["replace", "transfer"]
 # Both labels start timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
@@ -96,8 +97,8 @@ class Board:
         self.repositories = repositories
         self.issues = [self.github.new_issue(repositories[0]) for _ in range(2)]
         self.people = (*team.people, self.github.new_user("stranger"))
-        project = self.github.new_project(team.name)
-        self.cards = [self.github.add_card(project, issue) for issue in self.issues]
+        self.project = self.github.new_project(team.name)
+        self.cards = [self.github.add_card(self.project, issue) for issue in self.issues]
         # Drop the events of the setup.
         team.pop_deliveries()
 
@@ -112,7 +113,8 @@ class Board:
             issue = self.issues[step.issue]
             name = name_of(issue)
             kind, users = self._perform(step, issue)
-            deliveries = tuple(self.team.pop_deliveries())
+            # New cards have no effect.
+            deliveries = tuple(one for one in self.team.pop_deliveries() if one.action != "created")
             new_name = name_of(self.issues[step.issue])
             events.append(Event(at, step.issue, kind, users, name, new_name, deliveries))
         return events
@@ -141,19 +143,37 @@ class Board:
                     return "" if issue.labels else "unlabeled", assignees
                 self.github.label(issue, label)
                 return "" if is_closed else "labeled", assignees
-            case "card":
-                card = self.cards[step.issue]
-                value = card.values.get("Status")
-                others = [status for status in STATUSES if status != (value.option.name if value else None)]
-                status = others[step.choice]
-                self.github.move_card(card, status)
-                if status == "In Progress":
-                    return "" if is_closed else "card.started", assignees
-                return "card.done" if status == "Done" else "card.put back", None
+            case "card" | "archive" | "replace":
+                kind, is_about_assignees = self._change_card(step, issue)
+                return kind, assignees if is_about_assignees else None
             case _:
                 targets = [one for one in self.repositories if one is not issue.repository]
                 self.issues[step.issue] = self.github.transfer(issue, targets[step.choice % 2])
                 return "transferred", None
+
+    def _change_card(self, step: Step, issue: Issue) -> tuple[str, bool]:
+        """Change a card; return the kind of event, and whether it concerns the assignees only."""
+        card, is_closed = self.cards[step.issue], issue.state == "closed"
+        if step.act == "replace":
+            self.github.delete_card(card)
+            self.cards[step.issue] = self.github.add_card(self.project, issue)
+            return "card.removed", False
+        if step.act == "archive" and card.archived_at is None:
+            self.github.archive_card(card)
+            return "card.removed", False
+        if step.act == "archive":
+            self.github.restore_card(card)
+            return "" if is_closed else "card.restored", True
+        if card.archived_at is not None:
+            # GitHub does not move archived cards.
+            return "", False
+        value = card.values.get("Status")
+        others = [status for status in STATUSES if status != (value.option.name if value else None)]
+        status = others[step.choice]
+        self.github.move_card(card, status)
+        if status == "In Progress":
+            return "" if is_closed else "card.started", True
+        return "card.done" if status == "Done" else "card.put back", False
 
 
 def name_of(issue: Issue) -> str:
@@ -162,14 +182,22 @@ def name_of(issue: Issue) -> str:
 
 # ---------------------------------------------------------------------- the expected timers
 
-# A map from each kind of event that starts a timer to the kind of pause that the event ends.
+# Maps from each kind of event that starts, resumes or pauses a timer to the kinds of event that it undoes;
+# None for all.
 STARTS = {
-    "assigned": "unassigned",
-    "labeled": "unlabeled",
-    "card.started": "card.put back",
-    "reopened": "",
+    "assigned": {"unassigned"},
+    "labeled": {"unlabeled"},
+    "card.started": {"card.put back", "card.removed"},
+    "reopened": set(),
 }
-PAUSES = {"unassigned", "unlabeled", "card.put back"}
+RESUMES = {**STARTS, "card.restored": {"card.removed"}}
+PAUSES = {
+    "unassigned": None,
+    "unlabeled": None,
+    "card.put back": None,
+    # An issue has one card at a time.
+    "card.removed": {"card.started", "card.restored"},
+}
 STOPS = {"closed", "card.done"}
 # The kinds of event that an issue's timeline contains.
 IN_TIMELINE = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
@@ -185,7 +213,9 @@ class Span:
     name: str
     issue: int
     intervals: list[list[int]]
-    paused_by: str = ""
+    # The kind of event that last changed the status.
+    changed_by: str
+    is_paused: bool = False
     end: int | None = None
 
     @property
@@ -194,7 +224,7 @@ class Span:
 
     def summary(self) -> tuple[str, int, int | None, str, int]:
         active = sum(until - since for since, until in (*map(self._closed, self.intervals),))
-        status = "stopped" if self.end is not None else "paused" if self.paused_by else "running"
+        status = "stopped" if self.end is not None else "paused" if self.is_paused else "running"
         return self.name, self.start, self.end, status, active
 
     def _closed(self, interval: list[int]) -> tuple[int, int]:
@@ -211,17 +241,19 @@ def spans(events: Iterable[Event], user: int, name: str) -> list[Span]:
         current = found[-1] if found and found[-1].end is None else None
         if current is None:
             if event.kind in STARTS:
-                found.append(Span(user, name, event.issue, [[event.at]]))
+                found.append(Span(user, name, event.issue, [[event.at]], event.kind))
         elif event.kind in STOPS:
-            if not current.paused_by:
+            if not current.is_paused:
                 current.intervals[-1].append(event.at)
             current.end = event.at
-        elif event.kind in PAUSES and not current.paused_by:
-            current.intervals[-1].append(event.at)
-            current.paused_by = event.kind
-        elif current.paused_by and STARTS.get(event.kind) == current.paused_by:
+        elif current.is_paused and current.changed_by in RESUMES.get(event.kind, ()):
             current.intervals.append([event.at])
-            current.paused_by = ""
+            current.is_paused, current.changed_by = False, event.kind
+        elif event.kind in PAUSES and not current.is_paused:
+            causes = PAUSES[event.kind]
+            if causes is None or current.changed_by in causes:
+                current.intervals[-1].append(event.at)
+                current.is_paused, current.changed_by = True, event.kind
     return found
 
 

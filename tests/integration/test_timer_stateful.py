@@ -65,6 +65,8 @@ class Span:
     end: int | None = None
     stopped_by: str | None = None
     changed: int = 0
+    # The step that last changed the status.
+    changed_by: "Step | None" = None
     # The steps that changed the timer, and manual steps without effect.
     events: list["Step"] = field(default_factory=list, repr=False)
 
@@ -90,7 +92,10 @@ class Span:
         """Apply an action if the status allows it."""
         before = len(self.stretches), self.status
         self._apply(action, max(event.at, self.changed), event.by)
-        if event.manual or (len(self.stretches), self.status) != before:
+        has_changed = (len(self.stretches), self.status) != before
+        if has_changed:
+            self.changed_by = event
+        if event.manual or has_changed:
             self.events.append(event)
 
     def _apply(self, action: str, at: int, by: str) -> None:
@@ -144,10 +149,35 @@ class Step:
     # events are added.
     ulid: str = ""
     order: int = 0
+    card: str = ""
 
     @property
     def sort_key(self) -> tuple[int, bool, int]:
         return (self.order, self.manual, self.number)
+
+
+# The kinds of event that have an effect on an open timer only after some kinds of event.
+RESUMES = {
+    "assigned": {"unassigned", "unassigned.others"},
+    "project.start": {"project.removed"},
+    "project.restored": {"project.removed"},
+}
+UNDOES = RESUMES | {
+    "unassigned.others": {"assigned", "reopened", "project.start", "project.restored"},
+    "project.removed": {"project.start", "project.restored"},
+}
+ABOUT_ONE_CARD = {"project.removed", "project.restored"}
+ACTIONS = {
+    "assigned": "start",
+    "reopened": "start",
+    "project.start": "start",
+    "project.restored": "resume",
+    "unassigned": "pause",
+    "unassigned.others": "pause",
+    "project.removed": "pause",
+    "closed": "stop",
+    "deleted": "stop",
+}
 
 
 @dataclass
@@ -167,12 +197,25 @@ class SlotModel:
         for event in sorted(self.events, key=lambda event: event.sort_key):
             if current is None:
                 if event.action == "start":
-                    current = Span(event.ulid, event.by, [[event.at, None]], changed=event.at, events=[event])
+                    current = Span(
+                        event.ulid,
+                        event.by,
+                        [[event.at, None]],
+                        changed=event.at,
+                        changed_by=event,
+                        events=[event],
+                    )
                 elif done and event.manual:
                     done[-1].events.append(event)
                 continue
-            reassigned = event.by == "assigned" and current.paused_by == "unassigned"
-            current.apply(event, "resume" if reassigned or event.ulid else event.action)
+            if event.by in UNDOES:
+                last = current.changed_by
+                assert last is not None
+                is_same_card = event.by not in ABOUT_ONE_CARD or event.card == last.card
+                if last.by not in UNDOES[event.by] or not is_same_card:
+                    continue
+            resumes = event.by in RESUMES or event.ulid
+            current.apply(event, "resume" if resumes else event.action)
             if current.end is not None:
                 done.append(current)
                 current = None
@@ -735,9 +778,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        kind=st.sampled_from(
-            ["assigned", "assigned", "unassigned", "unassigned", "closed", "reopened", "deleted"]
-        ),
+        kind=st.sampled_from([*ACTIONS, "assigned", "unassigned", "project.start", "project.removed"]),
         late=st.sampled_from([0, 0, 0, 1, 5, 60, 600, 3_600]),
     )
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
@@ -748,13 +789,17 @@ class TimerMachine(RuleBasedStateMachine):
         while at in used_times:
             at -= SECOND
         users: frozenset[int] | None = None
+        others: frozenset[int] = frozenset()
         if kind in ("assigned", "unassigned"):
             users = frozenset({self.a_person(data).user_id})
-        elif kind == "reopened":
+        elif kind == "unassigned.others":
+            others = frozenset(data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]))))
+        elif ACTIONS[kind] in ("start", "resume"):
             users = frozenset(
                 data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
             )
-        event = Event(f"delivery{self.next():04d}", kind, at, users)
+        card = data.draw(st.sampled_from(["card 1", "card 2"])) if kind.startswith("project") else ""
+        event = Event(f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card)
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
@@ -763,8 +808,8 @@ class TimerMachine(RuleBasedStateMachine):
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
             if at > slot.locked_until:
-                action = {"assigned": "start", "reopened": "start", "unassigned": "pause"}.get(kind, "stop")
-                slot.events.append(Step(at, False, self.next(), action, kind, order=at))
+                number = self.next()
+                slot.events.append(Step(at, False, number, ACTIONS[kind], kind, order=at, card=card))
         self.repeatable = None
         self.deliver(event, issue)
 

@@ -211,6 +211,7 @@ class Card(Thing):
     creator: Account
     created_at: datetime
     updated_at: datetime
+    archived_at: datetime | None = None
     values: dict[str, FieldValue] = field(default_factory=dict)
     typename: ClassVar = "ProjectV2Item"
 

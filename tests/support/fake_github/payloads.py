@@ -264,7 +264,7 @@ def card(what: Card) -> JSON:
         "creator": account(what.creator),
         "created_at": time(what.created_at),
         "updated_at": time(what.updated_at),
-        "archived_at": None,
+        "archived_at": time(what.archived_at) if what.archived_at else None,
     }
 
 

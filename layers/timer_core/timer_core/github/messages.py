@@ -3,7 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted"]
+RepositoryKind: TypeAlias = Literal["renamed", "transferred", "archived", "unarchived", "deleted"]
 
 # The kind of event that adds a stopped timer instead of changing a timer.
 LOG = "comment.log"
@@ -26,6 +29,8 @@ class IssueEvent:
         The time of the event (milliseconds since the epoch).
     users
         The ids of the GitHub users that the event concerns; None for everybody with an open timer.
+    except_users
+        The ids of the users that the event does not concern; only if `users` is None.
     duration_ms, commented_ms
         The duration to log, and the time of the comment; only for `LOG`.
     title
@@ -34,6 +39,10 @@ class IssueEvent:
         When the event was backfilled from GitHub's timeline; 0 if a webhook delivered it.
     order
         The order of a backfilled event, see `timer_core.domain.events.Event`.
+    repo_id
+        The id of the repository, which never changes; 0 if unknown.
+    card
+        The node id of the card that caused the event; empty for other events, or if unknown.
     """
 
     delivery: str
@@ -47,23 +56,29 @@ class IssueEvent:
     title: str = ""
     fetched_ms: int = 0
     order: int | None = None
+    repo_id: int = 0
+    except_users: tuple[int, ...] = ()
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A card of a project was moved; its issue has to be fetched from GitHub's API.
+    """A card of a project was changed; its issue has to be fetched from GitHub's API.
 
     Attributes
     ----------
     owner
         The login of the organization that owns the project.
     item, content
-        The node ids of the card and of its issue.
+        The node ids of the card (empty if the delivery does not contain it) and of its issue.
     field
-        The node id of the changed field; None if the delivery gives the name of the field, which is then the
-        status field.
+        The node id of the field that a move changed; None if the delivery gives the name of the field, which
+        is then the status field.
     status
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
+    kind
+        ``moved`` to another status, ``removed`` from the project (archived or deleted), ``restored`` from the
+        archive, or ``converted`` from a draft to an issue.
     """
 
     delivery: str
@@ -73,6 +88,7 @@ class CardEvent:
     at_ms: int
     field: str | None = None
     status: str | None = None
+    kind: CardKind = "moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,9 @@ class MoveEvent:
         their numbers.
     received_ms
         When the delivery was received.
+    repo_ids
+        The ids of the repository before and after the move, which are equal if a repository was moved; 0 if
+        unknown.
     """
 
     delivery: str
@@ -96,6 +115,54 @@ class MoveEvent:
     at_ms: int
     received_ms: int
     numbers: tuple[int, int] | None = None
+    repo_ids: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEvent:
+    """An event of a repository, which concerns all of its issues.
+
+    Attributes
+    ----------
+    kind
+        ``renamed``, ``transferred``, ``archived``, ``unarchived`` or ``deleted``.
+    repo
+        The full name of the repository after the event.
+    received_ms
+        When the delivery was received.
+    origin
+        The full name of the repository before it was renamed or transferred; otherwise, or if unknown, empty.
+    """
+
+    delivery: str
+    kind: RepositoryKind
+    repo_id: int
+    repo: str
+    at_ms: int
+    received_ms: int
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRenamed:
+    """A user or an organization got another login, which is part of the names of all their repositories.
+
+    Attributes
+    ----------
+    origin, target
+        The login before (empty if unknown) and after the event.
+    owner_id
+        The id of the user or organization, which never changes.
+    received_ms
+        When the delivery was received.
+    """
+
+    delivery: str
+    origin: str
+    target: str
+    owner_id: int
+    at_ms: int
+    received_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +173,8 @@ class CommentEvent:
     ----------
     mistakes
         A sentence about each line that begins like a command and is not a valid command.
+    repo_id
+        The id of the repository; 0 if unknown.
     """
 
     delivery: str
@@ -115,6 +184,7 @@ class CommentEvent:
     comment: int
     author: int
     mistakes: tuple[str, ...] = ()
+    repo_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +208,16 @@ class ReplyEvent:
     text: str = ""
 
 
-QueuedEvent: TypeAlias = IssueEvent | CardEvent | MoveEvent | CommentEvent | ReplyEvent
+QueuedEvent: TypeAlias = (
+    IssueEvent | CardEvent | MoveEvent | RepositoryEvent | OwnerRenamed | CommentEvent | ReplyEvent
+)
 
 _TYPES: dict[str, type[QueuedEvent]] = {
     "issue": IssueEvent,
     "card": CardEvent,
     "move": MoveEvent,
+    "repository": RepositoryEvent,
+    "owner_renamed": OwnerRenamed,
     "comment": CommentEvent,
     "reply": ReplyEvent,
 }
@@ -157,6 +231,10 @@ def group_of(event: QueuedEvent) -> str:
             return event.content
         case MoveEvent():
             return f"{event.origin}#{event.numbers[0] if event.numbers else ''}".lower()
+        case RepositoryEvent():
+            return f"repository-{event.repo_id}"
+        case OwnerRenamed():
+            return f"owner-{event.owner_id}"
         case ReplyEvent():
             return f"comment-{event.comment}"
         case IssueEvent() | CommentEvent():

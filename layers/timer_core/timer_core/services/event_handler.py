@@ -172,6 +172,8 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
         received_ms=event.fetched_ms or now_ms,
         backfilled=event.fetched_ms > 0,
         order=event.order,
+        except_users=frozenset(event.except_users),
+        card=event.card,
     )
 
 

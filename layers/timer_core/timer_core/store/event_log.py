@@ -49,6 +49,8 @@ class EventLog:
             received_ms=event.received_ms,
             backfilled=event.backfilled or None,
             order=event.order,
+            except_users={str(user) for user in event.except_users} or None,
+            card=event.card or None,
             expires_at=expiry(now_ms, EVENT_DAYS),
         )
         logged = self._put_once(item)
@@ -143,6 +145,8 @@ def _to_event(item: RawItem) -> Event:
         received_ms=int(row.received_ms or 0),
         backfilled=bool(row.backfilled),
         order=None if row.order is None else int(row.order),
+        except_users=frozenset(int(user) for user in row.except_users or ()),
+        card=row.card or "",
     )
 
 

@@ -119,6 +119,8 @@ class EventItem(Model):
     received_ms = NumberAttribute(null=True)
     backfilled = BooleanAttribute(null=True)
     order = NumberAttribute(null=True)
+    except_users = UnicodeSetAttribute(null=True)
+    card = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
 
 

@@ -131,17 +131,21 @@ def _issues_query(pages: Mapping[int, tuple[IssueRequest, str | None]]) -> tuple
 
 def state_of(fields: Mapping[str, Any]) -> IssueState:
     """Return the state of an issue from its `issue_fields`."""
-    assignees = (user["databaseId"] for user in fields["assignees"]["nodes"])
-    timeline = (node for node in fields["timelineItems"]["nodes"] if node)
+    assignees = (user["databaseId"] for user in _nodes(fields["assignees"]))
     return IssueState(
         issue=replace(
             Issue.of(fields["repository"]["nameWithOwner"], fields["number"]), title=fields["title"]
         ),
         is_closed=fields["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
-        labels=frozenset(label["name"].lower() for label in fields["labels"]["nodes"]),
-        timeline=tuple(map(_timeline_event, timeline)),
+        labels=frozenset(label["name"].lower() for label in _nodes(fields["labels"])),
+        timeline=tuple(map(_timeline_event, _nodes(fields["timelineItems"]))),
     )
+
+
+def _nodes(connection: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return the nodes of a connection; GitHub's schema lets the connection and each node be null."""
+    return [node for node in (connection or {}).get("nodes") or () if node]
 
 
 def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
