@@ -261,11 +261,12 @@ def _short_condition(start_ms: int | None, end_ms: int | None) -> Condition:
 
     A corrected start does not change the key in ``by-end``, so the timer must have been short before, too.
     """
-    if end_ms is not None:
-        condition: Condition = TimerItem.start_ms >= end_ms - SHORT_MS
-        return condition
-    assert start_ms is not None, "the patch corrects a time"  # noqa: S101
-    condition = TimerItem.end_key.startswith(SHORT) & (TimerItem.end_ms <= start_ms + SHORT_MS)
+    condition: Condition
+    if end_ms is None:
+        assert start_ms is not None, "the patch corrects a time"  # noqa: S101
+        condition = TimerItem.end_key.startswith(SHORT) & (TimerItem.end_ms <= start_ms + SHORT_MS)
+    else:
+        condition = TimerItem.start_ms >= end_ms - SHORT_MS
     return condition
 
 
