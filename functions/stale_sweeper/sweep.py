@@ -29,6 +29,7 @@ from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.repositories import Repositories
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
@@ -54,7 +55,14 @@ github = GitHub(
 redeliverer = Redeliverer(github, HookStore(table), logger)
 stale_timer_stopper = StaleTimerStopper(timers, logger)
 reconciler = Reconciler(
-    github, timers, issue_timers, event_handler, progress_store, settings().triggers, logger
+    github,
+    timers,
+    issue_timers,
+    Repositories(table),
+    event_handler,
+    progress_store,
+    settings().triggers,
+    logger,
 )
 
 _HOUR_MS = 3_600_000

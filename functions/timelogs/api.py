@@ -40,7 +40,7 @@ from timer_core.api.responses import responses
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
-from timer_core.domain.issues import MAX_ISSUE_NUMBER
+from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.timers import Period, Timer, check_span, finished, requested_ms
 from timer_core.domain.totals import Part, add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -50,6 +50,7 @@ from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
 from timer_core.store.queries import Filters, Page
+from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
@@ -79,6 +80,7 @@ _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
+names = PresentNames(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
 
@@ -163,7 +165,7 @@ def list_timers(
     zone = find_zone(time_zone)
     filters = Filters(
         is_open=end_time__isnull,
-        repo=github_repo,
+        repo_keys=_repo_keys(github_repo),
         number=github_issue_number,
         start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
@@ -214,7 +216,7 @@ def add_timer(
         description=request.description,
     )
     added = timers.add(timer, _idempotency(idempotency_key, "add", request))
-    return _response(HTTPStatus.CREATED, TimeLog.of(added, now), _location(added))
+    return _response(HTTPStatus.CREATED, _shown(added, now), _location(added))
 
 
 @app.post(
@@ -246,7 +248,7 @@ def start_timer(
         idempotency=_idempotency(idempotency_key, "start", request),
     )
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return _response(status, TimeLog.of(timer, now), _location(timer) if created else None)
+    return _response(status, _shown(timer, now), _location(timer) if created else None)
 
 
 @app.post(
@@ -326,10 +328,10 @@ def get_totals(
     since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
     period = _period(since_ms, until_ms)
     zone = find_zone(time_zone)
-    filters = Filters(repo=github_repo, number=github_issue_number, period=_begun(period))
+    filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number, period=_begun(period))
     _limit_long(period)
     found, complete = timers.in_period(_caller().user_id, filters)
-    totals = add_up(found, since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
+    totals = add_up(names.of(found, now_ms=now), since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
     shown = TimeTotals.of(
         totals, since_ms=since_ms, until_ms=until_ms, time_zone=time_zone, complete=complete
     )
@@ -346,9 +348,9 @@ def get_totals(
 def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
     timer = timers.get(*_any_timer(timer_id))
-    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
+    tag = entity_tag(_shown(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
+    return _response(HTTPStatus.OK, _shown(timer, now_ms()), {"ETag": tag})
 
 
 @app.patch(
@@ -375,7 +377,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         end_ms=end_ms,
     )
     timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now))
+    return _response(HTTPStatus.OK, _shown(timer, now))
 
 
 @app.delete(
@@ -410,7 +412,7 @@ def list_open_timers(
     if after is not None:
         origin = requests.origin(app.current_event.raw_event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimeLog.of(timer, now) for timer in page]
+    results = [TimeLog.of(timer, now) for timer in names.of(page, now_ms=now)]
     return _response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
 
@@ -540,7 +542,7 @@ def _change(
     changed = transition(*timer, now_ms=now, by=by, cause=_cause(idempotency_key, request), at_ms=at_ms)
     if _was_offline(at_ms, now):
         changed = _offline().rederive(changed, now_ms=now)
-    return _response(HTTPStatus.OK, TimeLog.of(changed, now))
+    return _response(HTTPStatus.OK, _shown(changed, now))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
@@ -576,6 +578,20 @@ def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = 
     return Response(status.value, "application/json", body, headers=headers)
 
 
+def _shown(timer: Timer, now: int) -> TimeLog:
+    (named,) = names.of([timer], now_ms=now_ms())
+    return TimeLog.of(named, now)
+
+
+def _repo_keys(full_name: str | None) -> frozenset[str]:
+    """Return the keys by which timers refer to a repository: its id and its name."""
+    if full_name is None:
+        return frozenset()
+    owner, _, repo = full_name.partition("/")
+    issue = Issue(owner, repo, 0)
+    return frozenset({issue.repo_key, names.identify(issue, now_ms=now_ms()).repo_key})
+
+
 def _location(timer: Timer) -> dict[str, Any]:
     return {"Location": f"/api/timelogs/{timer.id}/"}
 
@@ -583,11 +599,12 @@ def _location(timer: Timer) -> dict[str, Any]:
 def _show_page(
     page: Page, count: int | None, part: Callable[[Timer, int], Part | None], origin: str, now: int
 ) -> TimeLogPage:
+    shown = names.of(page.timers, now_ms=now_ms())
     return TimeLogPage(
         count=count,
         next=_link(page.next, origin),
         previous=_link(page.previous, origin),
-        results=[ListedTimeLog.with_part(timer, part(timer, now), now) for timer in page.timers],
+        results=[ListedTimeLog.with_part(timer, part(timer, now), now) for timer in shown],
     )
 
 

@@ -14,6 +14,7 @@ from tests.support.fake_github.webhooks import Delivery
 from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import SECRET, Product, ago, product
+from tests.support.repositories import identified
 from timer_core.clock import now_ms
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue as Named
@@ -905,7 +906,7 @@ class TestRepair:
         team.deliver()
         team.github.rename_repository(issue.repository, "renamed")
         self.lose(team)
-        assert self.reconcile(team)["moved"] == 1
+        assert self.reconcile(team)["moved"] == 0
         assert team.spans(team.ann) == [("renamed#1", 0, None, "running", 60)]
 
     def test_a_deleted_issue_stops_the_timer_when_the_sweep_finds_it(self, team: Team) -> None:
@@ -1202,7 +1203,7 @@ class TestEdges:
 
     def test_an_interrupted_move_loses_nothing(self, team: Team) -> None:
         issue_timers, at = team.product.processor.issue_timers, team.t0
-        old, new = Named(team.name, "a", 1), Named(team.name, "b", 2)
+        old, new = (identified(Named(team.name, repo, number)) for repo, number in (("a", 1), ("b", 2)))
         move = Move("move", old, new, at + 10 * MINUTE)
         log = issue_timers._log
         put = log._put_once
@@ -1216,10 +1217,10 @@ class TestEdges:
 
         log._put_once = killed_after_the_first
         with pytest.raises(Killed):
-            issue_timers.move_issue(move, now_ms=now_ms())
+            issue_timers.move(move, now_ms=now_ms())
         log._put_once = put
         ann = frozenset({team.ann.id})
         issue_timers.apply(Event("late", "unassigned", at + 20 * MINUTE, ann), new, now_ms=now_ms())
         issue_timers.apply(Event("early", "assigned", at, ann), old, now_ms=now_ms())
-        issue_timers.move_issue(move, now_ms=now_ms())
+        issue_timers.move(move, now_ms=now_ms())
         assert team.spans(team.ann) == [("b#2", 0, None, "paused", 20)]

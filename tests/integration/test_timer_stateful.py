@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.examples import examples
+from tests.support.repositories import identified, repo_keys
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -36,7 +37,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
-from timer_core.store.keys import end_key, issue_pk, user_pk
+from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -121,6 +122,19 @@ class Span:
             self.stopped_by,
             self.stretches[-1][1] if self.status == "paused" else None,
         )
+
+
+def name_of(issue: Issue) -> str:
+    return f"{issue.full_name}#{issue.number}".lower()
+
+
+def subject(timer: "Timer | Attributes") -> tuple[str, str, str]:
+    """Return a timer's issue, organization and description.
+
+    The spelling of names is not compared, because the latest delivery determines it.
+    """
+    issue = name_of(timer.issue) if timer.issue else ""
+    return issue, (timer.organization or "").lower(), timer.description
 
 
 def visible(timer: Timer, now: int) -> tuple[object, ...]:
@@ -340,7 +354,8 @@ class TimerMachine(RuleBasedStateMachine):
         self.issue_timers = IssueTimers(self.table, self.store)
         self.offline = OfflineActions(self.table, self.store)
         self.people = [Person(2 * number), Person(2 * number + 1)]
-        self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
+        # No delivery has named the repository, so its id is unknown until the first event.
+        self.issues = [Issue("octocat", f"Hello-{number}", n) for n in (1, 2, 3)]
         self.log: dict[str, list[Event]] = {issue.key: [] for issue in self.issues}
         self.true_now = T0 + 200
         self.now = self.true_now
@@ -357,7 +372,7 @@ class TimerMachine(RuleBasedStateMachine):
         """Draw an issue, in one of two spellings, or None."""
         issue = data.draw(st.sampled_from([*self.issues, None] if none else self.issues), "issue")
         if issue is not None and data.draw(st.booleans(), "in capitals"):
-            issue = Issue("OctoCat", "hello-world", issue.number)
+            issue = Issue("OctoCat", issue.repo.lower(), issue.number)
         return issue
 
     def a_timer(self, data: st.DataObject, person: Person) -> str | None:
@@ -818,10 +833,10 @@ class TimerMachine(RuleBasedStateMachine):
     def a_delivery_is_repeated(self, data: st.DataObject) -> None:
         issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
         event = data.draw(st.sampled_from(self.log[issue.key]), "event")
-        assert self.issue_timers.apply(event, issue, now_ms=self.now) == []
+        assert self.issue_timers.apply(event, identified(issue), now_ms=self.now) == []
 
     def deliver(self, event: Event, issue: Issue) -> None:
-        self.issue_timers.apply(event, issue, now_ms=self.now)
+        self.issue_timers.apply(event, identified(issue), now_ms=self.now)
         for person in self.people:
             slot = person.slots.get(issue.key)
             if slot is not None:
@@ -833,7 +848,7 @@ class TimerMachine(RuleBasedStateMachine):
         stored = [
             timer
             for timer in self.listed(person)
-            if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
+            if timer.issue and name_of(timer.issue) == issue.key and timer.ulid not in person.finished
         ]
         unnamed = list(stored)
         for span in slot.spans:
@@ -876,8 +891,8 @@ class TimerMachine(RuleBasedStateMachine):
         for person in self.people:
             timers = self.listed(person)
             assert {timer.ulid: visible(timer, self.now) for timer in timers} == self.expected(person)
-            assert {timer.ulid: (timer.issue, timer.organization, timer.description) for timer in timers} == {
-                ulid: (w.issue, w.organization, w.description) for ulid, w in person.attributes.items()
+            assert {timer.ulid: subject(timer) for timer in timers} == {
+                ulid: subject(attributes) for ulid, attributes in person.attributes.items()
             }
             assert all(timer.active_ms(self.now) >= 0 and timer.paused_ms >= 0 for timer in timers)
             assert [t.start_ms for t in timers] == sorted((t.start_ms for t in timers), reverse=True)
@@ -892,13 +907,15 @@ class TimerMachine(RuleBasedStateMachine):
         }
         slots = set()
         for issue in self.issues:
-            items, _, _ = self.table.query(issue_pk(issue))
-            for item in items:
-                if item["sk"]["S"].startswith("user#"):
-                    # A slot has an expiry time unless it has an open timer.
-                    assert ("open_ulid" in item) is not ("expires_at" in item)
+            keys = [
+                slot_key(one, person.user_id) for person in self.people for one in (issue, identified(issue))
+            ]
+            for item in self.table.get_many(keys):
+                # A slot has an expiry time unless it has an open timer.
+                assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
-                    slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
+                    user_id = int(item["sk"]["S"].rpartition("#")[2])
+                    slots.add((user_id, item["open_ulid"]["S"], issue.key))
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
             items = list(self.table.query_all(user_pk(person.user_id), index="by-end"))
@@ -928,7 +945,7 @@ class TimerMachine(RuleBasedStateMachine):
         before = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "before")
         filters = Filters(
             is_open=is_open,
-            repo=issue.full_name if issue else None,
+            repo_keys=repo_keys(issue) if issue else frozenset(),
             number=issue.number if issue else None,
             start_from_ms=since,
             start_before_ms=before,

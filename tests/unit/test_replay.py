@@ -132,6 +132,7 @@ RESUMES: dict[str, set[str]] = {
     "project.restored": {"project.removed"},
     "comment.start": set(),
     "comment.resume": set(),
+    "unarchived": {"archived"},
 }
 PAUSES: dict[str, set[str]] = {
     "unassigned": set(),
@@ -140,11 +141,13 @@ PAUSES: dict[str, set[str]] = {
     "project.pause": set(),
     "project.removed": {"project.start", "project.restored"},
     "comment.pause": set(),
+    "archived": set(),
 }
 ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
 ABOUT_SOME = ["reopened", "labeled", "unlabeled", "project.start", "project.start", "project.restored"]
 ABOUT_ALL = ["closed", "deleted", "project.pause", "project.removed", "project.removed", "project.stop"]
+ABOUT_ALL += ["archived", "unarchived"]
 ABOUT_OTHERS = ["unassigned.others"]
 KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS]
 

@@ -56,6 +56,8 @@ EFFECTS: dict[str, Effect] = {
     "project.restored": Effect(Action.RESUME, resumes=frozenset({"project.removed"}), of_same_card=True),
     "comment.start": Effect(Action.START, resumes=ANY),
     "comment.resume": Effect(Action.RESUME, resumes=ANY),
+    # The repository of the issue was archived, or restored from the archive.
+    "unarchived": Effect(Action.RESUME, resumes=frozenset({"archived"})),
     "unassigned": Effect(Action.PAUSE),
     # Somebody was unassigned, and GitHub named only the remaining assignees. Other people with a timer may
     # never have been assigned, so the event does not pause what they started themselves.
@@ -70,6 +72,7 @@ EFFECTS: dict[str, Effect] = {
         Action.PAUSE, pauses=frozenset({"project.start", "project.restored"}), of_same_card=True
     ),
     "comment.pause": Effect(Action.PAUSE),
+    "archived": Effect(Action.PAUSE),
     "comment.stop": Effect(Action.STOP),
     "project.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
@@ -125,6 +128,11 @@ class Event:
     card: str = ""
 
     @property
+    def named_at(self) -> int:
+        """The time at which the issue's repository had the name in the event, see `named_at`."""
+        return guid_time_at(self.received_ms) if self.backfilled else named_at(self.delivery, self.at_ms)
+
+    @property
     def finer_time(self) -> int | None:
         """The order of the event within its second, in units of 100 ns (see `guid_time`); None if unknown."""
         return guid_time(self.delivery) if self.order is None else self.order
@@ -174,6 +182,16 @@ def guid_ms(delivery: str) -> int | None:
 def guid_time_at(at_ms: int) -> int:
     """Convert a time (milliseconds since the epoch) to the unit and epoch of `guid_time`."""
     return _UUID_EPOCH + at_ms * _UUID_UNITS_PER_MS
+
+
+def named_at(delivery: str, otherwise_ms: int) -> int:
+    """Return the time at which repositories had the names in a delivery, in the unit of `guid_time`.
+
+    It is the time in the GUID, because a redelivery has the same GUID and the same names. If the GUID
+    contains no time, return ``otherwise_ms`` (milliseconds since the epoch) in this unit.
+    """
+    time = guid_time(delivery)
+    return guid_time_at(otherwise_ms) if time is None else time
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:

@@ -1,7 +1,7 @@
 """GitHub issues: their names and addresses."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from timer_core.domain.errors import InvalidInput
@@ -25,19 +25,26 @@ _URL = re.compile(
 class Issue:
     """An issue of a repository on GitHub.
 
+    The name of a repository changes when the repository is renamed or transferred, or its owner is renamed,
+    and another repository can get the former name. The repository's id never changes
+    (docs/decisions/0006-identity-of-issues.md).
+
     Attributes
     ----------
     title
         The last known title; empty if unknown.
+    repo_id
+        The numeric id of the repository; 0 if only the repository's name is known.
     """
 
     owner: str
     repo: str
     number: int
     title: str = ""
+    repo_id: int = 0
 
     @classmethod
-    def of(cls, full_name: str, number: int, *, field: str = "github_repo") -> Self:
+    def of(cls, full_name: str, number: int, *, repo_id: int = 0, field: str = "github_repo") -> Self:
         """Return the issue with this number in a repository (``owner/name``).
 
         Raises
@@ -50,7 +57,7 @@ class Issue:
             raise InvalidInput(field, "Must be a repository's full name: owner/name.")
         if not 1 <= number <= MAX_ISSUE_NUMBER:
             raise InvalidInput("github_issue_number", f"Must be between 1 and {MAX_ISSUE_NUMBER}.")
-        return cls(match[1], match[2], number)
+        return cls(match[1], match[2], number, repo_id=repo_id)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -82,9 +89,19 @@ class Issue:
         return f"https://github.com/{self.full_name}/issues/{self.number}"
 
     @property
+    def repo_key(self) -> str:
+        """The id of the repository, or else its name in lower case, because GitHub ignores the case."""
+        return str(self.repo_id) if self.repo_id else self.full_name.lower()
+
+    @property
     def key(self) -> str:
-        """The key of the issue in lower case, because GitHub ignores the case of names."""
-        return f"{self.full_name}#{self.number}".lower()
+        """The identity of the issue: its repository's key and its number."""
+        return f"{self.repo_key}#{self.number}"
+
+    def in_repository(self, full_name: str) -> Self:
+        """Return the issue with another name of its repository."""
+        owner, _, repo = full_name.partition("/")
+        return replace(self, owner=owner, repo=repo)
 
 
 def organization_login(url: str) -> str:

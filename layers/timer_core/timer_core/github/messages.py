@@ -40,13 +40,14 @@ class IssueEvent:
     order
         The order of a backfilled event, see `timer_core.domain.events.Event`.
     repo_id
-        The id of the repository, which never changes; 0 if unknown.
+        The id of the repository, which never changes.
     card
         The node id of the card that caused the event; empty for other events, or if unknown.
     """
 
     delivery: str
     kind: str
+    repo_id: int
     repo: str
     number: int
     at_ms: int
@@ -56,7 +57,6 @@ class IssueEvent:
     title: str = ""
     fetched_ms: int = 0
     order: int | None = None
-    repo_id: int = 0
     except_users: tuple[int, ...] = ()
     card: str = ""
 
@@ -93,29 +93,22 @@ class CardEvent:
 
 @dataclass(frozen=True, slots=True)
 class MoveEvent:
-    """An issue was transferred, or a repository renamed or transferred with all of its issues.
+    """An issue was transferred to another repository.
 
     Attributes
     ----------
     origin, target
-        The full names of the repository before and after the move.
-    numbers
-        The issue's number before and after the move; None if a repository was moved, because its issues keep
-        their numbers.
-    received_ms
-        When the delivery was received.
-    repo_ids
-        The ids of the repository before and after the move, which are equal if a repository was moved; 0 if
-        unknown.
+        The full names of the repositories.
+    numbers, repo_ids
+        The issue's number and the repository's id before and after the transfer.
     """
 
     delivery: str
     origin: str
     target: str
     at_ms: int
-    received_ms: int
-    numbers: tuple[int, int] | None = None
-    repo_ids: tuple[int, int] = (0, 0)
+    numbers: tuple[int, int]
+    repo_ids: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +123,6 @@ class RepositoryEvent:
         The full name of the repository after the event.
     received_ms
         When the delivery was received.
-    origin
-        The full name of the repository before it was renamed or transferred; otherwise, or if unknown, empty.
     """
 
     delivery: str
@@ -140,7 +131,6 @@ class RepositoryEvent:
     repo: str
     at_ms: int
     received_ms: int
-    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +143,6 @@ class OwnerRenamed:
         The login before (empty if unknown) and after the event.
     owner_id
         The id of the user or organization, which never changes.
-    received_ms
-        When the delivery was received.
     """
 
     delivery: str
@@ -162,7 +150,6 @@ class OwnerRenamed:
     target: str
     owner_id: int
     at_ms: int
-    received_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +160,16 @@ class CommentEvent:
     ----------
     mistakes
         A sentence about each line that begins like a command and is not a valid command.
-    repo_id
-        The id of the repository; 0 if unknown.
     """
 
     delivery: str
+    repo_id: int
     repo: str
     number: int
     at_ms: int
     comment: int
     author: int
     mistakes: tuple[str, ...] = ()
-    repo_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +215,7 @@ def group_of(event: QueuedEvent) -> str:
         case CardEvent():
             return event.content
         case MoveEvent():
-            return f"{event.origin}#{event.numbers[0] if event.numbers else ''}".lower()
+            return f"{event.repo_ids[0]}#{event.numbers[0]}"
         case RepositoryEvent():
             return f"repository-{event.repo_id}"
         case OwnerRenamed():
@@ -238,7 +223,7 @@ def group_of(event: QueuedEvent) -> str:
         case ReplyEvent():
             return f"comment-{event.comment}"
         case IssueEvent() | CommentEvent():
-            return f"{event.repo}#{event.number}".lower()
+            return f"{event.repo_id}#{event.number}"
 
 
 @dataclass(frozen=True, slots=True)

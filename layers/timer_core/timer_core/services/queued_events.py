@@ -102,8 +102,11 @@ class QueuedEventHandler:
                 return self._apply(event)
             case MoveEvent():
                 return _outcome(self._event_handler.move(event, now_ms=self._clock()))
-            case RepositoryEvent() | OwnerRenamed():
-                return _ignored("not_handled")
+            case RepositoryEvent():
+                handled = self._event_handler.handle_repository(event, now_ms=self._clock())
+                return _outcome(handled, kind=event.kind)
+            case OwnerRenamed():
+                return _outcome(self._event_handler.rename_owner(event, now_ms=self._clock()))
             case CardEvent():
                 return self._with_github("project_cards", "given_up", lambda: self._apply_card(event))
             case CommentEvent():
@@ -139,6 +142,7 @@ class QueuedEventHandler:
             IssueEvent(
                 delivery=event.delivery,
                 kind=kind,
+                repo_id=issue.repo_id,
                 repo=issue.full_name,
                 number=issue.number,
                 at_ms=card.at_ms,
@@ -157,10 +161,8 @@ class QueuedEventHandler:
     def _reply_to(self, comment: CommentEvent, commands: Sequence[IssueEvent]) -> Outcome:
         """Queue the reply to a comment, so that the issue's next events need not wait for GitHub."""
         is_tracked = self._event_handler.was_tracked(comment.author, at_ms=comment.at_ms)
-        issue = Issue.of(comment.repo, comment.number)
-        timers = (
-            self._issue_timers.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_tracked else []
-        )
+        issue = Issue.of(comment.repo, comment.number, repo_id=comment.repo_id)
+        timers = self._issue_timers.timers_of(comment.author, issue) if is_tracked else []
         reply = reply_to(comment, commands, timers, is_tracked=is_tracked)
         self._queue_reply(reply)
         return Outcome("reply_queued", {"reaction": reply.reaction})

@@ -42,12 +42,18 @@ _OPEN_TIMERS_PAGE = 250
 class Filters:
     """The filters by which a list selects a person's timers.
 
-    ``period`` selects the timers that overlap it: those that started in it, and those that started earlier
-    and were open after its beginning.
+    Attributes
+    ----------
+    repo_keys
+        The keys of the repository, see `timer_core.domain.issues.Issue.repo_key`. Timers that were added
+        before the repository's id was known have its name as the key.
+    period
+        Selects the timers that overlap it: those that started in it, and those that started earlier and were
+        open after its beginning.
     """
 
     is_open: bool | None = None
-    repo: str | None = None
+    repo_keys: frozenset[str] = frozenset()
     number: int | None = None
     start_from_ms: int | None = None
     start_before_ms: int | None = None
@@ -425,8 +431,8 @@ def _filter_condition(filters: Filters) -> Condition | None:
     conditions: list[Condition] = []
     if filters.is_open is False:
         conditions.append(TimerItem.end_ms.exists())
-    if filters.repo is not None:
-        conditions.append(TimerItem.repo_key == filters.repo.lower())
+    if filters.repo_keys:
+        conditions.append(TimerItem.repo_key.is_in(*sorted(filters.repo_keys)))
     if filters.number is not None:
         conditions.append(TimerItem.number == filters.number)
     if not conditions:

@@ -31,7 +31,6 @@ from timer_core.github.messages import (
     OwnerRenamed,
     QueuedEvent,
     RepositoryEvent,
-    RepositoryKind,
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.github.webhooks.commands import parse
@@ -280,7 +279,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
     commands, mistakes = parse(body, delivery.triggers.command_prefix)
     if not commands and not mistakes:
         return Ignored("no_command")
-    issue, comment, repo_id = _issue(payload), _number(payload, "comment", "id"), _repo_id(payload)
+    issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
     at_ms, commented_ms = delivery.time_of(created), _parse_time(created)
     events: list[QueuedEvent] = [
@@ -296,7 +295,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             duration_ms=command.duration_ms,
             commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
-            repo_id=repo_id,
+            repo_id=issue.repo_id,
         )
         for number, command in enumerate(commands[:MAX_COMMANDS])
     ]
@@ -308,16 +307,14 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         comment=comment,
         author=author,
         mistakes=tuple(mistakes[:MAX_COMMANDS]),
-        repo_id=repo_id,
+        repo_id=issue.repo_id,
     )
     return (*events, to_reply)
 
 
 def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    changes = _at(payload, ("changes",))
-    target = _issue_at(changes, "new_repository", "new_issue")
-    repo_ids = _repo_id(payload), _number(changes, "new_repository", "id")
-    return (_move(payload, delivery, _issue(payload), target, repo_ids),)
+    target = _issue_at(_at(payload, ("changes",)), "new_repository", "new_issue")
+    return (_move(delivery, _issue(payload), target),)
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -326,91 +323,34 @@ def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | 
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
     origin = _issue_at(changes, "old_repository", "old_issue")
-    repo_ids = _number(changes, "old_repository", "id"), _repo_id(payload)
-    return (_move(payload, delivery, origin, _issue(payload), repo_ids),)
+    return (_move(delivery, origin, _issue(payload)),)
 
 
-def _move(
-    payload: Payload, delivery: _Delivery, origin: Issue, target: Issue, repo_ids: tuple[int, int]
-) -> MoveEvent:
+def _move(delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
     return MoveEvent(
         delivery=delivery.guid,
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=delivery.time_of(_changed_at(payload)),
-        received_ms=delivery.received_ms,
+        # Pass no time: the issue may have its state from before the transfer.
+        at_ms=delivery.time_of(None),
         numbers=(origin.number, target.number),
-        repo_ids=repo_ids,
+        repo_ids=(origin.repo_id, target.repo_id),
     )
 
 
-def _repository_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    owner, _, _ = _text(payload, "repository", "full_name").partition("/")
-    return _repository_moved(
-        payload, delivery, owner, _text(payload, "changes", "repository", "name", "from")
-    )
-
-
-def _repository_transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    _, _, name = _text(payload, "repository", "full_name").partition("/")
-    before = _at(payload, ("changes", "owner", "from"))
-    owner = _at(before, ("organization",)) or _at(before, ("user",))
-    if not owner:
-        # The previous owner is neither a user nor an organization.
-        return (_repository_event("transferred", payload, delivery, _updated_at(payload)),)
-    return _repository_moved(payload, delivery, _text(owner, "login"), name)
-
-
-def _repository_moved(
-    payload: Payload, delivery: _Delivery, owner: str, name: str
-) -> tuple[QueuedEvent, ...]:
-    target = _text(payload, "repository", "full_name")
-    for full_name in (origin := f"{owner}/{name}", target):
-        _parse_issue(full_name, 1)
+def _repository_event(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    repository = _parse_issue(payload.get("repository"), 1)
     return (
-        MoveEvent(
+        RepositoryEvent(
             delivery=delivery.guid,
-            origin=origin,
-            target=target,
-            at_ms=delivery.time_of(_updated_at(payload)),
+            kind=payload["action"],
+            repo_id=repository.repo_id,
+            repo=repository.full_name,
+            # Pass no time: the payload may have only the time of an earlier change.
+            at_ms=delivery.time_of(None),
             received_ms=delivery.received_ms,
-            repo_ids=(_repo_id(payload), _repo_id(payload)),
         ),
     )
-
-
-def _repository_archived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    return (_repository_event("archived", payload, delivery, _updated_at(payload)),)
-
-
-def _repository_unarchived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    return (_repository_event("unarchived", payload, delivery, _updated_at(payload)),)
-
-
-def _repository_deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    # Pass no time: the payload has only the time of the repository's last change, which can be long ago.
-    return (_repository_event("deleted", payload, delivery, None),)
-
-
-def _repository_event(
-    kind: RepositoryKind, payload: Payload, delivery: _Delivery, happened: str | None, origin: str = ""
-) -> RepositoryEvent:
-    full_name = _text(payload, "repository", "full_name")
-    _parse_issue(full_name, 1)
-    return RepositoryEvent(
-        delivery=delivery.guid,
-        kind=kind,
-        repo_id=_repo_id(payload),
-        repo=full_name,
-        at_ms=delivery.time_of(happened),
-        received_ms=delivery.received_ms,
-        origin=origin,
-    )
-
-
-def _updated_at(payload: Payload) -> str | None:
-    """Return the time of a repository's last change; None if GitHub does not send it."""
-    return _optional_text(payload, "repository", "updated_at")
 
 
 def _organization_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -433,7 +373,6 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
             target=_text(owner, "login"),
             owner_id=_number(owner, "id"),
             at_ms=delivery.time_of(None),
-            received_ms=delivery.received_ms,
         ),
     )
 
@@ -534,11 +473,11 @@ READERS: dict[str, _Reader] = {
     "issues.transferred": _transferred,
     "issues.opened": _opened,
     "issue_comment.created": _commented,
-    "repository.renamed": _repository_renamed,
-    "repository.transferred": _repository_transferred,
-    "repository.archived": _repository_archived,
-    "repository.unarchived": _repository_unarchived,
-    "repository.deleted": _repository_deleted,
+    "repository.renamed": _repository_event,
+    "repository.transferred": _repository_event,
+    "repository.archived": _repository_event,
+    "repository.unarchived": _repository_event,
+    "repository.deleted": _repository_event,
     "organization.renamed": _organization_renamed,
     # A GitHub App receives this event if the account of an installation is renamed.
     "installation_target.renamed": _installation_target_renamed,
@@ -562,9 +501,7 @@ def _event(
     issue = _issue(payload)
     at_ms = delivery.time_of(happened)
     repo, number = issue.full_name, issue.number
-    return IssueEvent(
-        delivery.guid, kind, repo, number, at_ms, users, title=issue.title, repo_id=_repo_id(payload)
-    )
+    return IssueEvent(delivery.guid, kind, issue.repo_id, repo, number, at_ms, users, title=issue.title)
 
 
 def _numbered(name: str, number: int) -> str:
@@ -609,17 +546,13 @@ def _issue(payload: Payload) -> Issue:
     return replace(_issue_at(payload, "repository", "issue"), title=title[:_MAX_TITLE])
 
 
-def _repo_id(payload: Payload) -> int:
-    return _number(payload, "repository", "id")
-
-
 def _issue_at(payload: Any, repository: str, issue: str) -> Issue:
-    return _parse_issue(_text(payload, repository, "full_name"), _number(payload, issue, "number"))
+    return _parse_issue(_at(payload, (repository,)), _number(payload, issue, "number"))
 
 
-def _parse_issue(full_name: str, number: int) -> Issue:
+def _parse_issue(repository: Any, number: int) -> Issue:
     try:
-        return Issue.of(full_name, number)
+        return Issue.of(_text(repository, "full_name"), number, repo_id=_number(repository, "id"))
     except InvalidInput as error:
         raise MalformedDelivery(f"Not an issue: {error}") from error
 
