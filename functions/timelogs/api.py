@@ -38,7 +38,7 @@ from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
+from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.timers import Period, Timer, check_span, finished, requested_ms
@@ -487,7 +487,7 @@ def _period(since_ms: int, until_ms: int) -> Period:
         If the period ends before it begins, or is empty.
     """
     if since_ms >= until_ms:
-        raise InvalidInput("since", "Must be before until.")
+        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
     return Period(since_ms, until_ms)
 
 

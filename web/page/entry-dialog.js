@@ -6,7 +6,7 @@ import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
 import { byId, control, formValues, setMessage } from "./elements.js";
 import { checkEntry } from "./entry-checks.js";
-import { formats, text } from "./language.js";
+import { errorTexts, formats, text } from "./language.js";
 
 /** @import { Issue } from "../widget/types.d.ts" */
 /** @import { EntryValues, FieldErrors, Timer } from "./types.d.ts" */
@@ -149,8 +149,8 @@ function showServerError(error) {
   const { message, lang } = messageOf(error);
   /** @type {FieldErrors} */
   const errors = {};
-  for (const { loc, msg } of (error instanceof ApiError && error.problem.errors) || []) {
-    errors[FIELD_OF[loc.at(-1) ?? ""] ?? "form"] = msg;
+  for (const { loc, msg, code } of (error instanceof ApiError && error.problem.errors) || []) {
+    errors[FIELD_OF[loc.at(-1) ?? ""] ?? "form"] = lang ? msg : errorTexts[code];
   }
   showErrors(Object.keys(errors).length ? errors : { form: message }, lang);
 }

@@ -1,7 +1,7 @@
 // The list of entries, newest first. Each day has its own section. An entry is in the section of the first day
 // that it has in the selected period, with its time of this day.
 
-import { h, setText } from "../widget/dom.js";
+import { content, h, isolate, setText } from "../widget/dom.js";
 import { addDays, dayOf, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
@@ -194,7 +194,12 @@ export class EntryList {
     return h(
       "li",
       { className: "entry", id: entryId(timer) },
-      h("div", { className: "what" }, issueLink(timer), timer.description && h("p", {}, timer.description)),
+      h(
+        "div",
+        { className: "what" },
+        issueLink(timer),
+        timer.description && h("p", {}, ...content(isolate(timer.description))),
+      ),
       h(
         "div",
         { className: "when" },

@@ -55,7 +55,7 @@ export const german = {
   to: "Bis",
   repository: "Repository",
   repositoryHint: "owner/name",
-  issueNumber: "Issue-Nummer",
+  issueNumber: "Issue-Nr.",
   apply: "Anwenden",
   reset: "Zurücksetzen",
 

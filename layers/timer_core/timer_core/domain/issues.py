@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 
 # GitHub's GraphQL API declares Issue.number as Int, which is signed and has 32 bits.
 MAX_ISSUE_NUMBER = 2**31 - 1
@@ -54,9 +54,13 @@ class Issue:
         """
         match = _FULL_NAME.fullmatch(full_name)
         if match is None:
-            raise InvalidInput(field, "Must be a repository's full name: owner/name.")
+            raise InvalidInput(
+                field, "Must be a repository's full name: owner/name.", ErrorCode.NOT_A_REPOSITORY
+            )
         if not 1 <= number <= MAX_ISSUE_NUMBER:
-            raise InvalidInput("github_issue_number", f"Must be between 1 and {MAX_ISSUE_NUMBER}.")
+            raise InvalidInput(
+                "github_issue_number", f"Must be between 1 and {MAX_ISSUE_NUMBER}.", ErrorCode.OUT_OF_RANGE
+            )
         return cls(match[1], match[2], number, repo_id=repo_id)
 
     @classmethod
@@ -71,11 +75,17 @@ class Issue:
         match = _URL.fullmatch(url)
         if match is None:
             raise InvalidInput(
-                "github_issue_url", "Must be an issue's address: https://github.com/owner/name/issues/1."
+                "github_issue_url",
+                "Must be an issue's address: https://github.com/owner/name/issues/1.",
+                ErrorCode.NOT_AN_ISSUE,
             )
         number = int(match[3])
         if not 1 <= number <= MAX_ISSUE_NUMBER:
-            raise InvalidInput("github_issue_url", f"The number must be between 1 and {MAX_ISSUE_NUMBER}.")
+            raise InvalidInput(
+                "github_issue_url",
+                f"The number must be between 1 and {MAX_ISSUE_NUMBER}.",
+                ErrorCode.OUT_OF_RANGE,
+            )
         return cls(match[1], match[2], number)
 
     @property
@@ -114,5 +124,9 @@ def organization_login(url: str) -> str:
     """
     match = _ORGANIZATION_URL.fullmatch(url)
     if match is None:
-        raise InvalidInput("organization_url", "Must be an organization's address: https://github.com/login.")
+        raise InvalidInput(
+            "organization_url",
+            "Must be an organization's address: https://github.com/login.",
+            ErrorCode.NOT_AN_ORGANIZATION,
+        )
     return match[1]

@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Period, Timer, stretches
 
@@ -209,7 +209,11 @@ def time_zone(name: str) -> ZoneInfo:
     # ZoneInfo also accepts zones with leap seconds, and files in the system's database that are not time
     # zones.
     if name not in _zone_names():
-        raise InvalidInput("time_zone", "Is not the IANA name of a time zone, such as Europe/Berlin.")
+        raise InvalidInput(
+            "time_zone",
+            "Is not the IANA name of a time zone, such as Europe/Berlin.",
+            ErrorCode.UNKNOWN_TIME_ZONE,
+        )
     return ZoneInfo(name)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
 
-from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Period, Timer
 from timer_core.store.items import TimerItem, to_issue, to_timer
@@ -151,7 +151,7 @@ class TimerQueries:
         if not filters.selects_any:
             return Page((), None, None)
         if position is not None and not filters.selects_start(position.start_ms):
-            raise InvalidInput("cursor", "Belongs to a list with other filters.")
+            raise InvalidInput("cursor", "Belongs to a list with other filters.", ErrorCode.INVALID_CURSOR)
         found, stop = self._read_page(user_id, filters, page_size, position)
         return _to_page(found, stop, page_size, position)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from timer_core.domain.errors import (
+    ErrorCode,
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
@@ -610,7 +611,9 @@ def _check_times(patch: Patch, timer: Timer, now_ms: int) -> None:
     if timer.paused_ms > end_ms - start_ms:
         field = "end_time" if patch.end_ms is not None else "start_time"
         pauses = f"{timer.paused_ms / 1000:.3f} seconds"
-        raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
+        raise InvalidInput(
+            field, f"The pauses of {pauses} do not fit between start and end.", ErrorCode.PAUSES_DO_NOT_FIT
+        )
 
 
 def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
