@@ -32,7 +32,8 @@ checkov      := .venv-checkov/.installed
 lambda       := .venv-lambda/.installed
 node         := .venv-node/.installed
 javascript   := node_modules/.installed
-on-stack      = $(or $(call option,--stack,STACK),--port '$(PORT)')
+on-port       = --port '$(subst ','\'',$(PORT))'
+on-stack      = $(or $(call option,--stack,STACK),$(on-port))
 
 # given:    the value of an option, quoted for the shell.
 # required: the quoted value of an option; a missing option is an error.
@@ -56,7 +57,7 @@ install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-end
 
 .PHONY: run
 run: $(venv) $(sam) $(ministack) ## Run the product on this machine, without AWS and Docker [PORT=4570] [SET="AdminLogins=... ..."]
-	@exec .venv/bin/python scripts/run_local.py --port $(PORT) $(call option,--set,SET)
+	@exec .venv/bin/python scripts/run_local.py $(on-port) $(call option,--set,SET)
 
 .PHONY: send
 send: $(venv) ## Send a delivery as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
@@ -65,11 +66,11 @@ send: $(venv) ## Send a delivery as GitHub would: EVENT=events/issues.assigned.j
 
 .PHONY: invoke
 invoke: $(venv) $(sam) $(ministack) $(lambda) ## Run a built function under AWS's emulator: FUNCTION=... EVENT=events/...json
-	@.venv/bin/python scripts/invoke.py --port '$(PORT)' run $(call required,FUNCTION) $(call required,EVENT)
+	@.venv/bin/python scripts/invoke.py $(on-port) run $(call required,FUNCTION) $(call required,EVENT)
 
 .PHONY: invoke-env
 invoke-env: $(venv) ## Print the functions' environment on the local stack for `sam local invoke --env-vars`
-	@.venv/bin/python scripts/invoke.py --port '$(PORT)' environment
+	@.venv/bin/python scripts/invoke.py $(on-port) environment
 
 .PHONY: token
 token: $(venv) ## Register a person and create an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]

@@ -12,14 +12,14 @@ from typing import Any
 from deployed_stack.errors import ToolError
 from deployed_stack.tool import run_tool
 from local_stack import LocalStack, free_port
-from local_stack.choice import DEFAULT_PORT, is_listening, local_stack
+from local_stack.choice import add_port_option, is_listening, local_stack
 from local_stack.invoke import BuiltFunction, environment_of, filled_in, functions_of
 
 
 def main() -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the local stack's port")
+    add_port_option(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a function and print its response")
     run.add_argument("function", help="its name in template.yaml")

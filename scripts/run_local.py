@@ -13,7 +13,7 @@ from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import LOGIN_PATH
 from local_stack import LocalStack
-from local_stack.choice import DEFAULT_PORT
+from local_stack.choice import DEFAULT_PORT, add_port_option
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
@@ -25,15 +25,15 @@ _NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
 def main() -> int:
     """Run the stack; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    add_port_option(parser)
     parser.add_argument(
         "--set", default="", help="parameters of template.yaml: 'Name=value Name=\"a value\"'"
     )
-    options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     began = time.monotonic()
     try:
+        options = parser.parse_args()
         parameters = _parameters(options.set)
         with LocalStack(
             options.port, state_dir(options.port), _say, parameters, with_demo_github=True

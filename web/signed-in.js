@@ -3,7 +3,7 @@
 // the session.
 
 const main = /** @type {HTMLElement} */ (document.getElementById("signed-in"));
-const { session, expires, origin } = main.dataset;
+const { session, expires, origin, failed = "", reason = "" } = main.dataset;
 main.removeAttribute("data-session");
 
 if (window.opener) {
@@ -12,7 +12,6 @@ if (window.opener) {
   window.close();
 } else {
   const [heading, explanation] = main.children;
-  heading.textContent = "Not signed in";
-  explanation.textContent =
-    "The page that opened this window is gone. Close this window and sign in there again.";
+  heading.textContent = failed;
+  explanation.textContent = reason;
 }

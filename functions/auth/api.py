@@ -1,6 +1,6 @@
 """The routes of the sign-in and of the caller's account."""
 
-import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
@@ -9,19 +9,18 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from auth import export, models, pages
+from auth import export, models
 from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import SignIn, SignInResponse
-from timer_core.api import errors, requests
+from timer_core.api import errors, pages, requests
 from timer_core.api.auth import Caller
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.models import to_ms, to_time
-from timer_core.api.problems import CONTENT_TYPE
 from timer_core.api.request_guard import RequestGuard, sessions
 from timer_core.api.responses import responses
 from timer_core.api.sessions import SESSION_COOKIE, Session, cookie
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, NotFound
+from timer_core.domain.errors import Forbidden, NotFound, Unauthorized
 from timer_core.domain.tokens import new_token
 from timer_core.github.api.credentials import OAuthParameter
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -67,19 +66,29 @@ sign_in = SignIn(
 app = APIGatewayHttpResolver(
     enable_validation=True, json_body_deserializer=requests.parse_json, serializer=requests.to_json
 )
-errors.install(app, logger)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+def _again(event: Mapping[str, Any]) -> str | None:
+    """Return the address of the link "Try again" on the page for an error; None if there is no such link."""
+    if event["rawPath"] not in _PUBLIC:
+        return None
+    return sign_in.again(event.get("queryStringParameters") or {})
+
+
+errors.install(app, logger, _again)
+
+
 @app.get("/api/auth/login/", include_in_schema=False)
 def log_in(
-    next: Annotated[str, Query(max_length=600)] = "/",  # noqa: A002 - the usual name
+    next: Annotated[str, Query()] = "/",  # noqa: A002 - the usual name
     origin: Annotated[str, Query(max_length=300)] = "",
 ) -> Response[str]:
     """Redirect to GitHub, which redirects to the callback."""
-    own_origin = requests.origin(app.current_event.raw_event)
-    return _with_cookies(sign_in.begin(own_origin, next_path=next, origin=origin, now_ms=now_ms()))
+    event = app.current_event.raw_event
+    own_origin, cookies = requests.origin(event), requests.cookies(event)
+    return _with_cookies(sign_in.begin(own_origin, cookies, next_path=next, origin=origin, now_ms=now_ms()))
 
 
 @app.get("/api/auth/callback/", include_in_schema=False)
@@ -88,7 +97,10 @@ def complete_sign_in() -> Response[str]:
     event = app.current_event.raw_event
     query = dict(app.current_event.query_string_parameters)
     own_origin = requests.origin(event)
-    return _with_cookies(sign_in.finish(own_origin, query, requests.cookies(event), now_ms=now_ms()))
+    result = sign_in.finish(
+        own_origin, query, requests.cookies(event), is_signed_in=_is_signed_in, now_ms=now_ms()
+    )
+    return _with_cookies(result)
 
 
 @app.get(
@@ -256,6 +268,7 @@ def revoke_token(token_id: str) -> Response[str]:
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="auth")
+@requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
     now = now_ms()
@@ -264,25 +277,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if requests.is_preflight(event):
             return requests.preflight_response()
         requests.normalize(event)
+        requests.refuse_other_methods(event, app)
         caller = None if event["rawPath"] in _PUBLIC else guard.before_request(event, now_ms=now)
     except Exception as error:
         return errors.error_response(error, event, logger)
     app.context["caller"], set_cookies = caller, app.context["set_cookies"]
     response = app.resolve(event, context)
     response["cookies"] = [*response.get("cookies", ()), *set_cookies]
-    return _as_page(response) if caller is None else guard.after_request(response, caller, now_ms=now)
+    return response if caller is None else guard.after_request(response, caller, now_ms=now)
 
 
-def _as_page(response: dict[str, Any]) -> dict[str, Any]:
-    """Replace a problem with an HTML page, because a person reads the response in a browser."""
-    if response["headers"].get("Content-Type") != CONTENT_TYPE:
-        return response
-    problem = json.loads(response["body"])
-    text = problem["detail"]
-    if "request_id" in problem:
-        text += f" The log has the details under {problem['request_id']}."
-    page = pages.message(HTTPStatus(problem["status"]), problem["title"], text)
-    return {**response, "headers": {**page.headers, "Content-Type": page.content_type}, "body": page.body}
+def _is_signed_in() -> bool:
+    """Whether the browser has a session of our own page."""
+    event = app.current_event.raw_event
+    try:
+        caller = guard.authenticator.authenticate({}, now_ms=now_ms(), cookies=requests.cookies(event))
+    except Unauthorized:
+        return False
+    return not caller.person.is_being_deleted
 
 
 def _caller() -> Caller:
@@ -342,7 +354,7 @@ def _set_cookie(header: str) -> None:
 def _with_cookies(result: SignInResponse) -> Response[str]:
     for header in result.cookies:
         _set_cookie(header)
-    return result.response
+    return result.response.render(pages.language_of(app.current_event.raw_event))
 
 
 def _response(status: HTTPStatus, body: _Model) -> Response[_Model]:

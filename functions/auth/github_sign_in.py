@@ -2,7 +2,6 @@
 
 import base64
 import json
-import secrets
 import time
 from dataclasses import dataclass
 from hashlib import sha256
@@ -41,11 +40,6 @@ class _User(BaseModel):
     login: Annotated[str, Field(min_length=1)]
     name: str | None = None
     avatar_url: str | None = None
-
-
-def new_verifier() -> str:
-    """Return a code verifier (RFC 7636, section 4.1)."""
-    return secrets.token_urlsafe(48)
 
 
 class GitHubSignIn:

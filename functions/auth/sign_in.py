@@ -1,17 +1,19 @@
 """The sign-in with GitHub, from the redirect to GitHub to the new session."""
 
+import base64
 import hmac
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import Response
 
 from auth import pages
-from auth.github_sign_in import Account, GitHubSignIn, SignInRefused, new_verifier
+from auth.github_sign_in import Account, GitHubSignIn, SignInRefused
 from timer_core.api.sessions import (
     LIFE_S,
     SESSION_COOKIE,
@@ -32,13 +34,17 @@ from timer_core.store.tokens import TokenStore
 # A path on our own page, without scheme and host. The path has no characters that browsers ignore or treat as
 # a slash, and only characters that are allowed in a header.
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_ERROR = re.compile(r"[a-z_]{1,50}")
+_LOGIN = "/api/auth/login/"
+_HOME = {"next": "/", "origin": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class SignInResponse:
     """A page or a redirect, and the cookies to set."""
 
-    response: Response[str]
+    response: pages.Message | pages.HandOver | pages.Redirect
     cookies: Sequence[str] = ()
 
 
@@ -76,8 +82,14 @@ class SignIn:
         self._allowed_orgs = allowed_orgs
         self._allowed_origins = allowed_origins
 
-    def begin(self, own_origin: str, *, next_path: str, origin: str, now_ms: int) -> SignInResponse:
+    def begin(
+        self, own_origin: str, cookies: Sequence[str], *, next_path: str, origin: str, now_ms: int
+    ) -> SignInResponse:
         """Redirect to GitHub.
+
+        The state contains the data of the sign-in, and is bound to a secret in a cookie of the browser
+        (RFC 6749, section 10.12). All of a browser's sign-ins have the same secret, so that people may begin
+        a sign-in in several tabs.
 
         Parameters
         ----------
@@ -88,107 +100,130 @@ class SignIn:
         """
         if origin and origin not in self._allowed_origins:
             return SignInResponse(
-                pages.message(
+                pages.Message(
                     HTTPStatus.FORBIDDEN,
                     "Web site not allowed",
-                    f"The operator of this Issue Timer has not allowed sign-ins for {origin}.",
+                    "The operator of this Issue Timer has not allowed sign-ins for {origin}.",
+                    values={"origin": origin},
                 )
             )
+        begun = {"next": next_path if _NEXT.fullmatch(next_path) else "/", "origin": origin}
         client = self._client()
         if client is None:
-            return SignInResponse(
-                pages.message(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Signing in is not possible yet",
-                    "The operator of this Issue Timer has not connected it to GitHub yet.",
-                )
-            )
-        state, verifier = secrets.token_urlsafe(32), new_verifier()
-        sealed = self._sessions().seal(
-            {
-                "state": state,
-                "verifier": verifier,
-                "next": next_path if _NEXT.fullmatch(next_path) else "/",
-                "origin": origin,
-            },
-            now_s=now_ms // 1000,
-        )
+            return SignInResponse(_not_connected(begun))
+        secret = _secret_of(cookies) or secrets.token_urlsafe(32)
+        begun |= {"id": secrets.token_urlsafe(16), "browser": _digest(secret)}
+        state = self._sessions().seal(begun, now_s=now_ms // 1000)
         address = self._github.authorize_url(
             client,
             redirect_uri=_callback(own_origin),
             state=state,
-            verifier=verifier,
+            verifier=_verifier(secret, state),
             scope="read:org" if self._allowed_orgs else "",
         )
-        return SignInResponse(pages.redirect(address), [cookie(SIGN_IN_COOKIE, sealed, max_age_s=SIGN_IN_S)])
+        return SignInResponse(pages.Redirect(address), [cookie(SIGN_IN_COOKIE, secret, max_age_s=SIGN_IN_S)])
 
     def finish(
-        self, own_origin: str, query: Mapping[str, str], cookies: Sequence[str], *, now_ms: int
+        self,
+        own_origin: str,
+        query: Mapping[str, str],
+        cookies: Sequence[str],
+        *,
+        is_signed_in: Callable[[], bool],
+        now_ms: int,
     ) -> SignInResponse:
-        """Complete the sign-in of a person whom GitHub redirected back."""
+        """Complete the sign-in of a person whom GitHub redirected back.
+
+        The cookie remains until it expires, because other tabs may not have completed their sign-ins yet.
+
+        Parameters
+        ----------
+        is_signed_in
+            Whether the browser already has a session of our own page. A sign-in that was completed, cancelled
+            or not completed in time then ends at the page where it began.
+        """
+        state = query.get("state", "")
         try:
-            begun = self._begun(query, cookies, now_ms)
-        except Unauthorized as error:
-            self._logger.warning("Refused a sign-in", extra={"reason": str(error)})
-            # Keep the cookie, because the cookie may belong to a newer sign-in of the same browser.
-            return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", str(error)))
-        done = cookie(SIGN_IN_COOKIE, "", max_age_s=0)
-        if "code" not in query:
-            text = "GitHub did not sign you in, perhaps because you cancelled."
-            return SignInResponse(pages.message(HTTPStatus.FORBIDDEN, "Not signed in", text), [done])
+            begun, expires_s = self._sessions().unseal(state)
+        except Unauthorized:
+            return self._fail("This address does not continue a sign-in of this Issue Timer.", _HOME)
+        secret, failure = _secret_of(cookies), ""
+        if expires_s <= now_ms // 1000:
+            failure = "This sign-in took longer than {minutes} minutes."
+        elif secret is None or not hmac.compare_digest(_digest(secret), begun["browser"]):
+            text = "This sign-in began in another browser, or this browser has not kept its cookie."
+            return self._fail(text, begun)
+        elif "code" in query:
+            if self._session_store.use_state(state, now_ms=now_ms):
+                verifier = _verifier(secret, state)
+                return self._complete(own_origin, query["code"], verifier, begun, now_ms)
+            failure = "This sign-in was used before, and each one works only once."
+        if not begun["origin"] and is_signed_in():
+            return SignInResponse(pages.Redirect(begun["next"]))
+        if failure:
+            return self._fail(failure, begun, minutes=str(SIGN_IN_S // 60))
+        return self._refused_by_github(query.get("error", ""), begun)
+
+    def again(self, query: Mapping[str, str]) -> str:
+        """Return the address that repeats the sign-in to which the query of one of the two steps belongs."""
+        try:
+            return _again(self._sessions().unseal(query["state"]).content if "state" in query else query)
+        except Exception:
+            # The session key may be the reason why the step failed.
+            self._logger.warning("The state of a failed sign-in could not be read", exc_info=True)
+            return _again(_HOME)
+
+    def _complete(
+        self, own_origin: str, code: str, verifier: str, begun: Mapping[str, str], now_ms: int
+    ) -> SignInResponse:
+        """Exchange GitHub's code for a session of its person."""
         client = self._client()
+        if client is None:
+            return SignInResponse(_not_connected(begun))
         try:
-            if client is None:
-                raise SignInRefused("The OAuth credentials were removed during the sign-in.")
             token = self._github.token(
-                client,
-                code=query["code"],
-                redirect_uri=_callback(own_origin),
-                verifier=begun["verifier"],
+                client, code=code, redirect_uri=_callback(own_origin), verifier=verifier
             )
             account = self._github.account(token)
             is_allowed = self._is_allowed(token)
         except SignInRefused as refused:
             self._logger.warning("GitHub refused a sign-in", extra={"reason": str(refused)})
-            text = "GitHub did not confirm the sign-in. Please try again."
-            return SignInResponse(pages.message(HTTPStatus.BAD_REQUEST, "Sign-in failed", text), [done])
+            return _failed(HTTPStatus.BAD_REQUEST, "GitHub did not confirm the sign-in.", begun)
         except GitHubError as error:
             self._logger.warning("A sign-in failed at GitHub", extra={"reason": str(error)})
-            text = "GitHub does not respond. Please try again in a minute."
-            return SignInResponse(
-                pages.message(HTTPStatus.BAD_GATEWAY, "GitHub does not respond", text), [done]
-            )
+            text = "GitHub did not answer as expected. Please try again in a minute."
+            return _failed(HTTPStatus.BAD_GATEWAY, text, begun)
         if not is_allowed:
-            return SignInResponse(self._refuse(account, now_ms), [done])
-        return self._sign_in(account, begun, done, now_ms)
+            return SignInResponse(self._refuse(account, begun, now_ms))
+        return self._sign_in(account, begun, now_ms)
 
-    def _begun(self, query: Mapping[str, str], cookies: Sequence[str], now_ms: int) -> Mapping[str, str]:
-        """Return the sealed data of the sign-in that this browser began.
+    def _fail(self, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
+        self._logger.warning("Refused a sign-in", extra={"reason": text})
+        return _failed(HTTPStatus.BAD_REQUEST, text, begun, **values)
 
-        Raises
-        ------
-        Unauthorized
-            If this browser did not begin the sign-in, or the sign-in has expired or was already completed.
-        """
-        sealed = cookie_values(cookies, SIGN_IN_COOKIE)
-        if len(sealed) != 1:
-            raise Unauthorized("This sign-in did not begin in this browser, or has expired.")
-        begun = self._sessions().unseal(sealed[0], now_s=now_ms // 1000)
-        state = query.get("state", "")
-        if not hmac.compare_digest(state.encode(), begun["state"].encode()):
-            raise Unauthorized("This sign-in did not begin in this browser.")
-        if not self._session_store.use_state(state, now_ms=now_ms):
-            raise Unauthorized("This sign-in was already completed.")
-        return begun
+    def _refused_by_github(self, error: str, begun: Mapping[str, str]) -> SignInResponse:
+        """Return the page for an error in GitHub's redirect (GitHub's "Troubleshooting authorization...")."""
+        if error == "access_denied":
+            text = "You did not authorize Issue Timer at GitHub."
+            page = pages.Message(HTTPStatus.FORBIDDEN, "Not signed in", text, again=_again(begun))
+            return SignInResponse(page)
+        shown = error if _ERROR.fullmatch(error) else "no reason given"
+        self._logger.error("GitHub refused to authorize a sign-in", extra={"reason": shown})
+        return _failed(
+            HTTPStatus.BAD_GATEWAY,
+            "GitHub refused the sign-in ({reason}). The operator of this Issue Timer may have to correct it.",
+            begun,
+            reason=shown,
+        )
 
     def _is_allowed(self, token: str) -> bool:
         return not self._allowed_orgs or any(
             self._github.is_member(token, organization) for organization in self._allowed_orgs
         )
 
-    def _refuse(self, account: Account, now_ms: int) -> Response[str]:
+    def _refuse(self, account: Account, begun: Mapping[str, str], now_ms: int) -> pages.Message:
         """Refuse a person who is in no allowed organization, and revoke the access that the person had."""
-        text = f"{account.login} is not a member of an organization that uses this Issue Timer. "
+        text = "GitHub lists {login} in no organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
             self._logger.info("Refused an account of no allowed organization")
             text += "Nothing was stored about you."
@@ -199,9 +234,11 @@ class SignIn:
                 "You are signed out everywhere, and your API tokens are revoked. Your account and your "
                 "timers are still stored; the operator of this Issue Timer can delete them."
             )
-        return pages.message(HTTPStatus.FORBIDDEN, "Account not allowed", text)
+        return pages.Message(
+            HTTPStatus.FORBIDDEN, "Account not allowed", text, _again(begun), {"login": account.login}
+        )
 
-    def _sign_in(self, account: Account, begun: Mapping[str, str], done: str, now_ms: int) -> SignInResponse:
+    def _sign_in(self, account: Account, begun: Mapping[str, str], now_ms: int) -> SignInResponse:
         self._people.register(
             account.user_id,
             account.login,
@@ -214,9 +251,9 @@ class SignIn:
         )
         self._logger.info("Signed in", extra={"user_id": account.user_id})
         if begun["origin"]:
-            return SignInResponse(pages.hand_over(token, session.expires_s, begun["origin"]), [done])
+            return SignInResponse(pages.HandOver(token, session.expires_s, begun["origin"]))
         return SignInResponse(
-            pages.redirect(begun["next"]), [done, cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
+            pages.Redirect(begun["next"]), [cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
         )
 
     def _client(self) -> OAuthClient | None:
@@ -229,3 +266,38 @@ class SignIn:
 
 def _callback(own_origin: str) -> str:
     return f"{own_origin}/api/auth/callback/"
+
+
+def _secret_of(cookies: Sequence[str]) -> str | None:
+    """Return the secret in the browser's cookie; None if there is no cookie, or more than one."""
+    values = cookie_values(cookies, SIGN_IN_COOKIE)
+    return values[0] if len(values) == 1 and _SECRET.fullmatch(values[0]) else None
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _verifier(secret: str, state: str) -> str:
+    """Return the code verifier of a sign-in (RFC 7636, section 4.1), which only this browser can name."""
+    mac = hmac.digest(secret.encode(), state.encode(), "sha256")
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def _again(begun: Mapping[str, str]) -> str:
+    """Return the address that begins the same sign-in again."""
+    query = {name: begun[name] for name in ("next", "origin") if begun.get(name)}
+    return f"{_LOGIN}?{urlencode(query)}" if query else _LOGIN
+
+
+def _failed(status: HTTPStatus, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
+    return SignInResponse(pages.Message(status, "Sign-in failed", text, _again(begun), values))
+
+
+def _not_connected(begun: Mapping[str, str]) -> pages.Message:
+    return pages.Message(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Signing in is not possible",
+        "This Issue Timer has no working connection to GitHub. Its operator can set one up.",
+        again=_again(begun),
+    )

@@ -189,7 +189,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # timer at the time of the close, instead of at the timer's limit. If the repair fails, stale timers are
     # still stopped.
     try:
-        _repair(options, progress, summary, has_time)
+        _repair(options, progress, summary, has_time, until_ms=now_ms() + total_ms)
     except Exception:
         summary.complete = False
         metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
@@ -204,7 +204,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _repair(
-    options: Options, progress: Progress, summary: Summary, has_time: Callable[[float], bool]
+    options: Options,
+    progress: Progress,
+    summary: Summary,
+    has_time: Callable[[float], bool],
+    *,
+    until_ms: int,
 ) -> None:
     """Redeliver failed deliveries, backfill lost events, and record which repairs GitHub allows."""
     if not options.redeliver and not options.stop_closed:
@@ -219,7 +224,7 @@ def _repair(
             summary.redelivery = _redeliver(options, has_time)
             summary.complete &= summary.redelivery.complete
         if options.stop_closed:
-            summary.reconcile = _reconcile(options, progress, has_time)
+            summary.reconcile = _reconcile(options, progress, has_time, until_ms)
             summary.complete &= summary.reconcile.complete
     else:
         logger.warning(
@@ -237,7 +242,7 @@ def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
     redelivery, reconciliation = summary.redelivery, summary.reconcile
     if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):
         allowed["redelivery"] = redelivery is not None and not redelivery.error
-    if options.stop_closed:
+    if options.stop_closed and not (reconciliation and reconciliation.skipped):
         allowed["reconcile"] = reconciliation is not None and not reconciliation.error
     return allowed
 
@@ -250,10 +255,13 @@ def _redeliver(options: Options, has_time: Callable[[float], bool]) -> Redeliver
     return redelivery
 
 
-def _reconcile(options: Options, progress: Progress, has_time: Callable[[float], bool]) -> Reconciliation:
+def _reconcile(
+    options: Options, progress: Progress, has_time: Callable[[float], bool], until_ms: int
+) -> Reconciliation:
     reconciliation = reconciler.run(
         # A dry run begins with the oldest timer and stores no progress.
         from_ms=None if options.dry_run else progress.compared_ms,
+        until_ms=until_ms,
         clock=now_ms,
         has_time=lambda: has_time(_REPAIR_SHARE),
         dry_run=options.dry_run,

@@ -41,7 +41,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
-from timer_core.domain.timers import Period, Timer, check_span, finished, requested_ms
+from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
 from timer_core.domain.totals import Part, add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -205,6 +205,8 @@ def add_timer(
     """Add a stopped timer; requests with the same Idempotency-Key add it once."""
     now = now_ms()
     start_ms, end_ms = request.span_ms
+    start_ms = past_ms(start_ms, now, field="start_time")
+    end_ms = past_ms(end_ms, now, field="end_time" if request.duration is None else "duration")
     timer = finished(
         user_id=_caller().user_id,
         ulid=new_ulid(start_ms),
@@ -363,8 +365,10 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
     """Change the issue, organization or description and, if the timer is stopped, its start and end."""
     now = now_ms()
-    start_ms = None if request.start_time is None else to_ms(request.start_time)
-    end_ms = None if request.end_time is None else to_ms(request.end_time)
+    start_ms, end_ms = (
+        None if time is None else past_ms(to_ms(time), now, field=field)
+        for field, time in (("start_time", request.start_time), ("end_time", request.end_time))
+    )
     check_span(start_ms, end_ms, now)
     if not request.model_fields_set:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The body must contain a field to correct.")
@@ -457,6 +461,7 @@ def get_specification() -> Response[str]:
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="timelogs")
+@requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
     now = now_ms()
@@ -464,6 +469,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if requests.is_preflight(event):
             return requests.preflight_response()
         requests.normalize(event)
+        requests.refuse_other_methods(event, app)
         if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
             return app.resolve(event, context)
         caller = guard.before_request(event, now_ms=now)

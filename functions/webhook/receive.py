@@ -41,6 +41,7 @@ from webhook.queue import send
 logger = make_logger("webhook-receive")
 metrics = make_metrics("webhook-receive")
 
+_ABOUT = "This is the address of Issue Timer's webhook, to which GitHub delivers events with POST requests."
 # An SQS deduplication id has at most 128 letters, digits and punctuation marks; GitHub sends a UUID.
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
@@ -54,6 +55,9 @@ secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), s
 @count_requests(metrics)
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Respond to a delivery with 202 (queued), 200 (ignored), 400, 401, 415 (refused) or 503 (not queued)."""
+    method = event["requestContext"]["http"]["method"]
+    if method != "POST":
+        return _response_to(method)
     metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
     # Every log line about a delivery contains its GUID, here and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
@@ -70,6 +74,18 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         "statusCode": status.value,
         "headers": {"content-type": "application/json"},
         "body": json.dumps(body),
+    }
+
+
+def _response_to(method: str) -> dict[str, Any]:
+    """Return the response to a request that is not a delivery, for example of a person's browser."""
+    if method not in {"GET", "HEAD"}:
+        allowed = {"Allow": "GET, HEAD, POST"}
+        return response(HTTPStatus.METHOD_NOT_ALLOWED, f"This path does not allow {method}.", allowed)
+    return {
+        "statusCode": HTTPStatus.OK.value,
+        "headers": {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"},
+        "body": _ABOUT if method == "GET" else "",
     }
 
 

@@ -1,6 +1,7 @@
 """Choose the stack that a tool works on: a named stack in AWS, or the local stack."""
 
 import argparse
+import re
 import socket
 
 import boto3
@@ -13,12 +14,25 @@ from local_stack.paths import known_ports, state_dir
 from local_stack.stack import LocalStack
 
 DEFAULT_PORT = 4570
+_HIGHEST_PORT = 65_535
 
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that ``chosen_stack`` reads."""
     parser.add_argument("--stack", metavar="NAME", help="a stack in AWS; by default the local one")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the local stack's port")
+    add_port_option(parser)
+
+
+def add_port_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--port``."""
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="the local stack's port")
+
+
+def _port(text: str) -> int:
+    """Return a TCP port; raise `ToolError`, which argparse does not catch, if the text is no port."""
+    if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= _HIGHEST_PORT:
+        return int(text)
+    raise ToolError(f"PORT={text} is not a port: it must be a number from 1 to {_HIGHEST_PORT}.")
 
 
 def chosen_stack(options: argparse.Namespace) -> DeployedStack:

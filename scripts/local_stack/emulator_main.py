@@ -5,7 +5,8 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - saves its state only when it stops,
 - starts one more worker process for each concurrent call of a function, without a limit,
 - outlives the process that started it,
-- passes cookies among the headers of an event,
+- passes cookies among the headers of an event, and only the last of several with one name,
+- ignores the origin groups of a distribution,
 - refuses a template with an alarm on a computed metric,
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
@@ -22,7 +23,7 @@ from typing import Any
 from ministack import app as ministack
 from ministack.core import iam_evaluator
 from ministack.core.persistence import save_all
-from ministack.services import apigateway, lambda_svc
+from ministack.services import apigateway, cloudfront, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
@@ -114,6 +115,20 @@ def pass_cookies() -> None:
 
     lambda_svc._execute_function_with_config_scope = execute_with_cookies
     apigateway._invoke_lambda_proxy = invoke_without_tls
+    cloudfront._event_cookies_from_header = _cookies_by_name
+
+
+def _cookies_by_name(header: str) -> dict[str, dict[str, str]]:
+    """Return the cookies of a ``Cookie`` header by their names, from which CloudFront restores the header.
+
+    A request with several cookies of one name must reach the functions with all of them.
+    """
+    values: dict[str, list[str]] = {}
+    for pair in header.split(";"):
+        name, is_pair, value = pair.strip().partition("=")
+        if name and is_pair:
+            values.setdefault(name, []).append(value)
+    return {name: {"value": f"; {name}=".join(found)} for name, found in values.items()}
 
 
 def _named_for_tls(cookie: str) -> str:
@@ -128,6 +143,34 @@ def _without_tls(cookie: str) -> str:
     pair, *attributes = cookie.split(";")
     kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
     return ";".join([pair.replace(_TLS_PREFIX, _PREFIX, 1) if pair.startswith(_TLS_PREFIX) else pair, *kept])
+
+
+def fail_over() -> None:
+    """Request a path from the second origin of a group if the first one responds with certain statuses.
+
+    Source: Amazon CloudFront Developer Guide, "Optimize high availability with CloudFront origin failover".
+    """
+    parse, fetch = cloudfront.parse_distribution_dataplane_config, cloudfront._fetch_from_origin
+
+    def parse_groups(distribution: dict[str, Any]) -> dict[str, Any]:
+        parsed: dict[str, Any] = parse(distribution)
+        config, origins = cloudfront._dist_config_el(distribution), parsed["origins"]
+        for group in config.findall(".//{*}OriginGroup"):
+            first, second = (member.text for member in group.findall("./{*}Members//{*}OriginId"))
+            statuses = {int(status.text) for status in group.findall(".//{*}StatusCode")}
+            failover = {"statuses": statuses, "origin": origins[second]}
+            origins[group.find("./{*}Id").text] = origins[first] | {"failover": failover}
+        return parsed
+
+    async def fetch_with_failover(origin: dict[str, Any], method: str, *args: object) -> tuple[Any, ...]:
+        response: tuple[Any, ...] = await fetch(origin, method, *args)
+        failover = origin.get("failover")
+        if failover and method in {"GET", "HEAD", "OPTIONS"} and response[0] in failover["statuses"]:
+            response = await fetch(failover["origin"], method, *args)
+        return response
+
+    cloudfront.parse_distribution_dataplane_config = parse_groups
+    cloudfront._fetch_from_origin = fetch_with_failover
 
 
 def accept_computed_alarms() -> None:
@@ -153,6 +196,7 @@ def main() -> None:
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
     pass_cookies()
+    fail_over()
     accept_computed_alarms()
     pretend_tls()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()

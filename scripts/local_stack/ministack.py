@@ -181,10 +181,12 @@ class MiniStack:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, self.port))
+            except PermissionError:
+                raise ToolError(f"Port {self.port} needs privileges: choose one from 1024 on.") from None
             except OSError:
                 raise ToolError(
                     f"Port {self.port} is in use. Is the local stack running already? "
-                    f"Otherwise choose another port: make run PORT={self.port + 1}"
+                    "Otherwise choose another port: make run PORT=<port>"
                 ) from None
 
     def _require_same_port(self) -> None:

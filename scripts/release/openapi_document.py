@@ -69,6 +69,17 @@ _WEBHOOK: dict[str, Any] = {
 }
 
 
+_ABOUT_WEBHOOK: dict[str, Any] = {
+    "operationId": "describe_webhook",
+    "summary": "Say what the webhook's address is, to a person who opens it in a browser",
+    "tags": ["webhook"],
+    "security": [],
+    "responses": {
+        "200": {"description": "Success", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+}
+
+
 def openapi_document() -> str:
     """Return the document (OpenAPI 3.1, JSON) of all functions."""
     # The modules read these variables when they are imported, without calling AWS.
@@ -83,7 +94,7 @@ def openapi_document() -> str:
     document["components"]["schemas"] |= account["components"]["schemas"]
     # Powertools drops an empty list, which in OpenAPI means that no credentials are required.
     document["paths"]["/api/health/"]["get"]["security"] = []
-    document["paths"]["/api/github-timer-webhook/"] = {"post": _WEBHOOK}
+    document["paths"]["/api/github-timer-webhook/"] = {"get": _ABOUT_WEBHOOK, "post": _WEBHOOK}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

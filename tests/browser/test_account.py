@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import BrowserErrors, SignIn
+from tests.browser.cookies import session_cookies
 from tests.e2e.conftest import Site
 from tests.support.fake_github.model import Account
 
@@ -138,7 +139,7 @@ def test_an_account_is_deleted_after_confirmation(
     expect(account_page.get_by_role("status")).to_have_text(
         "Your account and all its data have been deleted."
     )
-    assert account_page.context.cookies() == []
+    assert session_cookies(account_page.context) == []
     # Only the record of the account's deletion remains.
     assert [item.keys() for item in site.items(f"user#{ann.id}")] == [
         {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import BrowserErrors, OpenPage, OtherSites
+from tests.browser.cookies import session_cookies
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
@@ -43,7 +44,7 @@ def test_the_popup_posts_the_session_to_the_page_that_opened_it(
     assert data.keys() == {"type", "session", "expires"}
     assert data["type"] == "issue-timer:session"
     assert 0 < data["expires"] / 1000 - time.time() <= 3600
-    assert page.context.cookies() == []
+    assert session_cookies(page.context) == []
 
     started = call(page, "POST", "/api/timelogs/start/", data["session"])
     assert (started["status"], started["body"]["user"]) == (201, ann.id)

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, OpenPage, OtherSites, SignIn
+from tests.browser.cookies import session_cookies
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
@@ -35,7 +37,7 @@ def test_signing_in_returns_to_the_same_address(
 
 
 def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(ann_page: Page) -> None:
-    (cookie,) = ann_page.context.cookies()
+    (cookie,) = session_cookies(ann_page.context)
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
     assert ann_page.evaluate("document.cookie") == ""
 
@@ -48,15 +50,116 @@ def test_signing_in_can_be_repeated_after_it_was_denied_at_github(
     page.get_by_role("link", name="Sign in with GitHub").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading")).to_have_text("Not signed in")
-    assert page.context.cookies() == []
+    assert session_cookies(page.context) == []
     page.get_by_role("link", name="Issue Timer").click()
     sign_in(page, ann)
+
+
+NEXT = "/account.html?a=1#tokens"
+LOGIN = f"/api/auth/login/?next={quote(NEXT, safe='')}"
+
+
+def test_a_cancelled_sign_in_can_be_repeated_or_completed_after_going_back(
+    open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow(r"status of 403 .*/api/auth/callback/")
+    page = open_page()
+    github.signed_in = ann
+    page.goto(LOGIN)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("You did not authorize Issue Timer at GitHub.")).to_be_visible()
+    page.go_back()
+    page.get_by_role("button", name="Authorize").click()
+    expect(page).to_have_url(site.url + NEXT)
+    expect(page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
+    page.goto(LOGIN)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name="Try again").click()
+    page.get_by_role("button", name="Authorize").click()
+    expect(page).to_have_url(site.url + NEXT)
+
+
+def test_two_tabs_can_both_complete_their_sign_ins(
+    open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account
+) -> None:
+    first = open_page()
+    second = first.context.new_page()
+    github.signed_in = ann
+    for page, path in ((first, "/?view=week"), (second, "/embed.html")):
+        page.goto(f"/api/auth/login/?next={quote(path, safe='')}")
+    for page, path in ((first, "/?view=week"), (second, "/embed.html")):
+        page.get_by_role("button", name="Authorize").click()
+        expect(page).to_have_url(site.url + path)
+        expect(page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+
+
+def test_going_back_and_authorizing_again_stays_signed_in(
+    open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account
+) -> None:
+    page = open_page()
+    github.signed_in = ann
+    page.goto(LOGIN)
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+    for button in ("Authorize", "Cancel"):
+        page.go_back()
+        page.get_by_role("button", name=button).click()
+        expect(page).to_have_url(site.url + NEXT)
+        expect(page.get_by_text(f"Signed in as {ann.login}")).to_be_visible()
+
+
+def test_a_sign_in_that_was_used_can_be_repeated_after_signing_out(
+    open_page: OpenPage, site: Site, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow(r"status of 400 .*/api/auth/callback/")
+    page = open_page()
+    github.signed_in = ann
+    page.goto(LOGIN)
+    at_github = page.url
+    page.get_by_role("button", name="Authorize").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()
+    page.goto(at_github)
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_text("This sign-in was used before")).to_be_visible()
+    assert session_cookies(page.context) == []
+    page.get_by_role("link", name="Try again").click()
+    page.get_by_role("button", name="Authorize").click()
+    expect(page).to_have_url(site.url + NEXT)
+
+
+def test_a_sign_in_of_another_browser_signs_nobody_in(
+    open_page: OpenPage, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
+) -> None:
+    """An attacker's link would sign people in to the attacker's account."""
+    browser_errors.allow(r"status of 400 .*/api/auth/callback/")
+    attacker, victim = open_page(), open_page()
+    github.signed_in = ann
+    attacker.goto(LOGIN)
+    at_github = attacker.url
+    victim.goto(at_github)
+    victim.get_by_role("button", name="Authorize").click()
+    expect(victim.get_by_text("This sign-in began in another browser")).to_be_visible()
+    assert session_cookies(victim.context) == []
+
+
+def test_a_wrong_address_is_a_page_with_a_link_to_the_home_page(
+    open_page: OpenPage, site: Site, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow("status of 404 .*/nothing.html")
+    page = open_page()
+    page.goto("/nothing.html")
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+    page.get_by_role("link", name="Issue Timer").click()
+    expect(page).to_have_url(site.url + "/")
 
 
 def test_signing_out_ends_the_session(ann_page: Page, sign_in: SignIn, ann: Account) -> None:
     ann_page.get_by_role("button", name="Sign out", exact=True).click()
     expect(ann_page.locator("#status")).to_have_text("You are signed out.")
-    assert ann_page.context.cookies() == []
+    assert session_cookies(ann_page.context) == []
     ann_page.reload()
     expect(ann_page.get_by_role("region", name="Entries")).to_be_hidden()
     sign_in(ann_page, ann)

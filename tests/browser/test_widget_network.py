@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import BrowserErrors, NewContext, OtherSites
+from tests.browser.cookies import session_cookies
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
 from tests.support.fake_github import FakeGitHub
@@ -167,7 +168,7 @@ def test_the_widget_works_on_another_site(
     context = new_context()
     widget = embedded(context.new_page(), site, other_sites)
     sign_in_by_popup(widget, github, ann)
-    assert context.cookies() == []
+    assert session_cookies(context) == []
     widget.start(f"{REPO}#7")
     widget.expect_state("Running")
     widget.expect_sent()

@@ -79,19 +79,59 @@ def test_fifty_concurrent_starts_create_one_timer(site: Site) -> None:
     assert len({json.loads(response.body)["id"] for response in responses}) == 1
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/api/nope/"), ("PUT", "/api/timelogs/"), ("GET", "/api/github-timer-webhook/")],
-)
+@pytest.mark.parametrize("path", ["/api/nope/", "/api/auth/nope/", "/api/timelogs/a/b/c/"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_unknown_routes_return_a_problem_with_status_404(site: Site, method: str, path: str) -> None:
     response = site.send(method, path)
     assert (response.status, json.loads(response.body)["status"]) == (404, 404)
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+_PATHS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())[
+    "paths"
+] | {"/api/auth/login/": {"get": {}}, "/api/auth/callback/": {"get": {}}, "/api/openapi.json": {"get": {}}}
+
+
+def _target(site: Site, path: str) -> str:
+    timer_id = ""
+    if "{timer_id}" in path:
+        timer_id = json.loads(site.send("POST", "/api/timelogs/start/").body)["id"]
+    return path.replace("{timer_id}", timer_id).replace("{token_id}", "a")
+
+
+@pytest.mark.parametrize("path", [path for path, methods in _PATHS.items() if "get" in methods])
+def test_head_is_answered_as_get_without_a_body(site: Site, path: str) -> None:
+    # Only the headers of the connection, and those that name the request, differ.
+    varying = {"Date", "Content-Length", "Apigw-Requestid", "Via", "X-Amz-Cf-Id", "Location", "Etag"}
+    for target in {_target(site, path), _target(site, path).removesuffix("/")}:
+        got, head = (site.send(method, target) for method in ("GET", "HEAD"))
+        assert (head.status, head.body) == (got.status, b"")
+        assert set(head.headers) - varying == set(got.headers) - varying
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_another_method_of_a_path_is_refused_with_the_allowed_ones(site: Site, path: str) -> None:
+    allowed = {method.upper() for method in _PATHS[path]}
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    for target in {_target(site, path), _target(site, path).removesuffix("/")}:
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+            response = site.send(method, target)
+            assert response.status == 405, (method, target)
+            assert set(response.headers["Allow"].split(", ")) == allowed
+            if method != "HEAD":
+                assert f"This path does not allow {method}." in response.body.decode()
+
+
+def test_the_webhooks_address_describes_itself(site: Site) -> None:
+    response = request("GET", site.url + "/api/github-timer-webhook/")
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert b"Issue Timer's webhook" in response.body
+
+
 _ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
 _NO_ISSUE_URLS = [
-    "http://github.com/o/r/issues/1",
     "https://gitlab.com/o/r/issues/1",
     "https://github.com/o/r/pull/1",
     "x",

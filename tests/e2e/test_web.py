@@ -13,6 +13,7 @@ from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import UnknownFileType, deploy_web, served
 from tests.e2e.conftest import Site
+from timer_core.api.sessions import SESSION_COOKIE
 
 ELSEWHERE = "https://wiki.example"
 
@@ -97,6 +98,69 @@ def test_pages_of_other_sites_may_load_the_modules(site: Site) -> None:
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/nothing.html",
+        "/account",
+        "/widget/nothing.js",
+        "/widget/",
+        "/a/b/c.html?x=1",
+        "/%C3%B6",
+        "/api",
+        "/api/",
+        "//",
+    ],
+)
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_a_wrong_address_is_a_page(site: Site, path: str, accept: str) -> None:
+    answer = get(site, path, Accept=accept)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"<h1>Page not found</h1>" in answer.body
+    assert b'<a href="/">Issue Timer</a>' in answer.body
+    assert b"/sign-in.css" in answer.body
+    assert b"<?xml" not in answer.body
+    assert answer.headers["X-Frame-Options"] == "DENY" or path == "/api/"
+    head = request("HEAD", site.url + path, headers={"Accept": accept})
+    assert (head.status, head.body) == (404, b"")
+
+
+def test_a_page_that_was_missing_is_served_after_its_upload(site: Site, folder: Path) -> None:
+    assert get(site, "/new.html").status == 404
+    (folder / "new.html").write_text("<!doctype html><title>New</title>")
+    deploy_web(site.stack, folder)
+    assert get(site, "/new.html").status == 200
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/nothing/", 404), ("/api/timelogs/1-a/", 404)])
+def test_the_apis_errors_are_not_replaced(site: Site, path: str, status: int) -> None:
+    answer = site.send("GET", path)
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    finished = {"start_time": "2026-01-01T00:00:00Z", "duration": 1}
+    theirs = json.loads(site.send("POST", "/api/timelogs/", finished, token=site.bob).body)["id"]
+    answer = site.send("GET", f"/api/timelogs/{theirs}/")
+    assert (answer.status, answer.headers["Content-Type"]) == (403, "application/problem+json")
+
+
+def test_a_person_who_opens_an_address_of_the_api_gets_its_errors_as_pages(site: Site) -> None:
+    for path, status in (("/api/timelogs/", 401), ("/api/nothing/", 404), ("/api/timelogs/start/", 405)):
+        answer = get(site, path, Accept=BROWSER)
+        assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert "style-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", ["", "index.html", "index.js", "icon.svg", "page/styles/base.css"])
+def test_head_of_a_file_is_answered_as_get_without_a_body(site: Site, name: str) -> None:
+    got, head = (request(method, f"{site.url}/{name}") for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (200, b"")
+    for header in ("Content-Type", "Cache-Control", "ETag", "Content-Security-Policy"):
+        assert head.headers[header] == got.headers[header]
+
+
 # ---------------------------------------------------------------- the API on the same domain
 
 
@@ -116,6 +180,18 @@ def test_the_cors_headers_of_the_bucket_do_not_apply_to_the_api(site: Site) -> N
 def test_query_and_credentials_reach_the_api(site: Site) -> None:
     page = json.loads(site.send("GET", "/api/timelogs/?page_size=1&github_repo=octo-org/nobodys").body)
     assert page["results"] == []
+
+
+def test_two_session_cookies_reach_the_api_and_are_refused(site: Site) -> None:
+    """CloudFront and API Gateway pass all cookies of one name on, in their order."""
+    name = SESSION_COOKIE.removeprefix("__")
+    for cookies in (f"{name}=a.b.c; {name}=d.e.f", f"x=1; {name}=a.b.c; y=2; {name}="):
+        answer = get(site, "/api/auth/me/", Cookie=cookies)
+        assert answer.status == 401
+        assert "more than one session cookie" in json.loads(answer.body)["detail"]
+    # Cookies of other names do not matter.
+    answer = get(site, "/api/auth/me/", Cookie=f"x=1; x=2; {name}=a.b.c")
+    assert "The session is not valid" in json.loads(answer.body)["detail"]
 
 
 def test_sign_in_pages_have_their_own_policy_and_keep_their_opener(site: Site) -> None:

@@ -539,7 +539,7 @@ class TestAccountDeletion:
         other, _ = app.signed_in(ann)
         other("POST", "/api/auth/logout/")
         assert browser("DELETE", ME).status == 204
-        assert browser.cookies == {}
+        assert SESSION_COOKIE not in browser.cookies
         # The event is kept until it expires, because other people's timers are derived from it.
         remaining = _without_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(remaining, key=lambda item: item["pk"]["S"])
@@ -891,6 +891,35 @@ class TestWriteLimit:
         assert (again.status, again.headers["retry-after"]) == (429, "1")
         strict.clock.advance(0.001)
         assert browser("POST", START, {}).status == 201
+
+    def test_pausing_and_stopping_ones_own_timer_is_never_refused(self, strict: App) -> None:
+        boss, _ = strict.signed_in(strict.github.accounts.get(ADMIN) or strict.new_person(ADMIN))
+        browser, ann = strict.signed_in()
+        own, resumed, others = (one("POST", START, {}).json()["id"] for one in (browser, browser, boss))
+        for _ in range(10):
+            for one in (browser, boss):
+                one("POST", START, {})
+        for act, target in (("pause", own), ("pause", resumed), ("stop", own)):
+            path = f"{TIMERS}{target}/{act}"
+            assert browser("POST", path + "/" * (act == "stop")).status == 200, act
+        assert {timer.status for timer in strict.timers_of(ann) if timer.id in {own, resumed}} == {
+            "stopped",
+            "paused",
+        }
+        # The limit applies to every other change, also to another person's timer.
+        for one, method, path in (
+            (browser, "POST", START),
+            (browser, "POST", f"{TIMERS}{resumed}/resume/"),
+            (browser, "PATCH", f"{TIMERS}{own}/"),
+            (browser, "DELETE", f"{TIMERS}{own}/"),
+            (browser, "DELETE", f"{TIMERS}{own}/stop/"),
+            (browser, "POST", f"{TIMERS}{others}/stop/"),
+            (browser, "POST", f"{TIMERS}nonsense/stop/"),
+            (boss, "POST", f"{TIMERS}{resumed}/stop/"),
+        ):
+            assert one(method, path, {}).status in {405, 429}, (method, path)
+        strict.cold_start()
+        assert browser("POST", f"{TIMERS}{resumed}/stop/").status == 200
 
     def test_totals_of_more_than_a_week_count_toward_the_limit(self, strict: App) -> None:
         browser, _ = strict.signed_in()

@@ -14,6 +14,7 @@ from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
+from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
@@ -127,11 +128,6 @@ def test_resuming_works_with_and_without_a_trailing_slash(api: Api, slash: str) 
     ("method", "path"),
     [
         ("GET", "/api/nothing/"),
-        ("GET", "/"),
-        ("GET", "/api/"),
-        ("PUT", "/api/timelogs/"),
-        ("GET", "/api/timelogs/{}/pause/"),
-        ("POST", "/api/timelogs/{}/"),
         ("POST", "/api/timelogs/{}/restart/"),
         ("GET", "/api/timelogs/{}/../{}/"),
     ],
@@ -139,6 +135,107 @@ def test_resuming_works_with_and_without_a_trailing_slash(api: Api, slash: str) 
 def test_an_unknown_route_is_not_found(api: Api, method: str, path: str) -> None:
     timer = start(api.ann)
     problem(api.ann(method, path.replace("{}", timer["id"])), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/timelogs/", "GET, HEAD, POST"),
+        ("PUT", "/api/timelogs", "GET, HEAD, POST"),
+        ("DELETE", "/api/timelogs/totals/", "GET, HEAD"),
+        # "start" is a path of its own, and not the id of a timer.
+        ("GET", "/api/timelogs/start/", "POST"),
+        ("HEAD", "/api/timelogs/start/", "POST"),
+        ("GET", "/api/timelogs/{}/pause/", "POST"),
+        ("POST", "/api/timelogs/{}/", "DELETE, GET, HEAD, PATCH"),
+        ("TRACE", "/api/timelogs/{}/", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/api/admin/timers/", "GET, HEAD"),
+        ("POST", "/api/health/", "GET, HEAD"),
+        ("POST", "/api/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_another_method_of_a_path_is_refused_with_the_allowed_ones(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    timer = start(api.ann)
+    for caller in (api.ann, api.nobody):
+        answer = caller(method, path.replace("{}", timer["id"]))
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert method == "HEAD" or answer.json()["detail"] == f"This path does not allow {method}."
+    assert get(api.ann, timer)["status"] == "running"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/timelogs/",
+        "/api/timelogs/?page_size=0",
+        "/api/timelogs/totals/",
+        "/api/timelogs/{}/",
+        "/api/timelogs/1/",
+        "/api/admin/timers/",
+        "/api/admin/health/",
+        "/api/health/",
+        "/api/openapi.json",
+        "/api/nothing/",
+        "/nothing.html",
+    ],
+)
+@pytest.mark.usefixtures("clock")
+def test_head_is_answered_as_get_without_a_body(api: Api, path: str) -> None:
+    path = path.replace("{}", start(api.ann)["id"])
+    for caller in (api.ann, api.nobody):
+        got, head = caller("GET", path), caller("HEAD", path)
+        assert (head.status, head.headers, head.body) == (got.status, got.headers, "")
+        assert got.body
+
+
+def test_head_does_not_count_as_a_change(api: Api) -> None:
+    """A token of scope read may send it."""
+    _, text = api.tokens.mint(Person(api.ann_id, "ann"), name="read", now_ms=now_ms(), scope="read")
+    assert Client(api.module.handler, text)("HEAD", "/api/timelogs/").status == 200
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+def test_the_page_for_an_invalid_request_names_the_parameter(api: Api) -> None:
+    for query, name in (("page_size=0", "page_size"), ("user=x", "user"), ("sort=1", "sort")):
+        page = api.ann("GET", f"/api/timelogs/?{query}", accept=BROWSER)
+        assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+        assert f"The request is not valid. {name}: " in page.body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/api/nothing/", 404, "This path does not exist."),
+        ("GET", "/api/timelogs/", 401, "Sign in, or send an API token"),
+        ("GET", "/api/timelogs/start/", 405, "This path does not allow GET."),
+        ("GET", "/api/admin/health/", 401, "Sign in"),
+    ],
+)
+def test_a_person_who_opens_an_address_of_the_api_gets_errors_as_pages(
+    api: Api, method: str, path: str, status: int, text: str
+) -> None:
+    page = api.nobody(method, path, accept=BROWSER)
+    assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert text in page.body
+    assert '<a href="/">' in page.body
+    assert page.headers["cache-control"] == "no-store"
+    for accept in ("application/json", "*/*", "application/json, text/plain, */*"):
+        assert problem(api.nobody(method, path, accept=accept), status)["detail"].startswith(text)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing.html", "/widget/nothing.js", "/api", "/api/", "/.env"])
+@pytest.mark.parametrize("accept", [BROWSER, "*/*", ""])
+def test_a_wrong_address_of_the_page_is_a_page(api: Api, path: str, accept: str) -> None:
+    """CloudFront sends these requests if the bucket has no such file."""
+    page = api.nobody("GET", path, accept=accept)
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no page at this address." in page.body
+    assert page.headers["cache-control"] == "public, max-age=60"
 
 
 def test_the_specification_is_served_to_everybody(api: Api) -> None:
@@ -232,7 +329,7 @@ class TestStart:
             ({"github_repo": "o/r", "github_issue_number": 10**400}, "github_issue_number"),
             ({"github_repo": "o/r", "github_issue_number": "7"}, "github_issue_number"),
             ({"github_repo": "no repository", "github_issue_number": 7}, "github_repo"),
-            ({"organization_url": "https://example.com/acme"}, "organization_url"),
+            ({"organization_url": "ftp://example.com/acme"}, "organization_url"),
             ({"description": "x" * 2001}, "description"),
             ({"description": "nul \0"}, "description"),
             ({"description": None}, "description"),
@@ -365,6 +462,42 @@ class TestAdd:
         timer = add(api.ann, clock, 3600, duration=12.345)
         assert (timer["duration"], timer["end_time"]) == (12.345, time_of(clock.ms - 3_587_655))
 
+    @pytest.mark.parametrize("ahead_ms", [1, 60_000])
+    @pytest.mark.parametrize("start_ms", [-3_600_000, 1, 500])
+    def test_an_end_slightly_in_the_future_counts_as_now(
+        self, api: Api, clock: Clock, ahead_ms: int, start_ms: int
+    ) -> None:
+        """The client's clock is ahead."""
+        began, ended = clock.ms + min(start_ms, ahead_ms), clock.ms + ahead_ms
+        by_end: dict[str, Any] = {"end_time": time_of(ended)}
+        by_duration = {"duration": (ended - began) / 1000}
+        for end in (by_end, by_duration):
+            body = {"start_time": time_of(began), **end}
+            timer = api.ann("POST", "/api/timelogs/", body).json()
+            assert (timer["start_time"], timer["end_time"]) == (
+                time_of(min(began, clock.ms)),
+                time_of(clock.ms),
+            )
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"start_time": 60_001, "end_time": 60_001}, "start_time"),
+            ({"start_time": 0, "end_time": 60_001}, "end_time"),
+            ({"start_time": 0, "duration": 60.001}, "duration"),
+        ],
+    )
+    def test_a_time_further_in_the_future_is_refused(
+        self, api: Api, clock: Clock, body: dict[str, Any], field: str
+    ) -> None:
+        sent = {
+            name: value if name == "duration" else time_of(clock.ms + value) for name, value in body.items()
+        }
+        refused = problem(api.ann("POST", "/api/timelogs/", sent), 400)
+        assert refused["errors"] == [
+            {"loc": ["body", field], "msg": "Must not lie in the future.", "code": ErrorCode.IN_THE_FUTURE}
+        ]
+
     def test_keeps_the_open_timer_of_the_issue(self, api: Api, clock: Clock) -> None:
         opened = start(api.ann, 7)
         add(api.ann, clock, 60, github_issue_url=ISSUE.format(7), duration=1)
@@ -383,7 +516,7 @@ class TestAdd:
             ({"start_time": "2026-01-31T09:00:00Z"}, "end_time"),
             ({"start_time": "2026-01-31T09:00:00Z", "end_time": "2026-01-31T08:59:59Z"}, "end_time"),
             ({"start_time": "2026-01-31T09:00:00Z", "end_time": "9999-12-31T23:59:59Z"}, "end_time"),
-            ({"start_time": "2026-01-31T09:00:00Z", "duration": 3e8}, "end_time"),
+            ({"start_time": "2026-01-31T09:00:00Z", "duration": 3e8}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": -1}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": 1e300}, "duration"),
             ({"start_time": "2026-01-31T09:00:00Z", "duration": "60"}, "duration"),
@@ -553,6 +686,16 @@ class TestPatch:
             assert (corrected["duration"], corrected["active_duration"]) == (active, active)
             assert corrected["paused_duration"] == 40
 
+    @pytest.mark.parametrize("ahead_ms", [1, 60_000])
+    def test_an_end_slightly_in_the_future_counts_as_now(self, api: Api, clock: Clock, ahead_ms: int) -> None:
+        timer = self.stopped(api, clock)
+        corrected = patch(api.ann, timer, {"end_time": time_of(clock.ms + ahead_ms)}).json()
+        assert corrected["end_time"] == time_of(clock.ms)
+        empty = add(api.ann, clock, 60, duration=1)
+        both = {name: time_of(clock.ms + ahead_ms) for name in ("start_time", "end_time")}
+        corrected = patch(api.ann, empty, both).json()
+        assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
+
     @pytest.mark.parametrize("state", ["running", "paused"])
     def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
@@ -568,8 +711,8 @@ class TestPatch:
             (61, None, "start_time"),
             (None, 39, "end_time"),
             (0, 39, "end_time"),
-            (200, None, "start_time"),
-            (None, 200, "end_time"),
+            (170.001, None, "start_time"),
+            (None, 170.001, "end_time"),
             (50, 40, "end_time"),
         ],
     )

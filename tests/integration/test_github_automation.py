@@ -900,6 +900,30 @@ class TestRepair:
         assert (summary["moved"], summary["backfilled"]) == (1, 1)
         assert team.spans(team.ann) == [(f"other#{moved.number}", 0, None, "paused", 20)]
 
+    def test_only_one_sweep_compares_at_a_time(self, team: Team) -> None:
+        team.github.assign(team.new_issue(), team.ann)
+        team.deliver()
+        others: list[dict[str, Any]] = []
+
+        def sweep_meanwhile(_request: Request, carry_out: Callable[[], Answer]) -> Answer:
+            others.append(team.product.sweep(redeliver=False))
+            return carry_out()
+
+        team.github.faults.append(faults.Fault(sweep_meanwhile, "/graphql"))
+        compared = self.reconcile(team)
+        assert (compared["issues"], compared["skipped"], compared["complete"]) == (1, False, True)
+        (other,) = others
+        assert (other["reconcile"]["issues"], other["reconcile"]["skipped"]) == (0, True)
+        assert other["complete"] is False
+        assert self.reconcile(team)["skipped"] is False
+
+    def test_a_killed_sweep_delays_the_next_comparison_until_its_time_limit(self, team: Team) -> None:
+        progress = team.product.sweeper.progress_store
+        assert progress.lease(now_ms() + 60_000, now_ms=now_ms())
+        assert self.reconcile(team)["skipped"] is True
+        assert progress.lease(now_ms() - 1, now_ms=now_ms() + 120_000)
+        assert self.reconcile(team)["skipped"] is False
+
     def test_a_renamed_repository_is_found(self, team: Team) -> None:
         issue = team.new_issue()
         team.github.assign(issue, team.ann)

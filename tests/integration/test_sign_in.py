@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import boto3
 import jwt
@@ -23,8 +23,9 @@ from tests.support.app import EMBEDDER, KEY, App, open_app
 from tests.support.browser import ORIGIN, redirect_target
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.network import Network, refusal
-from timer_core.api import request_guard
+from timer_core.api import german, pages, request_guard
 from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
+from timer_core.github.api.credentials import OAuthParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,24 @@ LOGIN = "/api/auth/login/"
 ME = "/api/auth/me/"
 TIMERS = "/api/timelogs/"
 DAY = 86_400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_text_is_translated() -> Iterator[None]:
+    """Check at the end that there is a German text for every text that these tests have shown."""
+    shown: set[str] = set()
+    translated = pages.translated
+
+    def recorded(language: str, *texts: str) -> tuple[str, tuple[str, ...]]:
+        shown.update(texts)
+        return translated(language, *texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "translated", recorded)
+        yield
+    # Requests that no link makes are refused with the text of the API's problem.
+    problems = ("Bad Request", "The request is not valid.", "Method Not Allowed", "This path does not allow")
+    assert [text for text in shown - german.TEXTS.keys() if not text.startswith(problems)] == []
 
 
 class TestFlow:
@@ -87,7 +106,7 @@ class TestFlow:
         browser, _ = app.signed_in()
         session = next(header for header in browser.set_cookies if header.startswith(SESSION_COOKIE + "="))
         assert session.split("; ")[1:] == ["Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Lax"]
-        assert browser.cookies.keys() == {SESSION_COOKIE}
+        assert browser.cookies.keys() == {SESSION_COOKIE, SIGN_IN_COOKIE}
 
     def test_the_sign_in_cookie_is_for_this_host_and_hidden_from_scripts(self, app: App) -> None:
         browser = app.browser()
@@ -107,6 +126,188 @@ class TestFlow:
         back = urlsplit(app.press_authorize(redirect_target(browser("GET", "/api/auth/login"))))
         assert browser("GET", f"/api/auth/callback?{back.query}").status == 302
         assert browser("GET", "/api/auth/me").json()["id"] == ann.id
+
+
+class TestAgain:
+    """Each way through a sign-in ends signed in, or on a page that repeats the sign-in."""
+
+    NEXT = "/?view=week&of=ann#tokens"
+    QUERY = f"?next={quote(NEXT, safe='')}"
+
+    def test_two_tabs_can_both_complete_their_sign_ins(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        tabs = [app.authorize_at_github(browser, ann, f"?next=/{name}") for name in ("a", "b", "c")]
+        # The tabs complete their sign-ins in another order.
+        for name, back in zip("bca", (tabs[1], tabs[2], tabs[0]), strict=True):
+            assert redirect_target(browser("GET", back)) == f"{ORIGIN}/{name}"
+        assert browser("GET", ME).json()["id"] == ann.id
+
+    def test_a_page_and_a_popup_can_both_complete_their_sign_ins(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        page = app.authorize_at_github(browser, ann, self.QUERY)
+        popup = app.authorize_at_github(browser, ann, f"?origin={EMBEDDER}")
+        assert redirect_target(browser("GET", page)) == ORIGIN + self.NEXT
+        assert 'id="signed-in"' in browser("GET", popup).body
+
+    def test_going_back_after_cancelling_and_authorizing_signs_in(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        address = redirect_target(browser("GET", LOGIN + self.QUERY))
+        app.github.signed_in = ann
+        assert browser("GET", _path(app.press_authorize(address, approve=False))).status == 403
+        back = _path(app.press_authorize(address))
+        assert redirect_target(browser("GET", back)) == ORIGIN + self.NEXT
+        assert browser("GET", ME).json()["id"] == ann.id
+
+    def test_going_back_after_signing_in_and_authorizing_again_stays_signed_in(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        address = redirect_target(browser("GET", LOGIN + self.QUERY))
+        app.github.signed_in = ann
+        assert browser("GET", _path(app.press_authorize(address))).status == 302
+        session = browser.cookies[SESSION_COOKIE]
+        for approve in (True, False):
+            again = browser("GET", _path(app.press_authorize(address, approve=approve)))
+            assert redirect_target(again) == ORIGIN + self.NEXT
+        assert browser.cookies[SESSION_COOKIE] == session
+
+    def test_reloading_the_callback_stays_signed_in(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
+        for _ in range(2):
+            assert redirect_target(browser("GET", back)) == ORIGIN + self.NEXT
+
+    def test_a_late_tab_of_a_person_who_has_signed_in_meanwhile_shows_its_page(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        late = app.authorize_at_github(browser, ann, self.QUERY)
+        app.clock.advance(601)
+        app.sign_in(browser, ann)
+        assert redirect_target(browser("GET", late)) == ORIGIN + self.NEXT
+
+    def test_a_used_sign_in_of_a_person_who_has_signed_out_can_be_repeated(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
+        browser("GET", back)
+        browser("POST", "/api/auth/logout/")
+        assert_can_be_repeated(browser("GET", back), 400, "works only once", self.NEXT)
+
+    def test_a_popup_can_be_repeated_although_our_own_page_is_signed_in(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        back = app.authorize_at_github(browser, ann, f"?origin={EMBEDDER}")
+        browser("GET", back)
+        page = browser("GET", back)
+        assert (page.status, SIGN_IN_AGAIN.search(page.body)[1]) == (  # type: ignore[index]
+            400,
+            f"{LOGIN}?next=%2F&amp;origin=https%3A%2F%2Fwiki.example.org",
+        )
+
+    def test_a_cancelled_sign_in_can_be_repeated(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY, approve=False)
+        for _ in range(2):
+            assert_can_be_repeated(browser("GET", back), 403, "You did not authorize", self.NEXT)
+
+    def test_an_expired_sign_in_can_be_repeated(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
+        app.clock.advance(601)
+        assert_can_be_repeated(browser("GET", back), 400, "took longer than 10 minutes", self.NEXT)
+        # Browsers delete the cookie when the sign-in expires.
+        browser.cookies.clear()
+        assert_can_be_repeated(browser("GET", back), 400, "took longer than 10 minutes", self.NEXT)
+
+    def test_a_sign_in_without_its_cookie_can_be_repeated(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
+        browser.cookies.clear()
+        assert_can_be_repeated(browser("GET", back), 400, "has not kept its cookie", self.NEXT)
+
+    def test_a_sign_in_of_another_browser_does_not_change_the_session(self, app: App) -> None:
+        victim, ann = app.signed_in()
+        back = app.authorize_at_github(app.browser(), app.new_person(), self.QUERY)
+        assert_can_be_repeated(victim("GET", back), 400, "began in another browser", self.NEXT)
+        assert victim("GET", ME).json()["id"] == ann.id
+
+    @pytest.mark.parametrize("state", ["", "x", "a.b.c"])
+    def test_an_unknown_state_offers_a_new_sign_in(self, app: App, state: str) -> None:
+        page = app.browser()("GET", f"/api/auth/callback/?code=a&state={state}")
+        assert_can_be_repeated(page, 400, "does not continue a sign-in", "/")
+
+    @pytest.mark.parametrize("error", ["application_suspended", "redirect_uri_mismatch"])
+    def test_another_error_of_github_is_named(self, app: App, error: str) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY, approve=False)
+        page = browser("GET", back.replace("access_denied", error))
+        assert_can_be_repeated(page, 502, f"GitHub refused the sign-in ({error})", self.NEXT)
+        assert "You did not" not in page.body
+
+    def test_an_error_that_github_does_not_document_is_not_quoted(self, app: App) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), self.QUERY, approve=False)
+        page = browser("GET", back.replace("access_denied", "Call+555-0100"))
+        assert_can_be_repeated(page, 502, "(no reason given)", self.NEXT)
+
+    def test_an_outage_an_unexpected_error_and_a_refused_code_can_be_repeated(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        back = app.authorize_at_github(browser, ann, self.QUERY)
+        app.github.faults.append(faults.status(502, path="GET /user"))
+        assert_can_be_repeated(browser("GET", back), 502, "did not answer as expected", self.NEXT)
+        back = app.authorize_at_github(browser, ann, self.QUERY).replace("code=", "code=f")
+        assert_can_be_repeated(browser("GET", back), 400, "did not confirm", self.NEXT)
+        back = app.authorize_at_github(browser, ann, self.QUERY)
+        network = Network(app.auth.table.connection)
+        network.every_write = refusal("AccessDeniedException")
+        try:
+            page = browser("GET", back)
+        finally:
+            network.close()
+        assert_can_be_repeated(page, 500, "An internal error occurred", self.NEXT)
+
+    def test_repeating_a_sign_in_signs_in_and_returns_to_the_page(self, app: App) -> None:
+        browser, ann = app.browser(), app.new_person()
+        page = browser("GET", app.authorize_at_github(browser, ann, self.QUERY, approve=False))
+        again = unescape(SIGN_IN_AGAIN.search(page.body)[1])  # type: ignore[index]
+        back = _path(app.press_authorize(redirect_target(browser("GET", again))))
+        assert redirect_target(browser("GET", back)) == ORIGIN + self.NEXT
+
+    def test_removed_credentials_are_not_blamed_on_github(
+        self, shared_table: Table, github: FakeGitHub
+    ) -> None:
+        with open_app(shared_table, github) as app:
+            browser = app.browser()
+            back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
+            boto3.client("ssm").delete_parameter(Name=app.oauth_parameter)
+            # Another instance of the function completes the sign-in.
+            app.auth.sign_in._credentials = OAuthParameter(app.oauth_parameter)
+            page = browser("GET", back)
+            assert_can_be_repeated(page, 503, "no working connection to GitHub", self.NEXT)
+
+
+class TestLanguage:
+    @pytest.mark.parametrize(
+        ("accepted", "language"),
+        [
+            ("de", "de"),
+            ("de-AT,de;q=0.9,en;q=0.8", "de"),
+            ("fr-FR, fr;q=0.9, de;q=0.7, en;q=0.3", "de"),
+            ("en;q=0.5, DE-ch", "de"),
+            ("en-US,en;q=0.9,de;q=0.8", "en"),
+            ("fr", "en"),
+            ("*", "en"),
+            ("de;q=x, ;;,", "en"),
+            ("", "en"),
+        ],
+    )
+    def test_a_page_has_the_first_language_of_the_browser_that_it_knows(
+        self, app: App, accepted: str, language: str
+    ) -> None:
+        browser = app.browser()
+        back = app.authorize_at_github(browser, app.new_person(), approve=False)
+        page = browser("GET", back, accept_language=accepted)
+        assert f'<html lang="{language}">' in page.body
+        assert ("Erneut versuchen" in page.body) == (language == "de")
+
+    def test_a_value_in_a_page_is_escaped(self, app: App) -> None:
+        page = app.browser()("GET", f"{LOGIN}?origin=%3Cb%3E%7Bx%7D", accept_language="de")
+        assert "Anmeldungen für &lt;b&gt;{x} nicht zugelassen" in page.body
 
 
 class TestAccount:
@@ -154,8 +355,8 @@ class TestRefused:
         browser, ann = app.browser(), app.new_person()
         page = browser("GET", app.authorize_at_github(browser, ann, approve=False))
         assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
-        assert "you cancelled" in page.body
-        assert browser.cookies == {}
+        assert "You did not authorize Issue Timer at GitHub" in page.body
+        assert SESSION_COOKIE not in browser.cookies
         assert app.items(str(ann.id)) == []
 
     @pytest.mark.parametrize("path", ["POST /login/oauth/access_token", "GET /user"])
@@ -168,8 +369,8 @@ class TestRefused:
         app.github.faults.append(fault(path=path))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
-        assert "GitHub does not respond" in page.body
-        assert browser.cookies == {}
+        assert "GitHub did not answer as expected" in page.body
+        assert SESSION_COOKIE not in browser.cookies
         assert app.sign_in(browser, ann).status == 302
 
     @pytest.mark.parametrize(
@@ -195,14 +396,16 @@ class TestRefused:
         app.github.faults.append(_changed("GET /user", **members))
         page = browser("GET", back)
         assert (page.status, page.headers["content-type"]) == (502, "text/html; charset=utf-8")
-        assert (browser.cookies, app.items(str(ann.id))) == ({}, [])
+        assert SESSION_COOKIE not in browser.cookies
+        assert app.items(str(ann.id)) == []
 
     @pytest.mark.parametrize("body", [None, [], [1], "ann", 7, {}])
     def test_a_response_without_an_account_is_refused_with_a_page(self, app: App, body: Any) -> None:
         browser = app.browser()
         back = app.authorize_at_github(browser, app.new_person())
         app.github.faults.append(_answered("GET /user", body))
-        assert (browser("GET", back).status, browser.cookies) == (502, {})
+        assert browser("GET", back).status == 502
+        assert SESSION_COOKIE not in browser.cookies
 
     def test_an_internal_error_is_shown_on_a_page(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
@@ -220,19 +423,15 @@ class TestRefused:
         assert "AccessDenied" not in page.body
         assert_is_locked_down(page)
 
-    @pytest.mark.parametrize("query", [f"next=/{'a' * 600}", f"origin={'a' * 301}"])
-    def test_an_invalid_sign_in_url_is_refused_with_a_page(self, app: App, query: str) -> None:
-        page = app.browser()("GET", f"{LOGIN}?{query}")
+    def test_an_invalid_sign_in_url_is_refused_with_a_page(self, app: App) -> None:
+        page = app.browser()("GET", f"{LOGIN}?origin={'a' * 301}")
         assert (page.status, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
         assert_is_locked_down(page)
 
-    def test_an_older_callback_keeps_the_newer_sign_in(self, app: App) -> None:
-        browser, ann = app.browser(), app.new_person()
-        first = app.authorize_at_github(browser, ann)
-        second = app.authorize_at_github(browser, ann)
-        assert (browser("GET", first).status, browser.set_cookies) == (400, [])
-        assert browser("GET", second).status == 302
-        assert browser("GET", ME).json()["id"] == ann.id
+    def test_a_long_next_ends_on_the_home_page(self, app: App) -> None:
+        assert redirect_target(app.sign_in(app.browser(), app.new_person(), f"?next=/{'a' * 600}")) == (
+            f"{ORIGIN}/"
+        )
 
     def test_a_rate_limit_of_github_is_shown_on_a_page(self, app: App) -> None:
         browser = app.browser()
@@ -248,7 +447,7 @@ class TestRefused:
             browser, asked = app.browser(), len(github.requests)
             page = browser("GET", LOGIN)
             assert (page.status, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
-            assert "has not connected it to GitHub" in page.body
+            assert "no working connection to GitHub" in page.body
             assert browser.cookies == {}
             assert len(github.requests) == asked
 
@@ -260,7 +459,8 @@ class TestRefused:
             github.oauth_apps.append(replace(app.client, client_secret="another"))
             browser = app.browser()
             page = app.sign_in(browser, app.new_person())
-            assert (page.status, browser.cookies) == (400, {})
+            assert page.status == 400
+            assert SESSION_COOKIE not in browser.cookies
 
 
 @pytest.fixture
@@ -312,7 +512,8 @@ class TestOrganizations:
         back = club.authorize_at_github(browser, bob)
         club.github.faults.append(faults.status(502, path="GET /user/memberships/orgs/"))
         assert browser("GET", back).status == 502
-        assert (browser.cookies, club.items(str(bob.id))) == ({}, [])
+        assert SESSION_COOKIE not in browser.cookies
+        assert club.items(str(bob.id)) == []
 
     def test_the_only_requested_scope_is_read_org(self, club: App) -> None:
         address = urlsplit(redirect_target(club.browser()("GET", LOGIN)))
@@ -329,7 +530,7 @@ class TestPopup:
         assert (data["origin"], data["expires"]) == (EMBEDDER, str(expires_s))
         assert '<script src="/signed-in.js"></script>' in page.body
         # There is no cookie, because the session is for the page that opened the popup.
-        assert browser.cookies == {}
+        assert SESSION_COOKIE not in browser.cookies
         me = app.caller(unescape(data["session"]), "Bearer")("GET", ME, origin=EMBEDDER).json()
         assert (me["id"], me["session"]["origin"]) == (ann.id, EMBEDDER)
 
@@ -418,7 +619,7 @@ class TestSigningOut:
         browser, _ = app.signed_in()
         kept = [f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"]
         assert browser("POST", "/api/auth/logout/").status == 204
-        assert browser.cookies == {}
+        assert SESSION_COOKIE not in browser.cookies
         assert browser("GET", ME, cookies=kept).status == 401
 
     def test_signing_out_keeps_the_sessions_of_other_browsers(self, app: App) -> None:
@@ -741,14 +942,66 @@ class TestReads:
 def assert_refused_account(app: App, browser: Browser, page: Answer, user_id: int) -> None:
     assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
     assert "Nothing was stored about you" in page.body
-    assert browser.cookies == {}
+    assert SESSION_COOKIE not in browser.cookies
     assert app.items(str(user_id)) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", LOGIN, "GET, HEAD"),
+        ("POST", "/api/auth/callback/", "GET, HEAD"),
+        ("POST", ME, "DELETE, GET, HEAD"),
+        ("GET", "/api/auth/logout/", "POST"),
+        ("GET", "/api/auth/session/", "POST"),
+        ("PUT", "/api/auth/tokens/", "GET, HEAD, POST"),
+        ("GET", "/api/auth/tokens/1/", "DELETE"),
+        ("DELETE", "/api/auth/me/export/", "GET, HEAD"),
+    ],
+)
+def test_another_method_of_a_path_is_refused_with_the_allowed_ones(
+    app: App, method: str, path: str, allowed: str
+) -> None:
+    browser, _ = app.signed_in()
+    for caller in (browser, app.browser()):
+        answer = caller(method, path)
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+    assert browser("GET", ME).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", [LOGIN, "/api/auth/callback/", ME, "/api/auth/me/export/", "/api/auth/tokens/"]
+)
+def test_head_is_answered_as_get_without_a_body(app: App, path: str) -> None:
+    browser, _ = app.signed_in()
+    for caller in (browser, app.browser()):
+        got, head = caller("GET", path), caller("HEAD", path)
+        assert (head.status, head.headers.keys(), head.body) == (got.status, got.headers.keys(), "")
 
 
 @pytest.mark.parametrize("path", ["/api/auth/session/", "/api/auth/me/", "/api/timelogs/start/"])
 def test_a_preflight_needs_no_credentials(app: App, path: str) -> None:
     """API Gateway forwards preflights on routes for any method or any path."""
     assert app.browser()("OPTIONS", path).status == 204
+
+
+SIGN_IN_AGAIN = re.compile('<a href="([^"]+)">Try again</a>')
+
+
+def assert_can_be_repeated(page: Answer, status: int, text: str, next_path: str) -> None:
+    """Check that a page gives the reason, and has a link that begins the same sign-in again."""
+    assert (page.status, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert text in page.body
+    link = SIGN_IN_AGAIN.search(page.body)
+    assert link, page.body
+    address = urlsplit(unescape(link[1]))
+    assert (address.path, parse_qs(address.query)) == (LOGIN, {"next": [next_path]})
+    assert_is_locked_down(page)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
 
 
 def assert_is_locked_down(page: Answer) -> None:
@@ -758,6 +1011,7 @@ def assert_is_locked_down(page: Answer) -> None:
         "default-src": "'none'",
         "style-src": "'self'",
         "script-src": "'self'",
+        "img-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",

@@ -59,7 +59,10 @@ def test_every_operation_has_a_route() -> None:
     }
     # The document describes neither pages for browsers nor the document itself.
     others = {"GET /api/auth/login", "GET /api/auth/callback", "GET /api/openapi.json"}
-    for_slashes = {"$default", "ANY /api/auth/{proxy+}", "POST /api/github-timer-webhook/{proxy+}"}
+    for_slashes = {"$default", "ANY /api/auth/{proxy+}", "ANY /api/github-timer-webhook/{proxy+}"}
+    # The webhook's function has no list of its methods, so one route passes all methods to it.
+    described.remove("GET /api/github-timer-webhook")
+    others.add("ANY /api/github-timer-webhook")
     assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
 
 

@@ -56,6 +56,10 @@ class Receiver:
     secret_arn: str
     seconds: Seconds
 
+    def send(self, method: str, path: str) -> Answer:
+        answer = self.module.handler(request_event(method, path), Context())
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
     def post(self, body: bytes, *, base64_encoded: bool = False, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         event = request_event("POST", PATH, body=body, headers=sent)
@@ -470,3 +474,29 @@ class TestUnavailable:
             assert receiver.deliver(guid="2").status == 202
         finally:
             client.restore_secret(SecretId=receiver.secret_arn)
+
+
+@pytest.mark.parametrize("path", [PATH, PATH.rstrip("/")])
+def test_a_person_who_opens_the_address_learns_what_it_is(receiver: Receiver, path: str) -> None:
+    got, head = (receiver.send(method, path) for method in ("GET", "HEAD"))
+    assert got.status == 200
+    assert got.headers["content-type"] == "text/plain; charset=utf-8"
+    assert got.body == (
+        "This is the address of Issue Timer's webhook, to which GitHub delivers events with POST requests."
+    )
+    assert (head.status, head.headers, head.body) == (got.status, got.headers, "")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused_with_the_allowed_ones(receiver: Receiver, method: str) -> None:
+    answer = receiver.send(method, PATH)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert answer.json()["detail"] == f"This path does not allow {method}."
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_only_post_requests_count_as_deliveries(
+    receiver: Receiver, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.send(method, PATH)
+    assert "Deliveries" not in capsys.readouterr().out

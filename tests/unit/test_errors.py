@@ -25,7 +25,11 @@ from timer_core.observability import make_logger
 
 
 def problem_of(error: Exception) -> Any:
-    event = {"requestContext": {"http": {"method": "POST"}}}
+    event = {
+        "rawPath": "/api/timelogs/",
+        "headers": {},
+        "requestContext": {"http": {"method": "POST"}},
+    }
     return json.loads(errors.error_response(error, event, make_logger("test"))["body"])
 
 

@@ -1,6 +1,6 @@
 """The translation of errors to HTTP responses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from timer_core.api import pages
 from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
@@ -64,17 +65,24 @@ class _Refusal:
     errors: Sequence[Mapping[str, Any]] = ()
 
 
-def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
-    """Register handlers that translate errors to problems (RFC 9457), and `NotModified` to a 304."""
+def install(
+    app: APIGatewayHttpResolver,
+    logger: Logger,
+    again: Callable[[Mapping[str, Any]], str | None] = lambda _event: None,
+) -> None:
+    """Register handlers that translate errors to problems (RFC 9457), and `NotModified` to a 304.
+
+    Parameters
+    ----------
+    again
+        A function that returns the address of an error page's link "Try again", or None for no link.
+    """
 
     def respond(error: Exception) -> Response[str]:
-        response = error_response(error, app.current_event.raw_event, logger)
-        return Response(
-            response["statusCode"],
-            CONTENT_TYPE,
-            response["body"],
-            {name: value for name, value in response["headers"].items() if name != "content-type"},
-        )
+        event = app.current_event.raw_event
+        response = error_response(error, event, logger, again=again(event))
+        headers = dict(response["headers"])
+        return Response(response["statusCode"], headers.pop("content-type"), response["body"], headers)
 
     def not_modified(unchanged: NotModified) -> Response[str]:
         return Response(HTTPStatus.NOT_MODIFIED.value, body="", headers={"ETag": unchanged.tag})
@@ -83,23 +91,34 @@ def install(app: APIGatewayHttpResolver, logger: Logger) -> None:
     app.exception_handler([HttpError, RequestValidationError, NotFoundError, Exception])(respond)
 
 
-def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -> dict[str, Any]:
-    """Return the response to a request that raised an error.
+def error_response(
+    error: Exception, event: Mapping[str, Any], logger: Logger, *, again: str | None = None
+) -> dict[str, Any]:
+    """Return the response to a request that raised an error: a problem, or a page if a person sees it.
 
     An unexpected error is logged with the id of the request, which the response also contains.
     """
     part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
-    refusal = _refusal(error, part)
-    headers = {"content-type": CONTENT_TYPE, **(refusal.headers if refusal else {})}
+    refusal, extension = _refusal(error, part), {}
     if refusal is None:
-        request_id = event["requestContext"].get("requestId", "")
         logger.error("Unexpected error", exc_info=error)
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        body = problem(status, "An internal error occurred.", ErrorCode.INTERNAL_ERROR, request_id=request_id)
+        refusal = _Refusal(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.", ErrorCode.INTERNAL_ERROR
+        )
+        extension = {"request_id": event["requestContext"].get("requestId", "")}
+    if pages.is_wanted(event):
+        details = (f"{detail['loc'][-1]}: {detail['msg']}" for detail in refusal.errors)
+        text = " ".join([refusal.detail, *details])
+        response = pages.error(event, refusal.status, text, again=again, **extension)
     else:
-        status = refusal.status
-        body = problem(status, refusal.detail, refusal.code, refusal.errors)
-    return {"statusCode": status.value, "headers": headers, "body": body}
+        body = problem(refusal.status, refusal.detail, refusal.code, refusal.errors, **extension)
+        response = {
+            "statusCode": refusal.status.value,
+            "headers": {"content-type": CONTENT_TYPE},
+            "body": body,
+        }
+    response["headers"] |= refusal.headers
+    return response
 
 
 def _refusal(error: Exception, part: str) -> _Refusal | None:

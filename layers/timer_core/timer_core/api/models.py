@@ -18,8 +18,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
-from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
+from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timers import Timer
 
@@ -87,7 +88,7 @@ Time = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
 TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
 _Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
-_Url = Annotated[str, Field(min_length=1, max_length=400)]
+_Url = Annotated[str, Field(min_length=1, max_length=2000)]
 _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
@@ -266,24 +267,35 @@ class _Request(BaseModel):
 
 class _OnIssue(_Request):
     github_issue_url: Annotated[
-        _Url | None, Field(strict=True, examples=["https://github.com/octocat/hello-world/issues/1347"])
+        _Url | None,
+        Field(
+            strict=True,
+            description="The issue's address, also with a query or fragment, or owner/name#number.",
+            examples=["https://github.com/octocat/hello-world/issues/1347"],
+        ),
     ] = None
     github_repo: Annotated[_FullName | None, Field(strict=True, examples=["octocat/hello-world"])] = None
     github_issue_number: Annotated[_Number | None, Field(strict=True, examples=[1347])] = None
-    organization_url: Annotated[_Url | None, Field(strict=True, examples=["https://github.com/octocat"])] = (
-        None
-    )
+    organization_url: Annotated[
+        _Url | None,
+        Field(
+            strict=True,
+            description="Any http or https address. On github.com, its login is the organization; elsewhere, "
+            "its host.",
+            examples=["https://github.com/octocat"],
+        ),
+    ] = None
 
     @property
     def organization(self) -> str | None:
-        """The login in ``organization_url``.
+        """The name of the organization with the address ``organization_url``.
 
         Raises
         ------
         InvalidInput
-            If it is not the address of an organization.
+            If it is not an http or https address.
         """
-        return None if self.organization_url is None else organization_login(self.organization_url)
+        return None if self.organization_url is None else organization_of(self.organization_url)
 
     @property
     def issue(self) -> Issue | None:
@@ -315,13 +327,15 @@ class _OnIssue(_Request):
         return None
 
 
+_CLOCKS_DIFFER = "A time up to a minute in the future counts as now, because clocks differ."
 _At = Annotated[
     TimeIn | None,
     Field(
         description="The time of the action, if it was taken offline: at most three days ago. "
-        "A time up to a minute in the future counts as now, because clocks differ."
+        + _CLOCKS_DIFFER
     ),
 ]
+_Past = Field(description=_CLOCKS_DIFFER)
 
 
 class StartRequest(_OnIssue):
@@ -340,8 +354,8 @@ class TransitionRequest(_Request):
 class AddRequest(_OnIssue):
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
-    start_time: TimeIn
-    end_time: TimeIn | None = None
+    start_time: Annotated[TimeIn, _Past]
+    end_time: Annotated[TimeIn | None, _Past] = None
     duration: Annotated[float | None, Field(strict=True, ge=0, le=_LONGEST_S, allow_inf_nan=False)] = None
     description: Annotated[_Text, Field(strict=True)] = ""
 
@@ -369,8 +383,8 @@ class PatchRequest(_OnIssue):
     """The fields to correct. A null ``github_issue_url`` removes the timer from its issue."""
 
     description: Annotated[_Text | None, Field(strict=True)] = None
-    start_time: TimeIn | None = None
-    end_time: TimeIn | None = None
+    start_time: Annotated[TimeIn | None, _Past] = None
+    end_time: Annotated[TimeIn | None, _Past] = None
 
     @model_validator(mode="after")
     def _null_only_unlinks(self) -> "PatchRequest":

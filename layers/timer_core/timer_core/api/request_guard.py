@@ -1,5 +1,6 @@
 """Middleware for authenticated requests: authentication, write limit and session renewal."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,7 +11,8 @@ from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
-from timer_core.domain.errors import Unauthorized
+from timer_core.domain.errors import TooManyRequests, Unauthorized
+from timer_core.domain.ids import parse_timer_id
 from timer_core.secrets import RotatingSecret
 from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
@@ -18,6 +20,7 @@ from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
+_PAUSE_OR_STOP = re.compile(r"/api/timelogs/([^/]+)/(?:pause|stop)/")
 _ALLOWED_DURING_DELETION = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
@@ -40,7 +43,8 @@ class RequestGuard:
         Forbidden
             If the credentials do not permit the request.
         TooManyRequests
-            If the person has made too many changes in this minute.
+            If the person has made too many changes in this minute. Pausing and stopping their own timers is
+            counted and never refused, because a refusal would make a timer count too much time.
         """
         try:
             return self._authorize(event, now_ms=now_ms)
@@ -60,7 +64,11 @@ class RequestGuard:
         if caller.person.is_being_deleted and (method, event["rawPath"]) not in _ALLOWED_DURING_DELETION:
             raise Unauthorized("Your account is being deleted. To keep it, sign in again.")
         if method not in SAFE_METHODS:
-            self.count_write(caller, now_ms=now_ms)
+            try:
+                self.count_write(caller, now_ms=now_ms)
+            except TooManyRequests:
+                if method != "POST" or not _pauses_or_stops_own_timer(event["rawPath"], caller):
+                    raise
         return caller
 
     def count_write(self, caller: Caller, *, now_ms: int) -> None:
@@ -93,6 +101,12 @@ class RequestGuard:
         for failure in self._tokens.finish_writes():
             # The request still succeeds; the next look-up of the token records the use.
             self._logger.warning("Failed to record the use of a token", exc_info=failure)
+
+
+def _pauses_or_stops_own_timer(path: str, caller: Caller) -> bool:
+    match = _PAUSE_OR_STOP.fullmatch(path)
+    timer = parse_timer_id(match[1]) if match else None
+    return timer is not None and timer[0] == caller.user_id
 
 
 @cache

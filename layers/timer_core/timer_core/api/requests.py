@@ -5,17 +5,21 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from inspect import signature
 from typing import Any
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic_core import from_json
 
 from timer_core.api.problems import HttpError
 from timer_core.domain.errors import ErrorCode, InvalidInput
+from timer_core.observability import ApiHandler
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.
@@ -52,6 +56,49 @@ def normalize(event: dict[str, Any]) -> None:
     event["isBase64Encoded"] = False
     # Powertools parses only bodies of this media type. Clients may omit the type or add parameters.
     event["headers"]["content-type"] = "application/json"
+
+
+def answer_head(handler: ApiHandler) -> ApiHandler:
+    """Let a handler answer HEAD as it answers GET, without the body (RFC 9110, section 9.3.2)."""
+
+    @wraps(handler)
+    def answered(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        request = event["requestContext"]["http"]
+        if request["method"] != "HEAD":
+            return handler(event, context)
+        request["method"] = "GET"
+        return {**handler(event, context), "body": ""}
+
+    return answered
+
+
+def refuse_other_methods(event: Mapping[str, Any], app: APIGatewayHttpResolver) -> None:
+    """Refuse a method that a known path does not have (RFC 9110, section 15.5.6).
+
+    API Gateway passes these requests to the functions, because its routes for any method match them.
+
+    Raises
+    ------
+    HttpError
+        405, with the path's methods in ``Allow``.
+    """
+    method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+    allowed = _methods(app, path)
+    if allowed and method not in allowed:
+        raise HttpError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"This path does not allow {method}.",
+            {"Allow": ", ".join(sorted(allowed))},
+        )
+
+
+def _methods(app: APIGatewayHttpResolver, path: str) -> set[str]:
+    # Powertools has no public list of its routes. A path such as /api/timelogs/start/ is not a timer's.
+    for routes in (app._static_routes, app._dynamic_routes):
+        methods = {route.method for route in routes if route.rule.match(path)}
+        if methods:
+            return methods | {"HEAD"} if "GET" in methods else methods
+    return set()
 
 
 def is_preflight(event: Mapping[str, Any]) -> bool:

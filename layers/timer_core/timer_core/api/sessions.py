@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from timer_core.domain.errors import Unauthorized
 from timer_core.secrets import RotatingSecret
@@ -60,6 +60,13 @@ class Session:
         return self.signed_in_ms // 1000 + LONGEST_S
 
 
+class SealedSignIn(NamedTuple):
+    """The data of a sign-in, and its expiry (seconds since the epoch)."""
+
+    content: Mapping[str, str]
+    expires_s: int
+
+
 class Sessions:
     """Issues and verifies sessions.
 
@@ -90,7 +97,9 @@ class Sessions:
         Unauthorized
             If the token was not issued here, was changed, or has expired.
         """
-        claims = self._decode(token, _SESSION, now_s)
+        claims = self._decode(token, _SESSION)
+        if claims["exp"] <= now_s:
+            raise Unauthorized("The session has expired: sign in again.")
         return Session(
             user_id=int(claims["sub"]),
             login=claims["login"],
@@ -102,20 +111,20 @@ class Sessions:
         )
 
     def seal(self, content: Mapping[str, str], *, now_s: int) -> str:
-        """Return a token that contains the data of a sign-in, which must be completed within ten minutes."""
+        """Return a token with the data of a sign-in, which must be completed within ten minutes."""
         claims = {"sub": "", "content": dict(content), "iat": now_s, "exp": now_s + SIGN_IN_S}
         return self._encode(claims, _SIGN_IN)
 
-    def unseal(self, token: str, *, now_s: int) -> Mapping[str, str]:
+    def unseal(self, token: str) -> SealedSignIn:
         """Return the data of a sign-in that a token contains.
 
         Raises
         ------
         Unauthorized
-            If the token was not issued here, was changed, or has expired.
+            If the token was not issued here, or was changed.
         """
-        content: Mapping[str, str] = self._decode(token, _SIGN_IN, now_s)["content"]
-        return content
+        claims = self._decode(token, _SIGN_IN)
+        return SealedSignIn(claims["content"], claims["exp"])
 
     def _issue(self, session: Session) -> tuple[Session, str]:
         claims = {
@@ -138,7 +147,7 @@ class Sessions:
         claims = {**claims, "iss": _ISSUER, "aud": audience}
         return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _key_id(key)})
 
-    def _decode(self, token: str, audience: str, now_s: int) -> dict[str, Any]:
+    def _decode(self, token: str, audience: str) -> dict[str, Any]:
         import jwt
 
         try:
@@ -149,13 +158,11 @@ class Sessions:
                 algorithms=[_ALGORITHM],
                 audience=audience,
                 issuer=_ISSUER,
-                # The expiry is checked below, against the caller's time.
+                # Callers compare the expiry with their own time.
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.PyJWTError:
             raise Unauthorized("The session is not valid.") from None
-        if claims["exp"] <= now_s:
-            raise Unauthorized("The session has expired: sign in again.")
         return claims
 
     def _key(self, key_id: object) -> str:

@@ -4,21 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
+from timer_core.domain.addresses import OWNER, REPO, parse_issue
 from timer_core.domain.errors import ErrorCode, InvalidInput
 
 # GitHub's GraphQL API declares Issue.number as Int, which is signed and has 32 bits.
 MAX_ISSUE_NUMBER = 2**31 - 1
 
-# Logins have up to 39 letters, digits and hyphens. Logins of Enterprise Managed Users end in an underscore
-# and a short code. Repository names have up to 100 characters: letters, digits, hyphens, underscores, dots.
-_OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})"
-_REPO = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]{1,100}"
-_ORGANIZATION_URL = re.compile(rf"https://(?:www\.)?github\.com/(?:orgs/)?({_OWNER})/?")
-_FULL_NAME = re.compile(rf"({_OWNER})/({_REPO})")
-_URL = re.compile(
-    rf"https://(?:www\.)?github\.com/({_OWNER})/({_REPO})/issues/([0-9]{{1,12}})/?(?:[?#]\S*)?",
-    re.IGNORECASE | re.ASCII,
-)
+_FULL_NAME = re.compile(rf"({OWNER})/({REPO})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +57,21 @@ class Issue:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Return the issue whose page has this address; query and fragment are ignored.
+        """Return the issue that a text names, in any of the spellings that `parse_issue` accepts.
 
         Raises
         ------
         InvalidInput
-            If the URL is not the address of an issue on github.com.
+            If the text does not name an issue on github.com.
         """
-        match = _URL.fullmatch(url)
-        if match is None:
-            raise InvalidInput(
-                "github_issue_url",
-                "Must be an issue's address: https://github.com/owner/name/issues/1.",
-                ErrorCode.NOT_AN_ISSUE,
-            )
-        number = int(match[3])
+        owner, repo, number = parse_issue(url, field="github_issue_url")
         if not 1 <= number <= MAX_ISSUE_NUMBER:
             raise InvalidInput(
                 "github_issue_url",
                 f"The number must be between 1 and {MAX_ISSUE_NUMBER}.",
                 ErrorCode.OUT_OF_RANGE,
             )
-        return cls(match[1], match[2], number)
+        return cls(owner, repo, number)
 
     @property
     def full_name(self) -> str:
@@ -112,21 +97,3 @@ class Issue:
         """Return the issue with another name of its repository."""
         owner, _, repo = full_name.partition("/")
         return replace(self, owner=owner, repo=repo)
-
-
-def organization_login(url: str) -> str:
-    """Return the login in the address of an organization or user on GitHub.
-
-    Raises
-    ------
-    InvalidInput
-        If the URL is not such an address.
-    """
-    match = _ORGANIZATION_URL.fullmatch(url)
-    if match is None:
-        raise InvalidInput(
-            "organization_url",
-            "Must be an organization's address: https://github.com/login.",
-            ErrorCode.NOT_AN_ORGANIZATION,
-        )
-    return match[1]

@@ -24,8 +24,8 @@ from timer_core.domain.state import Action, State, Status, Transition, states
 # bytes in the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS,
 # "DynamoDB quotas").
 MAX_OF_EACH_KIND = 150
-# The maximum difference by which a client's clock may be ahead. A requested time in the future within this
-# limit is treated as the current time.
+# The maximum difference by which a client's clock may be ahead. A time in the future within this limit is
+# treated as the current time.
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
@@ -326,8 +326,19 @@ def requested_ms(at_ms: int, now_ms: int) -> int:
     InvalidInput
         If the time is more than a minute in the future, or more than three days in the past.
     """
-    if at_ms > now_ms + _AHEAD_MS:
-        raise InvalidInput("at", "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
     if at_ms < now_ms - _OFFLINE_MS:
         raise InvalidInput("at", "Must not be more than three days ago.", ErrorCode.TOO_LONG_AGO)
-    return min(at_ms, now_ms)
+    return past_ms(at_ms, now_ms, field="at")
+
+
+def past_ms(ms: int, now_ms: int, *, field: str) -> int:
+    """Return a time that a client sent, or ``now_ms`` if the client's clock is ahead.
+
+    Raises
+    ------
+    InvalidInput
+        If the time is more than a minute in the future.
+    """
+    if ms > now_ms + _AHEAD_MS:
+        raise InvalidInput(field, "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
+    return min(ms, now_ms)

@@ -74,6 +74,8 @@ class Reconciliation:
         Issues that could not be compared; the log says why, and the next run tries again.
     complete
         Whether all issues were compared. If not, the next run begins at the stored progress.
+    skipped
+        Whether nothing was compared, because another run was comparing the issues.
     error
         The last error of GitHub's API; empty if there was none.
     """
@@ -85,6 +87,7 @@ class Reconciliation:
     unreachable: int = 0
     failed: int = 0
     complete: bool = True
+    skipped: bool = False
     error: str = ""
 
 
@@ -164,19 +167,42 @@ class Reconciler:
         self._logger = logger
 
     def run(
-        self, *, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], dry_run: bool
+        self,
+        *,
+        from_ms: int | None,
+        until_ms: int,
+        clock: Callable[[], int],
+        has_time: Callable[[], bool],
+        dry_run: bool,
     ) -> Reconciliation:
         """Compare open timers, oldest first, until time runs out, and store the progress.
+
+        Only one run compares at a time. Two runs could give the lost events of one second two orders that
+        contradict each other.
 
         Parameters
         ----------
         from_ms
             The progress of an earlier run to continue from; None to begin with the oldest timer.
+        until_ms
+            The time at which this process ends at the latest.
         clock
             Returns the present time (milliseconds since the epoch), which advances between requests.
         dry_run
             Whether to count the events to backfill without storing anything.
         """
+        if dry_run:
+            return self._run(from_ms, clock, has_time, dry_run=True)
+        if not self._progress.lease(until_ms, now_ms=clock()):
+            return Reconciliation(complete=False, skipped=True)
+        try:
+            return self._run(from_ms, clock, has_time, dry_run=False)
+        finally:
+            self._progress.release(until_ms)
+
+    def _run(
+        self, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], *, dry_run: bool
+    ) -> Reconciliation:
         with ThreadPoolExecutor(_THREADS) as pool:
             run = _Run(clock(), clock, has_time, dry_run, pool)
             self._compare_windows(from_ms, run)

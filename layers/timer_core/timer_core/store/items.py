@@ -326,11 +326,15 @@ class HookItem(Model):
 
 
 class ProgressItem(Model):
-    """``sweeper`` / ``progress``: the progress of a sweep that ran out of time."""
+    """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
+
+    Until ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     compared_ms = NumberAttribute(null=True)
+    leased_until_ms = NumberAttribute(null=True)
     stale_left = BooleanAttribute(null=True)
 
 

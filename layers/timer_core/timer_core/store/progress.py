@@ -1,12 +1,14 @@
 """The progress of a sweep that ran out of time, so that the next sweep can continue."""
 
+import contextlib
 from dataclasses import dataclass
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.store.items import ProgressItem
 from timer_core.store.keys import SWEEPER_PK, SWEEPER_PROGRESS_SK
-from timer_core.store.table import Table, Write
+from timer_core.store.table import ConditionFailed, Table, Write
 from timer_core.store.writes import set_or_remove
 
 
@@ -50,5 +52,22 @@ class ProgressStore:
         """Store whether a sweep ended before all stale timers were stopped."""
         self._update(ProgressItem.stale_left.set(left))
 
-    def _update(self, action: UpdateAction) -> None:
-        self._table.write(Write("Update", SWEEPER_PK, SWEEPER_PROGRESS_SK, actions=[action]))
+    def lease(self, until_ms: int, *, now_ms: int) -> bool:
+        """Reserve the comparison for one run until a time; return False if another run has reserved it.
+
+        If the other run was killed, its reservation ends at its time.
+        """
+        free = ProgressItem.leased_until_ms.does_not_exist() | (ProgressItem.leased_until_ms <= now_ms)
+        try:
+            self._update(ProgressItem.leased_until_ms.set(until_ms), free)
+        except ConditionFailed:
+            return False
+        return True
+
+    def release(self, until_ms: int) -> None:
+        """End the reservation of a run, unless another run has reserved the comparison since."""
+        with contextlib.suppress(ConditionFailed):
+            self._update(ProgressItem.leased_until_ms.remove(), ProgressItem.leased_until_ms == until_ms)
+
+    def _update(self, action: UpdateAction, condition: Condition | None = None) -> None:
+        self._table.write(Write("Update", SWEEPER_PK, SWEEPER_PROGRESS_SK, condition, [action]))
