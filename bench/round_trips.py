@@ -100,6 +100,11 @@ def operations(on: Stage) -> list[Count]:
         api("POST", "/api/timelogs/", times)
     count("list, page of 50", lambda: api("GET", "/api/timelogs/"))
     count("list, open timers", lambda: api("GET", "/api/timelogs/?end_time__isnull=true"))
+    month = "since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00Z"
+    count("list of a month, page of 50", lambda: api("GET", f"/api/timelogs/?{month}"))
+    count("list of a month, last page", lambda: api("GET", f"/api/timelogs/?{month}&page_size=100"))
+    count("the same with a count", lambda: api("GET", f"/api/timelogs/?{month}&page_size=100&count=true"))
+    count("totals of a month", lambda: api("GET", f"/api/timelogs/totals/?{month}"))
     count("list, by repository", lambda: api("GET", f"/api/timelogs/?github_repo={repo}"))
     stranger("GET", _NO)
     timer = api("POST", "/api/timelogs/start/", next(issue))

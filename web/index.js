@@ -3,18 +3,20 @@
 import { IssueTimerElement } from "./issue-timer.js";
 import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
-import { toCsv } from "./page/csv.js";
+import { dialectOf, NEUTRAL, toCsv } from "./page/csv.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
 import { byId, download } from "./page/elements.js";
+import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { History } from "./page/history.js";
 import { formats, text } from "./page/language.js";
 import { clearNotice, notify } from "./page/notices.js";
 import { onAction, openPage, showError } from "./page/session.js";
-import { getTotals, showSum, showTotals } from "./page/totals.js";
+import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 
-/** @import { Filter, Timer } from "./page/types.d.ts" */
+/** @import { Dialect } from "./page/csv.js" */
+/** @import { Filter, Timer, Totals } from "./page/types.d.ts" */
 
 // The delay between a transition and the refresh of the page. One action may cause several transitions, which
 // need only one refresh.
@@ -32,7 +34,8 @@ let hasFailed = false;
 // data.
 let requestedAt = 0;
 let today = "";
-let sum = 0;
+/** The loaded totals. @type {?Totals} */
+let totals = null;
 
 /** Return the server's time as the widget estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(widget.manager?.now ?? Date.now());
@@ -71,8 +74,8 @@ async function runLatest(action) {
  * @param {AbortSignal} signal
  */
 async function show(entries, signal) {
-  const [showEntries, totals] = await Promise.all([entries, getTotals(filter, now(), signal)]);
-  sum = totals.active_duration;
+  const [showEntries, loaded] = await Promise.all([entries, getTotals(filter, now(), signal)]);
+  totals = loaded;
   showEntries();
   history.showDayTotals(showTotals(totals, filter, now()));
 }
@@ -105,13 +108,12 @@ function refreshIfStale() {
   if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
 }
 
-/** Update the time of running timers in the entries and in the sum. */
+/** Update the time of running timers in the entries and in the totals. */
 function showRunning() {
   const { manager } = widget;
-  if (!manager) return;
-  const gained = history.showRunning(manager.state.timers, (timer) => manager.active(timer));
-  const [, last] = selectedDays(filter, now());
-  if (!last || dayOf(now()) <= last) showSum(sum + gained);
+  if (!manager || !totals) return;
+  const gains = history.run(manager.state.timers, (timer) => manager.active(timer));
+  history.showDayTotals(updateTotals(withGains(totals, dayOf(now()), gains), filter, now()));
 }
 
 /** Refresh the page and the widget after a change made here. */
@@ -169,12 +171,17 @@ onAction("click", byId("add"), async () => {
 async function edit(timer) {
   const edited = await editEntry(timer, now);
   if (!edited) return;
-  history.replace(edited);
+  await history.replace(edited);
   notify(text("saved"));
   await changed();
 }
 
-onAction("click", byId("export"), async () => {
+/**
+ * Export the entries that the filter selects.
+ *
+ * @param {Dialect} dialect
+ */
+async function exportCsv(dialect) {
   const timers = [];
   for await (const page of pages(`/api/timelogs/?${listQuery(filter, now())}`)) {
     timers.push(...page.results);
@@ -182,9 +189,14 @@ onAction("click", byId("export"), async () => {
   }
   const [from, to] = selectedDays(filter, now());
   const name = ["issue-timer", from, to || dayOf(now())].filter(Boolean).join("-");
-  download(`${name}.csv`, "text/csv;charset=utf-8", toCsv(timers));
+  download(`${name}.csv`, "text/csv;charset=utf-8", toCsv(timers, dialect));
   notify(text("exportedEntries", { count: timers.length }));
-});
+}
+
+const ofLocale = dialectOf(navigator.language);
+byId("export-local").hidden = ofLocale === NEUTRAL;
+onAction("click", byId("export"), () => exportCsv(NEUTRAL));
+onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let debounce;

@@ -23,6 +23,7 @@ from timer_core.api.models import (
     DeliveriesOfDay,
     HealthDetails,
     HealthReport,
+    ListedTimeLog,
     OpenTimerPage,
     PatchRequest,
     StartRequest,
@@ -40,8 +41,8 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
-from timer_core.domain.timers import Timer, check_span, finished, past_ms, requested_ms
-from timer_core.domain.totals import add_up
+from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
+from timer_core.domain.totals import Part, add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
@@ -63,10 +64,14 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
-_LONGEST_TOTALS_MS = 366 * _DAY_MS
-# A request for the totals of a longer range counts as a write, because the request reads as much as a page of
-# the export.
-_CHEAP_TOTALS_MS = 7 * _DAY_MS
+# A request that adds up or counts the timers of a longer period counts as a write, because the request reads
+# as much as a page of the export.
+_CHEAP_PERIOD_MS = 7 * _DAY_MS
+# A period ends at most this long after the present, so that open timers do not belong to future periods. The
+# machine on which a timer was started may be ahead by less.
+_AHEAD_MS = 60_000
+# The beginning of the year 10000, the end of a list's period that has no end.
+_END_MS = 253_402_300_800_000
 # The time that a request may spend in the network. If `at` is older than this, the request is an offline
 # action, and the issue's timers are rederived after the action.
 _NETWORK_MS = 5_000
@@ -103,6 +108,9 @@ _Tags = Annotated[
 ]
 _RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
+_ZoneName = Annotated[
+    str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
+]
 _ID = "/api/timelogs/<timer_id>/"
 
 
@@ -121,6 +129,14 @@ def list_timers(
     github_issue_number: _NumberFilter = None,
     start_time__gte: Annotated[TimeIn | None, Query(description="Started at this time or later")] = None,
     start_time__lt: Annotated[TimeIn | None, Query(description="Started before this time")] = None,
+    since: Annotated[
+        TimeIn | None, Query(description="The start of a period: select the timers that overlap the period")
+    ] = None,
+    until: Annotated[
+        TimeIn | None, Query(description="The end of the period; by default, the period has no end")
+    ] = None,
+    time_zone: _ZoneName = "UTC",
+    count: Annotated[bool, Query(description="Whether to count the timers on all pages")] = False,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[
         str | None, Query(description="The cursor in a page's next or previous", max_length=100)
@@ -132,25 +148,46 @@ def list_timers(
 ) -> Response[TimeLogPage]:
     """Return a page of the caller's timers, with absolute links to the next and previous page.
 
+    With `since` or `until`, the list contains the timers whose time from start to end overlaps the period:
+    those that `totals/` adds up, and others without active time in the period. Each has its part of the
+    period.
+
     A page may have fewer timers than requested, or none, although another page follows: each page reads at
-    most 10,000 timers, of which the filters may select few. On the last page, `next` is null.
+    most 20,000 timers, of which the filters may select few. On the last page, `next` is null.
+
+    With `count=true`, all timers that the filters select are read. For a list without a period, or with one
+    longer than a week, such a request counts toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, list_timers)
+    period = None
+    if since is not None or until is not None:
+        period = _period(0 if since is None else to_ms(since), _END_MS if until is None else to_ms(until))
+    zone = find_zone(time_zone)
     filters = Filters(
         is_open=end_time__isnull,
         repo_keys=_repo_keys(github_repo),
         number=github_issue_number,
         start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
+        period=None if period is None else _begun(period),
     )
     position = None if cursor is None else decode_cursor(cursor, Position.parse)
     caller = _caller()
     if user not in {None, caller.user_id}:
         _require_admin(caller)
-    page = timers.page(user or caller.user_id, filters, page_size=page_size, position=position)
-    tag = entity_tag(_show_page(page, "", _WITHOUT_ELAPSED_TIME), caller.user_id)
+    owner_id = user or caller.user_id
+    if count:
+        _limit_long(period)
+    page = timers.page(owner_id, filters, page_size=page_size, position=position)
+    counted = timers.count(owner_id, filters) if count else None
+
+    def part(timer: Timer, now: int) -> Part | None:
+        return None if period is None else part_of(timer, period, zone, now)
+
+    show = partial(_show_page, page, counted, part)
+    tag = entity_tag(show("", _WITHOUT_ELAPSED_TIME), caller.user_id)
     refuse_unmodified(tag, if_none_match)
-    shown = _show_page(page, requests.origin(app.current_event.raw_event), now_ms())
+    shown = show(requests.origin(app.current_event.raw_event), now_ms())
     return _response(HTTPStatus.OK, shown, {"ETag": tag})
 
 
@@ -275,35 +312,27 @@ def get_totals(
     since: Annotated[
         TimeIn | None, Query(description="The start of the range; by default 30 days before until")
     ] = None,
-    until: Annotated[
-        TimeIn | None, Query(description="The end of the range; by default now, at most 366 days after since")
-    ] = None,
-    time_zone: Annotated[
-        str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
-    ] = "UTC",
+    until: Annotated[TimeIn | None, Query(description="The end of the range; by default now")] = None,
+    time_zone: _ZoneName = "UTC",
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
     """Return the active time in a range; running timers count until now.
 
-    Pauses are subtracted from the days on which they occurred. If a correction moved a pause outside of the
-    timer's start and end, the pause is subtracted in proportion from all active time of the timer. Timers
-    that started more than 366 days before the range are not counted. Requests for ranges longer than a week
-    count toward the write limit.
+    The timers are those of the list with the same `since` and `until`, and the total is the sum of their
+    `part_duration`. Pauses are subtracted from the days on which they occurred. If a correction moved a pause
+    outside of the timer's start and end, the pause is subtracted in proportion from all active time of the
+    timer. Requests for ranges longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
     until_ms = now if until is None else to_ms(until)
     since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
-    if since_ms >= until_ms:
-        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
-    if until_ms - since_ms > _LONGEST_TOTALS_MS:
-        raise InvalidInput("since", "Must not be more than 366 days before until.", ErrorCode.RANGE_TOO_LONG)
+    period = _period(since_ms, until_ms)
     zone = find_zone(time_zone)
-    filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number)
-    if until_ms - since_ms > _CHEAP_TOTALS_MS:
-        guard.count_write(_caller(), now_ms=now)
-    found, complete = timers.in_range(_caller().user_id, filters, since_ms=since_ms, until_ms=until_ms)
+    filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number, period=_begun(period))
+    _limit_long(period)
+    found, complete = timers.in_period(_caller().user_id, filters)
     totals = add_up(names.of(found, now_ms=now), since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
     shown = TimeTotals.of(
         totals, since_ms=since_ms, until_ms=until_ms, time_zone=time_zone, complete=complete
@@ -455,6 +484,31 @@ def _caller() -> Caller:
     return caller
 
 
+def _period(since_ms: int, until_ms: int) -> Period:
+    """Return a requested period.
+
+    Raises
+    ------
+    InvalidInput
+        If the period ends before it begins, or is empty.
+    """
+    if since_ms >= until_ms:
+        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
+    return Period(since_ms, until_ms)
+
+
+def _begun(period: Period) -> Period:
+    """Return the part of a period that has begun. It is empty if the period lies in the future."""
+    return period._replace(until_ms=min(period.until_ms, now_ms() + _AHEAD_MS))
+
+
+def _limit_long(period: Period | None) -> None:
+    """Count a request that reads all timers of a long period towards the write limit."""
+    begun = period and _begun(period)
+    if begun is None or begun.until_ms - begun.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
+        guard.count_write(_caller(), now_ms=now_ms())
+
+
 def _own_timer(timer_id: str) -> tuple[int, str]:
     """Return the owner and ULID of one of the caller's timers.
 
@@ -548,11 +602,15 @@ def _location(timer: Timer) -> dict[str, Any]:
     return {"Location": f"/api/timelogs/{timer.id}/"}
 
 
-def _show_page(page: Page, origin: str, now: int) -> TimeLogPage:
+def _show_page(
+    page: Page, count: int | None, part: Callable[[Timer, int], Part | None], origin: str, now: int
+) -> TimeLogPage:
+    shown = names.of(page.timers, now_ms=now_ms())
     return TimeLogPage(
+        count=count,
         next=_link(page.next, origin),
         previous=_link(page.previous, origin),
-        results=[TimeLog.of(timer, now) for timer in names.of(page.timers, now_ms=now_ms())],
+        results=[ListedTimeLog.with_part(timer, part(timer, now), now) for timer in shown],
     )
 
 
@@ -561,6 +619,8 @@ def _link(position: Position | None, origin: str) -> str | None:
         return None
     parameters = dict(app.current_event.query_string_parameters)
     parameters["cursor"] = encode_cursor(position)
+    # The count is the same on all pages, and costs much.
+    parameters.pop("count", None)
     return f"{origin}/api/timelogs/?{urlencode(parameters)}"
 
 

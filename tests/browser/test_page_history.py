@@ -35,6 +35,28 @@ def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
     expect(first.get_by_role("link")).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
 
 
+def test_an_entry_over_midnight_is_in_both_periods_with_its_part(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put_timers(
+        site, [finished_timer(ann, 3, "23:50", 10 + 9 * 60 + 3), finished_timer(ann, 2, "12:00", 30, 8)]
+    )
+    first, second = days_ago(3), days_ago(2)
+    sheet = open_timesheet(open_page, sign_in, ann, f"/?from={first}&to={first}")
+    expect(sheet.total).to_have_text("10m")
+    expect(sheet.entries.locator(".duration")).to_have_text("10m")
+    expect(sheet.entries.locator(".elsewhere")).to_have_text(f"continues on {second:%A}, 9h\u00a03m")
+    sheet.choose("Custom range", From=second.isoformat(), To=second.isoformat())
+    expect(sheet.total).to_have_text("9h\u00a033m")
+    expect(sheet.entries.locator(".duration")).to_have_text(["30m", "9h\u00a03m"])
+    expect(sheet.entries.nth(1).locator(".elsewhere")).to_have_text(f"began on {first:%A}, 10m")
+    # The entry is once in a period that contains both days, with what it adds to the second day.
+    sheet.choose("Last 30 days")
+    expect(sheet.entries).to_have_count(2)
+    expect(sheet.days).to_have_text([re.compile("9h.33m$"), re.compile("10m$")])
+    expect(sheet.page.locator(".earlier:visible")).to_have_text("Continued from earlier days9h\u00a03m")
+
+
 def test_users_see_only_their_own_time(
     sheet: Timesheet, open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site
 ) -> None:

@@ -112,7 +112,7 @@ def test_entries_that_could_not_be_loaded_are_requested_again(
 ) -> None:
     browser_errors.allow(OFFLINE)
     ann_elsewhere("", {"start_time": datetime.now(UTC).isoformat(), "duration": 0, "description": "Now"})
-    history = "**/api/timelogs/?*start_time__gte=*"
+    history = "**/api/timelogs/?*since=*"
     ann_page.route(history, lambda route: route.abort())
     ann_page.clock.install()
     ann_page.reload()
@@ -146,7 +146,7 @@ def test_entries_are_loaded_again_at_midnight(
     page = open_page(timezone_id="UTC")
     page.clock.install()
     days = []
-    history = re.compile(r"/api/timelogs/\?start_time__gte=(....-..-..)T00")
+    history = re.compile(r"/api/timelogs/\?since=(....-..-..)T00")
     page.on("request", lambda request: days.extend(history.findall(request.url)))
     Timesheet(sign_in(page, ann)).expect_ready()
     # The server does not respond while a day passes.

@@ -89,9 +89,61 @@ def test_the_filter_applies_to_the_totals(sheet: Timesheet) -> None:
 def test_a_long_period_is_charted_by_week(sheet: Timesheet) -> None:
     sheet.choose("All time")
     expect(sheet.total).to_have_text("8h")
-    expect(sheet.page.get_by_text("Totals cover at most 365 days")).to_be_visible()
     expect(sheet.page.get_by_role("img", name="a week on average")).to_be_visible()
     assert 28 <= sheet.page.locator(".plot .bar").count() <= 31
+
+
+def test_a_period_of_many_years_is_added_up_and_charted_by_year(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    put_timers(site, [finished_timer(ann, ago, "09:00", 60, 7) for ago in (1, 366, 8 * 366)])
+    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    expect(sheet.total).to_have_text("3h")
+    expect(sheet.entries).to_have_count(3)
+    expect(sheet.page.get_by_role("img", name="a year on average")).to_be_visible()
+    assert rows(sheet, "Time per issue") == [[f"{REPO}#7", "3", "3h"]]
+
+
+def minutes(texts: list[str]) -> list[int]:
+    """Return the minutes of durations such as "1h 30m"; "<1m" is 0."""
+    found = []
+    for text in texts:
+        match = re.fullmatch(r"(?:(\d+)h)?\s?(?:(\d+)m)?|<1m", text)
+        assert match, text
+        found.append(60 * int(match[1] or 0) + int(match[2] or 0))
+    return found
+
+
+def test_rounded_figures_add_up_to_the_sums_that_are_shown(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    """Ten timers of 90 seconds, and timers over midnight with odd seconds."""
+    put_timers(
+        site,
+        [
+            *(finished_timer(ann, 1, f"09:{10 + 2 * i}", 1.5, i + 1) for i in range(10)),
+            finished_timer(ann, 4, "23:50", 20.3, 3),
+            finished_timer(ann, 5, "22:00", 3 * 24 * 60 + 7.77, 11),
+            finished_timer(ann, 3, "10:00", 0.4, 2),
+        ],
+    )
+    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet.page.get_by_text("Days as a table").click()
+    (total,) = minutes([sheet.total.inner_text().replace("\u00a0", " ")])
+    by_day, by_issue = rows(sheet, "Time per day"), rows(sheet, "Time per issue")
+    sheet.page.get_by_role("button", name="Show all 11 issues").click()
+    by_issue = rows(sheet, "Time per issue")
+    assert len(by_issue) == 11
+    assert sum(minutes([row[-1] for row in by_day])) == total
+    assert sum(minutes([row[-1] for row in by_issue])) == total
+
+    sections = sheet.page.locator("#entries section")
+    for section in sections.all():
+        (day,) = minutes([section.locator("h3 span").inner_text().replace("\u00a0", " ")])
+        parts = section.locator(".duration, .earlier:not([hidden]) span:last-child").all_inner_texts()
+        assert sum(minutes([part.replace("\u00a0", " ") for part in parts])) == day
+    assert sections.first.locator("h3 span").inner_text() == "15m"
+    assert sections.first.locator(".duration").all_inner_texts() == ["2m"] * 5 + ["1m"] * 5
 
 
 def test_future_days_have_no_time(sheet: Timesheet) -> None:

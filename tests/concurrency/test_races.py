@@ -19,7 +19,8 @@ from timer_core.domain.errors import (
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status
 from timer_core.domain.timers import Timer
-from timer_core.store.keys import issue_pk, user_pk
+from timer_core.store.items import TimerItem
+from timer_core.store.keys import end_keys_of_open, issue_pk, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -62,7 +63,7 @@ def open_in_slots(table: Table, *issues: Issue) -> list[str]:
 
 
 def open_in_indexes(table: Table) -> list[str]:
-    items, _, _ = table.query(user_pk(ANN), index="open-by-user")
+    items, _, _ = table.query(user_pk(ANN), TimerItem.end_key.between(*end_keys_of_open()), index="by-end")
     return [item["sk"]["S"].removeprefix("timer#") for item in items]
 
 

@@ -95,6 +95,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "version",
             "issue_key",
             "repo_key",
+            "end_key",
             "open_shard",
             "open_repo",
             "open_since_ms",
@@ -929,6 +930,23 @@ class TestWriteLimit:
         assert [ask(30) for _ in range(11)] == [200] * 10 + [429]
         assert browser("POST", START, {}).status == 429
         assert {ask(days) for days in (7, 1) for _ in range(11)} == {200}
+
+    @pytest.mark.parametrize("days", [None, 8])
+    def test_counting_all_timers_or_those_of_more_than_a_week_counts_toward_the_limit(
+        self, strict: App, days: int | None
+    ) -> None:
+        browser, _ = strict.signed_in()
+
+        def ask(days: int | None, *, count: str = "true") -> int:
+            since = (
+                "" if days is None else f"&since={format_time(to_time(strict.clock.ms - days * 86_400_000))}"
+            )
+            return browser("GET", f"/api/timelogs/?count={count}{since}").status
+
+        assert [ask(days) for _ in range(11)] == [200] * 10 + [429]
+        assert browser("POST", START, {}).status == 429
+        assert {ask(days, count="false") for _ in range(11)} == {200}
+        assert {ask(6) for _ in range(11)} == {200}
 
     def test_the_limit_is_per_person(self, strict: App) -> None:
         browser, _ = strict.signed_in()

@@ -37,7 +37,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
-from timer_core.store.keys import slot_key, user_pk
+from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -918,9 +918,12 @@ class TimerMachine(RuleBasedStateMachine):
                     slots.add((user_id, item["open_ulid"]["S"], issue.key))
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
-            items, _, _ = self.table.query(user_pk(person.user_id), index="open-by-user")
+            items = list(self.table.query_all(user_pk(person.user_id), index="by-end"))
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
-            assert {item["sk"]["S"].removeprefix("timer#") for item in items} == mine
+            assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
+            for item in items:
+                end_ms = int(item["end_ms"]["N"]) if "end_ms" in item else None
+                assert item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), end_ms)
 
     @rule(data=st.data())
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:

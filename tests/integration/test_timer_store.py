@@ -451,7 +451,7 @@ class TestLists:
     ) -> None:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
-        monkeypatch.setattr(queries, "_FILTERED_READS", 2)
+        monkeypatch.setattr(queries, "_READS", 2)
         reads: list[int] = []
         query = store._table.query
 
@@ -490,7 +490,7 @@ class TestLists:
     def test_a_search_without_matches_ends(self, store: TimerStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
-        monkeypatch.setattr(queries, "_FILTERED_READS", 4)
+        monkeypatch.setattr(queries, "_READS", 4)
         page = store.page(ANN, Filters(repo_keys=frozenset({"octocat/other"})), page_size=50)
         assert (page.timers, page.previous) == ((), None)
         # Four of the 11 timers were read, newest first.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { toCsv } from "../../web/page/csv.js";
+import { dialectOf, NEUTRAL, toCsv } from "../../web/page/csv.js";
 import { stoppedTimer } from "./support/timers.js";
 
 before(() => {
@@ -31,6 +31,7 @@ test("a timer is one line with all columns", () => {
     start_time: "2026-11-24T22:30:00.250Z",
     end_time: "2026-11-25T00:00:30.500Z",
     active_duration: 5430.25,
+    part_duration: 30.5,
     paused_duration: 12.5,
     github_issue_title: "Say hello",
   });
@@ -39,7 +40,7 @@ test("a timer is one line with all columns", () => {
     line,
     "1-01,stopped,octo-org,octo-org/hello-world,7,Say hello," +
       "https://github.com/octo-org/hello-world/issues/7,,manual,2026-11-24T22:30:00.250Z," +
-      "2026-11-25T00:00:30.500Z,2026-11-24 23:30:00,2026-11-25 01:00:30,5430.25,1:30:30,12.5",
+      "2026-11-25T00:00:30.500Z,2026-11-24 23:30:00,2026-11-25 01:00:30,5430.25,1:30:30,30.5,0:00:30,12.5",
   );
 });
 
@@ -51,9 +52,13 @@ test("missing values are empty", () => {
     github_issue_url: null,
     end_time: null,
     active_duration: 0,
+    part_duration: null,
   });
   const [, line] = toCsv([timer]).split("\r\n");
-  assert.equal(line, "1-01,stopped,,,,,,,manual,2026-11-24T09:00:00.000Z,,2026-11-24 10:00:00,,0,0:00:00,0");
+  assert.equal(
+    line,
+    "1-01,stopped,,,,,,,manual,2026-11-24T09:00:00.000Z,,2026-11-24 10:00:00,,0,0:00:00,,0:00:00,0",
+  );
 });
 
 test("a field with a quote, a comma or a line break is quoted", () => {
@@ -86,4 +91,51 @@ for (const [text, field] of [
 test("a sign within a text is unchanged", () => {
   assert.equal(descriptionField("a=b"), "a=b");
   assert.equal(descriptionField("a -1"), "a -1");
+});
+
+for (const [locale, separator] of /** @type {const} */ ([
+  ["de", ";"],
+  ["fr-FR", ";"],
+  ["pt-BR", ";"],
+  ["de-AT", ";"],
+  ["de-CH", ","],
+  ["en-US", ","],
+  ["ja", ","],
+  // Persian has the Arabic decimal separator.
+  ["fa", ","],
+])) {
+  test(`spreadsheets in ${locale} separate fields by "${separator}"`, () => {
+    assert.equal(dialectOf(locale).separator, separator);
+  });
+}
+
+test("a file with semicolons has decimal commas, and quotes a field with a semicolon", () => {
+  const timer = stoppedTimer({ description: "a;b, c", active_duration: 5430.25, part_duration: 30.5 });
+  const [header, line] = toCsv([timer], dialectOf("de")).split("\r\n");
+  assert.ok(header.startsWith("\ufeffid;status;organization;"));
+  assert.ok(line.includes(';"a;b, c";manual;'), line);
+  assert.ok(line.endsWith(";5430,25;1:30:30;30,5;0:00:30;0"), line);
+});
+
+for (const [text, field] of [
+  ["=1;2", `"'=1;2"`],
+  ["a;+1", `"a;'+1"`],
+  ['a;"=1', `"a;'""=1"`],
+  ["-1,5", "'-1,5"],
+]) {
+  test(`${JSON.stringify(text)} is not a formula in a file with semicolons`, () => {
+    const [, line] = toCsv([stoppedTimer({ description: text })], dialectOf("de")).split("\r\n");
+    assert.ok(line.includes(`;${field};manual;`), line);
+  });
+}
+
+test("the column of parts has the exact parts, so that their sum is that of the totals", () => {
+  const parts = [0.001, 59.999, 3600, 86_399.5];
+  const timers = parts.map((part_duration) => stoppedTimer({ part_duration }));
+  for (const dialect of [NEUTRAL, dialectOf("de")]) {
+    const [header, ...lines] = toCsv(timers, dialect).trim().split("\r\n");
+    const column = header.split(dialect.separator).indexOf("part_seconds");
+    const exported = lines.map((line) => Number(line.split(dialect.separator)[column].replace(",", ".")));
+    assert.deepEqual(exported, parts);
+  }
 });

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setLocale } from "./support/locale.js";
-import { stoppedTimer } from "./support/timers.js";
 
 setLocale(["en-GB"]);
-const { listQuery, readFilter, selectedDays, selects, totalledDays, totalsQuery, writeFilter } = await import(
+const { listQuery, periodQuery, readFilter, selectedDays, writeFilter } = await import(
   "../../web/page/filter.js"
 );
 
@@ -91,74 +90,31 @@ test("a month ends on its last day", () => {
   assert.deepEqual(selectedDays(lastMonth, new Date("2027-01-01T12:00Z")), ["2026-12-01", "2026-12-31"]);
 });
 
-test("a filter selects timers by their start, and ignores the case of the repository", () => {
-  const timer = stoppedTimer({ start_time: "2026-11-23T23:30:00.000Z" });
-  const day = { ...DEFAULT, period: "custom", from: "2026-11-24", to: "2026-11-24" };
-  assert.equal(selects(day, timer, NOW), true);
-  assert.equal(selects({ ...day, repo: "OCTO-ORG/hello-world", issue: "7" }, timer, NOW), true);
-  assert.equal(selects({ ...DEFAULT, period: "all" }, timer, NOW), true);
-});
-
-for (const change of [
-  { from: "2026-11-25", to: "" },
-  { from: "", to: "2026-11-23" },
-  { repo: "octocat/spoon-knife" },
-  { issue: "8" },
-]) {
-  test(`a filter with ${JSON.stringify(change)} does not select the timer`, () => {
-    const timer = stoppedTimer({ start_time: "2026-11-23T23:30:00.000Z" });
-    const day = { ...DEFAULT, period: "custom", from: "2026-11-24", to: "2026-11-24" };
-    assert.equal(selects({ ...day, ...change }, timer, NOW), false);
+for (const [selected, since, until] of /** @type {const} */ ([
+  [{ period: "this-month" }, "2026-10-31T23:00:00.000Z", "2026-11-30T23:00:00.000Z"],
+  [{ period: "all" }, "1970-01-01T00:00:00.000Z", "2026-11-25T23:00:00.000Z"],
+  // The day has 25 hours, because clocks are put back.
+  [{ from: "2026-10-25", to: "2026-10-25" }, "2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z"],
+  [{ from: "1990-01-01" }, "1989-12-31T23:00:00.000Z", "2026-11-25T23:00:00.000Z"],
+  [{ to: "2026-11-01" }, "1970-01-01T00:00:00.000Z", "2026-11-01T23:00:00.000Z"],
+  [{ from: "2026-12-10" }, "2026-12-09T23:00:00.000Z", "2026-12-10T23:00:00.000Z"],
+])) {
+  test(`${JSON.stringify(selected)} is the period from ${since} to ${until}`, () => {
+    const filter = { ...DEFAULT, period: "custom", ...selected };
+    const search = periodQuery(filter, NOW);
+    assert.deepEqual([search.get("since"), search.get("until")], [since, until]);
   });
 }
 
-test("a filter by repository does not select a timer without an issue", () => {
-  const timer = stoppedTimer({ github_repo: null, github_issue_number: null });
-  assert.equal(selects({ ...DEFAULT, repo: "octo-org/hello-world" }, timer, NOW), false);
-});
-
-test("totals cover the selected days until today", () => {
-  const month = { ...DEFAULT, period: "this-month" };
-  assert.deepEqual(totalledDays(month, NOW), { first: "2026-11-01", last: "2026-11-25", isCut: false });
-});
-
-test("totals cover at most 365 days", () => {
-  const all = { ...DEFAULT, period: "all" };
-  assert.deepEqual(totalledDays(all, NOW), { first: "2025-11-26", last: "2026-11-25", isCut: true });
-  const days = { ...DEFAULT, period: "custom", from: "2024-01-01", to: "2025-06-30" };
-  assert.deepEqual(totalledDays(days, NOW), { first: "2024-07-01", last: "2025-06-30", isCut: true });
-});
-
-test("totals of future days cover only the first", () => {
-  const days = { ...DEFAULT, period: "custom", from: "2026-12-10", to: "2026-12-12" };
-  assert.deepEqual(totalledDays(days, NOW), { first: "2026-12-10", last: "2026-12-10", isCut: false });
-});
-
-test("the list is requested for whole local days", () => {
-  const filter = {
-    ...DEFAULT,
-    period: "custom",
-    from: "2026-10-25",
-    to: "2026-10-25",
-    repo: "a/b",
-    issue: "7",
-  };
-  assert.deepEqual(Object.fromEntries(listQuery(filter, NOW)), {
+test("list and totals are requested with the same filters", () => {
+  const filter = { ...DEFAULT, repo: "a/b", issue: "7" };
+  const period = Object.fromEntries(periodQuery(filter, NOW));
+  assert.deepEqual(period, {
     github_repo: "a/b",
     github_issue_number: "7",
-    // The day has 25 hours, because clocks are put back.
-    start_time__gte: "2026-10-24T22:00:00.000Z",
-    start_time__lt: "2026-10-25T23:00:00.000Z",
-    page_size: "100",
-  });
-  assert.equal(String(listQuery({ ...DEFAULT, period: "all" }, NOW)), "page_size=100");
-});
-
-test("totals are requested in the browser's time zone", () => {
-  const filter = { ...DEFAULT, period: "custom", from: "2026-11-01", to: "2026-11-02" };
-  assert.deepEqual(Object.fromEntries(totalsQuery(filter, NOW)), {
-    since: "2026-10-31T23:00:00.000Z",
-    until: "2026-11-02T23:00:00.000Z",
+    since: "2026-10-26T23:00:00.000Z",
+    until: "2026-11-25T23:00:00.000Z",
     time_zone: "Europe/Berlin",
   });
+  assert.deepEqual(Object.fromEntries(listQuery(filter, NOW)), { ...period, page_size: "100" });
 });

@@ -37,6 +37,14 @@ for (const [seconds, inEnglish, inGerman] of /** @type {const} */ ([
   });
 }
 
+test("a figure is its rounded time, and a time that was rounded to zero is less than a minute", () => {
+  const formats = formatsIn("en-GB");
+  assert.equal(formats.figure({ exact: 90, shown: 120, unit: 60 }), "2m");
+  assert.equal(formats.figure({ exact: 30, shown: 0, unit: 60 }), "<1m");
+  assert.equal(formats.figure({ exact: 0, shown: 0, unit: 60 }), "0m");
+  assert.equal(formatsIn("de", german).figure({ exact: 30, shown: 0, unit: 60 }), "<1\u00a0min");
+});
+
 test("a day is formatted in the language, with its year unless that is the current year", () => {
   const day = new Date("2026-11-24T00:00:00+01:00");
   const [thisYear, nextYear] = [new Date("2026-12-31T12:00Z"), new Date("2027-01-01T12:00Z")];

@@ -1,4 +1,4 @@
-// The bar chart of days or weeks.
+// The bar chart of days, weeks, months or years.
 
 import { h } from "../widget/dom.js";
 import { averageOf, longestOf, scaleOf } from "./bars.js";
@@ -6,7 +6,9 @@ import { startOf } from "./calendar.js";
 import { svg } from "./elements.js";
 import { formats, text } from "./language.js";
 
+/** @import { toBars } from "./bars.js" */
 /** @import { Bar } from "./types.d.ts" */
+/** @typedef {ReturnType<typeof toBars>} Chart */
 
 // Sizes in pixels. Widths are percentages, so that the chart fits a page of any width.
 const HEIGHT = 160;
@@ -14,13 +16,20 @@ const ABOVE = 12;
 const BELOW = 24;
 const TOTAL_HEIGHT = ABOVE + HEIGHT + BELOW;
 const MAX_LABELS = 6;
+const AVERAGES = /** @type {const} */ ({
+  day: "averageDay",
+  week: "averageWeek",
+  month: "averageMonth",
+  year: "averageYear",
+});
 
 /**
  * Draw the bars. A line of text above the bars describes the bar under the pointer.
  *
- * @param {Bar[]} bars at least one bar has a nonzero time
+ * @param {Chart} of at least one bar has a nonzero time
  */
-export function chart(bars) {
+export function chart(of) {
+  const { bars, unit } = of;
   const isMirrored = getComputedStyle(document.documentElement).direction === "rtl";
   const width = 100 / bars.length;
   /** @param {number} index */
@@ -35,7 +44,7 @@ export function chart(bars) {
     width: "100%",
     height: TOTAL_HEIGHT,
     role: "img",
-    "aria-label": summary(bars),
+    "aria-label": summary(of),
   });
   for (let seconds = 0; seconds <= top; seconds += step) {
     const label = seconds ? formats.duration(seconds) : "0";
@@ -45,14 +54,14 @@ export function chart(bars) {
   }
 
   const reading = h("p", { className: "reading", ariaHidden: "true" });
-  const showAverage = () => (reading.textContent = average(bars));
+  const showAverage = () => (reading.textContent = average(of));
   bars.forEach((bar, index) => {
     const column = barColumn(bar, x(index), width, y);
-    const showBar = () => (reading.textContent = `${barName(bar)}: ${formats.duration(bar.seconds)}`);
+    const showBar = () => (reading.textContent = `${barName(bar, unit)}: ${formats.figure(bar)}`);
     for (const part of column.children) part.addEventListener("pointerenter", showBar);
     plot.append(column);
   });
-  plot.append(...labels(bars, (index) => x(index) + width / 2));
+  plot.append(...labels(of, (index) => x(index) + width / 2));
   plot.addEventListener("pointerleave", showAverage);
   showAverage();
   return h("div", {}, reading, h("div", { className: "chart" }, axis, plot));
@@ -75,9 +84,9 @@ function barColumn(bar, x, width, y) {
     svg("rect", {
       class: "bar",
       x: `${x + (width - thickness) / 2}%`,
-      y: bar.seconds ? Math.min(y(bar.seconds), y(0) - 2) : y(0),
+      y: bar.exact ? Math.min(y(bar.exact), y(0) - 2) : y(0),
       width: `${thickness}%`,
-      height: bar.seconds ? Math.max(y(0) - y(bar.seconds), 2) : 0,
+      height: bar.exact ? Math.max(y(0) - y(bar.exact), 2) : 0,
       rx: 2,
     }),
   );
@@ -86,16 +95,17 @@ function barColumn(bar, x, width, y) {
 /**
  * Label the last bar, and earlier bars at equal distances.
  *
- * @param {Bar[]} bars
+ * @param {Chart} of
  * @param {(index: number) => number} middle
  */
-function labels(bars, middle) {
+function labels({ bars, unit }, middle) {
   const every = Math.ceil(bars.length / MAX_LABELS);
-  const isOneWeek = bars.length <= 7 && bars.every((bar) => bar.first === bar.last);
+  const ofWeek = bars.length <= 7 ? "weekday" : "shortDay";
+  const format = { day: ofWeek, week: "shortDay", month: "month", year: "year" }[unit];
   return bars.flatMap((bar, index) => {
     const after = bars.length - 1 - index;
     if (after % every !== 0) return [];
-    const label = formats.date(isOneWeek ? "weekday" : "shortDay", startOf(bar.first));
+    const label = formats.date(format, startOf(bar.first));
     // A narrow chart hides every other label.
     const isMinor = (after / every) % 2 === 1;
     const place = { x: `${middle(index)}%`, y: TOTAL_HEIGHT - 6, "text-anchor": "middle" };
@@ -103,26 +113,29 @@ function labels(bars, middle) {
   });
 }
 
-/** @param {Bar} bar */
-function barName({ first, last }) {
+/**
+ * @param {Bar} bar
+ * @param {Chart["unit"]} unit
+ */
+function barName({ first, last }, unit) {
+  if (unit === "month" || unit === "year") return formats.date(unit, startOf(first));
   if (first === last) return formats.date("day", startOf(first));
   return formats.range("shortDay", startOf(first), startOf(last));
 }
 
-/** @param {Bar[]} bars */
-function average(bars) {
+/** @param {Chart} of */
+function average({ bars, unit }) {
   const { count, seconds } = averageOf(bars);
-  const isByWeek = bars.some((bar) => bar.first !== bar.last);
-  return text(isByWeek ? "averageWeek" : "averageDay", { count, duration: formats.duration(seconds) });
+  return text(AVERAGES[unit], { count, duration: formats.duration(seconds) });
 }
 
 /**
  * Describe the chart for screen readers. The table of days below the chart contains all values.
  *
- * @param {Bar[]} bars
+ * @param {Chart} of
  */
-function summary(bars) {
-  const longest = longestOf(bars);
-  const most = `${barName(longest)}, ${formats.duration(longest.seconds)}`;
-  return text("chartSummary", { average: average(bars), most });
+function summary(of) {
+  const longest = longestOf(of.bars);
+  const most = `${barName(longest, of.unit)}, ${formats.figure(longest)}`;
+  return text("chartSummary", { average: average(of), most });
 }

@@ -21,6 +21,8 @@ const COLUMNS = {
   end_local: (timer) => localTime(timer.end_time),
   active_seconds: (timer) => timer.active_duration,
   active_time: (timer) => hoursMinutesSeconds(timer.active_duration),
+  part_seconds: (timer) => timer.part_duration,
+  part_time: (timer) => hoursMinutesSeconds(timer.part_duration ?? 0),
   paused_seconds: (timer) => timer.paused_duration,
 };
 
@@ -29,22 +31,46 @@ const COLUMNS = {
 // splits lines at semicolons in many languages).
 const FORMULAS = /(?<=^|[;\t\r\n])(?=[" ]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])/gu;
 
+/** The separators of fields and of decimals. @typedef {{separator: "," | ";", decimal: "." | ","}} Dialect */
+
+/** The dialect of RFC 4180, which programs read in every locale. @type {Dialect} */
+export const NEUTRAL = { separator: ",", decimal: "." };
+
+/**
+ * Return the dialect that spreadsheets use in a locale: fields are separated by semicolons where a comma
+ * separates the decimals.
+ *
+ * @param {string} locale
+ * @returns {Dialect}
+ */
+export function dialectOf(locale) {
+  const parts = new Intl.NumberFormat(locale).formatToParts(1.5);
+  const decimal = parts.find(({ type }) => type === "decimal")?.value;
+  return decimal === "," ? { separator: ";", decimal } : NEUTRAL;
+}
+
 /**
  * Return the text of a CSV file with a line for each timer.
  *
  * @param {Timer[]} timers
+ * @param {Dialect} [dialect]
  */
-export function toCsv(timers) {
-  const rows = timers.map((timer) => Object.values(COLUMNS).map((value) => field(value(timer))));
-  const lines = [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\r\n`);
+export function toCsv(timers, { separator, decimal } = NEUTRAL) {
+  const shown = (/** @type {string | number | null} */ value) =>
+    typeof value === "number" ? String(value).replace(".", decimal) : field(value ?? "", separator);
+  const rows = timers.map((timer) => Object.values(COLUMNS).map((value) => shown(value(timer))));
+  const lines = [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(separator)}\r\n`);
   // Begin with a byte order mark, by which Excel recognizes UTF-8.
   return `\ufeff${lines.join("")}`;
 }
 
-/** @param {string | number | null} value */
-function field(value) {
-  const text = typeof value === "string" ? value.replaceAll(FORMULAS, "'") : String(value ?? "");
-  return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+/**
+ * @param {string} value
+ * @param {string} separator
+ */
+function field(value, separator) {
+  const text = value.replaceAll(FORMULAS, "'");
+  return text.includes(separator) || /["\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**

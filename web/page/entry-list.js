@@ -1,25 +1,35 @@
-// The list of entries, newest first. Each day has its own section.
+// The list of entries, newest first. Each day has its own section. An entry is in the section of the first day
+// that it has in the selected period, with its time of this day.
 
 import { content, h, isolate, setText } from "../widget/dom.js";
-import { dayOf, startOf } from "./calendar.js";
+import { addDays, dayOf, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
+import { apportion, figureOf } from "./figures.js";
+import { latest } from "./filter.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
 
-/** @import { Day, Timer } from "./types.d.ts" */
+/** @import { Day, Figure, Timer } from "./types.d.ts" */
+
+/** The active time of a timer in seconds: in all, in the period, and on its first day in the period. */
+/** @typedef {{active: number, part: number, firstDay: number}} Times */
 
 /** Shows timers as entries. */
 export class EntryList {
   #element = byId("entries");
+  /** @type {Map<Day, {section: HTMLElement, timers: Timer[]}>} */
+  #days = new Map();
   #options;
 
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
-   * @param {(timer: Timer) => number} options.secondsOf returns the active time of a timer, in seconds
-   * @param {(day: Day) => number} options.totalOf returns the total of a day, in seconds; a timer over
-   *   midnight counts on both days
+   * @param {() => [Day, Day]} options.period returns the first and the last day of the period; a day is "" if the
+   *   period has no such limit
+   * @param {(timer: Timer) => Times} options.timesOf returns the present times of a timer
+   * @param {(day: Day) => Figure | undefined} options.totalOf returns the time of all timers on a day
+   * @param {() => boolean} options.hasMore returns whether later pages have more entries
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
    * @param {(timer: Timer) => unknown} options.remove is called when an entry's Delete button is pressed
    */
@@ -36,7 +46,9 @@ export class EntryList {
     const active = /** @type {HTMLElement} */ (document.activeElement);
     const focused = active.closest(".entry");
     const position = focused ? controls(focused).indexOf(active) : -1;
-    this.#element.replaceChildren(...this.#days(timers));
+    this.#days.clear();
+    this.#element.replaceChildren();
+    this.append(timers);
     const replaced = focused && document.getElementById(focused.id);
     if (replaced) controls(replaced)[position]?.focus({ preventScroll: true });
   }
@@ -47,11 +59,13 @@ export class EntryList {
    * @param {Timer[]} timers
    */
   append(timers) {
-    const last = this.#element.lastElementChild;
-    const day = last && dayHeadings(last)[0].dataset.day;
-    const ofLastDay = timers.filter((timer) => startDay(timer) === day);
-    if (last) find(last, "ul").append(...ofLastDay.map((timer) => this.#entry(timer)));
-    this.#element.append(...this.#days(timers.filter((timer) => startDay(timer) !== day)));
+    const days = Map.groupBy(timers, (timer) => this.#dayOf(timer));
+    for (const [day, ofDay] of days) {
+      const known = this.#days.get(day) ?? this.#addDay(day);
+      known.timers.push(...ofDay);
+      find(known.section, "ul").append(...ofDay.map((timer) => this.#entry(timer)));
+    }
+    this.update();
   }
 
   /**
@@ -60,10 +74,14 @@ export class EntryList {
    * @param {Timer} timer
    */
   remove(timer) {
-    const entry = byId(entryId(timer));
-    const day = entry.closest("section");
-    entry.remove();
-    if (!day?.querySelector("li")) day?.remove();
+    byId(entryId(timer)).remove();
+    for (const [day, known] of this.#days) {
+      known.timers = known.timers.filter(({ id }) => id !== timer.id);
+      if (known.timers.length) continue;
+      known.section.remove();
+      this.#days.delete(day);
+    }
+    this.update();
   }
 
   /**
@@ -75,50 +93,99 @@ export class EntryList {
     find(byId(entryId(timer)), "button").focus();
   }
 
-  /**
-   * Update the active time of a timer.
-   *
-   * @param {Timer} timer
-   */
-  updateDuration(timer) {
-    setText(find(byId(entryId(timer)), ".duration"), formats.duration(this.#options.secondsOf(timer)));
-  }
-
-  /**
-   * Update the total of one day or of all days.
-   *
-   * @param {Day} [day]
-   */
-  updateTotals(day) {
-    for (const heading of dayHeadings(this.#element)) {
-      if (!day || heading.dataset.day === day) this.#updateTotal(heading);
+  /** Show the present times of all entries and days. */
+  update() {
+    const days = [...this.#days.keys()];
+    for (const [day, { section, timers }] of this.#days) {
+      this.#updateDay(day, section, timers, !this.#options.hasMore() || day !== days.at(-1));
     }
   }
 
-  /** @param {Timer[]} timers */
-  #days(timers) {
-    return [...Map.groupBy(timers, startDay)].map(([day, ofDay]) => {
-      const heading = h("h3", {}, formats.day(startOf(day), this.#options.now()), h("span"));
-      heading.dataset.day = day;
-      this.#updateTotal(heading);
-      return h(
-        "section",
-        { className: "day" },
-        heading,
-        h("ul", {}, ...ofDay.map((timer) => this.#entry(timer))),
-      );
-    });
+  /** @param {Day} day */
+  #addDay(day) {
+    const section = h(
+      "section",
+      { className: "day" },
+      h("h3", {}, formats.day(startOf(day), this.#options.now()), h("span")),
+      h("ul"),
+      h("p", { className: "earlier faint", hidden: true }, h("span", {}, text("earlierDays")), h("span")),
+    );
+    this.#element.append(section);
+    const added = { section, timers: /** @type {Timer[]} */ ([]) };
+    this.#days.set(day, added);
+    return added;
   }
 
-  /** @param {HTMLElement} heading */
-  #updateTotal(heading) {
-    const total = this.#options.totalOf(heading.dataset.day ?? "");
-    setText(find(heading, "span"), total ? formats.duration(total) : "");
+  /**
+   * Show the times of a day: its total, its entries, and what continues from earlier days. The shown entries
+   * and the continued time add up to the shown total.
+   *
+   * @param {Day} day
+   * @param {HTMLElement} section
+   * @param {Timer[]} timers
+   * @param {boolean} isComplete whether all entries of the day are loaded
+   */
+  #updateDay(day, section, timers, isComplete) {
+    const times = timers.map(this.#options.timesOf);
+    const parts = times.map(({ firstDay }) => firstDay);
+    const sum = parts.reduce((one, other) => one + other, 0);
+    const total = this.#options.totalOf(day);
+    const earlier = total && isComplete ? Math.max(0, Math.round((total.exact - sum) * 1000) / 1000) : 0;
+    const figures = apportion([...parts, earlier], total && isComplete ? total : figureOf(sum));
+
+    setText(find(section, "h3 span"), total ? formats.figure(total) : "");
+    timers.forEach((timer, index) => {
+      const entry = byId(entryId(timer));
+      setText(find(entry, ".duration"), formats.figure(figures[index]));
+      const notes = this.#elsewhere(timer, day, times[index]);
+      setText(find(entry, ".elsewhere"), notes);
+      find(entry, ".elsewhere").hidden = !notes;
+    });
+    find(section, ".earlier").hidden = !earlier;
+    setText(find(section, ".earlier span:last-child"), formats.figure(figures[timers.length]));
+  }
+
+  /**
+   * Return a text about the time that a timer has before and after the day of its entry.
+   *
+   * @param {Timer} timer
+   * @param {Day} day
+   * @param {Times} times
+   */
+  #elsewhere(timer, day, { active, part, firstDay }) {
+    const today = dayOf(this.#options.now());
+    const [, end] = this.#options.period();
+    const first = dayOf(new Date(timer.start_time));
+    const last = lastDay(timer, this.#options.now());
+    const endsWithin = !end || last <= end;
+    const notes = [];
+    if (first < day) {
+      // If the timer continues after the period, too, its time before the period is not known.
+      const before = endsWithin ? active - part : 0;
+      notes.push(note(text("beganOn", { day: dayName(first, day) }), before));
+    }
+    if (last > day) {
+      const isNext = last === addDays(day, 1);
+      const name = isNext ? "continuesOn" : "continuesUntil";
+      const until = last === today ? text("continuesToday") : text(name, { day: dayName(last, day) });
+      const before = endsWithin ? active - part : 0;
+      notes.push(note(until, first < day && !endsWithin ? 0 : active - before - firstDay));
+    }
+    return notes.join("; ");
+  }
+
+  /**
+   * Return the day in whose section a timer is.
+   *
+   * @param {Timer} timer
+   */
+  #dayOf(timer) {
+    return latest(dayOf(new Date(timer.start_time)), this.#options.period()[0]);
   }
 
   /** @param {Timer} timer */
   #entry(timer) {
-    const { secondsOf, edit, remove } = this.#options;
+    const { edit, remove } = this.#options;
     const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
     const editButton = iconButton("edit", text("edit"), text("editNamed", named));
     onAction("click", editButton, () => edit(timer));
@@ -139,11 +206,44 @@ export class EntryList {
         timeRange(timer),
         timer.status !== "stopped" && h("span", { className: `badge ${timer.status}` }, text(timer.status)),
         timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
+        h("span", { className: "elsewhere", hidden: true }),
       ),
-      h("div", { className: "duration" }, formats.duration(secondsOf(timer))),
+      h("div", { className: "duration" }),
       h("div", { className: "tools" }, editButton, deleteButton),
     );
   }
+}
+
+/**
+ * @param {string} where
+ * @param {number} seconds 0 if unknown
+ */
+function note(where, seconds) {
+  return seconds < 1 ? where : `${where}, ${formats.duration(seconds)}`;
+}
+
+/**
+ * Return the last day on which a timer ran.
+ *
+ * @param {Timer} timer
+ * @param {Date} now
+ */
+function lastDay({ start_time, end_time, last_pause_time }, now) {
+  const end = new Date(end_time ?? last_pause_time ?? now).getTime();
+  // A timer that ends at midnight has no time on the day that begins then.
+  return dayOf(new Date(Math.max(end - 1, new Date(start_time).getTime())));
+}
+
+/**
+ * Return the name of a day: its weekday if it is less than a week from another day, else its date.
+ *
+ * @param {Day} day
+ * @param {Day} other
+ */
+function dayName(day, other) {
+  const isNear = addDays(other, -7) < day && day < addDays(other, 7);
+  if (isNear) return formats.date("longWeekday", startOf(day));
+  return formats.date(day.slice(0, 4) === other.slice(0, 4) ? "dayOfMonth" : "date", startOf(day));
 }
 
 /** @param {Timer} timer */
@@ -169,19 +269,6 @@ function iconButton(name, title, label) {
  */
 function controls(root) {
   return [...root.querySelectorAll(/** @type {"a"} */ ("a, button"))];
-}
-
-/**
- * @param {Element} root
- * @returns {HTMLElement[]}
- */
-function dayHeadings(root) {
-  return [...root.querySelectorAll(/** @type {"h3"} */ ("h3[data-day]"))];
-}
-
-/** @param {Timer} timer */
-function startDay(timer) {
-  return dayOf(new Date(timer.start_time));
 }
 
 /** @param {Timer} timer */

@@ -3,13 +3,9 @@
 import { addDays, dayOf, startOf, startOfWeek, timeZone } from "./calendar.js";
 import { firstWeekday } from "./language.js";
 
-/** @import { Day, Filter, Timer } from "./types.d.ts" */
+/** @import { Day, Filter } from "./types.d.ts" */
 
 const DEFAULT_PERIOD = "30-days";
-
-// The API adds up at most 366 days of 24 hours. The limit is one day less here, because a day may have 25
-// hours.
-const MAX_DAYS = 365;
 
 /** @type {Record<string, (today: Day) => [Day, Day]>} */
 const PERIODS = {
@@ -82,73 +78,33 @@ export function selectedDays(filter, now) {
 }
 
 /**
- * Return whether a filter selects a timer.
- *
- * @param {Filter} filter
- * @param {Timer} timer
- * @param {Date} now
- */
-export function selects(filter, timer, now) {
-  const [from, to] = selectedDays(filter, now);
-  const day = dayOf(new Date(timer.start_time));
-  return (
-    from <= day &&
-    (!to || day <= to) &&
-    (!filter.repo || filter.repo.toLowerCase() === timer.github_repo?.toLowerCase()) &&
-    (!filter.issue || filter.issue === String(timer.github_issue_number))
-  );
-}
-
-/**
- * Return the first and the last day that the totals cover. The totals cover the selected days until today,
- * but at most the last 365 of these days. If all selected days are in the future, the totals cover only the
- * first of them.
+ * Return the API's query for the period, repository and issue that a filter selects. List, totals and export
+ * have the same query, so they select the same timers.
  *
  * @param {Filter} filter
  * @param {Date} now
- * @returns {{first: Day, last: Day, isCut: boolean}} `isCut`: whether the filter also selects days before
- *   `first`
  */
-export function totalledDays(filter, now) {
+export function periodQuery(filter, now) {
   const [from, to] = selectedDays(filter, now);
-  const today = dayOf(now);
-  const last = latest(from, to && to < today ? to : today);
-  const first = latest(from, addDays(last, 1 - MAX_DAYS));
-  return { first, last, isCut: first !== from };
+  return query({
+    github_repo: filter.repo,
+    github_issue_number: filter.issue,
+    since: (from ? startOf(from) : new Date(0)).toISOString(),
+    until: startOf(addDays(to || latest(from, dayOf(now)), 1)).toISOString(),
+    time_zone: timeZone(),
+  });
 }
 
 /**
- * Return the API's query for the timers that a filter selects.
+ * Return the API's query for the list of the timers that a filter selects.
  *
  * @param {Filter} filter
  * @param {Date} now
  */
 export function listQuery(filter, now) {
-  const [from, to] = selectedDays(filter, now);
-  return query({
-    github_repo: filter.repo,
-    github_issue_number: filter.issue,
-    start_time__gte: from && startOf(from).toISOString(),
-    start_time__lt: to && startOf(addDays(to, 1)).toISOString(),
-    page_size: "100",
-  });
-}
-
-/**
- * Return the API's query for the totals of the days that a filter selects.
- *
- * @param {Filter} filter
- * @param {Date} now
- */
-export function totalsQuery(filter, now) {
-  const { first, last } = totalledDays(filter, now);
-  return query({
-    github_repo: filter.repo,
-    github_issue_number: filter.issue,
-    since: startOf(first).toISOString(),
-    until: startOf(addDays(last, 1)).toISOString(),
-    time_zone: timeZone(),
-  });
+  const search = periodQuery(filter, now);
+  search.set("page_size", "100");
+  return search;
 }
 
 /**
@@ -169,10 +125,12 @@ function query(parameters) {
 }
 
 /**
+ * Return the later one of two days.
+ *
  * @param {Day} one
  * @param {Day} other
  */
-function latest(one, other) {
+export function latest(one, other) {
   if (one > other) return one;
   return other;
 }

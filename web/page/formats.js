@@ -1,6 +1,6 @@
 // The formats of dates, times and durations in a language.
 
-/** @import { Parts } from "./types.d.ts" */
+/** @import { Figure, Parts } from "./types.d.ts" */
 
 /** @type {Record<string, Intl.DateTimeFormatOptions>} */
 const DATE_FORMATS = {
@@ -10,9 +10,15 @@ const DATE_FORMATS = {
   date: { dateStyle: "medium" },
   shortDay: { day: "numeric", month: "short" },
   weekday: { weekday: "short" },
+  longWeekday: { weekday: "long" },
+  dayOfMonth: { day: "numeric", month: "long" },
+  month: { month: "short", year: "numeric" },
+  year: { year: "numeric" },
   time: { timeStyle: "short" },
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
 };
+
+/** @typedef {"hoursAndMinutes" | "onlyHours" | "onlyMinutes" | "onlySeconds" | "lessThanAMinute"} DurationText */
 
 /** Formats durations, and instants in the browser's time zone. */
 export class Formats {
@@ -23,7 +29,7 @@ export class Formats {
 
   /**
    * @param {string} locale
-   * @param {(name: "hoursAndMinutes" | "onlyHours" | "onlyMinutes" | "onlySeconds", parts: Parts) => string} text
+   * @param {(name: DurationText, parts: Parts) => string} text
    *   returns the text of a duration
    */
   constructor(locale, text) {
@@ -80,6 +86,16 @@ export class Formats {
     const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
     const parts = { hours, minutes, seconds: Math.max(1, seconds) };
     return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");
+  }
+
+  /**
+   * Format a figure that was rounded together with others. A time that was rounded to zero is "<1m".
+   *
+   * @param {Figure} figure
+   */
+  figure({ exact, shown }) {
+    if (shown || exact <= 0) return this.duration(shown);
+    return this.#text("lessThanAMinute", {}).replaceAll(" ", "\u00a0");
   }
 }
 

@@ -4,13 +4,13 @@ import { getPage, request, statusOf } from "./api.js";
 import { dayOf } from "./calendar.js";
 import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
-import { listQuery, selects } from "./filter.js";
+import { latest, listQuery, selectedDays } from "./filter.js";
 import { issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { confirm, notify } from "./notices.js";
 import { onAction } from "./session.js";
 
-/** @import { Day, Filter, Timer } from "./types.d.ts" */
+/** @import { Day, Figure, Filter, Timer } from "./types.d.ts" */
 
 /** Loads timers page by page, newest first, and keeps their entries up to date. */
 export class History {
@@ -21,7 +21,7 @@ export class History {
   /** @type {?Filter} */
   #filter = null;
   #address = "";
-  /** The total of each day in seconds. @type {Map<Day, number>} */
+  /** The time of each day. @type {Map<Day, Figure>} */
   #dayTotals = new Map();
   /** The present active time of each open timer, in seconds by the timer's id. @type {Map<string, number>} */
   #running = new Map();
@@ -40,8 +40,10 @@ export class History {
     this.#changed = changed;
     this.#list = new EntryList({
       now,
-      secondsOf: (timer) => this.#secondsOf(timer),
-      totalOf: (day) => this.#totalOf(day),
+      period: () => this.#period,
+      timesOf: (timer) => this.#timesOf(timer),
+      totalOf: (day) => this.#dayTotals.get(day),
+      hasMore: () => this.#next !== null,
       edit,
       remove: (timer) => this.#delete(timer),
     });
@@ -73,9 +75,7 @@ export class History {
     return () => {
       const oldest = page.results.at(-1)?.start_time ?? "";
       const later = page.next === null ? [] : without(this.#timers, page.results);
-      const kept = later
-        .filter((timer) => timer.start_time < oldest)
-        .map((timer) => ({ ...timer, active_duration: this.#secondsOf(timer) }));
+      const kept = later.filter((timer) => timer.start_time < oldest).map((timer) => this.#atPresent(timer));
       this.#show([...page.results, ...kept], kept.length ? this.#next : page.next);
     };
   }
@@ -83,39 +83,55 @@ export class History {
   /**
    * Show the total of each day. The time of a timer over midnight is split between both days.
    *
-   * @param {Map<Day, number>} totals
+   * @param {Map<Day, Figure>} totals
    */
   showDayTotals(totals) {
     this.#dayTotals = totals;
-    this.#list.updateTotals();
+    this.#list.update();
   }
 
   /**
-   * Show the present active time of open timers.
+   * Set the present active time of open timers. `showDayTotals` shows it.
    *
    * @template {{id: string}} T
    * @param {T[]} timers open timers
    * @param {(timer: T) => number} secondsOf returns the active time of a timer, in seconds
-   * @returns {number} the seconds gained since the timers were loaded
+   * @returns {{timer: Timer, seconds: number}[]} the seconds that the timers gained in the period since they
+   *   were loaded
    */
-  showRunning(timers, secondsOf) {
+  run(timers, secondsOf) {
     for (const timer of timers) this.#running.set(timer.id, secondsOf(timer));
-    for (const timer of this.#timers) if (this.#running.has(timer.id)) this.#list.updateDuration(timer);
-    this.#list.updateTotals(dayOf(this.#now()));
-    return this.#gained;
+    const gains = this.#timers.map((timer) => ({ timer, seconds: this.#gainOf(timer) }));
+    return gains.filter(({ seconds }) => seconds);
   }
 
   /**
    * Show a timer that was edited, or remove its entry if the filter no longer selects the timer.
    *
-   * @param {Timer} timer
+   * @param {Timer} edited
    */
-  replace(timer) {
-    if (this.#filter && !selects(this.#filter, timer, this.#now())) return this.#remove(timer);
+  async replace(edited) {
+    const timer = await this.#find(edited);
+    if (!timer) return this.#remove(edited);
     this.#timers = this.#timers.map((shown) => (shown.id === timer.id ? timer : shown));
     this.#timers.sort((one, other) => (one.start_time < other.start_time ? 1 : -1));
     this.#list.show(this.#timers);
     if (this.#timers.includes(timer)) this.#list.focus(timer);
+  }
+
+  /**
+   * Request a timer as the list has it, with its part of the period.
+   *
+   * @param {Timer} timer
+   * @returns {Promise<Timer | undefined>} undefined if the filter does not select the timer
+   */
+  async #find({ id, start_time }) {
+    if (!this.#filter) return undefined;
+    const search = listQuery(this.#filter, this.#now());
+    search.set("start_time__gte", start_time);
+    search.set("start_time__lt", new Date(Date.parse(start_time) + 1).toISOString());
+    const page = await getPage(`/api/timelogs/?${search}`);
+    return page.results.find((timer) => timer.id === id);
   }
 
   clear() {
@@ -195,14 +211,43 @@ export class History {
     return this.#running.get(id) ?? seconds;
   }
 
-  /** @param {Day} day */
-  #totalOf(day) {
-    const total = this.#dayTotals.get(day) ?? 0;
-    return day === dayOf(this.#now()) ? total + this.#gained : total;
+  /** @param {Timer} timer */
+  #timesOf(timer) {
+    const { active_duration, part_duration, part_first_day_duration } = this.#atPresent(timer);
+    const part = part_duration ?? active_duration;
+    return { active: active_duration, part, firstDay: part_first_day_duration ?? part };
   }
 
-  get #gained() {
-    return this.#timers.reduce((sum, timer) => sum + this.#secondsOf(timer) - timer.active_duration, 0);
+  /**
+   * Return a timer with its present durations.
+   *
+   * @param {Timer} timer
+   * @returns {Timer}
+   */
+  #atPresent(timer) {
+    const gain = this.#gainOf(timer);
+    const isOfToday = latest(dayOf(new Date(timer.start_time)), this.#period[0]) === dayOf(this.#now());
+    return {
+      ...timer,
+      active_duration: this.#secondsOf(timer),
+      part_duration: (timer.part_duration ?? 0) + gain,
+      part_first_day_duration: (timer.part_first_day_duration ?? 0) + (isOfToday ? gain : 0),
+    };
+  }
+
+  /**
+   * Return the seconds that a timer gained in the period since it was loaded.
+   *
+   * @param {Timer} timer
+   */
+  #gainOf(timer) {
+    const [, last] = this.#period;
+    return !last || dayOf(this.#now()) <= last ? this.#secondsOf(timer) - timer.active_duration : 0;
+  }
+
+  /** The first and the last selected day. @type {[Day, Day]} */
+  get #period() {
+    return this.#filter ? selectedDays(this.#filter, this.#now()) : ["", ""];
   }
 }
 

@@ -38,6 +38,7 @@ export const german = {
   onlyHours: ({ hours }) => `${hours} h`,
   onlyMinutes: ({ minutes }) => `${minutes} min`,
   onlySeconds: ({ seconds }) => `${seconds} s`,
+  lessThanAMinute: "<1 min",
 
   // filter
   filterLabel: "Filter",
@@ -60,13 +61,16 @@ export const german = {
 
   // totals
   totals: "Gearbeitete Zeit",
-  totalsAreCut: "Summen umfassen höchstens 365 Tage; die Liste der Einträge ist vollständig.",
   totalsAreIncomplete: "Das sind zu viele Einträge für eine Summe. Wähle einen kürzeren Zeitraum.",
   noTime: "Keine Zeit an diesen Tagen.",
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} an einem Tag` : `im Schnitt ${duration} am Tag, an ${count} Tagen`,
   averageWeek: ({ count, duration }) =>
     count === 1 ? `${duration} in einer Woche` : `im Schnitt ${duration} in der Woche, in ${count} Wochen`,
+  averageMonth: ({ count, duration }) =>
+    count === 1 ? `${duration} in einem Monat` : `im Schnitt ${duration} im Monat, in ${count} Monaten`,
+  averageYear: ({ count, duration }) =>
+    count === 1 ? `${duration} in einem Jahr` : `im Schnitt ${duration} im Jahr, in ${count} Jahren`,
   chartSummary: ({ average, most }) => `Balkendiagramm. ${average}. Am längsten: ${most}.`,
   daysAsTable: "Tage als Tabelle",
   timePerDay: "Zeit je Tag",
@@ -81,11 +85,17 @@ export const german = {
   noEntries: "Keine Einträge. Wähle einen anderen Zeitraum oder trage Zeit nach.",
   addTime: "Zeit nachtragen",
   exportCsv: "Als CSV exportieren",
+  exportLocalCsv: "CSV mit Semikolons",
   loadMore: "Mehr laden",
   noIssue: "Kein Issue",
   running: "läuft",
   paused: "pausiert",
   endedBySweeper: "automatisch beendet",
+  earlierDays: "Von früheren Tagen",
+  beganOn: ({ day }) => `begann am ${day}`,
+  continuesOn: ({ day }) => `weiter am ${day}`,
+  continuesUntil: ({ day }) => `weiter bis ${day}`,
+  continuesToday: "weiter bis heute",
   edit: "Bearbeiten",
   editNamed: ({ name, time }) => `${name}, ${time}, bearbeiten`,
   delete: "Löschen",

@@ -20,12 +20,18 @@ export const english = {
   onlyHours: ({ hours }) => `${hours}h`,
   onlyMinutes: ({ minutes }) => `${minutes}m`,
   onlySeconds: ({ seconds }) => `${seconds}s`,
+  lessThanAMinute: "<1m",
 
   // history
   noIssue: "No issue",
   running: "running",
   paused: "paused",
   endedBySweeper: "ended automatically",
+  earlierDays: "Continued from earlier days",
+  beganOn: ({ day }) => `began on ${day}`,
+  continuesOn: ({ day }) => `continues on ${day}`,
+  continuesUntil: ({ day }) => `continues until ${day}`,
+  continuesToday: "continues until today",
   edit: "Edit",
   editNamed: ({ name, time }) => `Edit ${name}, ${time}`,
   delete: "Delete",
@@ -52,13 +58,16 @@ export const english = {
   endBeforeStart: "The end is before the start.",
 
   // totals
-  totalsAreCut: "Totals cover at most 365 days; the list of entries is complete.",
   totalsAreIncomplete: "There are too many entries to add up at once. Choose a shorter period.",
   noTime: "No time on these days.",
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} on one day` : `${duration} a day on average, on ${count} days`,
   averageWeek: ({ count, duration }) =>
     count === 1 ? `${duration} in one week` : `${duration} a week on average, in ${count} weeks`,
+  averageMonth: ({ count, duration }) =>
+    count === 1 ? `${duration} in one month` : `${duration} a month on average, in ${count} months`,
+  averageYear: ({ count, duration }) =>
+    count === 1 ? `${duration} in one year` : `${duration} a year on average, in ${count} years`,
   chartSummary: ({ average, most }) => `Bar chart. ${average}. Longest: ${most}.`,
   allIssues: ({ count }) => (count === 1 ? "Show 1 issue" : `Show all ${count} issues`),
 

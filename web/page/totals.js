@@ -3,20 +3,23 @@
 import { h, setText } from "../widget/dom.js";
 import { get } from "./api.js";
 import { toBars } from "./bars.js";
-import { startOf } from "./calendar.js";
+import { dayOf, startOf } from "./calendar.js";
 import { chart } from "./chart.js";
 import { byId, find, svg } from "./elements.js";
-import { totalledDays, totalsQuery, writeFilter } from "./filter.js";
+import { roundTotals } from "./figures.js";
+import { latest, periodQuery, selectedDays, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";
 
-/** @import { Day, Filter, IssueTotal, Totals } from "./types.d.ts" */
+/** @import { Day, Figure, Filter, IssueTotal, Totals } from "./types.d.ts" */
 
 const MAX_ISSUES_AT_FIRST = 6;
 const LINKS = "#days a, #issues a";
 
 /** The repositories of all loaded totals. The filter suggests these repositories. @type {Set<string>} */
 const repositories = new Set();
+/** The figures that the page shows, as one text. */
+let shown = "";
 
 /**
  * Request the totals of the timers that a filter selects.
@@ -27,7 +30,7 @@ const repositories = new Set();
  * @returns {Promise<Totals>}
  */
 export function getTotals(filter, now, signal) {
-  return get(`/api/timelogs/totals/?${totalsQuery(filter, now)}`, { signal });
+  return get(`/api/timelogs/totals/?${periodQuery(filter, now)}`, { signal });
 }
 
 /**
@@ -36,37 +39,51 @@ export function getTotals(filter, now, signal) {
  * @param {Totals} totals
  * @param {Filter} filter
  * @param {Date} now
- * @returns {Map<Day, number>} the seconds worked on each day, in chronological order; days without time are
- *   omitted
+ * @returns {Map<Day, Figure>} the time of each day, in chronological order; days without time are omitted
  */
 export function showTotals(totals, filter, now) {
-  const days = new Map(totals.days.map(({ date, active_duration }) => [date, active_duration]));
-  const { first, last, isCut } = totalledDays(filter, now);
-  const begin = startOf(isCut && totals.days.length && !filter.from ? totals.days[0].date : first);
+  const { sum, days, issues } = roundTotals(totals);
+  shown = figuresOf({ sum, days, issues });
+  const [from, to] = selectedDays(filter, now);
+  const today = dayOf(now);
+  const first = from || totals.days[0]?.date || today;
+  const last = latest(first, to && to < today ? to : today);
 
-  showSum(totals.active_duration);
-  byId("total-of").textContent = formats.range("date", begin, startOf(last));
-  const notes = [isCut && text("totalsAreCut"), !totals.complete && text("totalsAreIncomplete")];
-  byId("totals-note").textContent = notes.filter(Boolean).join(" ");
-  byId("totals-note").hidden = !byId("totals-note").textContent;
+  setText(byId("total"), formats.figure(sum));
+  byId("total-of").textContent = formats.range("date", startOf(first), startOf(last));
+  byId("totals-note").textContent = totals.complete ? "" : text("totalsAreIncomplete");
+  byId("totals-note").hidden = totals.complete;
 
   const bars = days.size && chart(toBars(days, first, last, firstWeekday));
   keepFocusedLink(() => {
     byId("chart").replaceChildren(bars || h("p", { className: "faint" }, text("noTime")));
     byId("days-table").hidden = !days.size;
-    byId("days").replaceChildren(...totals.days.toReversed().map((day) => dayRow(day, filter, now)));
-    showIssues(totals);
+    byId("days").replaceChildren(...[...days].reverse().map((day) => dayRow(day, filter, now)));
+    showIssues(totals, issues);
   });
   return days;
 }
 
 /**
- * Show the sum.
+ * Show totals to which the time of running timers was added, if a figure differs from what is shown.
  *
- * @param {number} seconds
+ * @param {Totals} totals
+ * @param {Filter} filter
+ * @param {Date} now
+ * @returns {Map<Day, Figure>} the time of each day
  */
-export function showSum(seconds) {
-  setText(byId("total"), formats.duration(seconds));
+export function updateTotals(totals, filter, now) {
+  const figures = roundTotals(totals);
+  return figuresOf(figures) === shown ? figures.days : showTotals(totals, filter, now);
+}
+
+/**
+ * Return a text that differs if other figures are shown.
+ *
+ * @param {ReturnType<typeof roundTotals>} totals
+ */
+function figuresOf({ sum, days, issues }) {
+  return [sum, ...days.values(), ...issues].map(formats.figure, formats).join(" ");
 }
 
 /**
@@ -84,22 +101,25 @@ function keepFocusedLink(replace) {
 }
 
 /**
- * @param {Totals["days"][number]} day
+ * @param {[Day, Figure]} day
  * @param {Filter} filter
  * @param {Date} now
  */
-function dayRow({ date, active_duration: seconds }, filter, now) {
+function dayRow([date, figure], filter, now) {
   const address = writeFilter({ ...filter, period: "custom", from: date, to: date });
   const link = h("a", { href: address }, formats.day(startOf(date), now));
-  return h("tr", {}, h("th", { scope: "row" }, link), h("td", {}, formats.duration(seconds)));
+  return h("tr", {}, h("th", { scope: "row" }, link), h("td", {}, formats.figure(figure)));
 }
 
-/** @param {Totals} totals */
-function showIssues({ issues, active_duration: sum }) {
+/**
+ * @param {Totals} totals
+ * @param {Figure[]} figures
+ */
+function showIssues({ issues, active_duration: sum }, figures) {
   for (const { github_repo: repo } of issues) if (repo) repositories.add(repo);
   byId("repositories").replaceChildren(...[...repositories].sort().map((value) => h("option", { value })));
   byId("issues-section").hidden = !issues.length;
-  const rows = issues.map((issue) => issueRow(issue, sum));
+  const rows = issues.map((issue, index) => issueRow(issue, figures[index], sum));
   const button = byId("all-issues");
   const areAllShown = button.hidden && byId("issues").children.length > MAX_ISSUES_AT_FIRST;
   byId("issues").replaceChildren(...rows);
@@ -115,9 +135,10 @@ function showIssues({ issues, active_duration: sum }) {
 
 /**
  * @param {IssueTotal} issue
+ * @param {Figure} figure
  * @param {number} sum the seconds of all issues
  */
-function issueRow(issue, sum) {
+function issueRow(issue, figure, sum) {
   const share = svg(
     "svg",
     { class: "share", width: "100%", height: 6, "aria-hidden": "true" },
@@ -129,6 +150,6 @@ function issueRow(issue, sum) {
     {},
     h("th", { scope: "row", ...(issue.github_repo ? {} : { tabIndex: -1 }) }, issueLink(issue), share),
     h("td", {}, String(issue.timers)),
-    h("td", {}, formats.duration(issue.active_duration)),
+    h("td", {}, formats.figure(figure)),
   );
 }

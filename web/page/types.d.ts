@@ -19,7 +19,11 @@ export interface Timer {
   end_time: string | null;
   duration: number | null;
   active_duration: number;
+  /** The active time in the requested period, and on its first day; null without a period. */
+  part_duration: number | null;
+  part_first_day_duration: number | null;
   paused_duration: number;
+  last_pause_time: string | null;
   github_issue_url: string | null;
   github_issue_number: number | null;
   github_repo: string | null;
@@ -83,11 +87,17 @@ export interface Filter {
   issue: string;
 }
 
-/** A bar of the chart, which stands for a day or for the days of a week. */
-export interface Bar {
+/** A time, and the multiple of a unit that is shown for it. All are in seconds. */
+export interface Figure {
+  exact: number;
+  shown: number;
+  unit: number;
+}
+
+/** A bar of the chart, which stands for a day, or for the days of a week, a month or a year. */
+export interface Bar extends Figure {
   first: Day;
   last: Day;
-  seconds: number;
 }
 
 /** Error messages by the names of the entry form's fields. Other errors have the name `form`. */

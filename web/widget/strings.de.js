@@ -98,7 +98,6 @@ export default {
     too_long_ago: "Die Zeit liegt zu weit zurück.",
     end_before_start: "Das Ende muss nach dem Beginn liegen.",
     pauses_do_not_fit: "Die Pausen passen nicht zwischen Beginn und Ende.",
-    range_too_long: "Dieser Zeitraum ist zu lang.",
     unknown_time_zone: "Die Zeitzone deines Geräts kennt der Server nicht.",
     not_an_issue: "Das ist kein Issue auf GitHub.",
     not_a_repository: "Das ist kein Repository: Schreibe owner/name.",

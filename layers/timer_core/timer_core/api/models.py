@@ -25,7 +25,7 @@ from timer_core.domain.state import Status
 from timer_core.domain.timers import Timer
 
 if TYPE_CHECKING:
-    from timer_core.domain.totals import Totals
+    from timer_core.domain.totals import Part, Totals
     from timer_core.store.health import Health
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -154,12 +154,37 @@ def _shown(kind: str) -> str:
     return kind.partition(".")[0]
 
 
+class ListedTimeLog(TimeLog):
+    """A timer in a list. If the list is that of a period, the timer has the part that lies in the period."""
+
+    part_duration: Annotated[
+        Seconds | None,
+        Field(description="The active time between since and until; null without these parameters."),
+    ]
+    part_first_day_duration: Annotated[
+        Seconds | None,
+        Field(description="The active time of this part on its first day, in the requested time zone."),
+    ]
+
+    @classmethod
+    def with_part(cls, timer: Timer, part: "Part | None", now_ms: int) -> "ListedTimeLog":
+        """Return the representation of a timer at a time, with its part of a period."""
+        return cls.model_construct(
+            **dict(TimeLog.of(timer, now_ms)),
+            part_duration=None if part is None else part.active_ms / 1000,
+            part_first_day_duration=None if part is None else part.first_day_ms / 1000,
+        )
+
+
 class TimeLogPage(BaseModel):
     """A page of timers, newest start first, with absolute links to the next and previous page."""
 
+    count: Annotated[
+        int | None, Field(description="The number of timers on all pages; null without count=true.")
+    ]
     next: str | None
     previous: str | None
-    results: list[TimeLog]
+    results: list[ListedTimeLog]
 
 
 class DayTotal(BaseModel):

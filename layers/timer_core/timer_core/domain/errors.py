@@ -39,7 +39,6 @@ class ErrorCode(StrEnum):
     TOO_LONG_AGO = "too_long_ago"
     END_BEFORE_START = "end_before_start"
     PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
-    RANGE_TOO_LONG = "range_too_long"
     UNKNOWN_TIME_ZONE = "unknown_time_zone"
     NOT_AN_ISSUE = "not_an_issue"
     NOT_A_REPOSITORY = "not_a_repository"

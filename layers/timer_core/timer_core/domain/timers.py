@@ -238,6 +238,13 @@ class Timer:
         return None
 
 
+class Period(NamedTuple):
+    """A requested interval of time, which ends before ``until_ms``."""
+
+    since_ms: int
+    until_ms: int
+
+
 class Stretch(NamedTuple):
     """An interval in which a timer was running."""
 

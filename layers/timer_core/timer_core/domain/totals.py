@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Timer, stretches
+from timer_core.domain.timers import Period, Timer, stretches
 
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,50 @@ class Curve:
     """
 
     def __init__(self, timer: Timer, now_ms: int) -> None:
+        now_ms = max(now_ms, timer.changed_ms)
         self.start_ms = timer.start_ms
-        self.end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
+        self.end_ms = now_ms if timer.end_ms is None else timer.end_ms
         self._total_ms = timer.active_ms(now_ms)
         self._stretches = stretches(timer, now_ms)
-        self._sum_ms = sum(until_ms - since_ms for since_ms, until_ms in self._stretches)
+        lengths = (until_ms - since_ms for since_ms, until_ms in self._stretches)
+        self._before_ms = list(accumulate(lengths, initial=0))
 
     def active_until(self, at_ms: int) -> int:
         """Return the active time from the start to a moment. Later moments never have a smaller value."""
-        ran_ms = sum(max(0, min(until_ms, at_ms) - since_ms) for since_ms, until_ms in self._stretches)
-        if self._sum_ms == self._total_ms:
+        begun = bisect_left(self._stretches, at_ms, key=attrgetter("since_ms"))
+        ran_ms, sum_ms = self._before_ms[begun], self._before_ms[-1]
+        if begun:
+            ran_ms -= max(0, self._stretches[begun - 1].until_ms - at_ms)
+        if sum_ms == self._total_ms:
             return ran_ms
-        return ran_ms * self._total_ms // self._sum_ms
+        return ran_ms * self._total_ms // sum_ms
+
+    def active_between(self, since_ms: int, until_ms: int) -> int:
+        """Return the active time in a range."""
+        return self.active_until(until_ms) - self.active_until(max(since_ms, self.start_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The active time of a timer in a period, and on the day on which the timer begins in the period."""
+
+    active_ms: int
+    first_day_ms: int
+
+
+def part_of(timer: Timer, period: Period, zone: ZoneInfo, now_ms: int) -> Part:
+    """Return the part of a timer that lies in a period, up to the present.
+
+    The sum of the parts of all timers in a period is the total of the period.
+    """
+    curve = Curve(timer, now_ms)
+    first_ms, last_ms = max(period.since_ms, curve.start_ms), min(period.until_ms, curve.end_ms)
+    if first_ms >= last_ms:
+        return Part(0, 0)
+    next_day_ms = _beginning(_date(first_ms, zone) + _DAY, zone)
+    return Part(
+        curve.active_between(first_ms, last_ms), curve.active_between(first_ms, min(last_ms, next_day_ms))
+    )
 
 
 def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneInfo, now_ms: int) -> Totals:
@@ -80,24 +114,26 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     timers
         The timers, in any order. The first timer of an issue determines the spelling of the issue's name.
     since_ms, until_ms
-        The range. Time after ``now_ms`` is not included.
+        The range.
     zone
         The time zone of the calendar days. A day on which the clocks change is shorter or longer than
         24 hours.
     """
-    until_ms = min(until_ms, now_ms)
+    curves = [(timer.issue, Curve(timer, now_ms)) for timer in timers]
+    since_ms = max(since_ms, min((curve.start_ms for _, curve in curves), default=until_ms))
+    until_ms = min(until_ms, max((curve.end_ms for _, curve in curves), default=since_ms))
     calendar = _days(since_ms, until_ms, zone) if since_ms < until_ms else []
     by_day: Counter[date] = Counter()
     by_issue: dict[str, IssueTotal] = {}
-    for timer in timers:
-        on_days = _by_day(Curve(timer, now_ms), since_ms, until_ms, calendar)
+    for issue, curve in curves:
+        on_days = _by_day(curve, since_ms, until_ms, calendar)
         by_day.update(on_days)
         active_ms = sum(on_days.values())
         if active_ms:
-            key = _key(timer.issue)
-            known = by_issue.get(key) or IssueTotal(timer.issue, 0, 0)
-            issue = _with_title(known.issue, timer.issue)
-            by_issue[key] = IssueTotal(issue, known.active_ms + active_ms, known.timers + 1)
+            key = _key(issue)
+            known = by_issue.get(key) or IssueTotal(issue, 0, 0)
+            titled = _with_title(known.issue, issue)
+            by_issue[key] = IssueTotal(titled, known.active_ms + active_ms, known.timers + 1)
     issues = sorted(by_issue.values(), key=lambda total: (-total.active_ms, _key(total.issue)))
     return Totals(
         active_ms=sum(total.active_ms for total in issues),
@@ -138,12 +174,16 @@ def _with_title(issue: Issue | None, other: Issue | None) -> Issue | None:
 
 def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]]:
     """Return the first moment and the date of each day in a range."""
-    day = datetime.fromtimestamp(since_ms / 1000, zone).date()
+    day = _date(since_ms, zone)
     days = []
     while (begins_ms := _beginning(day, zone)) < until_ms:
         days.append((begins_ms, day))
         day += _DAY
     return days
+
+
+def _date(at_ms: int, zone: ZoneInfo) -> date:
+    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).date()
 
 
 def _beginning(day: date, zone: ZoneInfo) -> int:
@@ -154,7 +194,7 @@ def _beginning(day: date, zone: ZoneInfo) -> int:
     midnight, so this interpretation gives the time of the change.
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return (midnight.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (midnight.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 @cache

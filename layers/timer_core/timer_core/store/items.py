@@ -20,7 +20,7 @@ from pynamodb.models import Model
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timers import Timer
-from timer_core.store.keys import name_of, open_shard, timer_sk, user_id_of, user_pk
+from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
 # The number of days for which events are stored. GitHub redelivers for three days, and a message can stay 14
@@ -42,12 +42,12 @@ class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
-    the `RepositoryItem`. A tombstone expires by TTL. The attributes ``open_shard``, ``open_repo`` and
-    ``open_since_ms`` exist only while the timer is open. A stopped timer also has ``paused_ms``,
-    ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so that a correction
-    of its start or end needs no read. ``causes`` contains the action and the cause of each entry of
-    ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``. The
+    attributes ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A
+    stopped timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms``
+    (start plus pauses), so that a correction of its start or end needs no read. ``causes`` contains the
+    action and the cause of each entry of ``history``, so that a condition can test whether an entry exists.
+    ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -74,6 +74,7 @@ class TimerItem(Model):
     organization = UnicodeAttribute(null=True)
     description = UnicodeAttribute(null=True)
     locked_until_ms = NumberAttribute(null=True)
+    end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
     open_repo = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
@@ -354,6 +355,7 @@ def timer_item(timer: Timer) -> RawItem:
         created_ms=timer.created_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
+        end_key=end_key(timer.start_ms, timer.end_ms),
         source=timer.source,
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,

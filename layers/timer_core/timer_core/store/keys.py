@@ -3,6 +3,7 @@
 The layout is described in docs/decisions/0002-table-layout.md.
 """
 
+from bisect import bisect_left
 from hashlib import sha256
 from zlib import crc32
 
@@ -11,6 +12,19 @@ from timer_core.domain.issues import Issue
 # The number of partitions of the index of open timers. A partition accepts 1,000 writes per second (AWS,
 # "DynamoDB quotas"), and a start or a stop is one write.
 OPEN_SHARDS = 8
+
+_DAY_MS = 86_400_000
+# The index ``by-end`` has a range of keys for the stopped timers of each class of length: at most two days,
+# at most 64 days, longer. The timers that reach across a moment end within the longest length of their class
+# after this moment. So a query for them reads few other timers, however many timers ended later.
+SHORT_MS = 2 * _DAY_MS
+SHORT = "0#"
+_LENGTHS_MS = (SHORT_MS, 64 * _DAY_MS)
+_LONG = len(_LENGTHS_MS)
+# Open timers follow the long ones, so that one query can read both.
+_OPEN = _LONG + 1
+# Ends have 15 digits, which is enough for the year 9999.
+_LATEST_MS = 10**15 - 1
 
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
@@ -144,6 +158,38 @@ def open_timers_pk(shard: int) -> str:
 def open_shard(ulid: str) -> str:
     """Return the key of the partition of ``open-timers`` that contains an open timer."""
     return open_timers_pk(crc32(ulid.encode()) % OPEN_SHARDS)
+
+
+def end_key(start_ms: int, end_ms: int | None) -> str:
+    """Return a timer's sort key in the index ``by-end``: its class and its end, or its start while open."""
+    if end_ms is None:
+        return _end_key(_OPEN, start_ms)
+    return _end_key(bisect_left(_LENGTHS_MS, end_ms - start_ms), end_ms)
+
+
+def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -> tuple[str, str]:
+    """Return the first and the last key in ``by-end`` of open timers that started in a range."""
+    last_ms = _LATEST_MS if before_ms is None else before_ms - 1
+    return _end_key(_OPEN, from_ms or 0), _end_key(_OPEN, last_ms)
+
+
+def end_keys_across(at_ms: int, *, with_open: bool) -> list[tuple[str, str]]:
+    """Return ranges of keys in ``by-end``, as pairs of the first and the last key.
+
+    They contain each timer that started before a moment and ended after it, and each open timer that started
+    before it (``with_open``). They also contain timers that started later.
+    """
+    after_ms = at_ms + 1
+    ranges = [
+        (_end_key(length, after_ms), _end_key(length, at_ms + longest_ms))
+        for length, longest_ms in enumerate(_LENGTHS_MS)
+    ]
+    last = _end_key(_OPEN, at_ms - 1) if with_open else _end_key(_LONG, _LATEST_MS)
+    return [*ranges, (_end_key(_LONG, after_ms), last)]
+
+
+def _end_key(kind: int, ms: int) -> str:
+    return f"{kind}#{min(max(ms, 0), _LATEST_MS):015d}"
 
 
 def kind_of(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The queries for timers: one timer, a page of a person's list, a time range, and all open timers.
+"""The queries for timers: one timer, a page of a person's list, a period, and all open timers.
 
 The table is never scanned, because every list is a query of an index (see
 docs/decisions/0002-table-layout.md).
@@ -10,26 +10,32 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Period, Timer
 from timer_core.store.items import TimerItem, to_issue, to_timer
-from timer_core.store.keys import OPEN_SHARDS, name_of, open_timers_pk, timer_sk, user_id_of, user_pk
+from timer_core.store.keys import (
+    OPEN_SHARDS,
+    end_key,
+    end_keys_across,
+    end_keys_of_open,
+    name_of,
+    open_timers_pk,
+    timer_sk,
+    user_id_of,
+    user_pk,
+)
 from timer_core.store.positions import OpenTimerKey, OpenTimersCursor, Position
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
-# A read also ends at 1 MB (AWS, "Paginating table query results"). Ten reads take about a second.
-_FILTERED_READS = 10
+# A read also ends at 1 MB (AWS, "Paginating table query results"). Twenty reads take about two seconds.
+_READS = 20
+_PERIOD_TIMERS = 5000
 _OPEN_PAGE = 100
 # A page has about 50 KB. DynamoDB rounds its size up to a multiple of 4 KB, which adds little to the cost.
 _OPEN_TIMERS_PAGE = 250
-_RANGE_READ = 500
-_RANGE_READS = 20
-_RANGE_TIMERS = 5000
-_LONGEST_MS = 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class Filters:
     repo_keys
         The keys of the repository, see `timer_core.domain.issues.Issue.repo_key`. Timers that were added
         before the repository's id was known have its name as the key.
+    period
+        Selects the timers that overlap it: those that started in it, and those that started earlier and were
+        open after its beginning.
     """
 
     is_open: bool | None = None
@@ -48,18 +57,41 @@ class Filters:
     number: int | None = None
     start_from_ms: int | None = None
     start_before_ms: int | None = None
+    period: Period | None = None
+
+    @property
+    def latest_start_ms(self) -> int | None:
+        """The time before which the selected timers started; None if there is no limit."""
+        limits = (self.start_before_ms, self.period and self.period.until_ms)
+        return min((limit for limit in limits if limit is not None), default=None)
 
     @property
     def selects_any(self) -> bool:
-        """Whether a start can lie in the range."""
-        start, end = self.start_from_ms, self.start_before_ms
-        return start is None or end is None or start < end
+        """Whether the filters can select a timer."""
+        start, end = self.start_from_ms, self.latest_start_ms
+        is_empty = self.period is not None and self.period.since_ms >= self.period.until_ms
+        return not is_empty and (start is None or end is None or start < end)
 
     def selects_start(self, start_ms: int) -> bool:
-        """Whether this start lies in the range."""
-        return (self.start_from_ms is None or self.start_from_ms <= start_ms) and (
-            self.start_before_ms is None or start_ms < self.start_before_ms
-        )
+        """Whether the filters can select a timer with this start."""
+        start, end = self.start_from_ms, self.latest_start_ms
+        return (start is None or start <= start_ms) and (end is None or start_ms < end)
+
+    @property
+    def selects_started(self) -> bool:
+        """Whether the filters can select a timer that started in the period."""
+        end = self.latest_start_ms
+        return self.period is None or self.is_open is True or end is None or self.period.since_ms < end
+
+    @property
+    def selects_earlier(self) -> bool:
+        """Whether timers that started before the period need a query of their own.
+
+        Open timers do not, because one range of keys contains them all.
+        """
+        if self.period is None or self.is_open or self.period.since_ms <= 0:
+            return False
+        return self.start_from_ms is None or self.start_from_ms < self.period.since_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +101,13 @@ class Page:
     timers: Sequence[Timer]
     next: Position | None
     previous: Position | None
+
+
+class _Index(NamedTuple):
+    """The part of an index that contains the selected timers that started in the period, by their starts."""
+
+    name: str
+    condition: Condition | None
 
 
 class OpenTimer(NamedTuple):
@@ -101,7 +140,7 @@ class TimerQueries:
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
-        A page ends after 10,000 timers (or 10 MB) were read, even if the filters selected few of them. So a
+        A page ends after 20,000 timers (or 20 MB) were read, even if the filters selected few of them. So a
         page with few or no timers may be followed by another page.
 
         Raises
@@ -116,6 +155,42 @@ class TimerQueries:
         found, stop = self._read_page(user_id, filters, page_size, position)
         return _to_page(found, stop, page_size, position)
 
+    def in_period(self, user_id: int, filters: Filters) -> tuple[list[Timer], bool]:
+        """Return all timers that the list with these filters contains, newest start first.
+
+        At most 5,000 timers are returned, and at most 20 MB are read. (20 MB hold at least 3,000 timers.)
+
+        Returns
+        -------
+        tuple[list[Timer], bool]
+            The timers, and whether they are all.
+        """
+        if not filters.selects_any:
+            return [], True
+        found, stop = self._read_page(user_id, filters, _PERIOD_TIMERS, None)
+        is_complete = stop is None and len(found) <= _PERIOD_TIMERS
+        return [to_timer(item) for item in found[:_PERIOD_TIMERS]], is_complete
+
+    def count(self, user_id: int, filters: Filters) -> int:
+        """Return the number of timers on all pages of a list. All these timers are read."""
+        if not filters.selects_any:
+            return 0
+        index, condition = _index(filters), _filter_condition(filters)
+        counted, start = len(self._earlier(user_id, filters)), None
+        while filters.selects_started:
+            _, of_read, start = self._table.query(
+                user_pk(user_id),
+                index.condition,
+                index=index.name,
+                filter_condition=condition,
+                start=start,
+                count=True,
+            )
+            counted += of_read
+            if start is None:
+                break
+        return counted
+
     def _read_page(
         self, user_id: int, filters: Filters, page_size: int, position: Position | None
     ) -> tuple[list[RawItem], Position | None]:
@@ -123,67 +198,84 @@ class TimerQueries:
 
         The position is None if reading reached the end of the list. If more items are returned than fit on a
         page, another page follows.
+
+        The list of a period begins with the timers that started in the period. Those that started earlier
+        follow, because they are older.
         """
-        index, sort_key = ("open-by-user", "open_since_ms") if filters.is_open else ("by-start", "start_ms")
         backwards = position is not None and position.backwards
-        start = None if position is None else _list_start(user_id, position, sort_key)
-        condition = _filter_condition(filters)
-        found: list[RawItem] = []
-        for _ in range(_FILTERED_READS):
-            items, _, start = self._table.query(
-                user_pk(user_id),
-                _range_condition(sort_key, filters),
-                index=index,
-                filter_condition=condition,
-                forward=backwards,
-                limit=page_size + 1 if condition is None else _FILTERED_READ,
-                start=start,
-            )
-            found += items
-            if start is None or len(found) > page_size:
-                break
-        if start is None:
-            return found, None
-        return found, Position(int(start[sort_key]["N"]), name_of(start["sk"]["S"]), backwards)
+        earlier: list[RawItem] = []
+        if position is not None and _is_earlier(position, filters):
+            earlier = self._earlier(user_id, filters, position)
+            if not backwards or len(earlier) > page_size:
+                return earlier, None
+            position = None
+        started, stop = self._started(
+            user_id, filters, page_size - len(earlier), position, backwards=backwards
+        )
+        if not backwards and stop is None and len(started) <= page_size:
+            earlier = self._earlier(user_id, filters)
+            return started + earlier, None
+        return earlier + started, stop
 
-    def in_range(
-        self, user_id: int, filters: Filters, *, since_ms: int, until_ms: int
-    ) -> tuple[list[Timer], bool]:
-        """Return a person's timers that overlap a time range, newest start first.
-
-        The search reads timers that started in the range or up to 366 days before it. The search stops when
-        it has found 5,000 timers, or has read 10,000 timers or 20 MB. (20 MB hold at least 3,000 timers.)
-
-        Parameters
-        ----------
-        filters
-            The filters by issue. Their range of starts is ignored.
+    def _started(
+        self, user_id: int, filters: Filters, count: int, after: Position | None, *, backwards: bool
+    ) -> tuple[list[RawItem], Position | None]:
+        """Return more than ``count`` items of timers that started in the period, if there are as many.
 
         Returns
         -------
-        tuple[list[Timer], bool]
-            The timers, and whether the search was complete.
+        tuple[list[RawItem], Position | None]
+            The items, and the position where reading stopped; None if reading reached the end.
         """
-        reaches = TimerItem.end_ms.does_not_exist() | (TimerItem.end_ms > since_ms)
-        of_issues = _filter_condition(filters)
-        found: list[Timer] = []
-        start: RawItem | None = None
-        for _ in range(_RANGE_READS):
+        if not filters.selects_started:
+            return [], None
+        index, condition = _index(filters), _filter_condition(filters)
+        start = None if after is None else _list_start(user_id, after, index.name)
+        found: list[RawItem] = []
+        for _ in range(_READS):
             items, _, start = self._table.query(
                 user_pk(user_id),
-                Path("start_ms").between(since_ms - _LONGEST_MS, until_ms - 1),
-                index="by-start",
-                filter_condition=reaches if of_issues is None else reaches & of_issues,
-                forward=False,
-                limit=_RANGE_READ,
+                index.condition,
+                index=index.name,
+                filter_condition=condition,
+                forward=backwards,
+                limit=count + 1 if condition is None else _FILTERED_READ,
                 start=start,
             )
-            found += map(to_timer, items)
-            if start is None:
-                return found, True
-            if len(found) >= _RANGE_TIMERS:
+            found += items
+            if start is None or len(found) > count:
                 break
-        return found, False
+        return found, None if start is None else _stop(start, backwards=backwards)
+
+    def _earlier(self, user_id: int, filters: Filters, position: Position | None = None) -> list[RawItem]:
+        """Return the items of the timers that started before the period and reach into it.
+
+        They begin after the position, and are sorted as its page is read: newest first, or oldest first.
+        """
+        period = filters.period
+        if period is None or not filters.selects_earlier:
+            return []
+        condition = TimerItem.start_ms < min(period.since_ms, filters.latest_start_ms or 0)
+        if filters.start_from_ms is not None:
+            condition &= TimerItem.start_ms >= filters.start_from_ms
+        of_issues = _filter_condition(filters)
+        ranges = end_keys_across(period.since_ms, with_open=filters.is_open is None)
+        found = [
+            item
+            for first, last in ranges
+            for item in self._table.query_all(
+                user_pk(user_id),
+                TimerItem.end_key.between(first, last),
+                index="by-end",
+                filter_condition=condition if of_issues is None else condition & of_issues,
+            )
+        ]
+        backwards = position is not None and position.backwards
+        found.sort(key=_order, reverse=not backwards)
+        if position is None:
+            return found
+        at = (position.start_ms, position.ulid)
+        return [item for item in found if (_order(item) > at if backwards else _order(item) < at)]
 
     def open_timers(self, *, from_ms: int = 0, before_ms: int | None = None) -> Iterator[OpenTimer]:
         """Yield everybody's open timers that started in a range, oldest first.
@@ -235,13 +327,38 @@ class TimerQueries:
         return timers, after
 
 
-def _list_start(user_id: int, position: Position, sort_key: str) -> RawItem:
+def _index(filters: Filters) -> _Index:
+    start, end = filters.start_from_ms, filters.latest_start_ms
+    if filters.is_open:
+        return _Index("by-end", TimerItem.end_key.between(*end_keys_of_open(start, end)))
+    if filters.period is not None:
+        since_ms = filters.period.since_ms
+        start = since_ms if start is None else max(start, since_ms)
+    return _Index("by-start", _range_condition(start, end))
+
+
+def _list_start(user_id: int, position: Position, index: str) -> RawItem:
     """Return the key after which a page begins, in an index of a person's timers."""
-    return {
-        "pk": {"S": user_pk(user_id)},
-        "sk": {"S": timer_sk(position.ulid)},
-        sort_key: {"N": str(position.start_ms)},
-    }
+    key: RawItem = {"pk": {"S": user_pk(user_id)}, "sk": {"S": timer_sk(position.ulid)}}
+    if index == "by-end":
+        return key | {"end_key": {"S": end_key(position.start_ms, None)}}
+    return key | {"start_ms": {"N": str(position.start_ms)}}
+
+
+def _stop(last: RawItem, *, backwards: bool) -> Position:
+    """Return the position where reading stopped, given the last key that was read."""
+    start_ms = last["start_ms"]["N"] if "start_ms" in last else name_of(last["end_key"]["S"])
+    return Position(int(start_ms), name_of(last["sk"]["S"]), backwards)
+
+
+def _is_earlier(position: Position, filters: Filters) -> bool:
+    """Whether a position is among the timers that `TimerQueries._earlier` returns."""
+    since_ms = filters.period.since_ms if filters.period and filters.selects_earlier else 0
+    return position.start_ms < since_ms
+
+
+def _order(item: RawItem) -> tuple[int, str]:
+    return int(item["start_ms"]["N"]), name_of(item["sk"]["S"])
 
 
 def _to_page(
@@ -299,15 +416,14 @@ def existing(item: RawItem | None) -> Timer:
     return to_timer(item)
 
 
-def _range_condition(sort_key: str, filters: Filters) -> Condition | None:
-    start, end = filters.start_from_ms, filters.start_before_ms
+def _range_condition(start: int | None, end: int | None) -> Condition | None:
     if start is not None and end is not None:
         # Subtract one millisecond, because ``between`` includes both ends.
-        return Path(sort_key).between(start, end - 1)
+        return TimerItem.start_ms.between(start, end - 1)
     if start is not None:
-        return Path(sort_key) >= start
+        return TimerItem.start_ms >= start
     if end is not None:
-        return Path(sort_key) < end
+        return TimerItem.start_ms < end
     return None
 
 

@@ -26,7 +26,7 @@ RawItem: TypeAlias = dict[str, dict[str, Any]]
 
 INDEXES = {
     "by-start": ("pk", "start_ms"),
-    "open-by-user": ("pk", "open_since_ms"),
+    "by-end": ("pk", "end_key"),
     "open-timers": ("open_shard", "open_since_ms"),
     "open-by-repo": ("open_repo", "open_since_ms"),
 }
@@ -34,6 +34,7 @@ _TYPES = {
     "pk": "S",
     "sk": "S",
     "start_ms": "N",
+    "end_key": "S",
     "open_since_ms": "N",
     "open_shard": "S",
     "open_repo": "S",

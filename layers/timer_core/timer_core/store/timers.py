@@ -21,7 +21,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timers import Timer, check_span
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
+from timer_core.store.keys import RUN_LOCK_SK, end_keys_of_open, idempotency_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, take_slot
@@ -479,7 +479,8 @@ class TimerStore(TimerQueries):
         run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
         running = self._table.query_all(
             user_pk(timer.user_id),
-            index="open-by-user",
+            TimerItem.end_key.between(*end_keys_of_open()),
+            index="by-end",
             filter_condition=TimerItem.status == Status.RUNNING.value,
         )
         return run_lock, [
@@ -509,29 +510,22 @@ class TimerStore(TimerQueries):
         OtherTimerOpen
             If the patch moves an open timer to an issue on which the person has another open timer.
         """
+        read: Timer | None = None
 
         def attempt() -> Timer:
-            nonlocal patch
+            nonlocal patch, read
             patch = self._identified(patch)
             try:
-                return to_timer(self._table.write(correct(user_id, ulid, patch)))
+                return to_timer(self._table.write(correct(user_id, ulid, patch, read)))
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             if timer.is_open:
                 if patch.corrects_time:
                     raise TransitionNotAllowed("correct the times of", timer.status)
                 return self._move(timer, patch, now_ms)
-            titled = _titled(patch, timer)
-            if titled == patch:
-                check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
-                field = "end_time" if patch.end_ms is not None else "start_time"
-                pauses = f"{timer.paused_ms / 1000:.3f} seconds"
-                raise InvalidInput(
-                    field,
-                    f"The pauses of {pauses} do not fit between start and end.",
-                    ErrorCode.PAUSES_DO_NOT_FIT,
-                )
-            patch = titled
+            if patch.corrects_time:
+                _check_times(patch, timer, now_ms)
+            patch, read = _titled(patch, timer), timer
             raise Conflict
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
@@ -602,6 +596,24 @@ class TimerStore(TimerQueries):
             self._table.write(writes[0])
         except ConditionFailed as failed:
             raise TransactionRefused({0: failed.item}) from None
+
+
+def _check_times(patch: Patch, timer: Timer, now_ms: int) -> None:
+    """Check that a stopped timer can have the start and the end of a patch.
+
+    Raises
+    ------
+    InvalidInput
+        If the new end is before the new start, or the pauses do not fit between start and end.
+    """
+    start_ms, end_ms = patch.span_of(timer)
+    check_span(start_ms, end_ms, now_ms)
+    if timer.paused_ms > end_ms - start_ms:
+        field = "end_time" if patch.end_ms is not None else "start_time"
+        pauses = f"{timer.paused_ms / 1000:.3f} seconds"
+        raise InvalidInput(
+            field, f"The pauses of {pauses} do not fit between start and end.", ErrorCode.PAUSES_DO_NOT_FIT
+        )
 
 
 def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
