@@ -95,6 +95,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "version",
             "issue_key",
             "repo_key",
+            "repo_id",
             "end_key",
             "open_shard",
             "open_repo",
@@ -384,7 +385,6 @@ class TestExport:
             "issue": "octo-org/a#1",
             "timers": [timer],
             "locked_until": None,
-            "moves": [],
             "kept_until": _time(app.clock.ms // 1000 * 1000 + 38 * DAY * 1000),
         }
         # The request for the export is counted while the export is read, so the count may be missing.
