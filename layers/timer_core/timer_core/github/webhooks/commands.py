@@ -1,25 +1,34 @@
 """Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
 
-Each command is on a separate line. Quotations and code blocks are ignored, because they only mention
-commands; HTML comments are ignored, because GitHub does not show them.
+A CommonMark parser decides which lines of a comment are text, because code, quotations and HTML comments only
+mention commands, or are not shown at all. The parser is imported when a comment contains the prefix: most
+comments do not, and the receiver starts faster without it.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from timer_core.domain.durations import InvalidDuration, duration_ms, duration_text
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
 _ACTIONS = {"start", "pause", "resume", "stop"}
-_FENCE = re.compile(r" {0,3}(```|~~~)")
-_INDENTED = re.compile(r" {4}| {0,3}\t")
-# An HTML block that begins like this ends with the line that contains ``-->`` (CommonMark, "HTML blocks").
-_COMMENT = re.compile(r" {0,3}<!--")
-_COMMENT_END = "-->"
-_DURATION = re.compile(
-    r"(?:(?P<hours>[0-9]{1,3}(?:\.[0-9]{1,3})?)\s*h)?\s*"
-    r"(?:(?P<minutes>[0-9]{1,4}(?:\.[0-9]{1,3})?)\s*m)?",
-    re.IGNORECASE,
-)
+MAX_COMMANDS = 10
 MAX_LOG_MS = 24 * 3_600_000
+# The parser reads a line once for each level of lists and quotations that may contain it, so the limit bounds
+# its time. A list has two levels. Text in deeper lists is not read.
+_MAX_NESTING = 20
+# Stands for text that is shown as code or as a quotation.
+_NOT_TEXT = "\N{OBJECT REPLACEMENT CHARACTER}"
+_HTML = re.compile(r"(?P<comment><!--)|<(?P<end>/?)(?P<element>pre|code|blockquote)\b", re.IGNORECASE)
+_COMMENT_END = "-->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,9 @@ class Command:
     action: str
     duration_ms: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.action} {duration_text(self.duration_ms)}" if self.duration_ms else self.action
+
 
 def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
     """Read the commands of a comment (Markdown).
@@ -49,11 +61,14 @@ def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
     Returns
     -------
     tuple[list[Command], list[str]]
-        The commands in their order, and a sentence about each invalid line that begins like a command.
+        The first commands in their order, at most `MAX_COMMANDS`; and sentences about lines that begin like
+        a command and are not carried out, also at most `MAX_COMMANDS` and one.
     """
+    if prefix.lower() not in body.lower():
+        return [], []
     commands: list[Command] = []
     mistakes: list[str] = []
-    for line in _plain_lines(body):
+    for line in _lines_of_text(body):
         word, *rest = line.split(maxsplit=1) or [""]
         if word.lower() != prefix.lower():
             continue
@@ -61,19 +76,117 @@ def parse(body: str, prefix: str) -> tuple[list[Command], list[str]]:
             commands.append(_command(rest[0] if rest else ""))
         except ValueError as mistake:
             mistakes.append(str(mistake))
-    return commands, mistakes
+    mistakes = list(dict.fromkeys(mistakes))[:MAX_COMMANDS]
+    if further := commands[MAX_COMMANDS:]:
+        mistakes.append(_not_done(further, prefix))
+    return commands[:MAX_COMMANDS], mistakes
 
 
-def _plain_lines(body: str) -> Iterator[str]:
-    """Yield the lines outside of code blocks and HTML comments."""
-    fence, is_comment = "", False
-    for line in body.splitlines():
-        if is_comment or (not fence and _COMMENT.match(line)):
-            is_comment = _COMMENT_END not in line
-        elif (mark := _FENCE.match(line)) and fence in ("", mark[1]):
-            fence = "" if fence else mark[1]
-        elif not fence and not _INDENTED.match(line):
-            yield line
+def _not_done(commands: Sequence[Command], prefix: str) -> str:
+    named = ", ".join(f"`{prefix} {command}`" for command in commands[:MAX_COMMANDS])
+    unnamed = len(commands) - MAX_COMMANDS
+    more = f" and {unnamed} more" if unnamed > 0 else ""
+    return f"Only the first {MAX_COMMANDS} commands of a comment are carried out. Not done: {named}{more}."
+
+
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    # The rules of CommonMark for blocks, and the table of GitHub's dialect (GFM). Of the inline rules, only
+    # those that decide what is text; emphasis, links and entities do not.
+    blocks = ["blockquote", "code", "fence", "heading", "hr", "html_block", "lheading", "list", "reference"]
+    inline = ["autolink", "backticks", "escape", "html_inline", "newline"]
+    parser = MarkdownIt("zero", {"html": True, "maxNesting": _MAX_NESTING})
+    parser.inline.ruler.before("html_inline", "html_comment", _html_comment)
+    return parser.enable([*blocks, "table", *inline]).disable("text_join")
+
+
+def _html_comment(state: "StateInline", silent: bool) -> bool:
+    """Read an HTML comment within a line (CommonMark 0.31, "HTML comment").
+
+    The parser's own rule does not end a comment with ``--->``, and its time is quadratic for such comments.
+    """
+    opening = state.pos
+    if not state.src.startswith("<!--", opening) or state.html_terminator_last(_COMMENT_END) < opening + 2:
+        return False
+    state.pos = state.src.index(_COMMENT_END, opening + 2) + len(_COMMENT_END)
+    if not silent:
+        state.push("html_inline", "", 0).content = state.src[opening : state.pos]
+    return True
+
+
+def _lines_of_text(body: str) -> Iterator[str]:
+    """Yield the lines that GitHub shows as text outside of code and quotations.
+
+    A line that continues the text of a list's item is a line, but the line with the item's marker is not.
+    """
+    tokens = _markdown().parse(body)
+    html = _HtmlElements()
+    quotes = 0
+    for index, token in enumerate(tokens):
+        if token.type in {"blockquote_open", "blockquote_close"}:
+            quotes += token.nesting
+        elif token.type == "html_block":
+            html.read(token.content)
+        elif token.type == "inline":
+            opening = tokens[index - 1]
+            lines = list(_lines_of_inline(token.children or (), html))
+            is_shown_as_lines = opening.type == "paragraph_open" or opening.markup in {"=", "-"}
+            if quotes or not is_shown_as_lines:
+                continue
+            has_marker = index > 1 and tokens[index - 2].type == "list_item_open"
+            yield from lines[1:] if has_marker else lines
+
+
+def _lines_of_inline(children: Sequence["Token"], html: "_HtmlElements") -> Iterator[str]:
+    line: list[str] = []
+    for child in children:
+        if child.type in {"softbreak", "hardbreak"}:
+            yield "".join(line)
+            line = []
+        elif child.type == "html_inline":
+            html.read(child.content)
+            line.append("" if child.content.startswith("<!--") else child.content)
+        elif child.type == "code_inline" or not html.is_text:
+            line.append(_NOT_TEXT)
+        else:
+            # An escaped character is not part of a command: "\/timer" shows how to write one.
+            line.append(child.markup if child.type == "text_special" else child.content)
+    yield "".join(line)
+
+
+class _HtmlElements:
+    """The open HTML elements whose contents are code or a quotation, and whether an HTML comment is open."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._is_comment = False
+
+    @property
+    def is_text(self) -> bool:
+        return not self._is_comment and not self._open.total()
+
+    def read(self, html: str) -> None:
+        """Read the next piece of HTML of the document."""
+        position = 0
+        while True:
+            if self._is_comment:
+                position = html.find(_COMMENT_END, position)
+                if position < 0:
+                    return
+                self._is_comment = False
+            found = _HTML.search(html, position)
+            if found is None:
+                return
+            position = found.end()
+            if found["comment"]:
+                self._is_comment = True
+                # A comment can end with the hyphens that begin it (HTML, "Comments").
+                position -= 2
+            else:
+                element = found["element"].lower()
+                self._open[element] = max(0, self._open[element] + (-1 if found["end"] else 1))
 
 
 def _command(text: str) -> Command:
@@ -82,15 +195,19 @@ def _command(text: str) -> Command:
     if action in _ACTIONS and not argument:
         return Command(action)
     if action == "log":
-        return Command(action, _duration_ms(argument))
+        return Command(action, _time_to_log(argument))
     raise ValueError("The commands are start, pause, resume, stop, and log with a duration such as 1h30m.")
 
 
-def _duration_ms(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise ValueError("Write a duration as 1h30m, 45m or 1.5h.")
-    duration_ms = round(float(match["hours"] or 0) * 3_600_000 + float(match["minutes"] or 0) * 60_000)
-    if not 0 < duration_ms <= MAX_LOG_MS:
+def _time_to_log(text: str) -> int:
+    try:
+        length_ms = duration_ms(text)
+    except InvalidDuration as invalid:
+        if not invalid.meanings:
+            raise ValueError("Write a duration as 1:30, 1h30m, 90m or 1.5h.") from None
+        # Only digits, separators and letters of units are ambiguous, so the text cannot contain Markdown.
+        meanings = " or ".join(f"`{meaning}`" for meaning in invalid.meanings)
+        raise ValueError(f"Does `{text}` mean {meanings}? Nothing was logged; write it that way.") from None
+    if not 0 < length_ms <= MAX_LOG_MS:
         raise ValueError("Log more than 0 and at most 24 hours in one command.")
-    return duration_ms
+    return length_ms

@@ -31,8 +31,6 @@ from timer_core.github.webhooks.commands import parse
 
 # GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
-# Further commands of a comment are ignored, because nobody writes more commands than this on purpose.
-MAX_COMMANDS = 10
 
 Payload: TypeAlias = Mapping[str, Any]
 IgnoredReason: TypeAlias = Literal[
@@ -231,7 +229,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
         )
-        for number, command in enumerate(commands[:MAX_COMMANDS])
+        for number, command in enumerate(commands)
     ]
     to_reply = CommentEvent(
         delivery=delivery.guid,
@@ -240,7 +238,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         at_ms=at_ms,
         comment=comment,
         author=author,
-        mistakes=tuple(mistakes[:MAX_COMMANDS]),
+        mistakes=tuple(mistakes),
     )
     return (*events, to_reply)
 
