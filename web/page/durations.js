@@ -9,7 +9,7 @@
  */
 
 const BLANK = "[ \\t\\u00a0\\u202f]";
-const NUMBER = "[0-9]{1,6}(?:[.,][0-9]{1,4})?";
+const DECIMAL = "[0-9]{1,6}(?:[.,][0-9]{1,4})?";
 const HOURS = "(?:h|hrs?|hours?|std|stunden?)\\.?";
 const MINUTES = "(?:m|mins?|minutes?|minuten)\\.?";
 const SECONDS = "(?:s|secs?|seconds?|sek|sekunden?)\\.?";
@@ -19,14 +19,14 @@ const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000 };
 const whole = (pattern) => new RegExp(`^(?:${pattern})$`, "i");
 const JOINT = new RegExp(`([a-z.])(?:,?${BLANK}+(?:(?:and|und)${BLANK}+)?)([0-9])`, "gi");
 const UNITS = whole(
-  `(?:(?<h>${NUMBER})${BLANK}*${HOURS})?${BLANK}*` +
-    `(?:(?<m>${NUMBER})${BLANK}*${MINUTES})?${BLANK}*` +
-    `(?:(?<s>${NUMBER})${BLANK}*${SECONDS})?`,
+  `(?:(?<h>${DECIMAL})${BLANK}*${HOURS})?${BLANK}*` +
+    `(?:(?<m>${DECIMAL})${BLANK}*${MINUTES})?${BLANK}*` +
+    `(?:(?<s>${DECIMAL})${BLANK}*${SECONDS})?`,
 );
 const CLOCK = whole("([0-9]{1,5}):([0-5][0-9])(?::([0-5][0-9]))?");
 const ONE_DIGIT_OF_MINUTES = whole("([0-9]{1,5}):([0-9])");
 const NO_UNIT_OF_MINUTES = whole(`([0-9]{1,5})${BLANK}*${HOURS}${BLANK}*([0-9]{1,2})`);
-const NO_UNIT = whole(NUMBER);
+const NO_UNIT = whole(DECIMAL);
 const DAYS = whole(`([0-9]{1,3})${BLANK}*(?:d|days?|tage?)`);
 const ENDS = new RegExp(`^${BLANK}+|${BLANK}+$`, "g");
 

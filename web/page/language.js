@@ -1,7 +1,7 @@
 // The page's texts, and the formats of dates and durations, in the user's language.
 
 import { stringsFor } from "../widget/strings.js";
-import { Formats, firstWeekdayOf } from "./formats.js";
+import { Formats, firstWeekdayOf, formatLocaleOf } from "./formats.js";
 import { english } from "./strings.en.js";
 
 /** @import { Parts, Text } from "./types.d.ts" */
@@ -25,8 +25,8 @@ const texts = await TRANSLATIONS[language]();
 /** The widget's messages about an entered text that does not name an issue. */
 export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;
 
-/** The weekday on which weeks begin, 1 (Monday) to 7. */
-export const firstWeekday = firstWeekdayOf(locale);
+/** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
+export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);
 
 /**
  * Return a text of the page.
@@ -38,7 +38,7 @@ export function text(name, parts = {}) {
   return fill(texts[name], parts);
 }
 
-export const formats = new Formats(locale, text);
+export const formats = new Formats(formatLocaleOf(locale), text);
 
 /**
  * Translate the English texts of a document into the user's language.
