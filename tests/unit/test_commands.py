@@ -139,6 +139,7 @@ def test_a_line_that_is_not_text_is_no_command(text: str) -> None:
         "/timer start <!-- as I said -->",
         "<pre>a</pre>\n/timer start",
         "a <code>b</code>\n/timer start",
+        "a <code-block> b\n/timer start",
         "</pre></code></blockquote>\n\n/timer start",
         "<details><summary>a</summary>\n\n/timer start\n\n</details>",
         "> a\n\n/timer start",

@@ -27,7 +27,7 @@ MAX_LOG_MS = 24 * 3_600_000
 _MAX_NESTING = 20
 # Stands for text that is shown as code or as a quotation.
 _NOT_TEXT = "\N{OBJECT REPLACEMENT CHARACTER}"
-_HTML = re.compile(r"(?P<comment><!--)|<(?P<end>/?)(?P<element>pre|code|blockquote)\b", re.IGNORECASE)
+_HTML = re.compile(r"(?P<comment><!--)|<(?P<end>/?)(?P<element>pre|code|blockquote)(?![\w-])", re.IGNORECASE)
 _COMMENT_END = "-->"
 
 
