@@ -93,6 +93,7 @@ def test_an_invalid_line_with_the_prefix_is_a_mistake(line: str) -> None:
         "a ``b `\n/timer start\n`` d",
         "a <code>b\n/timer start\n</code>",
         "<code>\n\n/timer start\n\n</code>",
+        "> a <code>\n\n/timer start",
         # preformatted text
         "<pre>\n/timer start\n</pre>",
         "<pre>\n\n/timer start\n\n</pre>",
@@ -140,6 +141,9 @@ def test_a_line_that_is_not_text_is_no_command(text: str) -> None:
         "<pre>a</pre>\n/timer start",
         "a <code>b</code>\n/timer start",
         "a <code-block> b\n/timer start",
+        "> <pre>a\n\n/timer start",
+        "- a <pre>b\n- c\n\n/timer start",
+        "> <blockquote>a\n\n/timer start",
         "</pre></code></blockquote>\n\n/timer start",
         "<details><summary>a</summary>\n\n/timer start\n\n</details>",
         "> a\n\n/timer start",

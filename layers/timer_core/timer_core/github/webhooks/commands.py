@@ -125,8 +125,12 @@ def _lines_of_text(body: str) -> Iterator[str]:
     html = _HtmlElements()
     quotes = 0
     for index, token in enumerate(tokens):
-        if token.type in {"blockquote_open", "blockquote_close"}:
+        if token.tag == "blockquote":
             quotes += token.nesting
+        if token.type in {"blockquote_open", "list_item_open"}:
+            html.enter()
+        elif token.type in {"blockquote_close", "list_item_close"}:
+            html.leave()
         elif token.type == "html_block":
             html.read(token.content)
         elif token.type == "inline":
@@ -162,10 +166,23 @@ class _HtmlElements:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
         self._is_comment = False
+        self._outer: list[Counter[str]] = []
 
     @property
     def is_text(self) -> bool:
         return not self._is_comment and not self._open.total()
+
+    def enter(self) -> None:
+        """Enter a quotation or a list's item."""
+        self._outer.append(self._open.copy())
+
+    def leave(self) -> None:
+        """Leave a quotation or a list's item.
+
+        Its end also ends the elements in it; only ``<code>`` is opened again ("the list of active formatting
+        elements" in the HTML standard).
+        """
+        self._open = self._outer.pop() | Counter(code=self._open["code"])
 
     def read(self, html: str) -> None:
         """Read the next piece of HTML of the document."""
