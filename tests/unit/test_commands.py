@@ -5,7 +5,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from timer_core.github.webhooks.commands import MAX_LOG_MS, Command, parse
@@ -207,12 +207,18 @@ PIECES = st.sampled_from(
 
 
 @given(st.text(max_size=300) | st.lists(PIECES, max_size=60).map("".join))
+@example("> - <pre>a\n> ")
 def test_any_text_can_be_parsed(text: str) -> None:
     commands, _ = parse(text + "\n/timer log " + text, "/timer")
     assert all(0 <= command.duration_ms <= MAX_LOG_MS for command in commands)
 
 
 @given(st.lists(PIECES, min_size=1, max_size=6).map("".join))
+@example(">-\n/timer start\n")
+@example("\n-\n+")
+@example("> > - a\nb\n")
+@example("- > a\n")
+@example("> a\n\nb\n\n")
 def test_a_repeated_text_is_parsed_in_linear_time(text: str) -> None:
     size = 400
     once, four_times = (_lines_run(text * (1 + size * times // len(text))) for times in (1, 4))

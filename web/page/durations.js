@@ -112,7 +112,8 @@ function isGrouped(number) {
  */
 function meaningsOf(text, numbers) {
   const [, hours, digits] = ONE_DIGIT_OF_MINUTES.exec(text) ?? [];
-  if (hours) return [`${hours}:0${digits}`, `${hours}:${digits}0`].slice(0, digits < "6" ? 2 : 1);
+  // 1:0 can only mean 1:00, and 1:7 only 1:07.
+  if (hours) return [`${hours}:0${digits}`, `${hours}:${digits}0`].slice(0, /[1-5]/.test(digits) ? 2 : 1);
   const withoutUnit = NO_UNIT_OF_MINUTES.exec(text);
   if (withoutUnit) return [`${withoutUnit[1]}h ${withoutUnit[2]}m`];
   const days = DAYS.exec(text);

@@ -96,7 +96,8 @@ def _is_grouped(number: str) -> bool:
 def _meanings(text: str) -> tuple[str, ...]:
     if match := _ONE_DIGIT_OF_MINUTES.fullmatch(text):
         hours, digit = match.groups()
-        return (f"{hours}:0{digit}", f"{hours}:{digit}0")[: 2 if digit < "6" else 1]
+        # 1:0 can only mean 1:00, and 1:7 only 1:07.
+        return (f"{hours}:0{digit}", f"{hours}:{digit}0")[: 2 if "0" < digit < "6" else 1]
     if match := _NO_UNIT_OF_MINUTES.fullmatch(text):
         return (f"{match[1]}h {match[2]}m",)
     if match := _DAYS.fullmatch(text):
