@@ -170,7 +170,7 @@ def _lines_of_text(body: str) -> Iterator[str]:
 
     A line that continues the text of a list's item is a line, but the line with the item's marker is not.
     """
-    # If the text ends with HTML in a list in a quotation, without a line break, the parser reads beyond the end.
+    # Without the line break, the parser reads beyond a text that ends with HTML in a list in a quotation.
     tokens = _markdown().parse(f"{body}\n")
     html = _HtmlElements()
     quotes = 0
