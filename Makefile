@@ -121,6 +121,15 @@ redrive: $(venv) ## Queue the dead letters again
 migrate: $(venv) ## After an upgrade: migrate open timers to the current schema version, while the stack runs
 	@.venv/bin/python scripts/operate.py $(on-stack) migrate
 
+.PHONY: outputs
+outputs: $(venv) ## Print the stack's outputs: its addresses and names
+	@.venv/bin/python scripts/operate.py $(on-stack) outputs
+
+.PHONY: restore
+restore: $(venv) ## Make the table's items those of an earlier time: AT=2026-11-29T14:05:00Z [or TABLE=<a restored table>]
+	@.venv/bin/python scripts/operate.py $(on-stack) restore \
+		$(if $(call given,TABLE),--table $(call given,TABLE),--at $(call required,AT)) $(if $(call given,YES),--yes)
+
 .PHONY: github-app
 github-app: $(venv) ## Register a GitHub App for the stack, and store its credentials [ORG=...] [URL=...]
 	@$(connect-github) app $(call option,--org,ORG) $(call option,--url,URL) $(call option,--github-url,GITHUB_URL)
@@ -258,8 +267,8 @@ build: $(venv) $(sam) ## Build for AWS into .aws-sam [STAGE=dev] [ARCH=arm64] [R
 	@.venv/bin/python scripts/deploy.py --build-only $(for-aws)
 
 .PHONY: deploy
-deploy: $(venv) $(sam) ## Build, deploy and upload the page [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13]
-	@.venv/bin/python scripts/deploy.py $(for-aws)
+deploy: $(venv) $(sam) ## Build, deploy and upload the page [STAGE=dev] [ARCH=arm64] [RUNTIME=python3.13] [YES=1: never ask]
+	@.venv/bin/python scripts/deploy.py $(for-aws) $(if $(call given,YES),--yes)
 
 for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,RUNTIME)
 

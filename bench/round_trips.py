@@ -123,7 +123,7 @@ _NO = "/api/timelogs/21031067-01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 
 def _batch(kind: str, repo: str, user_id: int | None) -> dict[str, Any]:
     users = None if user_id is None else (user_id,)
-    event = IssueEvent(str(uuid4()), kind, repo, 1_000_000, now_ms(), users)
+    event = IssueEvent(str(uuid4()), kind, 1_000_000, repo, 1_000_000, now_ms(), users)
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
     return {
         "Records": [

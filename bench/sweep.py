@@ -100,7 +100,8 @@ def _github() -> Iterator[tuple[str, Counter[str]]]:
                 asked[f"{full_name}#{number}"] += 1
                 timeline = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []}
                 issue = {"number": number, "title": "", "state": "OPEN"}
-                issue |= {"repository": {"nameWithOwner": full_name}}
+                repository = {"databaseId": many_timers.repository_id(full_name), "nameWithOwner": full_name}
+                issue |= {"repository": repository}
                 issue |= {"assignees": {"nodes": []}, "labels": {"nodes": []}}
                 data["i" + index] = {"issue": issue | {"timelineItems": timeline}}
             answer = json.dumps({"data": data}).encode()

@@ -4,8 +4,10 @@ import argparse
 import json
 import os
 import sys
+from datetime import datetime
 
-from deployed_stack import DeployedStack, session_key
+from deployed_stack import DeployedStack, restore, session_key
+from deployed_stack.errors import ToolError
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, chosen_stack
 from timer_core.store.migration import migrate
@@ -27,6 +29,15 @@ def main() -> int:
     commands.add_parser("dead-letters", help="print the deliveries that failed ten times")
     commands.add_parser("redrive", help="move the deliveries that failed ten times back to their queue")
     commands.add_parser("migrate", help="migrate open timers to the current schema version")
+    commands.add_parser("outputs", help="print the stack's outputs")
+    restoring = commands.add_parser("restore", help="make the table's items those of an earlier time")
+    of = restoring.add_mutually_exclusive_group(required=True)
+    of.add_argument("--at", type=_time, help="the time, such as 2026-11-29T14:05:00Z")
+    of.add_argument("--table", help="a table that has been restored already")
+    restoring.add_argument("--yes", action="store_true", help="do not ask")
+    restoring.add_argument(
+        "--drain-seconds", type=int, help="the wait for functions that run; by default their longest timeout"
+    )
     options = parser.parse_args()
     stack = chosen_stack(options)
     if options.command == "secret":
@@ -45,6 +56,11 @@ def main() -> int:
             print(json.dumps(letter))
     elif options.command == "migrate":
         _migrate(stack)
+    elif options.command == "outputs":
+        for name, value in stack.outputs.items():
+            print(f"{name}: {value}")
+    elif options.command == "restore":
+        _restore(stack, options)
     else:
         print(f"Dead letters queued again: {stack.redrive()}")
     return 0
@@ -55,6 +71,50 @@ def _migrate(stack: DeployedStack) -> None:
     os.environ.update(stack.environment)
     migrated = migrate(Table(stack.table_name))
     print(f"Open timers: {migrated.seen}, of which migrated: {migrated.written}.")
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError("the time zone is missing: 2026-11-29T14:05:00Z")
+    return at
+
+
+def _restore(stack: DeployedStack, options: argparse.Namespace) -> None:
+    name = options.table
+    if name is None:
+        print(
+            "Restoring into a new table, which takes minutes to hours. Nothing is interrupted yet.",
+            flush=True,
+        )
+        name = restore.restored_table(stack, options.at)
+    print(f"The restored table is {name}.")
+    if not options.yes:
+        print(
+            f"Next, the items of {stack.table_name} become those of {name}. Until that is done, the API "
+            "answers 503, and deliveries wait. Later changes are lost, except to people's access."
+        )
+        if (
+            not sys.stdin.isatty()
+            or input(f"To continue, type the stack's name ({stack.name}): ") != stack.name
+        ):
+            raise ToolError(f"Nothing was changed. To continue later: make restore TABLE={name}")
+    drain_s = options.drain_seconds
+    if drain_s is None:
+        drain_s = restore.longest_run_s(stack)
+    print(f"Pausing the functions, and waiting {drain_s} s for those that run.", flush=True)
+    restore.pause(stack, drain_s=drain_s)
+    dynamodb = stack.aws.client("dynamodb")
+    changes = restore.replace_items(dynamodb, stack.table_name, name)
+    if restore.replace_items(dynamodb, stack.table_name, name) != restore.Changes(0, 0):
+        raise ToolError(
+            "Something else has written to the table. The functions are paused; to compare again and resume: "
+            f"make restore TABLE={name}"
+        )
+    restore.ensure_settings(stack)
+    restore.resume(stack)
+    print(f"Items written: {changes.written}, deleted: {changes.deleted}. The functions run again.")
+    print(f"`make sweep` compares open timers with GitHub. Delete {name} when you need it no longer.")
 
 
 def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:

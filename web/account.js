@@ -5,7 +5,7 @@ import { byId, download, formValues } from "./page/elements.js";
 import { formats, text } from "./page/language.js";
 import { confirm, notify } from "./page/notices.js";
 import { endSession, onAction, openPage } from "./page/session.js";
-import { h } from "./widget/dom.js";
+import { content, h, isolate } from "./widget/dom.js";
 
 /** @import { Token } from "./page/types.d.ts" */
 
@@ -34,7 +34,7 @@ function tokenItem({ id, name, scope, created, expires, last_used }) {
     byId("token-name").focus();
     notify(text("revoked", { name }));
   });
-  return h("li", {}, h("div", {}, name, h("small", {}, details.join(" · "))), button);
+  return h("li", {}, h("div", {}, ...content(isolate(name)), h("small", {}, details.join(" · "))), button);
 }
 
 const tokenForm = byId("create-token", HTMLFormElement);

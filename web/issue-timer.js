@@ -1,6 +1,6 @@
 import { TimerManager } from "./timer-manager.js";
 import { Card, clockTime, issueName } from "./widget/card.js";
-import { h, setText } from "./widget/dom.js";
+import { content, h, isolate, setText } from "./widget/dom.js";
 import { parseIssue } from "./widget/issue-link.js";
 import { isOn } from "./widget/state.js";
 import { stringsFor } from "./widget/strings.js";
@@ -139,7 +139,8 @@ export class IssueTimerElement extends HTMLElement {
     const timer = manager?.state.timers.find((one) => one.key === key);
     if (!this.#view || !manager || !timer) return;
     const { strings } = this.#view;
-    this.#notify(strings.own[action](issueName(timer, strings), clockTime(manager.active(timer))));
+    const name = isolate(issueName(timer, strings));
+    this.#notify(strings.own[action](name, clockTime(manager.active(timer))));
     manager[action](timer.id);
   }
 
@@ -158,7 +159,7 @@ export class IssueTimerElement extends HTMLElement {
     input.value = "";
     const open = manager.state.timers.find((timer) => isOn(timer, issue));
     if (open?.status === "paused") return this.#act(open.key, "resume");
-    const name = `${issue.github_repo}#${issue.github_issue_number}`;
+    const name = isolate(`${issue.github_repo}#${issue.github_issue_number}`);
     if (open) return this.#notify(strings.alreadyRunning(name));
     this.#notify(strings.own.start(name));
     manager.start(issue);
@@ -185,31 +186,35 @@ export class IssueTimerElement extends HTMLElement {
     this.#dispatch(action, { timer, isOwn });
     if (isOwn || !this.#view) return;
     const { strings } = this.#view;
-    this.#notify(strings.elsewhere[action](issueName(timer, strings)));
+    this.#notify(strings.elsewhere[action](isolate(issueName(timer, strings))));
   }
 
   /** @param {Events["problem"]} problem */
   #showError(problem) {
     this.#dispatch("problem", problem);
     if (!this.#view || !this.manager) return;
-    const { code, message } = problem;
-    const { strings } = this.#view;
+    const { code, error } = problem;
+    const { language, strings } = this.#view;
     const text = strings.problems[code];
     if (code === "waiting") return this.#notify(`${connectionMessage(this.manager.state, strings)} ${text}`);
-    // The server's messages are in English.
-    const reason = message ? h("span", { lang: "en" }, message) : code === "failed" ? strings.offline : "";
-    this.#notify([text, " ", reason], true);
+    const { message = code === "failed" ? strings.offline : "", lang = language } = error?.status
+      ? error.explain(strings.errors)
+      : {};
+    this.#notify(`${text} `, h("span", { lang }, message));
   }
 
-  /** @param {string | (string | Node)[]} content */
-  #notify(content, isProblem = false) {
+  /**
+   * @param {string} text
+   * @param {Node} [problem] the reason of a problem
+   */
+  #notify(text, problem) {
     if (!this.#view) return;
     const { notice } = this.#view;
     clearTimeout(this.#noticeTimer);
-    notice.replaceChildren(...[content].flat());
-    notice.classList.toggle("problem", isProblem);
+    notice.replaceChildren(...content(text), problem ?? "");
+    notice.classList.toggle("problem", Boolean(problem));
     // A problem stays visible until the next notice.
-    if (!isProblem) this.#noticeTimer = setTimeout(() => (notice.textContent = ""), NOTICE_MS);
+    if (!problem) this.#noticeTimer = setTimeout(() => (notice.textContent = ""), NOTICE_MS);
   }
 }
 

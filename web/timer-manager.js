@@ -78,7 +78,7 @@ export class TimerManager extends EventTarget {
         this.#broadcast({ type: "confirmed", action, timer, at });
         this.#confirm(action, timer, at);
       },
-      revert: (action, reverted, message) => this.#revert(action, reverted, message),
+      revert: (action, reverted, error) => this.#revert(action, reverted, error),
       wait: (error, isFirst) => {
         this.#showFailure(error);
         if (isFirst && error.status !== 401) this.#emit("problem", { code: "waiting" });
@@ -110,12 +110,14 @@ export class TimerManager extends EventTarget {
     this.#connection = new AbortController();
     const { signal } = this.#connection;
     /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
-    const on = (target, type, listener) => target.addEventListener(type, listener, { signal, passive: true });
+    const on = (target, type, listener) =>
+      target.addEventListener(type, listener, { signal, passive: true, capture: true });
     on(document, "visibilitychange", () => this.#onVisible());
     on(window, "online", () => this.#onVisible());
     on(window, "pageshow", (event) => {
       if (/** @type {PageTransitionEvent} */ (event).persisted) this.#onVisible();
     });
+    // The widget stops the propagation of its key events, so that only capturing listeners receive them.
     for (const type of ["pointerdown", "keydown"]) {
       on(document, type, () => this.#poller.noteActivity() && this.refresh());
     }
@@ -173,9 +175,9 @@ export class TimerManager extends EventTarget {
   async signOut() {
     try {
       await this.api.signOut();
-    } catch (error) {
-      const { status, message } = /** @type {ApiError} */ (error);
-      if (status !== 401) return this.#emit("problem", { code: "failed", message: status ? message : "" });
+    } catch (reason) {
+      const error = /** @type {ApiError} */ (reason);
+      if (error.status !== 401) return this.#emit("problem", { code: "failed", error });
     }
     this.#broadcast({ type: "signed-out" });
     this.#forgetUser(false);
@@ -232,14 +234,14 @@ export class TimerManager extends EventTarget {
   /**
    * @param {Action} action
    * @param {Action[]} reverted this action and the actions that depend on it
-   * @param {string} message
+   * @param {ApiError} error
    */
-  #revert({ kind, timer: id }, reverted, message) {
+  #revert({ kind, timer: id }, reverted, error) {
     const timer = this.state.timers.find((one) => one.id === id);
     for (const { key } of reverted) this.#drop(key);
     this.#today.since = 0;
     this.#show();
-    this.#emit("problem", { code: "refused", message, action: kind, timer });
+    this.#emit("problem", { code: "refused", error, action: kind, timer });
   }
 
   /** @param {string} key */

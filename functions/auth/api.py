@@ -30,6 +30,7 @@ from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.account_export import AccountExport
 from timer_core.store.people import PeopleStore
 from timer_core.store.positions import ExportPosition
+from timer_core.store.repositories import PresentNames
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
@@ -144,6 +145,7 @@ def export_account(
     # A page counts as a write, because reading a page costs as much as many writes.
     guard.count_write(caller, now_ms=now)
     page = account_export.page(caller.user_id, position=position, page_size=_EXPORT_PAGE)
+    page.timers = PresentNames(table).of(page.timers, now_ms=now)
     following = None
     if page.next is not None:
         own_origin = requests.origin(app.current_event.raw_event)

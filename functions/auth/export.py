@@ -98,10 +98,15 @@ class DeletedTimer(BaseModel):
 class Slot(BaseModel):
     """The record of the timers that a person has on an issue."""
 
-    issue: Annotated[str, Field(examples=["octocat/hello-world#7"])]
+    issue: Annotated[
+        str,
+        Field(
+            description="The repository's id, or its name if the id is unknown, and the issue's number.",
+            examples=["1296269#7"],
+        ),
+    ]
     timers: Annotated[list[str], Field(description="The timers that events may still change.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time change none of them.")]
-    moves: Annotated[list[str], Field(description="GitHub's deliveries about moves of the issue.")]
     kept_until: Annotated[Time | None, Field(description="Null while a timer is open on the issue.")]
 
 
@@ -168,7 +173,6 @@ class Export(BaseModel):
                     issue=slot.issue_key,
                     timers=[timer(ulid) for ulid in slot.ulids],
                     locked_until=_time(slot.locked_until_ms),
-                    moves=slot.moved,
                     kept_until=None if slot.kept_until_s is None else to_time(slot.kept_until_s * 1000),
                 )
                 for slot in page.slots

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core.clock import now_ms
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError
@@ -29,6 +29,7 @@ from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
+from timer_core.store.repositories import Repositories
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 
@@ -54,7 +55,14 @@ github = GitHub(
 redeliverer = Redeliverer(github, HookStore(table), logger)
 stale_timer_stopper = StaleTimerStopper(timers, logger)
 reconciler = Reconciler(
-    github, timers, issue_timers, event_handler, progress_store, settings().triggers, logger
+    github,
+    timers,
+    issue_timers,
+    Repositories(table),
+    event_handler,
+    progress_store,
+    settings().triggers,
+    logger,
 )
 
 _HOUR_MS = 3_600_000
@@ -105,10 +113,12 @@ class Options:
         flags = {"dry_run", "stop_stale", "stop_closed", "redeliver", "resume"}
         unknown = event.keys() - flags - {"stale_after_hours"}
         if unknown:
-            raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.")
+            raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.", ErrorCode.UNKNOWN_FIELD)
         hours = event.get("stale_after_hours", settings().stale_after_ms / _HOUR_MS)
         if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 24 * 366:
-            raise InvalidInput("stale_after_hours", "stale_after_hours must be a number of hours.")
+            raise InvalidInput(
+                "stale_after_hours", "stale_after_hours must be a number of hours.", ErrorCode.INVALID_VALUE
+            )
         return cls(
             dry_run=_flag(event, "dry_run", default=False),
             stop_stale=_flag(event, "stop_stale", default=True),
@@ -302,5 +312,5 @@ def _publish_health() -> None:
 def _flag(event: dict[str, Any], name: str, *, default: bool) -> bool:
     value = event.get(name, default)
     if not isinstance(value, bool):
-        raise InvalidInput(name, f"{name} must be true or false.")
+        raise InvalidInput(name, f"{name} must be true or false.", ErrorCode.INVALID_VALUE)
     return value

@@ -37,9 +37,9 @@ from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import Forbidden, InvalidInput, NotFound, NotYourTimer
+from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
-from timer_core.domain.issues import MAX_ISSUE_NUMBER
+from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.timers import Timer, check_span, finished, requested_ms
 from timer_core.domain.totals import add_up
 from timer_core.domain.totals import time_zone as find_zone
@@ -49,6 +49,7 @@ from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
 from timer_core.store.queries import Filters, Page
+from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
@@ -74,6 +75,7 @@ _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
+names = PresentNames(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
 
@@ -136,7 +138,7 @@ def list_timers(
     requests.refuse_unknown_parameters(app.current_event, list_timers)
     filters = Filters(
         is_open=end_time__isnull,
-        repo=github_repo,
+        repo_keys=_repo_keys(github_repo),
         number=github_issue_number,
         start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
@@ -177,7 +179,7 @@ def add_timer(
         description=request.description,
     )
     added = timers.add(timer, _idempotency(idempotency_key, "add", request))
-    return _response(HTTPStatus.CREATED, TimeLog.of(added, now), _location(added))
+    return _response(HTTPStatus.CREATED, _shown(added, now), _location(added))
 
 
 @app.post(
@@ -209,7 +211,7 @@ def start_timer(
         idempotency=_idempotency(idempotency_key, "start", request),
     )
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return _response(status, TimeLog.of(timer, now), _location(timer) if created else None)
+    return _response(status, _shown(timer, now), _location(timer) if created else None)
 
 
 @app.post(
@@ -292,15 +294,15 @@ def get_totals(
     until_ms = now if until is None else to_ms(until)
     since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
     if since_ms >= until_ms:
-        raise InvalidInput("since", "Must be before until.")
+        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
     if until_ms - since_ms > _LONGEST_TOTALS_MS:
-        raise InvalidInput("since", "Must not be more than 366 days before until.")
+        raise InvalidInput("since", "Must not be more than 366 days before until.", ErrorCode.RANGE_TOO_LONG)
     zone = find_zone(time_zone)
-    filters = Filters(repo=github_repo, number=github_issue_number)
+    filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number)
     if until_ms - since_ms > _CHEAP_TOTALS_MS:
         guard.count_write(_caller(), now_ms=now)
     found, complete = timers.in_range(_caller().user_id, filters, since_ms=since_ms, until_ms=until_ms)
-    totals = add_up(found, since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
+    totals = add_up(names.of(found, now_ms=now), since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
     shown = TimeTotals.of(
         totals, since_ms=since_ms, until_ms=until_ms, time_zone=time_zone, complete=complete
     )
@@ -317,9 +319,9 @@ def get_totals(
 def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
     timer = timers.get(*_any_timer(timer_id))
-    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
+    tag = entity_tag(_shown(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now_ms()), {"ETag": tag})
+    return _response(HTTPStatus.OK, _shown(timer, now_ms()), {"ETag": tag})
 
 
 @app.patch(
@@ -346,7 +348,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         end_ms=end_ms,
     )
     timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now))
+    return _response(HTTPStatus.OK, _shown(timer, now))
 
 
 @app.delete(
@@ -381,7 +383,7 @@ def list_open_timers(
     if after is not None:
         origin = requests.origin(app.current_event.raw_event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimeLog.of(timer, now) for timer in page]
+    results = [TimeLog.of(timer, now) for timer in names.of(page, now_ms=now)]
     return _response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
 
@@ -486,7 +488,7 @@ def _change(
     changed = transition(*timer, now_ms=now, by=by, cause=_cause(idempotency_key, request), at_ms=at_ms)
     if _was_offline(at_ms, now):
         changed = _offline().rederive(changed, now_ms=now)
-    return _response(HTTPStatus.OK, TimeLog.of(changed, now))
+    return _response(HTTPStatus.OK, _shown(changed, now))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
@@ -522,6 +524,20 @@ def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = 
     return Response(status.value, "application/json", body, headers=headers)
 
 
+def _shown(timer: Timer, now: int) -> TimeLog:
+    (named,) = names.of([timer], now_ms=now_ms())
+    return TimeLog.of(named, now)
+
+
+def _repo_keys(full_name: str | None) -> frozenset[str]:
+    """Return the keys by which timers refer to a repository: its id and its name."""
+    if full_name is None:
+        return frozenset()
+    owner, _, repo = full_name.partition("/")
+    issue = Issue(owner, repo, 0)
+    return frozenset({issue.repo_key, names.identify(issue, now_ms=now_ms()).repo_key})
+
+
 def _location(timer: Timer) -> dict[str, Any]:
     return {"Location": f"/api/timelogs/{timer.id}/"}
 
@@ -530,7 +546,7 @@ def _show_page(page: Page, origin: str, now: int) -> TimeLogPage:
     return TimeLogPage(
         next=_link(page.next, origin),
         previous=_link(page.previous, origin),
-        results=[TimeLog.of(timer, now) for timer in page.timers],
+        results=[TimeLog.of(timer, now) for timer in names.of(page.timers, now_ms=now_ms())],
     )
 
 

@@ -23,7 +23,15 @@ from timer_core.api.problems import HttpError, response
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.clock import now_ms
 from timer_core.github.messages import Hook, QueuedEvent
-from timer_core.github.webhooks.payloads import Ignored, MalformedDelivery, hook_of, read
+from timer_core.github.webhooks.payloads import (
+    Ignored,
+    IgnoredReason,
+    MalformedDelivery,
+    hook_of,
+    not_timed,
+    read,
+    server_of,
+)
 from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.secrets import RotatingSecret
@@ -73,6 +81,11 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
     if not name or not _DELIVERY.fullmatch(delivery):
         raise HttpError(HTTPStatus.BAD_REQUEST, "X-GitHub-Event or X-GitHub-Delivery is missing.")
     payload = _payload(headers.get("content-type", ""), body)
+    server = server_of(headers)
+    if server not in (None, settings().github_host):
+        # The users and repositories of another server have other ids.
+        logger.warning("Delivery of another GitHub server", extra={"server": server})
+        return _ignored("other_server")
     try:
         hook = hook_of(headers, payload)
         if name == "ping":
@@ -84,12 +97,18 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
         events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
+    if events != Ignored("not_handled") and (accounts := not_timed(payload)):
+        logger.info("Accounts that are never timed", extra={"accounts": accounts})
     if isinstance(events, Ignored):
-        metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
-        return HTTPStatus.OK, {"status": "ignored", "reason": events.reason}
+        return _ignored(events.reason)
     _queue(delivery, events, hook)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, 1)
     return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
+
+
+def _ignored(reason: IgnoredReason) -> tuple[HTTPStatus, dict[str, str]]:
+    metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
+    return HTTPStatus.OK, {"status": "ignored", "reason": reason}
 
 
 def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:

@@ -14,6 +14,8 @@ BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.
 _IMPORT = re.compile(r'import(?:\{[\w$,]+\}from)?"([^"]+)";')
 _DYNAMIC_IMPORT = re.compile(r'(?<=import\(")[^"]+(?="\))')
 _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b)")
+# The declaration or the use of a private name. Strings of the scripts have no `#` in such a place.
+_PRIVATE_NAME = re.compile(r"(?:(?<=[.;{}])|(?<=\basync)|(?<=\b[gs]et))#[A-Za-z_]\w*")
 # A style sheet within a script, and the characters in it that can be removed.
 _STYLE_SHEET = re.compile(r"(?<=replaceSync\(`)[^`]*")
 _SPARE_CHARACTERS = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
@@ -35,7 +37,8 @@ def bundled(path: Path) -> str:
     parts: dict[Path, str] = {}
     _collect(path.resolve(), parts)
     *imported, entry = parts.items()
-    return "".join(_EXPORT.sub("", _part(path, *item)) for item in imported) + _part(path, *entry)
+    text = "".join(_EXPORT.sub("", _part(path, *item)) for item in imported) + _part(path, *entry)
+    return _shorten_private_names(text)
 
 
 def _collect(module: Path, found: dict[Path, str]) -> None:
@@ -56,6 +59,20 @@ def _part(entry: Path, module: Path, text: str) -> str:
         return f"./{target.relative_to(entry.parent.resolve()).as_posix()}"
 
     return _DYNAMIC_IMPORT.sub(from_entry, _IMPORT.sub("", text))
+
+
+def _shorten_private_names(text: str) -> str:
+    """Rename private fields and methods. Classes share the new names, as they may share the written ones."""
+    names: dict[str, str] = {}
+    for name in _PRIVATE_NAME.findall(text):
+        names.setdefault(name, f"#{_letters(len(names))}")
+    return _PRIVATE_NAME.sub(lambda name: names[name[0]], text)
+
+
+def _letters(number: int) -> str:
+    """Return the letters that count: a, b, ..., z, aa, ab, ..."""
+    following, last = divmod(number, 26)
+    return (_letters(following - 1) if following else "") + chr(ord("a") + last)
 
 
 def _without_spare_characters(style_sheet: re.Match[str]) -> str:

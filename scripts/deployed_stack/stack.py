@@ -12,6 +12,9 @@ from botocore.config import Config
 from deployed_stack.secret_pair import SecretPair
 from timer_core.github.messages import from_json
 
+# The template's AutoPublishAlias: the version of a function that everything calls.
+LIVE = "live"
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -43,6 +46,11 @@ class DeployedStack:
         """The values of the stack's parameters by name."""
         parameters = self._description.get("Parameters", [])
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+
+    @property
+    def status(self) -> str:
+        """The stack's status in CloudFormation."""
+        return self._description["StackStatus"]
 
     @cached_property
     def _description(self) -> "StackTypeDef":
@@ -79,6 +87,12 @@ class DeployedStack:
         """The functions' environment variables, limited to those that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
+    def protect_from_termination(self) -> None:
+        """Make CloudFormation refuse to delete the stack, until its termination protection is disabled."""
+        self.aws.client("cloudformation").update_termination_protection(
+            StackName=self.name, EnableTerminationProtection=True
+        )
+
     def webhook_secret(self) -> str:
         """Return the secret that signs GitHub's deliveries."""
         return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
@@ -88,7 +102,9 @@ class DeployedStack:
         # The function may take 5 minutes. A retry would start a second sweep while the first one runs.
         config = Config(read_timeout=310, retries={"total_max_attempts": 1})
         answer = self.aws.client("lambda", config=config).invoke(
-            FunctionName=self.resources["StaleSweeperFunction"], Payload=json.dumps({"dry_run": dry_run})
+            FunctionName=self.resources["StaleSweeperFunction"],
+            Qualifier=LIVE,
+            Payload=json.dumps({"dry_run": dry_run}),
         )
         return json.load(answer["Payload"])
 

@@ -2,8 +2,10 @@
 
 import shlex
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deployed_stack.errors import ToolError
 
@@ -17,16 +19,28 @@ class Stage:
 
     Attributes
     ----------
-    overrides
-        The template's parameters, in the SAM CLI's form.
-    architecture, runtime
-        The functions' platform, as Lambda names it.
+    stack_name
+        The stack's name in CloudFormation.
+    configured
+        The template's parameters that samconfig.toml sets, and the platform.
+    region, profile
+        The AWS region and profile in samconfig.toml; None for those of the environment.
     """
 
     stack_name: str
-    overrides: list[str]
-    architecture: str
-    runtime: str
+    configured: Mapping[str, str]
+    region: str | None = None
+    profile: str | None = None
+
+    @property
+    def architecture(self) -> str:
+        """The functions' processor architecture, as Lambda names it."""
+        return self.configured["Architecture"]
+
+    @property
+    def runtime(self) -> str:
+        """The functions' runtime, as Lambda names it."""
+        return self.configured["PythonRuntime"]
 
 
 def read_stage(config: Path, name: str, architecture: str | None, runtime: str | None) -> Stage:
@@ -35,25 +49,41 @@ def read_stage(config: Path, name: str, architecture: str | None, runtime: str |
     Raises
     ------
     ToolError
-        There is no such stage, or the layers cannot be built for its platform.
+        There is no such stage, its parameters cannot be parsed, or the layers cannot be built for its
+        platform.
     """
     stages = tomllib.loads(config.read_text())
     if not isinstance(stages.get(name), dict):
         raise ToolError(f"{config.name} has no stage {name!r}.")
-    overrides: list[str] | str = stages[name]["deploy"]["parameters"].get("parameter_overrides", [])
-    if isinstance(overrides, str):
-        # `sam deploy --guided` saves all overrides as one string.
-        overrides = shlex.split(overrides)
-    # The value of an override may be quoted.
-    configured = dict(shlex.split(override)[0].partition("=")[::2] for override in overrides)
+    common, deploy = stages[name]["global"]["parameters"], stages[name]["deploy"]["parameters"]
+    platform = {"Architecture": "arm64", "PythonRuntime": "python3.13"}
+    platform |= _parameters(deploy.get("parameter_overrides", []))
     stage = Stage(
-        stages[name]["global"]["parameters"]["stack_name"],
-        overrides,
-        architecture or configured.get("Architecture", "arm64"),
-        runtime or configured.get("PythonRuntime", "python3.13"),
+        common["stack_name"],
+        platform
+        | ({"Architecture": architecture} if architecture else {})
+        | ({"PythonRuntime": runtime} if runtime else {}),
+        deploy.get("region", common.get("region")),
+        deploy.get("profile", common.get("profile")),
     )
     if stage.architecture not in ARCHITECTURES:
         raise ToolError(f"The architecture must be {' or '.join(ARCHITECTURES)}, not {stage.architecture!r}.")
     if stage.runtime not in RUNTIMES:
         raise ToolError(f"The runtime must be one of {', '.join(RUNTIMES)}, not {stage.runtime!r}.")
     return stage
+
+
+def _parameters(overrides: list[str] | str | Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters in any form that the SAM CLI reads: a list, one string, or a table."""
+    if isinstance(overrides, Mapping):
+        return {name: str(value) for name, value in overrides.items()}
+    # `sam deploy --guided` saves all overrides as one string.
+    listed = [overrides] if isinstance(overrides, str) else overrides
+    words = [word for override in listed for word in shlex.split(override)]
+    for word in words:
+        if "=" not in word:
+            raise ToolError(
+                f"parameter_overrides contains {word!r}, which is not Name=value. "
+                "Quote a value that contains spaces: 'StartStatuses=\"In Progress\"'."
+            )
+    return dict(word.partition("=")[::2] for word in words)

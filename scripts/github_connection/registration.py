@@ -25,10 +25,11 @@ from deployed_stack.sign_in import CALLBACK_PATH
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
-# docs/github.md explains each permission. GitHub refuses events that need another permission.
+# docs/github.md explains each permission. GitHub refuses events that need another permission, such as
+# `organization`, instead of which an App receives `installation_target`.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
 MEMBERS_PERMISSION = {"members": "read"}
-EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item"]
+EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item", "installation_target"]
 
 
 def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:

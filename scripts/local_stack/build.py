@@ -8,13 +8,20 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from deployed_stack.byte_code import compile_build
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT, SAM
 from local_stack.paths import LOCAL, MINISTACK_PYTHON
 
 _BUILDS = LOCAL / "builds"
 _BUILDS_KEPT = 3
-_SOURCES = ("template.yaml", "functions", "layers", "requirements/ministack.txt")
+_SOURCES = (
+    "template.yaml",
+    "functions",
+    "layers",
+    "requirements/ministack.txt",
+    "scripts/deployed_stack/byte_code.py",
+)
 
 
 def sources_digest() -> str:
@@ -61,6 +68,8 @@ def build() -> Path:
             run_sam(
                 "build", "--template-file", str(ROOT / "template.yaml"), "--build-dir", f"{scratch}/build"
             )
+            # Each of the emulator's workers unpacks the layer, and would compile it again.
+            compile_build(Path(scratch, "build"), MINISTACK_PYTHON)
             try:
                 Path(scratch, "build").rename(destination)
             except OSError:

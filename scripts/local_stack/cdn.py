@@ -48,7 +48,7 @@ def serve_locally(stack: DeployedStack, port: int) -> None:
 
 
 def _forwarded(stack: DeployedStack, port: int) -> "CustomHeadersOutputTypeDef":
-    scheme, _, host = local_url(stack.outputs["Url"], port).partition("://")
+    scheme, _, host = local_url(stack.outputs["DistributionDomainName"], port).partition("://")
     headers = {"X-Viewer-Host": host, "X-Forwarded-Proto": scheme}
     return {
         "Quantity": len(headers),
@@ -56,7 +56,7 @@ def _forwarded(stack: DeployedStack, port: int) -> "CustomHeadersOutputTypeDef":
     }
 
 
-def local_url(distribution_url: str, port: int) -> str:
-    """Return the emulator's URL of the distribution ``https://<label>.cloudfront.net``."""
-    label = distribution_url.removeprefix("https://").partition(".")[0]
+def local_url(domain: str, port: int) -> str:
+    """Return the emulator's URL of the distribution at ``<label>.cloudfront.net``."""
+    label = domain.partition(".")[0]
     return f"http://{label}.cloudfront.localhost:{port}"

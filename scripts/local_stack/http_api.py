@@ -46,33 +46,43 @@ def routes_of(template: Mapping[str, Any], api: str) -> Iterator[Route]:
 
 
 def create_routes(stack: DeployedStack, api: str) -> None:
-    """Create an API's routes as in the template, and delete all others; ``api`` is the logical id.
+    """Make an API's routes those of the template; ``api`` is the logical id.
 
-    Each route is created a second time with a slash at its end. MiniStack accepts such routes. API Gateway
-    does not, so in AWS the distribution's function removes the slash.
+    Routes that stay are not replaced, so that no request fails during an upgrade. Each route is created a
+    second time with a slash at its end. MiniStack accepts such routes. API Gateway does not, so in AWS the
+    distribution's function removes the slash.
     """
     template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
-    gateway = stack.aws.client("apigatewayv2")
-    api_id = stack.resources[api]
-    for page in gateway.get_paginator("get_routes").paginate(ApiId=api_id):
-        for existing in page["Items"]:
-            gateway.delete_route(ApiId=api_id, RouteId=existing["RouteId"])
-    for integrations in gateway.get_paginator("get_integrations").paginate(ApiId=api_id):
-        for unused in integrations["Items"]:
-            gateway.delete_integration(ApiId=api_id, IntegrationId=unused["IntegrationId"])
-
-    targets: dict[str, str] = {}
+    gateway, api_id = stack.aws.client("apigatewayv2"), stack.resources[api]
+    integrations = {
+        each["IntegrationUri"]: each["IntegrationId"]
+        for page in gateway.get_paginator("get_integrations").paginate(ApiId=api_id)
+        for each in page["Items"]
+    }
+    existing = {
+        each["RouteKey"]: each
+        for page in gateway.get_paginator("get_routes").paginate(ApiId=api_id)
+        for each in page["Items"]
+    }
+    kept = set()
     for route in routes_of(template, api):
-        uri = route.integration["uri"]["Fn::Sub"]
-        if uri not in targets:
-            targets[uri] = gateway.create_integration(
+        uri = _substitute(stack, route.integration["uri"]["Fn::Sub"])
+        if uri not in integrations:
+            integrations[uri] = gateway.create_integration(
                 ApiId=api_id,
                 IntegrationType="AWS_PROXY",
-                IntegrationUri=_substitute(stack, uri),
+                IntegrationUri=uri,
                 PayloadFormatVersion=route.integration["payloadFormatVersion"],
             )["IntegrationId"]
+        target = f"integrations/{integrations[uri]}"
         for key in (route.key,) if route.key == "$default" else (route.key, f"{route.key}/"):
-            gateway.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{targets[uri]}")
+            kept.add(key)
+            if key not in existing:
+                gateway.create_route(ApiId=api_id, RouteKey=key, Target=target)
+            elif existing[key].get("Target") != target:
+                gateway.update_route(ApiId=api_id, RouteId=existing[key]["RouteId"], Target=target)
+    for key in existing.keys() - kept:
+        gateway.delete_route(ApiId=api_id, RouteId=existing[key]["RouteId"])
 
 
 def allow_origins(stack: DeployedStack, api: str) -> None:
@@ -109,7 +119,7 @@ def _substitute(stack: DeployedStack, text: str) -> str:
             return "aws"
         if name == "AWS::Region":
             return REGION
-        function = stack.resources[name.removesuffix(".Arn")]
-        return stack.aws.client("lambda").get_function_configuration(FunctionName=function)["FunctionArn"]
+        # The physical id of a function's alias is its ARN.
+        return stack.resources[name]
 
     return re.sub(r"\$\{([^}]+)\}", value, text)

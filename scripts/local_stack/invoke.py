@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import SAM
+from deployed_stack.stack import LIVE
 from local_stack.build import build
 from local_stack.ministack import HOST, free_port
 from local_stack.paths import LAMBDA_PYTHON
@@ -55,7 +56,9 @@ def environment_of(stack: LocalStack, function: str) -> dict[str, str]:
 
 
 def _configuration(stack: LocalStack, function: str) -> "FunctionConfigurationResponseTypeDef":
-    return stack.aws.client("lambda").get_function_configuration(FunctionName=stack.resources[function])
+    return stack.aws.client("lambda").get_function_configuration(
+        FunctionName=stack.resources[function], Qualifier=LIVE
+    )
 
 
 def filled_in(event: Any, stack: LocalStack) -> Any:
@@ -93,6 +96,8 @@ class BuiltFunction:
         [self._emulator] = SAM.parents[1].glob(_EMULATORS + _ARCHITECTURES[platform.machine()])
         self._configuration = _configuration(stack, function)
         self._environment = environment_of(stack, function)
+        # A layer's folder in the build has its logical id, to which SAM adds ten characters.
+        self._layers = {physical_id: name[:-10] for name, physical_id in stack.resources.items()}
         self._function = function
         self._log = log
         self._port = free_port()
@@ -100,8 +105,7 @@ class BuiltFunction:
 
     def __enter__(self) -> Self:
         package = build().parent
-        # The form of an ARN: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION
-        layers = [layer["Arn"].split(":")[6] for layer in self._configuration["Layers"]]
+        layers = [self._layers[layer["Arn"]] for layer in self._configuration["Layers"]]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(str(package / layer / "python") for layer in layers),

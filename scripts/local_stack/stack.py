@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self
 
 from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
+from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import deploy_web
@@ -69,7 +71,7 @@ class LocalStack(DeployedStack):
     @property
     def url(self) -> str:
         """The address of the page; the API is below it, under ``/api/``."""
-        return local_url(self.outputs["Url"], self.emulator.port)
+        return local_url(self.outputs["DistributionDomainName"], self.emulator.port)
 
     @property
     def endpoint_url(self) -> str:
@@ -214,25 +216,29 @@ class LocalStack(DeployedStack):
             self._report("Building the functions and their layer (sam build)")
             template = build()
             self._report("Deploying template.yaml to the emulator (sam deploy)")
-            self._deploy(template)
-            create_routes(self, "HttpApi")
-            allow_origins(self, "HttpApi")
+            self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)
+            self.deploy(template, self._parameters)
             self.remember("deployed", wanted)
         serve_locally(self, self.emulator.port)
         deploy_web(self, ROOT / "web")
 
-    def _deploy(self, template: Path) -> None:
-        self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)
-        overrides = [f'{name}="{value}"' for name, value in self._parameters.items()]
-        run_sam(
-            "deploy",
-            *("--template-file", str(template)),
-            *("--stack-name", _NAME),
-            *("--s3-bucket", _ARTIFACTS),
-            *("--capabilities", "CAPABILITY_IAM"),
-            *(["--parameter-overrides", *overrides] if overrides else []),
-            "--no-confirm-changeset",
-            "--no-fail-on-empty-changeset",
-            "--no-progressbar",
-            environment=self.emulator.environment,
-        )
+    def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
+        """Deploy a built template; a stack that runs continues to serve requests."""
+        overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+        with tempfile.TemporaryDirectory() as packages:
+            run_sam(
+                "deploy",
+                *("--template-file", str(pack_build(template.parent, Path(packages), parameters))),
+                *("--stack-name", _NAME),
+                *("--s3-bucket", _ARTIFACTS),
+                *("--capabilities", "CAPABILITY_IAM"),
+                *(["--parameter-overrides", *overrides] if overrides else []),
+                "--no-confirm-changeset",
+                "--no-fail-on-empty-changeset",
+                "--no-progressbar",
+                environment=self.emulator.environment,
+            )
+        # The functions' versions and so on may have changed.
+        self.__dict__.pop("resources", None)
+        create_routes(self, "HttpApi")
+        allow_origins(self, "HttpApi")

@@ -15,6 +15,8 @@ import yaml
 
 from release.openapi_changes import breaking_changes
 from release.openapi_document import openapi_document
+from release.template_changes import upgrade_traps
+from release.translation import translate
 
 _RELEASE = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
 # https://semver.org. A release has no suffix; between releases the version is the next one with ".dev0".
@@ -108,18 +110,23 @@ def check_openapi(root: Path) -> Iterator[str]:
     written = (root / "docs" / "openapi.json").read_text()
     if openapi_document() != written:
         yield "docs/openapi.json does not match the routes: make openapi"
-    releases = [release.version for release in _released(root)]
-    if len(releases) < 2:
-        return
-    current, former = releases[:2]
-    try:
-        before = _git(root, "show", f"v{former}:docs/openapi.json")
-    except subprocess.CalledProcessError:
+    former, before = _former_release(root, "docs/openapi.json")
+    if former and before is None:
         yield f"There is no tag v{former} to compare docs/openapi.json with."
-        return
-    changes = breaking_changes(json.loads(before), json.loads(written))
-    if _number(current)[0] == _number(former)[0]:
-        yield from (f"Since {former}, and not allowed in {current}: {change}" for change in changes)
+    elif before is not None and not _is_major(root):
+        for change in breaking_changes(json.loads(before), json.loads(written)):
+            yield f"Since {former}, and not allowed in {_released(root)[0].version}: {change}"
+
+
+def check_template(root: Path) -> Iterator[str]:
+    """Check that a stack of the former release can be upgraded, unless the major version changes."""
+    former, before = _former_release(root, "template.yaml")
+    if former and before is None:
+        yield f"There is no tag v{former} to compare template.yaml with."
+    elif before is not None and not _is_major(root):
+        present = (root / "template.yaml").read_text()
+        for trap in upgrade_traps(translate(before), translate(present)):
+            yield f"template.yaml, since {former}: {trap}"
 
 
 def check_licence(root: Path) -> Iterator[str]:
@@ -161,6 +168,7 @@ def checks(root: Path, today: date) -> dict[str, Callable[[], Iterator[str]]]:
         "the release": lambda: check_release(root),
         "the changelog": lambda: check_changelog(root, today),
         "the API": lambda: check_openapi(root),
+        "the template": lambda: check_template(root),
         "the licence": lambda: check_licence(root),
         "the documents": lambda: check_docs(root),
     }
@@ -182,6 +190,24 @@ def _anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub generates for the headings of a Markdown file."""
     headings = (match["text"].lower() for match in _HEADING.finditer(page.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+def _former_release(root: Path, path: str) -> tuple[str | None, str | None]:
+    """Return the version before the newest one, and a file of it; None for what does not exist."""
+    releases = _released(root)
+    if len(releases) < 2:
+        return None, None
+    former = releases[1].version
+    try:
+        return former, _git(root, "show", f"v{former}:{path}")
+    except subprocess.CalledProcessError:
+        return former, None
+
+
+def _is_major(root: Path) -> bool:
+    """Whether the newest release has another major version than the one before."""
+    current, former = _released(root)[:2]
+    return _number(current.version)[0] != _number(former.version)[0]
 
 
 def _released(root: Path) -> list[Release]:

@@ -186,7 +186,7 @@ def sign_in(site: Site, github: FakeGitHub) -> SignIn:
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)
         page.reload()
-        expect(page.get_by_text(f"Signed in as {account.login}")).to_be_visible()
+        expect(page.locator("#user").get_by_text(account.login)).to_be_visible()
         return page
 
     return sign_in

@@ -80,10 +80,10 @@ def test_an_invalid_expiry_of_a_token_is_explained(account_page: Page, browser_e
 def test_a_revoked_token_stops_working(account_page: Page, site: Site) -> None:
     token = create_token(account_page, "report")
     assert site.send("GET", "/api/timelogs/", token=token).status == 200
-    account_page.get_by_role("button", name="Revoke report").click()
+    account_page.get_by_role("button", name="Revoke \u2068report").click()
     account_page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(account_page.get_by_role("status")).to_have_text("Token report revoked.")
-    expect(account_page.get_by_role("button", name="Revoke report")).to_have_count(0)
+    expect(account_page.get_by_role("button", name="Revoke \u2068report")).to_have_count(0)
     # Restart the function, because a running function may cache the token for another minute.
     site.restart("TimelogsFunction")
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
@@ -131,7 +131,7 @@ def test_an_account_is_deleted_after_confirmation(
     account_page.keyboard.press("Escape")
     expect(account_page.get_by_role("dialog")).to_be_hidden()
     account_page.reload()
-    expect(account_page.get_by_role("button", name="Revoke editor")).to_be_visible()
+    expect(account_page.get_by_role("button", name="Revoke \u2068editor")).to_be_visible()
 
     account_page.get_by_role("button", name="Delete account").click()
     account_page.get_by_role("button", name="Delete everything").click()
@@ -147,7 +147,7 @@ def test_an_account_is_deleted_after_confirmation(
     assert site.send("GET", "/api/timelogs/", token=token).status == 401
     sign_in(account_page, ann)
     expect(account_page.get_by_role("region", name="Account")).to_be_visible()
-    expect(account_page.get_by_role("button", name="Revoke editor")).to_have_count(0)
+    expect(account_page.get_by_role("button", name="Revoke \u2068editor")).to_have_count(0)
 
 
 def test_the_account_page_is_usable_by_keyboard(account_page: Page) -> None:
@@ -166,7 +166,7 @@ def test_the_account_page_is_usable_by_keyboard(account_page: Page) -> None:
     account_page.keyboard.press("Shift+Tab")
     expect(account_page.get_by_label("Your new token")).to_be_focused()
     account_page.get_by_role("heading", name="API tokens").click()
-    tab_to("button", "Revoke report")
+    tab_to("button", "Revoke \u2068report\u2069")
     account_page.keyboard.press("Enter")
     tab_to("button", "Revoke")
     account_page.keyboard.press("Enter")

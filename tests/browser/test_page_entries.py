@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_an_entry_is_edited(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     expect(sheet.dialog.get_by_label("Issue")).to_be_focused()
     sheet.fill(
         Issue="https://github.com/octocat/spoon-knife/issues/3",
@@ -49,7 +49,7 @@ def test_unchanged_fields_keep_their_milliseconds(sheet: Timesheet, ann: Account
     put_timers(site, [finished_timer(ann, 3, "09:00:01.234", 10.0017, 9)])
     sheet.page.reload()
     before = sheet.stored_timers()
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#9").click()
     sheet.fill(Description="Later")
     sheet.save()
     expect(sheet.entry("Later")).to_be_visible()
@@ -60,7 +60,7 @@ def test_unchanged_fields_keep_their_milliseconds(sheet: Timesheet, ann: Account
 
 
 def test_an_entry_is_removed_from_its_issue(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     sheet.fill(Issue="")
     sheet.save()
     expect(sheet.entry("No issue")).to_have_count(2)
@@ -68,7 +68,7 @@ def test_an_entry_is_removed_from_its_issue(sheet: Timesheet) -> None:
 
 
 def test_errors_are_shown_beside_their_fields_before_a_request_is_sent(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     sheet.fill(Issue="seven", End=f"{days_ago(1)}T12:00")
     sheet.save()
     expect(sheet.error("Issue")).to_have_text(re.compile("This is not an issue on GitHub"))
@@ -97,7 +97,7 @@ def test_errors_from_the_server_are_shown_beside_their_fields(
         })""",
         [timer["id"], datetime.combine(days_ago(1), time(14, 15), ZONE).isoformat()],
     )
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     sheet.fill(End=f"{days_ago(1)}T14:10")
     sheet.save()
     expect(sheet.error("End")).to_have_text("Must not be before start_time.")
@@ -148,7 +148,7 @@ def test_an_edited_entry_disappears_if_the_filter_no_longer_selects_it(
 
 
 def test_an_entry_is_deleted_after_confirmation(sheet: Timesheet) -> None:
-    delete = sheet.page.get_by_role("button", name=f"Delete {REPO}#8")
+    delete = sheet.page.get_by_role("button", name=f"Delete \u2068{REPO}#8")
     delete.click()
     expect(sheet.dialog).to_contain_text(f"20m on {REPO}#8")
     sheet.dialog.get_by_role("button", name="Cancel").click()
@@ -169,7 +169,7 @@ def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
     browser_errors.allow(r"status of 404 .*/api/timelogs/[^?/]+/$")
     (timer,) = sheet.stored_timers("?github_issue_number=8")
     sheet.page.evaluate("id => fetch(`/api/timelogs/${id}/`, { method: 'DELETE' })", timer["id"])
-    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Delete \u2068{REPO}#8").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(sheet.status).to_have_text(f"20m on {REPO}#8 deleted.")
     assert sheet.issues() == [f"{REPO}#7", "No issue"]
@@ -177,14 +177,14 @@ def test_deleting_an_entry_that_was_deleted_elsewhere_succeeds(
 
 
 def test_deleting_the_last_entry_of_a_day_removes_the_day(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.page.get_by_role("button", name="Delete \u2068No issue").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(sheet.days).to_have_count(1)
 
 
 def test_a_late_deletion_does_not_change_the_entries_of_another_filter(sheet: Timesheet) -> None:
     blocked = BlockedRequests(sheet.page, re.compile(r"/api/timelogs/[^?/]+/$"), "DELETE")
-    sheet.page.get_by_role("button", name=f"Delete {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Delete \u2068{REPO}#8").click()
     with sheet.page.expect_request(re.compile(r"/api/timelogs/[^?/]+/$")):
         sheet.dialog.get_by_role("button", name="Delete").click()
     sheet.choose("All time", Issue_number="7")
@@ -459,7 +459,7 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
         sheet.save()
     # Close the dialog as a browser does when Escape is pressed twice.
     sheet.page.evaluate("document.querySelector('dialog').close()")
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     sheet.fill(Description="Still there")
     blocked.first().continue_()
     expect(sheet.entries).to_have_count(4)

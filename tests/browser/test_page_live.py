@@ -165,7 +165,7 @@ def test_the_widgets_time_of_today_includes_added_and_deleted_entries(
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.save()
     expect(today).to_have_text("01:00:00")
-    sheet.page.get_by_role("button", name="Delete No issue").click()
+    sheet.page.get_by_role("button", name="Delete \u2068No issue").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(today).to_have_text("00:00:00")
 

@@ -102,7 +102,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
     address = ann_widget.page.url
     # The focus moves to the next timer. If the last timer was stopped, the focus moves to the previous timer.
     for stopped, beside in ((8, 7), (7, 9)):
-        ann_widget.element.get_by_role("button", name=f"Stop {REPO}#{stopped}").press("Enter")
+        ann_widget.element.get_by_role("button", name=f"Stop \u2068{REPO}#{stopped}").press("Enter")
         expect(ann_widget.timers.filter(has_text=f"#{beside}")).to_be_focused()
         ann_widget.page.keyboard.press("Enter")
         ann_widget.expect_state("Running", beside)
@@ -171,7 +171,7 @@ def test_several_running_timers_are_listed_newest_first(ann_widget: Widget) -> N
     for number in (7, 8, 9):
         ann_widget.start(f"{REPO}#{number}")
         ann_widget.expect_state("Running", number)
-    ann_widget.element.get_by_role("button", name=f"Pause {REPO}#8").click()
+    ann_widget.element.get_by_role("button", name=f"Pause \u2068{REPO}#8").click()
     ann_widget.expect_state("Paused", 8)
     ann_widget.expect_sent()
     ann_widget.page.reload()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.examples import examples
+from tests.support.repositories import identified
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
@@ -20,7 +21,7 @@ from timer_core.store.timers import TimerStore
 T0 = 4_000_000_000_000
 NOW = T0 + 100_000_000
 PEOPLE = range(1, 6)
-ISSUES = [Issue("octocat", "Hello-World", number) for number in range(1, 6)]
+ISSUES = [identified(Issue("octocat", "Hello-World", number)) for number in range(1, 6)]
 WORKERS = 8
 
 

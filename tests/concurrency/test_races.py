@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.concurrency.conftest import THREADS
+from tests.support.repositories import identified
 from timer_core.domain.errors import (
     IssueTimerError,
     NotFound,
@@ -25,8 +26,8 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
-ISSUE = Issue("octocat", "Hello-World", 7)
-OTHER = Issue("octocat", "Hello-World", 8)
+ISSUE = identified(Issue("octocat", "Hello-World", 7))
+OTHER = identified(Issue("octocat", "Hello-World", 8))
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
@@ -258,7 +259,7 @@ def test_simultaneous_deletions_corrections_and_transitions_leave_consistent_ite
 def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
     store: TimerStore, table: Table, threads: ThreadPoolExecutor
 ) -> None:
-    issues = [Issue("octocat", "Hello-World", 100 + n) for n in range(10)]
+    issues = [identified(Issue("octocat", "Hello-World", 100 + n)) for n in range(10)]
     ulids = [store.start(user_id=ANN, now_ms=T0, issue=issue)[0].ulid for issue in issues]
     racers: list[Callable[[], object]] = [
         lambda ulid=ulid: store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 1) for ulid in ulids

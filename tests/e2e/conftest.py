@@ -10,20 +10,25 @@ import pytest
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import Response, request
+from deployed_stack.stack import LIVE
 from local_stack import LocalStack, free_port
 from tests.support.fake_github import FakeGitHub
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ANN = (21031067, "Codertocat")
 BOB = (583231, "octocat")
+# The stack's own domain. The emulator serves it at CloudFront's domain only.
+DOMAIN = "timer.example.com"
 
 
 def restart(stack: LocalStack, function: str) -> None:
-    """Replace the processes of a function, as Lambda does after an update of its configuration."""
+    """Replace the processes of a function by those of a new version, which is equal to the former version."""
     functions, name = stack.aws.client("lambda"), stack.resources[function]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.update_alias(FunctionName=name, Name=LIVE, FunctionVersion=version)
 
 
 class Site:
@@ -102,7 +107,7 @@ class Site:
         return self.get("/api/health/")
 
     def restart(self, function: str) -> None:
-        """Replace the processes of a function, as Lambda does after an update of its configuration."""
+        """Replace the processes of a function."""
         restart(self.stack, function)
 
     def items(self, pk: str) -> list[dict[str, Any]]:
@@ -128,6 +133,8 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     parameters = {
         "GitHubApiUrl": fake_github.url,
         "StartLabels": "bug",
+        "DomainName": DOMAIN,
+        "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/example",
         # Tests write more often than people do.
         "WritesPerMinute": "1000000",
     }

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from deployed_stack import DeployedStack
+from deployed_stack.byte_code import compile_build, find_python
 from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT, SAM
+from deployed_stack.stack import LIVE
 from local_stack import MiniStack
 from local_stack.cdn import local_url
 
@@ -66,7 +69,10 @@ def packages(printed: str, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
         shutil.copytree(ROOT / sources, home / sources)
     template, build = home / "template.yaml", home / "build"
     run(SAM, "build", "--template-file", template, "--build-dir", build, umask=0o077)
-    pack_build(build, home / "packages")
+    python = find_python("3.13")
+    if python:
+        compile_build(build, python)
+    pack_build(build, home / "packages", json.loads((ROOT / ".aws-sam/parameters.yaml").read_text()))
     return [ROOT / ".aws-sam/packages", home / "packages"]
 
 
@@ -101,12 +107,33 @@ def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> N
             assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
 
 
-def test_layers_contain_neither_byte_code_nor_packages_of_lambdas_runtime(packages: list[Path]) -> None:
+def test_layers_contain_no_packages_of_lambdas_runtime(packages: list[Path]) -> None:
     for layer in ("TimerCoreLayer", "BackgroundLayer"):
         names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
         assert names
-        assert not [name for name in names if name.endswith(".pyc")]
         assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
+
+
+@pytest.mark.skipif(find_python("3.13") is None, reason="Python 3.13 is not installed")
+def test_every_module_is_packaged_with_byte_code_of_the_runtimes_python(packages: list[Path]) -> None:
+    python = find_python("3.13")
+    assert python
+    magic = subprocess.run(
+        [python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    for archive in packages[0].glob("*.zip"):
+        with zipfile.ZipFile(archive) as packed:
+            names = set(packed.namelist())
+            modules = {name for name in names if name.endswith(".py")}
+            compiled = {name for name in names if name.endswith(".pyc")}
+            assert compiled == {
+                re.sub(r"([^/]+)\.py$", r"__pycache__/\1.cpython-313.pyc", name) for name in modules
+            }
+            # The second word of the header: hash-based, and not compared with the source (PEP 552).
+            assert {packed.read(name)[:8].hex() for name in compiled} == {f"{magic}01000000"}
 
 
 def test_only_background_functions_have_cryptography(packages: list[Path]) -> None:
@@ -184,7 +211,7 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
 
     functions = ministack.session.client("lambda")
     for name in ("TimelogsFunction", "StaleSweeperFunction"):
-        deployed = functions.get_function_configuration(FunctionName=stack.resources[name])
+        deployed = functions.get_function_configuration(FunctionName=stack.resources[name], Qualifier=LIVE)
         assert (deployed["Architectures"], deployed["Runtime"]) == (["arm64"], "python3.13")
         package = (ROOT / ".aws-sam/packages" / f"{name}.zip").read_bytes()
         assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
@@ -192,12 +219,39 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
     # The stack's address redirects plain HTTP to TLS, as in AWS.
-    answer = request("GET", local_url(stack.url, ministack.port))
+    answer = request("GET", local_url(stack.outputs["DistributionDomainName"], ministack.port))
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 
+def test_make_deploy_suggests_only_its_own_next_steps(printed: str) -> None:
+    assert "Built Template" in printed
+    assert "Commands you can use next" not in printed
+    assert "sam deploy --guided" not in printed
+
+
 @pytest.mark.usefixtures("printed")
-def test_deploying_the_same_sources_again_changes_nothing(ministack: MiniStack) -> None:
-    before = DeployedStack(ministack.session, "issue-timer-dev").resources
-    assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
-    assert DeployedStack(ministack.session, "issue-timer-dev").resources == before
+def test_deploying_the_same_sources_again_changes_only_what_samconfig_toml_does_not_set(
+    ministack: MiniStack,
+) -> None:
+    before = DeployedStack(ministack.session, "issue-timer-dev")
+    resources, parameters = before.resources, before.parameters
+    cloudformation = ministack.session.client("cloudformation")
+    cloudformation.update_stack(
+        StackName=before.name,
+        UsePreviousTemplate=True,
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": "octocat"}
+            if name == "AdminLogins"
+            else {"ParameterKey": name, "UsePreviousValue": True}
+            for name in parameters
+        ],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(
+        StackName=before.name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    printed = deploy(ministack.environment)
+    assert "Parameters of issue-timer-dev that change:\n  AdminLogins: 'octocat' -> ''\n" in printed
+    assert "web/: 0 uploaded, 0 deleted" in printed
+    after = DeployedStack(ministack.session, "issue-timer-dev")
+    assert (after.resources, after.parameters) == (resources, parameters)

@@ -68,6 +68,17 @@ TABLE = {
     "repository.transferred": Row(
         "accepted", ASSIGNED, ["Octocoders/Hello-World#1 assigned running"], "octocat/Hello-World#1"
     ),
+    # Events of other repositories and owners.
+    "repository.archived": Row("accepted", ASSIGNED, UNTOUCHED),
+    "repository.unarchived": Row("accepted", ASSIGNED, UNTOUCHED),
+    "repository.deleted": Row("accepted", ASSIGNED, UNTOUCHED),
+    "organization.renamed": Row("accepted", ASSIGNED, UNTOUCHED),
+    "installation_target.renamed": Row("accepted", ASSIGNED, UNTOUCHED),
+    # Cards, whose issues GitHub does not have.
+    "projects_v2_item.archived": Row("accepted", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.converted": Row("accepted", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.deleted": Row("accepted", ASSIGNED, UNTOUCHED),
+    "projects_v2_item.restored": Row("accepted", ASSIGNED, UNTOUCHED),
     # Handled events that have no effect with this content.
     "issue_comment.created": Row("no_command", ASSIGNED, UNTOUCHED),
     "issues.opened": Row("not_transferred", ASSIGNED, UNTOUCHED),
@@ -88,11 +99,8 @@ TABLE = {
     "issues.unlocked": Row("not_handled", ASSIGNED, UNTOUCHED),
     "issues.unpinned": Row("not_handled", ASSIGNED, UNTOUCHED),
     "ping.ping": Row("pong", ASSIGNED, UNTOUCHED),
-    "projects_v2_item.archived": Row("not_handled", ASSIGNED, UNTOUCHED),
-    "projects_v2_item.converted": Row("not_handled", ASSIGNED, UNTOUCHED),
     "projects_v2_item.created": Row("not_handled", ASSIGNED, UNTOUCHED),
     "projects_v2_item.reordered": Row("not_handled", ASSIGNED, UNTOUCHED),
-    "projects_v2_item.restored": Row("not_handled", ASSIGNED, UNTOUCHED),
     "repository.created": Row("not_handled", ASSIGNED, UNTOUCHED),
     "repository.edited": Row("not_handled", ASSIGNED, UNTOUCHED),
     "repository.privatized": Row("not_handled", ASSIGNED, UNTOUCHED),

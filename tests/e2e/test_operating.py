@@ -39,7 +39,7 @@ def test_the_delivery_id_is_in_the_logs_and_in_the_timers_history(site: Site) ->
 
 def test_dead_letters_are_listed_and_processed_after_a_redrive(site: Site) -> None:
     guid = str(uuid1())
-    event = IssueEvent(guid, "assigned", "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],))
+    event = IssueEvent(guid, "assigned", 1296269, "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],))
     site.stack.aws.client("sqs").send_message(
         QueueUrl=site.stack.resources["DeliveryDeadLetterQueue"],
         MessageBody=to_json([event], None),

@@ -18,6 +18,7 @@ from tests.support.app import ADMIN, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.network import Network, refusal
+from tests.support.repositories import identified
 from timer_core.api.models import format_time, to_time
 from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.domain.errors import Forbidden, Unauthorized
@@ -627,40 +628,26 @@ class TestAccountDeletion:
     def test_a_move_of_the_issue_writes_nothing_about_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
         _, bob = app.signed_in()
-        issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
+        issue, elsewhere = (
+            identified(Issue("octo-org", f"{repo}{ann.id}", 1)) for repo in ("left", "elsewhere")
+        )
         labeled_ms = app.clock.ms
         _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         browser("DELETE", ME)
         before = _keys(app.items(str(ann.id)))
         issue_timers = IssueTimers(app.table, app.timers)
-        issue_timers.move_issue(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        issue_timers.move(Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
         _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
         assert _keys(app.items(str(ann.id))) == before
         assert [timer.issue for timer in app.timers_of(bob)] == [elsewhere]
 
-    def test_a_move_from_a_reused_name_writes_nothing_about_a_deleted_account(self, app: App) -> None:
-        browser, ann = app.signed_in()
-        _, bob = app.signed_in()
-        issue, elsewhere = (Issue("octo-org", f"{repo}{ann.id}", 1) for repo in ("left", "elsewhere"))
-        _apply_event(app, "assigned", issue, ann)
-        move = Move(f"move-{bob.id}", issue, elsewhere, app.clock.ms, app.clock.ms)
-        IssueTimers(app.table, app.timers).move_repository(move, now_ms=app.clock.ms)
-        app.clock.advance(60)
-        labeled_ms = app.clock.ms
-        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
-        assert {timer.issue for timer in app.timers_of(ann)} == {issue, elsewhere}
-        browser("DELETE", ME)
-        before = _keys(app.items(str(ann.id)))
-        _apply_event(app, "labeled", issue, ann, bob, at_ms=labeled_ms, delivery=f"again-{bob.id}")
-        assert _keys(app.items(str(ann.id))) == before
-
     def test_events_after_a_move_do_not_time_a_deleted_account(self, app: App) -> None:
         browser, ann = app.signed_in()
-        issue, elsewhere = (Issue("octo-org", repo, ann.id) for repo in ("left", "elsewhere"))
+        issue, elsewhere = (identified(Issue("octo-org", repo, ann.id)) for repo in ("left", "elsewhere"))
         _apply_event(app, "assigned", issue, ann)
         browser("DELETE", ME)
         issue_timers = IssueTimers(app.table, app.timers)
-        issue_timers.move_issue(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
+        issue_timers.move(Move(f"move-{ann.id}", issue, elsewhere, app.clock.ms), now_ms=app.clock.ms)
         _apply_event(app, "closed", elsewhere)
         assert app.timers_of(ann) == []
 
@@ -1202,6 +1189,7 @@ def _apply_event(
     event = IssueEvent(
         delivery=delivery or f"delivery-{next(_numbers)}",
         kind=kind,
+        repo_id=identified(issue).repo_id,
         repo=issue.full_name,
         number=issue.number,
         at_ms=at_ms or app.clock.ms,

@@ -14,6 +14,7 @@ from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
 from timer_core.api.cursors import encode_cursor
+from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
@@ -57,8 +58,10 @@ def problem(answer: Answer, status: int) -> dict[str, Any]:
     assert body["type"]
     assert body["title"]
     assert body["detail"]
+    assert ErrorCode(body["code"])
     for error in body.get("errors", []):
-        assert error.keys() == {"loc", "msg"}
+        assert error.keys() == {"loc", "msg", "code"}
+        assert ErrorCode(error["code"])
         assert error["loc"]
         assert error["msg"]
     return body
@@ -980,6 +983,7 @@ class TestUnexpectedErrors:
             "title": "Internal Server Error",
             "status": 500,
             "detail": "An internal error occurred.",
+            "code": "internal_error",
             "request_id": event["requestContext"]["requestId"],
         }
 

@@ -17,7 +17,7 @@ from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from deployed_stack.http_client import Response, request
 from github_connection import connect
-from github_connection.registration import AppRegistration
+from github_connection.registration import EVENTS, AppRegistration
 from tests.support.fake_github import FakeGitHub
 from tests.support.manifest_flow import (
     CLIENT_ID,
@@ -36,6 +36,7 @@ from timer_core.github.api.credentials import (
     OAuthParameter,
     Token,
 )
+from timer_core.github.webhooks.payloads import READERS
 
 PARAMETER = "/issue-timer-test/github"
 OAUTH_PARAMETER = "/issue-timer-test/oauth"
@@ -210,8 +211,20 @@ def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
         "callback_urls": ["https://d111.cloudfront.net/api/auth/callback/"],
         "public": False,
         "default_permissions": {"metadata": "read", "issues": "write", "organization_projects": "read"},
-        "default_events": ["issues", "issue_comment", "repository", "projects_v2_item"],
+        "default_events": [
+            "issues",
+            "issue_comment",
+            "repository",
+            "projects_v2_item",
+            "installation_target",
+        ],
     }
+
+
+def test_an_app_subscribes_to_every_event_that_has_a_reader() -> None:
+    # The former name of an event, and an event that needs another permission.
+    others = {"project_v2_item", "organization"}
+    assert set(EVENTS) == {name.partition(".")[0] for name in READERS} - others
 
 
 def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(

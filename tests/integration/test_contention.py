@@ -18,6 +18,7 @@ from tests.support.network import (
     refusal,
     throttled,
 )
+from tests.support.repositories import identified
 from tests.support.table import empty_table
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.events import Event
@@ -32,8 +33,8 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 ANN = 21031067
-ISSUE = Issue("octocat", "Hello-World", 7)
-OTHER = Issue("octocat", "Hello-World", 8)
+ISSUE = identified(Issue("octocat", "Hello-World", 7))
+OTHER = identified(Issue("octocat", "Hello-World", 8))
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
@@ -280,7 +281,7 @@ class TestAnotherRequestInBetween:
         started: dict[int, str] = {}
         for minute, number in enumerate((7, 8, 9)):
             if number == 9 or "resume" in (first if number == 7 else other):
-                issue = Issue("octocat", "Hello-World", number)
+                issue = identified(Issue("octocat", "Hello-World", number))
                 started[number] = store.start(user_id=ANN, now_ms=T0 + minute, issue=issue)[0].ulid
         store.pause(ANN, started[9], now_ms=T0 + MINUTE, by="manual", cause="before")
 

@@ -14,7 +14,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Issue
+from tests.support.fake_github.model import Issue, Repository
 from tests.support.fake_github.webhooks import Delivery
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.store.table import Table
@@ -37,11 +37,12 @@ class Step(NamedTuple):
     choice: int
 
 
-# Card moves and transfers must be at least this many seconds from all other actions. The product uses times
-# in whole seconds to find a card's assignees at a move, and an issue's name at an event. Reconciliation reads
-# the timeline from a few seconds earlier.
-ISOLATED, ISOLATION_S = {"card", "transfer"}, 10
-ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "transfer"]
+# Changes of cards and repositories, and transfers, must be at least this many seconds from all other actions.
+# The product uses times in whole seconds to find a card's assignees at a change, and an issue's repository at
+# an event. Reconciliation reads the timeline from a few seconds earlier.
+ISOLATED, ISOLATION_S = {"card", "archive", "replace", "transfer", "repository", "name"}, 10
+ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "archive", "archive"]
+ACTS += ["replace", "transfer", "repository", "repository", "name", "name"]
 # Both labels start timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
@@ -59,6 +60,13 @@ HISTORIES = st.builds(
 )
 
 
+class Identity(NamedTuple):
+    """The identity of an issue: the id of its repository, and its number."""
+
+    repository: int
+    number: int
+
+
 @dataclass(frozen=True, eq=False)
 class Event:
     """An event of an issue.
@@ -69,17 +77,22 @@ class Event:
         The kind of event; empty if the event changes no timer.
     users
         The ids of the users whose timers the event affects; None for all users with an open timer.
-    name, new_name
-        The issue's name before and after the event.
+    identity, new_identity
+        The issue's identity before and after the event.
     """
 
     at: int
     issue: int
     kind: str
     users: frozenset[int] | None
-    name: str
-    new_name: str
+    identity: Identity
+    new_identity: Identity
     deliveries: tuple[Delivery, ...]
+
+    @property
+    def is_of_repository(self) -> bool:
+        """Whether the event concerns all issues of the repository."""
+        return self.kind.startswith("repository.")
 
 
 class Board:
@@ -96,8 +109,8 @@ class Board:
         self.repositories = repositories
         self.issues = [self.github.new_issue(repositories[0]) for _ in range(2)]
         self.people = (*team.people, self.github.new_user("stranger"))
-        project = self.github.new_project(team.name)
-        self.cards = [self.github.add_card(project, issue) for issue in self.issues]
+        self.project = self.github.new_project(team.name)
+        self.cards = [self.github.add_card(self.project, issue) for issue in self.issues]
         # Drop the events of the setup.
         team.pop_deliveries()
 
@@ -110,16 +123,25 @@ class Board:
             last_act = step.act
             self.team.at(at)
             issue = self.issues[step.issue]
-            name = name_of(issue)
+            identity = identity_of(issue)
             kind, users = self._perform(step, issue)
-            deliveries = tuple(self.team.pop_deliveries())
-            new_name = name_of(self.issues[step.issue])
-            events.append(Event(at, step.issue, kind, users, name, new_name, deliveries))
+            # New cards have no effect.
+            deliveries = tuple(one for one in self.team.pop_deliveries() if one.action != "created")
+            new_identity = identity_of(self.issues[step.issue])
+            events.append(Event(at, step.issue, kind, users, identity, new_identity, deliveries))
         return events
 
     def _perform(self, step: Step, issue: Issue) -> tuple[str, frozenset[int] | None]:
         is_closed = issue.state == "closed"
         assignees = frozenset(person.id for person in issue.assignees)
+        if step.act == "name":
+            self._rename(step, issue)
+            return "named", None
+        if step.act == "repository":
+            return self._change_repository(step, issue.repository), None
+        if issue.repository.archived or issue.repository.id not in self.github.repositories:
+            # GitHub allows no changes.
+            return "", None
         match step.act:
             case "assignment":
                 person = self.people[step.choice]
@@ -141,36 +163,99 @@ class Board:
                     return "" if issue.labels else "unlabeled", assignees
                 self.github.label(issue, label)
                 return "" if is_closed else "labeled", assignees
-            case "card":
-                card = self.cards[step.issue]
-                value = card.values.get("Status")
-                others = [status for status in STATUSES if status != (value.option.name if value else None)]
-                status = others[step.choice]
-                self.github.move_card(card, status)
-                if status == "In Progress":
-                    return "" if is_closed else "card.started", assignees
-                return "card.done" if status == "Done" else "card.put back", None
+            case "card" | "archive" | "replace":
+                kind, is_about_assignees = self._change_card(step, issue)
+                return kind, assignees if is_about_assignees else None
             case _:
                 targets = [one for one in self.repositories if one is not issue.repository]
-                self.issues[step.issue] = self.github.transfer(issue, targets[step.choice % 2])
+                targets = [one for one in targets if one.id in self.github.repositories and not one.archived]
+                if not targets:
+                    return "", None
+                target = targets[step.choice % len(targets)]
+                self.issues[step.issue] = self.github.transfer(issue, target)
                 return "transferred", None
 
+    def _rename(self, step: Step, issue: Issue) -> None:
+        """Rename the repository or its owner, or let another repository take the repository's name."""
+        repository = issue.repository
+        if repository.id not in self.github.repositories:
+            return
+        if step.choice == 0:
+            # A second change of the name returns to the first name.
+            name = f"{repository.name}-2".removesuffix("-2-2")
+            if self.github.repository(f"{repository.owner.login}/{name}") is None:
+                self.github.rename_repository(repository, name)
+        elif step.choice == 1:
+            self.github.rename_owner(repository.owner, f"{repository.owner.login}-2")
+        elif self.github.repository(f"{repository.full_name}-3") is None:
+            former = repository.full_name
+            self.github.rename_repository(repository, f"{repository.name}-3")
+            successor = self.github.new_issue(self.github.new_repository(former))
+            self.github.assign(successor, self.people[-1])
+            self.repositories.append(successor.repository)
 
-def name_of(issue: Issue) -> str:
-    return f"{issue.repository.name}#{issue.number}"
+    def _change_repository(self, step: Step, repository: Repository) -> str:
+        if repository.id not in self.github.repositories:
+            return ""
+        if step.choice == 2:
+            self.github.delete_repository(repository)
+            return "repository.deleted"
+        self.github.archive_repository(repository, archived=not repository.archived)
+        return "repository.archived" if repository.archived else "repository.unarchived"
+
+    def _change_card(self, step: Step, issue: Issue) -> tuple[str, bool]:
+        """Change a card; return the kind of event, and whether it concerns the assignees only."""
+        card, is_closed = self.cards[step.issue], issue.state == "closed"
+        if step.act == "replace":
+            self.github.delete_card(card)
+            self.cards[step.issue] = self.github.add_card(self.project, issue)
+            return "card.removed", False
+        if step.act == "archive" and card.archived_at is None:
+            self.github.archive_card(card)
+            return "card.removed", False
+        if step.act == "archive":
+            self.github.restore_card(card)
+            return "" if is_closed else "card.restored", True
+        if card.archived_at is not None:
+            # GitHub does not move archived cards.
+            return "", False
+        value = card.values.get("Status")
+        others = [status for status in STATUSES if status != (value.option.name if value else None)]
+        status = others[step.choice]
+        self.github.move_card(card, status)
+        if status == "In Progress":
+            return "" if is_closed else "card.started", True
+        return "card.done" if status == "Done" else "card.put back", False
+
+
+def identity_of(issue: Issue) -> Identity:
+    return Identity(issue.repository.id, issue.number)
 
 
 # ---------------------------------------------------------------------- the expected timers
 
-# A map from each kind of event that starts a timer to the kind of pause that the event ends.
+# Maps from each kind of event that starts, resumes or pauses a timer to the kinds of event that it undoes;
+# None for all.
 STARTS = {
-    "assigned": "unassigned",
-    "labeled": "unlabeled",
-    "card.started": "card.put back",
-    "reopened": "",
+    "assigned": {"unassigned"},
+    "labeled": {"unlabeled"},
+    "card.started": {"card.put back", "card.removed"},
+    "reopened": set(),
 }
-PAUSES = {"unassigned", "unlabeled", "card.put back"}
-STOPS = {"closed", "card.done"}
+RESUMES = {
+    **STARTS,
+    "card.restored": {"card.removed"},
+    "repository.unarchived": {"repository.archived"},
+}
+PAUSES = {
+    "unassigned": None,
+    "unlabeled": None,
+    "card.put back": None,
+    "repository.archived": None,
+    # An issue has one card at a time.
+    "card.removed": {"card.started", "card.restored"},
+}
+STOPS = {"closed", "card.done", "repository.deleted"}
 # The kinds of event that an issue's timeline contains.
 IN_TIMELINE = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
 # Reconciliation reads the timeline from this long before the start of an open timer.
@@ -182,27 +267,29 @@ class Span:
     """An expected timer and the intervals in which it ran; the last has no end while the timer runs."""
 
     user: int
-    name: str
+    identity: Identity
     issue: int
     intervals: list[list[int]]
-    paused_by: str = ""
+    # The kind of event that last changed the status.
+    changed_by: str
+    is_paused: bool = False
     end: int | None = None
 
     @property
     def start(self) -> int:
         return self.intervals[0][0]
 
-    def summary(self) -> tuple[str, int, int | None, str, int]:
+    def summary(self) -> tuple[Identity, int, int | None, str, int]:
         active = sum(until - since for since, until in (*map(self._closed, self.intervals),))
-        status = "stopped" if self.end is not None else "paused" if self.paused_by else "running"
-        return self.name, self.start, self.end, status, active
+        status = "stopped" if self.end is not None else "paused" if self.is_paused else "running"
+        return self.identity, self.start, self.end, status, active
 
     def _closed(self, interval: list[int]) -> tuple[int, int]:
         since, *until = interval
         return since, until[0] if until else NOW_S
 
 
-def spans(events: Iterable[Event], user: int, name: str) -> list[Span]:
+def spans(events: Iterable[Event], user: int, identity: Identity) -> list[Span]:
     """Return the expected timers of a person on an issue."""
     found: list[Span] = []
     for event in events:
@@ -211,76 +298,115 @@ def spans(events: Iterable[Event], user: int, name: str) -> list[Span]:
         current = found[-1] if found and found[-1].end is None else None
         if current is None:
             if event.kind in STARTS:
-                found.append(Span(user, name, event.issue, [[event.at]]))
+                found.append(Span(user, identity, event.issue, [[event.at]], event.kind))
         elif event.kind in STOPS:
-            if not current.paused_by:
+            if not current.is_paused:
                 current.intervals[-1].append(event.at)
             current.end = event.at
-        elif event.kind in PAUSES and not current.paused_by:
-            current.intervals[-1].append(event.at)
-            current.paused_by = event.kind
-        elif current.paused_by and STARTS.get(event.kind) == current.paused_by:
+        elif current.is_paused and current.changed_by in RESUMES.get(event.kind, ()):
             current.intervals.append([event.at])
-            current.paused_by = ""
+            current.is_paused, current.changed_by = False, event.kind
+        elif event.kind in PAUSES and not current.is_paused:
+            causes = PAUSES[event.kind]
+            if causes is None or current.changed_by in causes:
+                current.intervals[-1].append(event.at)
+                current.is_paused, current.changed_by = True, event.kind
     return found
+
+
+class Move(NamedTuple):
+    target: Identity
+    at: int
 
 
 @dataclass
 class Delivered:
-    """The part of a history that has reached the product: events with their issues' names, and transfers."""
+    """The part of a history that has reached the product: events with their issues, and transfers."""
 
     history: list[Event]
     people: list[int]
-    names: dict[Event, str] = field(default_factory=dict)
-    moves: dict[str, str] = field(default_factory=dict)
+    identities: dict[Event, Identity] = field(default_factory=dict)
+    moves: dict[Identity, Move] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         if event.kind == "transferred":
-            self.moves[event.name] = event.new_name
+            self.moves[event.identity] = Move(event.new_identity, event.at)
         else:
-            # The product fetches a card's issue from GitHub's API, which returns the issue's present name.
-            name = self.present_name(event.issue) if event.kind.startswith("card") else event.name
-            self.names.setdefault(event, name)
+            # The product fetches a card's issue from GitHub's API, which returns the present identity.
+            is_card = event.kind.startswith("card")
+            identity = self.present_identity(event.issue) if is_card else event.identity
+            if not is_card or identity.repository not in self._deleted():
+                self.identities.setdefault(event, identity)
 
-    def present_name(self, issue: int) -> str:
-        return [event.new_name for event in self.history if event.issue == issue][-1]
+    def present_identity(self, issue: int) -> Identity:
+        return [event.new_identity for event in self.history if event.issue == issue][-1]
 
     def timers(self) -> list[Span]:
         """Return the expected timers."""
-        by_name = defaultdict(list)
+        by_home: dict[Identity, list[Event]] = defaultdict(list)
+        everywhere = {identity for one in self.history for identity in (one.identity, one.new_identity)}
         for event in self.history:
-            if event in self.names:
-                by_name[self._name_after_moves(self.names[event])].append(event)
+            if event not in self.identities:
+                continue
+            if event.is_of_repository:
+                homes = {self._home(one) for one in everywhere if self._is_there(one, event)}
+            else:
+                homes = {self._home(self.identities[event])}
+            for home in homes:
+                by_home[home].append(event)
         return [
             span
-            for name, events in by_name.items()
+            for home, events in by_home.items()
             for user in self.people
-            for span in spans(events, user, name)
+            for span in spans(events, user, home)
         ]
 
-    def _name_after_moves(self, name: str) -> str:
-        while name in self.moves:
-            name = self.moves[name]
-        return name
+    def _home(self, identity: Identity) -> Identity:
+        while identity in self.moves:
+            identity = self.moves[identity].target
+        return identity
+
+    def _is_there(self, identity: Identity, event: Event) -> bool:
+        """Whether an issue had an identity in the repository of an event at that time."""
+        departure = self.moves.get(identity)
+        arrivals = [move.at for move in self.moves.values() if move.target == identity]
+        return (
+            identity.repository == event.identity.repository
+            and (departure is None or event.at <= departure.at)
+            and all(at <= event.at for at in arrivals)
+        )
+
+    def _deleted(self) -> set[int]:
+        """Return the ids of the deleted repositories, whose issues GitHub's API no longer returns."""
+        return {one.identity.repository for one in self.history if one.kind == "repository.deleted"}
+
+    def _last_transfer(self, issue: int) -> int:
+        return [one.at for one in self.history if one.issue == issue and one.kind == "transferred"][-1]
 
     def reconcile(self) -> None:
         """For each issue with open timers, add the timeline's events since the earliest start."""
         open_timers = [span for span in self.timers() if span.end is None]
         for issue in {span.issue for span in open_timers}:
-            events = [event for event in self.history if event.issue == issue]
-            since = min(span.start for span in open_timers if span.issue == issue) - MARGIN_S
-            present = self.present_name(issue)
-            for span in open_timers:
-                if span.issue == issue and span.name != present:
-                    self.moves[span.name] = present
-            for event in events:
-                if event not in self.names and event.kind in IN_TIMELINE and event.at >= since:
-                    self.names[event] = present
+            present = self.present_identity(issue)
+            if present.repository in self._deleted():
+                continue
+            of_issue = [span for span in open_timers if span.issue == issue]
+            since = min(span.start for span in of_issue) - MARGIN_S
+            for span in of_issue:
+                if span.identity != present:
+                    self.moves[span.identity] = Move(present, self._last_transfer(issue))
+            for event in self.history:
+                if event.issue != issue:
+                    continue
+                if event not in self.identities and event.kind in IN_TIMELINE and event.at >= since:
+                    self.identities[event] = present
 
 
 # ---------------------------------------------------------------------- the deliveries
 
 OUTCOMES = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
+# The sweep finds issues by the names of their repositories.
+ARRIVES = st.sampled_from(["once", "twice", "thrice"])
 ONE_IN_THREE = st.sampled_from([False, False, True])
 COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
 
@@ -313,12 +439,12 @@ class ShuffledDeliveries:
             for delivery in event.deliveries:
                 # The timeline does not contain moves of cards.
                 is_lost = may_be_lost and delivery.event == "issues" and data.draw(ONE_IN_THREE)
-                outcome = "lost" if is_lost else data.draw(OUTCOMES)
+                outcome = "lost" if is_lost else data.draw(ARRIVES if event.kind == "named" else OUTCOMES)
                 pending += [delivery] * COPIES[outcome]
                 if outcome == "failed":
                     self.team.github.fail(delivery)
                 outcomes.append(outcome)
-            note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.name}: {outcomes}")
+            note(f"{event.at}s {event.kind or 'nothing'} of {event.users} at {event.identity}: {outcomes}")
             if any(COPIES[outcome] for outcome in outcomes):
                 self.delivered.add(event)
             elif "failed" in outcomes:
@@ -358,12 +484,16 @@ class ShuffledDeliveries:
             expected[span.user].append(span.summary())
         for person in self.team.people:
             assert Counter(timers(self.team, person.id)) == Counter(expected[person.id])
+            for timer in self.team.product.timers(person.id):
+                assert timer.issue
+                repository = self.team.github.repositories.get(timer.issue.repo_id)
+                assert repository is None or timer.issue.full_name == repository.full_name
 
 
-def timers(team: Team, user: int) -> list[tuple[str, int, int | None, str, int]]:
+def timers(team: Team, user: int) -> list[tuple[Identity, int, int | None, str, int]]:
     return [
         (
-            f"{timer.issue.repo}#{timer.issue.number}" if timer.issue else "",
+            Identity(timer.issue.repo_id, timer.issue.number) if timer.issue else Identity(0, 0),
             (timer.start_ms - team.t0) // 1000,
             None if timer.end_ms is None else (timer.end_ms - team.t0) // 1000,
             timer.status.value,
@@ -408,10 +538,10 @@ def test_a_late_event_splits_a_merged_timer_again(running: Product, github: Fake
         for delivery in deliveries:
             github.send(delivery)
         assert running.process() == []
-    name = history[-1].name
+    home = history[-1].identity
     assert timers(team, team.people[0].id) == [
-        (name, 60, 120, "stopped", 60),
-        (name, 240, None, "running", NOW_S - 240),
+        (home, 60, 120, "stopped", 60),
+        (home, 240, None, "running", NOW_S - 240),
     ]
 
 
@@ -425,7 +555,7 @@ def test_a_redelivery_of_a_backfilled_event_changes_nothing(running: Product, gi
     team.at(NOW_S)
     running.sweep()
     assert running.process() == []
-    assert timers(team, team.people[1].id) == [(assigned.name, 1, None, "paused", 0)]
+    assert timers(team, team.people[1].id) == [(assigned.identity, 1, None, "paused", 0)]
 
 
 def test_a_lost_event_is_not_mistaken_for_a_similar_one_seconds_later(
@@ -439,4 +569,4 @@ def test_a_lost_event_is_not_mistaken_for_a_similar_one_seconds_later(
     assert running.process() == []
     team.at(NOW_S)
     running.sweep()
-    assert timers(team, team.people[0].id) == [(assigned.name, 2, None, "paused", 4)]
+    assert timers(team, team.people[0].id) == [(assigned.identity, 2, None, "paused", 4)]

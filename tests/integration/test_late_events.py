@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.repositories import identified
 from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
@@ -16,8 +17,8 @@ from timer_core.store.writes import Idempotency, Patch
 T0 = 4_000_000_000_000
 MINUTE = 60_000
 ANN = 21031067
-ISSUE = Issue("octocat", "Hello-World", 7)
-OTHER = Issue("octocat", "Hello-World", 8)
+ISSUE = identified(Issue("octocat", "Hello-World", 7))
+OTHER = identified(Issue("octocat", "Hello-World", 8))
 
 
 class AnnsTimers:
@@ -46,7 +47,8 @@ class AnnsTimers:
 
     def spans(self, until: float = 60, issue: Issue = ISSUE) -> list[tuple[float, float | None, float]]:
         """Return the start, end and active time of each timer on an issue, in minutes."""
-        page = self.store.page(ANN, Filters(repo=issue.full_name, number=issue.number), page_size=100)
+        filters = Filters(repo_keys=frozenset({issue.repo_key}), number=issue.number)
+        page = self.store.page(ANN, filters, page_size=100)
         return sorted(
             (
                 (timer.start_ms - T0) / MINUTE,

@@ -17,10 +17,10 @@ from pynamodb.connection import Connection
 from tests.support.connection import REGION, connect
 from tests.support.gateway import Context
 from tests.support.handlers import loaded
+from tests.support.repositories import identified
 from timer_core.domain.errors import TransitionNotAllowed
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.moves import Move
 from timer_core.domain.state import Action, Status
 from timer_core.domain.timers import Timer
 from timer_core.github.messages import IssueEvent, to_json
@@ -105,8 +105,8 @@ def items(dynamodb: str, table_name: str) -> Callable[[], list[RawItem]]:
     return stored
 
 
-def issue(number: int, repo: str = "Hello-World") -> Issue:
-    return Issue("octocat", repo, number)
+def issue(number: int) -> Issue:
+    return identified(Issue("octocat", "Hello-World", number))
 
 
 class TestSideBySide:
@@ -226,17 +226,16 @@ def _active_ms_by_history(timer: Timer) -> int:
 
 
 class TestMigration:
-    def test_migrated_timers_of_the_older_version_follow_a_renamed_repository(
+    def test_migrated_timers_of_the_older_version_follow_the_events_of_a_repository(
         self, older: Version, present: Version, table: Table
     ) -> None:
         timer, _ = older.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
-        rename = [Move(f"d{i}", issue(1), issue(1, "Hello"), T0 + i, T0 + i) for i in (1, 2)]
-        assert present.events.move_repository(rename[0], now_ms=T0 + MINUTE) == []
+        archived = [Event(f"d{minute}", "archived", T0 + minute * MINUTE) for minute in (1, 2)]
+        assert present.events.apply_to_repository(archived[0], issue(1), now_ms=T0 + MINUTE) == []
 
         assert migrate(table) == Migrated(seen=1, written=1)
-        (moved,) = present.events.move_repository(rename[1], now_ms=T0 + MINUTE)
-        assert moved.ulid == timer.ulid
-        assert present.timers.get(ANN, moved.ulid).issue == issue(7, "Hello")
+        (paused,) = present.events.apply_to_repository(archived[1], issue(1), now_ms=T0 + 2 * MINUTE)
+        assert (paused.ulid, paused.last_pause_ms) == (timer.ulid, T0 + MINUTE)
 
     def test_a_migration_changes_only_the_schema_version_and_derived_attributes(
         self, older: Version, table: Table, items: Callable[[], list[RawItem]]
@@ -340,7 +339,7 @@ class TestALaterVersion:
     def test_a_message_with_an_unknown_field_stays_in_the_queue(
         self, table: Table, store: TimerStore, caplog: pytest.LogCaptureFixture
     ) -> None:
-        known = to_json([IssueEvent("d1", "assigned", "octocat/Hello-World", 7, T0, (ANN,))])
+        known = to_json([IssueEvent("d1", "assigned", 1296269, "octocat/Hello-World", 7, T0, (ANN,))])
         later = known.replace('"type":"issue"', '"type":"issue","estimate":8').replace('"d1"', '"d2"')
         records = [
             {

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from tests.support.repositories import identified
 from timer_core.domain.errors import IdempotencyKeyReused
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
@@ -56,7 +57,7 @@ def moment(seconds: float) -> int:
 def slots(shared_table: Table) -> TwoSlots:
     number = next(_numbers)
     store = TimerStore(shared_table)
-    here, there = (Issue("octocat", "Hello-World", 2 * number + n) for n in range(2))
+    here, there = (identified(Issue("octocat", "Hello-World", 2 * number + n)) for n in range(2))
     return TwoSlots(store, IssueTimers(shared_table, store), number, here, there)
 
 

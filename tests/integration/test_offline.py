@@ -12,6 +12,7 @@ from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, get, ids, problem, start, time_of
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
+from tests.support.repositories import identified
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     TooMuchContention,
@@ -63,7 +64,7 @@ class GitHub:
 def github(api: Api, clock: Clock, shared_table: Table) -> GitHub:
     # The clock shows a whole second, as GitHub's times do.
     clock.ms = clock.ms // 1000 * 1000
-    issue = Issue("octocat", "Hello-World", 1000 + next(_numbers))
+    issue = identified(Issue("octocat", "Hello-World", 1000 + next(_numbers)))
     return GitHub(IssueTimers(shared_table, TimerStore(shared_table)), issue, api.ann_id, clock)
 
 
@@ -346,9 +347,9 @@ class TestFormerNames:
 
     @pytest.fixture
     def moved(self, github: GitHub) -> Issue:
-        target = Issue("octocat", "Elsewhere", github.issue.number)
+        target = identified(Issue("octocat", "Elsewhere", github.issue.number))
         move = Move(f"move-{target.number}", github.issue, target, github.clock.ms - 50 * MINUTE * 1000)
-        github.issue_timers.move_issue(move, now_ms=github.clock.ms)
+        github.issue_timers.move(move, now_ms=github.clock.ms)
         return target
 
     @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}])

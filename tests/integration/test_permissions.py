@@ -244,9 +244,8 @@ def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Pr
 # ---------------------------------------------------------------------- the template after SAM's transform
 
 
-def test_sam_adds_only_the_roles_of_the_schedules() -> None:
-    added = translated().of_type("AWS::IAM::Role").keys() - template().of_type("AWS::IAM::Role").keys()
-    assert added == {"StaleSweeperFunctionDailyRole", "StaleSweeperFunctionHourlyRole"}
+def test_sam_adds_no_roles() -> None:
+    assert translated().of_type("AWS::IAM::Role").keys() == template().of_type("AWS::IAM::Role").keys()
 
 
 @pytest.mark.parametrize("schedule", ["Daily", "Hourly"])
@@ -254,16 +253,16 @@ def test_a_schedule_may_invoke_only_the_sweeper_and_passes_valid_options(
     schedule: str, running: Product
 ) -> None:
     source = translated()
-    name = f"StaleSweeperFunction{schedule}"
-    target = source.resources[name]["Properties"]["Target"]
-    role = source.resources[f"{name}Role"]["Properties"]
+    target = source.resources[f"StaleSweeperFunction{schedule}"]["Properties"]["Target"]
+    role = source.resources["SweepScheduleRole"]["Properties"]
     (policy,) = role["Policies"]
     statements = source.value(policy["PolicyDocument"])["Statement"]
-    assert source.value(target["RoleArn"]) == source.value({"Fn::GetAtt": [f"{name}Role", "Arn"]})
+    assert source.value(target["RoleArn"]) == source.value({"Fn::GetAtt": ["SweepScheduleRole", "Arn"]})
     assert is_allowed(Call("lambda:InvokeFunction", source.value(target["Arn"])), statements)
     assert not is_allowed(Call("lambda:InvokeFunction", f"{source.value(target['Arn'])}2"), statements)
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": ["scheduler.amazonaws.com"]}
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert source.value(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert running.sweeper.Options.of(json.loads(target["Input"]))
 
 

@@ -153,6 +153,7 @@ def of_issue(number: int, user_id: int) -> list[IssueEvent]:
         IssueEvent(
             delivery=f"{kind}-{minute}-{number}",
             kind=kind,
+            repo_id=1296269,
             repo="octocat/Hello-World",
             number=number,
             at_ms=T0 + minute * MINUTE,

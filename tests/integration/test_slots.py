@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.repositories import identified
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
@@ -37,7 +38,9 @@ class TwoSlots:
         self.store = TimerStore(table)
         self.issue_timers = IssueTimers(table, self.store)
         self.now = T0
-        self.here, self.there = (Issue("octo-org", name, self.number) for name in ("here", "there"))
+        self.here, self.there = (
+            identified(Issue("octo-org", name, self.number)) for name in ("here", "there")
+        )
 
     def item(self, issue: Issue | None = None) -> RawItem | None:
         return self.table.get(f"issue#{(issue or self.here).key}", f"user#{self.number}")
@@ -125,7 +128,7 @@ def test_an_issue_that_moves_frees_its_slots(slots: TwoSlots, is_open: bool) -> 
     if not is_open:
         slots.deliver("closed")
     slots.now += DAY
-    slots.issue_timers.move_issue(
+    slots.issue_timers.move(
         Move(f"move-{slots.number}", slots.here, slots.there, slots.now), now_ms=slots.now
     )
     assert slots.kept_ms(slots.here) == KEPT_DAYS * DAY

@@ -40,9 +40,9 @@ def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functio
 
 @cache
 def _routes() -> dict[str, str]:
-    """Map the key of each route in API Gateway to the logical id of the route's function."""
+    """Map the key of each route in API Gateway to the logical id of the alias of the route's function."""
     return {
-        route.key: re.findall(r"\$\{(\w+)\.Arn\}", route.integration["uri"]["Fn::Sub"])[0]
+        route.key: re.findall(r"functions/\$\{(\w+)\}/", route.integration["uri"]["Fn::Sub"])[0]
         for route in routes_of({"Resources": translated().resources}, "HttpApi")
     }
 

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.examples import examples
+from tests.support.repositories import identified, repo_keys
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -36,7 +37,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
-from timer_core.store.keys import issue_pk, user_pk
+from timer_core.store.keys import slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -65,6 +66,8 @@ class Span:
     end: int | None = None
     stopped_by: str | None = None
     changed: int = 0
+    # The step that last changed the status.
+    changed_by: "Step | None" = None
     # The steps that changed the timer, and manual steps without effect.
     events: list["Step"] = field(default_factory=list, repr=False)
 
@@ -90,7 +93,10 @@ class Span:
         """Apply an action if the status allows it."""
         before = len(self.stretches), self.status
         self._apply(action, max(event.at, self.changed), event.by)
-        if event.manual or (len(self.stretches), self.status) != before:
+        has_changed = (len(self.stretches), self.status) != before
+        if has_changed:
+            self.changed_by = event
+        if event.manual or has_changed:
             self.events.append(event)
 
     def _apply(self, action: str, at: int, by: str) -> None:
@@ -116,6 +122,19 @@ class Span:
             self.stopped_by,
             self.stretches[-1][1] if self.status == "paused" else None,
         )
+
+
+def name_of(issue: Issue) -> str:
+    return f"{issue.full_name}#{issue.number}".lower()
+
+
+def subject(timer: "Timer | Attributes") -> tuple[str, str, str]:
+    """Return a timer's issue, organization and description.
+
+    The spelling of names is not compared, because the latest delivery determines it.
+    """
+    issue = name_of(timer.issue) if timer.issue else ""
+    return issue, (timer.organization or "").lower(), timer.description
 
 
 def visible(timer: Timer, now: int) -> tuple[object, ...]:
@@ -144,10 +163,35 @@ class Step:
     # events are added.
     ulid: str = ""
     order: int = 0
+    card: str = ""
 
     @property
     def sort_key(self) -> tuple[int, bool, int]:
         return (self.order, self.manual, self.number)
+
+
+# The kinds of event that have an effect on an open timer only after some kinds of event.
+RESUMES = {
+    "assigned": {"unassigned", "unassigned.others"},
+    "project.start": {"project.removed"},
+    "project.restored": {"project.removed"},
+}
+UNDOES = RESUMES | {
+    "unassigned.others": {"assigned", "reopened", "project.start", "project.restored"},
+    "project.removed": {"project.start", "project.restored"},
+}
+ABOUT_ONE_CARD = {"project.removed", "project.restored"}
+ACTIONS = {
+    "assigned": "start",
+    "reopened": "start",
+    "project.start": "start",
+    "project.restored": "resume",
+    "unassigned": "pause",
+    "unassigned.others": "pause",
+    "project.removed": "pause",
+    "closed": "stop",
+    "deleted": "stop",
+}
 
 
 @dataclass
@@ -167,12 +211,25 @@ class SlotModel:
         for event in sorted(self.events, key=lambda event: event.sort_key):
             if current is None:
                 if event.action == "start":
-                    current = Span(event.ulid, event.by, [[event.at, None]], changed=event.at, events=[event])
+                    current = Span(
+                        event.ulid,
+                        event.by,
+                        [[event.at, None]],
+                        changed=event.at,
+                        changed_by=event,
+                        events=[event],
+                    )
                 elif done and event.manual:
                     done[-1].events.append(event)
                 continue
-            reassigned = event.by == "assigned" and current.paused_by == "unassigned"
-            current.apply(event, "resume" if reassigned or event.ulid else event.action)
+            if event.by in UNDOES:
+                last = current.changed_by
+                assert last is not None
+                is_same_card = event.by not in ABOUT_ONE_CARD or event.card == last.card
+                if last.by not in UNDOES[event.by] or not is_same_card:
+                    continue
+            resumes = event.by in RESUMES or event.ulid
+            current.apply(event, "resume" if resumes else event.action)
             if current.end is not None:
                 done.append(current)
                 current = None
@@ -297,7 +354,8 @@ class TimerMachine(RuleBasedStateMachine):
         self.issue_timers = IssueTimers(self.table, self.store)
         self.offline = OfflineActions(self.table, self.store)
         self.people = [Person(2 * number), Person(2 * number + 1)]
-        self.issues = [Issue("octocat", "Hello-World", 10 * number + n) for n in range(3)]
+        # No delivery has named the repository, so its id is unknown until the first event.
+        self.issues = [Issue("octocat", f"Hello-{number}", n) for n in (1, 2, 3)]
         self.log: dict[str, list[Event]] = {issue.key: [] for issue in self.issues}
         self.true_now = T0 + 200
         self.now = self.true_now
@@ -314,7 +372,7 @@ class TimerMachine(RuleBasedStateMachine):
         """Draw an issue, in one of two spellings, or None."""
         issue = data.draw(st.sampled_from([*self.issues, None] if none else self.issues), "issue")
         if issue is not None and data.draw(st.booleans(), "in capitals"):
-            issue = Issue("OctoCat", "hello-world", issue.number)
+            issue = Issue("OctoCat", issue.repo.lower(), issue.number)
         return issue
 
     def a_timer(self, data: st.DataObject, person: Person) -> str | None:
@@ -735,9 +793,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        kind=st.sampled_from(
-            ["assigned", "assigned", "unassigned", "unassigned", "closed", "reopened", "deleted"]
-        ),
+        kind=st.sampled_from([*ACTIONS, "assigned", "unassigned", "project.start", "project.removed"]),
         late=st.sampled_from([0, 0, 0, 1, 5, 60, 600, 3_600]),
     )
     def something_happens_on_github(self, data: st.DataObject, kind: str, late: int) -> None:
@@ -748,13 +804,17 @@ class TimerMachine(RuleBasedStateMachine):
         while at in used_times:
             at -= SECOND
         users: frozenset[int] | None = None
+        others: frozenset[int] = frozenset()
         if kind in ("assigned", "unassigned"):
             users = frozenset({self.a_person(data).user_id})
-        elif kind == "reopened":
+        elif kind == "unassigned.others":
+            others = frozenset(data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]))))
+        elif ACTIONS[kind] in ("start", "resume"):
             users = frozenset(
                 data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
             )
-        event = Event(f"delivery{self.next():04d}", kind, at, users)
+        card = data.draw(st.sampled_from(["card 1", "card 2"])) if kind.startswith("project") else ""
+        event = Event(f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card)
         self.log[issue.key].append(event)
         for person in self.people:
             if not event.concerns(person.user_id):
@@ -763,8 +823,8 @@ class TimerMachine(RuleBasedStateMachine):
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
             if at > slot.locked_until:
-                action = {"assigned": "start", "reopened": "start", "unassigned": "pause"}.get(kind, "stop")
-                slot.events.append(Step(at, False, self.next(), action, kind, order=at))
+                number = self.next()
+                slot.events.append(Step(at, False, number, ACTIONS[kind], kind, order=at, card=card))
         self.repeatable = None
         self.deliver(event, issue)
 
@@ -773,10 +833,10 @@ class TimerMachine(RuleBasedStateMachine):
     def a_delivery_is_repeated(self, data: st.DataObject) -> None:
         issue = data.draw(st.sampled_from([i for i in self.issues if self.log[i.key]]), "issue")
         event = data.draw(st.sampled_from(self.log[issue.key]), "event")
-        assert self.issue_timers.apply(event, issue, now_ms=self.now) == []
+        assert self.issue_timers.apply(event, identified(issue), now_ms=self.now) == []
 
     def deliver(self, event: Event, issue: Issue) -> None:
-        self.issue_timers.apply(event, issue, now_ms=self.now)
+        self.issue_timers.apply(event, identified(issue), now_ms=self.now)
         for person in self.people:
             slot = person.slots.get(issue.key)
             if slot is not None:
@@ -788,7 +848,7 @@ class TimerMachine(RuleBasedStateMachine):
         stored = [
             timer
             for timer in self.listed(person)
-            if timer.issue and timer.issue.key == issue.key and timer.ulid not in person.finished
+            if timer.issue and name_of(timer.issue) == issue.key and timer.ulid not in person.finished
         ]
         unnamed = list(stored)
         for span in slot.spans:
@@ -831,8 +891,8 @@ class TimerMachine(RuleBasedStateMachine):
         for person in self.people:
             timers = self.listed(person)
             assert {timer.ulid: visible(timer, self.now) for timer in timers} == self.expected(person)
-            assert {timer.ulid: (timer.issue, timer.organization, timer.description) for timer in timers} == {
-                ulid: (w.issue, w.organization, w.description) for ulid, w in person.attributes.items()
+            assert {timer.ulid: subject(timer) for timer in timers} == {
+                ulid: subject(attributes) for ulid, attributes in person.attributes.items()
             }
             assert all(timer.active_ms(self.now) >= 0 and timer.paused_ms >= 0 for timer in timers)
             assert [t.start_ms for t in timers] == sorted((t.start_ms for t in timers), reverse=True)
@@ -847,13 +907,15 @@ class TimerMachine(RuleBasedStateMachine):
         }
         slots = set()
         for issue in self.issues:
-            items, _, _ = self.table.query(issue_pk(issue))
-            for item in items:
-                if item["sk"]["S"].startswith("user#"):
-                    # A slot has an expiry time unless it has an open timer.
-                    assert ("open_ulid" in item) is not ("expires_at" in item)
+            keys = [
+                slot_key(one, person.user_id) for person in self.people for one in (issue, identified(issue))
+            ]
+            for item in self.table.get_many(keys):
+                # A slot has an expiry time unless it has an open timer.
+                assert ("open_ulid" in item) is not ("expires_at" in item)
                 if "open_ulid" in item:
-                    slots.add((int(item["sk"]["S"][5:]), item["open_ulid"]["S"], issue.key))
+                    user_id = int(item["sk"]["S"].rpartition("#")[2])
+                    slots.add((user_id, item["open_ulid"]["S"], issue.key))
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
             items, _, _ = self.table.query(user_pk(person.user_id), index="open-by-user")
@@ -880,7 +942,7 @@ class TimerMachine(RuleBasedStateMachine):
         before = data.draw(st.none() | st.integers(T0 - HOUR, self.true_now), "before")
         filters = Filters(
             is_open=is_open,
-            repo=issue.full_name if issue else None,
+            repo_keys=repo_keys(issue) if issue else frozenset(),
             number=issue.number if issue else None,
             start_from_ms=since,
             start_before_ms=before,

@@ -404,8 +404,8 @@ class TestLists:
             (Filters(), [20, *range(9, -1, -1)]),
             (Filters(is_open=True), [20]),
             (Filters(is_open=False), list(range(9, -1, -1))),
-            (Filters(repo="OCTOCAT/hello-world", number=7), [20, 9, 7, 5, 3, 1]),
-            (Filters(repo="octocat/other"), []),
+            (Filters(repo_keys=frozenset({"octocat/hello-world"}), number=7), [20, 9, 7, 5, 3, 1]),
+            (Filters(repo_keys=frozenset({"octocat/other"})), []),
             (Filters(start_from_ms=T0 + 3 * MINUTE, start_before_ms=T0 + 6 * MINUTE), [5, 4, 3]),
             (Filters(start_before_ms=T0), []),
             (Filters(start_from_ms=T0 + MINUTE, start_before_ms=T0), []),
@@ -435,10 +435,10 @@ class TestLists:
     @pytest.mark.parametrize(
         ("filters", "expected"),
         [
-            (Filters(repo="octocat/hello-world", number=7), [20, 9, 7, 5, 3, 1]),
+            (Filters(repo_keys=frozenset({"octocat/hello-world"}), number=7), [20, 9, 7, 5, 3, 1]),
             (Filters(number=8, start_before_ms=T0 + 5 * MINUTE), [4, 2, 0]),
-            (Filters(repo="octocat/other"), []),
-            (Filters(is_open=True, repo="octocat/other"), []),
+            (Filters(repo_keys=frozenset({"octocat/other"})), []),
+            (Filters(is_open=True, repo_keys=frozenset({"octocat/other"})), []),
         ],
     )
     def test_filters_that_match_few_timers_make_short_pages_that_have_each_timer_once(
@@ -491,7 +491,7 @@ class TestLists:
         self.fill(store)
         monkeypatch.setattr(queries, "_FILTERED_READ", 1)
         monkeypatch.setattr(queries, "_FILTERED_READS", 4)
-        page = store.page(ANN, Filters(repo="octocat/other"), page_size=50)
+        page = store.page(ANN, Filters(repo_keys=frozenset({"octocat/other"})), page_size=50)
         assert (page.timers, page.previous) == ((), None)
         # Four of the 11 timers were read, newest first.
         assert page.next is not None

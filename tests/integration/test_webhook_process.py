@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.support.examples import examples
 from tests.support.gateway import Context
 from tests.support.handlers import loaded
+from tests.support.repositories import identified
 from timer_core.clock import now_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
@@ -58,6 +59,7 @@ class Processor:
         return IssueEvent(
             delivery=delivery or str(uuid.uuid4()),
             kind=kind,
+            repo_id=issue.repo_id,
             repo=issue.full_name,
             number=issue.number,
             at_ms=T0 + round(minute * MINUTE),
@@ -92,7 +94,9 @@ class Processor:
     def timers(self, user_id: int, issue: Issue | None = None) -> list[Timer]:
         """Return a person's timers on the issue, oldest first."""
         issue = issue or self.issue
-        page = self.store.page(user_id, Filters(repo=issue.full_name, number=issue.number), page_size=100)
+        page = self.store.page(
+            user_id, Filters(repo_keys=frozenset({issue.repo_key}), number=issue.number), page_size=100
+        )
         return list(page.timers)[::-1]
 
     def only(self, user_id: int) -> Timer:
@@ -116,7 +120,7 @@ class Processor:
 
 
 def new_issue() -> Issue:
-    return Issue("octocat", "Hello-World", next(_numbers))
+    return identified(Issue("octocat", "Hello-World", next(_numbers)))
 
 
 class Waits:

@@ -149,6 +149,7 @@ class TestAccepted:
             at_ms=event.at_ms,
             users=(21031067,),
             title="Spelling error in the README file",
+            repo_id=186853002,
         )
         assert before - 2_000 <= event.at_ms <= now_ms()
         assert len(message["Body"]) < 400
@@ -365,6 +366,63 @@ class TestMalformed:
         event = request_event("POST", PATH)
         event["body"], event["isBase64Encoded"] = "a", True
         assert receiver.module.handler(event, Context())["statusCode"] == 400
+
+
+def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[Any]:
+    """Return the values of a field in the log."""
+    return [vars(record)[name] for record in caplog.records if name in vars(record)]
+
+
+class TestServers:
+    """The stack belongs to one GitHub server. The users and repositories of others have other ids."""
+
+    def deliver(self, receiver: Receiver, name: str = "issues.assigned", **headers: str) -> Answer:
+        body = json.dumps(payload(name)).encode()
+        return receiver.post(
+            body,
+            base64_encoded=False,
+            content_type="application/json",
+            x_github_event=name.partition(".")[0],
+            x_github_delivery=GUID,
+            x_hub_signature_256=sign(SECRET, body),
+            **headers,
+        )
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"x_github_enterprise_host": "github.example.com"}, {"x_github_tenant": "octo-corp"}],
+        ids=["Enterprise Server", "data residency"],
+    )
+    @pytest.mark.parametrize("name", ["issues.assigned", "ping.ping"])
+    def test_a_delivery_of_another_server_is_ignored(
+        self, receiver: Receiver, headers: dict[str, str], name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = self.deliver(receiver, name, **headers)
+        assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "other_server"})
+        assert receiver.queued() == []
+        server = headers.get("x_github_enterprise_host", "octo-corp.ghe.com")
+        assert server in logged(caplog, "server")
+
+    def test_a_delivery_that_names_the_stacks_own_server_is_accepted(self, receiver: Receiver) -> None:
+        assert self.deliver(receiver, x_github_enterprise_host="GitHub.com").status == 202
+
+    def test_a_stack_of_an_enterprise_accepts_its_own_deliveries_only(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_API_URL", "https://api.octo-corp.ghe.com")
+        settings.settings.cache_clear()
+        assert self.deliver(receiver, x_github_tenant="octo-corp").status == 202
+        assert self.deliver(receiver, x_github_tenant="another").json()["reason"] == "other_server"
+
+
+def test_the_log_names_accounts_that_are_never_timed(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = payload("issues.assigned")
+    body["assignee"] |= {"id": 7, "type": "Mannequin"}
+    answer = receiver.deliver(body=body)
+    assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "not_a_person"})
+    assert logged(caplog, "accounts") == [["not_a_person 7"]]
 
 
 class TestUnavailable:

@@ -98,6 +98,23 @@ test("an error has the server's message or, without one, the status", async () =
   assert.equal((await failure(502, "<html>")).message, "HTTP 502");
 });
 
+test("an error is explained in the language of the texts or, without a text, in English", async () => {
+  const texts = { busy: "Ausgelastet.", required: "Fehlt.", too_long: "Zu lang." };
+  const busy = await failure(429, { detail: "Busy.", code: "busy" });
+  assert.deepEqual(busy.explain(texts), { message: "Ausgelastet." });
+  assert.deepEqual(busy.explain({}), { message: "Busy.", lang: "en" });
+  const fields = (/** @type {string[]} */ ...codes) => ({
+    detail: "Invalid.",
+    code: "busy",
+    errors: codes.map((code) => ({ loc: ["body"], msg: `${code}!`, code })),
+  });
+  const known = await failure(400, fields("required", "too_long"));
+  assert.deepEqual(known.explain(texts), { message: "Fehlt. Zu lang." });
+  const partly = await failure(400, fields("required", "unheard_of"));
+  assert.deepEqual(partly.explain(texts), { message: "required! unheard_of!", lang: "en" });
+  assert.deepEqual((await failure(502, "<html>")).explain(texts), { message: "HTTP 502", lang: "en" });
+});
+
 test("errors are temporary unless the same request would fail again", async () => {
   for (const status of [408, 429, 500, 503]) assert.equal((await failure(status)).isTemporary, true);
   for (const status of [400, 401, 403, 404, 409]) assert.equal((await failure(status)).isTemporary, false);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { stringsFor } from "../../web/widget/strings.js";
 
@@ -17,3 +18,19 @@ for (const [requested, language, start] of [
     assert.deepEqual([found.language, found.strings.start], [language, start]);
   });
 }
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+/** The codes of all errors of the API. @type {string[]} */
+const CODES = JSON.parse(readFileSync(`${ROOT}docs/openapi.json`, "utf8")).components.schemas.ErrorCode.enum;
+// The server's own messages are in English.
+const TRANSLATIONS = globSync(`${ROOT}web/widget/strings.*.js`);
+
+test("every error of the API has a message in every other language", async () => {
+  assert.ok(CODES.length > 20);
+  assert.notEqual(TRANSLATIONS.length, 0);
+  for (const file of TRANSLATIONS) {
+    const { errors } = (await import(file)).default;
+    assert.deepEqual(Object.keys(errors).sort(), CODES.toSorted(), file);
+    for (const [code, message] of Object.entries(errors)) assert.match(message, /^\p{Lu}.*\.$/u, code);
+  }
+});

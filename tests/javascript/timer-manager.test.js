@@ -159,8 +159,8 @@ test("an action is reverted after six responses with status 500", async () => {
     await page.browser.pass(120_000);
     assert.deepEqual(page.shown, []);
     assert.equal(page.server.sent("POST").length, 6);
-    const { code, action, message } = page.reported.at(-1);
-    assert.deepEqual([code, action, message], ["refused", "start", "Out of luck."]);
+    const { code, action, error } = page.reported.at(-1);
+    assert.deepEqual([code, action, error.message], ["refused", "start", "Out of luck."]);
   }
 });
 
@@ -190,7 +190,7 @@ test("a refused start reverts the actions that depend on it, in all tabs", async
   assert.deepEqual(page.browser.stored, []);
   assert.equal(page.server.sent("POST").length, 1);
   assert.deepEqual(
-    page.reported.map(({ code, action, message }) => [code, action, message]),
+    page.reported.map(({ code, action, error }) => [code, action, error.message]),
     [["refused", "start", "Not on a Sunday."]],
   );
   const keys = messages.filter(({ type }) => type === "pending").map(({ action }) => action.key);
@@ -264,7 +264,8 @@ test("signing out fails without a connection", async () => {
   await page.connect();
   page.server.intercept = loseConnection;
   await page.manager.signOut();
-  assert.deepEqual(page.reported, [{ type: "problem", code: "failed", message: "" }]);
+  const [{ code, error }] = page.reported;
+  assert.deepEqual([code, error.status], ["failed", 0]);
   assert.equal(page.manager.state.phase, "ready");
 });
 

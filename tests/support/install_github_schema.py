@@ -1,7 +1,7 @@
-"""Installation of GitHub's own descriptions of its GraphQL API and its webhooks.
+"""Installation of GitHub's own descriptions of its GraphQL API and its webhooks, and of example payloads.
 
 ``python -m tests.support.install_github_schema`` installs them before the tests. Otherwise the first test
-that needs them installs them. GitHub publishes both as npm packages (MIT licence), which are downloaded once,
+that needs them installs them. GitHub publishes them as npm packages (MIT licence), which are downloaded once,
 into ``.cache/github``.
 """
 
@@ -27,6 +27,12 @@ WEBHOOKS = NpmPackage(
     "generated/api.github.com.json",
 )
 
+EXAMPLES = NpmPackage(
+    "@octokit/webhooks-examples@7.6.1",
+    "De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ==",
+    "api.github.com/index.json",
+)
+
 
 def graphql_schema() -> Path:
     """Return the public schema of GitHub's GraphQL API, after installing it if it is missing.
@@ -50,12 +56,23 @@ def webhook_payloads() -> Path:
     return _installed(WEBHOOKS) / "api.github.com.json"
 
 
+def webhook_examples() -> Path:
+    """Return examples of webhook payloads, after installing them if they are missing.
+
+    Raises
+    ------
+    InstallError
+        The download failed.
+    """
+    return _installed(EXAMPLES) / "index.json"
+
+
 def _installed(package: NpmPackage) -> Path:
     return installed(FOLDER / package.name.replace("/", "-"), package.unpack)
 
 
 if __name__ == "__main__":
     try:
-        print(f"GitHub's descriptions are {graphql_schema()} and {webhook_payloads()}")
+        print(f"GitHub's descriptions: {graphql_schema()}, {webhook_payloads()}, {webhook_examples()}")
     except InstallError as error:
         sys.exit(f"GitHub's descriptions, which the tests need, could not be installed: {error}")

@@ -10,7 +10,7 @@ from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.items import SlotItem, raw
-from timer_core.store.keys import issue_pk, user_pk
+from timer_core.store.keys import slot_key
 from timer_core.store.writes import put_new
 
 if TYPE_CHECKING:
@@ -46,8 +46,18 @@ def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
             at_ms=at_ms,
             now_ms=at_ms,
             by="assigned",
-            issue=Issue("octo-org", f"repo-{number % _REPOSITORIES}", number // _REPOSITORIES + 1),
+            issue=Issue(
+                "octo-org",
+                f"repo-{number % _REPOSITORIES}",
+                number // _REPOSITORIES + 1,
+                repo_id=repository_id(f"octo-org/repo-{number % _REPOSITORIES}"),
+            ),
         )
+
+
+def repository_id(full_name: str) -> int:
+    """Return the id of one of these repositories."""
+    return int(full_name.rpartition("-")[2]) + 1
 
 
 def put(client: DynamoDBClient, table_name: str, timers: Iterable[Timer]) -> None:
@@ -72,9 +82,10 @@ def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 def _items(timer: Timer) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = [put_new(timer).item]
     if timer.is_open and timer.issue is not None:
+        pk, sk = slot_key(timer.issue, timer.user_id)
         slot = SlotItem(
-            pk=issue_pk(timer.issue),
-            sk=user_pk(timer.user_id),
+            pk=pk,
+            sk=sk,
             open_ulid=timer.ulid,
             ulids={timer.ulid},
         )

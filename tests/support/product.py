@@ -21,6 +21,7 @@ from timer_core.github.api.credentials import CredentialParameter
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
+from timer_core.store.repositories import PresentNames
 from timer_core.store.timers import TimerStore
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ class Product:
     def timers(self, user_id: int) -> list[Timer]:
         """Return a person's timers, oldest first."""
         page = TimerStore(self.table).page(user_id, Filters(), page_size=100)
-        return sorted(page.timers, key=lambda timer: (timer.start_ms, timer.ulid))
+        timers = PresentNames(self.table).of(page.timers, now_ms=0)
+        return sorted(timers, key=lambda timer: (timer.start_ms, timer.ulid))
 
 
 @dataclass

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from functools import cache
 from typing import Any
 
 import yaml
 
-from deployed_stack.paths import SAM
+from release.translation import translate
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 
@@ -31,11 +30,12 @@ _ARNS = {
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{{}}-AbCdEf",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{}}:*",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
+    "AWS::Lambda::Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
     "AWS::Serverless::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
     "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}",
 }
-_REFS_ARE_ARNS = {"AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
+_REFS_ARE_ARNS = {"AWS::Lambda::Alias", "AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
 
 
 class Template:
@@ -51,6 +51,8 @@ class Template:
 
     def __init__(self, source: dict[str, Any], **parameters: Any) -> None:
         self.resources: dict[str, dict[str, Any]] = source["Resources"]
+        self.outputs: dict[str, dict[str, Any]] = source["Outputs"]
+        self.rules: dict[str, dict[str, Any]] = source["Rules"]
         self.parameters = {
             name: one.get("Default") for name, one in source["Parameters"].items()
         } | parameters
@@ -93,6 +95,9 @@ class Template:
             return _PSEUDO[name]
         if name in self.parameters:
             return self.parameters[name]
+        if name.endswith(".Alias"):
+            # SAM's name of the alias that AutoPublishAlias adds to a function.
+            return _ARNS["AWS::Lambda::Alias"].format(f"{name.removesuffix('.Alias')}Aliaslive")
         kind = self.resources[name]["Type"]
         if kind == "AWS::SQS::Queue":
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
@@ -124,6 +129,12 @@ class Template:
         left, right = (str(self.value(side)) for side in sides)
         return left == right
 
+    def _and(self, operands: list[Any]) -> bool:
+        return all(self.value(operands))
+
+    def _or(self, operands: list[Any]) -> bool:
+        return any(self.value(operands))
+
     def _not(self, operands: list[Any]) -> bool:
         return not self.value(operands[0])
 
@@ -134,31 +145,27 @@ def template(**parameters: Any) -> Template:
     return Template(yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader), **parameters)  # noqa: S506
 
 
+def translated(**parameters: Any) -> Template:
+    """Return template.yaml after the SAM transform, with these parameters, and defaults for the others."""
+    return Template(translation(), **parameters)
+
+
 @cache
-def translated() -> Template:
-    """Return template.yaml after the SAM transform."""
-    script = """
-import json, sys
-from samcli.yamlhelper import yaml_parse
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
-source = yaml_parse(sys.stdin.read())
-for resource in source["Resources"].values():
-    for name in ("CodeUri", "ContentUri"):
-        if name in resource.get("Properties", {}):
-            resource["Properties"][name] = "s3://bucket/key"
-source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-print(json.dumps(transform(source, {}, ManagedPolicyLoader(None))))
-"""
-    python = SAM.with_name("python")
-    environment = {"AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
-    output = subprocess.run(
-        [python, "-c", script],
-        input=TEMPLATE.read_text(),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    source: dict[str, Any] = json.loads(output)
-    return Template(source)
+def translation() -> dict[str, Any]:
+    """Return template.yaml after the SAM transform, with the functions' code at ``s3://bucket/key``."""
+    return translate(TEMPLATE.read_text()).template
+
+
+def without_functions(source: dict[str, Any]) -> dict[str, Any]:
+    """Return a translated template without its functions, everything that refers to them, and outputs."""
+    resources = source["Resources"]
+    removed = {name for name, one in resources.items() if one["Type"].startswith("AWS::Lambda::")}
+    while found := {
+        name
+        for name, one in resources.items()
+        if name not in removed
+        and re.search(rf'["{{](?:{"|".join(removed)})["}}.]', json.dumps([one, one.get("DependsOn")]))
+    }:
+        removed |= found
+    kept = {name: one for name, one in resources.items() if name not in removed}
+    return {name: part for name, part in source.items() if name != "Outputs"} | {"Resources": kept}

@@ -10,12 +10,12 @@ from timer_core.github.messages import CommentEvent, IssueEvent
 from timer_core.services.command_replies import reply_to
 
 T0 = 1_763_900_000_000
-COMMENT = CommentEvent("d", "octocat/Hello-World", 7, T0, comment=5, author=1)
+COMMENT = CommentEvent("d", 1296269, "octocat/Hello-World", 7, T0, comment=5, author=1)
 
 
 def reply(kind: str, timer: Timer) -> tuple[str, str]:
     """Return the reaction and the reply to a command that had no effect on a timer."""
-    command = IssueEvent("comment-5.1", kind, "octocat/Hello-World", 7, T0, (1,))
+    command = IssueEvent("comment-5.1", kind, 1296269, "octocat/Hello-World", 7, T0, (1,))
     answer = reply_to(COMMENT, [command], [timer], is_tracked=True)
     return answer.reaction, answer.text
 

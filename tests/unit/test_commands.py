@@ -222,8 +222,8 @@ def test_any_text_can_be_parsed(text: str) -> None:
 def test_a_repeated_text_is_parsed_in_linear_time(text: str) -> None:
     size = 400
     once, four_times = (_lines_run(text * (1 + size * times // len(text))) for times in (1, 4))
-    # Quadratic time would be 16 times as long. Four times is exceeded in steps, because quotations are read in
-    # growing parts.
+    # Quadratic time would be 16 times as long. Four times is exceeded in steps, because quotations are read
+    # in growing parts.
     assert four_times < 8 * once + 2_000
 
 

@@ -19,6 +19,7 @@ import urllib3
 
 from tests.support.fake_github import Drop, FakeGitHub, faults
 from tests.support.fake_github.model import App
+from tests.support.fake_github.scenario import deliveries_of_everything
 from tests.support.install_github_schema import webhook_payloads
 from timer_core.github.webhooks.signature import is_signed
 
@@ -119,30 +120,44 @@ def without_empty_values(payload: Mapping[str, Any]) -> Any:
 
 
 def test_every_payload_matches_githubs_schema(github: FakeGitHub) -> None:
-    ann, project = github.new_user("ann"), github.new_project("octo-org")
-    repository, other = github.new_repository(REPO), github.new_repository("octo-org/other")
-    github.install_app("octo-org")
-    for target in (repository, "octo-org", "app"):
-        github.add_hook(target, Inbox())
-    issue = github.new_issue(repository)
-    github.assign(issue, ann)
-    github.label(issue, "timer")
-    github.comment(issue, ann, "/timer stop")
-    github.close(issue)
-    github.reopen(issue)
-    github.unlabel(issue, "timer")
-    github.unassign(issue, ann)
-    card = github.add_card(project, issue)
-    github.move_card(card, "In Progress")
-    github.move_card(card, "Done", old_payloads=True)
-    github.move_card(card, None)
-    github.delete(github.transfer(issue, other))
-    github.rename_repository(repository, "hello")
-    github.transfer_repository(repository, "another-org")
-    assert {one.action for one in github.outbox} >= {"transferred", "renamed", "edited", "deleted"}
-    for delivery in github.outbox:
+    deliveries = deliveries_of_everything(github)
+    assert {one.action for one in deliveries} >= {"transferred", "renamed", "edited", "deleted", "archived"}
+    for delivery in deliveries:
         name = "-".join(filter(None, ("webhook", delivery.event.replace("_", "-"), delivery.action)))
         description(name).validate(without_empty_values(delivery.payload))
+
+
+def test_an_archived_card_keeps_its_status_and_cannot_be_moved(github: FakeGitHub, call: Caller) -> None:
+    issue = github.new_issue(REPO)
+    card = github.add_card(github.new_project("octo-org"), issue)
+    github.move_card(card, "In Progress")
+    github.archive_card(card)
+    with pytest.raises(ValueError, match="archived"):
+        github.move_card(card, "Done")
+    query = """query($id: ID!) { node(id: $id) { ... on ProjectV2Item {
+        isArchived fieldValueByName(name: "Status") { ... on ProjectV2ItemFieldSingleSelectValue { name } }
+        content { ... on Issue { projectItems(first: 5, includeArchived: false) { nodes { id } } } } } } }"""
+    assert call.graphql(query, id=card.node_id)["data"]["node"] == {
+        "isArchived": True,
+        "fieldValueByName": {"name": "In Progress"},
+        "content": {"projectItems": {"nodes": []}},
+    }
+    github.delete_card(card)
+    (error,) = call.graphql(query, id=card.node_id)["errors"]
+    assert error["type"] == "NOT_FOUND"
+
+
+def test_a_converted_draft_keeps_its_card(github: FakeGitHub) -> None:
+    github.add_hook("octo-org", Inbox())
+    card = github.add_draft(github.new_project("octo-org"), "Try it")
+    github.outbox.clear()
+    issue = github.convert_draft(card, github.new_repository(REPO))
+    assert events(github) == [
+        ("issues", "opened", "organization"),
+        ("projects_v2_item", "converted", "organization"),
+    ]
+    assert (issue.title, issue.cards) == ("Try it", [card])
+    assert github.outbox[1].payload["projects_v2_item"]["content_node_id"] == issue.node_id
 
 
 def test_a_delivery_is_signed_and_names_its_hook(github: FakeGitHub) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.domain.events import EFFECTS
+from timer_core.domain.events import EFFECTS, guid_time_at
 from timer_core.github.messages import (
     CardEvent,
+    CardKind,
     CommentEvent,
     Hook,
     IssueEvent,
     Message,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
+    RepositoryEvent,
+    RepositoryKind,
     from_json,
     to_json,
 )
@@ -28,14 +33,19 @@ from timer_core.github.webhooks.payloads import (
     READERS,
     REDELIVERY_WINDOW,
     Ignored,
+    IgnoredReason,
     MalformedDelivery,
     event_time,
     hook_of,
+    not_timed,
     read,
+    server_of,
 )
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 CODERTOCAT = 21031067
+# The id of the repository Codertocat/Hello-World.
+HELLO_WORLD = 186853002
 TITLE = "Spelling error in the README file"
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 TRIGGERS = TriggerConfig(
@@ -100,20 +110,34 @@ def test_an_event_has_a_kind_a_time_and_users(name: str) -> None:
         at_ms=ms(happened),
         users=users,
         title=TITLE,
+        repo_id=HELLO_WORLD,
     )
 
 
-def test_a_deletion_has_the_time_of_receipt_because_github_sends_none() -> None:
+def test_a_deletion_with_an_old_guid_has_the_time_of_receipt() -> None:
     received = "2021-10-11T16:41:00Z"
     event = deliver("issues.deleted", received=received)
-    assert event == IssueEvent(GUID, "deleted", "Codertocat/Hello-World", 1, ms(received), None, title=TITLE)
+    assert event == IssueEvent(
+        GUID,
+        "deleted",
+        HELLO_WORLD,
+        "Codertocat/Hello-World",
+        1,
+        ms(received),
+        None,
+        title=TITLE,
+    )
 
 
 def test_every_kind_of_event_has_an_effect() -> None:
     kinds = {name.partition(".")[2] for name in READERS if name.startswith("issues.")}
-    kinds -= {"opened", "transferred"}  # moves
+    kinds -= {"opened"}  # a move
     kinds |= {f"comment.{action}" for action in ("start", "pause", "resume", "stop")}
+    kinds |= {name.partition(".")[2] for name in READERS if name.startswith("repository.")}
+    # Transfers of issues are moves. New names of repositories change only what is shown.
+    kinds -= {"transferred", "renamed"}
     kinds |= {TRIGGERS.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
+    kinds |= {"unassigned.others", "project.removed", "project.restored"}
     assert kinds == set(EFFECTS)
 
 
@@ -150,14 +174,60 @@ class TestUsers:
     @pytest.mark.parametrize("assignees", [[], None])
     def test_reopening_without_assignees_is_ignored(self, assignees: list[Any] | None) -> None:
         body = payload("issues.reopened")
-        body["issue"]["assignees"] = assignees
+        body["issue"] |= {"assignees": assignees, "assignee": None}
         assert deliver("issues.reopened", body) == Ignored("no_assignees")
 
+    def test_without_a_list_of_assignees_the_single_one_counts(self) -> None:
+        body = payload("issues.reopened")
+        body["issue"] |= {"assignees": None, "assignee": {"id": 5, "login": "ann"}}
+        event = deliver("issues.reopened", body)
+        assert isinstance(event, IssueEvent)
+        assert event.users == (5,)
+
+    NEVER_TIMED = (
+        ("bot", {"login": "dependabot[bot]", "type": "Bot"}),
+        ("not_a_person", {"login": "imported", "type": "Mannequin"}),
+        ("not_a_person", {"login": "octo-org", "type": "Organization"}),
+        ("not_a_person", {"login": "new", "type": "Invented"}),
+        ("ghost", {"login": "ghost", "id": 10137, "type": "User"}),
+    )
+
     @pytest.mark.parametrize("name", ["issues.assigned", "issues.unassigned"])
-    def test_a_bot_is_never_tracked(self, name: str) -> None:
+    @pytest.mark.parametrize(("reason", "account"), NEVER_TIMED)
+    def test_an_account_that_is_no_person_is_never_timed(
+        self, name: str, reason: IgnoredReason, account: dict[str, Any]
+    ) -> None:
         body = payload(name)
-        body["assignee"].update(login="dependabot[bot]", type="Bot")
-        assert deliver(name, body) == Ignored("bot")
+        body["assignee"] |= account
+        assert deliver(name, body) == Ignored(reason)
+        assert not_timed(body) == [f"{reason} {body['assignee']['id']}"]
+
+    def test_an_account_without_a_type_is_a_person(self) -> None:
+        body = payload("issues.assigned")
+        del body["assignee"]["type"]
+        event = deliver("issues.assigned", body)
+        assert isinstance(event, IssueEvent)
+        assert (event.users, not_timed(body)) == ((CODERTOCAT,), [])
+
+    def test_without_the_new_assignee_all_assignees_count(self) -> None:
+        body = payload("issues.assigned") | {"assignee": None}
+        body["issue"]["assignees"] = [{"id": 9, "type": "User"}, None, {"id": 3, "type": "User"}]
+        event = deliver("issues.assigned", body)
+        assert isinstance(event, IssueEvent)
+        assert (event.kind, event.users) == ("assigned", (3, 9))
+
+    def test_without_the_former_assignee_the_event_concerns_all_but_the_remaining_ones(self) -> None:
+        body = payload("issues.unassigned")
+        del body["assignee"]
+        body["issue"]["assignees"] = [{"id": 9, "type": "User"}, {"id": 3, "type": "User"}]
+        event = deliver("issues.unassigned", body)
+        assert isinstance(event, IssueEvent)
+        assert (event.kind, event.users, event.except_users) == ("unassigned.others", None, (3, 9))
+
+    def test_without_the_remaining_assignees_nobody_is_known_to_be_unassigned(self) -> None:
+        body = payload("issues.unassigned") | {"assignee": None}
+        body["issue"]["assignees"] = None
+        assert deliver("issues.unassigned", body) == Ignored("no_assignees")
 
     def test_a_bot_among_the_assignees_is_skipped(self) -> None:
         body = payload("issues.reopened")
@@ -165,6 +235,7 @@ class TestUsers:
         event = deliver("issues.reopened", body)
         assert isinstance(event, IssueEvent)
         assert event.users == (CODERTOCAT,)
+        assert not_timed(body) == ["bot 49699333"]
 
     def test_assigning_a_closed_issue_starts_nothing(self) -> None:
         body = payload("issues.assigned")
@@ -222,26 +293,52 @@ class TestTimes:
         window = REDELIVERY_WINDOW.total_seconds() * 1000
         assert now - window <= event_time(happened, now) <= now
 
+    def test_an_event_without_its_time_has_the_time_of_receipt(self) -> None:
+        body = payload("issues.assigned")
+        body["issue"]["updated_at"] = None
+        event = deliver("issues.assigned", body, "2019-05-15T15:30:00Z")
+        assert isinstance(event, IssueEvent)
+        assert event.at_ms == ms("2019-05-15T15:30:00Z")
+
+    def test_an_event_without_its_time_has_the_time_in_the_guid_of_its_delivery(self) -> None:
+        # A redelivery has the same GUID.
+        ticks = guid_time_at(ms("2026-01-10T12:00:00Z"))
+        fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 5)
+        guid = str(uuid.UUID(fields=fields, version=1))
+        received = ms("2026-01-10T15:00:00Z")
+        assert event_time(None, received, guid) == ms("2026-01-10T12:00:00Z")
+        assert event_time(None, ms("2026-01-14T12:00:00Z"), guid) == ms("2026-01-14T12:00:00Z")
+        assert event_time(None, received, str(uuid.UUID(int=1, version=4))) == received
+        assert event_time("2026-01-10T13:00:00Z", received, guid) == ms("2026-01-10T13:00:00Z")
+
+
+class TestTitles:
+    @pytest.mark.parametrize(
+        ("title", "stored"), [(None, ""), ("\ud800 is lone", "? is lone"), ("x" * 300, "x" * 256)]
+    )
+    def test_a_title_can_be_stored(self, title: str | None, stored: str) -> None:
+        body = payload("issues.assigned")
+        body["issue"]["title"] = title
+        event = deliver("issues.assigned", body)
+        assert isinstance(event, IssueEvent)
+        assert event.title == stored
+
 
 class TestMalformed:
     MISSING = (
-        ("issues.assigned", ("assignee",)),
         ("issues.assigned", ("assignee", "id")),
         ("issues.assigned", ("issue",)),
         ("issues.assigned", ("issue", "number")),
-        ("issues.assigned", ("issue", "updated_at")),
         ("issues.assigned", ("repository",)),
+        ("issues.assigned", ("repository", "id")),
         ("issues.assigned", ("repository", "full_name")),
-        ("issues.unassigned", ("assignee",)),
         ("issues.closed", ("issue", "number")),
         ("issues.deleted", ("repository", "full_name")),
-        ("issues.reopened", ("issue", "updated_at")),
         ("issues.transferred", ("changes",)),
         ("issues.transferred", ("changes", "new_issue")),
-        ("repository.renamed", ("changes", "repository", "name", "from")),
-        ("repository.transferred", ("changes", "owner")),
+        ("repository.renamed", ("repository", "id")),
         ("projects_v2_item.edited", ("projects_v2_item",)),
-        ("issue_comment.created", ("comment", "user")),
+        ("organization.renamed", ("organization", "id")),
     )
 
     @pytest.mark.parametrize(("name", "path"), MISSING, ids=str)
@@ -351,7 +448,7 @@ class TestMalformed:
 
 @pytest.mark.parametrize("users", [None, (), (1,), (1, 2**63)])
 def test_an_event_is_the_same_after_the_queue(users: tuple[int, ...] | None) -> None:
-    event = IssueEvent(GUID, "assigned", "octocat/Hello-World", 7, 1_763_900_000_000, users)
+    event = IssueEvent(GUID, "assigned", HELLO_WORLD, "octocat/Hello-World", 7, 1_763_900_000_000, users)
     assert from_json(to_json([event, event])) == Message((event, event))
     assert from_json(to_json([], Hook("/app/hook"))) == Message((), Hook("/app/hook"))
 
@@ -380,6 +477,26 @@ class TestLabels:
         for labels in ((), ("other",), ("bug",)):
             assert isinstance(deliver_with(*labels), tuple)
 
+    def test_a_removed_label_without_a_name_is_judged_by_the_labels_left(self) -> None:
+        body = payload("issues.unlabeled")
+        del body["label"]
+        body["issue"]["labels"] = [{"name": "other"}, {"name": "Bug"}]
+        assert deliver("issues.unlabeled", body) == Ignored("start_label_left")
+        body["issue"]["labels"] = [{"name": "other"}]
+        event = deliver("issues.unlabeled", body)
+        assert isinstance(event, IssueEvent)
+        assert (event.kind, event.users) == ("unlabeled", (CODERTOCAT,))
+        no_labels = replace(TRIGGERS, start_labels=frozenset())
+        found = read("issues", body, delivery=GUID, received_ms=0, triggers=no_labels)
+        assert found == Ignored("other_label")
+        del body["issue"]["labels"]
+        assert deliver("issues.unlabeled", body) == Ignored("other_label")
+
+    def test_an_added_label_without_a_name_starts_nothing(self) -> None:
+        assert deliver("issues.labeled", payload("issues.labeled") | {"label": None}) == Ignored(
+            "other_label"
+        )
+
     def test_a_label_on_a_closed_issue_starts_nothing(self) -> None:
         body = payload("issues.labeled")
         body["issue"]["state"] = "closed"
@@ -404,13 +521,22 @@ class TestComments:
             IssueEvent(
                 f"comment-{body['comment']['id']}",
                 "comment.start",
+                HELLO_WORLD,
                 "Codertocat/Hello-World",
                 1,
                 written,
                 (CODERTOCAT,),
                 title=TITLE,
             ),
-            CommentEvent(GUID, "Codertocat/Hello-World", 1, written, body["comment"]["id"], CODERTOCAT),
+            CommentEvent(
+                GUID,
+                HELLO_WORLD,
+                "Codertocat/Hello-World",
+                1,
+                written,
+                body["comment"]["id"],
+                CODERTOCAT,
+            ),
         )
 
     def test_several_commands_keep_their_order(self) -> None:
@@ -441,10 +567,26 @@ class TestComments:
         body["issue"]["pull_request"] = {"url": "https://api.github.com/repos/o/r/pulls/1"}
         assert deliver("issue_comment.created", body) == Ignored("pull_request")
 
-    def test_a_bots_comment_is_ignored(self) -> None:
+    @pytest.mark.parametrize(
+        ("user", "reason"),
+        [
+            ({"id": 5, "type": "Bot"}, "bot"),
+            ({"id": 5, "type": "Mannequin"}, "not_a_person"),
+            ({"id": 10137, "type": "User"}, "ghost"),
+            (None, "ghost"),
+        ],
+    )
+    def test_a_comment_of_no_person_is_ignored(
+        self, user: dict[str, Any] | None, reason: IgnoredReason
+    ) -> None:
         body = self.comment("/timer start")
-        body["comment"]["user"]["type"] = "Bot"
-        assert deliver("issue_comment.created", body) == Ignored("bot")
+        body["comment"]["user"] = user
+        assert deliver("issue_comment.created", body) == Ignored(reason)
+
+    def test_a_comment_without_a_text_is_ignored(self) -> None:
+        body = self.comment("")
+        body["comment"]["body"] = None
+        assert deliver("issue_comment.created", body) == Ignored("no_command")
 
 
 class TestMoves:
@@ -454,13 +596,16 @@ class TestMoves:
             delivery=GUID,
             origin="octo-org/octo-repo",
             target="Codertocat/Hello-World",
-            at_ms=ms("2019-10-25T22:46:30Z"),
-            received_ms=ms(received),
+            at_ms=ms(received),
             numbers=(1, 1),
+            repo_ids=(17273051, HELLO_WORLD),
         )
 
     def test_the_new_repository_delivers_the_transfer_too(self) -> None:
-        old = {"old_repository": {"full_name": "octo-org/octo-repo"}, "old_issue": {"number": 7}}
+        old = {
+            "old_repository": {"id": 17273051, "full_name": "octo-org/octo-repo"},
+            "old_issue": {"number": 7},
+        }
         event = deliver("issues.opened", payload("issues.opened") | {"changes": old})
         assert isinstance(event, MoveEvent)
         assert (event.origin, event.target, event.numbers) == (
@@ -468,26 +613,40 @@ class TestMoves:
             "Codertocat/Hello-World",
             (7, 1),
         )
+        assert event.repo_ids == (17273051, HELLO_WORLD)
 
     def test_a_new_issue_is_not_a_transfer(self) -> None:
         assert deliver("issues.opened") == Ignored("not_transferred")
 
-    def test_a_renamed_repository_moves_all_of_its_issues(self) -> None:
-        event = deliver("repository.renamed")
-        assert isinstance(event, MoveEvent)
-        assert (event.origin, event.target, event.numbers) == (
-            "Octocoders/Hello-World",
-            payload("repository.renamed")["repository"]["full_name"],
-            None,
+
+class TestRepositories:
+    RECEIVED = "2019-05-15T15:21:00Z"
+
+    @pytest.mark.parametrize("kind", ["renamed", "transferred", "archived", "unarchived", "deleted"])
+    def test_an_event_of_a_repository_has_its_id_and_the_time_of_receipt(self, kind: RepositoryKind) -> None:
+        assert deliver(f"repository.{kind}", received=self.RECEIVED) == RepositoryEvent(
+            delivery=GUID,
+            kind=kind,
+            repo_id=186853261,
+            repo="Octocoders/Hello-World",
+            # The payload has only the time of the last change, which can be long ago.
+            at_ms=ms(self.RECEIVED),
+            received_ms=ms(self.RECEIVED),
         )
 
-    @pytest.mark.parametrize("kind", ["user", "organization"])
-    def test_a_repository_with_a_new_owner_moves_all_of_its_issues(self, kind: str) -> None:
-        body = payload("repository.transferred")
-        body["changes"]["owner"]["from"] = {kind: {"login": "octocat"}}
-        event = deliver("repository.transferred", body)
-        assert isinstance(event, MoveEvent)
-        assert (event.origin, event.target) == ("octocat/Hello-World", "Octocoders/Hello-World")
+    @pytest.mark.parametrize("name", ["organization.renamed", "installation_target.renamed"])
+    def test_a_renamed_owner_has_an_id_and_two_logins(self, name: str) -> None:
+        assert deliver(name, received=self.RECEIVED) == OwnerRenamed(
+            delivery=GUID,
+            origin="Octocoders",
+            target=payload("organization.renamed")["organization"]["login"],
+            owner_id=38302899,
+            at_ms=ms(self.RECEIVED),
+        )
+
+    def test_a_renamed_enterprise_has_no_login(self) -> None:
+        body = payload("installation_target.renamed") | {"changes": {"slug": {"from": "octo"}}}
+        assert deliver("installation_target.renamed", body) == Ignored("no_login")
 
 
 class TestCards:
@@ -535,6 +694,57 @@ class TestCards:
         body["projects_v2_item"]["content_type"] = kind
         assert deliver("projects_v2_item.edited", body) == Ignored("not_an_issue")
 
+    @pytest.mark.parametrize(
+        ("action", "kind", "happened"),
+        [
+            ("archived", "removed", "2022-06-08T21:19:35Z"),
+            ("restored", "restored", "2022-06-08T21:19:43Z"),
+            ("converted", "converted", "2022-06-08T21:14:17Z"),
+            # The payload has only the time of the card's last change.
+            ("deleted", "removed", "2022-06-08T21:20:00Z"),
+        ],
+    )
+    def test_a_card_may_leave_its_project_and_return(
+        self, action: str, kind: CardKind, happened: str
+    ) -> None:
+        event = deliver(f"projects_v2_item.{action}", received="2022-06-08T21:20:00Z")
+        assert event == CardEvent(
+            delivery=GUID,
+            owner="Octocoders",
+            item="PVTI_lADOAWcTxs4ACgDdzgBWqxo",
+            content="I_kwDOCG5vGM5La0aB",
+            at_ms=ms(happened),
+            kind=kind,
+        )
+
+    @pytest.mark.parametrize("action", ["archived", "deleted", "restored", "converted"])
+    def test_a_draft_that_leaves_its_project_is_ignored(self, action: str) -> None:
+        body = payload(f"projects_v2_item.{action}")
+        body["projects_v2_item"]["content_type"] = "DraftIssue"
+        assert deliver(f"projects_v2_item.{action}", body) == Ignored("not_an_issue")
+
+    def test_a_card_without_an_id_is_known_by_its_issue(self) -> None:
+        body = self.moved(field_name="Status", to={"name": "Done"})
+        del body["projects_v2_item"]["node_id"]
+        event = deliver("projects_v2_item.edited", body)
+        assert isinstance(event, CardEvent)
+        assert (event.item, event.content, event.status) == ("", "I_1", "Done")
+
+    @pytest.mark.parametrize("value", ["Done", 3, {"title": "Iteration 1"}])
+    def test_a_value_of_another_form_is_fetched_from_the_api(self, value: Any) -> None:
+        event = deliver("projects_v2_item.edited", self.moved(field_name="Status", to=value))
+        assert isinstance(event, CardEvent)
+        assert event.status is None
+
+    def test_a_field_without_name_and_id_is_not_the_status(self) -> None:
+        body = self.moved()
+        del body["changes"]["field_value"]["field_node_id"]
+        assert deliver("projects_v2_item.edited", body) == Ignored("other_field")
+
+    def test_a_field_without_a_type_may_be_the_status(self) -> None:
+        event = deliver("projects_v2_item.edited", self.moved(field_type=None, field_name="Status", to=None))
+        assert isinstance(event, CardEvent)
+
     def test_a_change_without_a_field_is_not_the_status(self) -> None:
         body = self.moved()
         body["changes"] = {"body": {"from": "a", "to": "b"}}
@@ -560,8 +770,23 @@ class TestHooks:
         [
             {},
             {"x-github-hook-id": "5"},
+            {"x-github-hook-id": "5", "x-github-hook-installation-target-type": "repository"},
+            {"x-github-hook-id": "5", "x-github-hook-installation-target-type": "organization"},
             {"x-github-hook-id": "5/..", "x-github-hook-installation-target-type": "repository"},
         ],
     )
     def test_a_delivery_from_elsewhere_has_no_webhook(self, headers: dict[str, str]) -> None:
         assert hook_of(headers, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "server"),
+    [
+        ({}, None),
+        ({"x-github-enterprise-host": "GitHub.Example.com"}, "github.example.com"),
+        ({"x-github-enterprise-host": "github.example.com:8443"}, "github.example.com"),
+        ({"x-github-tenant": "octo-corp"}, "octo-corp.ghe.com"),
+    ],
+)
+def test_a_delivery_names_its_server(headers: dict[str, str], server: str | None) -> None:
+    assert server_of(headers) == server

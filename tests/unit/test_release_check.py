@@ -13,6 +13,8 @@ import pytest
 
 from release import checks
 from release.openapi_changes import breaking_changes
+from release.template_changes import upgrade_traps
+from release.translation import Translation, translate
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 12, 1)
@@ -271,3 +273,162 @@ class TestApi:
         write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n## [1.0.0] - 2026-11-30\n- New\n")
         assert list(checks.check_openapi(tmp_path)) == []
         assert release("2.0.0", "1.5.0") == ["There is no tag v1.5.0 to compare docs/openapi.json with."]
+
+
+@pytest.fixture(scope="module")
+def translation() -> Translation:
+    return translate((ROOT / "template.yaml").read_text())
+
+
+def properties(template: dict[str, Any], name: str) -> Any:
+    return template["Resources"][name]["Properties"]
+
+
+def add_indexes(template: dict[str, Any], *names: str) -> list[Any]:
+    indexes: list[Any] = properties(template, "TimerTable")["GlobalSecondaryIndexes"]
+    indexes.extend({**copy.deepcopy(indexes[0]), "IndexName": name} for name in names)
+    return indexes
+
+
+def rename(template: dict[str, Any], name: str, other: str) -> None:
+    template["Resources"][other] = template["Resources"].pop(name)
+
+
+class TestTemplate:
+    """Comparisons of the current template with modified copies."""
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            (
+                lambda t: add_indexes(t, "a", "b"),
+                "TimerTable: a, b are created or deleted in one update: DynamoDB refuses more than one",
+            ),
+            (
+                lambda t: add_indexes(t, "a").pop(0),
+                "TimerTable: a, open-timers are created or deleted in one update",
+            ),
+            (
+                lambda t: properties(t, "TimerTable")["GlobalSecondaryIndexes"][0].update(
+                    Projection={"ProjectionType": "ALL"}
+                ),
+                "TimerTable: the index open-timers changes: DynamoDB refuses that",
+            ),
+            (
+                lambda t: properties(t, "TimerTable")["KeySchema"].pop(),
+                "TimerTable (AWS::DynamoDB::Table): another KeySchema replaces it",
+            ),
+            (
+                lambda t: properties(t, "TimerTable")["LocalSecondaryIndexes"].pop(),
+                "TimerTable (AWS::DynamoDB::Table): another LocalSecondaryIndexes replaces it",
+            ),
+            (
+                lambda t: properties(t, "TimerTable")["AttributeDefinitions"][0].update(AttributeType="B"),
+                "TimerTable: another type of pk replaces it",
+            ),
+            (
+                lambda t: properties(t, "TimerTable").update(TableName="timers"),
+                "TimerTable (AWS::DynamoDB::Table): another TableName replaces it",
+            ),
+            (
+                lambda t: rename(t, "TimerTable", "Table"),
+                "TimerTable (AWS::DynamoDB::Table) goes, or has another condition",
+            ),
+            (
+                lambda t: t["Resources"]["WebBucket"].update(Condition="IsProd"),
+                "WebBucket (AWS::S3::Bucket) goes, or has another condition",
+            ),
+            (
+                lambda t: properties(t, "DeliveryQueue").pop("FifoQueue"),
+                "DeliveryQueue (AWS::SQS::Queue): another FifoQueue replaces it",
+            ),
+            (
+                lambda t: properties(t, "SessionSecret")["GenerateSecretString"].update(PasswordLength=65),
+                "SessionSecret (AWS::SecretsManager::Secret): another GenerateSecretString replaces it",
+            ),
+            (
+                lambda t: rename(t, "StaleSweeperFunctionDaily", "StaleSweeperFunctionNightly"),
+                "StaleSweeperFunctionDaily becomes StaleSweeperFunctionNightly (AWS::Scheduler::Schedule)",
+            ),
+            (
+                lambda t: rename(t, "WebhookProcessFunctionDeliveries", "WebhookProcessFunctionQueue"),
+                "WebhookProcessFunctionDeliveries becomes WebhookProcessFunctionQueue (AWS::Lambda::EventS",
+            ),
+            (
+                lambda t: rename(t, "WebAccessControl", "Access"),
+                "WebAccessControl becomes Access (AWS::CloudFront::OriginAccessControl) with the same name",
+            ),
+            (
+                lambda t: properties(t, "HttpApi")["Body"]["paths"].pop("/api/auth/login"),
+                "The settings of GET /api/auth/login name no route: API Gateway refuses them.",
+            ),
+            (
+                lambda t: properties(t, "HttpApiApiGatewayDefaultStage")["RouteSettings"].pop(
+                    "GET /api/auth/login"
+                ),
+                "The settings of the route GET /api/auth/login go: API Gateway keeps them until",
+            ),
+            (
+                lambda t: t["Parameters"].pop("StatusField"),
+                "The parameter StatusField goes: CloudFormation refuses a deployment that still sets it.",
+            ),
+            (
+                lambda t: t["Parameters"].update(Team={"Type": "String"}),
+                "The new parameter Team has no default: CloudFormation refuses updates without a value.",
+            ),
+        ],
+    )
+    def test_changes_that_cloudformation_refuses_or_that_lose_data_are_reported(
+        self, translation: Translation, change: Callable[[dict[str, Any]], object], complaint: str
+    ) -> None:
+        changed = copy.deepcopy(translation.template)
+        change(changed)
+        traps = list(upgrade_traps(translation, translation._replace(template=changed)))
+        (found,) = [trap for trap in traps if trap.startswith(complaint)]
+        assert {trap for trap in traps if "DynamoDB::Table" not in trap} <= {found}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            dict,
+            lambda t: add_indexes(t, "a"),
+            lambda t: properties(t, "TimerTable")["GlobalSecondaryIndexes"].pop(),
+            lambda t: properties(t, "TimerTable").update(BillingMode="PROVISIONED"),
+            lambda t: properties(t, "DeliveryQueue").update(VisibilityTimeout=240),
+            lambda t: properties(t, "StaleSweeperFunctionDaily").update(ScheduleExpression="rate(1 day)"),
+            lambda t: properties(t, "HttpApiApiGatewayDefaultStage")["RouteSettings"].update(
+                {"GET /api/auth/me": {"ThrottlingBurstLimit": 1}}
+            ),
+            lambda t: properties(t, "HttpApi")["Body"]["paths"].pop("/api/auth/me"),
+            lambda t: rename(t, "DeliveryDeadLetterAlarm", "DeadLetterAlarm"),
+            lambda t: t["Parameters"].update(Team={"Type": "String", "Default": ""}),
+        ],
+    )
+    def test_changes_that_an_upgrade_survives_are_accepted(
+        self, translation: Translation, change: Callable[[dict[str, Any]], object]
+    ) -> None:
+        changed = copy.deepcopy(translation.template)
+        change(changed)
+        assert list(upgrade_traps(translation, translation._replace(template=changed))) == []
+
+    def test_the_former_release_is_compared_unless_the_major_version_changes(self, tmp_path: Path) -> None:
+        present = (ROOT / "template.yaml").read_text()
+        write(
+            tmp_path,
+            "template.yaml",
+            present.replace("  TimerTable:\n", "  Timers:\n").replace("TimerTable", "Timers"),
+        )
+        git(tmp_path, "init")
+        git(tmp_path, "add", ".")
+        git(tmp_path, "commit", "-m", "A")
+        git(tmp_path, "tag", "v1.0.0")
+        write(tmp_path, "template.yaml", present)
+
+        def release(version: str) -> list[str]:
+            sections = (f"## [{each}] - 2026-11-30\n- New\n" for each in (version, "1.0.0"))
+            write(tmp_path, "CHANGELOG.md", "## [Unreleased]\n" + "".join(sections))
+            return list(checks.check_template(tmp_path))
+
+        (trap,) = release("1.1.0")
+        assert trap.startswith("template.yaml, since 1.0.0: Timers (AWS::DynamoDB::Table) goes")
+        assert release("2.0.0") == []

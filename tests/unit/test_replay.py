@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from timer_core.domain import timers as timers_module
-from timer_core.domain.events import Event, distinct, guid_time
+from timer_core.domain.events import EFFECTS, Event, distinct, guid_time
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import replay
 from timer_core.domain.state import Action, Transition
@@ -88,46 +88,72 @@ class Reference:
 
     start: int | None = None
     paused_at: int | None = None
-    paused_by: str = ""
     paused: int = 0
+    # The event that last changed the timer's status.
+    last: Event | None = None
 
     def run(self, user_id: int, events: list[Event]) -> list[tuple[int, int | None, int]]:
         spans: list[tuple[int, int | None, int]] = []
         for event in events:
-            if event.users is not None and user_id not in event.users:
+            if user_id in event.except_users or (event.users is not None and user_id not in event.users):
                 continue
-            at = event.at_ms
-            if event.kind in STARTS:
-                if self.start is None:
-                    self.start, self.paused, self.paused_at = at, 0, None
-                elif self.paused_at is not None and STARTS[event.kind] in (self.paused_by, "any"):
-                    self.resume(at)
-            elif event.kind == "comment.resume":
-                if self.start is not None and self.paused_at is not None:
-                    self.resume(at)
-            elif event.kind in ("unassigned", "unlabeled", "comment.pause"):
-                if self.start is not None and self.paused_at is None:
-                    self.paused_at, self.paused_by = at, event.kind
-            elif self.start is not None:
+            at, is_running = event.at_ms, self.start is not None and self.paused_at is None
+            if event.kind in STOPS and self.start is not None:
                 pause = 0 if self.paused_at is None else at - self.paused_at
                 spans.append((self.start, at, at - self.start - self.paused - pause))
                 self.start = None
+            elif event.kind in STARTS and self.start is None:
+                self.start, self.paused, self.paused_at, self.last = at, 0, None, event
+            elif self.paused_at is not None and self.start is not None and self.concerns_last(event, RESUMES):
+                self.paused += at - self.paused_at
+                self.paused_at, self.last = None, event
+            elif is_running and self.concerns_last(event, PAUSES):
+                self.paused_at, self.last = at, event
         if self.start is not None:
             until = NOW if self.paused_at is None else self.paused_at
             spans.append((self.start, None, until - self.start - self.paused))
         return sorted(spans)
 
-    def resume(self, at: int) -> None:
-        assert self.paused_at is not None
-        self.paused += at - self.paused_at
-        self.paused_at = None
+    def concerns_last(self, event: Event, causes: dict[str, set[str]]) -> bool:
+        """Whether an event undoes the last one, given the kinds that each kind undoes (empty for all)."""
+        assert self.last is not None
+        if event.kind not in causes or (causes[event.kind] and self.last.kind not in causes[event.kind]):
+            return False
+        return event.kind not in ABOUT_ONE_CARD or event.card == self.last.card
 
 
-# A map from each kind of event that starts a timer to the kind of event whose pause it ends.
-STARTS = {"reopened": "", "assigned": "unassigned", "labeled": "unlabeled", "comment.start": "any"}
+STARTS = {"reopened", "assigned", "labeled", "project.start", "comment.start"}
+STOPS = {"closed", "deleted", "comment.stop", "project.stop"}
+# Maps from each kind of event to the kinds of event whose pauses or stretches it ends; empty for all.
+RESUMES: dict[str, set[str]] = {
+    "assigned": {"unassigned", "unassigned.others"},
+    "labeled": {"unlabeled"},
+    "project.start": {"project.pause", "project.removed"},
+    "project.restored": {"project.removed"},
+    "comment.start": set(),
+    "comment.resume": set(),
+    "unarchived": {"archived"},
+}
+PAUSES: dict[str, set[str]] = {
+    "unassigned": set(),
+    "unassigned.others": {"reopened", "assigned", "labeled", "project.start", "project.restored"},
+    "unlabeled": set(),
+    "project.pause": set(),
+    "project.removed": {"project.start", "project.restored"},
+    "comment.pause": set(),
+    "archived": set(),
+}
+ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
-ABOUT_SOME = ["reopened", "labeled", "unlabeled"]
-ABOUT_ALL = ["closed", "deleted"]
+ABOUT_SOME = ["reopened", "labeled", "unlabeled", "project.start", "project.start", "project.restored"]
+ABOUT_ALL = ["closed", "deleted", "project.pause", "project.removed", "project.removed", "project.stop"]
+ABOUT_ALL += ["archived", "unarchived"]
+ABOUT_OTHERS = ["unassigned.others"]
+KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS]
+
+
+def test_the_histories_contain_every_kind_of_event() -> None:
+    assert set(KINDS) == set(EFFECTS)
 
 
 def guid_of(number: int) -> str:
@@ -137,16 +163,19 @@ def guid_of(number: int) -> str:
 @st.composite
 def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
     """Draw an issue's events in chronological order, with at most one event per second."""
-    kinds = draw(st.lists(st.sampled_from([*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL]), max_size=most))
+    kinds = draw(st.lists(st.sampled_from(KINDS), max_size=most))
     events, at_ms = [], T0
+    people = st.sampled_from([ANN, BOB])
     for number, kind in enumerate(kinds):
         at_ms += 1000 * draw(st.integers(1, 500))
         users: frozenset[int] | None = None
         if kind in ABOUT_ONE:
-            users = frozenset({draw(st.sampled_from([ANN, BOB]))})
+            users = frozenset({draw(people)})
         elif kind in ABOUT_SOME:
-            users = draw(st.frozensets(st.sampled_from([ANN, BOB]), min_size=1))
-        events.append(Event(guid_of(number), kind, at_ms, users))
+            users = draw(st.frozensets(people, min_size=1))
+        others = draw(st.frozensets(people)) if kind in ABOUT_OTHERS else frozenset()
+        card = draw(st.sampled_from(["card 1", "card 1", "card 2"])) if kind.startswith("project") else ""
+        events.append(Event(guid_of(number), kind, at_ms, users, except_users=others, card=card))
     return events
 
 
@@ -359,6 +388,91 @@ def test_a_new_title_alone_does_not_change_a_timer_that_has_ended() -> None:
     slots.issue = replace(ISSUE, title="It is broken")
     slots.deliver(Event(guid_of(3), "unassigned", T0 + 2_000, frozenset({ANN})))
     assert slots.timers[ANN] == before
+
+
+class TestCards:
+    """A removed card pauses only what it started, and only its restoration ends this pause."""
+
+    ANN_ONLY = frozenset({ANN})
+
+    def timer(self, *events: tuple[str, str]) -> Timer:
+        """Return Ann's timer after events, each given by its kind and its card."""
+        slots = Slots()
+        for second, (kind, card) in enumerate(events):
+            users = self.ANN_ONLY if EFFECTS[kind].action is not Action.PAUSE else None
+            slots.deliver(Event(guid_of(second), kind, T0 + second * 1_000, users, card=card))
+        (timer,) = slots.timers[ANN].values()
+        return timer
+
+    def test_a_removed_card_pauses_what_it_started_and_restoring_it_resumes(self) -> None:
+        moved, removed, restored = (("project." + name, "1") for name in ("start", "removed", "restored"))
+        assert self.timer(moved, removed).paused_by == "project.removed"
+        assert self.timer(moved, removed, restored).status == "running"
+        assert self.timer(moved, removed, restored, removed).status == "paused"
+
+    def test_what_the_card_only_resumed_is_paused_too(self) -> None:
+        events = [("assigned", ""), ("project.pause", "1"), ("project.start", "1")]
+        assert self.timer(*events, ("project.removed", "1")).status == "paused"
+
+    @pytest.mark.parametrize(
+        "events",
+        [
+            [("assigned", ""), ("project.start", "1")],
+            [("project.start", "1"), ("comment.pause", ""), ("comment.resume", "")],
+            [("project.start", "1"), ("unassigned", ""), ("assigned", "")],
+            [("project.start", "2")],
+        ],
+        ids=["assigned", "resumed by a person", "assigned again", "another card"],
+    )
+    def test_other_stretches_continue(self, events: list[tuple[str, str]]) -> None:
+        assert self.timer(*events, ("project.removed", "1")).status == "running"
+
+    def test_what_a_person_started_continues(self) -> None:
+        slots = Slots()
+        slots.request(ANN, "start", T0, 1)
+        slots.deliver(Event("a", "project.start", T0 + 1_000, self.ANN_ONLY, card="1"))
+        slots.deliver(Event("b", "project.removed", T0 + 2_000, card="1"))
+        (timer,) = slots.timers[ANN].values()
+        assert timer.status == "running"
+
+    @pytest.mark.parametrize("pause", ["project.pause", "unassigned", "comment.pause"])
+    def test_restoring_a_card_ends_no_other_pause(self, pause: str) -> None:
+        events = [("project.start", "1"), (pause, "1"), ("project.removed", "1")]
+        assert self.timer(*events, ("project.restored", "1")).paused_by == pause
+
+    def test_restoring_a_card_starts_no_timer(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "project.restored", T0, self.ANN_ONLY, card="1"))
+        assert slots.timers[ANN] == {}
+
+    def test_the_card_of_an_expired_event_may_be_any_card(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "project.start", T0, self.ANN_ONLY, card="1"))
+        slots.events.clear()
+        slots.deliver(Event("b", "project.removed", T0 + 1_000, card="1"))
+        (timer,) = slots.timers[ANN].values()
+        assert timer.status == "paused"
+
+
+class TestUnnamedUnassigned:
+    """GitHub sent the remaining assignees, but not the unassigned person."""
+
+    OTHERS = Event("z", "unassigned.others", T0 + 5_000, except_users=frozenset({BOB}))
+
+    @pytest.mark.parametrize("start", ["assigned", "labeled", "reopened", "project.start"])
+    def test_it_pauses_everybody_but_the_remaining_assignees(self, start: str) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", start, T0, frozenset({ANN, BOB})))
+        slots.deliver(self.OTHERS)
+        assert [slots.spans(who)[0][2] for who in (ANN, BOB)] == ["paused", "running"]
+        slots.deliver(Event("b", "assigned", T0 + 6_000, frozenset({ANN})))
+        assert slots.spans(ANN)[0][2:4] == ("running", NOW - T0 - 1_000)
+
+    def test_it_does_not_pause_what_a_person_started(self) -> None:
+        slots = Slots()
+        slots.request(ANN, "start", T0, 1)
+        slots.deliver(self.OTHERS)
+        assert slots.spans(ANN)[0][2] == "running"
 
 
 class TestFull:

@@ -42,6 +42,21 @@ def test_the_settings_read_the_variables_of_the_template(monkeypatch: pytest.Mon
     assert environment.read == {name for name in written if not name.startswith("POWERTOOLS_")}
 
 
+@pytest.mark.parametrize(
+    ("api_url", "host"),
+    [
+        ("https://api.github.com", "github.com"),
+        ("https://api.octo-corp.ghe.com", "octo-corp.ghe.com"),
+        ("http://127.0.0.1:4580", "127.0.0.1"),
+    ],
+)
+def test_the_address_of_the_api_names_githubs_server(
+    monkeypatch: pytest.MonkeyPatch, api_url: str, host: str
+) -> None:
+    settings, _ = _settings(monkeypatch, GITHUB_API_URL=api_url)
+    assert settings.github_host == host
+
+
 def test_the_table_name_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", _Environment())
     with pytest.raises(KeyError, match="TABLE_NAME"):

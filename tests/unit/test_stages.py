@@ -25,7 +25,7 @@ def written(folder: Path, *overrides: str) -> Path:
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_the_default_stages_are_for_arm64_and_a_current_python(name: str) -> None:
     assert read_stage(ROOT / "samconfig.toml", name, None, None) == Stage(
-        f"issue-timer-{name}", [f"Stage={name}"], "arm64", "python3.13"
+        f"issue-timer-{name}", {"Stage": name, "Architecture": "arm64", "PythonRuntime": "python3.13"}
     )
 
 
@@ -37,7 +37,46 @@ def test_parameters_saved_by_the_sam_cli_are_read(tmp_path: Path) -> None:
     )
     stage = read_stage(config, "dev", None, None)
     assert stage.architecture == "x86_64"
-    assert stage.overrides == ["Stage=dev", "Architecture=x86_64", "StartLabels=in progress"]
+    assert stage.configured == {
+        "Stage": "dev",
+        "Architecture": "x86_64",
+        "StartLabels": "in progress",
+        "PythonRuntime": "python3.13",
+    }
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        """['Stage=dev', 'SweepSchedule="cron(0 3 * * ? *)"', 'AllowedOrgs=']""",
+        """'Stage=dev SweepSchedule="cron(0 3 * * ? *)" AllowedOrgs=""'""",
+        """{Stage = "dev", SweepSchedule = "cron(0 3 * * ? *)", AllowedOrgs = ""}""",
+    ],
+    ids=["list", "string", "table"],
+)
+def test_parameters_are_read_in_every_form_of_the_sam_cli(tmp_path: Path, overrides: str) -> None:
+    config = tmp_path / "samconfig.toml"
+    config.write_text(
+        '[dev.global.parameters]\nstack_name = "timer"\n'
+        f"[dev.deploy.parameters]\nparameter_overrides = {overrides}\n"
+    )
+    configured = read_stage(config, "dev", None, None).configured
+    assert (configured["SweepSchedule"], configured["AllowedOrgs"]) == ("cron(0 3 * * ? *)", "")
+
+
+def test_a_value_with_spaces_and_without_quotes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"'Progress', which is not Name=value\. Quote"):
+        read_stage(written(tmp_path, "StartStatuses=In Progress"), "dev", None, None)
+
+
+@pytest.mark.parametrize("section", ["global", "deploy"])
+def test_a_stage_names_its_region_and_profile(tmp_path: Path, section: str) -> None:
+    config = written(tmp_path)
+    text = config.read_text()
+    header = f"[dev.{section}.parameters]\n"
+    config.write_text(text.replace(header, header + 'region = "eu-central-1"\nprofile = "team"\n'))
+    stage = read_stage(config, "dev", None, None)
+    assert (stage.region, stage.profile) == ("eu-central-1", "team")
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from bench.cost import Assumptions
+from deployed_stack.stack import LIVE
+from release.translation import translate
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 from tests.support.template import STACK, template, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.template import Template
 
 # Resources that contain timers, unprocessed deliveries, or a key that GitHub or sessions need.
 KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
 
 
-@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
-def test_production_retains_resources_that_cannot_be_recreated(policy: str) -> None:
-    prod, dev = template(Stage="prod"), template(Stage="dev")
-    assert {name for name, one in prod.resources.items() if prod.value(one.get(policy)) == "Retain"} == KEPT
+@pytest.mark.parametrize("source", [template, translated])
+@pytest.mark.parametrize(
+    ("policy", "retained"), [("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain")]
+)
+def test_production_retains_resources_that_cannot_be_recreated(
+    source: Callable[..., Template], policy: str, retained: str
+) -> None:
+    """A failed first deployment deletes what it created. Replacements have no such policy."""
+    prod, dev = source(Stage="prod"), source(Stage="dev")
+    policies = {name: prod.value(one.get(policy)) for name, one in prod.resources.items()}
+    assert {name for name, value in policies.items() if value not in (None, "Delete")} == KEPT
+    assert {policies[name] for name in KEPT} == {retained}
     assert {dev.value(dev.resources[name][policy]) for name in KEPT} == {"Delete"}
 
 
@@ -138,3 +155,126 @@ def test_sign_in_routes_have_a_tenth_of_the_default_limits() -> None:
     for settings in limits.values():
         for limit in ("ThrottlingBurstLimit", "ThrottlingRateLimit"):
             assert 0 < settings[limit] <= default[limit] / 10
+
+
+DOMAIN = {
+    "DomainName": "timer.example.com",
+    "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000",
+}
+
+
+def test_a_domain_is_the_distributions_alias_and_the_stacks_address() -> None:
+    source = template(**DOMAIN)
+    (distribution,) = source.of_type("AWS::CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    assert source.value(config["Aliases"]) == ["timer.example.com"]
+    assert source.value(config["ViewerCertificate"]) == {
+        "AcmCertificateArn": DOMAIN["CertificateArn"],
+        "SslSupportMethod": "sni-only",
+        "MinimumProtocolVersion": "TLSv1.2_2021",
+    }
+    outputs = {name: one["Value"] for name, one in source.outputs.items()}
+    assert source.value(outputs["Url"]) == "https://timer.example.com"
+    assert source.value(outputs["WebhookUrl"]) == "https://timer.example.com/api/github-timer-webhook/"
+
+
+def test_without_a_domain_the_distribution_has_no_alias() -> None:
+    (distribution,) = template().of_type("AWS::CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    assert template().value(config["Aliases"]) is None
+    assert template().value(config["ViewerCertificate"]) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "is_allowed"),
+    [(set(), True), (set(DOMAIN), True), ({"DomainName"}, False), ({"CertificateArn"}, False)],
+)
+def test_a_domain_and_its_certificate_are_given_together(given: set[str], is_allowed: bool) -> None:
+    source = template(**{name: value for name, value in DOMAIN.items() if name in given})
+    (rule,) = source.rules.values()
+    assert [source.value(one["Assert"]) for one in rule["Assertions"]] == [is_allowed]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_allowed"),
+    [
+        ("DomainName", "", True),
+        ("DomainName", "timer.example.com", True),
+        ("DomainName", "xn--zeit-5qa.example", True),
+        ("DomainName", "https://timer.example.com", False),
+        ("DomainName", "timer.example.com/", False),
+        ("DomainName", "timer.example.com:443", False),
+        ("DomainName", "*.example.com", False),
+        ("DomainName", "Timer.example.com", False),
+        ("DomainName", "localhost", False),
+        ("CertificateArn", DOMAIN["CertificateArn"], True),
+        ("CertificateArn", DOMAIN["CertificateArn"].replace("us-east-1", "eu-central-1"), False),
+        ("CertificateArn", "00000000-0000-0000-0000-000000000000", False),
+    ],
+)
+def test_a_domain_is_a_host_name_and_its_certificate_is_in_us_east_1(
+    name: str, value: str, is_allowed: bool
+) -> None:
+    pattern = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"][name]["AllowedPattern"]  # noqa: S506
+    assert bool(re.fullmatch(pattern, value)) is is_allowed
+
+
+def test_a_new_accounts_quota_suffices_for_the_defaults() -> None:
+    """A new account may run ten functions at once, and Lambda refuses every reservation in it."""
+    source = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
+    assert source["ProcessorConcurrency"]["Default"] <= 5
+    assert source["ProcessorConcurrency"]["MinValue"] == 2
+    assert source["ReservedForWebhook"]["Default"] == 0
+
+
+def test_names_of_layers_contain_the_name_of_the_stack() -> None:
+    layers = translated().of_type("AWS::Lambda::LayerVersion").values()
+    names = {translated().value(layer["LayerName"]) for layer in layers}
+    assert names == {f"{STACK}-timer-core", f"{STACK}-background"}
+
+
+def test_lambda_retries_a_failed_sweep_twice() -> None:
+    """The retries of EventBridge Scheduler end when Lambda has accepted an asynchronous invocation."""
+    (retries,) = translated().of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert translated().value(retries["FunctionName"]) == "StaleSweeperFunction"
+    assert retries["MaximumRetryAttempts"] == 2
+    assert "MaximumEventAgeInSeconds" not in retries
+
+
+def test_everything_that_calls_a_function_calls_its_alias() -> None:
+    """An alias moves to a new version in one step; a function is updated by several calls."""
+    source = translated()
+    functions = set(source.of_type("AWS::Lambda::Function"))
+    aliases = {f"{name}Aliaslive" for name in functions}
+    assert set(source.of_type("AWS::Lambda::Alias")) == aliases
+    kinds = {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Permission",
+        "AWS::Scheduler::Schedule",
+    }
+    callers = json.dumps([one["Properties"] for one in source.resources.values() if one["Type"] in kinds])
+    # Names of resources in Ref, Fn::GetAtt and Fn::Sub.
+    called = set(re.findall(r'["{](\w+)["}.]', callers))
+    assert called & (functions | aliases) == aliases
+    for config in source.of_type("AWS::Lambda::EventInvokeConfig").values():
+        assert config["Qualifier"] == LIVE
+
+
+def test_versions_that_are_no_longer_called_are_deleted() -> None:
+    source = translated()
+    kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
+    versions = [one for one in source.resources.values() if one["Type"] in kinds]
+    assert len(versions) == 7
+    assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
+
+
+def test_a_change_of_a_layer_publishes_versions_of_its_functions() -> None:
+    """SAM derives the logical id of a version from what the function and its layers are made of."""
+    before, after = (
+        translate(text).template["Resources"]
+        for text in (TEMPLATE.read_text(), TEMPLATE.read_text().replace("timer_core and its", "Another"))
+    )
+    kept = {name for name in before.keys() & after.keys() if before[name]["Type"] == "AWS::Lambda::Version"}
+    assert kept == set()

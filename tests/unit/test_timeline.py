@@ -22,7 +22,9 @@ def guid(at_ms: int) -> str:
 def timeline(at_ms: int = T0) -> list[IssueEvent]:
     """Return four events that occurred in the same second."""
     return [
-        IssueEvent(f"node-{number}", kind, "octocat/Hello-World", 7, at_ms, (1,), fetched_ms=T0 + 9_000)
+        IssueEvent(
+            f"node-{number}", kind, 1296269, "octocat/Hello-World", 7, at_ms, (1,), fetched_ms=T0 + 9_000
+        )
         for number, kind in enumerate(KINDS)
     ]
 

@@ -1,7 +1,7 @@
 // Requests to the API. The browser's session cookie authenticates them.
 
 import { ApiClient, ApiError } from "../widget/api-client.js";
-import { text } from "./language.js";
+import { errorTexts, text } from "./language.js";
 
 /** @import { TimerPage } from "./types.d.ts" */
 
@@ -85,5 +85,5 @@ export function messageOf(error) {
   if (!error.problem.detail && !error.problem.errors) {
     return { message: text("serverResponded", { status: error.status }) };
   }
-  return { message: error.message, lang: "en" };
+  return error.explain(errorTexts);
 }

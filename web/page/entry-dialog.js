@@ -8,7 +8,7 @@ import { addDays, dayOf } from "./calendar.js";
 import { readDuration, writeDuration } from "./durations.js";
 import { byId, control, find, setMessage } from "./elements.js";
 import { checkEntry, isSpanChanged, questionsAbout } from "./entry-checks.js";
-import { formats, text } from "./language.js";
+import { errorTexts, formats, text } from "./language.js";
 import { TimeField } from "./time-field.js";
 
 /** @import { Issue } from "../widget/types.d.ts" */
@@ -336,10 +336,12 @@ function showServerError(error) {
   const { message, lang } = messageOf(error);
   /** @type {FieldErrors} */
   const errors = {};
-  for (const { loc, msg } of (error instanceof ApiError && error.problem.errors) || []) {
+  for (const { loc, msg, code } of (error instanceof ApiError && error.problem.errors) || []) {
     const field = FIELD_OF[loc.at(-1) ?? ""] ?? "form";
     // An error about a field that is not shown is an error of the form.
-    errors[find(form, `[data-error="${field}"]`).closest("[hidden]") ? "form" : field] = msg;
+    errors[find(form, `[data-error="${field}"]`).closest("[hidden]") ? "form" : field] = lang
+      ? msg
+      : errorTexts[code];
   }
   showErrors(Object.keys(errors).length ? errors : { form: message }, { focus: true, lang });
 }

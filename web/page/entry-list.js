@@ -1,6 +1,6 @@
 // The list of entries, newest first. Each day has its own section.
 
-import { h, setText } from "../widget/dom.js";
+import { content, h, isolate, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
 import { issueLink, issueReference } from "./issue.js";
@@ -127,7 +127,12 @@ export class EntryList {
     return h(
       "li",
       { className: "entry", id: entryId(timer) },
-      h("div", { className: "what" }, issueLink(timer), timer.description && h("p", {}, timer.description)),
+      h(
+        "div",
+        { className: "what" },
+        issueLink(timer),
+        timer.description && h("p", {}, ...content(isolate(timer.description))),
+      ),
       h(
         "div",
         { className: "when" },

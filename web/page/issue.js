@@ -1,6 +1,6 @@
 // The name and the link of an issue.
 
-import { h } from "../widget/dom.js";
+import { content, h, isolate } from "../widget/dom.js";
 import { text } from "./language.js";
 
 /** @import { TimedIssue } from "./types.d.ts" */
@@ -23,6 +23,8 @@ export function issueReference({ github_repo: repo, github_issue_number: number 
 export function issueLink(timed) {
   if (!timed.github_repo) return h("span", { className: "issue faint" }, text("noIssue"));
   const title = timed.github_issue_title;
-  const link = h("a", { className: "issue", href: timed.github_issue_url }, title || issueReference(timed));
-  return title ? h("span", {}, link, " ", h("small", {}, issueReference(timed))) : link;
+  const reference = isolate(issueReference(timed));
+  const name = title ? isolate(title) : reference;
+  const link = h("a", { className: "issue", href: timed.github_issue_url }, ...content(name));
+  return title ? h("span", {}, link, " ", h("small", {}, ...content(reference))) : link;
 }

@@ -1,5 +1,6 @@
 // The page's texts, and the formats of dates and durations, in the user's language.
 
+import { isolate } from "../widget/dom.js";
 import { stringsFor } from "../widget/strings.js";
 import { Formats, firstWeekdayOf, formatLocaleOf } from "./formats.js";
 import { english } from "./strings.en.js";
@@ -22,8 +23,11 @@ const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
-/** The widget's messages about an entered text that does not name an issue. */
-export const { mistakes: issueMistakes } = (await stringsFor(locale)).strings;
+/**
+ * The widget's messages about an entered text that does not name an issue, and its translations of the server's
+ * messages.
+ */
+export const { mistakes: issueMistakes, errors: errorTexts } = (await stringsFor(locale)).strings;
 
 /** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
 export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);
@@ -32,10 +36,10 @@ export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);
  * Return a text of the page.
  *
  * @param {keyof typeof english} name
- * @param {Parts} [parts] the values of the text's placeholders
+ * @param {Parts} [parts] the values of the text's placeholders; `name` is a text that others have written
  */
 export function text(name, parts = {}) {
-  return fill(texts[name], parts);
+  return fill(texts[name], "name" in parts ? { ...parts, name: isolate(String(parts.name)) } : parts);
 }
 
 export const formats = new Formats(formatLocaleOf(locale), text);

@@ -1,6 +1,6 @@
 // The status message at the foot of a page, and dialogs that ask for confirmation.
 
-import { h } from "../widget/dom.js";
+import { content, h } from "../widget/dom.js";
 import { byId, setMessage } from "./elements.js";
 import { text } from "./language.js";
 
@@ -47,8 +47,8 @@ export function confirm(title, explanation, yes) {
   const dialog = h(
     "dialog",
     { className: "question" },
-    h("h2", { id: "question-title" }, title),
-    h("p", { id: "question-text" }, explanation),
+    h("h2", { id: "question-title" }, ...content(title)),
+    h("p", { id: "question-text" }, ...content(explanation)),
     h(
       "form",
       { method: "dialog", className: "buttons" },

@@ -1,5 +1,6 @@
 // The session of a page: the start and the end of the session, and actions and errors that may end it.
 
+import { isolate, setText } from "../widget/dom.js";
 import { messageOf, request, statusOf } from "./api.js";
 import { byId, find } from "./elements.js";
 import { text, translate } from "./language.js";
@@ -45,7 +46,7 @@ export async function openPage(start) {
     const profile = await fetchProfile();
     userId = profile.id;
     tabs.postMessage({ type: "here", user: userId });
-    find(byId("user"), "strong").textContent = profile.name || profile.login;
+    setText(find(byId("user"), "strong"), isolate(profile.name || profile.login));
     byId("user").hidden = byId("signed-in").hidden = false;
     await start(profile);
   } catch (error) {

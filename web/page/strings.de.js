@@ -54,7 +54,7 @@ export const german = {
   to: "Bis",
   repository: "Repository",
   repositoryHint: "owner/name",
-  issueNumber: "Issue-Nummer",
+  issueNumber: "Issue-Nr.",
   apply: "Anwenden",
   reset: "Zurücksetzen",
 

@@ -9,7 +9,8 @@ const RENEW_BEFORE_MS = 45 * 60_000;
 export class ApiError extends Error {
   /**
    * @param {number} status
-   * @param {{detail?: string, errors?: {loc: (string|number)[], msg: string}[]}} [problem] as in RFC 9457
+   * @param {{detail?: string, code?: string, errors?: {loc: (string|number)[], msg: string, code: string}[]}} [problem]
+   *   as in RFC 9457
    * @param {number} [retryAfter] seconds
    */
   constructor(status, problem = {}, retryAfter = 0) {
@@ -17,6 +18,19 @@ export class ApiError extends Error {
     this.status = status;
     this.problem = problem;
     this.retryAfter = retryAfter;
+  }
+
+  /**
+   * Return the message in the language of the texts or, if a text is missing, in English.
+   *
+   * @param {Record<string, string>} texts the translations by code
+   * @returns {{message: string, lang?: "en"}}
+   */
+  explain(texts) {
+    const { errors, code = "" } = this.problem;
+    const found = errors ? errors.map((error) => texts[error.code]) : [texts[code]];
+    if (found.every(Boolean)) return { message: found.join(" ") };
+    return { message: this.message, lang: "en" };
   }
 
   /** Whether the same request may succeed if it is sent again later. */
@@ -111,7 +125,10 @@ export class ApiClient {
   async signIn(signal) {
     if (!this.isEmbedded) {
       const { pathname, search, hash } = location;
-      location.assign(`/api/auth/login/?${new URLSearchParams({ next: pathname + search + hash })}`);
+      // The address is absolute, because the page may have a <base>.
+      location.assign(
+        `${this.server}/api/auth/login/?${new URLSearchParams({ next: pathname + search + hash })}`,
+      );
       return new Promise(() => {});
     }
     const { sessionOfPopup } = await import("./popup.js");

@@ -1,12 +1,11 @@
-import { button, h, setText } from "./dom.js";
+import { button, h, isolate, setText } from "./dom.js";
 import { formatLocale } from "./locale.js";
 
 /** @import { Strings, Timer } from "./types.d.ts" */
 
 /** The list item that shows a timer. */
 export class Card {
-  #name = h("bdi");
-  #link = h("a", { part: "title" });
+  #link = h("a", { part: "title", target: "_blank", rel: "noopener" });
   #state = h("span", { part: "state" });
   #rest = h("span");
   #clock = h("span", { part: "clock", role: "timer", ariaLive: "off" });
@@ -17,7 +16,6 @@ export class Card {
   constructor(act) {
     this.#toggle = button("", "", () => act(this.#toggle.classList.contains("pause") ? "pause" : "resume"));
     this.#stop = button("", "", () => act("stop"));
-    this.#link.append(this.#name);
     this.item = h(
       "li",
       { tabIndex: -1 },
@@ -35,14 +33,12 @@ export class Card {
     const isRunning = timer.status === "running";
     const name = issueName(timer, strings);
     this.item.part = this.item.className = `timer ${timer.status}`;
-    setText(this.#name, timer.github_issue_title || name);
+    setText(this.#link, isolate(timer.github_issue_title || name));
     if (timer.github_issue_url) this.#link.href = timer.github_issue_url;
     else this.#link.removeAttribute("href");
     setText(this.#state, isRunning ? strings.running : strings.paused);
     const details = [
-      // Isolate the name with the Unicode characters FSI and PDI, because its text direction may differ from
-      // the line's.
-      timer.github_issue_title && `\u2068${name}\u2069`,
+      timer.github_issue_title && isolate(name),
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
       timer.is_pending && !isConnected && strings.unsent,
@@ -74,7 +70,7 @@ export class Card {
 function label(element, action, name, strings) {
   element.part = element.className = `button ${action}`;
   setText(element, strings[action]);
-  element.ariaLabel = `${strings[action]} ${name}`;
+  element.ariaLabel = `${strings[action]} ${isolate(name)}`;
 }
 
 /**

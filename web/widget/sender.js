@@ -122,7 +122,7 @@ export class Sender {
    * @throws {ApiError} if the action must be retried later
    */
   async #handle(error, action, outbox) {
-    const { status, isTemporary, message } = error;
+    const { status, isTemporary } = error;
     if (status === 500) this.#serverErrors += 1;
     if (status === 401 || (isTemporary && this.#serverErrors < MAX_TRIES)) throw error;
     // Status 403 may mean that another user has signed in. If so, the action stays in the outbox of its user.
@@ -130,7 +130,7 @@ export class Sender {
     this.#failures = this.#serverErrors = 0;
     const reverted = outbox.actions.filter(({ key, timer }) => key === action.key || timer === action.key);
     for (const one of reverted) outbox.remove(one);
-    if (this.#outbox === outbox) this.#host.revert(action, reverted, message);
+    if (this.#outbox === outbox) this.#host.revert(action, reverted, error);
   }
 
   /** @param {ApiError} error */

@@ -66,6 +66,8 @@ const en = {
     pull: "This is a pull request. Timers are for issues.",
     number: "There is no issue with this number.",
   },
+  // The server's messages are in English.
+  errors: {},
 };
 
 /** @type {Record<string, () => {default: Strings} | Promise<{default: Strings}>>} */

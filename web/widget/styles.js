@@ -1,4 +1,7 @@
-/** The widget's style sheet. */
+/**
+ * The widget's style sheet. Rules of the page, such as `* { all: unset }`, win over rules of the host, except
+ * important ones, and its inherited values reach the shadow tree. The section therefore begins with initial values.
+ */
 export const styles = new CSSStyleSheet();
 
 styles.replaceSync(`
@@ -16,25 +19,27 @@ styles.replaceSync(`
   --_danger: var(--issue-timer-danger, light-dark(#cf222e, #f85149));
   --_radius: var(--issue-timer-radius, 0.75rem);
   display: block;
-  container-type: inline-size;
-  color-scheme: light dark;
-  color: var(--_text);
-  font: var(--issue-timer-font, 1rem/1.5 system-ui, sans-serif);
-  text-align: start;
+  color-scheme: light dark !important;
 }
-:host([theme="light"]) { color-scheme: light; }
-:host([theme="dark"]) { color-scheme: dark; }
+:host([theme="light"]) { color-scheme: light !important; }
+:host([theme="dark"]) { color-scheme: dark !important; }
 :host([hidden]), [hidden] { display: none !important; }
 
 *, ::before, ::after { box-sizing: border-box; }
 p, ul { margin: 0; }
-section, ul { display: grid; gap: 1px; background: var(--_line); }
 section {
+  all: initial;
+  container-type: inline-size;
+  color-scheme: inherit;
+  visibility: inherit;
+  color: var(--_text);
+  font: var(--issue-timer-font, 1rem/1.5 system-ui, sans-serif);
   border: 1px solid var(--_line);
   border-radius: var(--_radius);
   overflow: hidden;
   overflow-wrap: anywhere;
 }
+section, ul { display: grid; gap: 1px; background: var(--_line); }
 section > ul { padding: 0; background: none; list-style: none; }
 section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_background); }
 
@@ -59,7 +64,7 @@ section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_backgrou
 .what { flex: 1 1 12rem; min-width: 0; }
 .title { display: block; font-weight: 600; color: inherit; text-decoration: none; }
 a.title:hover { color: var(--_link); text-decoration: underline; }
-.state { font-weight: 600; color: var(--_paused); }
+.state { unicode-bidi: isolate; font-weight: 600; color: var(--_paused); }
 .state::before {
   content: "";
   display: inline-block;
@@ -89,7 +94,8 @@ li:not(.running) .clock { color: var(--_faint); }
 
 .controls, form { gap: 0.5rem; }
 form { align-items: end; }
-label { flex: 1 1 10rem; min-width: 0; font-size: 0.875em; font-weight: 600; }
+form > button { flex: 1 0 auto; }
+label { flex: 999 1 14rem; min-width: 0; font-size: 0.875em; font-weight: 600; }
 .mistake { flex-basis: 100%; font-size: 0.875em; color: var(--_danger); }
 
 input, button {

@@ -106,12 +106,13 @@ export interface Events {
   tick: undefined;
   transition: Transition;
   /**
-   * `refused`: an action was reverted; `message` is the server's message. `waiting`: an action will be sent
-   * later. `popup`: the browser blocked the sign-in popup. `failed`: signing in or out failed.
+   * `refused`: the server has refused an action with `error`, and the action was reverted. `waiting`: an
+   * action will be sent later. `popup`: the browser blocked the sign-in popup. `failed`: signing in or out
+   * failed.
    */
   problem: {
     code: "refused" | "waiting" | "popup" | "failed";
-    message?: string;
+    error?: ApiError;
     action?: Kind;
     timer?: Timer;
   };
@@ -136,7 +137,7 @@ export interface SenderHost {
    * Revert an action that the server has refused. `reverted` contains this action and the actions that
    * depend on it.
    */
-  revert(action: Action, reverted: Action[], message: string): void;
+  revert(action: Action, reverted: Action[], error: ApiError): void;
   /**
    * Show that an action waits because of an error. `isFirst` is whether no other error has occurred since the
    * last success.
@@ -212,4 +213,6 @@ export interface Strings {
   alreadyRunning: (name: string) => string;
   problems: Record<Events["problem"]["code"], string>;
   mistakes: Record<"empty" | "form" | "pull" | "number", string>;
+  /** Translations of the server's messages, by the code of the error (`ErrorCode` in docs/openapi.json). */
+  errors: Record<string, string>;
 }

@@ -54,7 +54,14 @@ export function createView(language, strings, options) {
   const announcement = h("p", { className: "announcement", ariaLive: "polite" });
   const section = h(
     "section",
-    { part: "widget", lang: language, ariaLabel: strings.widget },
+    {
+      part: "widget",
+      lang: language,
+      ariaLabel: strings.widget,
+      onkeydown: keepFromPage,
+      onkeypress: keepFromPage,
+      onkeyup: keepFromPage,
+    },
     ...[bar, signInPanel, loading, banner, list, none, form, notice, announcement],
   );
   return {
@@ -77,4 +84,14 @@ export function createView(language, strings, options) {
     notice,
     announcement,
   };
+}
+
+/**
+ * Keep a typed key from the shortcuts of the page, to which the event's target is the widget and not its field.
+ * Escape and Tab reach the page, because a dialog that contains the widget may need them.
+ *
+ * @param {KeyboardEvent} event
+ */
+function keepFromPage(event) {
+  if (event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
 }

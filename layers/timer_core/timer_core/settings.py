@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
+from urllib.parse import urlsplit
 
 from timer_core.github.trigger_config import TriggerConfig
 
@@ -67,6 +68,11 @@ class Settings:
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
     max_receives: int
+
+    @property
+    def github_host(self) -> str:
+        """The host name of the GitHub server, such as ``github.com`` or ``SUBDOMAIN.ghe.com``."""
+        return (urlsplit(self.github_api_url).hostname or "").removeprefix("api.")
 
     @classmethod
     def from_environment(cls) -> Self:

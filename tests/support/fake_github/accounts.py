@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PERMISSIONS = {"issues": "write", "metadata": "read", "organization_projects": "read"}
-EVENTS = ("issue_comment", "issues", "projects_v2_item", "repository")
+EVENTS = ("installation_target", "issue_comment", "issues", "projects_v2_item", "repository")
 
 
 def new_private_key() -> str:

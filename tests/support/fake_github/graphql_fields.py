@@ -224,8 +224,11 @@ def _from_repository(event: Event, context: Context) -> Repository | None:
 
 
 @_field("Issue.projectItems")
-def _project_items(issue: Issue, context: Context, **arguments: Any) -> Page:
-    return page([card for card in issue.cards if context.viewer.sees(card.project.owner)], **arguments)
+def _project_items(
+    issue: Issue, context: Context, *, include_archived: bool = True, **arguments: Any
+) -> Page:
+    cards = [card for card in issue.cards if include_archived or card.archived_at is None]
+    return page([card for card in cards if context.viewer.sees(card.project.owner)], **arguments)
 
 
 @_field("ProjectV2Item.content")
@@ -241,8 +244,8 @@ def _card_type(card: Card, _: Context) -> str:
 
 
 @_field("ProjectV2Item.isArchived")
-def _is_archived(_card: Card, _: Context) -> bool:
-    return False
+def _is_archived(card: Card, _: Context) -> bool:
+    return card.archived_at is not None
 
 
 @_field("ProjectV2Item.fieldValueByName")

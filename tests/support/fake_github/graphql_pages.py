@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MAX_PAGE_SIZE = 100
-# The fake accepts and ignores these arguments, because it has one sort order and no archived cards.
-_WITHOUT_EFFECT = {"order_by", "include_archived"}
+# The fake accepts and ignores this argument, because it has one sort order.
+_WITHOUT_EFFECT = {"order_by"}
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ class Repository(Thing):
     name: str
     owner: Account
     created_at: datetime
+    updated_at: datetime
+    archived: bool = False
     issues: dict[int, Issue] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     transferred: dict[int, Issue] = field(default_factory=dict)
@@ -211,6 +213,7 @@ class Card(Thing):
     creator: Account
     created_at: datetime
     updated_at: datetime
+    archived_at: datetime | None = None
     values: dict[str, FieldValue] = field(default_factory=dict)
     typename: ClassVar = "ProjectV2Item"
 

@@ -137,7 +137,7 @@ def repository(repo: Repository) -> JSON:
         "fork": False,
         **{name: base + path for name, path in _REPOSITORY_URLS.items()},
         "created_at": time(repo.created_at),
-        "updated_at": time(repo.created_at),
+        "updated_at": time(repo.updated_at),
         "pushed_at": time(repo.created_at),
         "git_url": f"git://github.com/{repo.full_name}.git",
         "ssh_url": f"git@github.com:{repo.full_name}.git",
@@ -156,7 +156,7 @@ def repository(repo: Repository) -> JSON:
         "has_discussions": False,
         "forks_count": 0,
         "mirror_url": None,
-        "archived": False,
+        "archived": repo.archived,
         "disabled": False,
         "open_issues_count": open_issues,
         "license": None,
@@ -264,7 +264,7 @@ def card(what: Card) -> JSON:
         "creator": account(what.creator),
         "created_at": time(what.created_at),
         "updated_at": time(what.updated_at),
-        "archived_at": None,
+        "archived_at": time(what.archived_at) if what.archived_at else None,
     }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.support.fake_github import payloads
-from tests.support.fake_github.model import Card, Draft, Field, FieldValue, Option, Project
+from tests.support.fake_github.model import Card, Draft, Field, FieldValue, Issue, Option, Project
 from tests.support.fake_github.repositories import Repositories
 
 if TYPE_CHECKING:
-    from tests.support.fake_github.model import Account, Issue
+    from datetime import datetime
+
+    from tests.support.fake_github.model import Account, Repository
 
 STATUSES = ("Todo", "In Progress", "Done")
 PRIORITIES = ("High", "Medium", "Low")
@@ -61,6 +63,8 @@ class Projects(Repositories):
             Whether the event omits the field's name and values, as in the first years of GitHub's projects.
         """
         with self.acting():
+            if card.archived_at is not None:
+                raise ValueError("The item is archived and cannot be updated.")
             chosen = card.project.fields[field]
             value = card.values.get(field)
             before = value.option if value else None
@@ -92,6 +96,47 @@ class Projects(Repositories):
                     "to": payloads.option(after),
                 }
             self._announce_card("edited", card, by, changes={"field_value": changed})
+
+    def archive_card(self, card: Card, *, by: Account | None = None) -> None:
+        """Archive a card, which keeps its status."""
+        with self.acting():
+            if card.archived_at is None:
+                self._set_archived("archived", card, self.now, by)
+
+    def restore_card(self, card: Card, *, by: Account | None = None) -> None:
+        """Restore a card from the archive."""
+        with self.acting():
+            if card.archived_at is not None:
+                self._set_archived("restored", card, None, by)
+
+    def delete_card(self, card: Card, *, by: Account | None = None) -> None:
+        """Delete a card from its project; its issue stays."""
+        with self.acting():
+            del self.nodes[card.node_id]
+            if isinstance(card.content, Issue):
+                card.content.cards.remove(card)
+            self._announce_card("deleted", card, by)
+
+    def convert_draft(self, card: Card, repository: Repository, *, by: Account | None = None) -> Issue:
+        """Convert a draft to an issue of a repository; the card keeps its id and its status."""
+        with self.acting():
+            if not isinstance(card.content, Draft):
+                raise TypeError("The card has an issue.")
+            issue = self.new_issue(repository, card.content.title, by=by)
+            del self.nodes[card.content.node_id]
+            card.content, card.updated_at = issue, self.now
+            issue.cards.append(card)
+            self._announce_card(
+                "converted", card, by, changes={"content_type": {"from": "DraftIssue", "to": "Issue"}}
+            )
+            return issue
+
+    def _set_archived(self, action: str, card: Card, at: datetime | None, by: Account | None) -> None:
+        before, card.archived_at = card.archived_at, at
+        card.updated_at = self.now
+        times = [None if one is None else payloads.time(one) for one in (before, at)]
+        changes = {"archived_at": dict(zip(("from", "to"), times, strict=True))}
+        self._announce_card(action, card, by, changes=changes)
 
     def _add_card(self, project: Project, content: Issue | Draft, by: Account | None) -> Card:
         card = self.nodes.new(

@@ -67,7 +67,9 @@ class Repositories(Accounts):
         with self.acting():
             login, _, name = full_name.partition("/")
             owner = self._owner(login)
-            repository = self.nodes.new(Repository, name=name, owner=owner, created_at=self.now)
+            repository = self.nodes.new(
+                Repository, name=name, owner=owner, created_at=self.now, updated_at=self.now
+            )
             self._names[full_name.lower()] = repository
             self.repositories[repository.id] = repository
             return repository
@@ -83,7 +85,7 @@ class Repositories(Accounts):
             old = repository.name
             self._move_repository(repository, name, repository.owner)
             changes = {"repository": {"name": {"from": old}}}
-            self._announce_repository("renamed", repository, changes, by)
+            self._announce_repository("renamed", repository, by, changes=changes)
 
     def transfer_repository(
         self, repository: Repository, new_owner: str, *, by: Account | None = None
@@ -99,7 +101,43 @@ class Repositories(Accounts):
                 former = {"organization": payloads.organization(old)}
             else:
                 former = {"user": payloads.account(old)}
-            self._announce_repository("transferred", repository, {"owner": {"from": former}}, by)
+            self._announce_repository("transferred", repository, by, changes={"owner": {"from": former}})
+
+    def archive_repository(
+        self, repository: Repository, *, archived: bool = True, by: Account | None = None
+    ) -> None:
+        """Archive a repository, or restore it from the archive."""
+        with self.acting():
+            repository.archived, repository.updated_at = archived, self.now
+            self._announce_repository("archived" if archived else "unarchived", repository, by)
+
+    def delete_repository(self, repository: Repository, *, by: Account | None = None) -> None:
+        with self.acting():
+            self._announce_repository("deleted", repository, by)
+            del self._names[repository.full_name.lower()]
+            del self.repositories[repository.id]
+            for issue in repository.issues.values():
+                del self.nodes[issue.node_id]
+
+    def rename_owner(self, owner: Account, login: str, *, by: Account | None = None) -> None:
+        """Rename a user or an organization. GitHub announces no event for each of the repositories.
+
+        Only the hooks of an organization receive an event.
+        """
+        with self.acting():
+            old = owner.login
+            own = [one for one in self.repositories.values() if one.owner is owner]
+            for repository in own:
+                del self._names[repository.full_name.lower()]
+                self._former_names[repository.full_name.lower()] = repository
+            del self.accounts[old.lower()]
+            owner.login = login
+            self.accounts[login.lower()] = owner
+            for repository in own:
+                self._names[repository.full_name.lower()] = repository
+            members = {"changes": {"login": {"from": old}}}
+            if owner.type == "Organization":
+                self._announce("organization", "renamed", members, sender=by or self.maintainer, owner=owner)
 
     def new_issue(
         self, repository: Repository | str, title: str = "Something is wrong", *, by: Account | None = None
@@ -256,7 +294,7 @@ class Repositories(Accounts):
     def _move_repository(self, repository: Repository, name: str, owner: Account) -> None:
         del self._names[repository.full_name.lower()]
         self._former_names[repository.full_name.lower()] = repository
-        repository.name, repository.owner = name, owner
+        repository.name, repository.owner, repository.updated_at = name, owner, self.now
         self._names[repository.full_name.lower()] = repository
 
     def _add_issue(self, repository: Repository, title: str, user: Account) -> Issue:
@@ -298,12 +336,12 @@ class Repositories(Accounts):
         )
 
     def _announce_repository(
-        self, action: str, repository: Repository, changes: dict[str, Any], by: Account | None
+        self, action: str, repository: Repository, by: Account | None, **members: Any
     ) -> None:
         self._announce(
             "repository",
             action,
-            {"changes": changes},
+            members,
             sender=by or self.maintainer,
             owner=repository.owner,
             repository=repository,

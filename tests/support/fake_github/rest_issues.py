@@ -1,4 +1,4 @@
-"""The REST API of issues."""
+"""The REST API of repositories and issues."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from tests.support.fake_github.model import Issue
 
 routes = Routes()
+
+
+@routes.endpoint("GET", *in_repository(""))
+def get_repository(call: Call) -> Answer:
+    return Answer(200, payloads.repository(call.repository))
 
 
 @routes.endpoint("GET", *in_repository("/issues/{number:d}"))

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Callable
 from typing import TypeVar
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 
 _Position = TypeVar("_Position")
 
@@ -36,4 +36,4 @@ def decode_cursor(cursor: str, parse: Callable[[str], _Position]) -> _Position:
         # Invalid base64 and invalid UTF-8 raise ValueError, too.
         return parse(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
     except ValueError:
-        raise InvalidInput("cursor", "Is not a cursor of this list.") from None
+        raise InvalidInput("cursor", "Is not a cursor of this list.", ErrorCode.INVALID_CURSOR) from None

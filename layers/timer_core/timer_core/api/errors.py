@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
+    ErrorCode,
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
@@ -21,6 +22,7 @@ from timer_core.domain.errors import (
     NotYourTimer,
     OtherTimerOpen,
     TooManyRequests,
+    TooManyTokens,
     TooManyTransitions,
     TooMuchContention,
     TransitionNotAllowed,
@@ -35,8 +37,21 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     OtherTimerOpen: HTTPStatus.BAD_REQUEST,
     IdempotencyKeyReused: HTTPStatus.BAD_REQUEST,
     Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyTokens: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+}
+
+# The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
+# use the code as the type.
+_CODES = {
+    "missing": ErrorCode.REQUIRED,
+    "extra_forbidden": ErrorCode.UNKNOWN_FIELD,
+    "string_too_short": ErrorCode.TOO_SHORT,
+    "string_too_long": ErrorCode.TOO_LONG,
+    "greater_than_equal": ErrorCode.OUT_OF_RANGE,
+    "less_than_equal": ErrorCode.OUT_OF_RANGE,
+    **{code.value: code for code in ErrorCode},
 }
 
 
@@ -44,6 +59,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
 class _Refusal:
     status: HTTPStatus
     detail: str
+    code: ErrorCode
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[Mapping[str, Any]] = ()
 
@@ -79,10 +95,10 @@ def error_response(error: Exception, event: Mapping[str, Any], logger: Logger) -
         request_id = event["requestContext"].get("requestId", "")
         logger.error("Unexpected error", exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        body = problem(status, "An internal error occurred.", request_id=request_id)
+        body = problem(status, "An internal error occurred.", ErrorCode.INTERNAL_ERROR, request_id=request_id)
     else:
         status = refusal.status
-        body = problem(status, refusal.detail, refusal.errors)
+        body = problem(status, refusal.detail, refusal.code, refusal.errors)
     return {"statusCode": status.value, "headers": headers, "body": body}
 
 
@@ -92,25 +108,36 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
     ``part`` is the part of the request whose fields may be invalid.
     """
     if isinstance(error, HttpError):
-        return _Refusal(error.status, error.detail, error.headers)
+        return _Refusal(error.status, error.detail, ErrorCode.INVALID_REQUEST, error.headers)
     if isinstance(error, NotFoundError):
-        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.")
+        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.", ErrorCode.NOT_FOUND)
     if isinstance(error, RequestValidationError):
-        details = [
-            {"loc": list(detail["loc"]), "msg": detail["msg"].removeprefix("Value error, ")}
-            for detail in error.errors()
-        ]
-        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+        return _invalid([_field_error(detail) for detail in error.errors()])
     if isinstance(error, InvalidInput):
-        details = [{"loc": [part, error.field], "msg": error.message}]
-        return _Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=details)
+        return _invalid([{"loc": [part, error.field], "msg": error.message, "code": error.code}])
     if isinstance(error, Unauthorized):
         # A 401 names the scheme to use (RFC 9110, section 11.6.1).
-        return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
+        headers = {"WWW-Authenticate": "Bearer"}
+        return _Refusal(HTTPStatus.UNAUTHORIZED, str(error), error.code, headers)
     if isinstance(error, TooManyRequests):
-        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(error.retry_after_s)})
+        headers = {"Retry-After": str(error.retry_after_s)}
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, headers)
     if isinstance(error, TooMuchContention):
-        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "1"})
+        return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, {"Retry-After": "1"})
     if isinstance(error, IssueTimerError):
-        return _Refusal(_STATUS[type(error)], str(error))
+        return _Refusal(_STATUS[type(error)], str(error), error.code)
     return None
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]]) -> _Refusal:
+    detail = "The request is not valid."
+    return _Refusal(HTTPStatus.BAD_REQUEST, detail, ErrorCode.INVALID_REQUEST, errors=errors)
+
+
+def _field_error(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the public form of one of pydantic's errors."""
+    return {
+        "loc": list(detail["loc"]),
+        "msg": detail["msg"],
+        "code": _CODES.get(detail["type"], ErrorCode.INVALID_VALUE),
+    }

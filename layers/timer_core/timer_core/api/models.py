@@ -16,8 +16,9 @@ from pydantic import (
     PlainSerializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue, organization_login
 from timer_core.domain.state import Status
 from timer_core.domain.timers import Timer
@@ -50,10 +51,17 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def _invalid(code: ErrorCode, message: str) -> PydanticCustomError:
+    """Return the error that a validator raises; `timer_core.api.errors` reads the code from its type."""
+    return PydanticCustomError(code.value, message)
+
+
 def _rfc_3339(value: object) -> object:
     """Refuse numbers, and dates without a time, which pydantic would also accept as times."""
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        raise ValueError("must be a date and time with an offset, such as 2026-01-31T09:00:00Z")
+        raise _invalid(
+            ErrorCode.INVALID_TIME, "Must be a date and time with an offset, such as 2026-01-31T09:00:00Z."
+        )
     return value
 
 
@@ -62,16 +70,16 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must be between 1970 and 9999") from None
+        raise _invalid(ErrorCode.INVALID_TIME, "Must be between 1970 and 9999.") from None
     if moment < _EPOCH:
-        raise ValueError("must not be before 1970")
+        raise _invalid(ErrorCode.INVALID_TIME, "Must not be before 1970.")
     return moment
 
 
 def printable(text: str) -> str:
     """Refuse control characters except line breaks and tabs."""
     if any((character < " " and character not in "\n\t\r") or character == "\x7f" for character in text):
-        raise ValueError("must not contain control characters")
+        raise _invalid(ErrorCode.CONTROL_CHARACTERS, "Must not contain control characters.")
     return text
 
 
@@ -265,16 +273,20 @@ class _OnIssue(_Request):
         if url is not None:
             issue = Issue.from_url(url)
             if repo is not None and repo.lower() != issue.full_name.lower():
-                raise InvalidInput("github_repo", "Is not the repository in github_issue_url.")
+                raise InvalidInput(
+                    "github_repo", "Is not the repository in github_issue_url.", ErrorCode.CONTRADICTION
+                )
             if number is not None and number != issue.number:
-                raise InvalidInput("github_issue_number", "Is not the number in github_issue_url.")
+                raise InvalidInput(
+                    "github_issue_number", "Is not the number in github_issue_url.", ErrorCode.CONTRADICTION
+                )
             return issue
         if repo is not None and number is not None:
             return Issue.of(repo, number)
         if repo is not None:
-            raise InvalidInput("github_issue_number", "Is required with github_repo.")
+            raise InvalidInput("github_issue_number", "Is required with github_repo.", ErrorCode.REQUIRED)
         if number is not None:
-            raise InvalidInput("github_repo", "Is required with github_issue_number.")
+            raise InvalidInput("github_repo", "Is required with github_issue_number.", ErrorCode.REQUIRED)
         return None
 
 
@@ -319,7 +331,9 @@ class AddRequest(_OnIssue):
         """
         start_ms = to_ms(self.start_time)
         if (self.end_time is None) == (self.duration is None):
-            raise InvalidInput("end_time", "Exactly one of end_time and duration is required.")
+            raise InvalidInput(
+                "end_time", "Exactly one of end_time and duration is required.", ErrorCode.REQUIRED
+            )
         if self.end_time is not None:
             return start_ms, to_ms(self.end_time)
         assert self.duration is not None  # noqa: S101 - checked above
@@ -337,9 +351,11 @@ class PatchRequest(_OnIssue):
     def _null_only_unlinks(self) -> "PatchRequest":
         null = {name for name in self.model_fields_set if getattr(self, name) is None}
         if null - {"github_issue_url"}:
-            raise ValueError(f"{min(null - {'github_issue_url'})} must not be null")
+            raise _invalid(ErrorCode.REQUIRED, f"{min(null - {'github_issue_url'})} must not be null.")
         if null and (self.github_repo is not None or self.github_issue_number is not None):
-            raise ValueError("github_issue_url is null, so no other field may name an issue")
+            raise _invalid(
+                ErrorCode.CONTRADICTION, "github_issue_url is null, so no other field may name an issue."
+            )
         return self
 
 
@@ -410,12 +426,13 @@ class HealthDetails(BaseModel):
 
 
 class FieldError(BaseModel):
-    """An error in a request: the path of the field, and a message."""
+    """An error in a request: the path of the field, a message, and the reason as a code."""
 
     model_config = _RARE
 
     loc: list[str | int]
     msg: str
+    code: ErrorCode
 
 
 class Problem(BaseModel):
@@ -427,5 +444,6 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    code: ErrorCode
     errors: list[FieldError] | None = None
     request_id: str | None = None

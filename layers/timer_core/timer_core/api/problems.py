@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from timer_core.domain.errors import ErrorCode
+
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -19,14 +21,20 @@ class HttpError(Exception):
 
 
 def problem(
-    status: HTTPStatus, detail: str, errors: Sequence[Mapping[str, Any]] = (), **extension: str
+    status: HTTPStatus,
+    detail: str,
+    code: ErrorCode,
+    errors: Sequence[Mapping[str, Any]] = (),
+    **extension: str,
 ) -> str:
     """Return the body of an error.
 
     Parameters
     ----------
+    code
+        The reason. The RFC names it ``type`` and wants a URI; clients compare a word more easily.
     errors
-        The validation errors, each with ``loc`` (the path of the field) and ``msg`` (the message).
+        The validation errors, each with ``loc`` (the path of the field), ``msg`` (the message) and ``code``.
     extension
         Members that the RFC does not define, such as ``request_id``.
     """
@@ -35,6 +43,7 @@ def problem(
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
+        "code": code,
         **extension,
     }
     if errors:
@@ -43,9 +52,9 @@ def problem(
 
 
 def response(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return an error as a response to API Gateway (payload format 2.0)."""
+    """Return a refusal as a response to API Gateway (payload format 2.0)."""
     return {
         "statusCode": status.value,
         "headers": {"content-type": CONTENT_TYPE, **(headers or {})},
-        "body": problem(status, detail),
+        "body": problem(status, detail, ErrorCode.INVALID_REQUEST),
     }

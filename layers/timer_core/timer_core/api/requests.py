@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic_core import from_json
 
 from timer_core.api.problems import HttpError
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.
@@ -127,7 +127,7 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     }
     for name in event.query_string_parameters:
         if name not in known:
-            raise InvalidInput(name, "Is not a parameter of this route.")
+            raise InvalidInput(name, "Is not a parameter of this route.", ErrorCode.UNKNOWN_FIELD)
 
 
 def origin(event: Mapping[str, Any]) -> str:

@@ -1,10 +1,63 @@
 """The errors of refused requests. The API translates them to HTTP responses in one place."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The reason of a refusal. The pages and the widget translate these codes (web/widget/strings.de.js)."""
+
+    # Requests
+    INTERNAL_ERROR = "internal_error"
+    INVALID_REQUEST = "invalid_request"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    TOO_MANY_CHANGES = "too_many_changes"
+    BUSY = "busy"
+    # Timers and tokens
+    TIMER_RUNNING = "timer_running"
+    TIMER_PAUSED = "timer_paused"
+    TIMER_STOPPED = "timer_stopped"
+    TIMER_CHANGED_SINCE = "timer_changed_since"
+    TOO_MANY_TRANSITIONS = "too_many_transitions"
+    NOT_YOUR_TIMER = "not_your_timer"
+    OTHER_TIMER_OPEN = "other_timer_open"
+    TOO_MANY_TOKENS = "too_many_tokens"
+    # Fields of a request
+    INVALID_VALUE = "invalid_value"
+    UNKNOWN_FIELD = "unknown_field"
+    REQUIRED = "required"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    OUT_OF_RANGE = "out_of_range"
+    CONTROL_CHARACTERS = "control_characters"
+    INVALID_TIME = "invalid_time"
+    IN_THE_FUTURE = "in_the_future"
+    IN_THE_PAST = "in_the_past"
+    TOO_LONG_AGO = "too_long_ago"
+    END_BEFORE_START = "end_before_start"
+    PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
+    RANGE_TOO_LONG = "range_too_long"
+    UNKNOWN_TIME_ZONE = "unknown_time_zone"
+    NOT_AN_ISSUE = "not_an_issue"
+    NOT_A_REPOSITORY = "not_a_repository"
+    NOT_AN_ORGANIZATION = "not_an_organization"
+    CONTRADICTION = "contradiction"
+    INVALID_CURSOR = "invalid_cursor"
 
 
 class IssueTimerError(Exception):
-    """Base of the errors that a caller can cause."""
+    """Base of the errors that a caller can cause.
+
+    Attributes
+    ----------
+    code
+        The reason, which clients can compare and translate.
+    """
+
+    code: ErrorCode
 
 
 class InvalidInput(IssueTimerError):
@@ -16,12 +69,15 @@ class InvalidInput(IssueTimerError):
         The name of the value as the caller wrote it.
     message
         The reason, as a text for the caller.
+    code
+        The same reason, as a code.
     """
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, code: ErrorCode) -> None:
         super().__init__(message)
         self.field = field
         self.message = message
+        self.code = code
 
 
 class TransitionNotAllowed(IssueTimerError):
@@ -39,6 +95,7 @@ class TransitionNotAllowed(IssueTimerError):
         super().__init__(f"Cannot {action} a timer that is {status}.")
         self.action = action
         self.status = status
+        self.code = ErrorCode(f"timer_{status}")
 
 
 class TransitionTooEarly(IssueTimerError):
@@ -55,6 +112,8 @@ class TransitionTooEarly(IssueTimerError):
     since_ms
         The time at which the timer entered its state.
     """
+
+    code = ErrorCode.TIMER_CHANGED_SINCE
 
     def __init__(self, action: str, status: str, at_ms: int, since_ms: int) -> None:
         super().__init__(
@@ -73,6 +132,8 @@ class TooManyTransitions(IssueTimerError):
         The transitions that reached the limit, such as ``150 manual transitions``.
     """
 
+    code = ErrorCode.TOO_MANY_TRANSITIONS
+
     def __init__(self, action: str, transitions: str) -> None:
         super().__init__(
             f"Cannot {action} a timer that has {transitions}, which is the limit. "
@@ -83,9 +144,13 @@ class TooManyTransitions(IssueTimerError):
 class NotFound(IssueTimerError):
     """A timer or a token does not exist, or was deleted."""
 
+    code = ErrorCode.NOT_FOUND
+
 
 class NotYourTimer(IssueTimerError):
     """The timer exists and belongs to somebody else."""
+
+    code = ErrorCode.NOT_YOUR_TIMER
 
 
 class OtherTimerOpen(IssueTimerError):
@@ -97,6 +162,8 @@ class OtherTimerOpen(IssueTimerError):
         The id of the timer that is open.
     """
 
+    code = ErrorCode.OTHER_TIMER_OPEN
+
     def __init__(self, timer_id: str) -> None:
         super().__init__(f"Timer {timer_id} is already open on that issue.")
         self.timer_id = timer_id
@@ -105,17 +172,31 @@ class OtherTimerOpen(IssueTimerError):
 class IdempotencyKeyReused(IssueTimerError):
     """An earlier, different request had the same ``Idempotency-Key``."""
 
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
+
 
 class TooMuchContention(IssueTimerError):
     """Other writers kept changing the same items; a retry is safe."""
+
+    code = ErrorCode.BUSY
 
 
 class Unauthorized(IssueTimerError):
     """The request has no valid credentials."""
 
+    code = ErrorCode.UNAUTHORIZED
+
 
 class Forbidden(IssueTimerError):
     """The credentials are valid, but they do not allow this request."""
+
+    code = ErrorCode.FORBIDDEN
+
+
+class TooManyTokens(Forbidden):
+    """The person has reached the limit of API tokens."""
+
+    code = ErrorCode.TOO_MANY_TOKENS
 
 
 class TooManyRequests(IssueTimerError):
@@ -126,6 +207,8 @@ class TooManyRequests(IssueTimerError):
     retry_after_s
         Seconds until the next change is accepted.
     """
+
+    code = ErrorCode.TOO_MANY_CHANGES
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"Too many changes in a minute; try again in {retry_after_s} seconds.")

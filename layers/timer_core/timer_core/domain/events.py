@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from timer_core.domain.state import Action
 
+ANY = frozenset({"*"})
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -16,18 +18,27 @@ class Effect:
     action
         The requested action.
     resumes
-        The kinds of event whose pauses a start ends, or `ANY_PAUSE` if a start ends every pause.
+        The causes of the pauses that a start or resume ends: kinds of event, or `ANY` for every pause.
+    pauses
+        The causes of the stretches that a pause ends: kinds of event, or `ANY` for every stretch.
+    of_same_card
+        Whether a pause or resume has an effect only on what the same card caused.
     """
 
     action: Action
     resumes: frozenset[str] = frozenset()
+    pauses: frozenset[str] = ANY
+    of_same_card: bool = False
 
     def ends_pause_by(self, by: str | None) -> bool:
-        """Whether a start ends a pause that this kind of event (or person) began."""
-        return self.resumes is ANY_PAUSE or by in self.resumes
+        """Whether a start or resume ends a pause that this kind of event (or person) began."""
+        return self.resumes is ANY or by in self.resumes
+
+    def ends_stretch_by(self, by: str) -> bool:
+        """Whether a pause ends a stretch that this kind of event (or person) began."""
+        return self.pauses is ANY or by in self.pauses
 
 
-ANY_PAUSE = frozenset({"*"})
 # A delivery has the time of the issue's last change. The timeline has the time of the event itself. The two
 # times may differ by a few seconds.
 TOLERANCE_MS = 5_000
@@ -38,15 +49,30 @@ TOLERANCE_MS = 5_000
 # part before the dot.
 EFFECTS: dict[str, Effect] = {
     "reopened": Effect(Action.START),
-    "assigned": Effect(Action.START, resumes=frozenset({"unassigned"})),
+    "assigned": Effect(Action.START, resumes=frozenset({"unassigned", "unassigned.others"})),
     "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
-    "project.start": Effect(Action.START, resumes=frozenset({"project.pause"})),
-    "comment.start": Effect(Action.START, resumes=ANY_PAUSE),
-    "comment.resume": Effect(Action.RESUME),
+    "project.start": Effect(Action.START, resumes=frozenset({"project.pause", "project.removed"})),
+    # The card was restored from the archive.
+    "project.restored": Effect(Action.RESUME, resumes=frozenset({"project.removed"}), of_same_card=True),
+    "comment.start": Effect(Action.START, resumes=ANY),
+    "comment.resume": Effect(Action.RESUME, resumes=ANY),
+    # The repository of the issue was archived, or restored from the archive.
+    "unarchived": Effect(Action.RESUME, resumes=frozenset({"archived"})),
     "unassigned": Effect(Action.PAUSE),
+    # Somebody was unassigned, and GitHub named only the remaining assignees. Other people with a timer may
+    # never have been assigned, so the event does not pause what they started themselves.
+    "unassigned.others": Effect(
+        Action.PAUSE,
+        pauses=frozenset({"reopened", "assigned", "labeled", "project.start", "project.restored"}),
+    ),
     "unlabeled": Effect(Action.PAUSE),
     "project.pause": Effect(Action.PAUSE),
+    # The card was archived, or deleted from its project.
+    "project.removed": Effect(
+        Action.PAUSE, pauses=frozenset({"project.start", "project.restored"}), of_same_card=True
+    ),
     "comment.pause": Effect(Action.PAUSE),
+    "archived": Effect(Action.PAUSE),
     "comment.stop": Effect(Action.STOP),
     "project.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
@@ -84,6 +110,10 @@ class Event:
         Whether the event was read from the issue's timeline because no delivery had arrived.
     order
         The order of a backfilled event within its second, in units of 100 ns (see `guid_time`).
+    except_users
+        The ids of the people whom the event does not concern; only if `users` is None.
+    card
+        The node id of the card that caused the event; empty for other events, or if unknown.
     """
 
     delivery: str
@@ -94,6 +124,13 @@ class Event:
     received_ms: int = 0
     backfilled: bool = False
     order: int | None = None
+    except_users: frozenset[int] = frozenset()
+    card: str = ""
+
+    @property
+    def named_at(self) -> int:
+        """The time at which the issue's repository had the name in the event, see `named_at`."""
+        return guid_time_at(self.received_ms) if self.backfilled else named_at(self.delivery, self.at_ms)
 
     @property
     def finer_time(self) -> int | None:
@@ -112,7 +149,7 @@ class Event:
 
     def concerns(self, user_id: int) -> bool:
         """Whether the event has an effect on the timers of this person."""
-        return self.users is None or user_id in self.users
+        return user_id not in self.except_users if self.users is None else user_id in self.users
 
     def may_be(self, other: "Event") -> bool:
         """Whether two events may be the same event, both delivered and read from the timeline."""
@@ -136,9 +173,25 @@ def guid_time(delivery: str) -> int | None:
     return guid.time if guid.version == 1 else None
 
 
+def guid_ms(delivery: str) -> int | None:
+    """Return the time in the GUID of a delivery (milliseconds since the epoch); None if it has no time."""
+    time = guid_time(delivery)
+    return None if time is None else (time - _UUID_EPOCH) // _UUID_UNITS_PER_MS
+
+
 def guid_time_at(at_ms: int) -> int:
     """Convert a time (milliseconds since the epoch) to the unit and epoch of `guid_time`."""
     return _UUID_EPOCH + at_ms * _UUID_UNITS_PER_MS
+
+
+def named_at(delivery: str, otherwise_ms: int) -> int:
+    """Return the time at which repositories had the names in a delivery, in the unit of `guid_time`.
+
+    It is the time in the GUID, because a redelivery has the same GUID and the same names. If the GUID
+    contains no time, return ``otherwise_ms`` (milliseconds since the epoch) in this unit.
+    """
+    time = guid_time(delivery)
+    return guid_time_at(otherwise_ms) if time is None else time
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:

@@ -115,6 +115,8 @@ class _Step:
     transition: Transition
     effect: Effect | None = None
     """The effect of the event; None for a manual transition or a transition by the sweeper."""
+    card: str = ""
+    """The node id of the card that caused the event; empty for other steps, or if the event has expired."""
     created_timer: bool = False
     """Whether the step is the manual start that created a timer."""
 
@@ -124,7 +126,12 @@ def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: in
     recorded = _history_steps(timers, locked_until_ms)
     manual = [step for step in recorded if step.effect is None]
     # If an event is in the log and in a history, use the log, because only the log has the order of events.
-    by_cause = {step.transition.cause: step for step in recorded if step.effect is not None}
+    cards = {event.delivery: event.card for event in events}
+    by_cause = {
+        step.transition.cause: replace(step, card=cards.get(step.transition.cause, ""))
+        for step in recorded
+        if step.effect is not None
+    }
     by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
     return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
 
@@ -183,27 +190,35 @@ def _event_step(event: Event) -> _Step:
     at_ms, finer_time, rank, delivery = event.sort_key
     effect = EFFECTS[event.kind]
     transition = Transition(at_ms, effect.action, event.kind, delivery)
-    return _Step(_Order(at_ms, False, finer_time, rank, delivery), transition, effect)
+    return _Step(_Order(at_ms, False, finer_time, rank, delivery), transition, effect, event.card)
 
 
 # ---------------------------------------------------------------------- the fold
 
 
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """A timer, and the step that last changed its status."""
+
+    timer: Timer
+    changed_by: _Step
+
+
 def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> list[Timer]:
     """Apply the steps in order and return the resulting timers."""
     stopped: list[Timer] = []
-    current: Timer | None = None
+    current: _Current | None = None
     for step in steps:
         if current is not None:
             current = _apply(current, step)
         elif step.transition.action is Action.START:
-            current = _create(step.transition, issue, user_id, now_ms)
+            current = _Current(_create(step.transition, issue, user_id, now_ms), step)
         elif stopped and step.effect is None:
             stopped[-1] = stopped[-1].note(step.transition)
-        if current is not None and not current.is_open:
-            stopped.append(current)
+        if current is not None and not current.timer.is_open:
+            stopped.append(current.timer)
             current = None
-    return stopped if current is None else [*stopped, current]
+    return stopped if current is None else [*stopped, current.timer]
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
@@ -226,31 +241,44 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
     return replace(timer, version=0)
 
 
-def _apply(timer: Timer, step: _Step) -> Timer:
+def _apply(current: _Current, step: _Step) -> _Current:
     """Apply a step to an open timer.
 
     If the timer has no room for another transition by an event, only an event that stops the timer has an
     effect. A manual transition without effect is noted in the history, because it is stored nowhere else.
     """
-    transition = step.transition
-    if transition.action is Action.START and _resumes(step, timer):
-        transition = replace(transition, action=Action.RESUME)
+    timer, action = current.timer, _action_on(current, step)
     is_manual = step.effect is None
-    counts = is_manual or transition.action is Action.STOP or timer.has_room(for_event=True)
-    if counts and timer.state.allows(transition.action):
-        return timer.apply(transition)
-    return timer.note(step.transition) if is_manual else timer
+    counts = is_manual or action is Action.STOP or timer.has_room(for_event=True)
+    if action is not None and counts and timer.state.allows(action):
+        return _Current(timer.apply(replace(step.transition, action=action)), step)
+    return replace(current, timer=timer.note(step.transition)) if is_manual else current
 
 
-def _resumes(step: _Step, timer: Timer) -> bool:
-    """Whether a start resumes a paused timer."""
-    if timer.status is not Status.PAUSED:
-        return False
-    if step.effect is None:
+def _action_on(current: _Current, step: _Step) -> Action | None:
+    """Return the action of a step on an open timer; None if an event has no effect on the timer.
+
+    A start resumes a paused timer, if it ends this kind of pause.
+    """
+    action, effect = step.transition.action, step.effect
+    is_paused = current.timer.status is Status.PAUSED
+    if effect is None:
         # After a manual start that created a timer, a timer runs, even if a late event shows that an older
         # timer was open and paused at that time.
-        return step.created_timer
-    return step.effect.ends_pause_by(timer.paused_by)
+        return Action.RESUME if step.created_timer and is_paused else action
+    if action is Action.STOP:
+        return action
+    if effect.of_same_card and not _may_be_same_card(current.changed_by, step):
+        return None
+    changed_by = current.changed_by.transition.by
+    if is_paused:
+        return Action.RESUME if effect.ends_pause_by(changed_by) else None
+    return Action.PAUSE if action is Action.PAUSE and effect.ends_stretch_by(changed_by) else None
+
+
+def _may_be_same_card(step: _Step, other: _Step) -> bool:
+    """Whether the same card may have caused two steps. The card of an expired event is unknown."""
+    return step.card == other.card or "" in (step.card, other.card)
 
 
 # ---------------------------------------------------------------------- the match

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from timer_core.domain.errors import (
+    ErrorCode,
     InvalidInput,
     TooManyTransitions,
     TransitionNotAllowed,
@@ -303,11 +304,11 @@ def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:
         If the end is before the start, or if the start or the end is in the future.
     """
     if start_ms is not None and start_ms > now_ms:
-        raise InvalidInput("start_time", "Must not lie in the future.")
+        raise InvalidInput("start_time", "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
     if end_ms is not None and end_ms > now_ms:
-        raise InvalidInput("end_time", "Must not lie in the future.")
+        raise InvalidInput("end_time", "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
     if start_ms is not None and end_ms is not None and end_ms < start_ms:
-        raise InvalidInput("end_time", "Must not be before start_time.")
+        raise InvalidInput("end_time", "Must not be before start_time.", ErrorCode.END_BEFORE_START)
 
 
 def requested_ms(at_ms: int, now_ms: int) -> int:
@@ -319,7 +320,7 @@ def requested_ms(at_ms: int, now_ms: int) -> int:
         If the time is more than a minute in the future, or more than three days in the past.
     """
     if at_ms > now_ms + _AHEAD_MS:
-        raise InvalidInput("at", "Must not lie in the future.")
+        raise InvalidInput("at", "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
     if at_ms < now_ms - _OFFLINE_MS:
-        raise InvalidInput("at", "Must not be more than three days ago.")
+        raise InvalidInput("at", "Must not be more than three days ago.", ErrorCode.TOO_LONG_AGO)
     return min(at_ms, now_ms)

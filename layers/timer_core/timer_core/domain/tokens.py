@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from zlib import crc32
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 
 # Secret scanners recognize a token by its pattern: itt_ and 38 letters or digits.
 TOKEN_PREFIX = "itt_"  # noqa: S105
@@ -54,7 +54,7 @@ def new_token(
         If ``expires_at`` is not in the future.
     """
     if expires_at is not None and expires_at * 1000 <= now_ms:
-        raise InvalidInput("expires", "Must be in the future.")
+        raise InvalidInput("expires", "Must be in the future.", ErrorCode.IN_THE_PAST)
     return Token(secrets.token_hex(6), name, now_ms, expires_at, scope), _new_text()
 
 

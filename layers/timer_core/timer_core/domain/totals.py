@@ -15,7 +15,7 @@ from importlib.resources import files
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from timer_core.domain.errors import InvalidInput
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, stretches
 
@@ -169,7 +169,11 @@ def time_zone(name: str) -> ZoneInfo:
     # ZoneInfo also accepts zones with leap seconds, and files in the system's database that are not time
     # zones.
     if name not in _zone_names():
-        raise InvalidInput("time_zone", "Is not the IANA name of a time zone, such as Europe/Berlin.")
+        raise InvalidInput(
+            "time_zone",
+            "Is not the IANA name of a time zone, such as Europe/Berlin.",
+            ErrorCode.UNKNOWN_TIME_ZONE,
+        )
     return ZoneInfo(name)
 
 

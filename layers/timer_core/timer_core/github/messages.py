@@ -3,7 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted"]
+RepositoryKind: TypeAlias = Literal["renamed", "transferred", "archived", "unarchived", "deleted"]
 
 # The kind of event that adds a stopped timer instead of changing a timer.
 LOG = "comment.log"
@@ -26,6 +29,8 @@ class IssueEvent:
         The time of the event (milliseconds since the epoch).
     users
         The ids of the GitHub users that the event concerns; None for everybody with an open timer.
+    except_users
+        The ids of the users that the event does not concern; only if `users` is None.
     duration_ms, commented_ms
         The duration to log, and the time of the comment; only for `LOG`.
     title
@@ -34,10 +39,15 @@ class IssueEvent:
         When the event was backfilled from GitHub's timeline; 0 if a webhook delivered it.
     order
         The order of a backfilled event, see `timer_core.domain.events.Event`.
+    repo_id
+        The id of the repository, which never changes.
+    card
+        The node id of the card that caused the event; empty for other events, or if unknown.
     """
 
     delivery: str
     kind: str
+    repo_id: int
     repo: str
     number: int
     at_ms: int
@@ -47,23 +57,28 @@ class IssueEvent:
     title: str = ""
     fetched_ms: int = 0
     order: int | None = None
+    except_users: tuple[int, ...] = ()
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CardEvent:
-    """A card of a project was moved; its issue has to be fetched from GitHub's API.
+    """A card of a project was changed; its issue has to be fetched from GitHub's API.
 
     Attributes
     ----------
     owner
         The login of the organization that owns the project.
     item, content
-        The node ids of the card and of its issue.
+        The node ids of the card (empty if the delivery does not contain it) and of its issue.
     field
-        The node id of the changed field; None if the delivery gives the name of the field, which is then the
-        status field.
+        The node id of the field that a move changed; None if the delivery gives the name of the field, which
+        is then the status field.
     status
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
+    kind
+        ``moved`` to another status, ``removed`` from the project (archived or deleted), ``restored`` from the
+        archive, or ``converted`` from a draft to an issue.
     """
 
     delivery: str
@@ -73,29 +88,68 @@ class CardEvent:
     at_ms: int
     field: str | None = None
     status: str | None = None
+    kind: CardKind = "moved"
 
 
 @dataclass(frozen=True, slots=True)
 class MoveEvent:
-    """An issue was transferred, or a repository renamed or transferred with all of its issues.
+    """An issue was transferred to another repository.
 
     Attributes
     ----------
     origin, target
-        The full names of the repository before and after the move.
-    numbers
-        The issue's number before and after the move; None if a repository was moved, because its issues keep
-        their numbers.
-    received_ms
-        When the delivery was received.
+        The full names of the repositories.
+    numbers, repo_ids
+        The issue's number and the repository's id before and after the transfer.
     """
 
     delivery: str
     origin: str
     target: str
     at_ms: int
+    numbers: tuple[int, int]
+    repo_ids: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEvent:
+    """An event of a repository, which concerns all of its issues.
+
+    Attributes
+    ----------
+    kind
+        ``renamed``, ``transferred``, ``archived``, ``unarchived`` or ``deleted``.
+    repo
+        The full name of the repository after the event.
+    received_ms
+        When the delivery was received.
+    """
+
+    delivery: str
+    kind: RepositoryKind
+    repo_id: int
+    repo: str
+    at_ms: int
     received_ms: int
-    numbers: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRenamed:
+    """A user or an organization got another login, which is part of the names of all their repositories.
+
+    Attributes
+    ----------
+    origin, target
+        The login before (empty if unknown) and after the event.
+    owner_id
+        The id of the user or organization, which never changes.
+    """
+
+    delivery: str
+    origin: str
+    target: str
+    owner_id: int
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +163,7 @@ class CommentEvent:
     """
 
     delivery: str
+    repo_id: int
     repo: str
     number: int
     at_ms: int
@@ -138,12 +193,16 @@ class ReplyEvent:
     text: str = ""
 
 
-QueuedEvent: TypeAlias = IssueEvent | CardEvent | MoveEvent | CommentEvent | ReplyEvent
+QueuedEvent: TypeAlias = (
+    IssueEvent | CardEvent | MoveEvent | RepositoryEvent | OwnerRenamed | CommentEvent | ReplyEvent
+)
 
 _TYPES: dict[str, type[QueuedEvent]] = {
     "issue": IssueEvent,
     "card": CardEvent,
     "move": MoveEvent,
+    "repository": RepositoryEvent,
+    "owner_renamed": OwnerRenamed,
     "comment": CommentEvent,
     "reply": ReplyEvent,
 }
@@ -156,11 +215,15 @@ def group_of(event: QueuedEvent) -> str:
         case CardEvent():
             return event.content
         case MoveEvent():
-            return f"{event.origin}#{event.numbers[0] if event.numbers else ''}".lower()
+            return f"{event.repo_ids[0]}#{event.numbers[0]}"
+        case RepositoryEvent():
+            return f"repository-{event.repo_id}"
+        case OwnerRenamed():
+            return f"owner-{event.owner_id}"
         case ReplyEvent():
             return f"comment-{event.comment}"
         case IssueEvent() | CommentEvent():
-            return f"{event.repo}#{event.number}".lower()
+            return f"{event.repo_id}#{event.number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from timer_core.domain.errors import InvalidInput, NotFound
-from timer_core.domain.events import Event
+from timer_core.domain.events import Event, guid_time_at, named_at
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import Timer, finished
-from timer_core.github.messages import LOG, IssueEvent, MoveEvent
+from timer_core.github.messages import LOG, IssueEvent, MoveEvent, OwnerRenamed, RepositoryEvent
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
@@ -28,7 +28,7 @@ class Handled:
         The timers that were changed.
     reason
         Why the event was ignored: ``user_not_registered``, ``before_registration`` (the users registered
-        after it happened) or ``not_an_issue``; empty if it was applied.
+        after it happened), ``not_an_issue`` or ``no_repository_id``; empty if it was applied.
     unregistered
         The number of the event's users who are not tracked.
     """
@@ -66,9 +66,11 @@ class EventHandler:
             If other writers kept changing the timers; a retry is safe.
         """
         try:
-            issue = Issue.of(event.repo, event.number)
+            issue = Issue.of(event.repo, event.number, repo_id=event.repo_id)
         except InvalidInput:
             return Handled(reason="not_an_issue")
+        if not issue.repo_id:
+            return Handled(reason="no_repository_id")
         since = self._tracked_since(event.users or ())
         users = None if event.users is None else frozenset(_tracked_at(event.at_ms, since))
         unregistered = len(frozenset(event.users or ()) - since.keys())
@@ -115,32 +117,61 @@ class EventHandler:
         return {user_id: since_ms for user_id in users if (since_ms := deleted.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Handled:
-        """Move the timers of a transferred issue, or of all issues of a repository.
+        """Move the timers of a transferred issue.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        before, after = event.numbers or (1, 1)
+        repositories, numbers = (event.origin, event.target), event.numbers
         try:
-            move = Move(
-                event.delivery,
-                Issue.of(event.origin, before),
-                Issue.of(event.target, after),
-                event.at_ms,
+            origin, target = (
+                Issue.of(repo, number, repo_id=repo_id)
+                for repo, number, repo_id in zip(repositories, numbers, event.repo_ids, strict=True)
             )
         except InvalidInput:
             return Handled(reason="not_an_issue")
-        if event.numbers:
-            return Handled(tuple(self._issue_timers.move_issue(move, now_ms=now_ms)))
-        # The move applies to events until its receipt. Another repository may get the old name later, and
-        # events from before the move may still arrive.
-        move = replace(move, until_ms=event.received_ms)
-        return Handled(tuple(self._issue_timers.move_repository(move, now_ms=now_ms)))
+        move = Move(event.delivery, origin, target, event.at_ms)
+        changed = self._issue_timers.move(move, now_ms=now_ms)
+        for issue in (origin, target):
+            self._issue_timers.observe(issue, named_at(event.delivery, event.at_ms), now_ms=now_ms)
+        return Handled(tuple(changed))
+
+    def handle_repository(self, event: RepositoryEvent, *, now_ms: int) -> Handled:
+        """Apply an event of a repository to the timers of its issues, or store the repository's new name.
+
+        Raises
+        ------
+        TooMuchContention
+            If other writers kept changing the timers; a retry is safe.
+        """
+        try:
+            # The number is ignored.
+            issue = Issue.of(event.repo, 1, repo_id=event.repo_id)
+        except InvalidInput:
+            return Handled(reason="not_an_issue")
+        if event.kind in {"renamed", "transferred"}:
+            self._issue_timers.observe(issue, named_at(event.delivery, event.received_ms), now_ms=now_ms)
+            return Handled()
+        happened = Event(event.delivery, event.kind, event.at_ms, received_ms=event.received_ms)
+        return Handled(tuple(self._issue_timers.apply_to_repository(happened, issue, now_ms=now_ms)))
+
+    def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
+        """Store the new login of a user or organization in the names of their repositories.
+
+        Raises
+        ------
+        TooMuchContention
+            If other writers kept changing the timers; a retry is safe.
+        """
+        renamed_at = named_at(event.delivery, event.at_ms)
+        self._issue_timers.rename_owner(event.origin, event.target, renamed_at, now_ms=now_ms)
+        return Handled()
 
     def _log_time(self, event: IssueEvent, issue: Issue, users: Iterable[int], now_ms: int) -> list[Timer]:
         """Add finished timers that end at the event's time."""
+        self._issue_timers.observe(issue, guid_time_at(event.at_ms), now_ms=now_ms)
         added = (self._add_finished(event, issue, user_id, now_ms) for user_id in users)
         return [timer for timer in added if timer is not None]
 
@@ -152,7 +183,7 @@ class EventHandler:
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
-            issue=replace(self._issue_timers.home(issue, at_ms=event.at_ms), title=event.title),
+            issue=replace(self._issue_timers.home(issue), title=event.title),
             by=event.kind,
         )
         try:
@@ -172,6 +203,8 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
         received_ms=event.fetched_ms or now_ms,
         backfilled=event.fetched_ms > 0,
         order=event.order,
+        except_users=frozenset(event.except_users),
+        card=event.card,
     )
 
 

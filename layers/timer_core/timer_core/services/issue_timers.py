@@ -15,12 +15,16 @@ from timer_core.domain.timers import Timer
 from timer_core.store.derived_timers import DerivedTimers
 from timer_core.store.event_log import EventLog
 from timer_core.store.issue_history import IssueHistory
+from timer_core.store.repositories import Repositories
 from timer_core.store.table import Conflict, Table, retry_on_conflict
 from timer_core.store.timers import TimerStore
 
 
 class IssueTimers:
     """Logs the events and moves of issues, and derives timers from them.
+
+    The methods that log something receive issues with the ids of their repositories. The other methods also
+    receive issues of which only the repository's name is known.
 
     Parameters
     ----------
@@ -33,6 +37,7 @@ class IssueTimers:
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._log = EventLog(table)
         self._derived = DerivedTimers(table, timers)
+        self._repositories = Repositories(table)
 
     def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
         """Log an event of an issue, and rederive the timers of the people whom it concerns.
@@ -49,19 +54,38 @@ class IssueTimers:
         TooMuchContention
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
-        if event.kind not in EFFECTS:
-            # Do not log the event. Its message moves to the dead-letter queue, and a later version may know
-            # the kind.
-            raise ValueError(f"Unknown kind of event: {event.kind}")
+        _check(event, issue)
         event, is_new = self._log.append(event, issue, now_ms=now_ms)
-        history = self._log.read(issue)
-        home = history.names.home(issue, event.at_ms)
+        history = self._read_observed(issue, event.named_at, now_ms)
         concerned = history.people_with_timers() if event.users is None else event.users
-        new = event.delivery if is_new else None
-        return self._rederive_all(concerned, home, history, now_ms, new=new)
+        return self._rederive_all(concerned, history, now_ms, new=event.delivery if is_new else None)
 
-    def move_issue(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Move everybody's timers on a transferred issue to its new name; return the changed timers.
+    def apply_to_repository(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
+        """Log an event of a repository, and rederive the timers of its issues that the event may concern.
+
+        A repeated call produces the same timers, even if the previous call was interrupted.
+
+        Parameters
+        ----------
+        issue
+            An issue of the repository; its number is ignored.
+
+        Raises
+        ------
+        TooMuchContention
+            If other writers kept changing the timers; the event is logged, and a retry is safe.
+        """
+        _check(event, issue)
+        self._log.append_of_repository(event, issue, now_ms=now_ms)
+        self.observe(issue, event.named_at, now_ms=now_ms)
+        changed: list[Timer] = []
+        for number in self._log.numbers(issue):
+            history = self._log.read(replace(issue, number=number))
+            changed += self._rederive_all(history.people_with_timers(), history, now_ms)
+        return changed
+
+    def move(self, move: Move, *, now_ms: int) -> list[Timer]:
+        """Move everybody's timers on a transferred issue to its new identity; return the changed timers.
 
         A repeated call produces the same timers, even if the previous call was interrupted.
 
@@ -70,22 +94,31 @@ class IssueTimers:
         TooMuchContention
             If other writers kept changing the timers; the move is logged, and a retry is safe.
         """
-        return self._follow(self._log.append_issue_move(move, now_ms=now_ms), now_ms)
+        self._log.append_move(move, now_ms=now_ms)
+        return self._rederive_everybody(move.origin, now_ms)
 
-    def move_repository(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Move the timers of a repository's issues that have an open timer; return the changed timers.
+    def observe(self, issue: Issue, named_at: int, *, now_ms: int) -> None:
+        """Store that an issue's repository had its name at a time, see `timer_core.domain.events.named_at`.
 
-        The timers of another issue are moved when the next event of that issue arrives. The issue numbers of
-        ``move`` are ignored.
+        Timers that were started under the name join those under the repository's id.
 
         Raises
         ------
         TooMuchContention
-            If other writers kept changing the timers; the move is logged, and a retry is safe.
+            If other writers kept changing the timers; a retry is safe.
         """
-        move = self._log.append_repository_move(move, now_ms=now_ms)
-        numbers = self._log.open_issues(move.origin.full_name)
-        return [timer for number in numbers for timer in self._follow(move.of(number), now_ms)]
+        self._read_observed(issue, named_at, now_ms)
+
+    def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> None:
+        """Store the new login of a user or organization in the names of their repositories.
+
+        Raises
+        ------
+        TooMuchContention
+            If other writers kept changing the timers; a retry is safe.
+        """
+        for issue in self._repositories.rename_owner(origin, target, named_at):
+            self._record(issue, named_at, now_ms)
 
     def rederive(
         self, issue: Issue, *, select: Callable[[set[int]], Iterable[int]], now_ms: int
@@ -104,51 +137,56 @@ class IssueTimers:
             If other writers kept changing the timers; a retry is safe.
         """
         history = self._log.read(issue)
-        home = history.names.home(issue, now_ms)
-        return self._rederive_all(select(history.people()), home, history, now_ms)
+        return self._rederive_all(select(history.people()), history, now_ms)
 
-    def timers_of(self, user_id: int, issue: Issue, *, at_ms: int) -> list[Timer]:
-        """Return a person's latest timers, sorted by start, on the issue named ``issue`` at ``at_ms``."""
+    def timers_of(self, user_id: int, issue: Issue) -> list[Timer]:
+        """Return a person's latest timers on an issue, sorted by start."""
+        return self._derived.latest(self._log.read(issue).slot(user_id))
+
+    def home(self, issue: Issue) -> Issue:
+        """Return the present identity of an issue."""
+        return self._log.read(issue).home
+
+    def logged(self, issue: Issue) -> list[Event]:
+        """Return the logged events of an issue."""
+        return self._log.read(issue).events()
+
+    def _read_observed(self, issue: Issue, named_at: int, now_ms: int) -> IssueHistory:
+        """Return the history of an issue, after the name of its repository is stored."""
         history = self._log.read(issue)
-        return self._derived.latest(history.slot(history.names.home(issue, at_ms), user_id))
+        if history.is_known(named_at):
+            return history
+        self._record(issue, named_at, now_ms)
+        return self._log.read(issue)
 
-    def home(self, issue: Issue, *, at_ms: int) -> Issue:
-        """Return the present name of the issue that was named ``issue`` at ``at_ms``."""
-        return self._log.read(issue).names.home(issue, at_ms)
+    def _record(self, issue: Issue, named_at: int, now_ms: int) -> None:
+        self._repositories.record(issue, named_at)
+        # From now on, timers are started under the id. If this process is interrupted, the next delivery
+        # continues here.
+        for number in self._log.named_issues(issue):
+            self._rederive_everybody(replace(issue, number=number, repo_id=0), now_ms)
+        self._repositories.note_joined(issue)
 
-    def logged(self, issue: Issue, *, at_ms: int) -> list[Event]:
-        """Return the logged events of the issue that was named ``issue`` at ``at_ms``."""
+    def _rederive_everybody(self, issue: Issue, now_ms: int) -> list[Timer]:
         history = self._log.read(issue)
-        return history.events(history.names.home(issue, at_ms))
-
-    def _follow(self, move: Move, now_ms: int) -> list[Timer]:
-        history = self._log.read(move.origin)
-        return self._rederive_all(history.people(), history.names.destination(move), history, now_ms)
+        return self._rederive_all(history.people(), history, now_ms)
 
     def _rederive_all(
-        self,
-        user_ids: Iterable[int],
-        home: Issue,
-        history: IssueHistory,
-        now_ms: int,
-        *,
-        new: str | None = None,
+        self, user_ids: Iterable[int], history: IssueHistory, now_ms: int, *, new: str | None = None
     ) -> list[Timer]:
         return [
             timer
             for user_id in sorted(user_ids)
-            for timer in self._rederive(user_id, home, history, now_ms, new=new)
+            for timer in self._rederive(user_id, history, now_ms, new=new)
         ]
 
     def _rederive(
-        self, user_id: int, home: Issue, history: IssueHistory, now_ms: int, *, new: str | None = None
+        self, user_id: int, history: IssueHistory, now_ms: int, *, new: str | None = None
     ) -> list[Timer]:
         """Rederive a person's timers on an issue.
 
         Parameters
         ----------
-        home
-            The present name of the issue.
         new
             The delivery of the event that has just been logged for the first time, if any.
         """
@@ -156,43 +194,17 @@ class IssueTimers:
         def attempt() -> list[Timer]:
             nonlocal history
             try:
-                if not self._is_ready(user_id, home, history, now_ms):
-                    return []
-                return self._derive(user_id, home, history, now_ms, new)
+                return self._derive(user_id, history, now_ms, new)
             except Conflict:
-                history = self._log.read(home)
+                history = self._log.read(history.root)
                 raise
 
         return retry_on_conflict(attempt, "The timers of an issue kept changing.")
 
-    def _is_ready(self, user_id: int, home: Issue, history: IssueHistory, now_ms: int) -> bool:
-        """If another issue previously had the name ``home``, move its timers to its present name.
-
-        Those timers occupy the slot that the timers of the issue now named ``home`` need.
-
-        Returns
-        -------
-        bool
-            False if the person has requested deletion of their account.
-
-        Raises
-        ------
-        Conflict
-            If timers were moved; the history must be read again.
-        """
-        move = history.pending_move(history.slot(home, user_id))
-        if move is None or history.names.destination(move).key == home.key:
-            return True
-        if self._derived.has_requested_deletion(user_id):
-            return False
-        self._rederive(user_id, history.names.destination(move), history, now_ms)
-        raise Conflict
-
-    def _derive(
-        self, user_id: int, home: Issue, history: IssueHistory, now_ms: int, new: str | None
-    ) -> list[Timer]:
-        slots = [history.slot(home, user_id), *history.slots_to_move(home, user_id)]
-        events = history.events(home)
+    def _derive(self, user_id: int, history: IssueHistory, now_ms: int, new: str | None) -> list[Timer]:
+        home = history.home
+        slots = [history.slot(user_id), *history.slots_to_move(user_id)]
+        events = history.events()
         found = self._derived.read(slots, history, events, new=new, now_ms=now_ms)
         if found is None:
             # The person's items are being deleted, so no item that mentions the person may be written.
@@ -208,4 +220,13 @@ class IssueTimers:
             locked_until_ms=found.locked_until_ms,
             used_ulids=found.used_ulids,
         )
-        return self._derived.write(slots, outcome, home, history, now_ms=now_ms)
+        return self._derived.write(slots, outcome, now_ms=now_ms)
+
+
+def _check(event: Event, issue: Issue) -> None:
+    if not issue.repo_id:
+        raise ValueError(f"The id of a repository is missing: {issue.full_name}")
+    if event.kind not in EFFECTS:
+        # Do not log the event. Its message moves to the dead-letter queue, and a later version may know the
+        # kind.
+        raise ValueError(f"Unknown kind of event: {event.kind}")

@@ -60,8 +60,8 @@ class OfflineActions:
             if response:
                 # The first request with this key may have been interrupted before the rederivation.
                 return self.rederive(response[0], now_ms=now_ms), response[1]
-            issue = self._issue_timers.home(issue, at_ms=now_ms)
-            already_open = self._open_timer_after_another(user_id, issue, at_ms=at_ms, now_ms=now_ms)
+            issue = self._issue_timers.home(issue)
+            already_open = self._open_timer_after_another(user_id, issue, at_ms=at_ms)
             if already_open and idempotency:
                 return self._timers.store_response(already_open, idempotency, now_ms=now_ms)
             if already_open:
@@ -95,14 +95,12 @@ class OfflineActions:
         try:
             return self._timers.get(timer.user_id, timer.ulid)
         except NotFound:
-            for other in self._issue_timers.timers_of(timer.user_id, timer.issue, at_ms=now_ms):
+            for other in self._issue_timers.timers_of(timer.user_id, timer.issue):
                 if other.is_open:
                     return other
             raise
 
-    def _open_timer_after_another(
-        self, user_id: int, home: Issue, *, at_ms: int, now_ms: int
-    ) -> Timer | None:
+    def _open_timer_after_another(self, user_id: int, home: Issue, *, at_ms: int) -> Timer | None:
         """Return the person's open timer on an issue if another timer ended after ``at_ms``; else None.
 
         Raises
@@ -112,7 +110,7 @@ class OfflineActions:
         """
         timers = [
             timer
-            for timer in self._issue_timers.timers_of(user_id, home, at_ms=now_ms)
+            for timer in self._issue_timers.timers_of(user_id, home)
             # The slot also lists timers that were moved to another issue manually.
             if timer.issue and timer.issue.key == home.key
         ]

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from timer_core.domain.issues import Issue
-from timer_core.github.api.cards import fetch_card
+from timer_core.github.api.cards import Card, fetch_card
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import GitHubError, InvalidCredential, NoCredential, Refused
 from timer_core.github.api.replies import send_reply
@@ -18,8 +18,10 @@ from timer_core.github.messages import (
     IssueEvent,
     Message,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
     ReplyEvent,
+    RepositoryEvent,
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.command_replies import reply_to
@@ -100,6 +102,11 @@ class QueuedEventHandler:
                 return self._apply(event)
             case MoveEvent():
                 return _outcome(self._event_handler.move(event, now_ms=self._clock()))
+            case RepositoryEvent():
+                handled = self._event_handler.handle_repository(event, now_ms=self._clock())
+                return _outcome(handled, kind=event.kind)
+            case OwnerRenamed():
+                return _outcome(self._event_handler.rename_owner(event, now_ms=self._clock()))
             case CardEvent():
                 return self._with_github("project_cards", "given_up", lambda: self._apply_card(event))
             case CommentEvent():
@@ -115,13 +122,16 @@ class QueuedEventHandler:
         return _outcome(handled, kind=event.kind)
 
     def _apply_card(self, event: CardEvent) -> Outcome:
-        """Apply the move of a card: start the assignees' timers, or pause or stop the issue's open timers."""
+        """Apply the change of a card: start or resume the assignees' timers, or pause or stop open timers."""
         card = fetch_card(self.github, event, self._triggers.status_field)
         if card is None:
             return _ignored("no_such_card")
-        kind = self._triggers.kind_of_status(card.status)
+        kind = self._kind_of(event, card)
+        if event.kind == "converted" and kind != "project.start":
+            # The status did not change.
+            return _ignored("other_status")
         users = None
-        if kind == "project.start":
+        if kind in ("project.start", "project.restored"):
             if card.state.is_closed:
                 return _ignored("issue_closed")
             users = tuple(sorted(card.state.assignees))
@@ -132,21 +142,27 @@ class QueuedEventHandler:
             IssueEvent(
                 delivery=event.delivery,
                 kind=kind,
+                repo_id=issue.repo_id,
                 repo=issue.full_name,
                 number=issue.number,
                 at_ms=card.at_ms,
                 users=users,
                 title=issue.title,
+                card=event.item,
             )
         )
+
+    def _kind_of(self, event: CardEvent, card: Card) -> str:
+        """Return the kind of event for the change of a card."""
+        if event.kind in ("removed", "restored"):
+            return f"project.{event.kind}"
+        return self._triggers.kind_of_status(card.status)
 
     def _reply_to(self, comment: CommentEvent, commands: Sequence[IssueEvent]) -> Outcome:
         """Queue the reply to a comment, so that the issue's next events need not wait for GitHub."""
         is_tracked = self._event_handler.was_tracked(comment.author, at_ms=comment.at_ms)
-        issue = Issue.of(comment.repo, comment.number)
-        timers = (
-            self._issue_timers.timers_of(comment.author, issue, at_ms=comment.at_ms) if is_tracked else []
-        )
+        issue = Issue.of(comment.repo, comment.number, repo_id=comment.repo_id)
+        timers = self._issue_timers.timers_of(comment.author, issue) if is_tracked else []
         reply = reply_to(comment, commands, timers, is_tracked=is_tracked)
         self._queue_reply(reply)
         return Outcome("reply_queued", {"reaction": reply.reaction})

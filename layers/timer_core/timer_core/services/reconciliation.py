@@ -7,13 +7,13 @@ log, it is handled as if it had been delivered when it happened.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
-from timer_core.domain.events import TOLERANCE_MS
+from timer_core.domain.events import TOLERANCE_MS, guid_time_at
 from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import (
@@ -24,7 +24,13 @@ from timer_core.github.api.errors import (
     Refused,
     Unavailable,
 )
-from timer_core.github.api.issues import ISSUES_PER_QUERY, IssueRequest, fetch_issues, locate_issue
+from timer_core.github.api.issues import (
+    ISSUES_PER_QUERY,
+    IssueRequest,
+    fetch_issues,
+    identify_issue,
+    locate_issue,
+)
 from timer_core.github.api.timeline import IssueState, missing
 from timer_core.github.messages import IssueEvent, MoveEvent
 from timer_core.github.trigger_config import TriggerConfig
@@ -32,6 +38,7 @@ from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
+from timer_core.store.repositories import Repositories
 from timer_core.store.timers import TimerStore
 
 # Progress is stored after this many timers. The next run may compare up to this many timers again. A run has
@@ -60,7 +67,7 @@ class Reconciliation:
     searched
         Issues that GitHub did not find under their stored names.
     moved
-        Issues that have a new name.
+        Issues that were transferred to another repository.
     unreachable
         Issues that GitHub does not show us, or that exceeded the number of searches in one run.
     failed
@@ -112,12 +119,15 @@ class _Batch(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """An issue and its present state; the state is None if the issue was deleted."""
+    """An issue and its present state; the state is None if the issue was deleted.
+
+    ``is_identified`` tells whether the id of the issue's repository was unknown before.
+    """
 
     issue: Issue
     state: IssueState | None
     fetched_ms: int
-    is_transferred: bool = False
+    is_identified: bool
 
 
 class _Compared(NamedTuple):
@@ -138,6 +148,7 @@ class Reconciler:
         github: GitHub,
         timers: TimerStore,
         issue_timers: IssueTimers,
+        repositories: Repositories,
         event_handler: EventHandler,
         progress: ProgressStore,
         triggers: TriggerConfig,
@@ -146,6 +157,7 @@ class Reconciler:
         self._github = github
         self._timers = timers
         self._issue_timers = issue_timers
+        self._repositories = repositories
         self._event_handler = event_handler
         self._progress = progress
         self._triggers = triggers
@@ -218,7 +230,7 @@ class Reconciler:
             If time ran out, or a rate limit was reached.
         """
         has_succeeded = has_failed = False
-        for owner, batch in _by_owner(requests.values()):
+        for owner, batch in _by_owner(self._with_present_names(requests.values())):
             if owner in run.limited_owners | run.refused_owners:
                 continue
             try:
@@ -236,6 +248,15 @@ class Reconciler:
         if run.limited_owners:
             raise _RunEnded
         return has_succeeded or not has_failed
+
+    def _with_present_names(self, requests: Iterable[IssueRequest]) -> list[IssueRequest]:
+        """Return requests under the present names of the repositories; a former name may be another's."""
+        known = list(requests)
+        names = self._repositories.names(one.issue.repo_id for one in known if one.issue.repo_id)
+        return [
+            one._replace(issue=one.issue.in_repository(names.get(one.issue.repo_id, one.issue.full_name)))
+            for one in known
+        ]
 
     def _record_error(self, owner: str, error: GitHubError, run: _Run) -> None:
         if isinstance(error, RateLimited):
@@ -307,21 +328,30 @@ class Reconciler:
     ) -> _Found | None:
         """Return an issue and its state, also after a transfer; None if the issue cannot be reached."""
         # GraphQL finds issues of renamed repositories, but not transferred issues.
+        is_identified = request.issue.repo_id == 0
         if state is not None:
-            return _Found(request.issue, state, fetched_ms)
+            issue = replace(request.issue, repo_id=request.issue.repo_id or state.issue.repo_id)
+            if issue.repo_id == state.issue.repo_id:
+                return _Found(issue, state, fetched_ms, is_identified)
+            # Another repository has got the name, and no delivery has reported the new name of this one.
+            run.result.unreachable += 1
+            return None
         run.check_time()
         run.result.searched += 1
         try:
-            location = None
+            origin = location = None
             if run.result.searched <= _MAX_LOOKUPS:
+                origin = request.issue
+                if is_identified:
+                    origin = identify_issue(self._github, request.issue)
                 location = locate_issue(self._github, request.issue)
-            if location is None:
+            if origin is None or location is None:
                 run.result.unreachable += 1
                 return None
-            if location.issue is None:
-                return _Found(request.issue, None, fetched_ms)
-            found = self._fetch_transferred(request._replace(issue=location.issue))
-            return _Found(request.issue, found, fetched_ms, is_transferred=True)
+            found = None
+            if location.issue is not None:
+                found = self._fetch_transferred(request._replace(issue=location.issue))
+            return _Found(origin, found, fetched_ms, is_identified)
         except RateLimited:
             raise
         except GitHubError:
@@ -347,18 +377,23 @@ class Reconciler:
 
     def _compare(self, found: _Found, now_ms: int, *, dry_run: bool) -> _Compared:
         """Backfill the events of an issue."""
-        issue, state, fetched_ms, is_transferred = found
+        issue, state, fetched_ms, is_identified = found
+        if is_identified and not dry_run:
+            # GitHub also finds a repository under a former name, which is not its present name.
+            self._issue_timers.observe(issue, guid_time_at(fetched_ms) - 1, now_ms=now_ms)
         if state is None:
             return _Compared(backfilled=self._backfill([_deletion(issue, now_ms)], now_ms, dry_run=dry_run))
         has_moved = state.issue.key != issue.key
         if has_moved and dry_run:
             return _Compared(moved=1)
+        if not dry_run and (has_moved or state.issue.full_name != issue.full_name):
+            self._issue_timers.observe(state.issue, guid_time_at(fetched_ms), now_ms=now_ms)
         if has_moved:
-            self._event_handler.move(_move(issue, state, now_ms, is_transfer=is_transferred), now_ms=now_ms)
+            self._event_handler.move(_move(issue, state, now_ms), now_ms=now_ms)
         backfilled = 0
         events = state.events(self._triggers, fetched_ms=fetched_ms)
         if events:
-            logged = self._issue_timers.logged(state.issue, at_ms=now_ms)
+            logged = self._issue_timers.logged(state.issue)
             backfilled = self._backfill(missing(events, logged), now_ms, dry_run=dry_run)
             if not dry_run:
                 # Another process may have logged an event, and failed before it changed the timers.
@@ -410,20 +445,21 @@ def _pause_after(error: Unavailable) -> None:
 
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
     """Return the event of an issue's deletion at the present time; GitHub does not report the real time."""
-    return IssueEvent(f"gone-{_digest(issue.key)}", "deleted", issue.full_name, issue.number, now_ms)
+    delivery = f"gone-{_digest(issue.key)}"
+    return IssueEvent(delivery, "deleted", issue.repo_id, issue.full_name, issue.number, now_ms)
 
 
-def _move(origin: Issue, state: IssueState, now_ms: int, *, is_transfer: bool) -> MoveEvent:
-    """Return the event for an undelivered move of an issue or its repository."""
+def _move(origin: Issue, state: IssueState, now_ms: int) -> MoveEvent:
+    """Return the event for an undelivered transfer of an issue."""
     target = state.issue
     transfers = [entry.at_ms for entry in state.timeline if entry.kind == "transferred"]
     return MoveEvent(
         delivery=f"found-{now_ms}-{_digest(f'{origin.key} {target.key}')}",
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=transfers[-1] if is_transfer and transfers else now_ms,
-        received_ms=now_ms,
-        numbers=(origin.number, target.number) if is_transfer else None,
+        at_ms=transfers[-1] if transfers else now_ms,
+        numbers=(origin.number, target.number),
+        repo_ids=(origin.repo_id, target.repo_id),
     )
 
 

@@ -20,8 +20,8 @@ from timer_core.store.keys import (
     PROFILE_SK,
     TOKEN_SK,
     USER_TOKENS,
-    issue_pk,
     kind_of,
+    slot_key,
     user_id_of,
     user_pk,
 )
@@ -152,5 +152,5 @@ class AccountDeletionStore:
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))
         if kind_of(sk) == "timer" and (issue := to_issue(item)):
-            self._table.write(Write("Delete", issue_pk(issue), pk))
+            self._table.write(Write("Delete", *slot_key(issue, user_id_of(pk))))
         self._table.write(Write("Delete", pk, sk))

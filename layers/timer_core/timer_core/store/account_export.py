@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.items import SlotItem, to_timer
-from timer_core.store.keys import RUN_LOCK_SK, issue_pk, kind_of, name_of, user_pk
+from timer_core.store.keys import RUN_LOCK_SK, kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
 from timer_core.store.table import RawItem, Table
@@ -31,13 +32,11 @@ class Slot:
     Attributes
     ----------
     issue_key
-        The issue, as ``owner/repo#n`` in lower case.
+        The key of the issue, see `timer_core.domain.issues.Issue.key`.
     ulids
         The ULIDs of the person's timers on the issue that events may still change.
     locked_until_ms
         Events up to this time do not change these timers; None if the slot locks no time.
-    moved
-        The ids of the webhook deliveries that reported a move of the issue.
     kept_until_s
         When the slot expires (seconds since the epoch); None while a timer is open on the issue.
     """
@@ -45,7 +44,6 @@ class Slot:
     issue_key: str
     ulids: list[str]
     locked_until_ms: int | None
-    moved: list[str]
     kept_until_s: int | None
 
 
@@ -127,25 +125,26 @@ class AccountExport:
         )
         for item in items:
             page.add(item)
-        page.slots = self._slots(pk, sorted({issue_pk(timer.issue) for timer in page.timers if timer.issue}))
+        page.slots = self._slots(user_id, page.timers)
         return page
 
-    def _slots(self, pk: str, issue_pks: Sequence[str]) -> list[Slot]:
-        batches = (issue_pks[first : first + _BATCH] for first in range(0, len(issue_pks), _BATCH))
+    def _slots(self, user_id: int, timers: Sequence[Timer]) -> list[Slot]:
+        issues = {slot_key(timer.issue, user_id): timer.issue for timer in timers if timer.issue}
+        keys = sorted(issues)
+        batches = (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
         return [
-            _to_slot(item)
+            _to_slot(item, issues[item["pk"]["S"], item["sk"]["S"]])
             for batch in batches
-            for item in self._table.get_many((issue_pk, pk) for issue_pk in batch)
+            for item in self._table.get_many(batch)
         ]
 
 
-def _to_slot(item: RawItem) -> Slot:
+def _to_slot(item: RawItem, issue: Issue) -> Slot:
     row = SlotItem.from_raw_data(item)
     return Slot(
-        issue_key=name_of(row.pk),
+        issue_key=issue.key,
         ulids=sorted(row.ulids or ()),
         locked_until_ms=None if row.locked_until_ms is None else int(row.locked_until_ms),
-        moved=sorted(row.moved or ()),
         kept_until_s=None if row.expires_at is None else int(row.expires_at),
     )
 

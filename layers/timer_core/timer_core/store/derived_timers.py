@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from timer_core.domain.events import Event
-from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Outcome
 from timer_core.domain.timers import Timer
 from timer_core.store.issue_history import IssueHistory
@@ -138,22 +137,21 @@ class DerivedTimers:
             found.lock_before_oldest()
         return found
 
-    def write(
-        self, slots: Sequence[Slot], outcome: Outcome, home: Issue, history: IssueHistory, *, now_ms: int
-    ) -> list[Timer]:
+    def write(self, slots: Sequence[Slot], outcome: Outcome, *, now_ms: int) -> list[Timer]:
         """Write the outcome of a replay in one transaction and return the timers that it changed.
 
         Parameters
         ----------
         slots
-            The person's slot under the issue's present name, followed by the slots whose timers move to it.
+            The person's slot under the issue's present identity, followed by the slots whose timers move to
+            it.
 
         Raises
         ------
         TransactionRefused
             If a timer or a slot was changed after its read.
         """
-        writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, home, history, now_ms)
+        writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, now_ms)
         if writes:
             self._timers.write_all(writes)
         return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
@@ -177,29 +175,20 @@ def _is_first(new: str | None, events: Iterable[Event], user_id: int) -> bool:
     return new is not None and all(one.delivery == new for one in events if one.concerns(user_id))
 
 
-def _slot_writes(
-    slots: Sequence[Slot], outcome: Outcome, home: Issue, history: IssueHistory, now_ms: int
-) -> list[Write]:
+def _slot_writes(slots: Sequence[Slot], outcome: Outcome, now_ms: int) -> list[Write]:
     own, *others = slots
     expires = SlotItem.expires_at.set(expiry(now_ms, EMPTY_SLOT_DAYS))
-    actions = _own_slot_actions(own, others, outcome, history.moves_to(home, own))
+    actions = _own_slot_actions(own, others, outcome)
     writes: list[Write] = []
     if actions:
         actions.append(expires if outcome.open_ulid is None else SlotItem.expires_at.remove())
         writes.append(update_slot(own, actions))
-    for slot in others:
-        # Write even an empty slot, so that the condition of a concurrent start fails and the start reads the
-        # slot again.
-        emptied = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.locked_until_ms.remove()]
-        moved = SlotItem.moved.add(history.moves_to(home, slot))
-        writes.append(update_slot(slot, [*emptied, expires, moved]))
-    return writes
+    emptied = [SlotItem.open_ulid.remove(), SlotItem.ulids.remove(), SlotItem.locked_until_ms.remove()]
+    return writes + [update_slot(slot, [*emptied, expires]) for slot in others]
 
 
-def _own_slot_actions(
-    own: Slot, others: Sequence[Slot], outcome: Outcome, followed: set[str]
-) -> list["UpdateAction"]:
-    """Return the changes of the slot under the present name. The timers of the other slots move to it."""
+def _own_slot_actions(own: Slot, others: Sequence[Slot], outcome: Outcome) -> list["UpdateAction"]:
+    """Return the changes of the slot under the present identity. The timers of the other slots move to it."""
     actions: list[UpdateAction] = []
     if outcome.open_ulid != own.open_ulid:
         actions.append(set_or_remove(SlotItem.open_ulid, outcome.open_ulid))
@@ -209,8 +198,6 @@ def _own_slot_actions(
     locked_until_ms = max((slot.locked_until_ms for slot in others), default=0)
     if locked_until_ms > own.locked_until_ms:
         actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
-    if followed - own.moved:
-        actions.append(SlotItem.moved.add(followed - own.moved))
     return actions
 
 

@@ -1,21 +1,33 @@
 """The log of an issue, which contains its events and moves.
 
-Each event is stored once, under the name that the issue had. Timers are derived from the log, never from a
-delivery alone. So an interrupted derivation can be repeated, and the order of arrival does not matter
+Each event is stored once, under the identity that the issue had. Timers are derived from the log, never from
+a delivery alone. So an interrupted derivation can be repeated, and the order of arrival does not matter
 (see `timer_core.domain.replay`).
 """
 
 from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.store.issue_history import IssueHistory, IssuePage
-from timer_core.store.items import EVENT_DAYS, EventItem, MoveItem, expiry, raw
-from timer_core.store.keys import event_sk, issue_pk, kind_of, move_from_sk, move_to_sk, name_of, repo_pk
+from timer_core.store.issue_history import IssueHistory, IssuePage, RepositoryPage
+from timer_core.store.items import EVENT_DAYS, EventItem, MoveItem, SlotItem, expiry, raw
+from timer_core.store.keys import (
+    NAMED_SLOTS,
+    event_sk,
+    issue_pk,
+    kind_of,
+    move_from_sk,
+    move_to_sk,
+    name_of,
+    named_slot_of,
+    named_slots,
+    repo_pk,
+)
+from timer_core.store.repositories import Repositories, to_repository_name
 from timer_core.store.slots import to_slot
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
-# The maximum number of names of an issue that are read.
-_MOST_NAMES = 50
+# The maximum number of identities of an issue that are read.
+_MOST_IDENTITIES = 50
 
 
 class EventLog:
@@ -29,9 +41,10 @@ class EventLog:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._repositories = Repositories(table)
 
     def append(self, event: Event, issue: Issue, *, now_ms: int) -> tuple[Event, bool]:
-        """Put an event into the log.
+        """Put an event of an issue into the log.
 
         Returns
         -------
@@ -39,8 +52,66 @@ class EventLog:
             The logged event, and whether this call logged it. A repeated event is returned with the values of
             the first call.
         """
+        return self._append(event, issue_pk(issue), now_ms)
+
+    def append_of_repository(self, event: Event, issue: Issue, *, now_ms: int) -> None:
+        """Put an event of an issue's repository into the log."""
+        self._append(event, repo_pk(issue.repo_key), now_ms)
+
+    def append_move(self, move: Move, *, now_ms: int) -> None:
+        """Log the move of an issue under both identities and for its former repository."""
+        # Write the item under the former identity first, so that the move is readable before any slot is
+        # moved.
+        for pk, sk in (
+            (issue_pk(move.origin), move_to_sk),
+            (issue_pk(move.target), move_from_sk),
+            (repo_pk(move.origin.repo_key), move_to_sk),
+        ):
+            item = MoveItem(
+                pk=pk,
+                sk=sk(move.delivery),
+                origin=_issue_text(move.origin),
+                target=_issue_text(move.target),
+                at_ms=move.at_ms,
+                expires_at=expiry(now_ms, EVENT_DAYS),
+            )
+            self._put_once(item)
+
+    def read(self, issue: Issue) -> IssueHistory:
+        """Return everything that is stored under all identities of an issue."""
+        pages: dict[str, IssuePage] = {}
+        repositories: dict[str, RepositoryPage] = {}
+        pending = [issue]
+        while pending and len(pages) < _MOST_IDENTITIES:
+            one = pending.pop()
+            if one.key in pages:
+                continue
+            page = pages[one.key] = self._page(one) if one.repo_id else self._page_of_name(one)
+            pending += [end for move in page.moves for end in (move.origin, move.target)]
+            if one.repo_id:
+                if one.repo_key not in repositories:
+                    repositories[one.repo_key] = self._repository_page(one)
+                page.repository = repositories[one.repo_key]
+        return IssueHistory(issue, pages)
+
+    def numbers(self, issue: Issue) -> list[int]:
+        """Return the numbers of the issues that an event of an issue's repository may concern.
+
+        These issues have open timers, or were transferred to other repositories.
+        """
+        open_items = self._table.query_all(issue.repo_key, index="open-by-repo")
+        open_issues = {int(item["number"]["N"]) for item in open_items}
+        return sorted(open_issues | {move.origin.number for move in self._repository_page(issue).departures})
+
+    def named_issues(self, issue: Issue) -> list[int]:
+        """Return the numbers of the issues with slots under the name of an issue's repository."""
+        name = Issue(issue.owner, issue.repo, issue.number)
+        slots = self._table.query_all(repo_pk(name.repo_key), SlotItem.sk.startswith(NAMED_SLOTS))
+        return sorted({named_slot_of(item["sk"]["S"])[0] for item in slots})
+
+    def _append(self, event: Event, pk: str, now_ms: int) -> tuple[Event, bool]:
         item = EventItem(
-            pk=issue_pk(issue),
+            pk=pk,
             sk=event_sk(event.delivery),
             kind=event.kind,
             at_ms=event.at_ms,
@@ -49,58 +120,12 @@ class EventLog:
             received_ms=event.received_ms,
             backfilled=event.backfilled or None,
             order=event.order,
+            except_users={str(user) for user in event.except_users} or None,
+            card=event.card or None,
             expires_at=expiry(now_ms, EVENT_DAYS),
         )
         logged = self._put_once(item)
         return (event, True) if logged is None else (_to_event(logged), False)
-
-    def append_issue_move(self, move: Move, *, now_ms: int) -> Move:
-        """Put the move of an issue into the log under both names.
-
-        Returns
-        -------
-        Move
-            The logged move. A repeated move is returned with the values of the first call.
-        """
-        return self._append_move(move, issue_pk(move.origin), issue_pk(move.target), now_ms)
-
-    def append_repository_move(self, move: Move, *, now_ms: int) -> Move:
-        """Put the move of a repository into the log under both names; see `append_issue_move`."""
-        origin, target = repo_pk(move.origin.full_name), repo_pk(move.target.full_name)
-        return self._append_move(move, origin, target, now_ms)
-
-    def read(self, issue: Issue) -> IssueHistory:
-        """Return everything that is stored under all names of an issue."""
-        pages: dict[str, IssuePage] = {}
-        pending = [issue]
-        while pending and len(pages) < _MOST_NAMES:
-            name = pending.pop()
-            if name.key not in pages:
-                page = pages[name.key] = self._page(name)
-                pending += [end for move in page.moves for end in (move.origin, move.target)]
-        return IssueHistory(pages)
-
-    def open_issues(self, full_name: str) -> list[int]:
-        """Return the numbers of a repository's issues that have open timers."""
-        open_items = self._table.query_all(full_name.lower(), index="open-by-repo")
-        return sorted({int(item["number"]["N"]) for item in open_items})
-
-    def _append_move(self, move: Move, origin_pk: str, target_pk: str, now_ms: int) -> Move:
-        # Write the item under the old name first, so that the move is readable before any slot is marked as
-        # moved.
-        for pk, end_sk in ((origin_pk, move_to_sk), (target_pk, move_from_sk)):
-            item = MoveItem(
-                pk=pk,
-                sk=end_sk(move.delivery),
-                origin=_issue_text(move.origin),
-                target=_issue_text(move.target),
-                at_ms=move.at_ms,
-                until_ms=move.until_ms,
-                expires_at=expiry(now_ms, EVENT_DAYS),
-            )
-            logged = self._put_once(item)
-            move = move if logged is None else _to_move(logged)
-        return move
 
     def _put_once(self, item: EventItem | MoveItem) -> RawItem | None:
         """Put an item, or return the existing one."""
@@ -116,19 +141,45 @@ class EventLog:
         for item in self._table.query_all(issue_pk(issue)):
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
-                event = _to_event(item)
-                # If a later version was rolled back, the log may contain events of kinds unknown to this
-                # version. They stay in the log.
-                if event.kind in EFFECTS:
-                    page.events.append(event)
+                page.events += _known(_to_event(item))
             elif kind == "user":
                 slot = to_slot(item, issue)
                 page.slots[slot.user_id] = slot
             else:
                 page.moves.append(_to_move(item))
-        of_repository = self._table.query_all(repo_pk(issue.full_name))
-        page.moves += [_to_move(item).of(issue.number) for item in of_repository]
         return page
+
+    def _page_of_name(self, issue: Issue) -> IssuePage:
+        """Return the slots of an issue under its repository's name, and the move to the repository's id."""
+        page = IssuePage(issue)
+        condition = SlotItem.sk.startswith(named_slots(issue.number))
+        for item in self._table.query_all(repo_pk(issue.repo_key), condition):
+            slot = to_slot(item, issue)
+            page.slots[slot.user_id] = slot
+        identified = self._repositories.identify(issue)
+        if identified.repo_id:
+            page.moves.append(Move(identified.repo_key, issue, identified, 0))
+        return page
+
+    def _repository_page(self, issue: Issue) -> RepositoryPage:
+        page = RepositoryPage()
+        for item in self._table.query_all(repo_pk(issue.repo_key)):
+            match kind_of(item["sk"]["S"]):
+                case "event":
+                    page.events += _known(_to_event(item))
+                case "to":
+                    page.departures.append(_to_move(item))
+                case _:
+                    page.name = to_repository_name(item)
+        return page
+
+
+def _known(event: Event) -> list[Event]:
+    """Return the event, or nothing if this version does not know its kind.
+
+    If a later version was rolled back, the log may contain events of other kinds. They stay in the log.
+    """
+    return [event] if event.kind in EFFECTS else []
 
 
 def _to_event(item: RawItem) -> Event:
@@ -143,20 +194,20 @@ def _to_event(item: RawItem) -> Event:
         received_ms=int(row.received_ms or 0),
         backfilled=bool(row.backfilled),
         order=None if row.order is None else int(row.order),
+        except_users=frozenset(int(user) for user in row.except_users or ()),
+        card=row.card or "",
     )
 
 
 def _to_move(item: RawItem) -> Move:
     row = MoveItem.from_raw_data(item)
-    origin, target = (_issue_of_text(text) for text in (row.origin, row.target))
-    until_ms = None if row.until_ms is None else int(row.until_ms)
-    return Move(name_of(row.sk), origin, target, int(row.at_ms), until_ms)
+    return Move(name_of(row.sk), _issue_of_text(row.origin), _issue_of_text(row.target), int(row.at_ms))
 
 
 def _issue_text(issue: Issue) -> str:
-    return f"{issue.full_name}#{issue.number}"
+    return f"{issue.repo_id} {issue.full_name} {issue.number}"
 
 
 def _issue_of_text(text: str) -> Issue:
-    full_name, _, number = text.rpartition("#")
-    return Issue.of(full_name, int(number))
+    repo_id, full_name, number = text.split()
+    return Issue.of(full_name, int(number), repo_id=int(repo_id))

@@ -1,7 +1,7 @@
-"""The stored events, moves and slots of an issue under all of its names.
+"""The stored events, moves and slots of an issue under all of its identities.
 
-Each event is logged under the name that the issue had. After a move, the issue's timers are moved to the
-present name of the issue, and are derived from the events under all names.
+Each event is logged under the identity that the issue had. After a move, the issue's timers are moved to the
+present identity, and are derived from the events under all identities.
 """
 
 from collections.abc import Set
@@ -9,84 +9,90 @@ from dataclasses import dataclass, field
 
 from timer_core.domain.events import Event, distinct
 from timer_core.domain.issues import Issue
-from timer_core.domain.moves import Move, Names
+from timer_core.domain.moves import Move, Moves
+from timer_core.store.repositories import RepositoryName
 from timer_core.store.slots import Slot
 
 
 @dataclass(slots=True)
+class RepositoryPage:
+    """The items of a repository: its present name, its events, and the moves of issues away from it."""
+
+    name: RepositoryName | None = None
+    events: list[Event] = field(default_factory=list)
+    departures: list[Move] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class IssuePage:
-    """The items that are stored under one name of an issue."""
+    """The items that are stored under one identity of an issue, and those of its repository."""
 
     issue: Issue
+    repository: RepositoryPage = field(default_factory=RepositoryPage)
     events: list[Event] = field(default_factory=list)
     slots: dict[int, Slot] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
 
 
 class IssueHistory:
-    """Everything that is stored under all names of an issue.
+    """Everything that is stored under all identities of an issue.
 
     Parameters
     ----------
+    root
+        The identity from which the history was read.
     pages
-        The items under each name, by the key of the name.
+        The items under each identity, by its key.
     """
 
-    def __init__(self, pages: dict[str, IssuePage]) -> None:
+    def __init__(self, root: Issue, pages: dict[str, IssuePage]) -> None:
+        self.root = root
         self._pages = pages
-        self.names = Names(move for page in pages.values() for move in page.moves)
+        self._moves = Moves(move for page in pages.values() for move in page.moves)
 
     @property
     def keys(self) -> Set[str]:
-        """The keys of all names of the issue."""
+        """The keys of all identities of the issue."""
         return self._pages.keys()
 
-    def events(self, home: Issue) -> list[Event]:
-        """Return the events of the issue whose present name is ``home``, without repetitions."""
-        return distinct(
+    @property
+    def home(self) -> Issue:
+        """The present identity of the issue."""
+        return self._moves.home(self.root)
+
+    def is_known(self, named_at: int) -> bool:
+        """Whether the name of the root's repository is already stored, see `RepositoryName.includes`."""
+        name = self._pages[self.root.key].repository.name
+        return name is not None and name.includes(self.root.full_name, named_at)
+
+    def events(self) -> list[Event]:
+        """Return the events of the issue, without repetitions, and those of its repositories.
+
+        An event of a repository concerns the issue if the issue was in the repository at that time.
+        """
+        own = (event for page in self._pages.values() for event in page.events)
+        of_repositories = (
             event
             for page in self._pages.values()
-            for event in page.events
-            if self.names.home(page.issue, event.at_ms).key == home.key
+            for event in page.repository.events
+            if self._moves.was_at(page.issue, event.at_ms)
         )
+        return distinct([*own, *of_repositories])
 
-    def slot(self, issue: Issue, user_id: int) -> Slot:
-        """Return a person's slot under one name."""
-        page = self._pages.get(issue.key, IssuePage(issue))
-        return page.slots.get(user_id, Slot(issue, user_id))
+    def slot(self, user_id: int) -> Slot:
+        """Return a person's slot under the present identity."""
+        page = self._pages.get(self.home.key, IssuePage(self.home))
+        return page.slots.get(user_id, Slot(self.home, user_id))
 
-    def pending_move(self, slot: Slot) -> Move | None:
-        """Return the first move that was not applied to all timers of a slot, if there is one.
-
-        A move is also pending if the old name is never reused, and the slot has timers that were started
-        manually under the old name after the move.
-        """
-        for move in self.names.departures(slot.issue):
-            if move.delivery not in slot.moved or (move.until_ms is None and slot.ulids):
-                return move
-        return None
-
-    def slots_to_move(self, home: Issue, user_id: int) -> list[Slot]:
-        """Return a person's slots under other names whose timers must be moved to the name ``home``."""
-        slots = (self.slot(page.issue, user_id) for key, page in self._pages.items() if key != home.key)
-        return [
-            slot
-            for slot in slots
-            if (move := self.pending_move(slot)) and self.names.destination(move).key == home.key
-        ]
-
-    def moves_to(self, home: Issue, slot: Slot) -> set[str]:
-        """Return the deliveries of the moves from a slot's name to the name ``home``."""
-        return {
-            move.delivery
-            for move in self.names.departures(slot.issue)
-            if self.names.destination(move).key == home.key
-        }
+    def slots_to_move(self, user_id: int) -> list[Slot]:
+        """Return a person's slots under former identities that are not empty."""
+        slots = (page.slots.get(user_id) for key, page in self._pages.items() if key != self.home.key)
+        return [slot for slot in slots if slot is not None and (slot.ulids or slot.locked_until_ms)]
 
     def people_with_timers(self) -> set[int]:
         """Return the ids of all people who have or had timers on the issue.
 
-        People with an empty slot are not included, because a move may have created the empty slot after the
+        People with an empty slot are not included, because a move may have emptied the slot after the
         person's account was deleted.
         """
         slots = (slot for page in self._pages.values() for slot in page.slots.values())

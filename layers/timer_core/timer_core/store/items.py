@@ -41,12 +41,13 @@ TIMER_SCHEMA_VERSION = 1
 class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
-    A tombstone expires by TTL. The attributes ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only
-    while the timer is open. A stopped timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses)
-    and ``earliest_end_ms`` (start plus pauses), so that a correction of its start or end needs no read.
-    ``causes`` contains the action and the cause of each entry of ``history``, so that a condition can test
-    whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote
-    the whole item.
+    ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
+    the `RepositoryItem`. A tombstone expires by TTL. The attributes ``open_shard``, ``open_repo`` and
+    ``open_since_ms`` exist only while the timer is open. A stopped timer also has ``paused_ms``,
+    ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so that a correction
+    of its start or end needs no read. ``causes`` contains the action and the cause of each entry of
+    ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
+    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -65,6 +66,7 @@ class TimerItem(Model):
     stopped_by = UnicodeAttribute(null=True)
     owner = UnicodeAttribute(null=True)
     repo = UnicodeAttribute(null=True)
+    repo_id = NumberAttribute(null=True)
     number = NumberAttribute(null=True)
     title = UnicodeAttribute(null=True)
     issue_key = UnicodeAttribute(null=True)
@@ -88,13 +90,14 @@ _TIMER_ATTRIBUTES = TimerItem.get_attributes().keys()
 
 
 class SlotItem(Model):
-    """``issue#<owner/repo#n>`` / ``user#<id>``: one person's slot on one issue.
+    """``issue#<repo id#n>`` / ``user#<id>``: one person's slot on one issue.
 
+    If only the repository's name is known, the keys are ``repo#<owner/name>`` / ``slot#<n>#user#<id>``.
     ``open_ulid`` exists while the person has an open timer on the issue, and prevents a second open timer.
     ``ulids`` contains the ULIDs of the person's timers on the issue that events may change. Events up to
     ``locked_until_ms`` do not change these timers, because an open timer was moved manually to or from the
-    issue at that time. ``moved`` contains the deliveries of the moves that were applied to the timers. Only a
-    slot without an open timer expires by TTL. When it expires, its timers are already locked.
+    issue at that time. Only a slot without an open timer expires by TTL. When it expires, its timers are
+    already locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -102,12 +105,14 @@ class SlotItem(Model):
     open_ulid = UnicodeAttribute(null=True)
     ulids = UnicodeSetAttribute(null=True)
     locked_until_ms = NumberAttribute(null=True)
-    moved = UnicodeSetAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 
 class EventItem(Model):
-    """``issue#<owner/repo#n>`` / ``event#<delivery>``: an event on GitHub. The item expires by TTL."""
+    """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
+
+    An event of a repository concerns all of its issues. The item expires by TTL.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -118,14 +123,18 @@ class EventItem(Model):
     received_ms = NumberAttribute(null=True)
     backfilled = BooleanAttribute(null=True)
     order = NumberAttribute(null=True)
+    except_users = UnicodeSetAttribute(null=True)
+    card = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
 
 
 class MoveItem(Model):
-    """``issue#…`` or ``repo#<owner/repo>`` / ``to#`` or ``from#<delivery>``: a move under one of its names.
+    """``issue#<repo id#n>`` / ``to#`` or ``from#<delivery>``: the transfer of an issue to another repository.
 
-    A move is the transfer of an issue, or the renaming or transfer of a repository. It is stored under the
-    old name (``to#``) and under the new name (``from#``). The item expires by TTL.
+    The move is stored for the issue before (``to#``) and after the transfer (``from#``), and as
+    ``repo#<id>`` / ``to#<delivery>`` for the former repository. ``origin`` and
+    ``target`` contain the repository's id, its full name and the issue's number, with spaces. The item
+    expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -133,8 +142,39 @@ class MoveItem(Model):
     origin = UnicodeAttribute()
     target = UnicodeAttribute()
     at_ms = NumberAttribute()
-    until_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute()
+
+
+class RepositoryItem(Model):
+    """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
+
+    ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
+    under the repository's id.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    full_name = UnicodeAttribute()
+    named_at = NumberAttribute()
+    joined = UnicodeSetAttribute(null=True)
+
+
+class NameItem(Model):
+    """``owner#<login>`` / ``name#<repository>``: the repository that had a name at ``named_at``."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    repo_id = NumberAttribute()
+    named_at = NumberAttribute()
+
+
+class OwnerRenamedItem(Model):
+    """``owner#<login>`` / ``renamed``: the user or organization got another login at ``named_at``."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    login = UnicodeAttribute()
+    named_at = NumberAttribute()
 
 
 class IdempotencyItem(Model):
@@ -324,8 +364,8 @@ def timer_item(timer: Timer) -> RawItem:
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
-        item.title = timer.issue.title or None
-        item.issue_key, item.repo_key = timer.issue.key, timer.issue.full_name.lower()
+        item.title, item.repo_id = timer.issue.title or None, timer.issue.repo_id or None
+        item.issue_key, item.repo_key = timer.issue.key, timer.issue.repo_key
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
         item.open_repo = item.repo_key
@@ -368,7 +408,8 @@ def to_issue(item: RawItem) -> Issue | None:
     if "number" not in item:
         return None
     title = item["title"]["S"] if "title" in item else ""
-    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title)
+    repo_id = int(item["repo_id"]["N"]) if "repo_id" in item else 0
+    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title, repo_id)
 
 
 def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:

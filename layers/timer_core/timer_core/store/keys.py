@@ -23,11 +23,15 @@ GITHUB_PK = "github"
 GITHUB_STATUS_SK = "status"
 SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
+REPOSITORY_SK = "repository"
+RENAMED_SK = "renamed"
 
 # Prefixes of sort keys, by which a query selects the items of one kind.
 USER_TOKENS = "token#"
 DAYS = "day#"
 HOOKS = "hook#"
+NAMES = "name#"
+NAMED_SLOTS = "slot#"
 
 
 def user_pk(user_id: int) -> str:
@@ -70,9 +74,41 @@ def issue_pk(issue: Issue) -> str:
     return f"issue#{issue.key}"
 
 
-def repo_pk(full_name: str) -> str:
-    """Return the partition key of a repository."""
-    return f"repo#{full_name.lower()}"
+def slot_key(issue: Issue, user_id: int) -> tuple[str, str]:
+    """Return the keys of a person's slot on an issue.
+
+    The slots on all issues of a repository whose id is unknown share a partition, so that one query finds
+    them when the id becomes known.
+    """
+    if issue.repo_id:
+        return issue_pk(issue), user_pk(user_id)
+    return repo_pk(issue.repo_key), f"{named_slots(issue.number)}{user_pk(user_id)}"
+
+
+def named_slots(number: int) -> str:
+    """Return the prefix of the sort keys of the slots on an issue of a repository whose id is unknown."""
+    return f"{NAMED_SLOTS}{number}#"
+
+
+def named_slot_of(sk: str) -> tuple[int, int]:
+    """Return the issue's number and the user id in the sort key of a slot, see `named_slots`."""
+    _, number, _, user_id = sk.split("#")
+    return int(number), int(user_id)
+
+
+def repo_pk(repo_key: str) -> str:
+    """Return the partition key of a repository, see `Issue.repo_key`."""
+    return f"repo#{repo_key}"
+
+
+def owner_pk(login: str) -> str:
+    """Return the partition key of the repositories whose names begin with a login."""
+    return f"owner#{login.lower()}"
+
+
+def name_sk(repo: str) -> str:
+    """Return the sort key of a repository's name in the partition of its owner's login."""
+    return f"{NAMES}{repo.lower()}"
 
 
 def event_sk(delivery: str) -> str:

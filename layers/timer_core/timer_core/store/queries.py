@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
-from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.items import TimerItem, to_issue, to_timer
@@ -34,10 +34,17 @@ _LONGEST_MS = 366 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters by which a list selects a person's timers."""
+    """The filters by which a list selects a person's timers.
+
+    Attributes
+    ----------
+    repo_keys
+        The keys of the repository, see `timer_core.domain.issues.Issue.repo_key`. Timers that were added
+        before the repository's id was known have its name as the key.
+    """
 
     is_open: bool | None = None
-    repo: str | None = None
+    repo_keys: frozenset[str] = frozenset()
     number: int | None = None
     start_from_ms: int | None = None
     start_before_ms: int | None = None
@@ -105,7 +112,7 @@ class TimerQueries:
         if not filters.selects_any:
             return Page((), None, None)
         if position is not None and not filters.selects_start(position.start_ms):
-            raise InvalidInput("cursor", "Belongs to a list with other filters.")
+            raise InvalidInput("cursor", "Belongs to a list with other filters.", ErrorCode.INVALID_CURSOR)
         found, stop = self._read_page(user_id, filters, page_size, position)
         return _to_page(found, stop, page_size, position)
 
@@ -308,8 +315,8 @@ def _filter_condition(filters: Filters) -> Condition | None:
     conditions: list[Condition] = []
     if filters.is_open is False:
         conditions.append(TimerItem.end_ms.exists())
-    if filters.repo is not None:
-        conditions.append(TimerItem.repo_key == filters.repo.lower())
+    if filters.repo_keys:
+        conditions.append(TimerItem.repo_key.is_in(*sorted(filters.repo_keys)))
     if filters.number is not None:
         conditions.append(TimerItem.number == filters.number)
     if not conditions:

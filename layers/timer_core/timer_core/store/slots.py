@@ -6,38 +6,41 @@ from dataclasses import dataclass
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
-from timer_core.store.items import EMPTY_SLOT_DAYS, SlotItem, as_read, expiry
-from timer_core.store.keys import issue_pk, user_id_of, user_pk
+from timer_core.store.items import EMPTY_SLOT_DAYS, NameItem, SlotItem, as_read, expiry
+from timer_core.store.keys import NAMED_SLOTS, name_sk, named_slot_of, owner_pk, slot_key, user_id_of
 from timer_core.store.table import RawItem, Write
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One person's slot under one name of an issue, read from a `SlotItem`."""
+    """One person's slot on an issue, read from a `SlotItem`."""
 
     issue: Issue
     user_id: int
     open_ulid: str | None = None
     ulids: frozenset[str] = frozenset()
     locked_until_ms: int = 0
-    moved: frozenset[str] = frozenset()
 
 
 def to_slot(item: RawItem, issue: Issue) -> Slot:
     """Convert an item to a slot."""
     row = SlotItem.from_raw_data(item)
+    is_named = row.sk.startswith(NAMED_SLOTS)
     return Slot(
         issue=issue,
-        user_id=user_id_of(row.sk),
+        user_id=named_slot_of(row.sk)[1] if is_named else user_id_of(row.sk),
         open_ulid=row.open_ulid,
         ulids=frozenset(row.ulids or ()),
         locked_until_ms=int(row.locked_until_ms or 0),
-        moved=frozenset(row.moved or ()),
     )
 
 
-def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> Write:
-    """Return the write that stores a timer in a slot as the person's open timer on the issue."""
+def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None = None) -> list[Write]:
+    """Return the writes that store a timer in a slot as the person's open timer on the issue.
+
+    If the repository's id is unknown, a condition is that the id is still unknown. So the slot is found by
+    the process that stores the id.
+    """
     actions: list[UpdateAction] = [
         SlotItem.open_ulid.set(ulid),
         SlotItem.ulids.add({ulid}),
@@ -46,7 +49,11 @@ def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None
     if locked_until_ms is not None:
         actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
     vacant = SlotItem.open_ulid.does_not_exist()
-    return Write("Update", issue_pk(issue), user_pk(user_id), vacant, actions)
+    taken = Write("Update", *slot_key(issue, user_id), vacant, actions)
+    if issue.repo_id:
+        return [taken]
+    unknown = NameItem.pk.does_not_exist()
+    return [taken, Write("ConditionCheck", owner_pk(issue.owner), name_sk(issue.repo), unknown)]
 
 
 def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool = False) -> Write:
@@ -60,14 +67,10 @@ def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool
     ]
     if locks:
         actions.append(SlotItem.locked_until_ms.set(now_ms))
-    return Write("Update", issue_pk(issue), user_pk(user_id), SlotItem.open_ulid == ulid, actions)
+    return Write("Update", *slot_key(issue, user_id), SlotItem.open_ulid == ulid, actions)
 
 
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
     """Return the write that updates a slot, on the condition that the slot has not changed since its read."""
-    unchanged = (
-        as_read(SlotItem.open_ulid, slot.open_ulid)
-        & as_read(SlotItem.ulids, set(slot.ulids) or None)
-        & as_read(SlotItem.moved, set(slot.moved) or None)
-    )
-    return Write("Update", issue_pk(slot.issue), user_pk(slot.user_id), unchanged, actions)
+    unchanged = as_read(SlotItem.open_ulid, slot.open_ulid) & as_read(SlotItem.ulids, set(slot.ulids) or None)
+    return Write("Update", *slot_key(slot.issue, slot.user_id), unchanged, actions)

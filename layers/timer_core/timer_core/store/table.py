@@ -84,9 +84,9 @@ class TransactionRefused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write, which is executed alone or as part of a transaction."""
+    """One write, which is executed alone or as part of a transaction; a check only in a transaction."""
 
-    operation: Literal["Put", "Update", "Delete"]
+    operation: Literal["Put", "Update", "Delete", "ConditionCheck"]
     pk: str
     sk: str
     condition: Condition | None = None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from timer_core.domain.errors import (
+    ErrorCode,
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
@@ -22,6 +23,7 @@ from timer_core.domain.timers import Timer, check_span
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import RUN_LOCK_SK, idempotency_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
+from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, take_slot
 from timer_core.store.table import (
     ConditionFailed,
@@ -63,6 +65,7 @@ class TimerStore(TimerQueries):
     def __init__(self, table: Table, *, exclusive: bool = False) -> None:
         super().__init__(table)
         self._exclusive = exclusive
+        self._repositories = Repositories(table)
 
     # ------------------------------------------------------------------ starting
 
@@ -108,7 +111,7 @@ class TimerStore(TimerQueries):
                 at_ms=start_ms,
                 now_ms=now_ms,
                 by="manual",
-                issue=issue,
+                issue=issue and self._repositories.identify(issue),
                 organization=organization,
                 description=description,
             )
@@ -243,6 +246,8 @@ class TimerStore(TimerQueries):
         IdempotencyKeyReused
             If the key was used for another request before.
         """
+        if timer.issue is not None:
+            timer = replace(timer, issue=self._repositories.identify(timer.issue))
         try:
             self.write_all(self._creation(timer, idempotency))
         except TransactionRefused as refused:
@@ -256,7 +261,7 @@ class TimerStore(TimerQueries):
     def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
         writes = [put_new(timer)]
         if timer.is_open and timer.issue is not None:
-            writes.append(take_slot(timer.issue, timer.user_id, timer.ulid))
+            writes += take_slot(timer.issue, timer.user_id, timer.ulid)
         if idempotency is not None:
             writes.append(
                 put_response(timer.user_id, timer.ulid, timer.created_ms, idempotency, created=True)
@@ -507,6 +512,7 @@ class TimerStore(TimerQueries):
 
         def attempt() -> Timer:
             nonlocal patch
+            patch = self._identified(patch)
             try:
                 return to_timer(self._table.write(correct(user_id, ulid, patch)))
             except ConditionFailed as failed:
@@ -520,7 +526,11 @@ class TimerStore(TimerQueries):
                 check_span(patch.start_ms or timer.start_ms, patch.end_ms or timer.end_ms, now_ms)
                 field = "end_time" if patch.end_ms is not None else "start_time"
                 pauses = f"{timer.paused_ms / 1000:.3f} seconds"
-                raise InvalidInput(field, f"The pauses of {pauses} do not fit between start and end.")
+                raise InvalidInput(
+                    field,
+                    f"The pauses of {pauses} do not fit between start and end.",
+                    ErrorCode.PAUSES_DO_NOT_FIT,
+                )
             patch = titled
             raise Conflict
 
@@ -533,7 +543,7 @@ class TimerStore(TimerQueries):
             nonlocal timer
             if not timer.is_open:
                 return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
-            moved, writes = _moved(timer, patch, now_ms)
+            moved, writes = _moved(timer, self._identified(patch), now_ms)
             try:
                 self.write_all(writes)
             except TransactionRefused as refused:
@@ -546,6 +556,11 @@ class TimerStore(TimerQueries):
             return replace(moved, version=moved.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be moved: others kept changing it.")
+
+    def _identified(self, patch: Patch) -> Patch:
+        """Return a patch with the id of its issue's repository, if the id is known."""
+        (issue,) = patch.issue or (None,)
+        return patch if issue is None else replace(patch, issue=(self._repositories.identify(issue),))
 
     def delete(self, user_id: int, ulid: str, *, now_ms: int) -> None:
         """Delete an open or a stopped timer.
@@ -608,7 +623,7 @@ def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]
         if timer.issue is not None:
             writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
         if issue is not None:
-            writes.append(take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms))
+            writes += take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms)
     return moved, writes
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from timer_core.domain.errors import Forbidden, Unauthorized
+from timer_core.domain.errors import TooManyTokens, Unauthorized
 from timer_core.domain.tokens import Scope, Token, is_token, new_token
 from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, has_requested_deletion, raw
 from timer_core.store.keys import (
@@ -79,7 +79,7 @@ class TokenStore:
             if signed_out_ms is not None and signed_in_ms <= signed_out_ms:
                 raise Unauthorized("The session has ended: sign in again.")
             if len(self._rows(user_id)) >= MAX_TOKENS:
-                raise Forbidden(f"You have {MAX_TOKENS} tokens already: revoke one first.")
+                raise TooManyTokens(f"You have {MAX_TOKENS} tokens already: revoke one first.")
             login: str = profile["login"]["S"]
             # Admins are recognized by the login in a token, so this login must be the current one.
             unchanged = (

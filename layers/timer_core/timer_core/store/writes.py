@@ -208,7 +208,8 @@ def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
         set_or_remove(TimerItem.repo, issue and issue.repo),
         set_or_remove(TimerItem.number, issue and issue.number),
         set_or_remove(TimerItem.issue_key, issue and issue.key),
-        set_or_remove(TimerItem.repo_key, issue and issue.full_name.lower()),
+        set_or_remove(TimerItem.repo_key, issue and issue.repo_key),
+        set_or_remove(TimerItem.repo_id, issue and (issue.repo_id or None)),
     ]
     return actions if issue and issue.title else [*actions, TimerItem.title.remove()]
 

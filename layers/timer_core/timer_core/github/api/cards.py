@@ -1,4 +1,4 @@
-"""Fetch a project's card: its issue, and who was assigned when the card was moved."""
+"""Fetch a project's card: its issue, and who was assigned when the card changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from timer_core.github.messages import CardEvent
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card of a project that was moved.
+    """A card of a project that changed.
 
     Attributes
     ----------
     status
-        The card's new status; empty if it has none.
+        The card's new status; empty if it has none, or if the card was removed or restored.
     at_ms
         The time of the change.
     state
@@ -60,9 +60,10 @@ query(
 
 
 def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | None:
-    """Return a card that was moved, with its issue and status.
+    """Return a card that changed, with its issue and status.
 
-    If the delivery does not contain the status, the card's present status is fetched.
+    If the delivery does not contain the status, the card's present status is fetched. A card that was removed
+    or restored keeps its status.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | No
     Raises
     ------
     Refused
-        If the card was deleted or is hidden from us (404), or we may not read the project.
+        If the issue was deleted or is hidden from us (404), or we may not read the project.
     GitHubError
         If GitHub does not respond.
     """
@@ -85,6 +86,8 @@ def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | No
     if event.field is not None and (result.data.get("field") or {}).get("name") != status_field:
         return None
     state = _whole_state(github, event, issue)
+    if event.kind in ("removed", "restored"):
+        return Card("", event.at_ms, state.at(event.at_ms))
     if event.status is not None:
         return Card(event.status, event.at_ms, state.at(event.at_ms))
     return _with_present_status(card, event, state) if card else None
@@ -92,12 +95,14 @@ def fetch_card(github: GitHub, event: CardEvent, status_field: str) -> Card | No
 
 def _variables(event: CardEvent, status_field: str) -> dict[str, Any]:
     return {
-        "item": event.item,
+        # Without the card's id, only its issue is found.
+        "item": event.item or event.content,
         "content": event.content,
         "since": iso(event.at_ms),
         "statusField": status_field,
-        "field": event.field or event.item,
-        "withStatus": event.status is None or event.field is not None,
+        "field": event.field or event.content,
+        "withStatus": event.kind in ("moved", "converted")
+        and (event.status is None or event.field is not None),
     }
 
 
@@ -125,4 +130,4 @@ def _with_present_status(card: Mapping[str, Any], event: CardEvent, state: Issue
         return Card("", event.at_ms, state.at(event.at_ms))
     # The card may have been moved again after this event. Another delivery reports the later move, too.
     at_ms = max(event.at_ms, ms_of(value["updatedAt"]))
-    return Card(value["name"], at_ms, state.at(at_ms))
+    return Card(value["name"] or "", at_ms, state.at(at_ms))

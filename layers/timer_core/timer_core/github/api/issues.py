@@ -40,7 +40,7 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
         The types of timeline items, separated by spaces.
     """
     return f"""
-        number title state repository {{ nameWithOwner }}
+        number title state repository {{ databaseId nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
         labels(first: {_PAGE_SIZE}) {{ nodes {{ name }} }}
         timelineItems(first: {_PAGE_SIZE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
@@ -131,17 +131,23 @@ def _issues_query(pages: Mapping[int, tuple[IssueRequest, str | None]]) -> tuple
 
 def state_of(fields: Mapping[str, Any]) -> IssueState:
     """Return the state of an issue from its `issue_fields`."""
-    assignees = (user["databaseId"] for user in fields["assignees"]["nodes"])
-    timeline = (node for node in fields["timelineItems"]["nodes"] if node)
+    repository = fields["repository"]
+    # The schema lets the id be null, though every repository has one.
+    repo_id = repository["databaseId"] or 0
+    issue = Issue.of(repository["nameWithOwner"], fields["number"], repo_id=repo_id)
+    assignees = (user["databaseId"] for user in _nodes(fields["assignees"]))
     return IssueState(
-        issue=replace(
-            Issue.of(fields["repository"]["nameWithOwner"], fields["number"]), title=fields["title"]
-        ),
+        issue=replace(issue, title=fields["title"]),
         is_closed=fields["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
-        labels=frozenset(label["name"].lower() for label in fields["labels"]["nodes"]),
-        timeline=tuple(map(_timeline_event, timeline)),
+        labels=frozenset(label["name"].lower() for label in _nodes(fields["labels"])),
+        timeline=tuple(map(_timeline_event, _nodes(fields["timelineItems"]))),
     )
+
+
+def _nodes(connection: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return the nodes of a connection; GitHub's schema lets the connection and each node be null."""
+    return [node for node in (connection or {}).get("nodes") or () if node]
 
 
 def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
@@ -162,7 +168,7 @@ class IssueLocation:
     Attributes
     ----------
     issue
-        The issue under its present name; None if it was deleted.
+        The issue under its present identity; None if it was deleted.
     """
 
     issue: Issue | None
@@ -182,12 +188,31 @@ def locate_issue(github: GitHub, issue: Issue) -> IssueLocation | None:
     response = github.rest("GET", path, owner=issue.owner, accept=frozenset({404, 410}))
     if response.status == 410:
         return IssueLocation(None)
-    return None if response.status == 404 else _location(response.data)
-
-
-def _location(data: Mapping[str, Any]) -> IssueLocation | None:
-    _, _, full_name = str(data["repository_url"]).rpartition("/repos/")
+    if response.status == 404:
+        return None
+    _, _, full_name = str(response.data["repository_url"]).rpartition("/repos/")
     try:
-        return IssueLocation(Issue.of(full_name, data["number"]))
+        moved = Issue.of(full_name, response.data["number"])
     except InvalidInput:
         return None
+    identified = identify_issue(github, moved, owner=issue.owner)
+    return None if identified is None else IssueLocation(identified)
+
+
+def identify_issue(github: GitHub, issue: Issue, *, owner: str = "") -> Issue | None:
+    """Return an issue with the id of its repository; None if GitHub does not show the repository to us.
+
+    Parameters
+    ----------
+    owner
+        The login whose credential is used; by default the repository's owner.
+
+    Raises
+    ------
+    GitHubError
+        If GitHub does not respond, or refuses.
+    """
+    # GitHub's REST API, "Get a repository". An issue in a response does not contain the id.
+    path = f"/repos/{issue.full_name}"
+    response = github.rest("GET", path, owner=owner or issue.owner, accept=frozenset({404}))
+    return None if response.status == 404 else replace(issue, repo_id=response.data["id"])

@@ -103,6 +103,7 @@ class IssueState:
                 event = IssueEvent(
                     delivery=entry.node_id,
                     kind=entry.kind,
+                    repo_id=self.issue.repo_id,
                     repo=self.issue.full_name,
                     number=self.issue.number,
                     at_ms=entry.at_ms,

@@ -4,6 +4,8 @@ To handle another event:
 
 1. Write a reader: a function that returns the events in a payload, or `Ignored` with the reason. `_text` and
    `_number` read the payload's members, and raise `MalformedDelivery` if GitHub would not send such a member.
+   `_optional_text` reads a member that GitHub's schema lets be null or absent. A reader accepts every payload
+   that the schema allows; tests/integration/test_github_schema.py tests each of them.
 2. Add the reader to `READERS`, under the event's name and action.
 3. If the event is of a new kind, add the kind and its effect to `timer_core.domain.events.EFFECTS`.
 4. Subscribe to it: `EVENTS` in scripts/github_connection/registration.py, and docs/github.md.
@@ -16,33 +18,45 @@ from typing import Any, Literal, TypeAlias
 
 from timer_core.clock import ms_of
 from timer_core.domain.errors import InvalidInput
+from timer_core.domain.events import guid_ms
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import (
     APP_HOOK,
     CardEvent,
+    CardKind,
     CommentEvent,
     Hook,
     IssueEvent,
     MoveEvent,
+    OwnerRenamed,
     QueuedEvent,
+    RepositoryEvent,
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.github.webhooks.commands import parse
 
 # GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
+# The account that replaces deleted accounts (https://github.com/ghost).
+GHOST = 10137
+# Titles have at most 256 characters on GitHub.
+_MAX_TITLE = 256
 
 Payload: TypeAlias = Mapping[str, Any]
 IgnoredReason: TypeAlias = Literal[
     "bot",
+    "ghost",
     "issue_closed",
     "no_assignees",
     "no_command",
+    "no_login",
+    "not_a_person",
     "not_an_issue",
     "not_handled",
     "not_transferred",
     "other_field",
     "other_label",
+    "other_server",
     "pull_request",
     "start_label_left",
 ]
@@ -66,6 +80,10 @@ class _Delivery:
     guid: str
     received_ms: int
     triggers: TriggerConfig
+
+    def time_of(self, happened: str | None) -> int:
+        """Return the time of an event, given the time in the payload; see `event_time`."""
+        return event_time(happened, self.received_ms, self.guid)
 
 
 def read(
@@ -100,11 +118,47 @@ def read(
     return reader(payload, _Delivery(delivery, received_ms, triggers))
 
 
+def server_of(headers: Mapping[str, str]) -> str | None:
+    """Return the host name of the GitHub server that sent a delivery; None if it does not name itself.
+
+    Deliveries of github.com do not name their server. GitHub Enterprise Server sends
+    ``X-GitHub-Enterprise-Host`` ("Webhook events and payloads"). GitHub Enterprise Cloud with data residency
+    sends ``X-GitHub-Tenant``, the subdomain of ghe.com.
+
+    Parameters
+    ----------
+    headers
+        The headers of the delivery, with names in lower case.
+    """
+    if host := headers.get("x-github-enterprise-host"):
+        return host.partition(":")[0].lower()
+    if tenant := headers.get("x-github-tenant"):
+        return f"{tenant}.ghe.com".lower()
+    return None
+
+
+def not_timed(payload: Payload) -> list[str]:
+    """Return the reason and the id of each account in a delivery that is never timed, for the log."""
+    issue, comment = payload.get("issue"), payload.get("comment")
+    users: list[Any] = [payload.get("assignee")]
+    if isinstance(issue, dict) and isinstance(issue.get("assignees"), list):
+        users += issue["assignees"]
+    if isinstance(comment, dict):
+        users.append(comment.get("user"))
+    found = ((_why_not_timed(user), user.get("id")) for user in users if isinstance(user, dict))
+    return sorted({f"{reason} {user_id}" for reason, user_id in found if reason})
+
+
 def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
-    """Return the webhook that a delivery came from, if its headers (in lower case) name one.
+    """Return the webhook that a delivery came from; None if its headers or its payload do not name one.
 
     "Webhook events and payloads": ``X-GitHub-Hook-Installation-Target-Type`` is ``repository``,
     ``organization``, or ``integration`` for an App.
+
+    Parameters
+    ----------
+    headers
+        The headers of the delivery, with names in lower case.
     """
     hook_id = headers.get("x-github-hook-id", "")
     kind = headers.get("x-github-hook-installation-target-type")
@@ -112,29 +166,30 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
         return Hook(APP_HOOK)
     if not hook_id.isdecimal():
         return None
-    if kind == "repository":
+    if kind == "repository" and payload.get("repository"):
         return Hook(f"/repos/{_text(payload, 'repository', 'full_name')}/hooks/{hook_id}")
-    if kind == "organization":
+    if kind == "organization" and payload.get("organization"):
         return Hook(f"/orgs/{_text(payload, 'organization', 'login')}/hooks/{hook_id}")
     return None
 
 
-def event_time(happened: str | None, received_ms: int) -> int:
+def event_time(happened: str | None, received_ms: int, guid: str = "") -> int:
     """Return the time of an event (milliseconds since the epoch).
 
-    The result is the time in the payload. If the payload's time is missing or impossible, the result is the
-    time of receipt. A time is impossible if it is later than the receipt, or more than three days earlier.
+    The result is the time in the payload. If the payload has none, the result is the time in the GUID of the
+    delivery, at which GitHub created it. If there is no time, or an impossible one, the result is the time of
+    receipt. A time is impossible if it is later than the receipt, or more than three days earlier.
 
     Raises
     ------
     MalformedDelivery
         If `happened` is not a time.
     """
-    if happened is None:
-        return received_ms
-    happened_ms = _parse_time(happened)
+    happened_ms = guid_ms(guid) if happened is None else _parse_time(happened)
     window_ms = REDELIVERY_WINDOW // timedelta(milliseconds=1)
-    return happened_ms if received_ms - window_ms <= happened_ms <= received_ms else received_ms
+    if happened_ms is None or not received_ms - window_ms <= happened_ms <= received_ms:
+        return received_ms
+    return happened_ms
 
 
 def _parse_time(text: str) -> int:
@@ -147,24 +202,32 @@ def _parse_time(text: str) -> int:
 def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _is_closed(payload):
         return Ignored("issue_closed")
+    if payload.get("assignee") is None:
+        # The delivery does not name the new assignee. The event has no effect on running timers.
+        return _for_assignees("assigned", payload, delivery)
     return _for_assignee("assigned", payload, delivery)
 
 
 def _unassigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    return _for_assignee("unassigned", payload, delivery)
+    if payload.get("assignee") is not None:
+        return _for_assignee("unassigned", payload, delivery)
+    if _optional_list(payload, "issue", "assignees") is None:
+        return Ignored("no_assignees")
+    # The delivery does not name the former assignee, but the remaining assignees.
+    event = _event("unassigned.others", payload, delivery, _changed_at(payload))
+    return (replace(event, except_users=_assignees(payload)),)
 
 
 def _for_assignee(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    assignee = _user(payload.get("assignee"))
-    if assignee is None:
-        return Ignored("bot")
-    return (_event(kind, payload, delivery, _text(payload, "issue", "updated_at"), (assignee,)),)
+    assignee = _person(payload["assignee"])
+    if isinstance(assignee, Ignored):
+        return assignee
+    return (_event(kind, payload, delivery, _changed_at(payload), (assignee,)),)
 
 
 def _closed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    closed_at = _at(payload, ("issue", "closed_at"))
-    happened = _text(payload, "issue", "closed_at" if closed_at else "updated_at")
-    return (_event("closed", payload, delivery, happened),)
+    closed_at = _optional_text(payload, "issue", "closed_at")
+    return (_event("closed", payload, delivery, closed_at or _changed_at(payload)),)
 
 
 def _deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
@@ -177,7 +240,7 @@ def _reopened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] 
 
 
 def _labeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    if not _is_start_label(payload, delivery):
+    if _label(payload) not in delivery.triggers.start_labels:
         return Ignored("other_label")
     if _is_closed(payload):
         return Ignored("issue_closed")
@@ -185,36 +248,38 @@ def _labeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] |
 
 
 def _unlabeled(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    if not _is_start_label(payload, delivery):
+    start_labels = delivery.triggers.start_labels
+    removed, left = _label(payload), _labels(payload)
+    # GitHub does not name a label that was deleted from the repository. Such a label may be a start label.
+    is_unknown = removed is None and left is not None and bool(start_labels)
+    if removed not in start_labels and not is_unknown:
         return Ignored("other_label")
-    if _has_start_label(payload, delivery):
+    # The removed label does not count as left, even if the payload still lists that label.
+    if not start_labels.isdisjoint((left or set()) - {removed}):
         return Ignored("start_label_left")
     return _for_assignees("unlabeled", payload, delivery)
 
 
 def _for_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    assignees = _at(payload, ("issue", "assignees")) or []
-    if not isinstance(assignees, list):
-        raise MalformedDelivery("issue.assignees is not a list.")
-    users = [user for user in map(_user, assignees) if user is not None]
+    users = _assignees(payload)
     if not users:
         return Ignored("no_assignees")
-    happened = _text(payload, "issue", "updated_at")
-    return (_event(kind, payload, delivery, happened, tuple(sorted(users))),)
+    return (_event(kind, payload, delivery, _changed_at(payload), users),)
 
 
 def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _at(payload, ("issue", "pull_request")):
         return Ignored("pull_request")
-    author = _user(_at(payload, ("comment", "user")))
-    if author is None:
-        return Ignored("bot")
-    commands, mistakes = parse(_text(payload, "comment", "body"), delivery.triggers.command_prefix)
+    author = _person(_at(payload, ("comment", "user")))
+    if isinstance(author, Ignored):
+        return author
+    body = _optional_text(payload, "comment", "body") or ""
+    commands, mistakes = parse(body, delivery.triggers.command_prefix)
     if not commands and not mistakes:
         return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
-    at_ms, commented_ms = event_time(created, delivery.received_ms), _parse_time(created)
+    at_ms, commented_ms = delivery.time_of(created), _parse_time(created)
     events: list[QueuedEvent] = [
         IssueEvent(
             # Several webhooks and workflows may deliver the same comment, so its id identifies the event.
@@ -228,6 +293,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             duration_ms=command.duration_ms,
             commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
+            repo_id=issue.repo_id,
         )
         for number, command in enumerate(commands)
     ]
@@ -239,13 +305,14 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         comment=comment,
         author=author,
         mistakes=tuple(mistakes),
+        repo_id=issue.repo_id,
     )
     return (*events, to_reply)
 
 
 def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     target = _issue_at(_at(payload, ("changes",)), "new_repository", "new_issue")
-    return (_move(payload, delivery, _issue(payload), target),)
+    return (_move(delivery, _issue(payload), target),)
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -253,82 +320,141 @@ def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | 
     changes = payload.get("changes") or {}
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
-    return (_move(payload, delivery, _issue_at(changes, "old_repository", "old_issue"), _issue(payload)),)
+    origin = _issue_at(changes, "old_repository", "old_issue")
+    return (_move(delivery, origin, _issue(payload)),)
 
 
-def _move(payload: Payload, delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
+def _move(delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
     return MoveEvent(
         delivery=delivery.guid,
         origin=origin.full_name,
         target=target.full_name,
-        at_ms=event_time(_text(payload, "issue", "updated_at"), delivery.received_ms),
-        received_ms=delivery.received_ms,
+        # Pass no time: the issue may have its state from before the transfer.
+        at_ms=delivery.time_of(None),
         numbers=(origin.number, target.number),
+        repo_ids=(origin.repo_id, target.repo_id),
     )
 
 
-def _repository_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    owner, _, _ = _text(payload, "repository", "full_name").partition("/")
-    return _repository_moved(
-        payload, delivery, owner, _text(payload, "changes", "repository", "name", "from")
-    )
-
-
-def _repository_transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    _, _, name = _text(payload, "repository", "full_name").partition("/")
-    before = _at(payload, ("changes", "owner", "from"))
-    kind = "organization" if _at(before, ("organization",)) else "user"
-    return _repository_moved(payload, delivery, _text(before, kind, "login"), name)
-
-
-def _repository_moved(
-    payload: Payload, delivery: _Delivery, owner: str, name: str
-) -> tuple[QueuedEvent, ...]:
-    target = _text(payload, "repository", "full_name")
-    for full_name in (origin := f"{owner}/{name}", target):
-        _parse_issue(full_name, 1)
+def _repository_event(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    repository = _parse_issue(payload.get("repository"), 1)
     return (
-        MoveEvent(
+        RepositoryEvent(
             delivery=delivery.guid,
-            origin=origin,
-            target=target,
-            at_ms=event_time(_text(payload, "repository", "updated_at"), delivery.received_ms),
+            kind=payload["action"],
+            repo_id=repository.repo_id,
+            repo=repository.full_name,
+            # Pass no time: the payload may have only the time of an earlier change.
+            at_ms=delivery.time_of(None),
             received_ms=delivery.received_ms,
         ),
     )
 
 
+def _organization_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _owner_renamed(payload, delivery, _at(payload, ("organization",)))
+
+
+def _installation_target_renamed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _owner_renamed(payload, delivery, _at(payload, ("account",)))
+
+
+def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read the renaming of a user or organization. An enterprise has a slug and no login."""
+    before, after = _at(payload.get("changes") or {}, ("login",)), _at(owner, ("login",))
+    if before is None or after is None:
+        return Ignored("no_login")
+    return (
+        OwnerRenamed(
+            delivery=delivery.guid,
+            origin=_optional_text(before, "from") or "",
+            target=_text(owner, "login"),
+            owner_id=_number(owner, "id"),
+            at_ms=delivery.time_of(None),
+        ),
+    )
+
+
 def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    item = payload.get("projects_v2_item") or payload.get("project_v2_item")
-    if _text(item, "content_type") != "Issue":
-        return Ignored("not_an_issue")
     change = _at(payload.get("changes") or {}, ("field_value",))
     if not change or not _may_be_status(change, delivery.triggers):
         return Ignored("other_field")
     is_named = _at(change, ("field_name",)) is not None
+    return _card_event(
+        "moved",
+        payload,
+        delivery,
+        _optional_text(_card(payload), "updated_at"),
+        field=None if is_named else _text(change, "field_node_id"),
+        status=_new_status(change),
+    )
+
+
+def _card_archived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    card = _card(payload)
+    happened = _optional_text(card, "archived_at") or _optional_text(card, "updated_at")
+    return _card_event("removed", payload, delivery, happened)
+
+
+def _card_deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    # Pass no time: the payload has only the time of the card's last change, which can be long ago.
+    return _card_event("removed", payload, delivery, None)
+
+
+def _card_restored(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _card_event("restored", payload, delivery, _optional_text(_card(payload), "updated_at"))
+
+
+def _card_converted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _card_event("converted", payload, delivery, _optional_text(_card(payload), "updated_at"))
+
+
+def _card_event(
+    kind: CardKind,
+    payload: Payload,
+    delivery: _Delivery,
+    happened: str | None,
+    *,
+    field: str | None = None,
+    status: str | None = None,
+) -> tuple[QueuedEvent, ...] | Ignored:
+    card = _card(payload)
+    if _text(card, "content_type") != "Issue":
+        return Ignored("not_an_issue")
+    content = _text(card, "content_node_id")
     event = CardEvent(
         delivery=delivery.guid,
         owner=_text(payload, "organization", "login"),
-        item=_text(item, "node_id"),
-        content=_text(item, "content_node_id"),
-        at_ms=event_time(_text(item, "updated_at"), delivery.received_ms),
-        field=None if is_named else _text(change, "field_node_id"),
-        status=_new_status(change),
+        item=_optional_text(card, "node_id") or "",
+        content=content,
+        at_ms=delivery.time_of(happened),
+        field=field,
+        status=status,
+        kind=kind,
     )
     return (event,)
 
 
+def _card(payload: Payload) -> Any:
+    return payload.get("projects_v2_item") or payload.get("project_v2_item")
+
+
 def _may_be_status(change: Any, triggers: TriggerConfig) -> bool:
     """Whether the changed field may be the status. GitHub's older payloads do not name the field."""
-    name = _at(change, ("field_name",))
-    return _at(change, ("field_type",)) == "single_select" and name in (None, triggers.status_field)
+    name, field_id = _at(change, ("field_name",)), _at(change, ("field_node_id",))
+    is_single_select = _at(change, ("field_type",)) in (None, "single_select")
+    return is_single_select and (field_id is not None if name is None else name == triggers.status_field)
 
 
 def _new_status(change: Any) -> str | None:
     """Return a card's new status: empty if it was removed, None if the payload does not contain it."""
     if "to" not in change:
         return None
-    return "" if change["to"] is None else _text(change, "to", "name")
+    status = change["to"]
+    if status is None:
+        return ""
+    # The value of another kind of field may be a text or a number.
+    return _optional_text(status, "name") if isinstance(status, dict) else None
 
 
 _Reader: TypeAlias = Callable[[Payload, _Delivery], tuple[QueuedEvent, ...] | Ignored]
@@ -345,9 +471,19 @@ READERS: dict[str, _Reader] = {
     "issues.transferred": _transferred,
     "issues.opened": _opened,
     "issue_comment.created": _commented,
-    "repository.renamed": _repository_renamed,
-    "repository.transferred": _repository_transferred,
+    "repository.renamed": _repository_event,
+    "repository.transferred": _repository_event,
+    "repository.archived": _repository_event,
+    "repository.unarchived": _repository_event,
+    "repository.deleted": _repository_event,
+    "organization.renamed": _organization_renamed,
+    # A GitHub App receives this event if the account of an installation is renamed.
+    "installation_target.renamed": _installation_target_renamed,
     "projects_v2_item.edited": _card_edited,
+    "projects_v2_item.archived": _card_archived,
+    "projects_v2_item.deleted": _card_deleted,
+    "projects_v2_item.restored": _card_restored,
+    "projects_v2_item.converted": _card_converted,
     # The former name of the event.
     "project_v2_item.edited": _card_edited,
 }
@@ -361,9 +497,9 @@ def _event(
     users: tuple[int, ...] | None = None,
 ) -> IssueEvent:
     issue = _issue(payload)
-    at_ms = event_time(happened, delivery.received_ms)
+    at_ms = delivery.time_of(happened)
     repo, number = issue.full_name, issue.number
-    return IssueEvent(delivery.guid, kind, repo, number, at_ms, users, title=issue.title)
+    return IssueEvent(delivery.guid, kind, issue.repo_id, repo, number, at_ms, users, title=issue.title)
 
 
 def _numbered(name: str, number: int) -> str:
@@ -371,52 +507,101 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _is_closed(payload: Payload) -> bool:
-    return bool(_at(payload, ("issue", "state")) == "closed")
+    state = _at(payload, ("issue", "state"))
+    return state == "closed" or (state is None and _at(payload, ("issue", "closed_at")) is not None)
 
 
-def _is_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    return _text(payload, "label", "name").lower() in delivery.triggers.start_labels
+def _changed_at(payload: Payload) -> str | None:
+    """Return the time of an issue's last change; None if GitHub does not send it."""
+    return _optional_text(payload, "issue", "updated_at")
 
 
-def _has_start_label(payload: Payload, delivery: _Delivery) -> bool:
-    """Whether the issue still has a start label, apart from the removed label."""
-    labels = _at(payload, ("issue", "labels")) or []
-    if not isinstance(labels, list):
-        raise MalformedDelivery("issue.labels is not a list.")
-    removed = _text(payload, "label", "name").lower()
-    others = {_text(label, "name").lower() for label in labels} - {removed}
-    return not others.isdisjoint(delivery.triggers.start_labels)
+def _label(payload: Payload) -> str | None:
+    """Return the name of the added or removed label, in lower case; None if GitHub does not send it."""
+    label = payload.get("label")
+    return None if label is None else _text(label, "name").lower()
+
+
+def _labels(payload: Payload) -> set[str] | None:
+    """Return the names of an issue's labels, in lower case; None if GitHub does not send them."""
+    labels = _optional_list(payload, "issue", "labels")
+    return None if labels is None else {_text(label, "name").lower() for label in labels if label}
+
+
+def _assignees(payload: Payload) -> tuple[int, ...]:
+    """Return the ids of an issue's assignees who can be timed."""
+    assignees = _optional_list(payload, "issue", "assignees")
+    if assignees is None:
+        # This older member has only the first assignee.
+        assignees = [_at(payload, ("issue", "assignee"))]
+    people = [_person(user) for user in assignees if user is not None]
+    return tuple(sorted(person for person in people if not isinstance(person, Ignored)))
 
 
 def _issue(payload: Payload) -> Issue:
-    return replace(_issue_at(payload, "repository", "issue"), title=_text(payload, "issue", "title"))
+    # Replace lone surrogates, which no database stores.
+    title = (_optional_text(payload, "issue", "title") or "").encode(errors="replace").decode()
+    return replace(_issue_at(payload, "repository", "issue"), title=title[:_MAX_TITLE])
 
 
 def _issue_at(payload: Any, repository: str, issue: str) -> Issue:
-    return _parse_issue(_text(payload, repository, "full_name"), _number(payload, issue, "number"))
+    return _parse_issue(_at(payload, (repository,)), _number(payload, issue, "number"))
 
 
-def _parse_issue(full_name: str, number: int) -> Issue:
+def _parse_issue(repository: Any, number: int) -> Issue:
     try:
-        return Issue.of(full_name, number)
+        return Issue.of(_text(repository, "full_name"), number, repo_id=_number(repository, "id"))
     except InvalidInput as error:
         raise MalformedDelivery(f"Not an issue: {error}") from error
 
 
-def _user(user: Any) -> int | None:
-    """Return the id of a user; None for a bot."""
-    if not isinstance(user, dict):
-        raise MalformedDelivery("A user is missing.")
-    user_id = user.get("id")
-    if not isinstance(user_id, int) or isinstance(user_id, bool) or user_id < 1:
+def _person(user: Any) -> int | Ignored:
+    """Return the id of a person, or why this account is never timed. GitHub sends null for a deleted account.
+
+    Raises
+    ------
+    MalformedDelivery
+        If the user has no id.
+    """
+    if user is None:
+        return Ignored("ghost")
+    user_id = _number(user, "id")
+    if user_id < 1:
         raise MalformedDelivery("A user has no id.")
-    return None if user.get("type") == "Bot" else user_id
+    reason = _why_not_timed(user)
+    return user_id if reason is None else Ignored(reason)
+
+
+def _why_not_timed(user: Mapping[str, Any]) -> IgnoredReason | None:
+    """Return why an account is never timed; None for a person.
+
+    The type may also be ``Mannequin``, for the author of imported issues, or ``Organization``.
+    """
+    if user.get("id") == GHOST:
+        return "ghost"
+    account_type = user.get("type")
+    if account_type in (None, "User"):
+        return None
+    return "bot" if account_type == "Bot" else "not_a_person"
 
 
 def _text(payload: Any, *path: str) -> str:
     value = _at(payload, path)
     if not isinstance(value, str):
         raise MalformedDelivery(f"{'.'.join(path)} is not a text.")
+    return value
+
+
+def _optional_text(payload: Any, *path: str) -> str | None:
+    """Return a text that GitHub's schema lets be null or absent."""
+    return None if _at(payload, path) is None else _text(payload, *path)
+
+
+def _optional_list(payload: Any, *path: str) -> list[Any] | None:
+    """Return a list that GitHub's schema lets be null or absent."""
+    value = _at(payload, path)
+    if value is not None and not isinstance(value, list):
+        raise MalformedDelivery(f"{'.'.join(path)} is not a list.")
     return value
 
 

@@ -1,0 +1,211 @@
+"""Restoring the table to a point in time (docs/decisions/0012-restoring.md).
+
+DynamoDB restores into a new table only. The stack keeps its table with all settings, and its items become
+those of the restored table.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from deployed_stack.errors import ToolError
+from deployed_stack.stack import DeployedStack
+from timer_core.store.items import has_requested_deletion
+from timer_core.store.keys import PENDING_DELETIONS_PK, PROFILE_SK, kind_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+
+# The functions that write to the table. The receiver only queues deliveries, so it continues.
+CALLED = ("TimelogsFunction", "AuthFunction", "StaleSweeperFunction")
+PROCESSOR = "WebhookProcessFunction"
+_PROCESSOR_SOURCE = "WebhookProcessFunctionDeliveries"
+# BatchWriteItem accepts 25 items.
+_BATCH = 25
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The numbers of items that were written to a table and deleted from it."""
+
+    written: int
+    deleted: int
+
+
+def restored_table(stack: DeployedStack, at: datetime) -> str:
+    """Restore the stack's table as it was at a time into a new table, and return that table's name.
+
+    The table is created without indexes, because it is only read. A table that an earlier call created for
+    the same time is used again.
+    """
+    dynamodb = stack.aws.client("dynamodb")
+    name = f"{stack.table_name}-restored-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    with suppress(dynamodb.exceptions.TableAlreadyExistsException):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=stack.table_name,
+            TargetTableName=name,
+            RestoreDateTime=at,
+            GlobalSecondaryIndexOverride=[],
+            LocalSecondaryIndexOverride=[],
+        )
+    # A restore takes from minutes to hours.
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 10, "MaxAttempts": 8640})
+    return name
+
+
+def pause(stack: DeployedStack, *, drain_s: float) -> None:
+    """Stop the functions that write to the table, and wait until running invocations have ended.
+
+    Lambda refuses invocations of a function whose reserved concurrency is 0. The queue keeps its messages
+    while its event source mapping is disabled; throttled messages would become dead letters.
+    """
+    functions = stack.aws.client("lambda")
+    mapping = stack.resources[_PROCESSOR_SOURCE]
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    for name in CALLED:
+        functions.put_function_concurrency(FunctionName=stack.resources[name], ReservedConcurrentExecutions=0)
+    while functions.get_event_source_mapping(UUID=mapping)["State"] != "Disabled":
+        time.sleep(1)
+    time.sleep(drain_s)
+
+
+def longest_run_s(stack: DeployedStack) -> int:
+    """Return the longest time that an invocation of a writing function can take, in seconds."""
+    functions = stack.aws.client("lambda")
+    return max(
+        functions.get_function_configuration(FunctionName=stack.resources[name])["Timeout"]
+        for name in (*CALLED, PROCESSOR)
+    )
+
+
+def resume(stack: DeployedStack) -> None:
+    """Start the functions again that `pause` stopped."""
+    functions = stack.aws.client("lambda")
+    for name in CALLED:
+        functions.delete_function_concurrency(FunctionName=stack.resources[name])
+    functions.update_event_source_mapping(UUID=stack.resources[_PROCESSOR_SOURCE], Enabled=True)
+
+
+def replace_items(dynamodb: "DynamoDBClient", table: str, restored: str) -> Changes:
+    """Make the items of a table those of a restored table. Only items that differ are written.
+
+    A restored table also contains what people have revoked since. So profiles (with ended sessions), tokens,
+    completed sign-ins and pending deletions stay as they are, and items of deleted accounts are not restored.
+    A profile that only the restored table has is restored, because a deleted account leaves a marker for
+    longer than DynamoDB keeps backups. If the table has no people at all, everything is restored.
+
+    Raises
+    ------
+    ToolError
+        The tables have other keys, so the restored table does not belong to this product.
+    """
+    description = dynamodb.describe_table(TableName=restored)["Table"]
+    if sorted(key["AttributeName"] for key in description["KeySchema"]) != ["pk", "sk"]:
+        raise ToolError(f"{restored} is not a restored table of Issue Timer.")
+    present: dict[Key, bytes] = {}
+    has_people, deleted_people = False, set()
+    for item in _scan(dynamodb, table):
+        key = _key(item)
+        present[key] = _digest(item)
+        if key[1] == PROFILE_SK:
+            has_people = True
+            if has_requested_deletion(item):
+                deleted_people.add(key[0])
+
+    def stays(key: Key) -> bool:
+        return has_people and (key in present if key[1] == PROFILE_SK else _is_access(*key))
+
+    writes, wanted = _Writes(dynamodb, table), set()
+    for item in _scan(dynamodb, restored):
+        key = _key(item)
+        if stays(key) or _people_of(key) & deleted_people:
+            continue
+        wanted.add(key)
+        if present.get(key) != _digest(item):
+            writes.add({"PutRequest": {"Item": item}})
+    written = writes.count
+    for pk, sk in present.keys() - wanted:
+        if not stays((pk, sk)):
+            writes.add({"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}})
+    writes.flush()
+    return Changes(written, writes.count - written)
+
+
+def ensure_settings(stack: DeployedStack) -> None:
+    """Enable time to live, backups and, in production, deletion protection, in case somebody disabled them.
+
+    CloudFormation does not set them again while the template stays the same.
+    """
+    dynamodb, table = stack.aws.client("dynamodb"), stack.table_name
+    expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if expiry["TimeToLiveStatus"] not in {"ENABLED", "ENABLING"}:
+        dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True}
+        )
+    dynamodb.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    is_production = stack.parameters["Stage"] == "prod"
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    if is_production and not description["DeletionProtectionEnabled"]:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+
+
+class _Writes:
+    """Writes to a table, in batches."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self.count = 0
+        self._dynamodb = dynamodb
+        self._table = table
+        self._waiting: list[Any] = []
+
+    def add(self, request: "WriteRequestTypeDef") -> None:
+        self.count += 1
+        self._waiting.append(request)
+        if len(self._waiting) == _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        while self._waiting:
+            answer = self._dynamodb.batch_write_item(RequestItems={self._table: self._waiting})
+            self._waiting = answer["UnprocessedItems"].get(self._table, [])
+            if self._waiting:
+                # DynamoDB has throttled a part of the batch.
+                time.sleep(1)
+
+
+def _scan(dynamodb: "DynamoDBClient", table: str) -> Iterator[Item]:
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        yield from page["Items"]
+
+
+def _key(item: Item) -> Key:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def _digest(item: Item) -> bytes:
+    """Return a digest of an item that does not depend on the order of attributes and of a set's elements."""
+    normal = {
+        name: {kind: sorted(value) if kind in {"SS", "NS", "BS"} else value for kind, value in typed.items()}
+        for name, typed in item.items()
+    }
+    return hashlib.sha256(json.dumps(normal, sort_keys=True, default=bytes.hex).encode()).digest()
+
+
+def _is_access(pk: str, sk: str) -> bool:
+    return pk == PENDING_DELETIONS_PK or kind_of(pk) in {"token", "state"} or kind_of(sk) == "token"
+
+
+def _people_of(key: Key) -> set[str]:
+    """Return the partition keys of the people whose items have a key: their own items, and their slots."""
+    return {f"user#{one.rpartition('user#')[2]}" for one in key if "user#" in one}
