@@ -25,11 +25,13 @@ MAX_COMMANDS = 10
 MAX_LOG_MS = 24 * 3_600_000
 # The parser reads a line once for each level of lists and quotations that may contain it, so the limit bounds
 # its time. A list has two levels. Text in deeper lists is not read.
-_MAX_NESTING = 20
+_MAX_NESTING = 12
 # Stands for text that is shown as code or as a quotation.
 _NOT_TEXT = "\N{OBJECT REPLACEMENT CHARACTER}"
 _HTML = re.compile(r"(?P<comment><!--)|<(?P<end>/?)(?P<element>pre|code|blockquote)(?![\w-])", re.IGNORECASE)
 _COMMENT_END = "-->"
+# The first characters of all blocks that end a quotation, which saves trying their rules on every line.
+_BEGINS_BLOCK = frozenset("`~-+*_#<0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,23 @@ def _before_quoted_line(state: "StateBlock", start: int, end: int, changes: int)
             changes -= 1
             if not changes:
                 return line
-        elif state.isEmpty(line) or (not is_quoted and any(r(state, line, end, True) for r in ending_rules)):
+        elif state.isEmpty(line):
+            return end
+        elif _first_character(state, line) in _BEGINS_BLOCK and any(
+            rule(state, line, end, True) for rule in ending_rules
+        ):
             return end
         was_quoted = is_quoted
     return end
 
 
 def _is_quoted(state: "StateBlock", line: int) -> bool:
-    return state.src.startswith(">", state.bMarks[line] + state.tShift[line])
+    return _first_character(state, line) == ">"
+
+
+def _first_character(state: "StateBlock", line: int) -> str:
+    first = state.bMarks[line] + state.tShift[line]
+    return state.src[first : first + 1]
 
 
 def _html_comment(state: "StateInline", silent: bool) -> bool:
