@@ -143,10 +143,9 @@ def _before_quoted_line(state: "StateBlock", start: int, end: int, changes: int)
             changes -= 1
             if not changes:
                 return line
-        elif state.isEmpty(line):
-            return end
-        elif _first_character(state, line) in _BEGINS_BLOCK and any(
-            rule(state, line, end, True) for rule in ending_rules
+        elif state.isEmpty(line) or (
+            _first_character(state, line) in _BEGINS_BLOCK
+            and any(rule(state, line, end, True) for rule in ending_rules)
         ):
             return end
         was_quoted = is_quoted
