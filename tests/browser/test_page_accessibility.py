@@ -46,8 +46,15 @@ def test_axe_finds_no_violations(open_sheet: Callable[..., Timesheet], scheme: s
     sheet.filter.get_by_label("Period").select_option("Custom range")
     assert violations(page) == []
     page.get_by_role("button", name="Add time").click()
-    sheet.fill(Issue="seven")
+    sheet.fill(Issue="seven", Start="2026-03-29T02:30")
     sheet.save()
+    assert violations(page) == []
+    sheet.fill(Issue="", Start="2026-10-25T02:30", End="2026-10-25T02:30")
+    sheet.save()
+    expect(sheet.dialog.get_by_role("button", name="Save anyway")).to_be_visible()
+    assert violations(page) == []
+    sheet.dialog.get_by_role("radio", name="Start and duration").check()
+    sheet.fill(Duration="90")
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete").first.click()

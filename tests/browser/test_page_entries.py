@@ -7,6 +7,7 @@ import re
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, cast
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.blocked_requests import BlockedRequests
@@ -76,7 +77,7 @@ def test_errors_are_shown_beside_their_fields_before_a_request_is_sent(sheet: Ti
     sheet.fill(Issue="", Start="")
     sheet.save()
     expect(sheet.error("Issue")).to_be_hidden()
-    expect(sheet.dialog.get_by_label("Start")).to_be_focused()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_be_focused()
     sheet.page.keyboard.press("Escape")
     expect(sheet.dialog).to_be_hidden()
     assert f"{REPO}#8" in sheet.issues()
@@ -212,32 +213,211 @@ def test_time_is_added_with_an_end(sheet: Timesheet) -> None:
     expect(sheet.total).to_have_text("3h\u00a050m")
 
 
-def test_an_hour_is_proposed_even_when_clocks_are_put_back(sheet: Timesheet) -> None:
-    # The entry is added at the second 02:30 of that night in Berlin.
-    sheet.page.evaluate("""async () => {
-        const { addEntry } = await import("/page/edit-entry.js");
-        addEntry(() => new Date("2026-10-25T01:30Z"));
-    }""")
-    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value("2026-10-25T01:30")
-    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value("2026-10-25T02:30")
-
-
 def test_time_is_added_with_a_duration_by_keyboard(sheet: Timesheet) -> None:
     keyboard = sheet.page.keyboard
     sheet.page.get_by_role("button", name="Add time").focus()
     keyboard.press("Enter")
     keyboard.type("octocat/spoon-knife#6")
     sheet.dialog.get_by_label("Start", exact=True).fill(f"{days_ago(2)}T16:00")
-    sheet.dialog.get_by_role("radio", name="End time").focus()
+    sheet.dialog.get_by_role("radio", name="Start and end").focus()
     keyboard.press("ArrowRight")
     expect(sheet.dialog.get_by_label("End", exact=True)).to_be_hidden()
-    keyboard.press("Tab")
-    keyboard.type("2")
-    keyboard.press("Tab")
-    keyboard.type("5")
+    sheet.dialog.get_by_label("Start", exact=True).focus()
+    sheet.dialog.get_by_label("Duration", exact=True).focus()
+    keyboard.press("ControlOrMeta+a")
+    keyboard.type("2h 5m")
+    expect(sheet.result).to_have_text(re.compile(r"^2h\s5m \(.*16:00.*18:05\)$"))
     keyboard.press("Enter")
     expect(sheet.entry("octocat/spoon-knife#6")).to_contain_text("2h\u00a05m")
     expect(sheet.page.get_by_role("button", name="Add time")).to_be_focused()
+
+
+def test_time_is_added_with_a_duration_and_an_end(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.dialog.get_by_role("radio", name="Duration and end").check()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_be_hidden()
+    expect(sheet.dialog.get_by_label("Duration", exact=True)).to_have_value("1:00")
+    sheet.fill(Issue="octocat/spoon-knife#6", Duration="1,5 h", End=f"{days_ago(2)}T18:00")
+    sheet.save()
+    expect(sheet.entry("octocat/spoon-knife#6")).to_contain_text(re.compile("16:30.*18:00"))
+
+
+def test_an_ambiguous_duration_is_questioned(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.dialog.get_by_role("radio", name="Start and duration").check()
+    sheet.fill(Start=f"{days_ago(2)}T08:00", Duration="90")
+    expect(sheet.error("Duration")).to_have_text("Do you mean 90m or 90h?")
+    expect(sheet.result).to_be_empty()
+    sheet.save()
+    expect(sheet.dialog.get_by_label("Duration", exact=True)).to_be_focused()
+    sheet.dialog.get_by_role("button", name="90m").click()
+    expect(sheet.error("Duration")).to_be_hidden()
+    expect(sheet.result).to_have_text(re.compile(r"^1h\s30m "))
+    sheet.save()
+    expect(sheet.status).to_have_text("1h\u00a030m added.")
+
+
+def test_choosing_other_values_keeps_the_entry(sheet: Timesheet, ann: Account, site: Site) -> None:
+    put_timers(site, [finished_timer(ann, 3, "09:00:01.234", 10.0017, 9)])
+    sheet.page.reload()
+    before = sheet.stored_timers()
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
+    for name in ("Start and duration", "Duration and end", "Start and end"):
+        sheet.dialog.get_by_role("radio", name=name).check()
+        expect(sheet.result).to_have_text(re.compile(r"^10m "))
+    sheet.dialog.get_by_role("radio", name="Start and duration").check()
+    expect(sheet.dialog.get_by_label("Duration", exact=True)).to_have_value("0:10")
+    sheet.save()
+    expect(sheet.dialog).to_be_hidden()
+    assert sheet.stored_timers() == before
+
+
+# ------------------------------------------------------------------ clock changes
+
+
+def add_on(sheet: Timesheet, start: str, end: str) -> None:
+    """Open the form for a new entry, and fill in its start and end."""
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.fill(Issue="octocat/spoon-knife#5", Start=start, End=end)
+
+
+def saved_span(sheet: Timesheet) -> tuple[str, str]:
+    """Save the new entry, and return its start and end in UTC."""
+    sheet.save()
+    expect(sheet.dialog).to_be_hidden()
+    (timer,) = sheet.stored_timers("?github_issue_number=5")
+    return timer["start_time"][:16], timer["end_time"][:16]
+
+
+def test_a_time_that_does_not_exist_is_corrected(sheet: Timesheet) -> None:
+    add_on(sheet, "2026-03-29T02:30", "2026-03-29T03:30")
+    expect(sheet.error("Start")).to_have_text(
+        re.compile(r"does not exist. Clocks go from 0?1:59 CET to 0?3:00 CEST \(Europe/Berlin\)")
+    )
+    expect(sheet.result).to_be_empty()
+    sheet.save()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_be_focused()
+    sheet.dialog.get_by_role("button", name=re.compile("1:30 CET$")).click()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_have_value("2026-03-29T01:30")
+    expect(sheet.error("Start")).to_be_hidden()
+    expect(sheet.result).to_have_text(re.compile(r"^1h \(.* 0?1:30 CET – .* 0?3:30 CEST\)$"))
+    assert saved_span(sheet) == ("2026-03-29T00:30", "2026-03-29T01:30")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "duration", "span"),
+    [
+        ("CEST", "CEST", r"15m \(", ("2026-10-25T00:15", "2026-10-25T00:30")),
+        ("CEST", "CET", r"1h\s15m \(.*CEST – .*CET", ("2026-10-25T00:15", "2026-10-25T01:30")),
+        ("CET", "CET", r"15m \(", ("2026-10-25T01:15", "2026-10-25T01:30")),
+    ],
+)
+def test_a_time_that_occurs_twice_is_chosen(
+    sheet: Timesheet, start: str, end: str, duration: str, span: tuple[str, str]
+) -> None:
+    add_on(sheet, "2026-10-25T02:15", "2026-10-25T02:30")
+    sheet.dialog.get_by_role("radio", name=re.compile(f"^0?2:15 {start}$")).check()
+    sheet.dialog.get_by_role("radio", name=re.compile(f"^0?2:30 {end}$")).check()
+    expect(sheet.result).to_have_text(re.compile(f"^{duration}"))
+    assert saved_span(sheet) == span
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "before", "after"),
+    [
+        ("America/New_York", "2026-03-08T02:15", "2026-03-08T04:00", r"1:59 GMT-5", r"3:00 GMT-4"),
+        ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-04T04:00", r"1:59 GMT\+10:30", r"2:30 GMT\+11"),
+    ],
+)
+def test_the_clock_change_is_that_of_the_browsers_time_zone(
+    open_page: OpenPage,
+    sign_in: SignIn,
+    ann: Account,
+    zone: str,
+    start: str,
+    end: str,
+    before: str,
+    after: str,
+) -> None:
+    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=zone)
+    add_on(sheet, start, end)
+    expect(sheet.error("Start")).to_have_text(re.compile(f"{before} to 0?{after} \\({zone}\\)"))
+    sheet.dialog.get_by_role("button", name=re.compile(f"{before.split()[1]}$")).click()
+    expect(sheet.error("Start")).to_be_hidden()
+    expect(sheet.result).not_to_be_empty()
+
+
+def test_an_hour_is_proposed_even_when_clocks_are_put_back(sheet: Timesheet) -> None:
+    # The entry is added at the second 02:30 of that night in Berlin.
+    sheet.page.evaluate("""async () => {
+        const { addEntry } = await import("/page/edit-entry.js");
+        addEntry(() => new Date("2026-10-25T01:30Z"));
+    }""")
+    for label, clock in (("Start", "CEST"), ("End", "CET")):
+        expect(sheet.dialog.get_by_label(label, exact=True)).to_have_value("2026-10-25T02:30")
+        chosen = sheet.dialog.locator(f"#entry-{label.lower()}-choice").get_by_role("radio", name=clock)
+        expect(chosen).to_be_checked()
+    expect(sheet.result).to_have_text(re.compile("^1h "))
+
+
+# ------------------------------------------------------------------ questions
+
+
+def test_an_entry_over_midnight_is_offered_the_next_day(sheet: Timesheet) -> None:
+    add_on(sheet, f"{days_ago(3)}T22:00", f"{days_ago(3)}T01:00")
+    expect(sheet.error("End")).to_have_text("The end is before the start.")
+    sheet.dialog.get_by_role("button", name="End: ").click()
+    expect(sheet.dialog.get_by_label("End", exact=True)).to_have_value(f"{days_ago(2)}T01:00")
+    expect(sheet.result).to_have_text(re.compile("^3h "))
+    sheet.save()
+    expect(sheet.status).to_have_text("3h added.")
+
+
+@pytest.mark.parametrize(
+    ("end", "question", "added"),
+    [
+        ("3T22:00", "The entry begins and ends at the same time.", "0m added."),
+        ("2T22:01", "The entry is longer than 24 hours: 24h\u00a01m.", "24h\u00a01m added."),
+    ],
+)
+def test_an_unusual_duration_is_saved_after_a_question(
+    sheet: Timesheet, end: str, question: str, added: str
+) -> None:
+    days, time_of_day = end.split("T")
+    add_on(sheet, f"{days_ago(3)}T22:00", f"{days_ago(int(days))}T{time_of_day}")
+    sheet.save()
+    group = sheet.dialog.get_by_role("group", name=question)
+    expect(group).to_be_focused()
+    sheet.save()
+    expect(group).to_be_focused()
+    sheet.page.keyboard.press("Tab")
+    expect(group.get_by_role("button", name="Save anyway")).to_be_focused()
+    sheet.page.keyboard.press("Enter")
+    expect(sheet.status).to_have_text(added)
+
+
+def test_an_overlapping_entry_is_saved_after_a_question(sheet: Timesheet) -> None:
+    add_on(sheet, f"{days_ago(1)}T09:30", f"{days_ago(1)}T14:10")
+    sheet.save()
+    question = sheet.dialog.get_by_role("group", name=re.compile("^It overlaps .*#8"))
+    expect(question).to_be_focused()
+    expect(question).to_contain_text(re.compile(r"14:00.*14:20\) and 1 more\."))
+    # Another input is another entry.
+    sheet.fill(Start=f"{days_ago(1)}T10:30")
+    expect(sheet.dialog.get_by_role("button", name="Save anyway")).to_be_hidden()
+    sheet.save()
+    expect(question).to_be_focused()
+    expect(question).not_to_contain_text("more")
+    assert sheet.stored_timers("?github_issue_number=5") == []
+    sheet.dialog.get_by_role("button", name="Save anyway").click()
+    expect(sheet.status).to_have_text("3h\u00a040m added.")
+
+
+def test_an_entry_does_not_overlap_itself(sheet: Timesheet) -> None:
+    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.fill(End=f"{days_ago(1)}T14:15")
+    sheet.save()
+    expect(sheet.status).to_have_text("Saved.")
 
 
 def test_time_is_not_added_twice_when_the_response_is_lost(sheet: Timesheet) -> None:

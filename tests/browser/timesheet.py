@@ -65,13 +65,18 @@ class Timesheet:
 
     def save(self) -> None:
         """Press the form's Save button."""
-        self.dialog.get_by_role("button", name="Save").click()
+        self.dialog.get_by_role("button", name="Save", exact=True).click()
 
     def error(self, label: str) -> Locator:
         """Return the element with the error of a form field, which screen readers announce with the field."""
         field = self.dialog.get_by_label(label, exact=True)
-        described_by = field.get_attribute("aria-describedby")
-        return self.page.locator(f"#{described_by}")
+        described_by = field.get_attribute("aria-describedby") or ""
+        return self.page.locator(f"#{described_by.split()[-1]}")
+
+    @property
+    def result(self) -> Locator:
+        """The form's live text about the resulting duration."""
+        return self.dialog.get_by_role("status")
 
 
 def open_timesheet(

@@ -498,6 +498,20 @@ class TestAdd:
             {"loc": ["body", field], "msg": "Must not lie in the future.", "code": ErrorCode.IN_THE_FUTURE}
         ]
 
+    @pytest.mark.parametrize("seconds", [0, 24 * 3600 + 1, 400 * 86_400])
+    def test_an_entry_of_any_length_may_be_added(self, api: Api, clock: Clock, seconds: int) -> None:
+        end = time_of(clock.ms - 1_000)
+        start_time = time_of(clock.ms - 1_000 - seconds * 1_000)
+        timer = add(api.ann, clock, 0, start_time=start_time, end_time=end, duration=None)
+        assert timer["duration"] == seconds
+        patched = api.ann("PATCH", f"/api/timelogs/{timer['id']}/", {"start_time": end}).json()
+        assert patched["duration"] == 0
+
+    def test_the_same_time_may_be_added_twice(self, api: Api, clock: Clock) -> None:
+        first, second = (add(api.ann, clock, 3600, github_issue_url=ISSUE.format(7)) for _ in range(2))
+        assert first["id"] != second["id"]
+        assert first["start_time"] == second["start_time"]
+
     def test_keeps_the_open_timer_of_the_issue(self, api: Api, clock: Clock) -> None:
         opened = start(api.ann, 7)
         add(api.ann, clock, 60, github_issue_url=ISSUE.format(7), duration=1)

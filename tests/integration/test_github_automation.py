@@ -411,13 +411,22 @@ class TestReplies:
         assert self.answers(comment) == (["+1"], ["Logged 1h 30m."])
         assert [span[4] for span in team.spans(team.ann)] == [90]
 
+    def test_the_first_ten_commands_are_carried_out_and_the_others_named(self, team: Team) -> None:
+        comment = self.say(team, "/timer log 1m\n" * 10 + "/timer log 2m\n/timer start")
+        reactions, (answer,) = self.answers(comment)
+        assert reactions == ["confused"]
+        assert answer.startswith("Logged 1m. " * 10)
+        assert answer.endswith("Not done: `/timer log 2m`, `/timer start`.")
+        assert [span[3:5] for span in team.spans(team.ann)] == [("stopped", 1)] * 10
+
     @pytest.mark.parametrize(
         ("text", "answer"),
         [
             ("/timer pause", "You had no running timer on this issue to pause."),
             ("/timer resume", "You had no paused timer on this issue to resume."),
             ("/timer stop", "You had no open timer on this issue to stop."),
-            ("/timer log soon", "Write a duration as 1h30m, 45m or 1.5h."),
+            ("/timer log soon", "Write a duration as 1:30, 1h30m, 90m or 1.5h."),
+            ("/timer log 90", "Does `90` mean `90m` or `90h`? Nothing was logged; write it that way."),
         ],
     )
     def test_a_command_without_effect_is_explained(self, team: Team, text: str, answer: str) -> None:

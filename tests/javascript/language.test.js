@@ -27,9 +27,8 @@ test("the first language with a translation is used", async () => {
 });
 
 test("English is used if none of the languages has a translation", async () => {
-  const { firstWeekday, locale, text } = await languageOf("fr-FR");
+  const { locale, text } = await languageOf("fr-FR");
   assert.equal(locale, "en");
-  assert.equal(firstWeekday, 7);
   assert.equal(text("allEntries", { count: 1 }), "1 entry");
   assert.equal(text("allEntries", { count: 2 }), "2 entries");
 });
@@ -39,3 +38,26 @@ test("messages about an issue are in the page's language", async () => {
   assert.match(issueMistakes.pull, /Pull-Request|Pull Request/u);
   assert.notEqual(issueMistakes.pull, (await languageOf("en-GB")).issueMistakes.pull);
 });
+
+for (const [languages, weekday, texts] of /** @type {const} */ ([
+  [["en-US"], 7, "Wed, Nov 4, 3:05 PM; Wednesday, November 4"],
+  [["en-GB"], 1, "Wed 4 Nov, 15:05; Wednesday 4 November"],
+  [["de-CH"], 1, "Mi., 4. Nov., 15:05; Mittwoch, 4. November"],
+  // Texts are in English; formats are those of the region, or those of the world with its clock.
+  [["sv-SE", "en-US"], 1, "Wed, 4 Nov, 15:05; Wednesday, 4 November"],
+  [["sv"], 1, "Wed, 4 Nov, 15:05; Wednesday, 4 November"],
+  [["pt-BR"], 7, "Wed, 4 Nov, 15:05; Wednesday, 4 November"],
+  [["ja-JP", "en"], 7, "Wed, Nov 4, 15:05; Wednesday, November 4"],
+  [["ar-EG"], 6, "Wed, 4 Nov, 3:05 pm; Wednesday, 4 November"],
+  // Texts are in German.
+  [["fr-FR", "de-DE"], 1, "Mi., 4. Nov., 15:05; Mittwoch, 4. November"],
+  [["en-US-u-hc-h23"], 7, "Wed, Nov 4, 15:05; Wednesday, November 4"],
+])) {
+  test(`formats follow the browser's locale: ${languages}`, async () => {
+    const { firstWeekday, formats } = await languageOf(...languages);
+    const afternoon = new Date("2026-11-04T14:05:00Z");
+    const formatted = [formats.date("moment", afternoon), formats.day(afternoon, afternoon)].join("; ");
+    assert.equal(formatted.replaceAll(/[\u00a0\u202f]/gu, " "), texts);
+    assert.equal(firstWeekday, weekday);
+  });
+}

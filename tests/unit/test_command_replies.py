@@ -1,5 +1,7 @@
 """The replies to comments that contain commands."""
 
+from dataclasses import replace
+
 import pytest
 
 from timer_core.domain import timers as timers_module
@@ -13,7 +15,7 @@ COMMENT = CommentEvent("d", 1296269, "octocat/Hello-World", 7, T0, comment=5, au
 
 def reply(kind: str, timer: Timer) -> tuple[str, str]:
     """Return the reaction and the reply to a command that had no effect on a timer."""
-    command = IssueEvent("comment-5.1", kind, 1296269, "octocat/Hello-World", 7, T0, (1,))
+    command = IssueEvent("comment-5.1", kind, 1, "octocat/Hello-World", 7, T0, (1,))
     answer = reply_to(COMMENT, [command], [timer], is_tracked=True)
     return answer.reaction, answer.text
 
@@ -48,4 +50,18 @@ def test_below_the_limit_a_command_without_effect_names_the_reason(running: Time
     assert reply("comment.resume", running) == (
         "confused",
         "You had no paused timer on this issue to resume.",
+    )
+
+
+def test_a_reply_says_what_was_logged_and_what_was_not(running: Timer) -> None:
+    comment = replace(COMMENT, mistakes=("Does `90` mean `90m` or `90h`?",))
+    commands = [
+        IssueEvent("comment-5", "comment.log", 1, "octocat/Hello-World", 7, T0, (1,), duration_ms=5_430_000),
+        IssueEvent("comment-5.1", "comment.resume", 1, "octocat/Hello-World", 7, T0, (1,)),
+        IssueEvent("comment-5.2", "comment.resume", 1, "octocat/Hello-World", 7, T0, (1,)),
+    ]
+    answer = reply_to(comment, commands, [running], is_tracked=True)
+    assert (answer.reaction, answer.text) == (
+        "confused",
+        "Logged 1h 30m 30s. Does `90` mean `90m` or `90h`? You had no paused timer on this issue to resume.",
     )

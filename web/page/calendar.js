@@ -78,3 +78,79 @@ export function startOfWeek(day, firstWeekday) {
 export function toInputValue(instant) {
   return `${dayOf(instant)}T${pad(instant.getHours())}:${pad(instant.getMinutes())}:${pad(instant.getSeconds())}`;
 }
+
+const HOUR_MS = 3_600_000;
+// More than any offset of a time zone from UTC (at most 15 h 13 min, before 1900).
+const MAX_OFFSET_HOURS = 16;
+
+/**
+ * Return the instants at which local clocks show a time. There are two instants if clocks were put back over
+ * the time, and none if clocks were put forward over it.
+ *
+ * @param {string} local the value of an input of type datetime-local
+ * @returns {Date[]} in ascending order
+ */
+export function instantsOf(local) {
+  const inUtc = Date.parse(`${local}Z`);
+  const offsets = new Set(hoursAround(inUtc).map(offsetAt));
+  const instants = [...offsets].map((offset) => inUtc - offset);
+  return instants
+    .filter((instant) => instant + offsetAt(instant) === inUtc)
+    .sort((a, b) => a - b)
+    .map((instant) => new Date(instant));
+}
+
+/**
+ * A change of clocks that skipped a local time.
+ *
+ * @typedef {object} Skip
+ * @property {Date} last the last minute before the skipped times
+ * @property {Date} next the first instant after the skipped times
+ * @property {[Date, Date]} alternatives the skipped time, had the clocks been put forward earlier or later
+ */
+
+/**
+ * Return the change of clocks that skipped a local time.
+ *
+ * @param {string} local the value of an input of type datetime-local
+ * @returns {Skip | null} null if the time was not skipped or is not valid
+ */
+export function skipOf(local) {
+  const inUtc = Date.parse(`${local}Z`);
+  const isBefore = (/** @type {number} */ instant) => instant + offsetAt(instant) < inUtc;
+  const hours = hoursAround(inUtc);
+  const index = hours.findIndex((hour, i) => isBefore(hour) && !isBefore(hours[i + 1]));
+  if (index < 0 || instantsOf(local).length) return null;
+  let [before, after] = [hours[index], hours[index + 1]];
+  const alternatives = [after, before].map((hour) => new Date(inUtc - offsetAt(hour)));
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (isBefore(middle)) before = middle;
+    else after = middle;
+  }
+  return {
+    last: new Date(after - 60_000),
+    next: new Date(after),
+    alternatives: /** @type {[Date, Date]} */ (alternatives),
+  };
+}
+
+/**
+ * Return the times from which every offset can be read that a local time can have. No offset was ever in use
+ * for less than an hour.
+ *
+ * @param {number} inUtc the local time, read as UTC
+ */
+function hoursAround(inUtc) {
+  return Array.from({ length: 2 * MAX_OFFSET_HOURS + 1 }, (_, i) => inUtc + (i - MAX_OFFSET_HOURS) * HOUR_MS);
+}
+
+/**
+ * Return the offset of local clocks from UTC, in milliseconds. `getTimezoneOffset` is not exact for offsets
+ * with seconds.
+ *
+ * @param {number} instant
+ */
+function offsetAt(instant) {
+  return Date.parse(`${toInputValue(new Date(instant))}Z`) - Math.floor(instant / 1000) * 1000;
+}

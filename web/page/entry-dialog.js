@@ -1,32 +1,39 @@
 // The dialog with the form of an entry.
 
 import { ApiError } from "../widget/api-client.js";
+import { button, h, setText } from "../widget/dom.js";
 import { parseIssue } from "../widget/issue-link.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
-import { byId, control, formValues, setMessage } from "./elements.js";
-import { checkEntry } from "./entry-checks.js";
+import { readDuration, writeDuration } from "./durations.js";
+import { byId, control, find, setMessage } from "./elements.js";
+import { checkEntry, isSpanChanged, questionsAbout } from "./entry-checks.js";
 import { errorTexts, formats, text } from "./language.js";
+import { TimeField } from "./time-field.js";
 
 /** @import { Issue } from "../widget/types.d.ts" */
-/** @import { EntryValues, FieldErrors, Timer } from "./types.d.ts" */
+/** @import { Checked, EntryValues, FieldErrors, Offer, Span, Timer } from "./types.d.ts" */
 
 /**
  * @typedef {object} Shown the initial values of the form
  * @property {string} title
  * @property {string} [issue]
  * @property {string} [description]
- * @property {string} [start]
- * @property {string} [end]
- * @property {boolean} hasTimes whether the start and the end can be edited
- * @property {number} [paused] seconds of the timer's pauses
+ * @property {Span | null} span null if the start and the end cannot be edited
  * @property {Timer} [timer] the timer to edit; undefined for a new entry
  *
- * @typedef {(field: string) => boolean} IsChanged whether a field differs from its initial value
- * @typedef {(values: EntryValues, issue: Issue | null, isChanged: IsChanged) => Promise<Timer | null>} Save
+ * @typedef {object} Entered
+ * @property {Issue | null} issue
+ * @property {string} description
+ * @property {Span | null} span
+ * @property {boolean} isIssueChanged
+ * @property {boolean} isDescriptionChanged
+ *
+ * @typedef {object} Requests
+ * @property {(span: Span) => Promise<Timer[]>} findOverlapping returns the other entries that overlap a span
+ * @property {(entered: Entered) => Promise<Timer | null>} save
  */
 
-const FIELDS = /** @type {const} */ (["issue", "description", "start", "end"]);
 /** The names of the form's fields, by the names of the API's fields. @type {Record<string, string>} */
 const FIELD_OF = {
   github_issue_url: "issue",
@@ -35,18 +42,25 @@ const FIELD_OF = {
   description: "description",
   start_time: "start",
   end_time: "end",
-  duration: "hours",
+};
+/** The fields of times that each choice of two values shows. */
+const FIELDS_BY = {
+  "start-end": ["start", "end"],
+  "start-duration": ["start", "duration"],
+  "duration-end": ["duration", "end"],
 };
 
 const dialog = byId("entry-dialog", HTMLDialogElement);
 const form = byId("entry-form", HTMLFormElement);
+const times = { start: new TimeField("entry-start"), end: new TimeField("entry-end") };
 
 /**
  * The arguments and the state of the open dialog, and the functions that settle the promise of
  * `openEntryDialog`.
  *
  * @type {{
- *   now: () => Date, shown: Shown, isChanged: IsChanged, save: Save, isBusy: boolean,
+ *   now: () => Date, shown: Shown, texts: Record<string, string>, requests: Requests, isBusy: boolean,
+ *   confirmed: string, duration: {text: string, ms: number}, span: Span | null,
  *   resolve: (timer: Timer | null) => void, reject: (error: unknown) => void,
  * } | null}
  */
@@ -57,47 +71,142 @@ let current = null;
  *
  * @param {Shown} shown
  * @param {() => Date} now
- * @param {Save} save is called with checked values
+ * @param {Requests} requests are called with checked values
  * @returns {Promise<Timer | null>} the result of `save`; null if the user cancels
  */
-export function openEntryDialog(shown, now, save) {
+export function openEntryDialog(shown, now, requests) {
   form.reset();
   showErrors({});
-  /** @type {Record<string, string>} */
-  const before = {};
-  for (const name of FIELDS) {
-    control(form, name).value = shown[name] ?? "";
-    // Read the value from the input, because an input may normalize its value.
-    before[name] = control(form, name).value;
-  }
-  const isNew = !shown.timer;
+  showOffers([]);
+  ask([]);
+  const paused = shown.timer?.paused_duration ?? 0;
   byId("entry-title").textContent = shown.title;
-  byId("entry-times").hidden = !shown.hasTimes;
-  byId("entry-by").hidden = !isNew;
-  byId("entry-open").hidden = shown.hasTimes;
-  byId("entry-paused").hidden = !shown.paused;
-  byId("entry-paused").textContent = text("entryPaused", { duration: formats.duration(shown.paused ?? 0) });
-  for (const name of ["start", "end"]) {
-    control(form, name).required = shown.hasTimes;
-    control(form, name).max = `${addDays(dayOf(now()), 1)}T23:59:59`;
-  }
-  showEndOrDuration();
+  byId("entry-times").hidden = !shown.span;
+  byId("entry-open").hidden = Boolean(shown.span);
+  // The active time of an entry with pauses does not determine its end.
+  byId("entry-by").hidden = Boolean(paused);
+  byId("entry-paused").hidden = !shown.span || !paused;
+  byId("entry-paused").textContent = text("entryPaused", { duration: formats.duration(paused) });
+  control(form, "issue").value = shown.issue ?? "";
+  control(form, "description").value = shown.description ?? "";
   form.ariaBusy = "false";
+  for (const time of Object.values(times)) time.max = addDays(dayOf(now()), 1);
+  // Read the texts from the controls, because a control may normalize its value.
+  const texts = Object.fromEntries(["issue", "description"].map((name) => [name, control(form, name).value]));
+  const duration = { text: "", ms: 0 };
+  const state = {
+    now,
+    shown,
+    texts,
+    requests,
+    isBusy: false,
+    confirmed: "",
+    duration,
+    span: shown.span,
+  };
+  const answer = new Promise((resolve, reject) => {
+    current = { ...state, resolve, reject };
+  });
+  showSpan();
   dialog.showModal();
-  const isChanged = (/** @type {string} */ name) => isNew || control(form, name).value !== before[name];
-  return new Promise((resolve, reject) => {
-    current = { now, shown, isChanged, save, isBusy: false, resolve, reject };
+  return answer;
+}
+
+/** Show the fields of the two chosen values, with the present start, end and duration. */
+function showSpan() {
+  const by = /** @type {EntryValues["by"]} */ (control(form, "by").value);
+  for (const field of ["start", "end", "duration"]) {
+    const isShown = FIELDS_BY[by].includes(field);
+    byId(`entry-${field}-field`).hidden = !isShown;
+    control(form, field).required = isShown;
+  }
+  if (!current) return;
+  const { span, duration } = current;
+  if (span && span.start <= span.end) {
+    times.start.set(span.start);
+    times.end.set(span.end);
+    duration.ms = span.end.getTime() - span.start.getTime();
+    duration.text = writeDuration(duration.ms);
+    control(form, "duration").value = duration.text;
+  }
+  showResult(check(current));
+}
+
+/**
+ * Read and check the form, and remember the resulting span.
+ *
+ * @param {NonNullable<typeof current>} opened
+ */
+function check(opened) {
+  const { duration, now, shown } = opened;
+  const written = control(form, "duration").value;
+  const checked = checkEntry(
+    {
+      issue: control(form, "issue").value,
+      by: /** @type {EntryValues["by"]} */ (control(form, "by").value),
+      start: times.start.read(),
+      end: times.end.read(),
+      // An unchanged duration is exact, although its text has no milliseconds.
+      duration: written === duration.text ? { ms: duration.ms } : readDuration(written),
+    },
+    {
+      now: now(),
+      hasTimes: Boolean(shown.span),
+      isIssueChanged: isChanged("issue", opened),
+      timer: shown.timer,
+    },
+  );
+  opened.span = checked.span;
+  return checked;
+}
+
+/**
+ * Return whether the user has changed a text of the form.
+ *
+ * @param {"issue" | "description"} field
+ * @param {NonNullable<typeof current>} opened
+ */
+function isChanged(field, { shown, texts }) {
+  return !shown.timer || control(form, field).value !== texts[field];
+}
+
+/**
+ * Show the resulting duration, or what is wrong with the times.
+ *
+ * @param {Checked} checked
+ */
+function showResult({ errors, offers, span }) {
+  const { start, end, duration } = errors;
+  showErrors({ start, end, duration });
+  showOffers(offers);
+  const isValid = span && !start && !end && !duration;
+  setText(byId("entry-result"), isValid ? resultOf(span, current?.shown.timer) : "");
+}
+
+/**
+ * @param {Span} span
+ * @param {Timer} [timer]
+ */
+function resultOf({ start, end }, timer) {
+  const seconds = (end.getTime() - start.getTime()) / 1000;
+  const paused = timer?.paused_duration ?? 0;
+  // The pauses lie within the former start and end. If the entry becomes shorter, they may lie outside of it.
+  const hasAllPauses =
+    start <= new Date(timer?.start_time ?? start) && end >= new Date(timer?.end_time ?? end);
+  const duration = formats.duration(Math.max(0, seconds - (hasAllPauses ? paused : 0)));
+  return text(hasAllPauses || !paused ? "result" : "resultAtMost", {
+    duration,
+    time: formats.span(start, end),
   });
 }
 
-function showEndOrDuration() {
-  const byDuration = control(form, "by").value === "duration";
-  byId("entry-end").hidden = byDuration;
-  byId("entry-duration").hidden = !byDuration;
-  control(form, "end").required = !byDuration && !byId("entry-times").hidden;
-}
+byId("entry-by").addEventListener("change", showSpan);
 
-byId("entry-by").addEventListener("change", showEndOrDuration);
+form.addEventListener("input", () => ask([]));
+
+byId("entry-times").addEventListener("input", () => {
+  if (current) showResult(check(current));
+});
 
 byId("entry-cancel").addEventListener("click", () => {
   if (!current?.isBusy) dialog.close();
@@ -114,62 +223,145 @@ dialog.addEventListener("close", () => {
   current = null;
 });
 
-form.addEventListener("submit", async (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
+  submit();
+});
+
+byId("entry-anyway").addEventListener("click", () => {
+  if (current?.span) current.confirmed = keyOf(current.span);
+  submit();
+});
+
+/** Check the form, ask the open questions, and save the entry. */
+async function submit() {
   const opened = current;
   if (!opened || opened.isBusy) return;
-  const { by, ...values } = formValues(form);
-  const entry = /** @type {EntryValues} */ ({ ...values, by: by === "duration" ? by : "end" });
-  const { isChanged, shown } = opened;
-  const errors = checkEntry(entry, {
-    now: opened.now(),
-    isChanged,
-    hasTimes: shown.hasTimes,
-    timer: shown.timer,
-  });
-  showErrors(errors);
+  const { errors, offers, span } = check(opened);
+  ask([]);
+  showErrors(errors, { focus: true });
+  showOffers(offers);
   if (Object.keys(errors).length) return;
   opened.isBusy = true;
   form.ariaBusy = "true";
   try {
-    const parsed = parseIssue(entry.issue);
-    opened.resolve(await opened.save(entry, "mistake" in parsed ? null : parsed, isChanged));
-    if (current === opened) dialog.close();
+    const questions = await questionsBefore(opened, span);
+    if (current !== opened) return opened.resolve(null);
+    if (questions.length) ask(questions);
+    else await save(opened, span);
   } catch (error) {
     if (current !== opened) return opened.reject(error);
-    opened.isBusy = false;
-    form.ariaBusy = "false";
     showServerError(error);
+  } finally {
+    opened.isBusy = false;
+    if (current === opened) form.ariaBusy = "false";
   }
-});
+}
+
+/**
+ * @param {NonNullable<typeof current>} opened
+ * @param {Span | null} span
+ */
+async function questionsBefore({ confirmed, requests, shown }, span) {
+  if (!span || keyOf(span) === confirmed) return [];
+  if (!Object.values(isSpanChanged(span, shown.timer)).includes(true)) return [];
+  return questionsAbout(span, await requests.findOverlapping(span));
+}
+
+/** @param {Span} span */
+function keyOf({ start, end }) {
+  return `${start.toISOString()} ${end.toISOString()}`;
+}
+
+/**
+ * @param {NonNullable<typeof current>} opened
+ * @param {Span | null} span
+ */
+async function save(opened, span) {
+  const { requests, resolve } = opened;
+  // If the response is lost, the next try must not ask about the entry that this try has saved.
+  if (span) opened.confirmed = keyOf(span);
+  const parsed = parseIssue(control(form, "issue").value);
+  const saved = await requests.save({
+    issue: "mistake" in parsed ? null : parsed,
+    description: control(form, "description").value,
+    span,
+    isIssueChanged: isChanged("issue", opened),
+    isDescriptionChanged: isChanged("description", opened),
+  });
+  resolve(saved);
+  if (current === opened) dialog.close();
+}
+
+/**
+ * Show questions that the user can answer with "Save anyway", and focus them. Do not focus the button, because
+ * a second Enter would press it.
+ *
+ * @param {string[]} questions
+ */
+function ask(questions) {
+  const group = byId("entry-question");
+  group.hidden = !questions.length;
+  byId("entry-questions").replaceChildren(...questions.map((question) => h("p", {}, question)));
+  if (questions.length) group.focus();
+}
+
+/** @param {Offer[]} offers */
+function showOffers(offers) {
+  for (const field of /** @type {const} */ (["start", "end", "duration"])) {
+    const buttons = offers
+      .filter((offer) => offer.field === field)
+      .map(({ label, value }) => button("", label, () => accept(field, value)));
+    const group = byId(`entry-${field}-offers`);
+    group.replaceChildren(...buttons);
+    group.hidden = !buttons.length;
+  }
+}
+
+/**
+ * @param {Offer["field"]} field
+ * @param {Offer["value"]} value
+ */
+function accept(field, value) {
+  if (field === "duration") control(form, field).value = String(value);
+  else if (value instanceof Date) times[field].set(value);
+  control(form, field).focus();
+  if (current) showResult(check(current));
+}
 
 /** @param {unknown} error */
 function showServerError(error) {
-  if (statusOf(error) === 401) return showErrors({ form: text("sessionExpiredWhileEditing") });
+  if (statusOf(error) === 401)
+    return showErrors({ form: text("sessionExpiredWhileEditing") }, { focus: true });
   const { message, lang } = messageOf(error);
   /** @type {FieldErrors} */
   const errors = {};
   for (const { loc, msg, code } of (error instanceof ApiError && error.problem.errors) || []) {
-    errors[FIELD_OF[loc.at(-1) ?? ""] ?? "form"] = lang ? msg : errorTexts[code];
+    const field = FIELD_OF[loc.at(-1) ?? ""] ?? "form";
+    // An error about a field that is not shown is an error of the form.
+    errors[find(form, `[data-error="${field}"]`).closest("[hidden]") ? "form" : field] = lang
+      ? msg
+      : errorTexts[code];
   }
-  showErrors(Object.keys(errors).length ? errors : { form: message }, lang);
+  showErrors(Object.keys(errors).length ? errors : { form: message }, { focus: true, lang });
 }
 
 /**
- * Show errors below their fields, and focus the first field with an error.
+ * Show errors below their fields.
  *
- * @param {FieldErrors} errors
- * @param {string} [lang] the language of the errors, if it differs from the page's language
+ * @param {Record<string, string | undefined>} errors
+ * @param {{focus?: boolean, lang?: string}} [options] whether to focus the first field with an error, and the
+ *   language of the errors, if it differs from the page's language
  */
-function showErrors(errors, lang) {
+function showErrors(errors, { focus = false, lang } = {}) {
   /** @type {NodeListOf<HTMLElement>} */
   const elements = form.querySelectorAll("[data-error]");
   for (const element of elements) {
     const name = element.dataset.error ?? "";
     setMessage(element, errors[name] ?? "", lang);
-    if (name in form.elements) control(form, name).ariaInvalid = name in errors ? "true" : null;
+    if (name in form.elements) control(form, name).ariaInvalid = errors[name] ? "true" : null;
   }
   /** @type {HTMLElement | null} */
   const first = form.querySelector("[aria-invalid]");
-  first?.focus();
+  if (focus) first?.focus();
 }

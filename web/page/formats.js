@@ -1,5 +1,8 @@
 // The formats of dates, times and durations in a language.
 
+import { formatLocale } from "../widget/locale.js";
+import { dayOf } from "./calendar.js";
+
 /** @import { Figure, Parts } from "./types.d.ts" */
 
 /** @type {Record<string, Intl.DateTimeFormatOptions>} */
@@ -16,6 +19,16 @@ const DATE_FORMATS = {
   year: { year: "numeric" },
   time: { timeStyle: "short" },
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
+  zonedTime: { hour: "numeric", minute: "2-digit", timeZoneName: "short" },
+  offsetTime: { hour: "numeric", minute: "2-digit", timeZoneName: "shortOffset" },
+  zonedMoment: {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    hour: "numeric",
+    minute: "2-digit",
+    timeZoneName: "short",
+  },
 };
 
 /** @typedef {"hoursAndMinutes" | "onlyHours" | "onlyMinutes" | "onlySeconds" | "lessThanAMinute"} DurationText */
@@ -64,6 +77,39 @@ export class Formats {
    */
   range(format, start, end) {
     return this.#dates[format].formatRange(start, end);
+  }
+
+  /**
+   * Format instants around a change of clocks, such as "02:30 CEST" and "02:30 CET". The texts contain the
+   * days if the instants are on different days.
+   *
+   * @param {Date[]} instants
+   */
+  clockTimes(instants) {
+    const areOnOneDay = new Set(instants.map(dayOf)).size === 1;
+    const named = instants.map((instant) => this.date(areOnOneDay ? "zonedTime" : "zonedMoment", instant));
+    const areDistinct = new Set(named).size === named.length;
+    return areDistinct ? named : instants.map((instant) => this.date("offsetTime", instant));
+  }
+
+  /**
+   * Format the start and the end of an entry. The text names the clocks if they change in between.
+   *
+   * @param {Date} start
+   * @param {Date} end
+   */
+  span(start, end) {
+    if (start.getTimezoneOffset() === end.getTimezoneOffset()) return this.range("moment", start, end);
+    return `${this.date("zonedMoment", start)} – ${this.date("zonedMoment", end)}`;
+  }
+
+  /**
+   * Join alternatives, such as "90m or 90h".
+   *
+   * @param {string[]} alternatives
+   */
+  either(alternatives) {
+    return new Intl.ListFormat(this.#locale, { type: "disjunction" }).format(alternatives);
   }
 
   /**
@@ -121,4 +167,24 @@ export function firstWeekdayOf(tag) {
   const locale = new Intl.Locale(tag);
   // Older versions of Chromium have the property `weekInfo` instead of the method `getWeekInfo`.
   return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
+}
+
+/**
+ * Return the locale in which to format dates within texts of a language: the widget's, unless it has another
+ * order of day and month than the browser's locale. In regions without formats in English, for example,
+ * English has those of the USA.
+ *
+ * @param {string} language the language of the texts, such as "en" or "de-AT"
+ */
+export function formatLocaleOf(language) {
+  const tag = formatLocale(language);
+  if (isDayFirst(tag) === isDayFirst(navigator.languages[0] ?? language)) return tag;
+  // 001 stands for the world (UN M49).
+  return new Intl.Locale(tag, { region: "001" }).toString();
+}
+
+/** @param {string} tag a locale */
+function isDayFirst(tag) {
+  const parts = new Intl.DateTimeFormat(tag, { day: "numeric", month: "short" }).formatToParts(0);
+  return parts.findIndex(({ type }) => type === "day") < parts.findIndex(({ type }) => type === "month");
 }

@@ -2,7 +2,7 @@
 
 import { isolate } from "../widget/dom.js";
 import { stringsFor } from "../widget/strings.js";
-import { Formats, firstWeekdayOf } from "./formats.js";
+import { Formats, firstWeekdayOf, formatLocaleOf } from "./formats.js";
 import { english } from "./strings.en.js";
 
 /** @import { Parts, Text } from "./types.d.ts" */
@@ -29,8 +29,8 @@ const texts = await TRANSLATIONS[language]();
  */
 export const { mistakes: issueMistakes, errors: errorTexts } = (await stringsFor(locale)).strings;
 
-/** The weekday on which weeks begin, 1 (Monday) to 7. */
-export const firstWeekday = firstWeekdayOf(locale);
+/** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
+export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);
 
 /**
  * Return a text of the page.
@@ -42,7 +42,7 @@ export function text(name, parts = {}) {
   return fill(texts[name], "name" in parts ? { ...parts, name: isolate(String(parts.name)) } : parts);
 }
 
-export const formats = new Formats(locale, text);
+export const formats = new Formats(formatLocaleOf(locale), text);
 
 /**
  * Translate the English texts of a document into the user's language.

@@ -119,17 +119,37 @@ export const german = {
   description: "Beschreibung",
   start: "Beginn",
   end: "Ende",
-  endOrDuration: "Ende oder Dauer",
-  byEnd: "Endzeit",
-  byDuration: "Dauer",
-  hours: "Stunden",
-  minutes: "Minuten",
+  twoValues: "Zwei von Beginn, Ende und Dauer angeben",
+  byStartAndEnd: "Beginn und Ende",
+  byStartAndDuration: "Beginn und Dauer",
+  byDurationAndEnd: "Dauer und Ende",
+  duration: "Dauer",
+  durationHint: "Zum Beispiel 1:30, 1\u00a0h\u00a030\u00a0min, 90\u00a0min oder 1,5\u00a0h.",
   save: "Speichern",
+  saveAnyway: "Trotzdem speichern",
   entryIsOpen: "Beginn und Ende lassen sich bearbeiten, sobald der Timer gestoppt ist.",
   entryPaused: ({ duration }) => `Enthält ${duration} Pausen, die nicht zählen.`,
+  result: ({ duration, time }) => `${duration} (${time})`,
+  resultAtMost: ({ duration, time }) =>
+    `Höchstens ${duration}, abzüglich der Pausen in dieser Zeit (${time})`,
   timeNeeded: "Gib Datum und Uhrzeit ein.",
+  timeSkipped: ({ before, after, zone }) =>
+    `Diese Zeit gibt es nicht. Die Uhr springt von ${before} auf ${after} (${zone}).`,
+  occursTwice: "Die Uhr wird zurückgestellt, deshalb gibt es diese Zeit zweimal:",
   inTheFuture: "Darf nicht in der Zukunft liegen.",
-  durationNeeded: "Gib eine Dauer ein.",
+  durationNeeded:
+    "Gib eine Dauer ein, zum Beispiel 1:30, 1\u00a0h\u00a030\u00a0min, 90\u00a0min oder 1,5\u00a0h.",
+  durationAmbiguous: ({ meanings }) => `Ist ${meanings} gemeint?`,
+  startAt: ({ time }) => `Beginn: ${time}`,
+  endAt: ({ time }) => `Ende: ${time}`,
+  noDurationQuestion: "Der Eintrag beginnt und endet zur selben Zeit.",
+  longQuestion: ({ duration }) => `Der Eintrag ist länger als 24 Stunden: ${duration}.`,
+  overlapQuestion: ({ name, time }) => `Er überschneidet sich mit ${name} (${time}).`,
+  overlapsQuestion: ({ name, time, more }) =>
+    more === 1
+      ? `Er überschneidet sich mit ${name} (${time}) und einem weiteren.`
+      : `Er überschneidet sich mit ${name} (${time}) und ${more} weiteren.`,
+  runningSince: ({ time }) => `läuft seit ${time}`,
   endsInTheFuture: "Der Eintrag würde in der Zukunft enden.",
   endBeforeStart: "Das Ende liegt vor dem Beginn.",
 

@@ -1,5 +1,8 @@
 // Types of the API's responses (docs/openapi.json) and of the page modules. Pages do not load this file.
 
+import type { Skip } from "./calendar.js";
+import type { ReadDuration } from "./durations.js";
+
 /**
  * A calendar day in the browser's time zone, such as "2026-11-24". In a filter, "" means that there is no
  * limit.
@@ -103,13 +106,37 @@ export interface Bar extends Figure {
 /** Error messages by the names of the entry form's fields. Other errors have the name `form`. */
 export type FieldErrors = Record<string, string>;
 
+/** A date and a time that the user entered: the instant; or, if there is none, the skip that is the reason. */
+export type EnteredTime = { instant: Date } | { skip: Skip | null };
+
+/** The start and the end of an entry. */
+export interface Span {
+  start: Date;
+  end: Date;
+}
+
 /** The values of the entry form's fields. */
 export interface EntryValues {
   issue: string;
-  description: string;
-  start: string;
-  end: string;
-  by: "end" | "duration";
-  hours: string;
-  minutes: string;
+  /** The two values that determine the span. */
+  by: "start-end" | "start-duration" | "duration-end";
+  start: EnteredTime;
+  end: EnteredTime;
+  duration: ReadDuration;
+}
+
+/** A correction that the form offers for a field, on a button. */
+export interface Offer {
+  field: "start" | "end" | "duration";
+  label: string;
+  /** The value of the field: an instant, or a text for the duration. */
+  value: Date | string;
+}
+
+/** The result of checking the entry form. */
+export interface Checked {
+  errors: FieldErrors;
+  offers: Offer[];
+  /** Null if the form does not determine a start and an end, which an open timer does not need. */
+  span: Span | null;
 }

@@ -1,4 +1,5 @@
 import { button, h, isolate, setText } from "./dom.js";
+import { formatLocale } from "./locale.js";
 
 /** @import { Strings, Timer } from "./types.d.ts" */
 
@@ -102,5 +103,5 @@ function shortTime(time, language, now) {
   const isToday = date.toDateString() === new Date(now).toDateString();
   /** @type {Intl.DateTimeFormatOptions} */
   const day = isToday ? {} : { month: "short", day: "numeric" };
-  return date.toLocaleString(language, { ...day, hour: "numeric", minute: "2-digit" });
+  return date.toLocaleString(formatLocale(language), { ...day, hour: "numeric", minute: "2-digit" });
 }

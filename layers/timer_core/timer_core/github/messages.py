@@ -159,7 +159,7 @@ class CommentEvent:
     Attributes
     ----------
     mistakes
-        A sentence about each line that begins like a command and is not a valid command.
+        Sentences about lines that begin like a command and are not carried out.
     """
 
     delivery: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from timer_core.domain.durations import duration_text
 from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
@@ -36,11 +37,11 @@ def reply_to(
     if not is_tracked:
         return _reply(comment, NOT_DONE, [_NOT_TRACKED])
     effective = {transition.cause for timer in timers for transition in timer.history}
-    mistakes = list(dict.fromkeys(comment.mistakes))
+    mistakes = list(comment.mistakes)
     logged = []
     for command in commands:
         if command.kind == LOG:
-            logged.append(f"Logged {_duration(command.duration_ms)}.")
+            logged.append(f"Logged {duration_text(command.duration_ms)}.")
             continue
         action = EFFECTS[command.kind].action
         if command.delivery in effective:
@@ -49,7 +50,7 @@ def reply_to(
             mistakes.append(str(TooManyTransitions(action, f"{MAX_OF_EACH_KIND} transitions by events")))
         elif action in _NO_TIMER:
             mistakes.append(_NO_TIMER[action])
-    return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *mistakes])
+    return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *dict.fromkeys(mistakes)])
 
 
 def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:
@@ -71,8 +72,3 @@ def _reply(comment: CommentEvent, reaction: str, sentences: Sequence[str]) -> Re
         reaction=reaction,
         text=" ".join(sentences),
     )
-
-
-def _duration(ms: int) -> str:
-    hours, minutes = divmod(max(1, round(ms / 60_000)), 60)
-    return " ".join(part for part in (f"{hours}h" if hours else "", f"{minutes}m" if minutes else "") if part)

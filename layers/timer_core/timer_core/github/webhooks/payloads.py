@@ -41,8 +41,6 @@ REDELIVERY_WINDOW = timedelta(days=3)
 GHOST = 10137
 # Titles have at most 256 characters on GitHub.
 _MAX_TITLE = 256
-# Further commands of a comment are ignored, because nobody writes more commands than this on purpose.
-MAX_COMMANDS = 10
 
 Payload: TypeAlias = Mapping[str, Any]
 IgnoredReason: TypeAlias = Literal[
@@ -297,7 +295,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             title=issue.title,
             repo_id=issue.repo_id,
         )
-        for number, command in enumerate(commands[:MAX_COMMANDS])
+        for number, command in enumerate(commands)
     ]
     to_reply = CommentEvent(
         delivery=delivery.guid,
@@ -306,7 +304,7 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         at_ms=at_ms,
         comment=comment,
         author=author,
-        mistakes=tuple(mistakes[:MAX_COMMANDS]),
+        mistakes=tuple(mistakes),
         repo_id=issue.repo_id,
     )
     return (*events, to_reply)
