@@ -542,7 +542,7 @@ class TestAccountDeletion:
         # The issue's event is kept until it expires, because other people's timers are derived from it.
         remaining = _without_counts(app.items(str(ann.id)))
         event, pending, marker = sorted(remaining, key=lambda item: item["pk"]["S"])
-        assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{issue.key}", "event#")
+        assert (event["pk"]["S"], event["sk"]["S"][:6]) == (f"issue#{identified(issue).key}", "event#")
         assert int(event["expires_at"]["N"]) <= app.clock.ms // 1000 + 31 * DAY
         # The marker of the deleted account expires later than the event.
         assert marker.keys() == {"pk", "sk", "deletion_requested_ms", "events_ignored_until_ms", "expires_at"}
@@ -563,11 +563,11 @@ class TestAccountDeletion:
         browser("PATCH", f"{TIMERS}{moved}/", {**issue, "github_issue_number": 3})
         browser("DELETE", ME)
         remaining = _without_counts(app.items(str(ann.id)))
-        assert sorted(item["pk"]["S"] for item in remaining) == [
-            f"issue#{repo}#1",
-            f"issue#{repo}#2",
-            "pending-deletions",
-            f"user#{ann.id}",
+        assert sorted((item["pk"]["S"], item["sk"]["S"]) for item in remaining) == [
+            ("pending-deletions", f"user#{ann.id}"),
+            (f"repo#{repo}", f"slot#1#user#{ann.id}"),
+            (f"repo#{repo}", f"slot#2#user#{ann.id}"),
+            (f"user#{ann.id}", "profile"),
         ]
         latest = app.clock.ms // 1000 + 38 * DAY
         kept = [item for item in remaining if item["pk"]["S"] != "pending-deletions"]

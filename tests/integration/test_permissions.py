@@ -211,7 +211,7 @@ def test_the_webhook_uses_all_of_its_permissions(
     repository = github.new_repository(f"{team.name}/app")
     issue = github.new_issue(repository)
     github.assign(issue, ann)
-    github.rename_repository(repository, "renamed")
+    github.archive_repository(repository)
     github.comment(issue, ann, "/timer pause")
     team.send()
     assert unused("WebhookReceiveFunction") == set()
@@ -233,7 +233,7 @@ def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Pr
     github.unassign(issue, ann)
     team.deliver()
     github.assign(issue, ann)
-    github.rename_repository(repository, "renamed")
+    github.archive_repository(repository)
     for delivery in team.pop_deliveries():
         github.fail(delivery)
     github.hooks.clear()
