@@ -16,18 +16,18 @@ const SECONDS = "(?:s|secs?|seconds?|sek|sekunden?)\\.?";
 const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000 };
 
 /** @param {string} pattern */
-const whole = (pattern) => new RegExp(`^(?:${pattern})$`, "i");
+const anchored = (pattern) => new RegExp(`^(?:${pattern})$`, "i");
 const JOINT = new RegExp(`([a-z.])(?:,?${BLANK}+(?:(?:and|und)${BLANK}+)?)([0-9])`, "gi");
-const UNITS = whole(
+const UNITS = anchored(
   `(?:(?<h>${DECIMAL})${BLANK}*${HOURS})?${BLANK}*` +
     `(?:(?<m>${DECIMAL})${BLANK}*${MINUTES})?${BLANK}*` +
     `(?:(?<s>${DECIMAL})${BLANK}*${SECONDS})?`,
 );
-const CLOCK = whole("([0-9]{1,5}):([0-5][0-9])(?::([0-5][0-9]))?");
-const ONE_DIGIT_OF_MINUTES = whole("([0-9]{1,5}):([0-9])");
-const NO_UNIT_OF_MINUTES = whole(`([0-9]{1,5})${BLANK}*${HOURS}${BLANK}*([0-9]{1,2})`);
-const NO_UNIT = whole(DECIMAL);
-const DAYS = whole(`([0-9]{1,3})${BLANK}*(?:d|days?|tage?)`);
+const CLOCK = anchored("([0-9]{1,5}):([0-5][0-9])(?::([0-5][0-9]))?");
+const ONE_DIGIT_OF_MINUTES = anchored("([0-9]{1,5}):([0-9])");
+const NO_UNIT_OF_MINUTES = anchored(`([0-9]{1,5})${BLANK}*${HOURS}${BLANK}*([0-9]{1,2})`);
+const NO_UNIT = anchored(DECIMAL);
+const DAYS = anchored(`([0-9]{1,3})${BLANK}*(?:d|days?|tage?)`);
 const ENDS = new RegExp(`^${BLANK}+|${BLANK}+$`, "g");
 
 /**
