@@ -421,7 +421,7 @@ def test_an_unusual_duration_is_saved_after_a_question(
 def test_an_overlapping_entry_is_saved_after_a_question(sheet: Timesheet) -> None:
     add_on(sheet, f"{days_ago(1)}T09:30", f"{days_ago(1)}T14:10")
     sheet.save()
-    question = sheet.dialog.get_by_role("group", name=re.compile("^It overlaps .*#8"))
+    question = sheet.dialog.get_by_role("group", name=re.compile("^The entry overlaps .*#8"))
     expect(question).to_be_focused()
     expect(question).to_contain_text(re.compile(r"14:00.*14:20\) and 1 more\."))
     expect(question).not_to_contain_text("\u2068")
