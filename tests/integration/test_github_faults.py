@@ -288,9 +288,9 @@ class _Queue:
 def visible_result(team: Team) -> list[object]:
     """Return people's timers and GitHub's comments, without the names that differ between teams."""
     slots = {}
-    for repository in ("app", "lib"):
+    for repository in team.github.repositories.values():
         for number in (1, 2, 3):
-            issue = Named(team.name, repository, number)
+            issue = Named.of(repository.full_name, number, repo_id=repository.id)
             for item in team.product.table.query_all(issue_pk(issue)):
                 if "open_ulid" in item:
                     slots[issue.key, item["sk"]["S"]] = item["open_ulid"]["S"]
