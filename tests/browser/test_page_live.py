@@ -114,7 +114,7 @@ def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
 
 def test_running_time_is_not_added_to_past_days(running: Timesheet) -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    running.choose("Custom range", From=yesterday, To=yesterday)
+    running.choose("Custom period", From=yesterday, To=yesterday)
     expect(running.entries).to_have_count(0)
     running.page.clock.fast_forward("00:02:00")
     running.page.wait_for_timeout(300)
