@@ -172,6 +172,7 @@ if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
 	$(call if-in,integration concurrency,dynamodb-local) \
 	$(call if-in,unit integration e2e browser,$(sam)) \
+	$(call if-in,unit,$(checkov)) \
 	$(call if-in,concurrency e2e browser,$(ministack)) \
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \
