@@ -370,7 +370,7 @@ class TestTemplate:
             ),
             (
                 lambda t: t["Parameters"].pop("StatusField"),
-                "The parameter StatusField is removed: CloudFormation refuses a deployment that still sets it.",
+                "The parameter StatusField is removed: CloudFormation refuses a deployment that still",
             ),
             (
                 lambda t: t["Parameters"].update(Team={"Type": "String"}),
