@@ -40,7 +40,7 @@ from timer_core.api.responses import responses
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
-from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
+from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
 from timer_core.domain.totals import Part, add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -590,12 +590,7 @@ def _shown(timer: Timer, now: int) -> TimeLog:
 
 
 def _repo_keys(full_name: str | None) -> frozenset[str]:
-    """Return the keys by which timers refer to a repository: its id and its name."""
-    if full_name is None:
-        return frozenset()
-    owner, _, repo = full_name.partition("/")
-    issue = Issue(owner, repo, 0)
-    return frozenset({issue.repo_key, names.identify(issue, now_ms=now_ms()).repo_key})
+    return frozenset() if full_name is None else names.keys(full_name, now_ms=now_ms())
 
 
 def _location(timer: Timer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ computes the expected timers from the actions in their true order.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import NamedTuple
 
 import pytest
@@ -247,13 +248,14 @@ RESUMES = {
     "card.restored": {"card.removed"},
     "repository.unarchived": {"repository.archived"},
 }
+RESTORES = {"card.restored", "repository.unarchived"}
 PAUSES = {
     "unassigned": None,
     "unlabeled": None,
     "card.put back": None,
     "repository.archived": None,
     # An issue has one card at a time.
-    "card.removed": {"card.started", "card.restored"},
+    "card.removed": {"card.started"},
 }
 STOPS = {"closed", "card.done", "repository.deleted"}
 # The kinds of event that an issue's timeline contains.
@@ -273,6 +275,8 @@ class Span:
     # The kind of event that last changed the status.
     changed_by: str
     is_paused: bool = False
+    # While the timer is paused, the kind of event that began its last stretch.
+    stretch_by: str = ""
     end: int | None = None
 
     @property
@@ -305,12 +309,14 @@ def spans(events: Iterable[Event], user: int, identity: Identity) -> list[Span]:
             current.end = event.at
         elif current.is_paused and current.changed_by in RESUMES.get(event.kind, ()):
             current.intervals.append([event.at])
-            current.is_paused, current.changed_by = False, event.kind
+            current.is_paused = False
+            current.changed_by = current.stretch_by if event.kind in RESTORES else event.kind
         elif event.kind in PAUSES and not current.is_paused:
             causes = PAUSES[event.kind]
             if causes is None or current.changed_by in causes:
                 current.intervals[-1].append(event.at)
-                current.is_paused, current.changed_by = True, event.kind
+                current.is_paused, current.stretch_by = True, current.changed_by
+                current.changed_by = event.kind
     return found
 
 
@@ -479,15 +485,20 @@ class ShuffledDeliveries:
         self.failed = []
 
     def check(self) -> None:
-        expected = defaultdict(list)
-        for span in self.delivered.timers():
-            expected[span.user].append(span.summary())
-        for person in self.team.people:
-            assert Counter(timers(self.team, person.id)) == Counter(expected[person.id])
-            for timer in self.team.product.timers(person.id):
-                assert timer.issue
-                repository = self.team.github.repositories.get(timer.issue.repo_id)
-                assert repository is None or timer.issue.full_name == repository.full_name
+        check(self.team, self.delivered)
+
+
+def check(team: Team, delivered: Delivered) -> None:
+    """Compare the timers with the expected ones, and their names with the names at GitHub."""
+    expected = defaultdict(list)
+    for span in delivered.timers():
+        expected[span.user].append(span.summary())
+    for person in team.people:
+        assert Counter(timers(team, person.id)) == Counter(expected[person.id])
+        for timer in team.product.timers(person.id):
+            assert timer.issue
+            repository = team.github.repositories.get(timer.issue.repo_id)
+            assert repository is None or timer.issue.full_name == repository.full_name
 
 
 def timers(team: Team, user: int) -> list[tuple[Identity, int, int | None, str, int]]:
@@ -527,6 +538,36 @@ def test_any_order_and_repetition_gives_the_same_timers(running: Product, github
         deliveries.check()
 
     run()
+
+
+# Each history has a few steps on one issue, a minute apart.
+SHORT_HISTORIES = {
+    "archived": [("assignment", 0), ("repository", 0), ("repository", 0), ("state", 0)],
+    "renamed": [("assignment", 0), ("name", 0), ("name", 0), ("label", 0)],
+    "owner renamed": [("assignment", 0), ("name", 1), ("state", 0), ("state", 0)],
+    "owner and repository renamed": [("assignment", 0), ("name", 1), ("name", 0), ("label", 0)],
+    "name taken over": [("assignment", 0), ("name", 2), ("name", 1), ("state", 0)],
+    "transferred, then deleted": [("assignment", 0), ("transfer", 0), ("state", 0), ("repository", 2)],
+    "transferred twice": [("assignment", 0), ("transfer", 0), ("transfer", 1), ("label", 0)],
+    "archived, then transferred": [("assignment", 0), ("repository", 0), ("repository", 0), ("transfer", 0)],
+}
+
+
+@pytest.mark.parametrize("history", SHORT_HISTORIES.values(), ids=SHORT_HISTORIES.keys())
+def test_every_order_of_a_short_history_gives_the_same_timers(
+    running: Product, github: FakeGitHub, history: list[tuple[str, int]]
+) -> None:
+    for order in permutations(range(len(history))):
+        team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
+        board = Board(team)
+        events = board.perform(Step(60, 0, act, choice) for act, choice in history)
+        delivered = Delivered(events, [person.id for person in team.people])
+        for position in order:
+            for delivery in events[position].deliveries:
+                github.send(delivery)
+            assert running.process() == []
+            delivered.add(events[position])
+        check(team, delivered)
 
 
 def test_a_late_event_splits_a_merged_timer_again(running: Product, github: FakeGitHub) -> None:

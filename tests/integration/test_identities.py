@@ -1,21 +1,39 @@
 """Repositories and their owners change their names, and timers stay with their issues."""
 
-from collections.abc import Iterator
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
 
 import pytest
 
 from tests.support.app import App, open_app
 from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account, Issue, Repository
+from tests.support.fake_github.model import Account, Issue
+from tests.support.fake_github.model import Repository as GitHubRepository
 from tests.support.network import Killed
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import iso, now_ms
-from timer_core.domain.events import guid_time_at
+from timer_core.domain.events import Event, guid_time_at
 from timer_core.domain.issues import Issue as Named
+from timer_core.domain.issues import Repository
+from timer_core.domain.moves import Move
 from timer_core.domain.timers import Timer
+from timer_core.github.api.issues import fetch_issues
+from timer_core.github.api.timeline import IssueState
+from timer_core.services import reconciliation
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.account_export import AccountExport
+from timer_core.store.derived_timers import DerivedTimers
+from timer_core.store.event_log import EventLog
+from timer_core.store.items import ProfileItem
+from timer_core.store.keys import slot_key
+from timer_core.store.people import PeopleStore
 from timer_core.store.repositories import PresentNames, Repositories
-from timer_core.store.table import Table
+from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
@@ -46,12 +64,12 @@ def ann(team: Team) -> Account:
 
 
 @pytest.fixture
-def repository(team: Team) -> Repository:
+def repository(team: Team) -> GitHubRepository:
     return team.github.new_repository(f"{team.name}/app")
 
 
 @pytest.fixture
-def issue(team: Team, repository: Repository) -> Issue:
+def issue(team: Team, repository: GitHubRepository) -> Issue:
     issue = team.github.new_issue(repository)
     # Drop the events of the setup.
     team.pop_deliveries()
@@ -176,7 +194,7 @@ class TestJoining:
         earlier["repository"]["full_name"] = f"{team.name}/app"
         issue_timers = IssueTimers(team.product.table, TimerStore(team.product.table))
         before = Named(team.name, "app", issue.number, repo_id=issue.repository.id)
-        issue_timers.observe(before, guid_time_at(team.t0 - 1000), now_ms=now_ms())
+        issue_timers.observe(before.repository, guid_time_at(team.t0 - 1000), now_ms=now_ms())
         assert spans(team, ann) == [(f"{team.name}/renamed#1", 0, None, "running")]
 
     def test_a_start_under_any_known_name_returns_the_open_timer(
@@ -346,6 +364,281 @@ class TestRepositories:
         assert (timer.issue and timer.issue.number, timer.paused_ms) == (moved.number, 10_000)
 
 
+class Interrupted:
+    """Makes the writes of a table fail after some number of them."""
+
+    def __init__(self, table: Table, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+        self._write, self._left = table.write, after
+        monkeypatch.setattr(table, "write", self)
+
+    def __call__(self, write: Write) -> object:
+        if not self._left:
+            raise Killed
+        self._left -= 1
+        return self._write(write)
+
+
+class TestObservations:
+    """Repositories in these tests have names of their own, and the times are seconds after ``t0``."""
+
+    @pytest.fixture
+    def observe(self, team: Team) -> Callable[..., None]:
+        issue_timers = IssueTimers(team.product.table, TimerStore(team.product.table))
+
+        def observe(repo_id: int, name: str, second: float, *, is_change: bool = False) -> None:
+            at_ms = team.t0 + round(second * 1000)
+            repository = Repository(repo_id, f"{team.name}/{name}")
+            issue_timers.observe(repository, guid_time_at(at_ms), now_ms=now_ms(), is_change=is_change)
+
+        return observe
+
+    def present_name(self, team: Team, repo_id: int) -> str:
+        name = Repositories(team.product.table).name(repo_id)
+        assert name is not None
+        return name.full_name.removeprefix(f"{team.name}/")
+
+    @pytest.mark.parametrize("order", permutations(range(3)), ids=str)
+    def test_a_rename_and_its_reversal_end_with_the_first_name_in_any_order(
+        self, team: Team, ann: Account, issue: Issue, order: tuple[int, ...]
+    ) -> None:
+        team.github.assign(issue, ann)
+        deliveries = team.pop_deliveries()
+        for second, name in ((600, "other"), (1200, "app")):
+            team.at(second)
+            team.github.rename_repository(issue.repository, name)
+            deliveries += team.pop_deliveries()
+        for position in order:
+            team.github.send(deliveries[position])
+            team.product.process()
+        assert self.present_name(team, issue.repository.id) == "app"
+        assert [span[0] for span in spans(team, ann)] == [f"{team.name}/app#1"]
+
+    @pytest.mark.parametrize("writes", range(4))
+    def test_an_interrupted_return_of_a_name_is_finished_by_the_next_attempt(
+        self,
+        team: Team,
+        observe: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+        writes: int,
+    ) -> None:
+        first, second = team.people[0].id, team.people[1].id
+        for repo_id, name, at in ((first, "x", 0), (first, "y", 1), (second, "x", 2), (second, "z", 3)):
+            observe(repo_id, name, at, is_change=True)
+        with monkeypatch.context() as patch:
+            Interrupted(team.product.table, patch, after=writes)
+            with contextlib.suppress(Killed):
+                observe(first, "x", 4, is_change=True)
+        observe(first, "x", 4, is_change=True)
+        assert Repositories(team.product.table).identify(Named(team.name, "x", 1)).repo_id == first
+        assert self.present_name(team, first) == "x"
+
+    @pytest.mark.parametrize("writes", range(6))
+    def test_an_interrupted_change_of_an_owners_login_is_finished_by_the_next_attempt(
+        self,
+        team: Team,
+        ann: Account,
+        observe: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+        writes: int,
+    ) -> None:
+        table = team.product.table
+        issue_timers = IssueTimers(table, TimerStore(table))
+        observe(ann.id, "x", 0)
+        started, _ = start(team, ann, Named(team.name, "x", 1))
+
+        def rename() -> None:
+            renamed_at = guid_time_at(team.t0 + 1000)
+            issue_timers.rename_owner(team.name, f"{team.name}-new", renamed_at, now_ms=now_ms())
+
+        with monkeypatch.context() as patch:
+            Interrupted(table, patch, after=writes)
+            with contextlib.suppress(Killed):
+                rename()
+        rename()
+        again, created = start(team, ann, Named(f"{team.name}-new", "x", 1), 30)
+        assert (again.ulid, created) == (started.ulid, False)
+
+    def test_a_timer_under_the_new_login_joins_when_a_delivery_has_the_former_one(
+        self, team: Team, ann: Account, observe: Callable[..., None]
+    ) -> None:
+        table = team.product.table
+        renamed_at = guid_time_at(team.t0 - 1000)
+        IssueTimers(table, TimerStore(table)).rename_owner(
+            team.name, f"{team.name}-new", renamed_at, now_ms=now_ms()
+        )
+        started, _ = start(team, ann, Named(f"{team.name}-new", "x", 1))
+        observe(ann.id, "x", -5)
+        again, created = start(team, ann, Named(f"{team.name}-new", "x", 1), 30)
+        assert (again.ulid, created) == (started.ulid, False)
+
+    def test_a_time_in_the_future_does_not_freeze_a_name(
+        self, team: Team, ann: Account, observe: Callable[..., None]
+    ) -> None:
+        observe(ann.id, "x", 10**9)
+        time.sleep(0.002)
+        table = team.product.table
+        later = guid_time_at(now_ms())
+        renamed = Repository(ann.id, f"{team.name}/y")
+        IssueTimers(table, TimerStore(table)).observe(renamed, later, now_ms=now_ms(), is_change=True)
+        assert self.present_name(team, ann.id) == "y"
+
+    def test_names_expire_after_the_last_delivery_and_logins_after_their_events(
+        self, team: Team, ann: Account, observe: Callable[..., None]
+    ) -> None:
+        table = team.product.table
+        observe(ann.id, "x", 0)
+        issue_timers = IssueTimers(table, TimerStore(table))
+        issue_timers.rename_owner(team.name, "new", guid_time_at(team.t0), now_ms=now_ms())
+        for pk, sk, days in (
+            (f"repo#{ann.id}", "repository", 400),
+            (f"owner#{team.name}", "name#x", 400),
+            (f"owner#{team.name}", "renamed", 31),
+        ):
+            item = table.get(pk, sk)
+            assert item is not None
+            assert abs(int(item["expires_at"]["N"]) - now_ms() / 1000 - days * 86_400) < 60
+
+    def test_an_event_of_a_person_who_is_not_tracked_names_the_repository_too(
+        self, team: Team, ann: Account, issue: Issue
+    ) -> None:
+        start(team, ann, named(issue))
+        team.github.assign(issue, team.github.new_user("stranger"))
+        team.deliver()
+        (timer,) = team.product.timers(ann.id)
+        assert timer.issue is not None
+        assert timer.issue.repo_id == issue.repository.id
+
+    def test_a_card_has_the_name_of_the_time_at_which_it_is_fetched(
+        self, team: Team, ann: Account, issue: Issue
+    ) -> None:
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.github.assign(issue, ann)
+        team.deliver()
+        team.at(10)
+        team.github.move_card(card, "In Progress")
+        (moved,) = team.pop_deliveries()
+        team.at(20)
+        team.github.unassign(issue, ann)
+        (unassigned,) = team.pop_deliveries()
+        team.at(4000)
+        team.github.rename_repository(issue.repository, "renamed")
+        team.pop_deliveries()
+        for delivery in (moved, unassigned):
+            team.github.send(delivery)
+            team.product.process()
+        assert self.present_name(team, issue.repository.id) == "renamed"
+
+    def test_a_timer_joins_after_an_account_deletion_was_withdrawn(
+        self, team: Team, ann: Account, observe: Callable[..., None]
+    ) -> None:
+        table = team.product.table
+        started, _ = start(team, ann, Named(team.name, "x", 1))
+        request = [ProfileItem.deletion_requested_ms.set(1), ProfileItem.events_ignored_until_ms.set(1)]
+        table.write(Write("Update", f"user#{ann.id}", "profile", actions=request))
+        observe(ann.id, "x", 1)
+        PeopleStore(table).register(ann.id, "ann", now_ms=team.t0 + 2000)
+        observe(ann.id, "x", 3)
+        again, created = start(team, ann, Named(team.name, "x", 1), 30)
+        assert (again.ulid, created) == (started.ulid, False)
+
+    def test_a_delivery_does_not_read_the_transfers_of_its_repository(
+        self, team: Team, ann: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = team.product.table
+        log = EventLog(table)
+        here, there = Repository(ann.id, f"{team.name}/x"), Repository(team.people[1].id, f"{team.name}/y")
+        for number in range(2, 52):
+            move = Move(f"move-{number}", here.issue(number), there.issue(number), team.t0)
+            log.append_move(move, now_ms=team.t0)
+        read: list[int] = []
+        query = table.query
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            found = query(*args, **kwargs)
+            read.append(len(found[0]))
+            return found
+
+        monkeypatch.setattr(table, "query", counted)
+        log.read(here.issue(1))
+        assert sum(read) == 0
+
+
+class TestSlots:
+    def test_the_slot_of_a_corrected_timer_that_joined_is_exported_and_deleted(
+        self, team: Team, ann: Account
+    ) -> None:
+        table = team.product.table
+        store = TimerStore(table)
+        timer, _ = start(team, ann, Named(team.name, "x", 1))
+        store.stop(ann.id, timer.ulid, now_ms=team.t0 + 5000, by="manual", cause="stop")
+        store.patch(ann.id, timer.ulid, Patch(start_ms=team.t0 + 1000), now_ms=team.t0 + 6000)
+        repository = Repository(ann.id, f"{team.name}/x")
+        IssueTimers(table, store).observe(repository, guid_time_at(team.t0 + 9000), now_ms=team.t0 + 9000)
+        slots = AccountExport(table).page(ann.id, position=None, page_size=100).slots
+        assert (f"{ann.id}#1", [timer.ulid]) in [(slot.issue_key, slot.ulids) for slot in slots]
+        deletion = AccountDeletionStore(table, track_unregistered=False)
+        deletion.delete_all(ann.id, now_ms=now_ms(), has_time=lambda: True)
+        for issue in (repository.issue(1), Named(team.name, "x", 1)):
+            assert table.get(*slot_key(issue, ann.id)) is None
+
+
+class TestRepositoryEvents:
+    def test_a_late_event_concerns_a_timer_that_has_stopped_since(
+        self, team: Team, ann: Account, issue: Issue
+    ) -> None:
+        team.github.assign(issue, ann)
+        first = team.pop_deliveries()
+        late = []
+        for second, archived in ((10, True), (15, False)):
+            team.at(second)
+            team.github.archive_repository(issue.repository, archived=archived)
+            late += team.pop_deliveries()
+        team.at(20)
+        team.github.close(issue)
+        for delivery in (*first, *team.pop_deliveries(), *late):
+            team.github.send(delivery)
+            team.product.process()
+        (timer,) = team.product.timers(ann.id)
+        assert (timer.end_ms, timer.paused_ms) == (team.t0 + 20_000, 5_000)
+
+    def test_a_late_deletion_ends_a_timer_before_its_manual_stop(
+        self, team: Team, ann: Account, issue: Issue
+    ) -> None:
+        team.github.assign(issue, ann)
+        team.deliver()
+        team.at(10)
+        team.github.delete_repository(issue.repository)
+        (deleted,) = team.pop_deliveries()
+        (timer,) = team.product.timers(ann.id)
+        store = TimerStore(team.product.table)
+        store.stop(ann.id, timer.ulid, now_ms=team.t0 + 20_000, by="manual", cause="stop")
+        team.github.send(deleted)
+        team.product.process()
+        assert [span[2] for span in spans(team, ann)] == [10]
+
+    def test_an_event_that_arrives_while_a_timer_is_written_is_applied(
+        self, team: Team, ann: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = team.product.table
+        issue_timers = IssueTimers(table, TimerStore(table))
+        repository = Repository(ann.id, f"{team.name}/x")
+        received = team.t0 + 11_000
+        archived = Event("archived", "archived", team.t0 + 10_000, received_ms=received)
+        done: list[IssueTimers] = []
+        write = DerivedTimers.write
+
+        def archive_first(*args: Any, **kwargs: Any) -> list[Timer]:
+            if not done:
+                done.append(IssueTimers(table, TimerStore(table)))
+                done[0].apply_to_repository(archived, repository, now_ms=received)
+            return write(*args, **kwargs)
+
+        monkeypatch.setattr(DerivedTimers, "write", archive_first)
+        assigned = Event("assigned", "assigned", team.t0, users=frozenset({ann.id}), received_ms=received)
+        issue_timers.apply(assigned, repository.issue(1), now_ms=received)
+        assert [span[3] for span in spans(team, ann)] == ["paused"]
+
+
 class TestSweeps:
     def sweep(self, team: Team) -> dict[str, object]:
         team.pop_deliveries()
@@ -379,6 +672,21 @@ class TestSweeps:
         self.sweep(team)
         assert [span[3] for span in spans(team, ann)] == ["stopped"]
 
+    def test_an_issue_without_the_id_of_its_repository_is_unreachable(
+        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """GitHub's schema lets databaseId be null."""
+        fetch = fetch_issues
+
+        def without_ids(*args: Any) -> list[IssueState | None]:
+            found = fetch(*args)
+            return [state and replace(state, issue=replace(state.issue, repo_id=0)) for state in found]
+
+        monkeypatch.setattr(reconciliation, "fetch_issues", without_ids)
+        start(team, ann, named(issue))
+        assert self.sweep(team)["unreachable"] == 1
+        assert start(team, ann, Named.of(issue.repository.full_name, 99), 5)[1] is True
+
     def test_a_reused_name_does_not_confuse_two_repositories(
         self, team: Team, ann: Account, issue: Issue
     ) -> None:
@@ -409,8 +717,10 @@ class TestApi:
         issue = Named(f"octo-{ann.id}", "app", 7, repo_id=ann.id)
         issue_timers = IssueTimers(app.table, app.timers)
         for minute, name in enumerate([f"octo-{ann.id}/app", f"octo-{ann.id}/renamed"]):
-            named_at = guid_time_at(app.clock.ms + minute * 60_000)
-            issue_timers.observe(issue.in_repository(name), named_at, now_ms=app.clock.ms)
+            named_ms = app.clock.ms + minute * 60_000
+            issue_timers.observe(
+                issue.in_repository(name).repository, guid_time_at(named_ms), now_ms=named_ms
+            )
         app.clock.advance(MINUTE)
         for name in ("app", "renamed", "RENAMED"):
             found = browser("GET", f"/api/timelogs/?github_repo=octo-{ann.id}/{name}").json()["results"]
@@ -424,6 +734,24 @@ class TestApi:
         assert exported["timers"][0]["github_repo"] == f"octo-{ann.id}/renamed"
         assert exported["slots"][0]["issue"] == f"{ann.id}#7"
 
+    def test_an_entry_from_before_the_id_was_known_is_found_by_the_present_name(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        now, owner = app.clock.ms, f"octo-{ann.id}"
+        body = {
+            "github_issue_url": f"https://github.com/{owner}/app/issues/7",
+            "start_time": iso(now - 40 * 60_000),
+            "end_time": iso(now - 30 * 60_000),
+        }
+        assert browser("POST", "/api/timelogs/", body).status == 201
+        issue_timers = IssueTimers(app.table, app.timers)
+        for minute, name in enumerate(["app", "renamed"]):
+            at_ms = now + minute * 60_000
+            issue_timers.observe(Repository(ann.id, f"{owner}/{name}"), guid_time_at(at_ms), now_ms=at_ms)
+        app.clock.advance(2 * MINUTE)
+        for name in ("app", "renamed"):
+            (found,) = browser("GET", f"/api/timelogs/?github_repo={owner}/{name}").json()["results"]
+            assert found["github_repo"] == f"{owner}/renamed"
+
     def test_entries_from_before_and_after_the_id_was_known_are_one_issue(self, app: App) -> None:
         browser, ann = app.signed_in()
         url = f"https://github.com/octo-{ann.id}/app/issues/7"
@@ -431,7 +759,7 @@ class TestApi:
         for minutes in (40, 20):
             if minutes == 20:
                 issue = Named(f"octo-{ann.id}", "app", 7, repo_id=ann.id)
-                IssueTimers(app.table, app.timers).observe(issue, guid_time_at(now), now_ms=now)
+                IssueTimers(app.table, app.timers).observe(issue.repository, guid_time_at(now), now_ms=now)
                 app.clock.advance(MINUTE)
             times = [iso(now - at * 60_000) for at in (minutes, minutes - 10)]
             body = {"github_issue_url": url, "start_time": times[0], "end_time": times[1]}

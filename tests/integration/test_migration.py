@@ -230,11 +230,14 @@ class TestMigration:
         self, older: Version, present: Version, table: Table
     ) -> None:
         timer, _ = older.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
+        repository = issue(1).repository
         archived = [Event(f"d{minute}", "archived", T0 + minute * MINUTE) for minute in (1, 2)]
-        assert present.events.apply_to_repository(archived[0], issue(1), now_ms=T0 + MINUTE) == []
+        assert present.events.apply_to_repository(archived[0], repository, now_ms=T0 + MINUTE) == []
 
         assert migrate(table) == Migrated(seen=1, written=1)
-        (paused,) = present.events.apply_to_repository(archived[1], issue(1), now_ms=T0 + 2 * MINUTE)
+        (paused,) = present.events.apply_to_repository(
+            archived[1], issue(1).repository, now_ms=T0 + 2 * MINUTE
+        )
         assert (paused.ulid, paused.last_pause_ms) == (timer.ulid, T0 + MINUTE)
 
     def test_a_migration_changes_only_the_schema_version_and_derived_attributes(

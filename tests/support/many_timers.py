@@ -87,6 +87,7 @@ def _items(timer: Timer) -> list[dict[str, Any]]:
             pk=pk,
             sk=sk,
             open_ulid=timer.ulid,
+            slot_repo=timer.issue.repo_key,
             ulids={timer.ulid},
         )
         items.append(raw(slot))

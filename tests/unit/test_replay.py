@@ -91,6 +91,8 @@ class Reference:
     paused: int = 0
     # The event that last changed the timer's status.
     last: Event | None = None
+    # While the timer is paused, the event that began its last stretch.
+    before: Event | None = None
 
     def run(self, user_id: int, events: list[Event]) -> list[tuple[int, int | None, int]]:
         spans: list[tuple[int, int | None, int]] = []
@@ -106,9 +108,9 @@ class Reference:
                 self.start, self.paused, self.paused_at, self.last = at, 0, None, event
             elif self.paused_at is not None and self.start is not None and self.concerns_last(event, RESUMES):
                 self.paused += at - self.paused_at
-                self.paused_at, self.last = None, event
+                self.paused_at, self.last = None, self.before if event.kind in RESTORES else event
             elif is_running and self.concerns_last(event, PAUSES):
-                self.paused_at, self.last = at, event
+                self.paused_at, self.before, self.last = at, self.last, event
         if self.start is not None:
             until = NOW if self.paused_at is None else self.paused_at
             spans.append((self.start, None, until - self.start - self.paused))
@@ -136,13 +138,14 @@ RESUMES: dict[str, set[str]] = {
 }
 PAUSES: dict[str, set[str]] = {
     "unassigned": set(),
-    "unassigned.others": {"reopened", "assigned", "labeled", "project.start", "project.restored"},
+    "unassigned.others": {"reopened", "assigned", "labeled", "project.start"},
     "unlabeled": set(),
     "project.pause": set(),
-    "project.removed": {"project.start", "project.restored"},
+    "project.removed": {"project.start"},
     "comment.pause": set(),
     "archived": set(),
 }
+RESTORES = {"project.restored", "unarchived"}
 ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
 ABOUT_SOME = ["reopened", "labeled", "unlabeled", "project.start", "project.start", "project.restored"]

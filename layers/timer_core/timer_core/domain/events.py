@@ -23,12 +23,15 @@ class Effect:
         The causes of the stretches that a pause ends: kinds of event, or `ANY` for every stretch.
     of_same_card
         Whether a pause or resume has an effect only on what the same card caused.
+    restores
+        Whether the resumed stretch has the cause of the stretch before the pause.
     """
 
     action: Action
     resumes: frozenset[str] = frozenset()
     pauses: frozenset[str] = ANY
     of_same_card: bool = False
+    restores: bool = False
 
     def ends_pause_by(self, by: str | None) -> bool:
         """Whether a start or resume ends a pause that this kind of event (or person) began."""
@@ -53,24 +56,24 @@ EFFECTS: dict[str, Effect] = {
     "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
     "project.start": Effect(Action.START, resumes=frozenset({"project.pause", "project.removed"})),
     # The card was restored from the archive.
-    "project.restored": Effect(Action.RESUME, resumes=frozenset({"project.removed"}), of_same_card=True),
+    "project.restored": Effect(
+        Action.RESUME, resumes=frozenset({"project.removed"}), of_same_card=True, restores=True
+    ),
     "comment.start": Effect(Action.START, resumes=ANY),
     "comment.resume": Effect(Action.RESUME, resumes=ANY),
     # The repository of the issue was archived, or restored from the archive.
-    "unarchived": Effect(Action.RESUME, resumes=frozenset({"archived"})),
+    "unarchived": Effect(Action.RESUME, resumes=frozenset({"archived"}), restores=True),
     "unassigned": Effect(Action.PAUSE),
     # Somebody was unassigned, and GitHub named only the remaining assignees. Other people with a timer may
     # never have been assigned, so the event does not pause what they started themselves.
     "unassigned.others": Effect(
         Action.PAUSE,
-        pauses=frozenset({"reopened", "assigned", "labeled", "project.start", "project.restored"}),
+        pauses=frozenset({"reopened", "assigned", "labeled", "project.start"}),
     ),
     "unlabeled": Effect(Action.PAUSE),
     "project.pause": Effect(Action.PAUSE),
     # The card was archived, or deleted from its project.
-    "project.removed": Effect(
-        Action.PAUSE, pauses=frozenset({"project.start", "project.restored"}), of_same_card=True
-    ),
+    "project.removed": Effect(Action.PAUSE, pauses=frozenset({"project.start"}), of_same_card=True),
     "comment.pause": Effect(Action.PAUSE),
     "archived": Effect(Action.PAUSE),
     "comment.stop": Effect(Action.STOP),

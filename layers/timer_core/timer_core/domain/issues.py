@@ -14,12 +14,46 @@ _FULL_NAME = re.compile(rf"({OWNER})/({REPO})")
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository on GitHub under one of its names.
+
+    The name changes when the repository is renamed or transferred, or its owner is renamed, and another
+    repository can get the former name. The id never changes
+    (docs/decisions/0006-identity-of-issues.md).
+    """
+
+    id: int
+    full_name: str
+
+    @classmethod
+    def of(cls, repo_id: int, full_name: str) -> Self:
+        """Return the repository with this id and name (``owner/name``).
+
+        Raises
+        ------
+        InvalidInput
+            If the name is invalid on GitHub.
+        """
+        return cls(repo_id, Issue.of(full_name, 1).full_name)
+
+    @property
+    def owner(self) -> str:
+        """The login of the owner."""
+        return self.full_name.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The name without the owner."""
+        return self.full_name.partition("/")[2]
+
+    def issue(self, number: int) -> "Issue":
+        """Return an issue of the repository."""
+        return Issue(self.owner, self.name, number, repo_id=self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """An issue of a repository on GitHub.
-
-    The name of a repository changes when the repository is renamed or transferred, or its owner is renamed,
-    and another repository can get the former name. The repository's id never changes
-    (docs/decisions/0006-identity-of-issues.md).
 
     Attributes
     ----------
@@ -82,6 +116,11 @@ class Issue:
     def url(self) -> str:
         """The address of the issue's page."""
         return f"https://github.com/{self.full_name}/issues/{self.number}"
+
+    @property
+    def repository(self) -> Repository:
+        """The repository of the issue."""
+        return Repository(self.repo_id, self.full_name)
 
     @property
     def repo_key(self) -> str:

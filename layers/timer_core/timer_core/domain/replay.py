@@ -198,10 +198,14 @@ def _event_step(event: Event) -> _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """A timer, and the step that last changed its status."""
+    """A timer and the step that last changed its status.
+
+    While the timer is paused, ``stretch_by`` is the step that began its last stretch.
+    """
 
     timer: Timer
     changed_by: _Step
+    stretch_by: _Step | None = None
 
 
 def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> list[Timer]:
@@ -251,7 +255,11 @@ def _apply(current: _Current, step: _Step) -> _Current:
     is_manual = step.effect is None
     counts = is_manual or action is Action.STOP or timer.has_room(for_event=True)
     if action is not None and counts and timer.state.allows(action):
-        return _Current(timer.apply(replace(step.transition, action=action)), step)
+        changed = timer.apply(replace(step.transition, action=action))
+        if action is Action.PAUSE:
+            return _Current(changed, step, stretch_by=current.changed_by)
+        restores = step.effect is not None and step.effect.restores
+        return _Current(changed, current.stretch_by if restores and current.stretch_by else step)
     return replace(current, timer=timer.note(step.transition)) if is_manual else current
 
 

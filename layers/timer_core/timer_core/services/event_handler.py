@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 from timer_core.domain.errors import InvalidInput, NotFound
 from timer_core.domain.events import Event, guid_time_at, named_at
 from timer_core.domain.ids import derived_ulid
-from timer_core.domain.issues import Issue
+from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.timers import Timer, finished
 from timer_core.github.messages import LOG, IssueEvent, MoveEvent, OwnerRenamed, RepositoryEvent
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore
 from timer_core.store.timers import TimerStore
-
-# The maximum number of keys in a BatchGetItem.
-_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,8 @@ class EventHandler:
         users = None if event.users is None else frozenset(_tracked_at(event.at_ms, since))
         unregistered = len(frozenset(event.users or ()) - since.keys())
         if users is not None and not users:
+            observed_at = _to_event(event, users, now_ms).named_at
+            self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
             reason = "before_registration" if since else "user_not_registered"
             return Handled(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
@@ -95,10 +94,8 @@ class EventHandler:
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
-        """Return the users who are tracked; there is no limit on the number of users."""
-        ids = sorted(users)
-        pages = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-        return {user_id for page in pages for user_id in self._tracked_since(page)}
+        """Return the users who are tracked."""
+        return set(self._tracked_since(sorted(users)))
 
     def was_tracked(self, user_id: int, *, at_ms: int) -> bool:
         """Whether a user is tracked now and was tracked at the time of an event."""
@@ -109,7 +106,7 @@ class EventHandler:
         return event.users is None or bool(_tracked_at(event.at_ms, self._tracked_since(event.users)))
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
-        """For up to 100 users, map the tracked ones to the time when tracking began (milliseconds)."""
+        """Map the users who are tracked to the time when tracking began (milliseconds)."""
         if not self._track_unregistered:
             return self._people.registered(users)
         # A request to delete an account ends tracking until its user signs in again.
@@ -135,7 +132,8 @@ class EventHandler:
         move = Move(event.delivery, origin, target, event.at_ms)
         changed = self._issue_timers.move(move, now_ms=now_ms)
         for issue in (origin, target):
-            self._issue_timers.observe(issue, named_at(event.delivery, event.at_ms), now_ms=now_ms)
+            observed_at = named_at(event.delivery, event.at_ms)
+            self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
         return Handled(tuple(changed))
 
     def handle_repository(self, event: RepositoryEvent, *, now_ms: int) -> Handled:
@@ -147,15 +145,15 @@ class EventHandler:
             If other writers kept changing the timers; a retry is safe.
         """
         try:
-            # The number is ignored.
-            issue = Issue.of(event.repo, 1, repo_id=event.repo_id)
+            repository = Repository.of(event.repo_id, event.repo)
         except InvalidInput:
             return Handled(reason="not_an_issue")
         if event.kind in {"renamed", "transferred"}:
-            self._issue_timers.observe(issue, named_at(event.delivery, event.received_ms), now_ms=now_ms)
+            renamed_at = named_at(event.delivery, event.received_ms)
+            self._issue_timers.observe(repository, renamed_at, now_ms=now_ms, is_change=True)
             return Handled()
         happened = Event(event.delivery, event.kind, event.at_ms, received_ms=event.received_ms)
-        return Handled(tuple(self._issue_timers.apply_to_repository(happened, issue, now_ms=now_ms)))
+        return Handled(tuple(self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)))
 
     def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
         """Store the new login of a user or organization in the names of their repositories.
@@ -171,7 +169,7 @@ class EventHandler:
 
     def _log_time(self, event: IssueEvent, issue: Issue, users: Iterable[int], now_ms: int) -> list[Timer]:
         """Add finished timers that end at the event's time."""
-        self._issue_timers.observe(issue, guid_time_at(event.at_ms), now_ms=now_ms)
+        self._issue_timers.observe(issue.repository, guid_time_at(event.at_ms), now_ms=now_ms)
         added = (self._add_finished(event, issue, user_id, now_ms) for user_id in users)
         return [timer for timer in added if timer is not None]
 

@@ -7,8 +7,8 @@ can be repeated (docs/decisions/0001-events-and-replay.md).
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from timer_core.domain.events import EFFECTS, Event
-from timer_core.domain.issues import Issue
+from timer_core.domain.events import EFFECTS, Event, guid_time_at
+from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import replay
 from timer_core.domain.timers import Timer
@@ -54,33 +54,32 @@ class IssueTimers:
         TooMuchContention
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
-        _check(event, issue)
+        _check(event, issue.repo_id)
         event, is_new = self._log.append(event, issue, now_ms=now_ms)
-        history = self._read_observed(issue, event.named_at, now_ms)
+        history = self._log.read(issue)
+        named_at = _not_later(event.named_at, now_ms)
+        if not history.is_known(named_at):
+            self._record(issue.repository, named_at, now_ms)
+            history = self._log.read(issue)
         concerned = history.people_with_timers() if event.users is None else event.users
         return self._rederive_all(concerned, history, now_ms, new=event.delivery if is_new else None)
 
-    def apply_to_repository(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
-        """Log an event of a repository, and rederive the timers of its issues that the event may concern.
+    def apply_to_repository(self, event: Event, repository: Repository, *, now_ms: int) -> list[Timer]:
+        """Log an event of a repository, and rederive the timers that the event may concern.
 
         A repeated call produces the same timers, even if the previous call was interrupted.
-
-        Parameters
-        ----------
-        issue
-            An issue of the repository; its number is ignored.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
-        _check(event, issue)
-        self._log.append_of_repository(event, issue, now_ms=now_ms)
-        self.observe(issue, event.named_at, now_ms=now_ms)
+        _check(event, repository.id)
+        self._log.append_of_repository(event, repository, now_ms=now_ms)
+        self.observe(repository, event.named_at, now_ms=now_ms)
         changed: list[Timer] = []
-        for number in self._log.numbers(issue):
-            history = self._log.read(replace(issue, number=number))
+        for number in self._log.numbers(repository, at_ms=event.at_ms):
+            history = self._log.read(repository.issue(number))
             changed += self._rederive_all(history.people_with_timers(), history, now_ms)
         return changed
 
@@ -97,17 +96,25 @@ class IssueTimers:
         self._log.append_move(move, now_ms=now_ms)
         return self._rederive_everybody(move.origin, now_ms)
 
-    def observe(self, issue: Issue, named_at: int, *, now_ms: int) -> None:
-        """Store that an issue's repository had its name at a time, see `timer_core.domain.events.named_at`.
+    def observe(self, repository: Repository, named_at: int, *, now_ms: int, is_change: bool = False) -> None:
+        """Store that a repository had its name at a time, see `timer_core.domain.events.named_at`.
 
         Timers that were started under the name join those under the repository's id.
+
+        Parameters
+        ----------
+        is_change
+            Whether the repository got the name at that time.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        self._read_observed(issue, named_at, now_ms)
+        named_at = _not_later(named_at, now_ms)
+        known = None if is_change else self._repositories.name(repository.id)
+        if known is None or not known.includes(repository.full_name, named_at):
+            self._record(repository, named_at, now_ms)
 
     def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> None:
         """Store the new login of a user or organization in the names of their repositories.
@@ -117,8 +124,9 @@ class IssueTimers:
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        for issue in self._repositories.rename_owner(origin, target, named_at):
-            self._record(issue, named_at, now_ms)
+        named_at = _not_later(named_at, now_ms)
+        for repository in self._repositories.rename_owner(origin, target, named_at, now_ms=now_ms):
+            self._record(repository, named_at, now_ms)
 
     def rederive(
         self, issue: Issue, *, select: Callable[[set[int]], Iterable[int]], now_ms: int
@@ -151,21 +159,16 @@ class IssueTimers:
         """Return the logged events of an issue."""
         return self._log.read(issue).events()
 
-    def _read_observed(self, issue: Issue, named_at: int, now_ms: int) -> IssueHistory:
-        """Return the history of an issue, after the name of its repository is stored."""
-        history = self._log.read(issue)
-        if history.is_known(named_at):
-            return history
-        self._record(issue, named_at, now_ms)
-        return self._log.read(issue)
-
-    def _record(self, issue: Issue, named_at: int, now_ms: int) -> None:
-        self._repositories.record(issue, named_at)
-        # From now on, timers are started under the id. If this process is interrupted, the next delivery
-        # continues here.
-        for number in self._log.named_issues(issue):
-            self._rederive_everybody(replace(issue, number=number, repo_id=0), now_ms)
-        self._repositories.note_joined(issue)
+    def _record(self, repository: Repository, named_at: int, now_ms: int) -> None:
+        """Store an observed name of a repository, and join the slots under it."""
+        for observed in self._repositories.record(repository, named_at, now_ms=now_ms):
+            # From now on, timers are started under the id. If this process is interrupted, the next delivery
+            # continues here.
+            for number in self._log.named_issues(observed.full_name):
+                self._rederive_everybody(replace(observed.issue(number), repo_id=0), now_ms)
+            # The slots of people whose accounts are being deleted are left.
+            if not self._log.named_issues(observed.full_name):
+                self._repositories.note_joined(observed)
 
     def _rederive_everybody(self, issue: Issue, now_ms: int) -> list[Timer]:
         history = self._log.read(issue)
@@ -174,11 +177,18 @@ class IssueTimers:
     def _rederive_all(
         self, user_ids: Iterable[int], history: IssueHistory, now_ms: int, *, new: str | None = None
     ) -> list[Timer]:
-        return [
-            timer
-            for user_id in sorted(user_ids)
-            for timer in self._rederive(user_id, history, now_ms, new=new)
-        ]
+        """Rederive people's timers; repeat if the repository has got an event in the meantime.
+
+        The process that logged the event may have read the slots before this process wrote them.
+        """
+        ids = sorted(user_ids)
+        changed = [timer for user_id in ids for timer in self._rederive(user_id, history, now_ms, new=new)]
+        if not changed or not history.home.repo_id:
+            return changed
+        events = self._log.repository_page(history.home.repository).events
+        if {event.delivery for event in events} == history.repository_events:
+            return changed
+        return changed + self._rederive_all(ids, self._log.read(history.root), now_ms)
 
     def _rederive(
         self, user_id: int, history: IssueHistory, now_ms: int, *, new: str | None = None
@@ -223,10 +233,15 @@ class IssueTimers:
         return self._derived.write(slots, outcome, now_ms=now_ms)
 
 
-def _check(event: Event, issue: Issue) -> None:
-    if not issue.repo_id:
-        raise ValueError(f"The id of a repository is missing: {issue.full_name}")
+def _check(event: Event, repo_id: int) -> None:
+    if not repo_id:
+        raise ValueError("An event needs the id of its repository.")
     if event.kind not in EFFECTS:
         # Do not log the event. Its message moves to the dead-letter queue, and a later version may know the
         # kind.
         raise ValueError(f"Unknown kind of event: {event.kind}")
+
+
+def _not_later(named_at: int, now_ms: int) -> int:
+    """Return the time of an observation, or the present time if the delivery has a time in the future."""
+    return min(named_at, guid_time_at(now_ms))

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.events import guid_time_at
 from timer_core.domain.issues import Issue
 from timer_core.github.api.cards import Card, fetch_card
 from timer_core.github.api.client import GitHub
@@ -138,6 +139,10 @@ class QueuedEventHandler:
             if not users:
                 return _ignored("no_assignees")
         issue = card.state.issue
+        if issue.repo_id:
+            # The name is the present one, not the name at the time of the delivery.
+            now_ms = self._clock()
+            self._issue_timers.observe(issue.repository, guid_time_at(now_ms), now_ms=now_ms)
         return self._apply(
             IssueEvent(
                 delivery=event.delivery,

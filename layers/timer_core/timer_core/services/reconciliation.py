@@ -124,13 +124,13 @@ class _Batch(NamedTuple):
 class _Found(NamedTuple):
     """An issue and its present state; the state is None if the issue was deleted.
 
-    ``is_identified`` tells whether the id of the issue's repository was unknown before.
+    ``id_was_unknown`` tells whether the timers have only the name of the issue's repository.
     """
 
     issue: Issue
     state: IssueState | None
     fetched_ms: int
-    is_identified: bool
+    id_was_unknown: bool
 
 
 class _Compared(NamedTuple):
@@ -354,11 +354,11 @@ class Reconciler:
     ) -> _Found | None:
         """Return an issue and its state, also after a transfer; None if the issue cannot be reached."""
         # GraphQL finds issues of renamed repositories, but not transferred issues.
-        is_identified = request.issue.repo_id == 0
+        id_was_unknown = request.issue.repo_id == 0
         if state is not None:
             issue = replace(request.issue, repo_id=request.issue.repo_id or state.issue.repo_id)
-            if issue.repo_id == state.issue.repo_id:
-                return _Found(issue, state, fetched_ms, is_identified)
+            if issue.repo_id and issue.repo_id == state.issue.repo_id:
+                return _Found(issue, state, fetched_ms, id_was_unknown)
             # Another repository has got the name, and no delivery has reported the new name of this one.
             run.result.unreachable += 1
             return None
@@ -368,7 +368,7 @@ class Reconciler:
             origin = location = None
             if run.result.searched <= _MAX_LOOKUPS:
                 origin = request.issue
-                if is_identified:
+                if id_was_unknown:
                     origin = identify_issue(self._github, request.issue)
                 location = locate_issue(self._github, request.issue)
             if origin is None or location is None:
@@ -377,7 +377,7 @@ class Reconciler:
             found = None
             if location.issue is not None:
                 found = self._fetch_transferred(request._replace(issue=location.issue))
-            return _Found(origin, found, fetched_ms, is_identified)
+            return _Found(origin, found, fetched_ms, id_was_unknown)
         except RateLimited:
             raise
         except GitHubError:
@@ -391,7 +391,9 @@ class Reconciler:
             (state,) = fetch_issues(self._github, request.issue.owner, [request])
         except NoCredential:
             state = None
-        return state or IssueState(request.issue, is_closed=False, assignees=frozenset())
+        if state is not None and state.issue.repo_id:
+            return state
+        return IssueState(request.issue, is_closed=False, assignees=frozenset())
 
     def _try_to_compare(self, found: _Found, run: _Run) -> _Compared:
         try:
@@ -403,17 +405,17 @@ class Reconciler:
 
     def _compare(self, found: _Found, now_ms: int, *, dry_run: bool) -> _Compared:
         """Backfill the events of an issue."""
-        issue, state, fetched_ms, is_identified = found
-        if is_identified and not dry_run:
+        issue, state, fetched_ms, id_was_unknown = found
+        if id_was_unknown and not dry_run:
             # GitHub also finds a repository under a former name, which is not its present name.
-            self._issue_timers.observe(issue, guid_time_at(fetched_ms) - 1, now_ms=now_ms)
+            self._issue_timers.observe(issue.repository, guid_time_at(fetched_ms) - 1, now_ms=fetched_ms)
         if state is None:
             return _Compared(backfilled=self._backfill([_deletion(issue, now_ms)], now_ms, dry_run=dry_run))
         has_moved = state.issue.key != issue.key
         if has_moved and dry_run:
             return _Compared(moved=1)
         if not dry_run and (has_moved or state.issue.full_name != issue.full_name):
-            self._issue_timers.observe(state.issue, guid_time_at(fetched_ms), now_ms=now_ms)
+            self._issue_timers.observe(state.issue.repository, guid_time_at(fetched_ms), now_ms=fetched_ms)
         if has_moved:
             self._event_handler.move(_move(issue, state, now_ms), now_ms=now_ms)
         backfilled = 0

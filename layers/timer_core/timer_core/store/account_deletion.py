@@ -25,6 +25,7 @@ from timer_core.store.keys import (
     user_id_of,
     user_pk,
 )
+from timer_core.store.repositories import Repositories
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
 _THREADS = 8
@@ -53,6 +54,7 @@ class AccountDeletionStore:
 
     def __init__(self, table: Table, *, track_unregistered: bool) -> None:
         self._table = table
+        self._repositories = Repositories(table)
         self._track_unregistered = track_unregistered
 
     def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
@@ -152,5 +154,6 @@ class AccountDeletionStore:
         if "token_hash" in item:
             self._table.write(Write("Delete", item["token_hash"]["S"], TOKEN_SK))
         if kind_of(sk) == "timer" and (issue := to_issue(item)):
-            self._table.write(Write("Delete", *slot_key(issue, user_id_of(pk))))
+            for one in {issue, self._repositories.identify(issue)}:
+                self._table.write(Write("Delete", *slot_key(one, user_id_of(pk))))
         self._table.write(Write("Delete", pk, sk))

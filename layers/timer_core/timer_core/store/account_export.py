@@ -9,10 +9,8 @@ from timer_core.store.items import SlotItem, to_timer
 from timer_core.store.keys import RUN_LOCK_SK, kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
+from timer_core.store.repositories import Repositories
 from timer_core.store.table import RawItem, Table
-
-# The maximum number of items in a BatchGetItem (AWS, "DynamoDB quotas").
-_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +110,7 @@ class AccountExport:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._repositories = Repositories(table)
 
     def page(self, user_id: int, *, position: ExportPosition | None, page_size: int) -> ExportPage:
         """Return a page of the stored data about a person. Timers are sorted by ULID."""
@@ -129,14 +128,12 @@ class AccountExport:
         return page
 
     def _slots(self, user_id: int, timers: Sequence[Timer]) -> list[Slot]:
-        issues = {slot_key(timer.issue, user_id): timer.issue for timer in timers if timer.issue}
-        keys = sorted(issues)
-        batches = (keys[first : first + _BATCH] for first in range(0, len(keys), _BATCH))
-        return [
-            _to_slot(item, issues[item["pk"]["S"], item["sk"]["S"]])
-            for batch in batches
-            for item in self._table.get_many(batch)
-        ]
+        named = {timer.issue for timer in timers if timer.issue}
+        # A timer that was corrected keeps the name, and its slot joined those under the id.
+        identified = map(self._repositories.identify, named)
+        issues = {slot_key(issue, user_id): issue for issue in (*named, *identified)}
+        found = self._table.get_many(sorted(issues))
+        return [_to_slot(item, issues[item["pk"]["S"], item["sk"]["S"]]) for item in found]
 
 
 def _to_slot(item: RawItem, issue: Issue) -> Slot:

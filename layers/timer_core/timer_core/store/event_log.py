@@ -6,13 +6,15 @@ a delivery alone. So an interrupted derivation can be repeated, and the order of
 """
 
 from timer_core.domain.events import EFFECTS, Event
-from timer_core.domain.issues import Issue
+from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.store.issue_history import IssueHistory, IssuePage, RepositoryPage
-from timer_core.store.items import EVENT_DAYS, EventItem, MoveItem, SlotItem, expiry, raw
+from timer_core.store.items import EMPTY_SLOT_DAYS, EVENT_DAYS, EventItem, MoveItem, SlotItem, expiry, raw
 from timer_core.store.keys import (
+    MOVES_TO,
     NAMED_SLOTS,
     event_sk,
+    issue_number_of,
     issue_pk,
     kind_of,
     move_from_sk,
@@ -54,9 +56,9 @@ class EventLog:
         """
         return self._append(event, issue_pk(issue), now_ms)
 
-    def append_of_repository(self, event: Event, issue: Issue, *, now_ms: int) -> None:
-        """Put an event of an issue's repository into the log."""
-        self._append(event, repo_pk(issue.repo_key), now_ms)
+    def append_of_repository(self, event: Event, repository: Repository, *, now_ms: int) -> None:
+        """Put an event of a repository into the log."""
+        self._append(event, repo_pk(str(repository.id)), now_ms)
 
     def append_move(self, move: Move, *, now_ms: int) -> None:
         """Log the move of an issue under both identities and for its former repository."""
@@ -90,24 +92,45 @@ class EventLog:
             pending += [end for move in page.moves for end in (move.origin, move.target)]
             if one.repo_id:
                 if one.repo_key not in repositories:
-                    repositories[one.repo_key] = self._repository_page(one)
+                    repositories[one.repo_key] = self.repository_page(one.repository)
                 page.repository = repositories[one.repo_key]
         return IssueHistory(issue, pages)
 
-    def numbers(self, issue: Issue) -> list[int]:
-        """Return the numbers of the issues that an event of an issue's repository may concern.
+    def repository_page(self, repository: Repository) -> RepositoryPage:
+        """Return the name and the events that are stored for a repository."""
+        page = RepositoryPage()
+        # The moves of the repository's issues come after the events and the name.
+        for item in self._table.query_all(repo_pk(str(repository.id)), EventItem.sk < MOVES_TO):
+            if kind_of(item["sk"]["S"]) == "event":
+                page.events += _known(_to_event(item))
+            else:
+                page.name = to_repository_name(item)
+        return page
 
-        These issues have open timers, or were transferred to other repositories.
+    def numbers(self, repository: Repository, *, at_ms: int) -> list[int]:
+        """Return the numbers of the issues whose timers an event of a repository may concern.
+
+        These issues have slots with a timer that was open at the time of the event or later, or were
+        transferred to other repositories. The index of slots is eventually consistent.
         """
-        open_items = self._table.query_all(issue.repo_key, index="open-by-repo")
-        open_issues = {int(item["number"]["N"]) for item in open_items}
-        return sorted(open_issues | {move.origin.number for move in self._repository_page(issue).departures})
+        in_use = SlotItem.open_ulid.exists() | (SlotItem.expires_at >= expiry(at_ms, EMPTY_SLOT_DAYS))
+        slots = self._table.query_all(str(repository.id), index="slots-by-repo", filter_condition=in_use)
+        moves = self._table.query_all(repo_pk(str(repository.id)), MoveItem.sk.startswith(MOVES_TO))
+        return sorted(
+            {issue_number_of(item["pk"]["S"]) for item in slots}
+            | {_to_move(item).origin.number for item in moves}
+        )
 
-    def named_issues(self, issue: Issue) -> list[int]:
-        """Return the numbers of the issues with slots under the name of an issue's repository."""
-        name = Issue(issue.owner, issue.repo, issue.number)
-        slots = self._table.query_all(repo_pk(name.repo_key), SlotItem.sk.startswith(NAMED_SLOTS))
-        return sorted({named_slot_of(item["sk"]["S"])[0] for item in slots})
+    def named_issues(self, full_name: str) -> list[int]:
+        """Return the numbers of the issues with slots under the name of a repository that are not empty."""
+        slots = self._table.query_all(repo_pk(full_name.lower()), SlotItem.sk.startswith(NAMED_SLOTS))
+        return sorted(
+            {
+                named_slot_of(item["sk"]["S"])[0]
+                for item in slots
+                if "ulids" in item or "locked_until_ms" in item
+            }
+        )
 
     def _append(self, event: Event, pk: str, now_ms: int) -> tuple[Event, bool]:
         item = EventItem(
@@ -159,18 +182,6 @@ class EventLog:
         identified = self._repositories.identify(issue)
         if identified.repo_id:
             page.moves.append(Move(identified.repo_key, issue, identified, 0))
-        return page
-
-    def _repository_page(self, issue: Issue) -> RepositoryPage:
-        page = RepositoryPage()
-        for item in self._table.query_all(repo_pk(issue.repo_key)):
-            match kind_of(item["sk"]["S"]):
-                case "event":
-                    page.events += _known(_to_event(item))
-                case "to":
-                    page.departures.append(_to_move(item))
-                case _:
-                    page.name = to_repository_name(item)
         return page
 
 

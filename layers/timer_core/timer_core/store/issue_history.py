@@ -16,11 +16,10 @@ from timer_core.store.slots import Slot
 
 @dataclass(slots=True)
 class RepositoryPage:
-    """The items of a repository: its present name, its events, and the moves of issues away from it."""
+    """The items of a repository: its present name and its events."""
 
     name: RepositoryName | None = None
     events: list[Event] = field(default_factory=list)
-    departures: list[Move] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -59,6 +58,12 @@ class IssueHistory:
     def home(self) -> Issue:
         """The present identity of the issue."""
         return self._moves.home(self.root)
+
+    @property
+    def repository_events(self) -> set[str]:
+        """The deliveries of the events of the repository in which the issue is now."""
+        page = self._pages.get(self.home.key)
+        return set() if page is None else {event.delivery for event in page.repository.events}
 
     def is_known(self, named_at: int) -> bool:
         """Whether the name of the root's repository is already stored, see `RepositoryName.includes`."""

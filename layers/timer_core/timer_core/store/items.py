@@ -34,6 +34,10 @@ LOCKED_AFTER_MS = (EVENT_DAYS - 1) * 86_400_000
 # later.
 EMPTY_SLOT_DAYS = EVENT_DAYS + 7
 
+# The number of days for which the names of a repository are stored after its last delivery. Then responses
+# show the name that the repository had when a timer was last written.
+NAME_DAYS = 400
+
 # The schema version of the timers that this release writes (see docs/decisions/0009-upgrades.md).
 TIMER_SCHEMA_VERSION = 1
 
@@ -43,11 +47,11 @@ class TimerItem(Model):
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
     the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``. The
-    attributes ``open_shard``, ``open_repo`` and ``open_since_ms`` exist only while the timer is open. A
-    stopped timer also has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms``
-    (start plus pauses), so that a correction of its start or end needs no read. ``causes`` contains the
-    action and the cause of each entry of ``history``, so that a condition can test whether an entry exists.
-    ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
+    has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so
+    that a correction of its start or end needs no read. ``causes`` contains the action and the cause of each
+    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
+    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -76,7 +80,6 @@ class TimerItem(Model):
     locked_until_ms = NumberAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
-    open_repo = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
     paused_ms = NumberAttribute(null=True)
     latest_start_ms = NumberAttribute(null=True)
@@ -97,13 +100,14 @@ class SlotItem(Model):
     ``open_ulid`` exists while the person has an open timer on the issue, and prevents a second open timer.
     ``ulids`` contains the ULIDs of the person's timers on the issue that events may change. Events up to
     ``locked_until_ms`` do not change these timers, because an open timer was moved manually to or from the
-    issue at that time. Only a slot without an open timer expires by TTL. When it expires, its timers are
-    already locked.
+    issue at that time. ``slot_repo`` is the repository's id, if it is known. Only a slot without an open
+    timer expires by TTL. When it expires, its timers are already locked.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     open_ulid = UnicodeAttribute(null=True)
+    slot_repo = UnicodeAttribute(null=True)
     ulids = UnicodeSetAttribute(null=True)
     locked_until_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
@@ -150,7 +154,7 @@ class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
     ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id.
+    under the repository's id. The item expires by TTL, long after the last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -158,24 +162,33 @@ class RepositoryItem(Model):
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute()
 
 
 class NameItem(Model):
-    """``owner#<login>`` / ``name#<repository>``: the repository that had a name at ``named_at``."""
+    """``owner#<login>`` / ``name#<repository>``: the repository that had a name at ``named_at``.
+
+    The item expires by TTL, like the `RepositoryItem`.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     repo_id = NumberAttribute()
     named_at = NumberAttribute()
+    expires_at = NumberAttribute()
 
 
 class OwnerRenamedItem(Model):
-    """``owner#<login>`` / ``renamed``: the user or organization got another login at ``named_at``."""
+    """``owner#<login>`` / ``renamed``: the user or organization got another login at ``named_at``.
+
+    The item expires by TTL, after the last delivery with the former login.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     login = UnicodeAttribute()
     named_at = NumberAttribute()
+    expires_at = NumberAttribute()
 
 
 class IdempotencyItem(Model):
@@ -374,7 +387,6 @@ def timer_item(timer: Timer) -> RawItem:
         item.issue_key, item.repo_key = timer.issue.key, timer.issue.repo_key
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
-        item.open_repo = item.repo_key
         item.open_since_ms = timer.start_ms
     else:
         item.paused_ms = timer.paused_ms

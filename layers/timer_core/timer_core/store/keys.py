@@ -48,6 +48,7 @@ DAYS = "day#"
 HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
+MOVES_TO = "to#"
 
 
 def user_pk(user_id: int) -> str:
@@ -88,6 +89,11 @@ def state_pk(state: str) -> str:
 def issue_pk(issue: Issue) -> str:
     """Return the partition key of an issue."""
     return f"issue#{issue.key}"
+
+
+def issue_number_of(pk: str) -> int:
+    """Return the number in the partition key of an issue."""
+    return int(pk.rpartition("#")[2])
 
 
 def slot_key(issue: Issue, user_id: int) -> tuple[str, str]:
@@ -134,7 +140,7 @@ def event_sk(delivery: str) -> str:
 
 def move_to_sk(delivery: str) -> str:
     """Return the sort key of a move that is stored under the old name."""
-    return f"to#{delivery}"
+    return f"{MOVES_TO}{delivery}"
 
 
 def move_from_sk(delivery: str) -> str:

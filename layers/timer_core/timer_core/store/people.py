@@ -158,7 +158,7 @@ class PeopleStore:
         )
 
     def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return the registered people among up to 100 ids, each with the time at which tracking began.
+        """Return the registered people among some ids, each with the time at which tracking began.
 
         The times are milliseconds since the epoch.
         """
@@ -169,7 +169,7 @@ class PeopleStore:
         }
 
     def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Return the ids of the people among up to 100 who ever requested deletion.
+        """Return the ids of the people among some who ever requested deletion.
 
         Each id has the time (milliseconds since the epoch) at which tracking resumed; None if the person has
         not registered again.

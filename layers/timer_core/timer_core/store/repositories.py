@@ -1,26 +1,18 @@
 """The names of repositories, by which people and GitHub's API call them.
 
 GitHub identifies a repository by its id; its name can change, and another repository can get the former name
-(docs/decisions/0006-identity-of-issues.md). Each delivery shows that a repository had a name at a time. Of
-two such observations, the later one is stored, so that the order of their arrival does not matter. These
+(docs/decisions/0006-identity-of-issues.md). Each delivery is an observation: a repository had a name at a
+time. Of two observations, the later one is stored, so that the order of their arrival does not matter. These
 times, ``named_at``, have the unit of `timer_core.domain.events.guid_time`: 100 ns.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from timer_core.domain.issues import Issue
+from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.timers import Timer
-from timer_core.store.items import NameItem, OwnerRenamedItem, RepositoryItem
-from timer_core.store.keys import (
-    NAMES,
-    RENAMED_SK,
-    REPOSITORY_SK,
-    name_of,
-    name_sk,
-    owner_pk,
-    repo_pk,
-)
+from timer_core.store.items import EVENT_DAYS, NAME_DAYS, NameItem, OwnerRenamedItem, RepositoryItem, expiry
+from timer_core.store.keys import NAMES, RENAMED_SK, REPOSITORY_SK, name_of, name_sk, owner_pk, repo_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
 # A name is stored again when it was last stored this long ago (an hour). So within this time, deliveries of a
@@ -28,8 +20,6 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 _CONFIRMED = 3_600 * 10_000_000
 # Requests show a name that was read at most this long ago.
 _CACHE_MS = 60_000
-# The maximum number of keys in a BatchGetItem (AWS, "DynamoDB quotas").
-_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +31,7 @@ class RepositoryName:
     joined: frozenset[str] = frozenset()
 
     def includes(self, full_name: str, named_at: int) -> bool:
-        """Whether an observation of a name need not be stored, and its slots have been joined."""
+        """Whether an observation changes nothing that is stored, and the slots under the name have joined."""
         if full_name.lower() not in self.joined:
             return False
         return named_at <= self.named_at or (
@@ -69,85 +59,119 @@ class Repositories:
 
     def identify(self, issue: Issue) -> Issue:
         """Return an issue with the id of its repository, if the id is known."""
-        if issue.repo_id:
-            return issue
-        item = self._table.get(*_name_key(issue))
-        return issue if item is None else replace(issue, repo_id=int(item["repo_id"]["N"]))
+        return issue if issue.repo_id else _identified(issue, self._table.get(*_name_key(issue)))
+
+    def name(self, repo_id: int) -> RepositoryName | None:
+        """Return the present name of a repository; None if it is unknown."""
+        item = self._table.get(repo_pk(str(repo_id)), REPOSITORY_SK)
+        return None if item is None else to_repository_name(item)
 
     def names(self, repo_ids: Iterable[int]) -> dict[int, str]:
         """Return the present full names of repositories; unknown repositories are not included."""
-        ids = sorted(set(repo_ids))
-        found: dict[int, str] = {}
-        for first in range(0, len(ids), _BATCH):
-            keys = [(repo_pk(str(repo_id)), REPOSITORY_SK) for repo_id in ids[first : first + _BATCH]]
-            for item in self._table.get_many(keys):
-                found[int(name_of(item["pk"]["S"]))] = item["full_name"]["S"]
-        return found
+        keys = ((repo_pk(str(repo_id)), REPOSITORY_SK) for repo_id in sorted(set(repo_ids)))
+        return {int(name_of(item["pk"]["S"])): item["full_name"]["S"] for item in self._table.get_many(keys)}
 
-    def record(self, issue: Issue, named_at: int) -> None:
-        """Store that an issue's repository had its name at a time.
+    def record(self, repository: Repository, named_at: int, *, now_ms: int) -> list[Repository]:
+        """Store an observation: a repository had its name at a time. A repeated call has no effect.
 
-        A repeated call has no effect. If the owner was renamed later, the new name is stored as well.
+        If the owner was renamed later, the name with the new login is an observation too.
+
+        Returns
+        -------
+        list[Repository]
+            The repository under each observed name.
+
+        Raises
+        ------
+        ValueError
+            If the id of the repository is 0, which means that it is unknown.
         """
-        full_name = issue.full_name
+        if not repository.id:
+            raise ValueError(f"The id of a repository is missing: {repository.full_name}")
+        observed = []
         while True:
-            owner, _, repo = full_name.partition("/")
-            self._keep_latest(
-                Write(
-                    "Update",
-                    repo_pk(str(issue.repo_id)),
-                    REPOSITORY_SK,
-                    RepositoryItem.named_at.does_not_exist() | (RepositoryItem.named_at < named_at),
-                    [RepositoryItem.full_name.set(full_name), RepositoryItem.named_at.set(named_at)],
-                )
-            )
-            self._keep_latest(
-                Write(
-                    "Update",
-                    owner_pk(owner),
-                    name_sk(repo),
-                    NameItem.named_at.does_not_exist() | (NameItem.named_at < named_at),
-                    [NameItem.repo_id.set(issue.repo_id), NameItem.named_at.set(named_at)],
-                )
-            )
-            renamed = self._table.get(owner_pk(owner), RENAMED_SK)
+            observed.append(repository)
+            self._store_name(repository, named_at, now_ms)
+            renamed = self._table.get(owner_pk(repository.owner), RENAMED_SK)
             if renamed is None or int(renamed["named_at"]["N"]) <= named_at:
-                return
-            full_name, named_at = f"{renamed['login']['S']}/{repo}", int(renamed["named_at"]["N"])
+                return observed
+            named_at = int(renamed["named_at"]["N"])
+            repository = Repository(repository.id, f"{renamed['login']['S']}/{repository.name}")
 
-    def note_joined(self, issue: Issue) -> None:
+    def note_joined(self, repository: Repository) -> None:
         """Store that the slots under a name of a repository were joined with those under its id."""
-        joined = RepositoryItem.joined.add({issue.full_name.lower()})
-        self._table.write(Write("Update", repo_pk(issue.repo_key), REPOSITORY_SK, actions=[joined]))
+        joined = RepositoryItem.joined.add({repository.full_name.lower()})
+        exists = RepositoryItem.full_name.exists()
+        self._write_if(Write("Update", repo_pk(str(repository.id)), REPOSITORY_SK, exists, [joined]))
 
-    def rename_owner(self, origin: str, target: str, named_at: int) -> list[Issue]:
+    def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> list[Repository]:
         """Store the new login of an owner.
 
         Returns
         -------
-        list[Issue]
-            An issue with the number 0 for each repository of the owner, under the repository's new name.
+        list[Repository]
+            The known repositories of the owner under their new names.
         """
-        self._keep_latest(
+        self._write_if(
             Write(
                 "Update",
                 owner_pk(origin),
                 RENAMED_SK,
                 OwnerRenamedItem.named_at.does_not_exist() | (OwnerRenamedItem.named_at < named_at),
-                [OwnerRenamedItem.login.set(target), OwnerRenamedItem.named_at.set(named_at)],
+                [
+                    OwnerRenamedItem.login.set(target),
+                    OwnerRenamedItem.named_at.set(named_at),
+                    OwnerRenamedItem.expires_at.set(expiry(now_ms, EVENT_DAYS)),
+                ],
             )
         )
         known = self._table.query_all(owner_pk(origin), NameItem.sk.startswith(NAMES))
         names = self.names(int(item["repo_id"]["N"]) for item in known)
-        issues = (Issue("", "", 0, repo_id=repo_id).in_repository(name) for repo_id, name in names.items())
-        # Another owner may have got a repository in the meantime.
-        return [replace(issue, owner=target) for issue in issues if issue.owner.lower() == origin.lower()]
+        repositories = (Repository(repo_id, full_name) for repo_id, full_name in names.items())
+        return [
+            Repository(repository.id, f"{target}/{repository.name}")
+            for repository in repositories
+            # Another owner may have got a repository in the meantime. If an earlier attempt was interrupted,
+            # some repositories already have the new name.
+            if repository.owner.lower() in {origin.lower(), target.lower()}
+        ]
 
-    def _keep_latest(self, write: Write) -> None:
+    def _store_name(self, repository: Repository, named_at: int, now_ms: int) -> None:
+        # Store the present name last. If this process is interrupted before, the observation is still not
+        # included in what is stored, and the next attempt repeats both writes.
+        expires_at = expiry(now_ms, NAME_DAYS)
+        self._write_if(
+            Write(
+                "Update",
+                owner_pk(repository.owner),
+                name_sk(repository.name),
+                NameItem.named_at.does_not_exist() | (NameItem.named_at < named_at),
+                [
+                    NameItem.repo_id.set(repository.id),
+                    NameItem.named_at.set(named_at),
+                    NameItem.expires_at.set(expires_at),
+                ],
+            )
+        )
+        self._write_if(
+            Write(
+                "Update",
+                repo_pk(str(repository.id)),
+                REPOSITORY_SK,
+                RepositoryItem.named_at.does_not_exist() | (RepositoryItem.named_at < named_at),
+                [
+                    RepositoryItem.full_name.set(repository.full_name),
+                    RepositoryItem.named_at.set(named_at),
+                    RepositoryItem.expires_at.set(expires_at),
+                ],
+            )
+        )
+
+    def _write_if(self, write: Write) -> None:
+        """Execute a write, if its condition holds."""
         try:
             self._table.write(write)
         except ConditionFailed:
-            # A later observation is stored.
             return
 
 
@@ -155,6 +179,11 @@ class PresentNames:
     """Replaces the names of repositories in timers by the present names.
 
     Names are cached, so that a request seldom reads them.
+
+    Parameters
+    ----------
+    table
+        The table.
     """
 
     def __init__(self, table: Table) -> None:
@@ -170,14 +199,27 @@ class PresentNames:
         self._read((_repository_key(issue) for issue in identified if issue.repo_id), now_ms)
         return [self._named(timer) for timer in timers]
 
-    def identify(self, issue: Issue, *, now_ms: int) -> Issue:
-        """Return an issue with the id of its repository, if the id is known."""
+    def keys(self, full_name: str, *, now_ms: int) -> frozenset[str]:
+        """Return the keys by which timers refer to the repository with a name, see `Issue.repo_key`.
+
+        Timers that were added before the id was known have a name as the key, which may be a former name.
+        """
+        owner, _, repo = full_name.partition("/")
+        issue = Issue(owner, repo, 0)
         self._read([_name_key(issue)], now_ms)
-        return self._identify(issue)
+        identified = self._identify(issue)
+        if not identified.repo_id:
+            return frozenset({issue.repo_key})
+        self._read([_repository_key(identified)], now_ms)
+        item = self._cache[_repository_key(identified)]
+        joined = to_repository_name(item).joined if item else frozenset()
+        names = [issue.in_repository(name) for name in sorted({issue.repo_key, *joined})]
+        self._read(map(_name_key, names), now_ms)
+        own = (name for name in names if self._identify(name).repo_id == identified.repo_id)
+        return frozenset({identified.repo_key, *(name.repo_key for name in own)})
 
     def _identify(self, issue: Issue) -> Issue:
-        item = None if issue.repo_id else self._cache.get(_name_key(issue))
-        return issue if item is None else replace(issue, repo_id=int(item["repo_id"]["N"]))
+        return issue if issue.repo_id else _identified(issue, self._cache.get(_name_key(issue)))
 
     def _named(self, timer: Timer) -> Timer:
         if timer.issue is None:
@@ -197,10 +239,14 @@ class PresentNames:
             self._cache.clear()
             self._expires_ms = now_ms + _CACHE_MS
         missing = sorted(set(keys) - self._cache.keys())
-        for first in range(0, len(missing), _BATCH):
-            batch = missing[first : first + _BATCH]
-            found = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._table.get_many(batch)}
-            self._cache |= {key: found.get(key) for key in batch}
+        if not missing:
+            return
+        found = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._table.get_many(missing)}
+        self._cache |= {key: found.get(key) for key in missing}
+
+
+def _identified(issue: Issue, item: RawItem | None) -> Issue:
+    return issue if item is None else replace(issue, repo_id=int(item["repo_id"]["N"]))
 
 
 def _repository_key(issue: Issue) -> tuple[str, str]:

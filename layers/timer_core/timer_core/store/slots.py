@@ -48,6 +48,8 @@ def take_slot(issue: Issue, user_id: int, ulid: str, locked_until_ms: int | None
     ]
     if locked_until_ms is not None:
         actions.append(SlotItem.locked_until_ms.set(locked_until_ms))
+    if issue.repo_id:
+        actions.append(SlotItem.slot_repo.set(issue.repo_key))
     vacant = SlotItem.open_ulid.does_not_exist()
     taken = Write("Update", *slot_key(issue, user_id), vacant, actions)
     if issue.repo_id:
@@ -73,4 +75,5 @@ def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
     """Return the write that updates a slot, on the condition that the slot has not changed since its read."""
     unchanged = as_read(SlotItem.open_ulid, slot.open_ulid) & as_read(SlotItem.ulids, set(slot.ulids) or None)
-    return Write("Update", *slot_key(slot.issue, slot.user_id), unchanged, actions)
+    index_key = [SlotItem.slot_repo.set(slot.issue.repo_key)] if slot.issue.repo_id else []
+    return Write("Update", *slot_key(slot.issue, slot.user_id), unchanged, [*actions, *index_key])

@@ -28,7 +28,7 @@ INDEXES = {
     "by-start": ("pk", "start_ms"),
     "by-end": ("pk", "end_key"),
     "open-timers": ("open_shard", "open_since_ms"),
-    "open-by-repo": ("open_repo", "open_since_ms"),
+    "slots-by-repo": ("slot_repo", "pk"),
 }
 _TYPES = {
     "pk": "S",
@@ -37,7 +37,7 @@ _TYPES = {
     "end_key": "S",
     "open_since_ms": "N",
     "open_shard": "S",
-    "open_repo": "S",
+    "slot_repo": "S",
 }
 
 # A conflict lasts milliseconds, and DynamoDB's clients do not retry after a conflict. All waits between the
@@ -45,6 +45,8 @@ _TYPES = {
 _ATTEMPTS = 20
 _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
+# The maximum number of keys in a BatchGetItem (AWS, "DynamoDB quotas").
+_BATCH = 100
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 # Throttling errors that DynamoDB still returns after the client's own retries (AWS, "Error handling with
 # DynamoDB").
@@ -142,10 +144,20 @@ class Table:
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
-        """Return up to 100 items, in any order. Items that do not exist are not included.
+        """Return items, in any order. Items that do not exist are not included.
 
-        The read is strongly consistent.
+        The read is strongly consistent. A request reads up to 100 items.
         """
+        found: list[RawItem] = []
+        batch: list[tuple[str, str]] = []
+        for key in keys:
+            batch.append(key)
+            if len(batch) == _BATCH:
+                found += self._get_batch(batch)
+                batch = []
+        return found + self._get_batch(batch)
+
+    def _get_batch(self, keys: Sequence[tuple[str, str]]) -> list[RawItem]:
         pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
         found: list[RawItem] = []
 

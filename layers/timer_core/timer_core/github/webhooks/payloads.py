@@ -362,12 +362,13 @@ def _installation_target_renamed(payload: Payload, delivery: _Delivery) -> tuple
 def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[QueuedEvent, ...] | Ignored:
     """Read the renaming of a user or organization. An enterprise has a slug and no login."""
     before, after = _at(payload.get("changes") or {}, ("login",)), _at(owner, ("login",))
-    if before is None or after is None:
+    former = None if before is None else _optional_text(before, "from")
+    if not former or after is None:
         return Ignored("no_login")
     return (
         OwnerRenamed(
             delivery=delivery.guid,
-            origin=_optional_text(before, "from") or "",
+            origin=former,
             target=_text(owner, "login"),
             owner_id=_number(owner, "id"),
             at_ms=delivery.time_of(None),
