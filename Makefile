@@ -127,9 +127,10 @@ outputs: $(venv) ## Print the stack's outputs: its addresses and names
 	@.venv/bin/python scripts/operate.py $(on-stack) outputs
 
 .PHONY: restore
-restore: $(venv) ## Make the table's items those of an earlier time: AT=2026-11-29T14:05:00Z [or TABLE=<a restored table>]
+restore: $(venv) ## Restore the table: AT=2026-11-29T14:05:00Z or TABLE=<a restored table> [YES=1: never ask]
+	$(if $(and $(call given,AT),$(call given,TABLE)),$(error AT= and TABLE= exclude each other: see `make help`))
 	@.venv/bin/python scripts/operate.py $(on-stack) restore \
-		$(if $(call given,TABLE),--table $(call given,TABLE),--at $(call required,AT)) $(if $(call given,YES),--yes)
+		$(or $(call option,--table,TABLE),--at $(call required,AT)) $(if $(call given,YES),--yes)
 
 .PHONY: github-app
 github-app: $(venv) ## Register a GitHub App for the stack, and store its credentials [ORG=...] [URL=...]
@@ -171,6 +172,7 @@ if-in       = $(if $(filter tests $(1:%=tests/%%),$(paths)),$(2))
 tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) \
 	$(call if-in,integration concurrency,dynamodb-local) \
 	$(call if-in,unit integration e2e browser,$(sam)) \
+	$(call if-in,unit,$(checkov)) \
 	$(call if-in,concurrency e2e browser,$(ministack)) \
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \

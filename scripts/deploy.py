@@ -19,7 +19,7 @@ from deployed_stack.packing import pack_build
 from deployed_stack.parameters import Parameters
 from deployed_stack.paths import ROOT, SAM
 from deployed_stack.stages import read_stage
-from deployed_stack.state import discard_change_sets, require_updatable
+from deployed_stack.state import discard_change_sets, require_updatable, waiting_change_sets
 from deployed_stack.tool import run_tool
 from deployed_stack.web import deploy_web
 
@@ -76,12 +76,13 @@ def main() -> int:
     if options.yes:
         sam_options.append("--no-confirm-changeset")
     deploy = ["deploy", "--template-file", str(template), *sam_options]
+    waited_before = waiting_change_sets(stack)
     status = subprocess.call([SAM, *deploy], cwd=ROOT, env=os.environ | environment)
     if status != 0:
         print('docs/deploying.md, "If a deployment fails", lists known reasons.', file=sys.stderr)
         return status
     deployed = DeployedStack(session, stage.stack_name)
-    if discard_change_sets(deployed):
+    if discard_change_sets(deployed, waited_before=waited_before):
         print("Nothing was changed.", file=sys.stderr)
         return 1
     if parameters.values["Stage"] == "prod":

@@ -88,7 +88,10 @@ def _restore(stack: DeployedStack, options: argparse.Namespace) -> None:
             flush=True,
         )
         name = restore.restored_table(stack, options.at)
+    dynamodb = stack.aws.client("dynamodb")
+    restore.check_restored_table(dynamodb, stack.table_name, name)
     print(f"The restored table is {name}.")
+    again = stack.make_command("restore", f"TABLE={name}")
     if not options.yes:
         print(
             f"Next, the items of {stack.table_name} become those of {name}. Until that is done, the API "
@@ -98,23 +101,27 @@ def _restore(stack: DeployedStack, options: argparse.Namespace) -> None:
             not sys.stdin.isatty()
             or input(f"To continue, type the stack's name ({stack.name}): ") != stack.name
         ):
-            raise ToolError(f"Nothing was changed. To continue later: make restore TABLE={name}")
+            raise ToolError(f"Nothing was changed. To continue later: {again}")
     drain_s = options.drain_seconds
     if drain_s is None:
         drain_s = restore.longest_run_s(stack)
     print(f"Pausing the functions, and waiting {drain_s} s for those that run.", flush=True)
-    restore.pause(stack, drain_s=drain_s)
-    dynamodb = stack.aws.client("dynamodb")
-    changes = restore.replace_items(dynamodb, stack.table_name, name)
-    if restore.replace_items(dynamodb, stack.table_name, name) != restore.Changes(0, 0):
-        raise ToolError(
-            "Something else has written to the table. The functions are paused; to compare again and resume: "
-            f"make restore TABLE={name}"
-        )
-    restore.ensure_settings(stack)
-    restore.resume(stack)
+    paused = (
+        f"The restore is not finished, and the functions are paused. To continue and resume them: {again}"
+    )
+    try:
+        restore.pause(stack, drain_s=drain_s)
+        changes = restore.replace_items(dynamodb, stack.table_name, name)
+        restore.ensure_settings(stack)
+        restore.resume(stack)
+    except KeyboardInterrupt:
+        raise ToolError(f"Interrupted. {paused}") from None
+    except Exception:
+        print(paused, file=sys.stderr)
+        raise
     print(f"Items written: {changes.written}, deleted: {changes.deleted}. The functions run again.")
-    print(f"`make sweep` compares open timers with GitHub. Delete {name} when you need it no longer.")
+    sweep = stack.make_command("sweep")
+    print(f"`{sweep}` compares open timers with GitHub. Delete {name} when you need it no longer.")
 
 
 def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> None:
@@ -126,7 +133,8 @@ def _rotate_session_key(stack: DeployedStack, options: argparse.Namespace) -> No
         print("The previous key is removed. Within five minutes, all functions refuse its sessions.")
     else:
         session_key.rotate(stack)
-        print("The key is changed, and nobody is signed out. In two hours, end the rotation: DONE=1")
+        done = stack.make_command("rotate-session-key", "DONE=1")
+        print(f"The key is changed, and nobody is signed out. In two hours, end the rotation: {done}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def main() -> int:
         return 1
     print(response.body.decode(), flush=True)
     if isinstance(stack, LocalStack) and not options.url and not stack.wait_for_queue(_MAX_WAIT_S):
-        print("The delivery is still in the queue; `make logs` shows why.", file=sys.stderr)
+        logs = stack.make_command("logs")
+        print(f"The delivery is still in the queue; `{logs}` shows why.", file=sys.stderr)
     return 0 if 200 <= response.status < 300 else 1
 
 

@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING, Any
 from deployed_stack.errors import ToolError
 from deployed_stack.stack import DeployedStack
 from timer_core.store.items import has_requested_deletion
-from timer_core.store.keys import PENDING_DELETIONS_PK, PROFILE_SK, kind_of
+from timer_core.store.keys import FULL_RESTORE_SK, PENDING_DELETIONS_PK, PROFILE_SK, RESTORE_PK, kind_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef, WriteRequestTypeDef
 
 Item = dict[str, Any]
 Key = tuple[str, str]
 
 # The functions that write to the table. The receiver only queues deliveries, so it continues.
-CALLED = ("TimelogsFunction", "AuthFunction", "StaleSweeperFunction")
+INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "StaleSweeperFunction")
 PROCESSOR = "WebhookProcessFunction"
 _PROCESSOR_SOURCE = "WebhookProcessFunctionDeliveries"
+# The item that marks a table whose items are all being replaced, also those of people's access.
+_FULL_RESTORE: Key = (RESTORE_PK, FULL_RESTORE_SK)
 # BatchWriteItem accepts 25 items.
 _BATCH = 25
 
@@ -71,7 +73,7 @@ def pause(stack: DeployedStack, *, drain_s: float) -> None:
     functions = stack.aws.client("lambda")
     mapping = stack.resources[_PROCESSOR_SOURCE]
     functions.update_event_source_mapping(UUID=mapping, Enabled=False)
-    for name in CALLED:
+    for name in INVOKED_FUNCTIONS:
         functions.put_function_concurrency(FunctionName=stack.resources[name], ReservedConcurrentExecutions=0)
     while functions.get_event_source_mapping(UUID=mapping)["State"] != "Disabled":
         time.sleep(1)
@@ -83,16 +85,39 @@ def longest_run_s(stack: DeployedStack) -> int:
     functions = stack.aws.client("lambda")
     return max(
         functions.get_function_configuration(FunctionName=stack.resources[name])["Timeout"]
-        for name in (*CALLED, PROCESSOR)
+        for name in (*INVOKED_FUNCTIONS, PROCESSOR)
     )
 
 
 def resume(stack: DeployedStack) -> None:
     """Start the functions again that `pause` stopped."""
     functions = stack.aws.client("lambda")
-    for name in CALLED:
+    for name in INVOKED_FUNCTIONS:
         functions.delete_function_concurrency(FunctionName=stack.resources[name])
     functions.update_event_source_mapping(UUID=stack.resources[_PROCESSOR_SOURCE], Enabled=True)
+
+
+def check_restored_table(dynamodb: "DynamoDBClient", table: str, restored: str) -> None:
+    """Check that a table's items can replace those of the stack's table.
+
+    Raises
+    ------
+    ToolError
+        The table does not exist, is not ready, is the stack's own, has other keys, or has no items.
+    """
+    if restored == table:
+        raise ToolError(f"{restored} is the stack's own table, and not a restored one.")
+    try:
+        description = dynamodb.describe_table(TableName=restored)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        raise ToolError(f"There is no table {restored} in this account and region.") from None
+    if description["TableStatus"] != "ACTIVE":
+        raise ToolError(f"{restored} is not ready ({description['TableStatus']}): wait until it is ACTIVE.")
+    if _keys_of(description) != _keys_of(dynamodb.describe_table(TableName=table)["Table"]):
+        raise ToolError(f"{restored} is not a restored table of Issue Timer.")
+    # DynamoDB updates the number of items in a table's description every six hours only.
+    if not dynamodb.scan(TableName=restored, ConsistentRead=True, Limit=1)["Items"]:
+        raise ToolError(f"{restored} has no items.")
 
 
 def replace_items(dynamodb: "DynamoDBClient", table: str, restored: str) -> Changes:
@@ -101,41 +126,61 @@ def replace_items(dynamodb: "DynamoDBClient", table: str, restored: str) -> Chan
     A restored table also contains what people have revoked since. So profiles (with ended sessions), tokens,
     completed sign-ins and pending deletions stay as they are, and items of deleted accounts are not restored.
     A profile that only the restored table has is restored, because a deleted account leaves a marker for
-    longer than DynamoDB keeps backups. If the table has no people at all, everything is restored.
+    longer than DynamoDB keeps backups.
+
+    If the table has no people at all, everything is restored. An item marks the table until that is finished,
+    so that an interrupted restore continues in the same way, although the table has people by then.
 
     Raises
     ------
     ToolError
-        The tables have other keys, so the restored table does not belong to this product.
+        The tables differ after all items were written.
     """
-    description = dynamodb.describe_table(TableName=restored)["Table"]
-    if sorted(key["AttributeName"] for key in description["KeySchema"]) != ["pk", "sk"]:
-        raise ToolError(f"{restored} is not a restored table of Issue Timer.")
-    present: dict[Key, bytes] = {}
+    changes = _replace_items(dynamodb, table, restored)
+    if _replace_items(dynamodb, table, restored) != Changes(0, 0):
+        raise ToolError(f"Something else has written to {table} during the restore.")
+    dynamodb.delete_item(TableName=table, Key=_attributes(_FULL_RESTORE))
+    return changes
+
+
+def _replace_items(dynamodb: "DynamoDBClient", table: str, restored: str) -> Changes:
+    """Read both tables once, and write the differences.
+
+    Expired items are neither restored nor deleted, because DynamoDB deletes them at any time. The clock is
+    read for each item: an item that DynamoDB deleted before it was read in the table has expired when it is
+    read in the restored table.
+    """
+    present: dict[Key, tuple[bytes, int | None]] = {}
     has_people, deleted_people = False, set()
     for item in _scan(dynamodb, table):
         key = _key(item)
-        present[key] = _digest(item)
+        present[key] = _digest(item), _expiry(item)
         if key[1] == PROFILE_SK:
             has_people = True
             if has_requested_deletion(item):
                 deleted_people.add(key[0])
+    everything = not has_people or _FULL_RESTORE in present
+    if everything:
+        dynamodb.put_item(TableName=table, Item=_attributes(_FULL_RESTORE))
+        deleted_people.clear()
 
     def stays(key: Key) -> bool:
-        return has_people and (key in present if key[1] == PROFILE_SK else _is_access(*key))
+        if key == _FULL_RESTORE:
+            return True
+        return not everything and (key in present if key[1] == PROFILE_SK else _is_access(*key))
 
-    writes, wanted = _Writes(dynamodb, table), set()
+    writes, wanted = BatchWriter(dynamodb, table), set()
     for item in _scan(dynamodb, restored):
         key = _key(item)
-        if stays(key) or _people_of(key) & deleted_people:
+        if stays(key) or _has_expired(_expiry(item)) or _people_of(key) & deleted_people:
             continue
         wanted.add(key)
-        if present.get(key) != _digest(item):
+        if key not in present or present[key][0] != _digest(item):
             writes.add({"PutRequest": {"Item": item}})
     written = writes.count
-    for pk, sk in present.keys() - wanted:
-        if not stays((pk, sk)):
-            writes.add({"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}})
+    for key in present.keys() - wanted:
+        if not stays(key) and not _has_expired(present[key][1]):
+            writes.add({"DeleteRequest": {"Key": _attributes(key)}})
     writes.flush()
     return Changes(written, writes.count - written)
 
@@ -160,8 +205,8 @@ def ensure_settings(stack: DeployedStack) -> None:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
 
 
-class _Writes:
-    """Writes to a table, in batches."""
+class BatchWriter:
+    """Writes items to a table, and deletes items from it, in batches."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self.count = 0
@@ -170,12 +215,14 @@ class _Writes:
         self._waiting: list[Any] = []
 
     def add(self, request: "WriteRequestTypeDef") -> None:
+        """Add a request, and send the batch if it is full."""
         self.count += 1
         self._waiting.append(request)
         if len(self._waiting) == _BATCH:
             self.flush()
 
     def flush(self) -> None:
+        """Send the requests that wait, until DynamoDB has processed all of them."""
         while self._waiting:
             answer = self._dynamodb.batch_write_item(RequestItems={self._table: self._waiting})
             self._waiting = answer["UnprocessedItems"].get(self._table, [])
@@ -191,6 +238,28 @@ def _scan(dynamodb: "DynamoDBClient", table: str) -> Iterator[Item]:
 
 def _key(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _attributes(key: Key) -> Item:
+    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+
+
+def _keys_of(description: "TableDescriptionTypeDef") -> list[tuple[str, str, str]]:
+    """Return name, role and type of the attributes in a table's key."""
+    types = {one["AttributeName"]: one["AttributeType"] for one in description["AttributeDefinitions"]}
+    return [
+        (one["AttributeName"], one["KeyType"], types[one["AttributeName"]])
+        for one in description["KeySchema"]
+    ]
+
+
+def _expiry(item: Item) -> int | None:
+    """Return the time after which DynamoDB may delete an item, in seconds since the epoch."""
+    return int(item["expires_at"]["N"]) if "expires_at" in item else None
+
+
+def _has_expired(expires_at: int | None) -> bool:
+    return expires_at is not None and expires_at <= time.time()
 
 
 def _digest(item: Item) -> bytes:

@@ -87,6 +87,15 @@ class DeployedStack:
         """The functions' environment variables, limited to those that operators' tools need."""
         return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
 
+    @property
+    def make_option(self) -> str:
+        """The option with which the Makefile's targets work on this stack."""
+        return f"STACK={self.name}"
+
+    def make_command(self, target: str, *options: str) -> str:
+        """Return the command that runs a target of the Makefile on this stack."""
+        return " ".join(["make", target, self.make_option, *options])
+
     def protect_from_termination(self) -> None:
         """Make CloudFormation refuse to delete the stack, until its termination protection is disabled."""
         self.aws.client("cloudformation").update_termination_protection(

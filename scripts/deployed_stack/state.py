@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _NEVER_CREATED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 # The reason of resources that failed only because another one did.
 _CANCELLED = "Resource creation cancelled"
+# The beginning of the names of the SAM CLI's change sets.
+_OF_SAM_CLI = "samcli-deploy"
 
 
 def require_updatable(stack: DeployedStack) -> bool:
@@ -28,9 +30,7 @@ def require_updatable(stack: DeployedStack) -> bool:
     try:
         status = stack.status
     except ClientError as error:
-        # CloudFormation returns this code if the stack does not exist:
-        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
-        if error.response["Error"]["Code"] != "ValidationError":
+        if not _is_about_missing_stack(error):
             raise
         return False
     if status in _NEVER_CREATED:
@@ -47,22 +47,38 @@ def require_updatable(stack: DeployedStack) -> bool:
     return status != "REVIEW_IN_PROGRESS"
 
 
-def discard_change_sets(stack: DeployedStack) -> bool:
-    """Delete the change sets that nobody has executed; return whether there were any.
+def waiting_change_sets(stack: DeployedStack) -> set[str]:
+    """Return the ids of the change sets that SAM CLIs have created and that nobody has executed."""
+    pages = stack.aws.client("cloudformation").get_paginator("list_change_sets")
+    try:
+        return {
+            one["ChangeSetId"]
+            for page in pages.paginate(StackName=stack.name)
+            for one in page["Summaries"]
+            if one["ExecutionStatus"] == "AVAILABLE" and one["ChangeSetName"].startswith(_OF_SAM_CLI)
+        }
+    except ClientError as error:
+        if not _is_about_missing_stack(error):
+            raise
+        return set()
 
-    The SAM CLI keeps a change set that the person declines, and exits with status 0.
+
+def discard_change_sets(stack: DeployedStack, *, waited_before: set[str]) -> bool:
+    """Delete the change sets that a deployment has created and not executed; return whether there were any.
+
+    The SAM CLI keeps a change set that the person declines, and exits with status 0. Change sets of other
+    people are not deleted: those that ``waited_before`` the deployment, and those that other tools created.
     """
-    cloudformation = stack.aws.client("cloudformation")
-    pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack.name)
-    waiting = [
-        one["ChangeSetId"]
-        for page in pages
-        for one in page["Summaries"]
-        if one["ExecutionStatus"] == "AVAILABLE"
-    ]
-    for change_set in waiting:
-        cloudformation.delete_change_set(ChangeSetName=change_set)
-    return bool(waiting)
+    declined = waiting_change_sets(stack) - waited_before
+    for change_set in declined:
+        stack.aws.client("cloudformation").delete_change_set(ChangeSetName=change_set)
+    return bool(declined)
+
+
+def _is_about_missing_stack(error: ClientError) -> bool:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html;
+    # ListChangeSets of a missing stack fails with the same code.
+    return error.response["Error"]["Code"] == "ValidationError"
 
 
 def _about_failed_creation(stack: DeployedStack, status: str) -> str:

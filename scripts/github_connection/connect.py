@@ -59,7 +59,8 @@ def registration(
             webhook_secret(stack).change(app.webhook_secret)
         else:
             print(
-                "GitHub created no secret for the webhook: enter that of `make secret` in the App's settings."
+                "GitHub created no secret for the webhook. In the App's settings, enter the one that "
+                f"`{stack.make_command('secret')}` prints."
             )
         installation_url = f"{app.url}/installations/new"
         print(f"{app.url} is registered, and its key and client secret are stored. {_SOON}")
@@ -157,7 +158,8 @@ def rotate(stack: DeployedStack) -> None:
     webhook_secret(stack).change(secrets.token_hex(32))
     # See docs/decisions/0004-webhook-secret.md.
     print("The secret is changed, and the previous one is still accepted.")
-    print("Wait ten seconds; then enter the new one at GitHub. `make secret` prints it.")
+    secret = stack.make_command("secret")
+    print(f"Wait ten seconds; then enter the new one at GitHub. `{secret}` prints it.")
 
 
 def finish_rotation(stack: DeployedStack) -> None:

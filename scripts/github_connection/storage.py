@@ -46,7 +46,8 @@ def require_no_rotation(stack: DeployedStack) -> None:
     if webhook_secret(stack).has_previous:
         raise ToolError(
             "The webhook's secret was changed before, and the previous one is still accepted. When GitHub "
-            "signs with the current one everywhere, finish that change: make github-rotate DONE=1"
+            "signs with the current one everywhere, finish that change: "
+            f"{stack.make_command('github-rotate', 'DONE=1')}"
         )
 
 

@@ -74,6 +74,11 @@ class LocalStack(DeployedStack):
         return local_url(self.outputs["DistributionDomainName"], self.emulator.port)
 
     @property
+    def make_option(self) -> str:
+        """The option with which the Makefile's targets work on this stack."""
+        return f"PORT={self.emulator.port}"
+
+    @property
     def endpoint_url(self) -> str:
         """The URL that all AWS services share."""
         return self.emulator.endpoint_url

@@ -1,4 +1,4 @@
-"""Changes of template.yaml that CloudFormation refuses, or that lose what a running stack holds."""
+"""Changes of template.yaml that CloudFormation refuses, or that delete a running stack's data."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +17,10 @@ _STATEFUL = {
     "AWS::SQS::Queue",
     "AWS::SecretsManager::Secret",
 }
-# Properties that AWS's schemas do not list. DynamoDB creates local indexes only together with their table.
-# CloudFormation generates a new secret when the way to generate it changes.
-_KEPT = {
+# Properties whose change replaces the data, although AWS's schemas do not list them. DynamoDB creates local
+# indexes only together with their table. CloudFormation generates a new secret when the way to generate it
+# changes.
+_REPLACING_PROPERTIES = {
     "AWS::DynamoDB::Table": ["/properties/LocalSecondaryIndexes"],
     "AWS::SecretsManager::Secret": ["/properties/GenerateSecretString"],
 }
@@ -46,7 +47,7 @@ def upgrade_traps(before: Translation, after: Translation) -> Iterator[str]:
     for name, former in old.items():
         present = new.get(name, {})
         if former["Type"] in _STATEFUL:
-            yield from _kept(name, former, present, after.schemas)
+            yield from _replacements(name, former, present, after.schemas)
         if former["Type"] == "AWS::DynamoDB::Table" == present.get("Type"):
             yield from _table(name, former, present)
     yield from _names(before, after)
@@ -55,24 +56,24 @@ def upgrade_traps(before: Translation, after: Translation) -> Iterator[str]:
 
 def _parameters(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     for name in old.keys() - new.keys():
-        yield f"The parameter {name} goes: CloudFormation refuses a deployment that still sets it."
+        yield f"The parameter {name} is removed: CloudFormation refuses a deployment that still sets it."
     for name in new.keys() - old.keys():
         if "Default" not in new[name]:
             yield f"The new parameter {name} has no default: CloudFormation refuses updates without a value."
 
 
-def _kept(
+def _replacements(
     name: str, old: _Resource, new: _Resource, schemas: dict[str, dict[str, list[str]]]
 ) -> Iterator[str]:
     kind = old["Type"]
     if new.get("Type") != kind or new.get("Condition") != old.get("Condition"):
-        yield f"{name} ({kind}) goes, or has another condition: the stack loses what it holds."
+        yield f"{name} ({kind}) is removed, or has another condition: its data is deleted."
         return
     fixed = [*schemas[kind]["createOnlyProperties"], *schemas[kind]["conditionalCreateOnlyProperties"]]
-    for path in [*fixed, *_KEPT.get(kind, [])]:
+    for path in [*fixed, *_REPLACING_PROPERTIES.get(kind, [])]:
         if _at(old, path) != _at(new, path):
             changed = path.removeprefix("/properties/")
-            yield f"{name} ({kind}): another {changed} replaces it, and the stack loses what it holds."
+            yield f"{name} ({kind}): another {changed} replaces it, and its data is deleted."
 
 
 def _table(name: str, old: _Resource, new: _Resource) -> Iterator[str]:
@@ -90,7 +91,7 @@ def _table(name: str, old: _Resource, new: _Resource) -> Iterator[str]:
     )
     for attribute in sorted(types.keys() & new_types.keys()):
         if types[attribute] != new_types[attribute]:
-            yield f"{name}: another type of {attribute} replaces it, and the stack loses what it holds."
+            yield f"{name}: another type of {attribute} replaces it, and its data is deleted."
     changed = sorted(before.keys() ^ after.keys())
     if len(changed) > 1:
         yield (
@@ -126,8 +127,9 @@ def _identities(translation: Translation) -> Iterator[tuple[str, tuple[str, str]
 def _route_settings(old: dict[str, _Resource], new: dict[str, _Resource]) -> Iterator[str]:
     """Compare the settings of routes.
 
-    API Gateway keeps a stage's settings of a route until DeleteRouteSettings, also when the template has lost
-    them, and refuses updates of the stage if there is no such route ("Unable to find Route by key").
+    API Gateway keeps a stage's settings of a route until DeleteRouteSettings, also when the template no
+    longer has them, and refuses updates of the stage if there is no such route ("Unable to find Route by
+    key").
     """
     for name, stage in old.items():
         if stage["Type"] != "AWS::ApiGatewayV2::Stage":
@@ -135,7 +137,7 @@ def _route_settings(old: dict[str, _Resource], new: dict[str, _Resource]) -> Ite
         kept = _at(new.get(name, {}), "/properties/RouteSettings") or {}
         for key in (_at(stage, "/properties/RouteSettings") or {}).keys() - kept.keys():
             yield (
-                f"The settings of the route {key} go: API Gateway keeps them until "
+                f"The settings of the route {key} are removed: API Gateway keeps them until "
                 "`aws apigatewayv2 delete-route-settings`, and refuses updates once the route is gone."
             )
     routes = {

@@ -255,3 +255,17 @@ def test_deploying_the_same_sources_again_changes_only_what_samconfig_toml_does_
     assert "web/: 0 uploaded, 0 deleted" in printed
     after = DeployedStack(ministack.session, "issue-timer-dev")
     assert (after.resources, after.parameters) == (resources, parameters)
+
+
+@pytest.mark.usefixtures("printed")
+def test_an_unchanged_deployment_succeeds_while_another_change_set_waits(ministack: MiniStack) -> None:
+    cloudformation = ministack.session.client("cloudformation")
+    waiting = cloudformation.create_change_set(
+        StackName="issue-timer-dev",
+        ChangeSetName="samcli-deploy1700000000",
+        TemplateBody=json.dumps({"Resources": {"Other": {"Type": "AWS::SQS::Queue"}}}),
+    )["Id"]
+    assert "web/: 0 uploaded, 0 deleted" in deploy(ministack.environment)
+    remaining = cloudformation.describe_change_set(ChangeSetName=waiting)
+    assert remaining["ExecutionStatus"] == "AVAILABLE"
+    cloudformation.delete_change_set(ChangeSetName=waiting)

@@ -42,7 +42,7 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
     restore.pause(site.stack, drain_s=0)
     # The emulator stores the concurrency, and does not apply it to requests.
     functions = site.stack.aws.client("lambda")
-    for name in restore.CALLED:
+    for name in restore.INVOKED_FUNCTIONS:
         limit = functions.get_function_concurrency(FunctionName=site.stack.resources[name])
         assert limit["ReservedConcurrentExecutions"] == 0
     assigned = payload("issues.assigned", repo, 3, assignee=None)
@@ -56,7 +56,7 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
     assert finished.returncode == 0, finished.stderr
     assert "The functions run again." in finished.stdout
 
-    for name in restore.CALLED:
+    for name in restore.INVOKED_FUNCTIONS:
         limit = functions.get_function_concurrency(FunctionName=site.stack.resources[name])
         assert limit.get("ReservedConcurrentExecutions") is None
     [after] = site.timers(repo, 1)
@@ -83,5 +83,6 @@ def test_a_restore_needs_a_confirmation(site: Site) -> None:
         check=False,
     )
     assert finished.returncode == 1
-    assert f"Nothing was changed. To continue later: make restore TABLE={table}" in finished.stderr
+    again = f"make restore PORT={site.stack.emulator.port} TABLE={table}"
+    assert f"Nothing was changed. To continue later: {again}" in finished.stderr
     assert site.get("/api/auth/me/")["id"] == ANN[0]

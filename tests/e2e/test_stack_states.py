@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, WaiterError
 from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT, SAM
-from deployed_stack.state import discard_change_sets, require_updatable
+from deployed_stack.state import discard_change_sets, require_updatable, waiting_change_sets
 from tests.support.template import translation, without_functions
 
 if TYPE_CHECKING:
@@ -100,19 +100,32 @@ def test_a_failed_first_deployment_is_explained(ministack: MiniStack, tmp_path: 
     assert require_updatable(DeployedStack(ministack.session, stack.name)) is False
 
 
-def test_a_declined_change_set_is_discarded(ministack: MiniStack) -> None:
+def test_only_the_change_set_that_a_deployment_created_is_discarded(ministack: MiniStack) -> None:
     stack = new_stack(ministack)
+    assert waiting_change_sets(stack) == set()
     template: dict[str, Any] = {"Resources": {"First": {"Type": "AWS::SQS::Queue"}}}
     create(stack, template)
-    assert not discard_change_sets(stack)
     cloudformation = ministack.session.client("cloudformation")
     template["Resources"]["Second"] = {"Type": "AWS::SQS::Queue"}
-    change_set = cloudformation.create_change_set(
-        StackName=stack.name, ChangeSetName="declined", TemplateBody=json.dumps(template)
-    )
-    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set["Id"])
-    assert discard_change_sets(stack)
-    assert not discard_change_sets(stack)
+
+    def propose(name: str) -> str:
+        change_set = cloudformation.create_change_set(
+            StackName=stack.name, ChangeSetName=name, TemplateBody=json.dumps(template)
+        )["Id"]
+        cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set)
+        return change_set
+
+    of_another_person = propose("samcli-deploy1700000000")
+    before = waiting_change_sets(stack)
+    assert before == {of_another_person}
+    of_another_tool = propose("from-the-console")
+    assert not discard_change_sets(stack, waited_before=before)
+
+    propose("samcli-deploy1700000001")
+    assert discard_change_sets(stack, waited_before=before)
+    remaining = cloudformation.list_change_sets(StackName=stack.name)["Summaries"]
+    waiting = {one["ChangeSetId"] for one in remaining if one["ExecutionStatus"] == "AVAILABLE"}
+    assert waiting == {of_another_person, of_another_tool}
     assert require_updatable(stack) is True
 
 

@@ -53,7 +53,12 @@ class _Source(Template):
 
 
 def _counted(config: Any) -> Any:
-    """Return a CloudFront configuration as its API has it: a list with its length."""
+    """Return a CloudFront configuration as its API has it: a list with its length.
+
+    CloudFormation has lists without a length, except in origin groups.
+    """
+    if isinstance(config, dict) and config.keys() == {"Quantity", "Items"}:
+        config = config["Items"]
     if isinstance(config, list):
         return {"Quantity": len(config), "Items": [_counted(one) for one in config]}
     if isinstance(config, dict) and config.keys() == {"Quantity", "Items"}:
@@ -221,6 +226,10 @@ class _Account:
             allowed = one["AllowedMethods"]
             allowed["CachedMethods"] = {"Quantity": 2, "Items": ["GET", "HEAD"]}
         config |= {"CallerReference": name, "Comment": ""}
+        # moto looks for the target of the default behavior among the origins only, not among the groups.
+        default, groups = config["DefaultCacheBehavior"], config["OriginGroups"]["Items"]
+        (group,) = [one for one in groups if one["Id"] == default["TargetOriginId"]]
+        default["TargetOriginId"] = group["Members"]["Items"][0]["OriginId"]
         created = self["cloudfront"].create_distribution(DistributionConfig=config)["Distribution"]
         return {"Ref": created["Id"], "DomainName": created["DomainName"]}
 

@@ -332,11 +332,11 @@ class TestTemplate:
             ),
             (
                 lambda t: rename(t, "TimerTable", "Table"),
-                "TimerTable (AWS::DynamoDB::Table) goes, or has another condition",
+                "TimerTable (AWS::DynamoDB::Table) is removed, or has another condition",
             ),
             (
                 lambda t: t["Resources"]["WebBucket"].update(Condition="IsProd"),
-                "WebBucket (AWS::S3::Bucket) goes, or has another condition",
+                "WebBucket (AWS::S3::Bucket) is removed, or has another condition",
             ),
             (
                 lambda t: properties(t, "DeliveryQueue").pop("FifoQueue"),
@@ -366,11 +366,11 @@ class TestTemplate:
                 lambda t: properties(t, "HttpApiApiGatewayDefaultStage")["RouteSettings"].pop(
                     "GET /api/auth/login"
                 ),
-                "The settings of the route GET /api/auth/login go: API Gateway keeps them until",
+                "The settings of the route GET /api/auth/login are removed: API Gateway keeps them until",
             ),
             (
                 lambda t: t["Parameters"].pop("StatusField"),
-                "The parameter StatusField goes: CloudFormation refuses a deployment that still sets it.",
+                "The parameter StatusField is removed: CloudFormation refuses a deployment that still",
             ),
             (
                 lambda t: t["Parameters"].update(Team={"Type": "String"}),
@@ -430,5 +430,5 @@ class TestTemplate:
             return list(checks.check_template(tmp_path))
 
         (trap,) = release("1.1.0")
-        assert trap.startswith("template.yaml, since 1.0.0: Timers (AWS::DynamoDB::Table) goes")
+        assert trap.startswith("template.yaml, since 1.0.0: Timers (AWS::DynamoDB::Table) is removed")
         assert release("2.0.0") == []

@@ -39,6 +39,8 @@ SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
+RESTORE_PK = "restore"
+FULL_RESTORE_SK = "full"
 
 # Prefixes of sort keys, by which a query selects the items of one kind.
 USER_TOKENS = "token#"
