@@ -70,6 +70,8 @@ def operations(on: Stage) -> list[Count]:
     (person, api), (_, stranger) = on.new_person(), on.new_person()
     repo = f"octocat/hello-{person.user_id}"
     issue = ({"github_repo": repo, "github_issue_number": number} for number in count_up(1))
+    # Name the repository, as the first of its deliveries does.
+    on.process.handler(_batch("assigned", repo, 9), Context())
     count("authentication, first request of a token (with a get that finds nothing)", lambda: api("GET", _NO))
     count("the same again, token cached", lambda: api("GET", _NO))
     first = next(issue)
@@ -109,6 +111,8 @@ def operations(on: Stage) -> list[Count]:
     stranger("GET", _NO)
     timer = api("POST", "/api/timelogs/start/", next(issue))
     count("get of another person's timer (403)", lambda: stranger("GET", url(timer)))
+    first_delivery = _batch("assigned", f"{repo}-new", person.user_id, repo_id=1_000_001)
+    count("process the first delivery of a repository", lambda: on.process.handler(first_delivery, Context()))
     for name, kind, user_id in (
         ("assigned", "assigned", person.user_id),
         ("unassigned", "unassigned", person.user_id),
@@ -126,9 +130,9 @@ def operations(on: Stage) -> list[Count]:
 _NO = "/api/timelogs/21031067-01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 
 
-def _batch(kind: str, repo: str, user_id: int | None) -> dict[str, Any]:
+def _batch(kind: str, repo: str, user_id: int | None, *, repo_id: int = 1_000_000) -> dict[str, Any]:
     users = None if user_id is None else (user_id,)
-    event = IssueEvent(str(uuid4()), kind, 1_000_000, repo, 1_000_000, now_ms(), users)
+    event = IssueEvent(str(uuid4()), kind, repo_id, repo, 1_000_000, now_ms(), users)
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
     return {
         "Records": [

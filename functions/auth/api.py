@@ -42,7 +42,6 @@ _EXPORT_PAGE = 500
 # time limit.
 _RESERVE_MS = 3_000
 _OWN_PAGE_ONLY = "Only a session of Issue Timer's own page may do this."
-_PUBLIC = ("/api/auth/login/", "/api/auth/callback/")
 
 table = Table(settings().table_name)
 people = PeopleStore(table)
@@ -72,7 +71,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _again(event: Mapping[str, Any]) -> str | None:
     """Return the address of the link "Try again" on the page for an error; None if there is no such link."""
-    if event["rawPath"] not in _PUBLIC:
+    if event["rawPath"] not in pages.SIGN_IN_PATHS:
         return None
     return sign_in.again(event.get("queryStringParameters") or {})
 
@@ -80,7 +79,7 @@ def _again(event: Mapping[str, Any]) -> str | None:
 errors.install(app, logger, _again)
 
 
-@app.get("/api/auth/login/", include_in_schema=False)
+@app.get(pages.LOGIN_PATH, include_in_schema=False)
 def log_in(
     next: Annotated[str, Query()] = "/",  # noqa: A002 - the usual name
     origin: Annotated[str, Query(max_length=300)] = "",
@@ -91,7 +90,7 @@ def log_in(
     return _with_cookies(sign_in.begin(own_origin, cookies, next_path=next, origin=origin, now_ms=now_ms()))
 
 
-@app.get("/api/auth/callback/", include_in_schema=False)
+@app.get(pages.CALLBACK_PATH, include_in_schema=False)
 def complete_sign_in() -> Response[str]:
     """Complete a sign-in after GitHub's redirect."""
     event = app.current_event.raw_event
@@ -278,7 +277,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return requests.preflight_response()
         requests.normalize(event)
         requests.refuse_other_methods(event, app)
-        caller = None if event["rawPath"] in _PUBLIC else guard.before_request(event, now_ms=now)
+        caller = None if event["rawPath"] in pages.SIGN_IN_PATHS else guard.before_request(event, now_ms=now)
     except Exception as error:
         return errors.error_response(error, event, logger)
     app.context["caller"], set_cookies = caller, app.context["set_cookies"]

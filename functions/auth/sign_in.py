@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 
 from auth import pages
 from auth.github_sign_in import Account, GitHubSignIn, SignInRefused
+from timer_core.api.pages import CALLBACK_PATH, LOGIN_PATH
 from timer_core.api.sessions import (
     LIFE_S,
     SESSION_COOKIE,
@@ -36,7 +37,6 @@ from timer_core.store.tokens import TokenStore
 _NEXT = re.compile(r"/(?!/)[!-\[\]-~]{0,500}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _ERROR = re.compile(r"[a-z_]{1,50}")
-_LOGIN = "/api/auth/login/"
 _HOME = {"next": "/", "origin": ""}
 
 
@@ -107,13 +107,13 @@ class SignIn:
                     values={"origin": origin},
                 )
             )
-        begun = {"next": next_path if _NEXT.fullmatch(next_path) else "/", "origin": origin}
+        request = {"next": next_path if _NEXT.fullmatch(next_path) else "/", "origin": origin}
         client = self._client()
         if client is None:
-            return SignInResponse(_not_connected(begun))
+            return SignInResponse(_not_connected(request))
         secret = _secret_of(cookies) or secrets.token_urlsafe(32)
-        begun |= {"id": secrets.token_urlsafe(16), "browser": _digest(secret)}
-        state = self._sessions().seal(begun, now_s=now_ms // 1000)
+        request |= {"id": secrets.token_urlsafe(16), "browser": _digest(secret)}
+        state = self._sessions().seal(request, now_s=now_ms // 1000)
         address = self._github.authorize_url(
             client,
             redirect_uri=_callback(own_origin),
@@ -144,25 +144,29 @@ class SignIn:
         """
         state = query.get("state", "")
         try:
-            begun, expires_s = self._sessions().unseal(state)
+            request, expires_s = self._sessions().unseal(state)
         except Unauthorized:
             return self._fail("This address does not continue a sign-in of this Issue Timer.", _HOME)
         secret, failure = _secret_of(cookies), ""
         if expires_s <= now_ms // 1000:
             failure = "This sign-in took longer than {minutes} minutes."
-        elif secret is None or not hmac.compare_digest(_digest(secret), begun["browser"]):
+        elif secret is None or not hmac.compare_digest(_digest(secret), request["browser"]):
             text = "This sign-in began in another browser, or this browser has not kept its cookie."
-            return self._fail(text, begun)
-        elif "code" in query:
+            return self._fail(text, request)
+        elif query.get("code"):
             if self._session_store.use_state(state, now_ms=now_ms):
                 verifier = _verifier(secret, state)
-                return self._complete(own_origin, query["code"], verifier, begun, now_ms)
+                return self._complete(own_origin, query["code"], verifier, request, now_ms)
             failure = "This sign-in was used before, and each one works only once."
-        if not begun["origin"] and is_signed_in():
-            return SignInResponse(pages.Redirect(begun["next"]))
+        if not request["origin"] and is_signed_in():
+            return SignInResponse(pages.Redirect(request["next"]))
         if failure:
-            return self._fail(failure, begun, minutes=str(SIGN_IN_S // 60))
-        return self._refused_by_github(query.get("error", ""), begun)
+            return self._fail(failure, request, minutes=str(SIGN_IN_S // 60))
+        if not query.get("error"):
+            return self._fail(
+                "GitHub's redirect was incomplete: it has neither a code nor an error.", request
+            )
+        return self._refused_by_github(query["error"], request)
 
     def again(self, query: Mapping[str, str]) -> str:
         """Return the address that repeats the sign-in to which the query of one of the two steps belongs."""
@@ -174,12 +178,12 @@ class SignIn:
             return _again(_HOME)
 
     def _complete(
-        self, own_origin: str, code: str, verifier: str, begun: Mapping[str, str], now_ms: int
+        self, own_origin: str, code: str, verifier: str, request: Mapping[str, str], now_ms: int
     ) -> SignInResponse:
         """Exchange GitHub's code for a session of its person."""
         client = self._client()
         if client is None:
-            return SignInResponse(_not_connected(begun))
+            return SignInResponse(_not_connected(request))
         try:
             token = self._github.token(
                 client, code=code, redirect_uri=_callback(own_origin), verifier=verifier
@@ -188,31 +192,31 @@ class SignIn:
             is_allowed = self._is_allowed(token)
         except SignInRefused as refused:
             self._logger.warning("GitHub refused a sign-in", extra={"reason": str(refused)})
-            return _failed(HTTPStatus.BAD_REQUEST, "GitHub did not confirm the sign-in.", begun)
+            return _failed(HTTPStatus.BAD_REQUEST, "GitHub did not confirm the sign-in.", request)
         except GitHubError as error:
             self._logger.warning("A sign-in failed at GitHub", extra={"reason": str(error)})
             text = "GitHub did not answer as expected. Please try again in a minute."
-            return _failed(HTTPStatus.BAD_GATEWAY, text, begun)
+            return _failed(HTTPStatus.BAD_GATEWAY, text, request)
         if not is_allowed:
-            return SignInResponse(self._refuse(account, begun, now_ms))
-        return self._sign_in(account, begun, now_ms)
+            return SignInResponse(self._refuse(account, request, now_ms))
+        return self._sign_in(account, request, now_ms)
 
-    def _fail(self, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
+    def _fail(self, text: str, request: Mapping[str, str], **values: str) -> SignInResponse:
         self._logger.warning("Refused a sign-in", extra={"reason": text})
-        return _failed(HTTPStatus.BAD_REQUEST, text, begun, **values)
+        return _failed(HTTPStatus.BAD_REQUEST, text, request, **values)
 
-    def _refused_by_github(self, error: str, begun: Mapping[str, str]) -> SignInResponse:
+    def _refused_by_github(self, error: str, request: Mapping[str, str]) -> SignInResponse:
         """Return the page for an error in GitHub's redirect (GitHub's "Troubleshooting authorization...")."""
         if error == "access_denied":
             text = "You did not authorize Issue Timer at GitHub."
-            page = pages.Message(HTTPStatus.FORBIDDEN, "Not signed in", text, again=_again(begun))
+            page = pages.Message(HTTPStatus.FORBIDDEN, "Not signed in", text, again=_again(request))
             return SignInResponse(page)
-        shown = error if _ERROR.fullmatch(error) else "no reason given"
+        shown = error if _ERROR.fullmatch(error) else "unknown_error"
         self._logger.error("GitHub refused to authorize a sign-in", extra={"reason": shown})
         return _failed(
             HTTPStatus.BAD_GATEWAY,
             "GitHub refused the sign-in ({reason}). The operator of this Issue Timer may have to correct it.",
-            begun,
+            request,
             reason=shown,
         )
 
@@ -221,7 +225,7 @@ class SignIn:
             self._github.is_member(token, organization) for organization in self._allowed_orgs
         )
 
-    def _refuse(self, account: Account, begun: Mapping[str, str], now_ms: int) -> pages.Message:
+    def _refuse(self, account: Account, request: Mapping[str, str], now_ms: int) -> pages.Message:
         """Refuse a person who is in no allowed organization, and revoke the access that the person had."""
         text = "GitHub lists {login} in no organization that uses this Issue Timer. "
         if self._people.profile(account.user_id) is None:
@@ -235,10 +239,10 @@ class SignIn:
                 "timers are still stored; the operator of this Issue Timer can delete them."
             )
         return pages.Message(
-            HTTPStatus.FORBIDDEN, "Account not allowed", text, _again(begun), {"login": account.login}
+            HTTPStatus.FORBIDDEN, "Account not allowed", text, _again(request), {"login": account.login}
         )
 
-    def _sign_in(self, account: Account, begun: Mapping[str, str], now_ms: int) -> SignInResponse:
+    def _sign_in(self, account: Account, request: Mapping[str, str], now_ms: int) -> SignInResponse:
         self._people.register(
             account.user_id,
             account.login,
@@ -247,13 +251,13 @@ class SignIn:
             avatar_url=account.avatar_url,
         )
         session, token = self._sessions().begin(
-            account.user_id, account.login, now_ms=now_ms, origin=begun["origin"]
+            account.user_id, account.login, now_ms=now_ms, origin=request["origin"]
         )
         self._logger.info("Signed in", extra={"user_id": account.user_id})
-        if begun["origin"]:
-            return SignInResponse(pages.HandOver(token, session.expires_s, begun["origin"]))
+        if request["origin"]:
+            return SignInResponse(pages.HandOver(token, session.expires_s, request["origin"]))
         return SignInResponse(
-            pages.Redirect(begun["next"]), [cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
+            pages.Redirect(request["next"]), [cookie(SESSION_COOKIE, token, max_age_s=LIFE_S)]
         )
 
     def _client(self) -> OAuthClient | None:
@@ -265,7 +269,7 @@ class SignIn:
 
 
 def _callback(own_origin: str) -> str:
-    return f"{own_origin}/api/auth/callback/"
+    return f"{own_origin}{CALLBACK_PATH}"
 
 
 def _secret_of(cookies: Sequence[str]) -> str | None:
@@ -284,20 +288,20 @@ def _verifier(secret: str, state: str) -> str:
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def _again(begun: Mapping[str, str]) -> str:
+def _again(request: Mapping[str, str]) -> str:
     """Return the address that begins the same sign-in again."""
-    query = {name: begun[name] for name in ("next", "origin") if begun.get(name)}
-    return f"{_LOGIN}?{urlencode(query)}" if query else _LOGIN
+    query = {name: request[name] for name in ("next", "origin") if request.get(name)}
+    return f"{LOGIN_PATH}?{urlencode(query)}" if query else LOGIN_PATH
 
 
-def _failed(status: HTTPStatus, text: str, begun: Mapping[str, str], **values: str) -> SignInResponse:
-    return SignInResponse(pages.Message(status, "Sign-in failed", text, _again(begun), values))
+def _failed(status: HTTPStatus, text: str, request: Mapping[str, str], **values: str) -> SignInResponse:
+    return SignInResponse(pages.Message(status, "Sign-in failed", text, _again(request), values))
 
 
-def _not_connected(begun: Mapping[str, str]) -> pages.Message:
+def _not_connected(request: Mapping[str, str]) -> pages.Message:
     return pages.Message(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Signing in is not possible",
         "This Issue Timer has no working connection to GitHub. Its operator can set one up.",
-        again=_again(begun),
+        again=_again(request),
     )

@@ -42,14 +42,14 @@ from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFoun
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
-from timer_core.domain.totals import Part, add_up, part_of
+from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
-from timer_core.store.queries import Filters, Page
+from timer_core.store.queries import Filters
 from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -159,17 +159,17 @@ def list_timers(
     longer than a week, such a request counts toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, list_timers)
-    period = None
+    now, period = now_ms(), None
     if since is not None or until is not None:
         period = _period(0 if since is None else to_ms(since), _END_MS if until is None else to_ms(until))
     zone = find_zone(time_zone)
     filters = Filters(
         is_open=end_time__isnull,
-        repo_keys=_repo_keys(github_repo),
+        repo_keys=_repo_keys(github_repo, now),
         number=github_issue_number,
         start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
         start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
-        period=None if period is None else _begun(period),
+        period=None if period is None else _elapsed_part(period, now),
     )
     position = None if cursor is None else decode_cursor(cursor, Position.parse)
     caller = _caller()
@@ -177,17 +177,27 @@ def list_timers(
         _require_admin(caller)
     owner_id = user or caller.user_id
     if count:
-        _limit_long(period)
+        _limit_long(filters.period, now)
     page = timers.page(owner_id, filters, page_size=page_size, position=position)
     counted = timers.count(owner_id, filters) if count else None
+    listed = names.of(page.timers, now_ms=now)
 
-    def part(timer: Timer, now: int) -> Part | None:
-        return None if period is None else part_of(timer, period, zone, now)
+    def show(origin: str, shown_at: int) -> TimeLogPage:
+        return TimeLogPage(
+            count=counted,
+            next=_link(page.next, origin),
+            previous=_link(page.previous, origin),
+            results=[
+                ListedTimeLog.with_part(
+                    timer, None if period is None else part_of(timer, period, zone, shown_at), shown_at
+                )
+                for timer in listed
+            ],
+        )
 
-    show = partial(_show_page, page, counted, part)
     tag = entity_tag(show("", _WITHOUT_ELAPSED_TIME), caller.user_id)
     refuse_unmodified(tag, if_none_match)
-    shown = show(requests.origin(app.current_event.raw_event), now_ms())
+    shown = show(requests.origin(app.current_event.raw_event), now)
     return _response(HTTPStatus.OK, shown, {"ETag": tag})
 
 
@@ -310,19 +320,19 @@ def stop_timer(
 )
 def get_totals(
     since: Annotated[
-        TimeIn | None, Query(description="The start of the range; by default 30 days before until")
+        TimeIn | None, Query(description="The start of the period; by default 30 days before until")
     ] = None,
-    until: Annotated[TimeIn | None, Query(description="The end of the range; by default now")] = None,
+    until: Annotated[TimeIn | None, Query(description="The end of the period; by default now")] = None,
     time_zone: _ZoneName = "UTC",
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
-    """Return the active time in a range; running timers count until now.
+    """Return the active time in a period; running timers count until now.
 
     The timers are those of the list with the same `since` and `until`, and the total is the sum of their
     `part_duration`. Pauses are subtracted from the days on which they occurred. If a correction moved a pause
     outside of the timer's start and end, the pause is subtracted in proportion from all active time of the
-    timer. Requests for ranges longer than a week count toward the write limit.
+    timer. Requests for periods longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -330,14 +340,12 @@ def get_totals(
     since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
     period = _period(since_ms, until_ms)
     zone = find_zone(time_zone)
-    filters = Filters(repo_keys=_repo_keys(github_repo), number=github_issue_number, period=_begun(period))
-    _limit_long(period)
+    elapsed = _elapsed_part(period, now)
+    filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
+    _limit_long(elapsed, now)
     found, complete = timers.in_period(_caller().user_id, filters)
-    totals = add_up(names.of(found, now_ms=now), since_ms=since_ms, until_ms=until_ms, zone=zone, now_ms=now)
-    shown = TimeTotals.of(
-        totals, since_ms=since_ms, until_ms=until_ms, time_zone=time_zone, complete=complete
-    )
-    return _response(HTTPStatus.OK, shown)
+    totals = add_up(names.of(found, now_ms=now), period, zone, now)
+    return _response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
 
 
 @app.get(
@@ -349,10 +357,11 @@ def get_totals(
 )
 def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
-    timer = timers.get(*_any_timer(timer_id))
-    tag = entity_tag(_shown(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
+    now = now_ms()
+    (timer,) = names.of([timers.get(*_any_timer(timer_id))], now_ms=now)
+    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _response(HTTPStatus.OK, _shown(timer, now_ms()), {"ETag": tag})
+    return _response(HTTPStatus.OK, TimeLog.of(timer, now), {"ETag": tag})
 
 
 @app.patch(
@@ -497,16 +506,18 @@ def _period(since_ms: int, until_ms: int) -> Period:
     return Period(since_ms, until_ms)
 
 
-def _begun(period: Period) -> Period:
-    """Return the part of a period that has begun. It is empty if the period lies in the future."""
-    return period._replace(until_ms=min(period.until_ms, now_ms() + _AHEAD_MS))
+def _elapsed_part(period: Period, now: int) -> Period:
+    """Return the part of a period up to the present. It is empty if the period lies in the future."""
+    return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
 
 
-def _limit_long(period: Period | None) -> None:
-    """Count a request that reads all timers of a long period towards the write limit."""
-    begun = period and _begun(period)
-    if begun is None or begun.until_ms - begun.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
-        guard.count_write(_caller(), now_ms=now_ms())
+def _limit_long(elapsed: Period | None, now: int) -> None:
+    """Count a request that reads all timers of a long period towards the write limit.
+
+    ``elapsed`` is the elapsed part of the period; None means that the period is not limited.
+    """
+    if elapsed is None or elapsed.until_ms - elapsed.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
+        guard.count_write(_caller(), now_ms=now)
 
 
 def _own_timer(timer_id: str) -> tuple[int, str]:
@@ -585,28 +596,16 @@ def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = 
 
 
 def _shown(timer: Timer, now: int) -> TimeLog:
-    (named,) = names.of([timer], now_ms=now_ms())
+    (named,) = names.of([timer], now_ms=now)
     return TimeLog.of(named, now)
 
 
-def _repo_keys(full_name: str | None) -> frozenset[str]:
-    return frozenset() if full_name is None else names.keys(full_name, now_ms=now_ms())
+def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:
+    return frozenset() if full_name is None else names.keys(full_name, now_ms=now)
 
 
 def _location(timer: Timer) -> dict[str, Any]:
     return {"Location": f"/api/timelogs/{timer.id}/"}
-
-
-def _show_page(
-    page: Page, count: int | None, part: Callable[[Timer, int], Part | None], origin: str, now: int
-) -> TimeLogPage:
-    shown = names.of(page.timers, now_ms=now_ms())
-    return TimeLogPage(
-        count=count,
-        next=_link(page.next, origin),
-        previous=_link(page.previous, origin),
-        results=[ListedTimeLog.with_part(timer, part(timer, now), now) for timer in shown],
-    )
 
 
 def _link(position: Position | None, origin: str) -> str | None:

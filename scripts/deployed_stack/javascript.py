@@ -16,16 +16,20 @@ _DYNAMIC_IMPORT = re.compile(r'(?<=import\(")[^"]+(?="\))')
 _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b)")
 # The declaration or the use of a private name. Strings of the scripts have no `#` in such a place.
 _PRIVATE_NAME = re.compile(r"(?:(?<=[.;{}])|(?<=\basync)|(?<=\b[gs]et))#[A-Za-z_]\w*")
+# The last semicolon of a block, the last comma of an object or of arguments, and a line break after a
+# statement. No line break ends a statement, because the formatter writes all semicolons. A test checks that
+# strings of the scripts do not match.
+_SPARE_CHARACTERS = re.compile(r";(?=\})|,(?=[)}])|(?<=[)}])\n")
 # A style sheet within a script, and the characters in it that can be removed.
 _STYLE_SHEET = re.compile(r"(?<=replaceSync\(`)[^`]*")
-_SPARE_CHARACTERS = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
+_SPARE_IN_STYLES = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
 
 
 def minified(path: Path) -> str:
     """Return a script without comments and unnecessary white space."""
-    # rjsmin does not support nested template literals. A test therefore checks that rjsmin keeps all tokens.
+    # rjsmin does not support nested template literals. A test therefore checks that all tokens are kept.
     text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
-    return _STYLE_SHEET.sub(_without_spare_characters, text)
+    return _SPARE_CHARACTERS.sub("", _STYLE_SHEET.sub(_without_spare_characters, text))
 
 
 def bundled(path: Path) -> str:
@@ -76,4 +80,4 @@ def _letters(number: int) -> str:
 
 
 def _without_spare_characters(style_sheet: re.Match[str]) -> str:
-    return _SPARE_CHARACTERS.sub(lambda spare: spare[1] or spare[2] or spare[3] or " ", style_sheet[0])
+    return _SPARE_IN_STYLES.sub(lambda spare: spare[1] or spare[2] or spare[3] or " ", style_sheet[0])

@@ -43,7 +43,7 @@ def test_axe_finds_no_violations(open_sheet: Callable[..., Timesheet], scheme: s
     sheet = open_sheet(color_scheme=scheme)
     page = sheet.page
     page.get_by_text("Days as a table").click()
-    sheet.filter.get_by_label("Period").select_option("Custom range")
+    sheet.filter.get_by_label("Period").select_option("Custom period")
     assert violations(page) == []
     page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="seven", Start="2026-03-29T02:30")
@@ -87,7 +87,7 @@ def test_pages_fit_a_narrow_screen(open_sheet: Callable[..., Timesheet], directi
     def assert_it_fits() -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 320
 
-    sheet.choose("Custom range", From="2026-01-01")
+    sheet.choose("Custom period", From="2026-01-01")
     page.get_by_text("Days as a table").click()
     assert_it_fits()
     page.get_by_role("button", name="Edit").first.click()

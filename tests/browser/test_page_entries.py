@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, datetime, time
+from itertools import permutations
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -261,7 +262,7 @@ def test_choosing_other_values_keeps_the_entry(sheet: Timesheet, ann: Account, s
     put_timers(site, [finished_timer(ann, 3, "09:00:01.234", 10.0017, 9)])
     sheet.page.reload()
     before = sheet.stored_timers()
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#9").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#9").click()
     for name in ("Start and duration", "Duration and end", "Start and end"):
         sheet.dialog.get_by_role("radio", name=name).check()
         expect(sheet.result).to_have_text(re.compile(r"^10m "))
@@ -270,6 +271,27 @@ def test_choosing_other_values_keeps_the_entry(sheet: Timesheet, ann: Account, s
     sheet.save()
     expect(sheet.dialog).to_be_hidden()
     assert sheet.stored_timers() == before
+
+
+VALUES = {
+    "Start and end": ("Start", "End"),
+    "Start and duration": ("Start", "Duration"),
+    "Duration and end": ("Duration", "End"),
+}
+
+
+@pytest.mark.parametrize("choices", list(permutations(VALUES)), ids=", ".join)
+def test_choosing_other_values_keeps_what_was_typed(sheet: Timesheet, choices: tuple[str, ...]) -> None:
+    edited = choices[0]
+    typed = {"Start": f"{days_ago(3)}T09:00", "End": f"{days_ago(3)}T11:30", "Duration": "2:30"}
+    sheet.page.get_by_role("button", name="Add time").click()
+    sheet.dialog.get_by_role("radio", name=edited).check()
+    sheet.fill(**{label: typed[label] for label in VALUES[edited]})
+    for name in (*choices, edited):
+        sheet.dialog.get_by_role("radio", name=name).check()
+        for label in VALUES[name]:
+            expect(sheet.dialog.get_by_label(label, exact=True)).to_have_value(typed[label])
+        expect(sheet.result).to_have_text(re.compile(r"^2h\s30m \(.*9:00.*11:30\)$"))
 
 
 # ------------------------------------------------------------------ clock changes
@@ -399,9 +421,10 @@ def test_an_unusual_duration_is_saved_after_a_question(
 def test_an_overlapping_entry_is_saved_after_a_question(sheet: Timesheet) -> None:
     add_on(sheet, f"{days_ago(1)}T09:30", f"{days_ago(1)}T14:10")
     sheet.save()
-    question = sheet.dialog.get_by_role("group", name=re.compile("^It overlaps .*#8"))
+    question = sheet.dialog.get_by_role("group", name=re.compile("^The entry overlaps .*#8"))
     expect(question).to_be_focused()
     expect(question).to_contain_text(re.compile(r"14:00.*14:20\) and 1 more\."))
+    expect(question).not_to_contain_text("\u2068")
     # Another input is another entry.
     sheet.fill(Start=f"{days_ago(1)}T10:30")
     expect(sheet.dialog.get_by_role("button", name="Save anyway")).to_be_hidden()
@@ -414,7 +437,7 @@ def test_an_overlapping_entry_is_saved_after_a_question(sheet: Timesheet) -> Non
 
 
 def test_an_entry_does_not_overlap_itself(sheet: Timesheet) -> None:
-    sheet.page.get_by_role("button", name=f"Edit {REPO}#8").click()
+    sheet.page.get_by_role("button", name=f"Edit \u2068{REPO}#8").click()
     sheet.fill(End=f"{days_ago(1)}T14:15")
     sheet.save()
     expect(sheet.status).to_have_text("Saved.")

@@ -62,7 +62,7 @@ def test_the_parts_of_a_period_are_exported_neutrally_and_in_the_readers_locale(
     for content, separator, part in ((neutral, ",", "615"), (local, ";", "615")):
         (row,) = read(content, separator)
         assert (row["part_seconds"], row["active_time"]) == (part, "0:20:15")
-    sheet.choose("Custom range", From=days_ago(3).isoformat(), To=days_ago(3).isoformat())
+    sheet.choose("Custom period", From=days_ago(3).isoformat(), To=days_ago(3).isoformat())
     assert [row["part_seconds"] for row in read(export(sheet, tmp_path)[1])] == ["600", "90"]
     stored = sheet.stored_timers()[0]
     sheet.page.evaluate(

@@ -46,7 +46,7 @@ def test_an_entry_over_midnight_is_in_both_periods_with_its_part(
     expect(sheet.total).to_have_text("10m")
     expect(sheet.entries.locator(".duration")).to_have_text("10m")
     expect(sheet.entries.locator(".elsewhere")).to_have_text(f"continues on {second:%A}, 9h\u00a03m")
-    sheet.choose("Custom range", From=second.isoformat(), To=second.isoformat())
+    sheet.choose("Custom period", From=second.isoformat(), To=second.isoformat())
     expect(sheet.total).to_have_text("9h\u00a033m")
     expect(sheet.entries.locator(".duration")).to_have_text(["30m", "9h\u00a03m"])
     expect(sheet.entries.nth(1).locator(".elsewhere")).to_have_text(f"began on {first:%A}, 10m")
@@ -80,7 +80,7 @@ def test_the_filter_selects_entries_and_is_in_the_address(sheet: Timesheet) -> N
 
 
 def test_the_filter_can_be_a_range_of_days(sheet: Timesheet) -> None:
-    sheet.choose("Custom range", From=days_ago(45).isoformat(), To=days_ago(2).isoformat())
+    sheet.choose("Custom period", From=days_ago(45).isoformat(), To=days_ago(2).isoformat())
     assert sheet.issues() == ["No issue", "octocat/spoon-knife#7"]
     assert sheet.page.url.endswith(f"/?from={days_ago(45)}&to={days_ago(2)}")
 

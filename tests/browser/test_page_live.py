@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.seed import REPO, finished_timer, put_timers
+from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
 from tests.browser.widget import OFFLINE, Widget, noon_zone
 
@@ -51,6 +51,8 @@ def test_the_page_uses_the_servers_clock(
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Description="Added")
     sheet.save()
+    # The proposed hour until now overlaps the other entry.
+    sheet.dialog.get_by_role("button", name="Save anyway").click()
     expect(sheet.entry("Added")).to_contain_text("1h")
 
 
@@ -82,9 +84,37 @@ def test_running_time_is_updated_live(running: Timesheet, browser_errors: Browse
     expect(running.total).to_have_text("3h")
 
 
+def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
+    open_page: OpenPage,
+    sign_in: SignIn,
+    ann: Account,
+    ann_elsewhere: Callable[..., Any],
+    site: Site,
+    browser_errors: BrowserErrors,
+) -> None:
+    now = datetime.now(ZONE)
+    started = now - timedelta(minutes=10)
+    ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7, "at": started.isoformat()})
+    later = now - timedelta(minutes=5)
+    ago = (days_ago(0) - later.date()).days
+    put_timers(site, [finished_timer(ann, ago, f"{later:%H:%M:%S}", 0, 8) for _ in range(101)])
+    page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
+    page.clock.install()
+    sheet = Timesheet(sign_in(page, ann))
+    Widget(page).expect_state("Running")
+    sheet.expect_ready()
+    expect(sheet.entries).to_have_count(100)
+    expect(sheet.entry("running")).to_have_count(0)
+    browser_errors.allow(OFFLINE)
+    page.route("**/api/**", lambda route: route.abort())
+    page.clock.fast_forward("03:00:00")
+    for shown in (sheet.total, page.locator("#days"), page.locator("#issues tr").first):
+        expect(shown).to_contain_text(re.compile(r"3h\s1\dm"))
+
+
 def test_running_time_is_not_added_to_past_days(running: Timesheet) -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    running.choose("Custom range", From=yesterday, To=yesterday)
+    running.choose("Custom period", From=yesterday, To=yesterday)
     expect(running.entries).to_have_count(0)
     running.page.clock.fast_forward("00:02:00")
     running.page.wait_for_timeout(300)
@@ -178,7 +208,7 @@ def test_the_widget_and_the_entries_agree(sheet: Timesheet) -> None:
     widget.button("Pause").click()
     expect(entry).to_contain_text("paused")
     entry.get_by_role("button", name="Edit").click()
-    expect(sheet.dialog.get_by_label("Start")).to_be_hidden()
+    expect(sheet.dialog.get_by_label("Start", exact=True)).to_be_hidden()
     sheet.fill(Description="Cutlery")
     sheet.save()
     expect(sheet.entry("Cutlery")).to_contain_text("paused")

@@ -147,7 +147,7 @@ def test_rounded_figures_add_up_to_the_sums_that_are_shown(
 
 
 def test_future_days_have_no_time(sheet: Timesheet) -> None:
-    sheet.choose("Custom range", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
+    sheet.choose("Custom period", From=days_ago(-10).isoformat(), To=days_ago(-12).isoformat())
     expect(sheet.total).to_have_text("0m")
     expect(sheet.no_entries).to_be_visible()
 

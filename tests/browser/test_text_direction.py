@@ -96,7 +96,7 @@ def sheet(
     open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, ann_elsewhere: Callable[..., Any]
 ) -> Timesheet:
     """The Time page of a user whose timers have such titles and descriptions."""
-    timer = finished_timer(ann, 1)
+    timer = finished_timer(ann, 1, repo="octo-org/web")
     assert timer.issue
     put_timers(
         site,
@@ -149,9 +149,10 @@ def test_the_account_page_isolates_the_names_of_tokens(sheet: Timesheet) -> None
 
 
 def test_an_override_in_a_title_does_not_reorder_the_text_after_it(sheet: Timesheet) -> None:
-    title, reference = sheet.entry("hello-world#7").locator("a, small").all()
+    # The reference is short, so that it is in the line of the title.
+    title, reference = sheet.entry("octo-org/web#7").locator("a, small").all()
     title_box, reference_box = title.bounding_box(), reference.bounding_box()
     assert title_box
     assert reference_box
     assert title_box["x"] + title_box["width"] <= reference_box["x"]
-    assert reference.inner_text() == "octo-org/hello-world#7"
+    assert reference.inner_text() == "octo-org/web#7"

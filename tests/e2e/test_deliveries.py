@@ -98,7 +98,7 @@ def test_unregistered_users_are_not_tracked(site: Site) -> None:
     site.deliver("issues", payload("issues.assigned", number=number))
     site.process_everything()
     assert site.items("user#4711") == []
-    on_issue = site.items(f"issue#{_REPO}#{number}".lower())
+    on_issue = site.items(f"issue#{stranger['repository']['id']}#{number}")
     assert [item["sk"]["S"] for item in on_issue if "open_ulid" in item] == [f"user#{ANN[0]}"]
 
 

@@ -70,7 +70,7 @@ def test_webhook_receive(site: Site) -> None:
 def test_webhook_process(site: Site) -> None:
     event = sample(site, "WebhookProcessFunction.json")
     queued = json.loads(event["Records"][0]["body"])
-    queued["events"][0] |= {"repo": "Codertocat/invoked", "number": 7}
+    queued["events"][0] |= {"repo": "Codertocat/invoked", "repo_id": 186853003, "number": 7}
     event["Records"][0]["body"] = json.dumps(queued)
     with (
         tempfile.TemporaryFile() as log,

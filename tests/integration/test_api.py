@@ -228,6 +228,60 @@ def test_a_person_who_opens_an_address_of_the_api_gets_errors_as_pages(
         assert problem(api.nobody(method, path, accept=accept), status)["detail"].startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        ("text/html", True),
+        ("TEXT/HTML; charset=utf-8", True),
+        ("text/html;level=1;q=0.1", True),
+        ("application/json;q=0.8, text/html;q=0.9", True),
+        ("application/json;q=0, text/html;q=0.1", True),
+        ('application/json;a="b, text/html"', False),
+        ("application/json, text/html;q=0", False),
+        ("text/html; Q=0.000", False),
+        ("text/html, application/json", False),
+        ("text/html;q=0.8, application/json;q=0.9", False),
+        ("text/html;q=0.8, application/problem+json;q=0.8", False),
+        ("text/html;q=high", False),
+        ("text/*, */*", False),
+        ("application/x-text/html", False),
+        ("", False),
+    ],
+)
+def test_an_error_is_a_page_only_if_the_request_prefers_html_to_json(
+    api: Api, accept: str, *, is_page: bool
+) -> None:
+    """Weights as in RFC 9110, section 12.4.2."""
+    answer = api.ann("GET", "/api/timelogs/?page_size=0", accept=accept)
+    expected = "text/html; charset=utf-8" if is_page else "application/problem+json"
+    assert (answer.status, answer.headers["content-type"]) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "title", "text"),
+    [
+        ("GET", "/api/timelogs/?x=1", 400, "Ungültige Anfrage", "x: Dieses Feld kennt der Server nicht."),
+        ("GET", "/api/timelogs/?page_size=0", 400, "Ungültige Anfrage", "Diese Zahl ist zu klein oder zu"),
+        ("GET", "/api/nothing/", 404, "Nicht gefunden", "Das gibt es nicht oder nicht mehr."),
+        ("GET", "/api/timelogs/start/", 405, "Methode nicht erlaubt", "Die Anfrage ist ungültig."),
+        ("GET", "/api/admin/health/", 403, "Nicht erlaubt", "Das ist dir nicht erlaubt."),
+    ],
+)
+def test_a_german_browser_gets_errors_in_german(
+    api: Api, method: str, path: str, status: int, title: str, text: str
+) -> None:
+    page = api.ann(method, path, accept=BROWSER, accept_language="de-AT,de;q=0.9,en;q=0.8")
+    assert page.status == status
+    assert '<html lang="de">' in page.body
+    assert f"<h1>{title}</h1>" in page.body
+    assert text in page.body
+
+
+def test_a_path_that_begins_like_one_of_the_sign_in_gets_a_problem(api: Api) -> None:
+    problem(api.nobody("GET", "/api/auth/login-x/"), 404)
+    problem(api.nobody("GET", "/api/auth/callback/x/"), 404)
+
+
 @pytest.mark.parametrize("path", ["/", "/nothing.html", "/widget/nothing.js", "/api", "/api/", "/.env"])
 @pytest.mark.parametrize("accept", [BROWSER, "*/*", ""])
 def test_a_wrong_address_of_the_page_is_a_page(api: Api, path: str, accept: str) -> None:
@@ -235,6 +289,8 @@ def test_a_wrong_address_of_the_page_is_a_page(api: Api, path: str, accept: str)
     page = api.nobody("GET", path, accept=accept)
     assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "There is no page at this address." in page.body
+    # CloudFront caches the page for all languages.
+    assert '<div lang="de"><h2>Seite nicht gefunden</h2>' in page.body
     assert page.headers["cache-control"] == "public, max-age=60"
 
 

@@ -17,7 +17,7 @@ from tests.support.network import Killed
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named
 from timer_core.github.api.transport import Response, Transport
-from timer_core.store.keys import issue_pk
+from timer_core.store.keys import SWEEPER_PK, SWEEPER_PROGRESS_SK, issue_pk
 from timer_core.store.table import Table
 
 # A killed process has not published its metrics.
@@ -288,9 +288,9 @@ class _Queue:
 def visible_result(team: Team) -> list[object]:
     """Return people's timers and GitHub's comments, without the names that differ between teams."""
     slots = {}
-    for repository in ("app", "lib"):
+    for repository in team.github.repositories.values():
         for number in (1, 2, 3):
-            issue = Named(team.name, repository, number)
+            issue = Named.of(repository.full_name, number, repo_id=repository.id)
             for item in team.product.table.query_all(issue_pk(issue)):
                 if "open_ulid" in item:
                     slots[issue.key, item["sk"]["S"]] = item["open_ulid"]["S"]
@@ -324,12 +324,20 @@ def visible_result(team: Team) -> list[object]:
     return view
 
 
+def expire_lease(table: Table) -> None:
+    """End the reservation of the comparison by a killed sweep, as its time limit does."""
+    progress = {"pk": {"S": SWEEPER_PK}, "sk": {"S": SWEEPER_PROGRESS_SK}}
+    update = {"TableName": table.name, "Key": progress, "UpdateExpression": "REMOVE leased_until_ms"}
+    table.connection.dispatch("UpdateItem", update)
+
+
 def set_up(github: FakeGitHub, running: Product, scenario: Scenario) -> Team:
     team = new_team(github, running, size=2, t0=BEGIN_MS)
     github.app.client_id = CLIENT_ID
     github.install_app(team.name)
     scenario.prepare(team)
     github.requests.clear()
+    expire_lease(running.table)
     return team
 
 
@@ -363,6 +371,7 @@ def test_after_a_kill_at_any_side_effect_the_next_process_finishes(
             assert visible_result(team) == expected
             break
         running.queue.expire_visibility_timeout()
+        expire_lease(running.table)
         scenario.run(running)
         assert running.queue.failed == []
         assert visible_result(team) == expected, f"killed after {until.effects}"

@@ -752,6 +752,15 @@ class TestApi:
             (found,) = browser("GET", f"/api/timelogs/?github_repo={owner}/{name}").json()["results"]
             assert found["github_repo"] == f"{owner}/renamed"
 
+    def test_a_timer_of_the_first_delivery_is_found_by_the_name_at_once(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        address = f"/api/timelogs/?github_repo=octo-{ann.id}/app"
+        assert browser("GET", address).json()["results"] == []
+        issue, now = Named(f"octo-{ann.id}", "app", 7, repo_id=ann.id), app.clock.ms
+        IssueTimers(app.table, app.timers).observe(issue.repository, guid_time_at(now), now_ms=now)
+        app.timers.start(user_id=ann.id, now_ms=now, issue=issue)
+        assert len(browser("GET", address).json()["results"]) == 1
+
     def test_entries_from_before_and_after_the_id_was_known_are_one_issue(self, app: App) -> None:
         browser, ann = app.signed_in()
         url = f"https://github.com/octo-{ann.id}/app/issues/7"

@@ -1,7 +1,7 @@
 """Two versions that write to one table, and the migration from one schema version to the next.
 
 CloudFormation updates functions one after another, so two versions run side by side for a while. The same
-happens during a rollback. These tests simulate the older version, which writes timers without ``open_repo``
+happens during a rollback. These tests simulate the older version, which writes timers without ``end_key``
 and with schema version 0.
 """
 
@@ -22,11 +22,11 @@ from timer_core.domain.errors import TransitionNotAllowed
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Period, Timer
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import TIMER_SCHEMA_VERSION
-from timer_core.store.keys import issue_pk, timer_sk, user_pk
+from timer_core.store.keys import end_key, issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate
 from timer_core.store.queries import Filters
 from timer_core.store.table import RawItem, Table, Write
@@ -52,7 +52,7 @@ class OlderTable(Table):
 def _of_the_older_version(write: Write) -> Write:
     if write.operation != "Put" or "schema_version" not in write.item:
         return write
-    item = {name: value for name, value in write.item.items() if name != "open_repo"}
+    item = {name: value for name, value in write.item.items() if name != "end_key"}
     return replace(write, item=item | {"schema_version": {"N": "0"}})
 
 
@@ -208,7 +208,7 @@ class TestSideBySide:
         migrate(table)
         open_items = [item for item in items() if "open_shard" in item]
         assert all(item["schema_version"]["N"] == str(TIMER_SCHEMA_VERSION) for item in open_items)
-        assert all(item["open_repo"]["S"] == "octocat/hello-world" for item in open_items)
+        assert all(item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), None) for item in open_items)
         assert migrate(table) == Migrated(seen=len(open_items), written=0)
 
 
@@ -226,19 +226,16 @@ def _active_ms_by_history(timer: Timer) -> int:
 
 
 class TestMigration:
-    def test_migrated_timers_of_the_older_version_follow_the_events_of_a_repository(
+    def test_migrated_timers_of_the_older_version_are_found_in_their_period(
         self, older: Version, present: Version, table: Table
     ) -> None:
         timer, _ = older.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
-        repository = issue(1).repository
-        archived = [Event(f"d{minute}", "archived", T0 + minute * MINUTE) for minute in (1, 2)]
-        assert present.events.apply_to_repository(archived[0], repository, now_ms=T0 + MINUTE) == []
+        later = Filters(period=Period(T0 + MINUTE, T0 + 2 * MINUTE))
+        assert present.timers.page(ANN, later, page_size=10).timers == ()
 
         assert migrate(table) == Migrated(seen=1, written=1)
-        (paused,) = present.events.apply_to_repository(
-            archived[1], issue(1).repository, now_ms=T0 + 2 * MINUTE
-        )
-        assert (paused.ulid, paused.last_pause_ms) == (timer.ulid, T0 + MINUTE)
+        (found,) = present.timers.page(ANN, later, page_size=10).timers
+        assert found.ulid == timer.ulid
 
     def test_a_migration_changes_only_the_schema_version_and_derived_attributes(
         self, older: Version, table: Table, items: Callable[[], list[RawItem]]
@@ -259,7 +256,7 @@ class TestMigration:
                 continue
             added = {
                 "schema_version": {"N": str(TIMER_SCHEMA_VERSION)},
-                "open_repo": old["repo_key"],
+                "end_key": {"S": end_key(int(old["start_ms"]["N"]), None)},
                 "version": {"N": str(int(old["version"]["N"]) + 1)},
             }
             assert {**new, "causes": set(new["causes"]["SS"])} == {
@@ -280,7 +277,7 @@ class TestMigration:
 
         assert migrate(table) == Migrated(seen=1, written=1)
         (item,) = items()
-        assert item["open_repo"]["S"] == "octocat/hello-world"
+        assert item["end_key"]["S"] == end_key(T0 - MINUTE, None)
         again = present.timers.get(ANN, timer.ulid)
         assert (again.start_ms, again.status) == (T0 - MINUTE, Status.RUNNING)
 

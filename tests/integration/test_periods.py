@@ -354,3 +354,22 @@ def test_a_tag_covers_the_parts_but_not_elapsed_time(api: Api, clock: Clock) -> 
     assert api.ann("GET", query, if_none_match=tag).status == 304
     act(api.ann, api.ann("GET", query).json()["results"][0], "pause")
     assert api.ann("GET", query, if_none_match=tag).status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/timelogs/", "/api/timelogs/totals/"])
+def test_a_response_about_a_period_describes_one_moment(
+    api: Api, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    start(api.ann, 1)
+    reads: list[int] = []
+
+    def read() -> int:
+        reads.append(now_ms())
+        return reads[-1]
+
+    monkeypatch.setattr(api.module, "now_ms", read)
+    query = {"since": time_of(now_ms() - HOUR), "github_repo": "octocat/Hello-World"}
+    query |= {"count": "true"} if path == "/api/timelogs/" else {}
+    assert api.ann("GET", f"{path}?{urlencode(query)}").status == 200
+    # The handler reads the clock to authenticate the caller, and the route reads it once.
+    assert len(reads) == 2

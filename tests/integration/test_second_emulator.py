@@ -61,6 +61,9 @@ def _counted(config: Any) -> Any:
         config = config["Items"]
     if isinstance(config, list):
         return {"Quantity": len(config), "Items": [_counted(one) for one in config]}
+    if isinstance(config, dict) and config.keys() == {"Quantity", "Items"}:
+        # CloudFormation has some lists in this form.
+        return config | {"Items": [_counted(one) for one in config["Items"]]}
     if isinstance(config, dict):
         return {name: _counted(one) for name, one in config.items()}
     return config

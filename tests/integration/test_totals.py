@@ -90,7 +90,7 @@ def test_a_running_timer_counts_until_now_without_its_pauses(api: Api, clock: Cl
     assert totals(api, until=time_of(clock.ms + HOUR * 1000))["active_duration"] == 120
 
 
-def test_only_the_part_of_a_timer_within_the_range_counts(api: Api, clock: Clock) -> None:
+def test_only_the_part_of_a_timer_in_the_period_counts(api: Api, clock: Clock) -> None:
     add(api.ann, clock, 100 * DAY, 99 * DAY)
     since = clock.ms - 2 * DAY * 1000
     assert totals(api, since=time_of(since))["active_duration"] == DAY

@@ -203,7 +203,7 @@ test("an entry without a duration, a long one and an overlapping one are questio
   ]);
   assert.match(
     questionsAbout(after(60), [other])[0],
-    /^It overlaps \u2068octo-org\/hello-world#7\u2069 \(.*09:30.*10:30\)\.$/u,
+    /^The entry overlaps \u2068octo-org\/hello-world#7\u2069 \(.*09:30.*10:30\)\.$/u,
   );
   assert.match(questionsAbout(after(60), [other, other, other])[0], / and 2 more\.$/u);
   assert.match(

@@ -1,8 +1,10 @@
 """The responses to refused requests, and their codes."""
 
 import json
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from pydantic import BaseModel, ValidationError
 
 from auth.models import TokenRequest
-from timer_core.api import errors
+from timer_core.api import errors, german
 from timer_core.api.models import AddRequest, PatchRequest, StartRequest
 from timer_core.api.problems import HttpError
 from timer_core.domain.errors import (
@@ -71,6 +73,17 @@ def test_a_refused_transition_has_the_timers_state_as_its_code(status: Status) -
 )
 def test_a_problem_names_its_reason(error: Exception, code: str) -> None:
     assert problem_of(error)["code"] == code
+
+
+def test_pages_and_widget_have_the_same_german_text_for_each_code() -> None:
+    script = (Path(__file__).parents[2] / "web" / "widget" / "strings.de.js").read_text()
+    of_widget = re.findall(r'^    (\w+):\s+"(.*)",$', script.partition("  errors: {")[2], re.MULTILINE)
+    assert dict(of_widget) == german.ERRORS
+    assert german.ERRORS.keys() == set(ErrorCode)
+
+
+def test_every_status_of_an_error_has_a_german_title() -> None:
+    assert german.TITLES.keys() >= set(errors._STATUS.values())
 
 
 def test_an_invalid_value_names_its_field_and_its_reason() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer, finished
+from timer_core.domain.timers import Period, Timer, finished
 from timer_core.domain.totals import Curve, Totals, add_up, time_zone
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -41,13 +41,7 @@ def corrected(timer: Timer, start_ms: int, end_ms: int) -> Timer:
 
 
 def totals(*timers: Timer, since: int, until: int, zone: str = "UTC", now: int | None = None) -> Totals:
-    return add_up(
-        timers,
-        since_ms=since,
-        until_ms=until,
-        zone=time_zone(zone),
-        now_ms=until if now is None else now,
-    )
+    return add_up(timers, Period(since, until), time_zone(zone), until if now is None else now)
 
 
 gaps = st.integers(0, 3 * DAY)

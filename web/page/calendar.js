@@ -60,6 +60,17 @@ export function daysBetween(first, last) {
 }
 
 /**
+ * Return the later one of two days.
+ *
+ * @param {Day} one
+ * @param {Day} other
+ */
+export function latest(one, other) {
+  if (one > other) return one;
+  return other;
+}
+
+/**
  * Return the first day of the week that contains a day.
  *
  * @param {Day} day

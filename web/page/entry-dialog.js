@@ -1,7 +1,7 @@
 // The dialog with the form of an entry.
 
 import { ApiError } from "../widget/api-client.js";
-import { button, h, setText } from "../widget/dom.js";
+import { button, content, h, setText } from "../widget/dom.js";
 import { parseIssue } from "../widget/issue-link.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
@@ -204,8 +204,10 @@ byId("entry-by").addEventListener("change", showSpan);
 
 form.addEventListener("input", () => ask([]));
 
-byId("entry-times").addEventListener("input", () => {
-  if (current) showResult(check(current));
+byId("entry-times").addEventListener("input", ({ target }) => {
+  // A choice of other values fires this event before `change`, when their fields do not show the entry yet.
+  const isChoice = target instanceof HTMLInputElement && target.name === "by";
+  if (current && !isChoice) showResult(check(current));
 });
 
 byId("entry-cancel").addEventListener("click", () => {
@@ -302,7 +304,7 @@ async function save(opened, span) {
 function ask(questions) {
   const group = byId("entry-question");
   group.hidden = !questions.length;
-  byId("entry-questions").replaceChildren(...questions.map((question) => h("p", {}, question)));
+  byId("entry-questions").replaceChildren(...questions.map((question) => h("p", {}, ...content(question))));
   if (questions.length) group.focus();
 }
 

@@ -2,10 +2,9 @@
 // that it has in the selected period, with its time of this day.
 
 import { content, h, isolate, setText } from "../widget/dom.js";
-import { addDays, dayOf, startOf } from "./calendar.js";
+import { addDays, dayOf, latest, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
-import { latest } from "./filter.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";

@@ -1,6 +1,6 @@
 // The filter of entries and totals, stored in the page's address: ?period=this-week&repo=octocat/hello-world&issue=7
 
-import { addDays, dayOf, startOf, startOfWeek, timeZone } from "./calendar.js";
+import { addDays, dayOf, latest, startOf, startOfWeek, timeZone } from "./calendar.js";
 import { firstWeekday } from "./language.js";
 
 /** @import { Day, Filter } from "./types.d.ts" */
@@ -122,17 +122,6 @@ function isDay(text) {
 /** @param {Record<string, string>} parameters parameters with an empty value are omitted */
 function query(parameters) {
   return new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
-}
-
-/**
- * Return the later one of two days.
- *
- * @param {Day} one
- * @param {Day} other
- */
-export function latest(one, other) {
-  if (one > other) return one;
-  return other;
 }
 
 /** @param {Day} day */

@@ -1,10 +1,10 @@
 // The history of timers. It contains the loaded timers that a filter selects.
 
 import { getPage, request, statusOf } from "./api.js";
-import { dayOf } from "./calendar.js";
+import { dayOf, latest } from "./calendar.js";
 import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
-import { latest, listQuery, selectedDays } from "./filter.js";
+import { listQuery, selectedDays } from "./filter.js";
 import { issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { confirm, notify } from "./notices.js";
@@ -16,6 +16,8 @@ import { onAction } from "./session.js";
 export class History {
   /** @type {Timer[]} */
   #timers = [];
+  /** The selected timers that may be open, as they were when the totals were loaded. @type {Timer[]} */
+  #open = [];
   /** The address of the next page. @type {string | null} */
   #next = null;
   /** @type {?Filter} */
@@ -60,8 +62,8 @@ export class History {
   async load(filter, signal) {
     this.#filter = filter;
     this.#address = `/api/timelogs/?${listQuery(filter, this.#now())}`;
-    const page = await getPage(this.#address, { signal });
-    return () => this.#show(page.results, page.next);
+    const { page, open } = await this.#getFirst(signal);
+    return () => this.#show(page.results, page.next, open);
   }
 
   /**
@@ -71,13 +73,24 @@ export class History {
    * @returns {Promise<() => void>} a function that shows the page, and keeps the entries of later pages
    */
   async refresh(signal) {
-    const page = await getPage(this.#address, { signal });
+    const { page, open } = await this.#getFirst(signal);
     return () => {
       const oldest = page.results.at(-1)?.start_time ?? "";
       const later = page.next === null ? [] : without(this.#timers, page.results);
       const kept = later.filter((timer) => timer.start_time < oldest).map((timer) => this.#atPresent(timer));
-      this.#show([...page.results, ...kept], kept.length ? this.#next : page.next);
+      this.#show([...page.results, ...kept], kept.length ? this.#next : page.next, open);
     };
+  }
+
+  /**
+   * Request the first page and, if there are more pages, the open timers, which may be on any of them.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #getFirst(signal) {
+    const page = await getPage(this.#address, { signal });
+    const open = page.next ? await getPage(`${this.#address}&end_time__isnull=true`, { signal }) : page;
+    return { page, open: open.results };
   }
 
   /**
@@ -96,12 +109,12 @@ export class History {
    * @template {{id: string}} T
    * @param {T[]} timers open timers
    * @param {(timer: T) => number} secondsOf returns the active time of a timer, in seconds
-   * @returns {{timer: Timer, seconds: number}[]} the seconds that the timers gained in the period since they
-   *   were loaded
+   * @returns {{timer: Timer, seconds: number}[]} the seconds that the selected timers gained in the period since
+   *   the totals were loaded
    */
   run(timers, secondsOf) {
     for (const timer of timers) this.#running.set(timer.id, secondsOf(timer));
-    const gains = this.#timers.map((timer) => ({ timer, seconds: this.#gainOf(timer) }));
+    const gains = this.#open.map((timer) => ({ timer, seconds: this.#gainOf(timer) }));
     return gains.filter(({ seconds }) => seconds);
   }
 
@@ -135,7 +148,7 @@ export class History {
   }
 
   clear() {
-    this.#show([], null);
+    this.#show([], null, []);
   }
 
   async #loadMore() {
@@ -158,9 +171,11 @@ export class History {
   /**
    * @param {Timer[]} timers
    * @param {string | null} next
+   * @param {Timer[]} open
    */
-  #show(timers, next) {
+  #show(timers, next, open) {
     this.#timers = timers;
+    this.#open = open;
     this.#next = next;
     this.#running.clear();
     this.#list.show(timers);

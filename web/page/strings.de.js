@@ -144,11 +144,11 @@ export const german = {
   endAt: ({ time }) => `Ende: ${time}`,
   noDurationQuestion: "Der Eintrag beginnt und endet zur selben Zeit.",
   longQuestion: ({ duration }) => `Der Eintrag ist länger als 24 Stunden: ${duration}.`,
-  overlapQuestion: ({ name, time }) => `Er überschneidet sich mit ${name} (${time}).`,
+  overlapQuestion: ({ name, time }) => `Der Eintrag überschneidet sich mit ${name} (${time}).`,
   overlapsQuestion: ({ name, time, more }) =>
     more === 1
-      ? `Er überschneidet sich mit ${name} (${time}) und einem weiteren.`
-      : `Er überschneidet sich mit ${name} (${time}) und ${more} weiteren.`,
+      ? `Der Eintrag überschneidet sich mit ${name} (${time}) und einem weiteren.`
+      : `Der Eintrag überschneidet sich mit ${name} (${time}) und ${more} weiteren.`,
   runningSince: ({ time }) => `läuft seit ${time}`,
   endsInTheFuture: "Der Eintrag würde in der Zukunft enden.",
   endBeforeStart: "Das Ende liegt vor dem Beginn.",

@@ -3,11 +3,11 @@
 import { h, setText } from "../widget/dom.js";
 import { get } from "./api.js";
 import { toBars } from "./bars.js";
-import { dayOf, startOf } from "./calendar.js";
+import { dayOf, latest, startOf } from "./calendar.js";
 import { chart } from "./chart.js";
 import { byId, find, svg } from "./elements.js";
 import { roundTotals } from "./figures.js";
-import { latest, periodQuery, selectedDays, writeFilter } from "./filter.js";
+import { periodQuery, selectedDays, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";
 

@@ -1,20 +1,18 @@
 // The spellings of an issue, as in timer_core.domain.addresses. tests/issue_spellings.json tests both.
-const OWNER = "[a-z0-9][a-z0-9_-]{0,38}";
-const REPO = "(?!\\.{1,2}(?![a-z0-9._-]))[a-z0-9._-]{1,100}";
-const GITHUB = "(?:https?://)?(?:www\\.)?github\\.com";
-const NUMBER = "([0-9]{1,12})";
+const OWNER = "(?<owner>[a-z\\d][\\w-]{0,38})";
+const REPO = "(?<name>(?!\\.{1,2}(?![\\w.-]))[\\w.-]{1,100})";
+const NUMBER = "(?<number>\\d{1,12})";
+const GITHUB = "(https?://)?(www\\.)?github\\.com/";
 const REST = "[^\\x00-\\x20\\x7f]*";
 const BEFORE_QUERY = "[^\\x00-\\x20\\x7f?#]*";
 const BEFORE_FRAGMENT = "[^\\x00-\\x20\\x7f#]*";
-const BAR = "(?:\\||%7C)";
-// The address of a board, or of a list of issues, names the issue whose pane is open.
-const PANE = `${BEFORE_QUERY}\\?(?:${BEFORE_FRAGMENT}&)?issue=(${OWNER})${BAR}(${REPO})${BAR}${NUMBER}`;
+const BAR = "(\\||%7C)";
 const SPELLINGS = [
-  `${GITHUB}/(${OWNER})/(${REPO})/issues/${NUMBER}(?:[/?#]${REST})?`,
-  `${GITHUB}/${PANE}(?:[&#]${REST})?`,
-  `(${OWNER})/(${REPO})(?:[ \\t]*#[ \\t]*|[ \\t]+)${NUMBER}`,
+  `${GITHUB}${OWNER}/${REPO}/(issues|(?<pull>pull))/${NUMBER}([/?#]${REST})?`,
+  // The address of a board, or of a list of issues, names the issue whose pane is open.
+  `${GITHUB}${BEFORE_QUERY}\\?(${BEFORE_FRAGMENT}&)?issue=${OWNER}${BAR}${REPO}${BAR}${NUMBER}([&#]${REST})?`,
+  `${OWNER}/${REPO}([ \\t]*#[ \\t]*|[ \\t]+)${NUMBER}`,
 ].map(whole);
-const PULL_REQUEST = whole(`${GITHUB}/${OWNER}/${REPO}/pull/${NUMBER}(?:[/?#]${REST})?`);
 const ONLY_NUMBER = whole(`#?[ \\t]*${NUMBER}`);
 const MAX_NUMBER = 2 ** 31 - 1;
 
@@ -29,12 +27,12 @@ const MAX_NUMBER = 2 ** 31 - 1;
 export function parseIssue(input, repo) {
   const text = input.trim();
   if (!text) return { mistake: "empty" };
-  if (PULL_REQUEST.test(text)) return { mistake: "pull" };
-  const digits = repo && ONLY_NUMBER.exec(text)?.[1];
+  const digits = repo && ONLY_NUMBER.exec(text)?.groups?.number;
   const reference = digits ? `${repo}#${digits}` : text;
   for (const spelling of SPELLINGS) {
-    const [, owner, name, number] = spelling.exec(reference) ?? [];
+    const { owner, name, pull, number } = spelling.exec(reference)?.groups ?? {};
     if (!number) continue;
+    if (pull) return { mistake: "pull" };
     if (Number(number) < 1 || Number(number) > MAX_NUMBER) return { mistake: "number" };
     return { github_repo: `${owner}/${name}`, github_issue_number: Number(number) };
   }
@@ -43,5 +41,5 @@ export function parseIssue(input, repo) {
 
 /** @param {string} pattern */
 function whole(pattern) {
-  return new RegExp(`^(?:${pattern})$`, "i");
+  return new RegExp(`^(${pattern})$`, "i");
 }

@@ -87,8 +87,9 @@ export function createView(language, strings, options) {
 }
 
 /**
- * Keep a typed key from the shortcuts of the page, to which the event's target is the widget and not its field.
- * Escape and Tab reach the page, because a dialog that contains the widget may need them.
+ * Stop key events at the widget. Outside the shadow tree their target is the widget, so the page's shortcuts
+ * would not recognize a text field. Escape and Tab reach the page, because a dialog that contains the widget
+ * may need them.
  *
  * @param {KeyboardEvent} event
  */

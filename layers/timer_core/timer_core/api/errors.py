@@ -106,12 +106,11 @@ def error_response(
             HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.", ErrorCode.INTERNAL_ERROR
         )
         extension = {"request_id": event["requestContext"].get("requestId", "")}
+    reason = refusal.status, refusal.detail, refusal.code, refusal.errors
     if pages.is_wanted(event):
-        details = (f"{detail['loc'][-1]}: {detail['msg']}" for detail in refusal.errors)
-        text = " ".join([refusal.detail, *details])
-        response = pages.error(event, refusal.status, text, again=again, **extension)
+        response = pages.error(event, *reason, again=again, **extension)
     else:
-        body = problem(refusal.status, refusal.detail, refusal.code, refusal.errors, **extension)
+        body = problem(*reason, **extension)
         response = {
             "statusCode": refusal.status.value,
             "headers": {"content-type": CONTENT_TYPE},

@@ -1,5 +1,61 @@
-"""The German texts of pages, by the English ones."""
+"""The German texts of pages."""
 
+from http import HTTPStatus
+
+from timer_core.domain.errors import ErrorCode
+
+TITLES = {
+    HTTPStatus.BAD_REQUEST: "Ungültige Anfrage",
+    HTTPStatus.UNAUTHORIZED: "Nicht angemeldet",
+    HTTPStatus.FORBIDDEN: "Nicht erlaubt",
+    HTTPStatus.NOT_FOUND: "Nicht gefunden",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Anfrage zu groß",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Medientyp nicht unterstützt",
+    HTTPStatus.TOO_MANY_REQUESTS: "Zu viele Anfragen",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Interner Fehler",
+}
+# The same texts as in `errors` of web/widget/strings.de.js; tests/unit/test_errors.py compares them.
+ERRORS = {
+    ErrorCode.INTERNAL_ERROR: "Im Server ist ein Fehler aufgetreten.",
+    ErrorCode.INVALID_REQUEST: "Die Anfrage ist ungültig.",
+    ErrorCode.UNAUTHORIZED: "Du bist nicht angemeldet.",
+    ErrorCode.FORBIDDEN: "Das ist dir nicht erlaubt.",
+    ErrorCode.NOT_FOUND: "Das gibt es nicht oder nicht mehr.",
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: "Ein früherer Versuch wurde schon gespeichert. Lade die Seite neu.",
+    ErrorCode.TOO_MANY_CHANGES: "Zu viele Änderungen in einer Minute. Versuche es gleich noch einmal.",
+    ErrorCode.BUSY: "Der Server ist ausgelastet. Versuche es gleich noch einmal.",
+    ErrorCode.TIMER_RUNNING: "Das geht nicht, solange der Timer läuft.",
+    ErrorCode.TIMER_PAUSED: "Das geht nicht, solange der Timer pausiert ist.",
+    ErrorCode.TIMER_STOPPED: "Das geht nicht mehr, weil der Timer gestoppt ist.",
+    ErrorCode.TIMER_CHANGED_SINCE: "Der Timer hat sich nach dieser Zeit schon geändert.",
+    ErrorCode.TOO_MANY_TRANSITIONS: (
+        "Dieser Timer wurde zu oft pausiert und fortgesetzt. Stoppe ihn, und starte einen neuen."
+    ),
+    ErrorCode.NOT_YOUR_TIMER: "Dieser Timer gehört einer anderen Person.",
+    ErrorCode.OTHER_TIMER_OPEN: "Für dieses Issue ist schon ein anderer Timer offen.",
+    ErrorCode.TOO_MANY_TOKENS: "Du hast zu viele Token. Widerrufe zuerst eins.",
+    ErrorCode.INVALID_VALUE: "Dieser Wert ist ungültig.",
+    ErrorCode.UNKNOWN_FIELD: "Dieses Feld kennt der Server nicht.",
+    ErrorCode.REQUIRED: "Diese Angabe fehlt.",
+    ErrorCode.TOO_SHORT: "Das ist zu kurz.",
+    ErrorCode.TOO_LONG: "Das ist zu lang.",
+    ErrorCode.OUT_OF_RANGE: "Diese Zahl ist zu klein oder zu groß.",
+    ErrorCode.CONTROL_CHARACTERS: "Steuerzeichen sind nicht erlaubt.",
+    ErrorCode.INVALID_TIME: "Das ist keine gültige Zeit.",
+    ErrorCode.IN_THE_FUTURE: "Die Zeit darf nicht in der Zukunft liegen.",
+    ErrorCode.IN_THE_PAST: "Die Zeit muss in der Zukunft liegen.",
+    ErrorCode.TOO_LONG_AGO: "Die Zeit liegt zu weit zurück.",
+    ErrorCode.END_BEFORE_START: "Das Ende muss nach dem Beginn liegen.",
+    ErrorCode.PAUSES_DO_NOT_FIT: "Die Pausen passen nicht zwischen Beginn und Ende.",
+    ErrorCode.UNKNOWN_TIME_ZONE: "Die Zeitzone deines Geräts kennt der Server nicht.",
+    ErrorCode.NOT_AN_ISSUE: "Das ist kein Issue auf GitHub.",
+    ErrorCode.NOT_A_REPOSITORY: "Das ist kein Repository: Schreibe owner/name.",
+    ErrorCode.NOT_AN_ORGANIZATION: "Das ist keine Adresse einer Organisation.",
+    ErrorCode.CONTRADICTION: "Diese Angabe widerspricht einer anderen.",
+    ErrorCode.INVALID_CURSOR: "Die Liste hat sich geändert. Lade die Seite neu.",
+}
+# The texts by the English ones.
 TEXTS = {
     "Try again": "Erneut versuchen",
     "Signed in": "Angemeldet",
@@ -22,6 +78,9 @@ TEXTS = {
     ),
     "This sign-in was used before, and each one works only once.": (
         "Diese Anmeldung wurde schon verwendet, und jede funktioniert nur einmal."
+    ),
+    "GitHub's redirect was incomplete: it has neither a code nor an error.": (
+        "Die Weiterleitung von GitHub war unvollständig: Sie enthält weder einen Code noch einen Fehler."
     ),
     "GitHub did not confirm the sign-in.": "GitHub hat die Anmeldung nicht bestätigt.",
     "GitHub did not answer as expected. Please try again in a minute.": (
@@ -54,8 +113,7 @@ TEXTS = {
         "überall abgemeldet, und deine API-Token sind widerrufen. Dein Konto und deine Timer sind noch "
         "gespeichert; der Betreiber dieses Issue Timers kann sie löschen."
     ),
-    "Internal error": "Interner Fehler",
-    "An internal error occurred. The log has the details under {request_id}.": (
-        "Ein interner Fehler ist aufgetreten. Das Protokoll enthält die Einzelheiten unter {request_id}."
+    "The log has the details under {request_id}.": (
+        "Das Protokoll enthält die Einzelheiten unter {request_id}."
     ),
 }

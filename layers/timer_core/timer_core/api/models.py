@@ -22,7 +22,7 @@ from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Period, Timer
 
 if TYPE_CHECKING:
     from timer_core.domain.totals import Part, Totals
@@ -210,7 +210,7 @@ class IssueTotal(BaseModel):
 
 
 class TimeTotals(BaseModel):
-    """The active time in a range, up to now. Days and issues without active time are omitted."""
+    """The active time in a period, up to now. Days and issues without active time are omitted."""
 
     model_config = _RARE
 
@@ -223,19 +223,17 @@ class TimeTotals(BaseModel):
     complete: Annotated[
         bool,
         Field(
-            description="False if the range has more timers than a request reads: 5,000, or 20 MB of timers"
+            description="False if the period has more timers than a request reads: 5,000, or 20 MB of timers"
             " with long histories. The oldest timers are not counted then."
         ),
     ]
 
     @classmethod
-    def of(
-        cls, totals: "Totals", *, since_ms: int, until_ms: int, time_zone: str, complete: bool
-    ) -> "TimeTotals":
-        """Return the representation of the totals of a range (milliseconds since the epoch)."""
+    def of(cls, totals: "Totals", period: Period, *, time_zone: str, complete: bool) -> "TimeTotals":
+        """Return the representation of the totals of a period."""
         return cls(
-            since=to_time(since_ms),
-            until=to_time(until_ms),
+            since=to_time(period.since_ms),
+            until=to_time(period.until_ms),
             time_zone=time_zone,
             active_duration=totals.active_ms / 1000,
             days=[DayTotal(date=day, active_duration=active_ms / 1000) for day, active_ms in totals.days],

@@ -13,23 +13,20 @@ OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})"
 REPO = r"(?!\.{1,2}(?![A-Za-z0-9._-]))[A-Za-z0-9._-]{1,100}"
 
 # The spellings of an issue, as in web/widget/issue-link.js. tests/issue_spellings.json tests both.
-_GITHUB = r"(?:https?://)?(?:www\.)?github\.com"
-_NUMBER = r"([0-9]{1,12})"
+_OWNER, _REPO, _NUMBER = rf"(?P<owner>{OWNER})", rf"(?P<name>{REPO})", r"(?P<number>[0-9]{1,12})"
+_GITHUB = r"(https?://)?(www\.)?github\.com/"
 _REST = r"[^\x00-\x20\x7f]*"
 _BEFORE_QUERY, _BEFORE_FRAGMENT = r"[^\x00-\x20\x7f?#]*", r"[^\x00-\x20\x7f#]*"
-_BAR = r"(?:\||%7C)"
-# The address of a board, or of a list of issues, names the issue whose pane is open.
-_PANE = rf"{_BEFORE_QUERY}\?(?:{_BEFORE_FRAGMENT}&)?issue=({OWNER}){_BAR}({REPO}){_BAR}{_NUMBER}"
-_FLAGS = re.IGNORECASE | re.ASCII
+_BAR = r"(\||%7C)"
 _SPELLINGS = [
-    re.compile(pattern, _FLAGS)
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
     for pattern in (
-        rf"{_GITHUB}/({OWNER})/({REPO})/issues/{_NUMBER}(?:[/?#]{_REST})?",
-        rf"{_GITHUB}/{_PANE}(?:[&#]{_REST})?",
-        rf"({OWNER})/({REPO})(?:[ \t]*#[ \t]*|[ \t]+){_NUMBER}",
+        rf"{_GITHUB}{_OWNER}/{_REPO}/(issues|(?P<pull>pull))/{_NUMBER}([/?#]{_REST})?",
+        # The address of a board, or of a list of issues, names the issue whose pane is open.
+        rf"{_GITHUB}{_BEFORE_QUERY}\?({_BEFORE_FRAGMENT}&)?issue={_OWNER}{_BAR}{_REPO}{_BAR}{_NUMBER}([&#]{_REST})?",
+        rf"{_OWNER}/{_REPO}([ \t]*#[ \t]*|[ \t]+){_NUMBER}",
     )
 ]
-_PULL_REQUEST = re.compile(rf"{_GITHUB}/{OWNER}/{REPO}/pull/{_NUMBER}(?:[/?#]{_REST})?", _FLAGS)
 # The characters that JavaScript's trim() removes (ECMA-262, "WhiteSpace" and "LineTerminator").
 _BLANKS = (
     "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -64,11 +61,13 @@ def parse_issue(text: str, *, field: str) -> IssueName:
     text = text.strip(_BLANKS)
     if not text:
         raise InvalidInput(field, "Must not be empty.", ErrorCode.NOT_AN_ISSUE)
-    if _PULL_REQUEST.fullmatch(text):
-        raise InvalidInput(field, "Is a pull request; only issues have timers.", ErrorCode.NOT_AN_ISSUE)
     for spelling in _SPELLINGS:
         if match := spelling.fullmatch(text):
-            return IssueName(match[1], match[2], int(match[3]))
+            if match.groupdict().get("pull"):
+                raise InvalidInput(
+                    field, "Is a pull request; only issues have timers.", ErrorCode.NOT_AN_ISSUE
+                )
+            return IssueName(match["owner"], match["name"], int(match["number"]))
     raise InvalidInput(
         field,
         "Must be an issue: https://github.com/owner/name/issues/1 or owner/name#1.",

@@ -59,9 +59,9 @@ def replay(
     Parameters
     ----------
     issue
-        The issue under its present name. The derived timers are on this issue.
+        The issue under its present identity. The derived timers are on this issue.
     events
-        All known events of the issue, under all of its names.
+        All known events of the issue, under all of its identities.
     timers
         The person's timers on the issue that events may change. Corrected timers are not included.
     locked_until_ms

@@ -1,8 +1,8 @@
 """Totals: active time per day and per issue.
 
 The curve of a timer is a function that returns the active time from the start to any moment, in whole
-milliseconds. The active time between two moments is the difference of two values of the curve. So if a range
-is split, the active times of its parts add up to the active time of the range.
+milliseconds. The active time between two moments is the difference of two values of the curve. So if a period
+is split, the active times of the shorter periods add up to the active time of the period.
 """
 
 from bisect import bisect_left, bisect_right
@@ -35,7 +35,7 @@ class IssueTotal:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The active time in a range: the sum, the time per day, and the time per issue.
+    """The active time in a period: the sum, the time per day, and the time per issue.
 
     Issues are sorted by active time, longest first. Days and issues without active time are not included.
     """
@@ -70,16 +70,16 @@ class Curve:
 
     def active_until(self, at_ms: int) -> int:
         """Return the active time from the start to a moment. Later moments never have a smaller value."""
-        begun = bisect_left(self._stretches, at_ms, key=attrgetter("since_ms"))
-        ran_ms, sum_ms = self._before_ms[begun], self._before_ms[-1]
-        if begun:
-            ran_ms -= max(0, self._stretches[begun - 1].until_ms - at_ms)
+        started = bisect_left(self._stretches, at_ms, key=attrgetter("since_ms"))
+        ran_ms, sum_ms = self._before_ms[started], self._before_ms[-1]
+        if started:
+            ran_ms -= max(0, self._stretches[started - 1].until_ms - at_ms)
         if sum_ms == self._total_ms:
             return ran_ms
         return ran_ms * self._total_ms // sum_ms
 
     def active_between(self, since_ms: int, until_ms: int) -> int:
-        """Return the active time in a range."""
+        """Return the active time between two moments."""
         return self.active_until(until_ms) - self.active_until(max(since_ms, self.start_ms))
 
 
@@ -97,36 +97,37 @@ def part_of(timer: Timer, period: Period, zone: ZoneInfo, now_ms: int) -> Part:
     The sum of the parts of all timers in a period is the total of the period.
     """
     curve = Curve(timer, now_ms)
-    first_ms, last_ms = max(period.since_ms, curve.start_ms), min(period.until_ms, curve.end_ms)
-    if first_ms >= last_ms:
+    overlap = _overlap(curve, period)
+    if overlap is None:
         return Part(0, 0)
+    first_ms, last_ms = overlap
     next_day_ms = _beginning(_date(first_ms, zone) + _DAY, zone)
     return Part(
         curve.active_between(first_ms, last_ms), curve.active_between(first_ms, min(last_ms, next_day_ms))
     )
 
 
-def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneInfo, now_ms: int) -> Totals:
-    """Add up the active time of timers in a range.
+def add_up(timers: Iterable[Timer], period: Period, zone: ZoneInfo, now_ms: int) -> Totals:
+    """Add up the active time of timers in a period.
 
     Parameters
     ----------
     timers
         The timers, in any order. The first timer of an issue determines the spelling of the issue's name.
-    since_ms, until_ms
-        The range.
     zone
         The time zone of the calendar days. A day on which the clocks change is shorter or longer than
         24 hours.
     """
     curves = [(timer.issue, Curve(timer, now_ms)) for timer in timers]
-    since_ms = max(since_ms, min((curve.start_ms for _, curve in curves), default=until_ms))
-    until_ms = min(until_ms, max((curve.end_ms for _, curve in curves), default=since_ms))
-    calendar = _days(since_ms, until_ms, zone) if since_ms < until_ms else []
+    # Days before the first timer and after the last one have no active time.
+    since_ms = max(period.since_ms, min((curve.start_ms for _, curve in curves), default=period.until_ms))
+    until_ms = min(period.until_ms, max((curve.end_ms for _, curve in curves), default=since_ms))
+    period = Period(since_ms, until_ms)
+    calendar = _days(period, zone)
     by_day: Counter[date] = Counter()
     by_issue: dict[str, IssueTotal] = {}
     for issue, curve in curves:
-        on_days = _by_day(curve, since_ms, until_ms, calendar)
+        on_days = _by_day(curve, period, calendar)
         by_day.update(on_days)
         active_ms = sum(on_days.values())
         if active_ms:
@@ -142,19 +143,24 @@ def add_up(timers: Iterable[Timer], *, since_ms: int, until_ms: int, zone: ZoneI
     )
 
 
-def _by_day(
-    curve: Curve, since_ms: int, until_ms: int, calendar: Sequence[tuple[int, date]]
-) -> dict[date, int]:
-    """Return the active time of a timer in a range on each day of a calendar."""
-    first_ms, last_ms = max(since_ms, curve.start_ms), min(until_ms, curve.end_ms)
-    if first_ms >= last_ms:
+def _by_day(curve: Curve, period: Period, calendar: Sequence[tuple[int, date]]) -> dict[date, int]:
+    """Return the active time of a timer in a period on each day of a calendar."""
+    overlap = _overlap(curve, period)
+    if overlap is None:
         return {}
+    first_ms, last_ms = overlap
     first = bisect_right(calendar, first_ms, key=_begins_ms)
     last = bisect_left(calendar, last_ms, key=_begins_ms)
     cuts = [first_ms, *map(_begins_ms, calendar[first:last]), last_ms]
     days = [day for _, day in calendar[first - 1 : last]]
     reached = pairwise(map(curve.active_until, cuts))
     return {day: after - before for day, (before, after) in zip(days, reached, strict=True)}
+
+
+def _overlap(curve: Curve, period: Period) -> Period | None:
+    """Return the part of a period from a timer's start to its end; None if it is empty."""
+    overlap = Period(max(period.since_ms, curve.start_ms), min(period.until_ms, curve.end_ms))
+    return overlap if overlap.since_ms < overlap.until_ms else None
 
 
 def _begins_ms(entry: tuple[int, date]) -> int:
@@ -172,11 +178,13 @@ def _with_title(issue: Issue | None, other: Issue | None) -> Issue | None:
     return replace(issue, title=other.title)
 
 
-def _days(since_ms: int, until_ms: int, zone: ZoneInfo) -> list[tuple[int, date]]:
-    """Return the first moment and the date of each day in a range."""
-    day = _date(since_ms, zone)
+def _days(period: Period, zone: ZoneInfo) -> list[tuple[int, date]]:
+    """Return the first moment and the date of each day in a period; no days if the period is empty."""
+    if period.since_ms >= period.until_ms:
+        return []
+    day = _date(period.since_ms, zone)
     days = []
-    while (begins_ms := _beginning(day, zone)) < until_ms:
+    while (begins_ms := _beginning(day, zone)) < period.until_ms:
         days.append((begins_ms, day))
         day += _DAY
     return days

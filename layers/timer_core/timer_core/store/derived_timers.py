@@ -88,11 +88,6 @@ class DerivedTimers:
         self._table = table
         self._timers = timers
 
-    def has_requested_deletion(self, user_id: int) -> bool:
-        """Whether a person has requested the deletion of their account."""
-        profile = self._table.get(user_pk(user_id), PROFILE_SK)
-        return profile is not None and has_requested_deletion(profile)
-
     def latest(self, slot: Slot) -> list[Timer]:
         """Return the latest timers of a slot, in order of their starts."""
         items = self._table.get_many(_keys(slot.user_id, _latest(slot.ulids)))

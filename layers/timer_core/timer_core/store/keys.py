@@ -139,12 +139,12 @@ def event_sk(delivery: str) -> str:
 
 
 def move_to_sk(delivery: str) -> str:
-    """Return the sort key of a move that is stored under the old name."""
+    """Return the sort key of a move under the identity before it, or for the former repository."""
     return f"{MOVES_TO}{delivery}"
 
 
 def move_from_sk(delivery: str) -> str:
-    """Return the sort key of a move that is stored under the new name."""
+    """Return the sort key of a move under the identity after it."""
     return f"from#{delivery}"
 
 

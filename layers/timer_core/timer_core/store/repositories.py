@@ -206,7 +206,11 @@ class PresentNames:
         """
         owner, _, repo = full_name.partition("/")
         issue = Issue(owner, repo, 0)
-        self._read([_name_key(issue)], now_ms)
+        key = _name_key(issue)
+        if self._cache.get(key) is None:
+            # The repository's first delivery may have come since, and its timers have the id as the key.
+            self._cache.pop(key, None)
+        self._read([key], now_ms)
         identified = self._identify(issue)
         if not identified.repo_id:
             return frozenset({issue.repo_key})

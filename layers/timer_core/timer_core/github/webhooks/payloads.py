@@ -203,7 +203,7 @@ def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] 
     if _is_closed(payload):
         return Ignored("issue_closed")
     if payload.get("assignee") is None:
-        # The delivery does not name the new assignee. The event has no effect on running timers.
+        # The delivery does not name the new assignee. So the timers of all assignees start or resume.
         return _for_assignees("assigned", payload, delivery)
     return _for_assignee("assigned", payload, delivery)
 
