@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -142,11 +143,17 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
         yield Site(stack)
 
 
+def repo_id(repo: str) -> int:
+    """Return the id of a repository in the tests, another one for each name."""
+    return crc32(repo.lower().encode())
+
+
 def payload(name: str, repo: str | None = None, number: int | None = None, **issue: Any) -> dict[str, Any]:
     """Return one of GitHub's example payloads, with another issue if one is given."""
     loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
     if repo is not None:
-        loaded["repository"]["full_name"] = repo
+        # Issues are identified by the repository's id.
+        loaded["repository"] |= {"full_name": repo, "id": repo_id(repo)}
     if number is not None:
         loaded["issue"]["number"] = number
     if issue:

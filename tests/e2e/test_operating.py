@@ -10,7 +10,7 @@ from uuid import uuid1
 import pytest
 
 from deployed_stack.paths import ROOT
-from tests.e2e.conftest import ANN, Site, eventually, payload
+from tests.e2e.conftest import ANN, Site, eventually, payload, repo_id
 from timer_core.github.messages import IssueEvent, to_json
 
 
@@ -39,7 +39,9 @@ def test_the_delivery_id_is_in_the_logs_and_in_the_timers_history(site: Site) ->
 
 def test_dead_letters_are_listed_and_processed_after_a_redrive(site: Site) -> None:
     guid = str(uuid1())
-    event = IssueEvent(guid, "assigned", 1296269, "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],))
+    event = IssueEvent(
+        guid, "assigned", repo_id("octo-org/lost"), "octo-org/lost", 1, int(time.time()) * 1000, (ANN[0],)
+    )
     site.stack.aws.client("sqs").send_message(
         QueueUrl=site.stack.resources["DeliveryDeadLetterQueue"],
         MessageBody=to_json([event], None),
@@ -52,7 +54,9 @@ def test_dead_letters_are_listed_and_processed_after_a_redrive(site: Site) -> No
     assert json.loads(letter["message"])
     assert len(site.stack.dead_letters()) == 1
     assert site.stack.redrive() == 1
-    (timer,) = eventually(lambda: site.timers("octo-org/lost", 1))
+    (processed,) = eventually(lambda: log_of(site, "WebhookProcess", guid))
+    (timer,) = site.timers("octo-org/lost", 1)
+    assert processed["timers"] == [timer["id"]]
     assert timer["status"] == "running"
     assert site.stack.dead_letters() == []
 
