@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
 
@@ -14,6 +13,7 @@ from deployed_stack.http_client import Response, request
 from deployed_stack.stack import LIVE
 from local_stack import LocalStack, free_port
 from tests.support.fake_github import FakeGitHub
+from tests.support.repositories import repo_id
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ANN = (21031067, "Codertocat")
@@ -141,11 +141,6 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
         yield Site(stack)
-
-
-def repo_id(repo: str) -> int:
-    """Return the id of a repository in the tests, another one for each name."""
-    return crc32(repo.lower().encode())
 
 
 def payload(name: str, repo: str | None = None, number: int | None = None, **issue: Any) -> dict[str, Any]:

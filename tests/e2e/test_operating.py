@@ -10,7 +10,8 @@ from uuid import uuid1
 import pytest
 
 from deployed_stack.paths import ROOT
-from tests.e2e.conftest import ANN, Site, eventually, payload, repo_id
+from tests.e2e.conftest import ANN, Site, eventually, payload
+from tests.support.repositories import repo_id
 from timer_core.github.messages import IssueEvent, to_json
 
 
