@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
+from timer_core.api import german
 from timer_core.api.cursors import encode_cursor
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode
@@ -258,23 +260,23 @@ def test_an_error_is_a_page_only_if_the_request_prefers_html_to_json(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "title", "text"),
+    ("method", "path", "status", "code"),
     [
-        ("GET", "/api/timelogs/?x=1", 400, "Ungültige Anfrage", "x: Dieses Feld kennt der Server nicht."),
-        ("GET", "/api/timelogs/?page_size=0", 400, "Ungültige Anfrage", "Diese Zahl ist zu klein oder zu"),
-        ("GET", "/api/nothing/", 404, "Nicht gefunden", "Das gibt es nicht oder nicht mehr."),
-        ("GET", "/api/timelogs/start/", 405, "Methode nicht erlaubt", "Die Anfrage ist ungültig."),
-        ("GET", "/api/admin/health/", 403, "Nicht erlaubt", "Das ist dir nicht erlaubt."),
+        ("GET", "/api/timelogs/?x=1", HTTPStatus.BAD_REQUEST, ErrorCode.UNKNOWN_FIELD),
+        ("GET", "/api/timelogs/?page_size=0", HTTPStatus.BAD_REQUEST, ErrorCode.OUT_OF_RANGE),
+        ("GET", "/api/nothing/", HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND),
+        ("GET", "/api/timelogs/start/", HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.INVALID_REQUEST),
+        ("GET", "/api/admin/health/", HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN),
     ],
 )
 def test_a_german_browser_gets_errors_in_german(
-    api: Api, method: str, path: str, status: int, title: str, text: str
+    api: Api, method: str, path: str, status: HTTPStatus, code: ErrorCode
 ) -> None:
     page = api.ann(method, path, accept=BROWSER, accept_language="de-AT,de;q=0.9,en;q=0.8")
     assert page.status == status
     assert '<html lang="de">' in page.body
-    assert f"<h1>{title}</h1>" in page.body
-    assert text in page.body
+    assert f"<h1>{german.TITLES[status]}</h1>" in page.body
+    assert german.ERRORS[code] in page.body
 
 
 def test_a_path_that_begins_like_one_of_the_sign_in_gets_a_problem(api: Api) -> None:

@@ -4,6 +4,8 @@ from http import HTTPStatus
 
 from timer_core.domain.errors import ErrorCode
 
+PAGE_NOT_FOUND = "Seite nicht gefunden"
+NO_PAGE = "Unter dieser Adresse gibt es keine Seite."
 TITLES = {
     HTTPStatus.BAD_REQUEST: "Ungültige Anfrage",
     HTTPStatus.UNAUTHORIZED: "Nicht angemeldet",

@@ -150,10 +150,12 @@ def _message(language: str, title: str, text: str, again: str | None) -> str:
 
 def _not_found() -> str:
     """Return the page for a path that does not exist, in both languages."""
+    from timer_core.api import german
+
     return html(
         "en",
         "Page not found",
         "<main><h1>Page not found</h1><p>There is no page at this address.</p>"
-        '<div lang="de"><h2>Seite nicht gefunden</h2><p>Unter dieser Adresse gibt es keine Seite.</p></div>'
+        f'<div lang="de"><h2>{german.PAGE_NOT_FOUND}</h2><p>{german.NO_PAGE}</p></div>'
         '<p><a href="/">Issue Timer</a></p></main>',
     )
