@@ -644,6 +644,14 @@ class TestRepositories:
             at_ms=ms(self.RECEIVED),
         )
 
+    @pytest.mark.parametrize("login", ["", "../../evil?x=#", "\ud800", "a" * 40, "octo/org"])
+    @pytest.mark.parametrize("name", ["organization.renamed", "installation_target.renamed"])
+    def test_a_new_login_that_github_does_not_allow_is_malformed(self, name: str, login: str) -> None:
+        body = payload(name)
+        body["organization" if name.startswith("organization") else "account"]["login"] = login
+        with pytest.raises(MalformedDelivery):
+            deliver(name, body)
+
     def test_a_renamed_enterprise_has_no_login(self) -> None:
         body = payload("installation_target.renamed") | {"changes": {"slug": {"from": "octo"}}}
         assert deliver("installation_target.renamed", body) == Ignored("no_login")
@@ -762,8 +770,16 @@ class TestHooks:
     )
     def test_a_delivery_names_its_webhook(self, kind: str, path: str) -> None:
         headers = {"x-github-hook-id": "5", "x-github-hook-installation-target-type": kind}
-        body = {"repository": {"full_name": "octocat/hello-world"}, "organization": {"login": "octo-org"}}
+        repository = {"id": 1, "full_name": "octocat/hello-world"}
+        body = {"repository": repository, "organization": {"login": "octo-org"}}
         assert hook_of(headers, body) == Hook(path)
+
+    @pytest.mark.parametrize("name", ["", "..", "../../x", "\ud800", "a" * 1_100, "octo org", "octo/org"])
+    def test_a_name_that_no_path_can_contain_is_malformed(self, name: str) -> None:
+        body = {"repository": {"id": 1, "full_name": f"{name}/app"}, "organization": {"login": name or "/"}}
+        for kind in ("repository", "organization"):
+            with pytest.raises(MalformedDelivery):
+                hook_of({"x-github-hook-id": "5", "x-github-hook-installation-target-type": kind}, body)
 
     @pytest.mark.parametrize(
         "headers",
@@ -773,6 +789,8 @@ class TestHooks:
             {"x-github-hook-id": "5", "x-github-hook-installation-target-type": "repository"},
             {"x-github-hook-id": "5", "x-github-hook-installation-target-type": "organization"},
             {"x-github-hook-id": "5/..", "x-github-hook-installation-target-type": "repository"},
+            {"x-github-hook-id": "5" * 21, "x-github-hook-installation-target-type": "organization"},
+            {"x-github-hook-id": "\u0665", "x-github-hook-installation-target-type": "organization"},
         ],
     )
     def test_a_delivery_from_elsewhere_has_no_webhook(self, headers: dict[str, str]) -> None:

@@ -11,12 +11,14 @@ To handle another event:
 4. Subscribe to it: `EVENTS` in scripts/github_connection/registration.py, and docs/github.md.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from timer_core.clock import ms_of
+from timer_core.domain.addresses import OWNER
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.events import guid_ms
 from timer_core.domain.issues import Issue
@@ -41,6 +43,8 @@ REDELIVERY_WINDOW = timedelta(days=3)
 GHOST = 10137
 # Titles have at most 256 characters on GitHub.
 _MAX_TITLE = 256
+_LOGIN = re.compile(OWNER)
+_HOOK_ID = re.compile(r"[0-9]{1,20}")
 
 Payload: TypeAlias = Mapping[str, Any]
 IgnoredReason: TypeAlias = Literal[
@@ -164,12 +168,12 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     kind = headers.get("x-github-hook-installation-target-type")
     if kind == "integration":
         return Hook(APP_HOOK)
-    if not hook_id.isdecimal():
+    if not _HOOK_ID.fullmatch(hook_id):
         return None
     if kind == "repository" and payload.get("repository"):
-        return Hook(f"/repos/{_text(payload, 'repository', 'full_name')}/hooks/{hook_id}")
+        return Hook(f"/repos/{_parse_issue(payload['repository'], 1).full_name}/hooks/{hook_id}")
     if kind == "organization" and payload.get("organization"):
-        return Hook(f"/orgs/{_text(payload, 'organization', 'login')}/hooks/{hook_id}")
+        return Hook(f"/orgs/{_login(payload, 'organization', 'login')}/hooks/{hook_id}")
     return None
 
 
@@ -368,8 +372,8 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
     return (
         OwnerRenamed(
             delivery=delivery.guid,
-            origin=former,
-            target=_text(owner, "login"),
+            origin=_login(before, "from"),
+            target=_login(owner, "login"),
             owner_id=_number(owner, "id"),
             at_ms=delivery.time_of(None),
         ),
@@ -584,6 +588,13 @@ def _why_not_timed(user: Mapping[str, Any]) -> IgnoredReason | None:
     if account_type in (None, "User"):
         return None
     return "bot" if account_type == "Bot" else "not_a_person"
+
+
+def _login(payload: Any, *path: str) -> str:
+    login = _text(payload, *path)
+    if not _LOGIN.fullmatch(login):
+        raise MalformedDelivery(f"{'.'.join(path)} is not a login.")
+    return login
 
 
 def _text(payload: Any, *path: str) -> str:
