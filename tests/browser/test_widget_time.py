@@ -109,7 +109,7 @@ def test_an_action_right_after_sleep_has_the_time_after_the_sleep(
     sleep(running, 60 * MINUTES)
     running.button("Pause").click()
     (action,) = running.pending()
-    assert 0 <= action["at"] - before - 3_600_000 < 5_000
+    assert 0 <= action["at"] - before - 3_600_000 < 60_000
     running.expect_state("Paused")
     assert running.seconds() >= 3600
     # The server's clock did not advance. The widget concludes that the machine's clock was set.
@@ -126,7 +126,7 @@ def test_setting_the_machine_clock_offline_does_not_invalidate_actions(
 ) -> None:
     offline.record_events()
     sleep(offline, timedelta(days=1))
-    expect(offline.clock()).to_contain_text("24:00:")
+    expect(offline.clock()).to_contain_text("24:0")
     offline.button("Pause").click()
     offline.expect_state("Paused")
     offline.page.context.set_offline(False)
