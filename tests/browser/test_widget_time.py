@@ -39,12 +39,12 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     widget.sign_in(github, ann)
     widget.expect_state("Running")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
-    assert abs(widget.seconds() - expected.total_seconds()) < 3
+    assert abs(widget.seconds() - expected.total_seconds()) < 30
     # The time of an action is also the server's time.
     widget.button("Pause").click()
     widget.expect_sent()
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
-    assert abs(widget.seconds() - expected.total_seconds()) < 3
+    assert abs(widget.seconds() - expected.total_seconds()) < 30
 
 
 def test_setting_the_machine_clock_changes_nothing(
