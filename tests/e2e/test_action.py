@@ -14,7 +14,7 @@ from tests.support.composite_action import Run, run_action
 
 _NUMBERS = count(7000)
 _RUN_IDS = count(1)
-_REPO = "Codertocat/Hello-World"
+_REPO = "octo-org/hello-action"
 
 
 class Workflow:
