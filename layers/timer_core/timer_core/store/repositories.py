@@ -6,8 +6,12 @@ time. Of two observations, the later one is stored, so that the order of their a
 times, ``named_at``, have the unit of `timer_core.domain.events.guid_time`: 100 ns.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.timers import Timer
@@ -15,6 +19,7 @@ from timer_core.store.items import EVENT_DAYS, NAME_DAYS, NameItem, OwnerRenamed
 from timer_core.store.keys import NAMES, RENAMED_SK, REPOSITORY_SK, name_of, name_sk, owner_pk, repo_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write
 
+_Observed: TypeAlias = NameItem | OwnerRenamedItem | RepositoryItem
 # A name is stored again when it was last stored this long ago (an hour). So within this time, deliveries of a
 # repository that keeps its name cause no writes.
 _CONFIRMED = 3_600 * 10_000_000
@@ -102,7 +107,8 @@ class Repositories:
         """Store that the slots under a name of a repository were joined with those under its id."""
         joined = RepositoryItem.joined.add({repository.full_name.lower()})
         exists = RepositoryItem.full_name.exists()
-        self._write_if(Write("Update", repo_pk(str(repository.id)), REPOSITORY_SK, exists, [joined]))
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(Write("Update", repo_pk(str(repository.id)), REPOSITORY_SK, exists, [joined]))
 
     def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> list[Repository]:
         """Store the new login of an owner.
@@ -112,19 +118,8 @@ class Repositories:
         list[Repository]
             The known repositories of the owner under their new names.
         """
-        self._write_if(
-            Write(
-                "Update",
-                owner_pk(origin),
-                RENAMED_SK,
-                OwnerRenamedItem.named_at.does_not_exist() | (OwnerRenamedItem.named_at < named_at),
-                [
-                    OwnerRenamedItem.login.set(target),
-                    OwnerRenamedItem.named_at.set(named_at),
-                    OwnerRenamedItem.expires_at.set(expiry(now_ms, EVENT_DAYS)),
-                ],
-            )
-        )
+        login, expires_at = OwnerRenamedItem.login.set(target), expiry(now_ms, EVENT_DAYS)
+        self._store_latest(OwnerRenamedItem, owner_pk(origin), RENAMED_SK, login, named_at, expires_at)
         known = self._table.query_all(owner_pk(origin), NameItem.sk.startswith(NAMES))
         names = self.names(int(item["repo_id"]["N"]) for item in known)
         repositories = (Repository(repo_id, full_name) for repo_id, full_name in names.items())
@@ -140,39 +135,21 @@ class Repositories:
         # Store the present name last. If this process is interrupted before, the observation is still not
         # included in what is stored, and the next attempt repeats both writes.
         expires_at = expiry(now_ms, NAME_DAYS)
-        self._write_if(
-            Write(
-                "Update",
-                owner_pk(repository.owner),
-                name_sk(repository.name),
-                NameItem.named_at.does_not_exist() | (NameItem.named_at < named_at),
-                [
-                    NameItem.repo_id.set(repository.id),
-                    NameItem.named_at.set(named_at),
-                    NameItem.expires_at.set(expires_at),
-                ],
-            )
-        )
-        self._write_if(
-            Write(
-                "Update",
-                repo_pk(str(repository.id)),
-                REPOSITORY_SK,
-                RepositoryItem.named_at.does_not_exist() | (RepositoryItem.named_at < named_at),
-                [
-                    RepositoryItem.full_name.set(repository.full_name),
-                    RepositoryItem.named_at.set(named_at),
-                    RepositoryItem.expires_at.set(expires_at),
-                ],
-            )
-        )
+        owner, repo = owner_pk(repository.owner), name_sk(repository.name)
+        repo_id = NameItem.repo_id.set(repository.id)
+        self._store_latest(NameItem, owner, repo, repo_id, named_at, expires_at)
+        by_id = repo_pk(str(repository.id))
+        full_name = RepositoryItem.full_name.set(repository.full_name)
+        self._store_latest(RepositoryItem, by_id, REPOSITORY_SK, full_name, named_at, expires_at)
 
-    def _write_if(self, write: Write) -> None:
-        """Execute a write, if its condition holds."""
-        try:
-            self._table.write(write)
-        except ConditionFailed:
-            return
+    def _store_latest(
+        self, item: type[_Observed], pk: str, sk: str, value: UpdateAction, named_at: int, expires_at: int
+    ) -> None:
+        """Store an observed value, unless a later observation is stored."""
+        earlier = item.named_at.does_not_exist() | (item.named_at < named_at)
+        actions = [value, item.named_at.set(named_at), item.expires_at.set(expires_at)]
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(Write("Update", pk, sk, earlier, actions))
 
 
 class PresentNames:
