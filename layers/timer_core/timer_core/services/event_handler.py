@@ -131,8 +131,8 @@ class EventHandler:
             return Handled(reason="not_an_issue")
         move = Move(event.delivery, origin, target, event.at_ms)
         changed = self._issue_timers.move(move, now_ms=now_ms)
+        observed_at = named_at(event.delivery, event.at_ms)
         for issue in (origin, target):
-            observed_at = named_at(event.delivery, event.at_ms)
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
         return Handled(tuple(changed))
 

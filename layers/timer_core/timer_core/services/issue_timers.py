@@ -164,10 +164,11 @@ class IssueTimers:
         for observed in self._repositories.record(repository, named_at, now_ms=now_ms):
             # From now on, timers are started under the id. If this process is interrupted, the next delivery
             # continues here.
-            for number in self._log.named_issues(observed.full_name):
+            numbers = self._log.named_issues(observed.full_name)
+            for number in numbers:
                 self._rederive_everybody(replace(observed.issue(number), repo_id=0), now_ms)
             # The slots of people whose accounts are being deleted are left.
-            if not self._log.named_issues(observed.full_name):
+            if not numbers or not self._log.named_issues(observed.full_name):
                 self._repositories.note_joined(observed)
 
     def _rederive_everybody(self, issue: Issue, now_ms: int) -> list[Timer]:
