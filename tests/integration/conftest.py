@@ -18,6 +18,7 @@ from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from tests.support.permissions import enforce_policies, guard
+from tests.support.product import TOKEN, Product, product
 from tests.support.table import create_table, delete_table
 from timer_core.clock import now_ms
 from timer_core.store.people import Person
@@ -102,6 +103,13 @@ def clock(timelogs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Clock:
 def github() -> Iterator[FakeGitHub]:
     with FakeGitHub() as github:
         yield github
+
+
+@pytest.fixture(scope="module")
+def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
+    with product(shared_table, github.url) as running:
+        running.store_credential({"token": TOKEN})
+        yield running
 
 
 @pytest.fixture(scope="module")

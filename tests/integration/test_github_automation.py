@@ -1,6 +1,6 @@
 """The timers that result from events on GitHub, with a fake GitHub."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.fake_github.model import Account, Card, Comment, Issue
 from tests.support.fake_github.webhooks import Delivery
 from tests.support.handlers import Clock
 from tests.support.network import Killed
-from tests.support.product import SECRET, Product, ago, product
+from tests.support.product import SECRET, TOKEN, Product, ago, product
 from tests.support.repositories import identified
 from timer_core.clock import now_ms
 from timer_core.domain.events import Event
@@ -75,21 +75,7 @@ class Team:
         ]
 
 
-TOKEN = "github_pat_test"
 _numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
-def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
-    with product(shared_table, github.url) as running:
-        running.store_credential({"token": TOKEN})
-        yield running
 
 
 @pytest.fixture

@@ -38,12 +38,6 @@ CLIENT_ID = "Iv23liStories"
 READ_TIMEOUT_S = 1.5
 
 
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
 @pytest.fixture(scope="module", params=["token", "app"])
 def running(shared_table: Table, github: FakeGitHub, request: pytest.FixtureRequest) -> Iterator[Product]:
     """A process without faults."""

@@ -418,12 +418,6 @@ COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
 
 
 @pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     with product(shared_table, github.url, START_LABELS=",".join(LABELS)) as running:
         running.store_credential({"token": TOKEN})

@@ -73,12 +73,6 @@ WITHOUT_EFFECT = {
 
 
 @pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
 def samples(github: FakeGitHub) -> dict[str, list[JSON]]:
     """Sample payloads by event and action: examples of the past, and the fake's present ones."""
     found: dict[str, list[JSON]] = {name: [] for name in NAMES}

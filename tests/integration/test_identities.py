@@ -14,7 +14,7 @@ from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account, Issue
 from tests.support.fake_github.model import Repository as GitHubRepository
 from tests.support.network import Killed
-from tests.support.product import TOKEN, Product, Team, ago, new_team, product
+from tests.support.product import Product, Team, ago, new_team
 from timer_core.clock import iso, now_ms
 from timer_core.domain.events import Event, guid_time_at
 from timer_core.domain.issues import Issue as Named
@@ -38,19 +38,6 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
 MINUTE = 60
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as github:
-        yield github
-
-
-@pytest.fixture(scope="module")
-def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
-    with product(shared_table, github.url) as running:
-        running.store_credential({"token": TOKEN})
-        yield running
 
 
 @pytest.fixture
