@@ -384,7 +384,7 @@ class TestObservations:
         assert name is not None
         return name.full_name.removeprefix(f"{team.name}/")
 
-    @pytest.mark.parametrize("order", permutations(range(3)), ids=str)
+    @pytest.mark.parametrize("order", [*permutations(range(3))], ids=str)
     def test_a_rename_and_its_reversal_end_with_the_first_name_in_any_order(
         self, team: Team, ann: Account, issue: Issue, order: tuple[int, ...]
     ) -> None:

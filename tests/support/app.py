@@ -185,13 +185,21 @@ class App:
         keys = json.dumps({"current": current, "previous": previous})
         boto3.client("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=keys)
 
-    def items(self, mention: str) -> list[RawItem]:
-        """Return the items of the table that contain a word."""
+    def items(self, mention: str, *, with_counts: bool = False) -> list[RawItem]:
+        """Return the items of the table that contain a word.
+
+        The write limit's counts are omitted unless a test asks for them. A change is counted while it is
+        made, so that the deletion of an account may leave the last count.
+        """
         client = self.table.connection.client
         word = re.compile(rf"(?<![0-9A-Za-z]){re.escape(mention)}(?![0-9A-Za-z])")
         pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
-        items = [item for page in pages for item in page["Items"]]
-        return [item for item in items if word.search(json.dumps(item))]
+        return [
+            item
+            for page in pages
+            for item in page["Items"]
+            if word.search(json.dumps(item)) and (with_counts or not item["sk"]["S"].startswith("writes#"))
+        ]
 
     def _handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         function = self.auth if event["rawPath"].startswith("/api/auth/") else self.timelogs
