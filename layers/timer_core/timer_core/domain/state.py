@@ -14,6 +14,9 @@ from typing import Self
 
 from timer_core.domain.errors import TransitionNotAllowed
 
+# The cause of transitions that the timer's owner requested (`Transition.by`).
+MANUAL = "manual"
+
 
 class Status(StrEnum):
     """The status of a timer. A ``stopped`` timer allows no further transition."""
@@ -24,17 +27,22 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """The action that a request or an event causes."""
+    """The action that a request or an event causes.
+
+    A focus changes nothing except which of a person's running timers counts (`timer_core.domain.timeline`).
+    """
 
     START = "start"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    FOCUS = "focus"
 
 
 # The statuses that allow each action. A start creates a new timer.
 ALLOWED_FROM: dict[Action, frozenset[Status]] = {
     Action.START: frozenset(),
+    Action.FOCUS: frozenset({Status.RUNNING}),
     Action.PAUSE: frozenset({Status.RUNNING}),
     Action.RESUME: frozenset({Status.PAUSED}),
     Action.STOP: frozenset({Status.RUNNING, Status.PAUSED}),
@@ -56,12 +64,24 @@ class Transition:
     cause
         The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
         cause of a manual start that created a timer is the timer's ULID.
+    by_owner
+        Whether the timer's owner caused the event themself, for example by assigning themself. Manual
+        transitions do not need it.
+    overtime
+        Whether the time after the present working hours is to count too; only for a focus.
     """
 
     at_ms: int
     action: Action
     by: str
     cause: str = ""
+    by_owner: bool = False
+    overtime: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the timer's owner caused the transition, by hand or on GitHub."""
+        return self.by_owner or self.by == MANUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,8 @@ class State:
             return State(Status.PAUSED, self.clock_ms + at_ms, at_ms, at_ms, transition.by)
         if transition.action is Action.RESUME:
             return State(Status.RUNNING, self.clock_ms - at_ms, at_ms)
+        if transition.action is Action.FOCUS:
+            return State(self.status, self.clock_ms, at_ms)
         return State(Status.STOPPED, self.active_ms(at_ms), at_ms)
 
 

@@ -31,6 +31,23 @@ _AHEAD_MS = 60_000
 _OFFLINE_MS = 3 * 86_400_000
 
 
+class Claim(NamedTuple):
+    """A statement of a person that a timer counted, or did not count, in an interval.
+
+    Attributes
+    ----------
+    made_ms
+        The time of the statement. A later statement about the same timer replaces an earlier one.
+    counts
+        Whether the time counts for the timer. If not, the time is a gap, which no timer gets automatically.
+    """
+
+    since_ms: int
+    until_ms: int
+    made_ms: int
+    counts: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Timer:
     """One person's time on one issue, or without an issue.
@@ -45,7 +62,11 @@ class Timer:
         Events up to this time no longer change the owner's timers on the issue, because this timer was
         corrected manually or stopped by the sweeper.
     history
-        The transitions since the start, including manual ones without effect.
+        The transitions since the start, including own ones without effect.
+    claims
+        What the owner stated about the time of this timer, in order of ``made_ms``.
+    signs
+        The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch).
     version
         The number of writes to the timer.
     unknown_attributes
@@ -69,6 +90,8 @@ class Timer:
     stopped_by: str | None = None
     locked_until_ms: int | None = None
     history: tuple[Transition, ...] = field(default=(), repr=False)
+    claims: tuple[Claim, ...] = ()
+    signs: tuple[int, ...] = field(default=(), repr=False)
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -19,7 +19,7 @@ from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Claim, Timer
 from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
@@ -86,6 +86,8 @@ class TimerItem(Model):
     earliest_end_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     causes = UnicodeSetAttribute(null=True)
+    claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    signs: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -380,6 +382,8 @@ def timer_item(timer: Timer) -> RawItem:
         locked_until_ms=timer.locked_until_ms,
         history=[encode_transition(transition) for transition in timer.history],
         causes={cause_of(transition) for transition in timer.history} or None,
+        claims=[encode_claim(claim) for claim in timer.claims] or None,
+        signs=list(timer.signs) or None,
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
@@ -416,6 +420,8 @@ def to_timer(item: RawItem) -> Timer:
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
         history=tuple(_decode_transition(entry) for entry in row.history),
+        claims=tuple(_decode_claim(entry) for entry in row.claims or ()),
+        signs=tuple(int(sign) for sign in row.signs or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
     )
@@ -477,13 +483,26 @@ def cause_of(transition: Transition) -> str:
 
 
 def encode_transition(transition: Transition) -> str:
-    """Return the stored form of a transition: time, action, kind and id of the cause, with spaces."""
-    return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
+    """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
+    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime
+    return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
 
 
 def _decode_transition(entry: str) -> Transition:
-    at_ms, action, by, cause = entry.split(" ", 3)
-    return Transition(int(at_ms), Action(action), by, cause)
+    at_ms, flagged, by, cause = entry.split(" ", 3)
+    action, *flags = flagged.split("/")
+    return Transition(int(at_ms), Action(action), by, cause, "own" in flags, "overtime" in flags)
+
+
+def encode_claim(claim: Claim) -> str:
+    """Return the stored form of a claim: beginning, end, time of the statement, and kind."""
+    kind = "work" if claim.counts else "gap"
+    return f"{claim.since_ms} {claim.until_ms} {claim.made_ms} {kind}"
+
+
+def _decode_claim(entry: str) -> Claim:
+    since_ms, until_ms, made_ms, kind = entry.split(" ")
+    return Claim(int(since_ms), int(until_ms), int(made_ms), kind == "work")
 
 
 def _int(value: float | None) -> int | None:
