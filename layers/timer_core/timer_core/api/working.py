@@ -1,0 +1,103 @@
+"""The working time of timers in responses."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from timer_core.domain.timeline import Slice, Standing, standings
+from timer_core.domain.timers import Timer
+from timer_core.store.timesheets import Timesheets, Worked
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTime:
+    """The working time of a timer at the time of a request.
+
+    Attributes
+    ----------
+    working_ms
+        The working time up to the request.
+    standing
+        Whether the timer counts; None if it is stopped.
+    ongoing
+        The slice that counts at the time of the request.
+    """
+
+    working_ms: int
+    standing: Standing | None = None
+    ongoing: Slice | None = None
+
+    @property
+    def without_elapsed_ms(self) -> float:
+        """A number that changes with the working time, except if only time has elapsed."""
+        if self.ongoing is None:
+            return self.working_ms
+        return self.working_ms - self.ongoing.working_ms - self.ongoing.since_ms / self.ongoing.of
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTimes:
+    """The working times of the timers in a response.
+
+    Attributes
+    ----------
+    by_ulid
+        The working times by ULID.
+    slices
+        The slices of each timer in the period of the response.
+    """
+
+    by_ulid: Mapping[str, WorkingTime]
+    slices: Mapping[str, Sequence[Slice]] = field(default_factory=dict)
+
+    def of(self, timer: Timer) -> WorkingTime:
+        """Return the working time of a timer."""
+        return self.by_ulid.get(timer.ulid, WorkingTime(0))
+
+    def slices_of(self, timer: Timer, *, without_elapsed: bool = False) -> list[Slice]:
+        """Return the slices of a timer in the period, without the ongoing one if ``without_elapsed``."""
+        ongoing = self.of(timer).ongoing if without_elapsed else None
+        own = self.slices.get(timer.ulid, ())
+        return [piece for piece in own if ongoing is None or piece.until_ms != ongoing.until_ms]
+
+
+def working_times(
+    timesheets: Timesheets,
+    user_id: int,
+    timers: Sequence[Timer],
+    *,
+    now_ms: int,
+    present: Worked | None = None,
+    slices: Iterable[Slice] = (),
+) -> WorkingTimes:
+    """Derive the working times of some of a person's timers.
+
+    Parameters
+    ----------
+    present
+        The person's present, if it has been read already. It is read if a timer is open.
+    slices
+        The slices in the period of the response.
+    """
+    if present is None and any(timer.is_open for timer in timers):
+        present = timesheets.present(user_id, now_ms=now_ms)
+    carries = dict(present.carry.timers) if present else {}
+    working = {ulid: carry.working_ms for ulid, carry in carries.items()}
+    if earlier := [timer for timer in timers if timer.ulid not in working]:
+        working |= timesheets.working_ms(user_id, earlier, now_ms=now_ms)
+    found = standings(present.timers, present.calendar, present.carry) if present else {}
+    ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}
+    by_ulid = {
+        timer.ulid: WorkingTime(
+            working.get(timer.ulid, 0), found.get(timer.ulid), _ongoing(found, ongoing, timer.ulid)
+        )
+        for timer in timers
+    }
+    by_timer: dict[str, list[Slice]] = {}
+    for piece in slices:
+        by_timer.setdefault(piece.timer, []).append(piece)
+    return WorkingTimes(by_ulid, by_timer)
+
+
+def _ongoing(found: Mapping[str, Standing], ongoing: Mapping[str, Slice], ulid: str) -> Slice | None:
+    standing = found.get(ulid)
+    return ongoing.get(ulid) if standing is not None and standing.is_counting else None
