@@ -344,10 +344,11 @@ def get_totals(
     """Return the working time and the active time in a period; running timers count until now.
 
     The timers are those of the list with the same `since` and `until`, and the totals are the sums of their
-    `part_working_duration` and `part_active_duration`. Working time is what counts for the person: within
-    working hours, and for one timer at a time unless the organization has decided otherwise. Pauses are subtracted from the days on which they occurred. If a correction moved a pause
-    outside of the timer's start and end, the pause is subtracted in proportion from all active time of the
-    timer. Requests for periods longer than a week count toward the write limit.
+    `part_working_duration` and `part_active_duration`. Working time is the time that counts for the person:
+    within working hours, and for one timer at a time unless the organization has decided otherwise. Active
+    time is the time of the timers' own histories. Pauses are subtracted from the days on which they occurred.
+    If a correction moved a pause outside of the timer's start and end, the pause is subtracted in proportion
+    from all active time of the timer. Requests for periods longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()

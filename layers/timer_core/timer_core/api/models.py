@@ -134,27 +134,27 @@ class TimerFacts(BaseModel):
     def facts(timer: Timer, now_ms: int) -> dict[str, Any]:
         """Return the values of the fields of this class at a time (milliseconds since the epoch)."""
         active = timer.active_ms(now_ms) / 1000
-        return dict(
-            id=timer.id,
-            user=timer.user_id,
-            organization=timer.organization,
-            status=timer.status,
-            start_time=to_time(timer.start_ms),
-            end_time=None if timer.end_ms is None else to_time(timer.end_ms),
-            duration=None if timer.is_open else active,
-            active_duration=active,
-            is_paused=timer.status is Status.PAUSED,
-            paused_duration=timer.paused_ms / 1000,
-            last_pause_time=None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
-            github_issue_url=timer.issue.url if timer.issue else None,
-            github_issue_number=timer.issue.number if timer.issue else None,
-            github_repo=timer.issue.full_name if timer.issue else None,
-            github_issue_title=timer.issue.title or None if timer.issue else None,
-            description=timer.description,
-            source=_shown(timer.source),
-            stopped_by=timer.stopped_by and _shown(timer.stopped_by),
-            created=to_time(timer.created_ms),
-        )
+        return {
+            "id": timer.id,
+            "user": timer.user_id,
+            "organization": timer.organization,
+            "status": timer.status,
+            "start_time": to_time(timer.start_ms),
+            "end_time": None if timer.end_ms is None else to_time(timer.end_ms),
+            "duration": None if timer.is_open else active,
+            "active_duration": active,
+            "is_paused": timer.status is Status.PAUSED,
+            "paused_duration": timer.paused_ms / 1000,
+            "last_pause_time": None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
+            "github_issue_url": timer.issue.url if timer.issue else None,
+            "github_issue_number": timer.issue.number if timer.issue else None,
+            "github_repo": timer.issue.full_name if timer.issue else None,
+            "github_issue_title": timer.issue.title or None if timer.issue else None,
+            "description": timer.description,
+            "source": _shown(timer.source),
+            "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
+            "created": to_time(timer.created_ms),
+        }
 
 
 def _shown(kind: str) -> str:
@@ -168,8 +168,8 @@ class Why(BaseModel):
     rule: Annotated[
         str,
         Field(
-            description="only, focus, shared, parallel or overtime: the timer counts. schedule, focus or break:"
-            " it waits. paused, stale: it does not count."
+            description="only, focus, shared, parallel or overtime: the timer counts."
+            " schedule, focus or break: it waits. paused or stale: it does not count."
         ),
     ]
     action: Annotated[str | None, Field(description="The action of the act, such as start or focus.")]
@@ -214,14 +214,14 @@ class TimeLog(TimerFacts):
         At the epoch, the values do not depend on the time that has elapsed since the last change.
         """
         standing = worked.standing
-        return cls.facts(timer, now_ms) | dict(
-            working_duration=(worked.working_ms if now_ms else worked.without_elapsed_ms) / 1000,
-            is_counting=standing is not None and standing.is_counting,
-            waiting_for=standing and standing.waiting_for,
-            counting_share=standing.share if standing else 0,
-            counting_changes_at=to_time(standing.changes_ms) if standing and standing.changes_ms else None,
-            why=standing and _why(standing, timer.user_id),
-        )
+        return cls.facts(timer, now_ms) | {
+            "working_duration": (worked.working_ms if now_ms else worked.without_elapsed_ms) / 1000,
+            "is_counting": standing is not None and standing.is_counting,
+            "waiting_for": standing and standing.waiting_for,
+            "counting_share": standing.share if standing else 0,
+            "counting_changes_at": to_time(standing.changes_ms) if standing and standing.changes_ms else None,
+            "why": standing and _why(standing, timer.user_id),
+        }
 
 
 def _why(standing: "Standing", user_id: int) -> Why:
