@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from timer_core.store.calendars import Calendars
 from timer_core.store.timesheets import Timesheets, Worked
 
+from timelogs.timeline import TimelineShown
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
@@ -45,6 +46,7 @@ from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
+from timer_core.domain.schedule import DAY
 from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -68,6 +70,7 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
+_LONGEST_TIMELINE_MS = 366 * _DAY_MS
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * _DAY_MS
@@ -84,7 +87,8 @@ _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
-timesheets = Timesheets(table, timers, Calendars(table))
+calendars = Calendars(table)
+timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
@@ -366,6 +370,43 @@ def get_totals(
 
 
 @app.get(
+    "/api/timeline/",
+    summary="Get your working time as intervals",
+    operation_id="timeline",
+    responses=responses(200, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timeline(
+    since: Annotated[
+        TimeIn | None,
+        Query(description="The start of the period; by default the beginning of the day of until"),
+    ] = None,
+    until: Annotated[
+        TimeIn | None,
+        Query(description="The end of the period; by default the end of the day of since, or today"),
+    ] = None,
+) -> Response[TimelineShown]:
+    """Return which time counted, and for which timer. Days are those of your working hours' time zone.
+
+    The period has at most 366 days. Requests for periods longer than a week count toward the write limit.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timeline)
+    now, user_id = now_ms(), _caller().user_id
+    schedule = calendars.of(user_id).schedule
+    if since is None:
+        since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
+    else:
+        since_ms = to_ms(since)
+    until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+    period = _period(since_ms, until_ms)
+    if until_ms - since_ms > _LONGEST_TIMELINE_MS:
+        raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)
+    _limit_long(_elapsed_part(period, now), now)
+    shown = TimelineShown.of(timesheets.worked(user_id, period, now_ms=now), period, user_id, now)
+    return _response(HTTPStatus.OK, shown)
+
+
+@app.get(
     _ID,
     summary="Get a timer",
     operation_id="get",
@@ -497,7 +538,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return requests.preflight_response()
         requests.normalize(event)
         requests.refuse_other_methods(event, app)
-        if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
+        if not event["rawPath"].startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/")):
             return app.resolve(event, context)
         caller = guard.before_request(event, now_ms=now)
     except Exception as error:
