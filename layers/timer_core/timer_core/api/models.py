@@ -123,6 +123,10 @@ class TimerFacts(BaseModel):
     stopped_by: Annotated[
         str | None, Field(description="The cause of the stop: manual, closed, sweeper...; null while open.")
     ]
+    last_sign_at: Annotated[
+        Time,
+        Field(description="The last act, comment or event that shows that somebody works on the issue."),
+    ]
     created: Time
 
     @classmethod
@@ -153,6 +157,7 @@ class TimerFacts(BaseModel):
             "description": timer.description,
             "source": _shown(timer.source),
             "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
+            "last_sign_at": to_time(timer.last_sign_ms),
             "created": to_time(timer.created_ms),
         }
 
