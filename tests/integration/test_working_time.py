@@ -1,7 +1,5 @@
 """Working time through the API: timers, lists, totals and the timeline show the same slices."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +9,7 @@ import pytest
 from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, add, start, time_of
 from tests.support.handlers import Clock
-from timer_core.domain.calendar import ConcurrentTimers
+from timer_core.domain.calendar import ConcurrentTimers, Policy
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week
 from timer_core.store.calendars import Calendars
@@ -47,17 +45,10 @@ def office(api: Api, shared_table: Table, monday: Clock) -> Clock:
 
 
 @pytest.fixture
-def shared_time(shared_table: Table, api: Api, monday: Clock) -> Iterator[None]:
-    """The organization's policy ``shared``, from an hour ago until the end of the test."""
-    calendars = Calendars(shared_table)
-
-    def put(policy: ConcurrentTimers) -> None:
-        calendars.put_policy(lambda old: replace(old, concurrent_timers=policy), now_ms=monday.ms - 1)
-        api.module.calendars.organization(not_before_ms=monday.ms + DAY * 1000)
-
-    put(ConcurrentTimers.SHARED)
-    yield
-    put(ConcurrentTimers.FOCUS)
+def shared_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The organization's policy ``shared``, at all times."""
+    policies = (Policy(concurrent_timers=ConcurrentTimers.SHARED),)
+    monkeypatch.setattr(api.module.calendars, "organization", lambda **_: policies)
 
 
 def open_timers(api: Api) -> dict[str, dict[str, Any]]:
@@ -113,11 +104,13 @@ def test_outside_of_working_hours_a_timer_waits_for_them(api: Api, office: Clock
 
 
 def test_a_pause_by_hand_is_a_break(api: Api, office: Clock) -> None:
-    waiting, timer = start(api.ann, 7), start(api.ann, 8)
-    office.advance(60)
+    waiting = start(api.ann, 7)
+    office.advance(1)
+    timer = start(api.ann, 8)
+    office.advance(59)
     act(api.ann, timer, "pause")
     found = open_timers(api)[waiting["id"]]
-    assert (found["waiting_for"], found["working_duration"]) == ("break", 0)
+    assert (found["waiting_for"], found["working_duration"]) == ("break", 1)
     assert (found["why"]["timer"], found["why"]["action"]) == (timer["id"], "pause")
     assert found["counting_changes_at"] == time_of(office.ms - 60_000 + 23 * HOUR * 1000)
 
@@ -133,11 +126,12 @@ def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
 
 class TestTags:
     def tag(self, api: Api) -> str:
-        tag: str = api.ann("GET", "/api/timelogs/?end_time__isnull=true").headers["ETag"]
+        tag: str = api.ann("GET", "/api/timelogs/?end_time__isnull=true").headers["etag"]
         return tag
 
     def test_elapsed_time_does_not_change_the_tag(self, api: Api, office: Clock) -> None:
         start(api.ann, 7)
+        office.advance(1)
         start(api.ann, 8)
         tag = self.tag(api)
         office.advance(HOUR)
@@ -161,23 +155,25 @@ class TestTags:
         timer = start(api.ann, 7)
         office.advance(HOUR)
         path = f"/api/timelogs/{timer['id']}/"
-        tag = api.ann("GET", path).headers["ETag"]
+        tag = api.ann("GET", path).headers["etag"]
         add(api.ann, office, 1800, 600)
         changed = api.ann("GET", path)
-        assert changed.headers["ETag"] != tag
+        assert changed.headers["etag"] != tag
         assert changed.json()["working_duration"] == HOUR - 600
 
     def test_a_period_has_the_same_tag_while_only_time_elapses(self, api: Api, office: Clock) -> None:
         start(api.ann, 7)
         path = f"/api/timelogs/?since={time_of(office.ms - HOUR * 1000)}"
-        tag = api.ann("GET", path).headers["ETag"]
+        tag = api.ann("GET", path).headers["etag"]
         office.advance(60)
-        assert api.ann("GET", path).headers["ETag"] == tag
+        assert api.ann("GET", path).headers["etag"] == tag
 
 
 def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
     since = time_of(office.ms - HOUR * 1000)
-    one, two = start(api.ann, 7), start(api.ann, 8)
+    one = start(api.ann, 7)
+    office.advance(60)
+    two = start(api.ann, 8)
     office.advance(HOUR)
     act(api.ann, two, "stop")
     office.advance(3 * HOUR)
@@ -186,17 +182,17 @@ def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
     totals = api.ann("GET", f"/api/timelogs/totals/?since={since}&time_zone=Europe/Berlin").json()
     timeline = api.ann("GET", "/api/timeline/").json()
     parts = {timer["github_issue_number"]: timer["part_working_duration"] for timer in listed}
-    assert parts == {7: 1.5 * HOUR, 8: HOUR, 9: 0.5 * HOUR}
+    assert parts == {7: 60 + 1.5 * HOUR, 8: HOUR, 9: 0.5 * HOUR}
     assert {timer["github_issue_number"]: timer["working_duration"] for timer in listed} == parts
     assert {issue["github_issue_number"]: issue["working_duration"] for issue in totals["issues"]} == parts
-    assert totals["working_duration"] == timeline["working_duration"] == 3 * HOUR
-    assert totals["active_duration"] == 4 * HOUR + HOUR + 0.5 * HOUR
+    assert totals["working_duration"] == timeline["working_duration"] == 60 + 3 * HOUR
+    assert totals["active_duration"] == 60 + 4 * HOUR + HOUR + 0.5 * HOUR
     slices = [(piece["timer"], piece["from"], piece["until"]) for piece in timeline["slices"]]
     at = office.ms - 4 * HOUR * 1000
-    assert slices[0] == (two["id"], time_of(at), time_of(at + HOUR * 1000))
-    assert slices[1] == (one["id"], time_of(at + HOUR * 1000), time_of(at + 2 * HOUR * 1000))
-    assert timeline["gaps"] == [{"from": time_of(at - HOUR * 1000), "until": time_of(at)}]
+    assert slices[1] == (two["id"], time_of(at), time_of(at + HOUR * 1000))
+    assert slices[2] == (one["id"], time_of(at + HOUR * 1000), time_of(at - 60_000 + 2 * HOUR * 1000))
+    assert timeline["gaps"] == [{"from": time_of(at - 3_660_000), "until": time_of(at - 60_000)}]
     assert [hours["from"] for hours in timeline["working_hours"]] == [
-        time_of(at - HOUR * 1000),
-        time_of(at + 3 * HOUR * 1000),
+        time_of(at - 3_660_000),
+        time_of(at - 60_000 + 3 * HOUR * 1000),
     ]

@@ -18,20 +18,23 @@ class WorkingTime:
         The working time up to the request.
     standing
         Whether the timer counts; None if it is stopped.
-    ongoing
-        The slice that counts at the time of the request.
+    counting_since_ms
+        The beginning of the slice that counts at the time of the request; None if none does.
+    settled_ms
+        The working time up to this beginning.
     """
 
     working_ms: int
     standing: Standing | None = None
-    ongoing: Slice | None = None
+    counting_since_ms: int | None = None
+    settled_ms: int = 0
 
     @property
     def without_elapsed_ms(self) -> float:
         """A number that changes with the working time, except if only time has elapsed."""
-        if self.ongoing is None:
+        if self.standing is None or self.counting_since_ms is None:
             return self.working_ms
-        return self.working_ms - self.ongoing.working_ms - self.ongoing.since_ms / self.ongoing.of
+        return self.settled_ms - self.counting_since_ms * self.standing.share
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,9 @@ class WorkingTimes:
 
     def slices_of(self, timer: Timer, *, without_elapsed: bool = False) -> list[Slice]:
         """Return the slices of a timer in the period, without the ongoing one if ``without_elapsed``."""
-        ongoing = self.of(timer).ongoing if without_elapsed else None
+        since_ms = self.of(timer).counting_since_ms if without_elapsed else None
         own = self.slices.get(timer.ulid, ())
-        return [piece for piece in own if ongoing is None or piece.until_ms != ongoing.until_ms]
+        return [piece for piece in own if since_ms is None or piece.until_ms <= since_ms]
 
 
 def working_times(
@@ -87,8 +90,8 @@ def working_times(
     found = standings(present.timers, present.calendar, present.carry) if present else {}
     ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}
     by_ulid = {
-        timer.ulid: WorkingTime(
-            working.get(timer.ulid, 0), found.get(timer.ulid), _ongoing(found, ongoing, timer.ulid)
+        timer.ulid: _working_time(
+            working.get(timer.ulid, 0), found.get(timer.ulid), ongoing.get(timer.ulid), now_ms
         )
         for timer in timers
     }
@@ -98,6 +101,11 @@ def working_times(
     return WorkingTimes(by_ulid, by_timer)
 
 
-def _ongoing(found: Mapping[str, Standing], ongoing: Mapping[str, Slice], ulid: str) -> Slice | None:
-    standing = found.get(ulid)
-    return ongoing.get(ulid) if standing is not None and standing.is_counting else None
+def _working_time(
+    working_ms: int, standing: Standing | None, ongoing: Slice | None, now_ms: int
+) -> WorkingTime:
+    if standing is None or not standing.is_counting:
+        return WorkingTime(working_ms, standing)
+    if ongoing is None:
+        return WorkingTime(working_ms, standing, now_ms, working_ms)
+    return WorkingTime(working_ms, standing, ongoing.since_ms, working_ms - ongoing.working_ms)
