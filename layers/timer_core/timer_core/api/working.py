@@ -20,21 +20,21 @@ class WorkingTime:
         Whether the timer counts; None if it is stopped.
     counting_since_ms
         The beginning of the slice that counts at the time of the request; None if none does.
-    settled_ms
+    counted_before_ms
         The working time up to this beginning.
     """
 
     working_ms: int
     standing: Standing | None = None
     counting_since_ms: int | None = None
-    settled_ms: int = 0
+    counted_before_ms: int = 0
 
     @property
     def without_elapsed_ms(self) -> float:
         """A number that changes with the working time, except if only time has elapsed."""
         if self.standing is None or self.counting_since_ms is None:
             return self.working_ms
-        return self.settled_ms - self.counting_since_ms * self.standing.share
+        return self.counted_before_ms - self.counting_since_ms * self.standing.share
 
 
 @dataclass(frozen=True, slots=True)
