@@ -46,6 +46,7 @@ from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
@@ -81,6 +82,7 @@ _WITHOUT_ELAPSED_TIME = 0
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
 names = PresentNames(table)
+calendars = Calendars(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
 
@@ -643,6 +645,6 @@ _health_cache: list[tuple[int, Health]] = []
 def _health() -> Health:
     now = now_ms()
     if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now, stale_after_ms=settings().stale_after_ms)
+        health = health_store.read(now_ms=now, stale_after_ms=calendars.organization()[-1].stale_after_ms)
         _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
     return _health_cache[0][1]
