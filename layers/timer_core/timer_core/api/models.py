@@ -528,7 +528,7 @@ class HealthReport(BaseModel):
     status: str
     version: str
     open_timers: int
-    stale_timers: Annotated[int, Field(description="Timers open for longer than StaleAfterHours.")]
+    stale_timers: Annotated[int, Field(description="Timers open for longer than stale_after_hours.")]
     webhook_success_rate: Annotated[
         float | None,
         Field(
