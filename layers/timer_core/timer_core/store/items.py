@@ -133,6 +133,7 @@ class EventItem(Model):
     order = NumberAttribute(null=True)
     except_users = UnicodeSetAttribute(null=True)
     card = UnicodeAttribute(null=True)
+    actor = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
