@@ -633,7 +633,10 @@ class TestOwnActs:
         slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
         slots.deliver(Event("b", "comment.pause", T0 + 1_000, self.ANN_ONLY, actor=ANN))
         slots.deliver(Event("c", "closed", T0 + 2_000, actor=0))
-        assert [one.by_owner for one in slots.only(ANN).history] == [False, True, False]
+        slots.deliver(Event("d", "assigned", T0 + 3_000, self.ANN_ONLY, actor=ANN))
+        stopped, running = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        assert [one.by_owner for one in stopped.history] == [False, True, False]
+        assert [one.by_owner for one in running.history] == [True]
 
     @pytest.mark.parametrize(
         "kind", ["assigned", "labeled", "project.start", "comment.start", "comment.resume"]

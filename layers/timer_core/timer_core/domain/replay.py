@@ -331,7 +331,7 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, version=0)
+    return replace(timer, version=0, history=(start,))
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
