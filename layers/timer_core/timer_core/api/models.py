@@ -22,7 +22,7 @@ from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
-from timer_core.domain.timers import Period, Timer
+from timer_core.domain.timers import Period, Timer, pauses
 
 if TYPE_CHECKING:
     from timer_core.domain.totals import Part, Totals
@@ -93,6 +93,13 @@ _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
 
+class PauseShown(BaseModel):
+    """A pause of a timer. The present pause of an open timer has no end."""
+
+    start: Time
+    end: Time | None
+
+
 class TimeLog(BaseModel):
     """A timer. Times are in UTC; durations are in seconds, with up to three decimals."""
 
@@ -107,6 +114,10 @@ class TimeLog(BaseModel):
     is_paused: bool
     paused_duration: Annotated[Seconds, Field(description="The length of all pauses that have ended.")]
     last_pause_time: Annotated[Time | None, Field(description="When the current pause began.")]
+    pauses: Annotated[
+        list[PauseShown],
+        Field(description="The pauses between start and end, in order; the last one may not have ended."),
+    ]
     github_issue_url: str | None
     github_issue_number: int | None
     github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
@@ -115,10 +126,15 @@ class TimeLog(BaseModel):
     ]
     description: str
     source: Annotated[
-        str, Field(description="The cause of the start: manual, or a GitHub event such as assigned.")
+        str,
+        Field(
+            description="The cause of the start: manual, correction (split from another timer), or a GitHub "
+            "event such as assigned."
+        ),
     ]
     stopped_by: Annotated[
-        str | None, Field(description="The cause of the stop: manual, closed, sweeper...; null while open.")
+        str | None,
+        Field(description="The cause of the stop: manual, correction, closed, sweeper...; null while open."),
     ]
     created: Time
 
@@ -138,6 +154,13 @@ class TimeLog(BaseModel):
             is_paused=timer.status is Status.PAUSED,
             paused_duration=timer.paused_ms / 1000,
             last_pause_time=None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
+            pauses=[
+                PauseShown.model_construct(
+                    start=to_time(pause.since_ms),
+                    end=None if pause.until_ms is None else to_time(pause.until_ms),
+                )
+                for pause in pauses(timer)
+            ],
             github_issue_url=timer.issue.url if timer.issue else None,
             github_issue_number=timer.issue.number if timer.issue else None,
             github_repo=timer.issue.full_name if timer.issue else None,
@@ -347,6 +370,48 @@ class TransitionRequest(_Request):
     """The time of a pause, resume or stop; optional."""
 
     at: _At = None
+
+
+class FocusRequest(TransitionRequest):
+    """The time of the switch to a timer, and whether to continue counting after working hours; optional."""
+
+    overtime: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether the time after the present working hours is to count too, as long as the "
+            "organization's settings allow.",
+        ),
+    ] = False
+
+
+class PauseRequest(_Request):
+    """The start and the end of a pause to insert."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn, _Past]
+
+
+class PauseChange(_Request):
+    """The start and the end of a pause. The present pause of an open timer has no end."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn | None, _Past] = None
+
+
+class SplitRequest(_Request):
+    """The time at which to divide a timer, between its start and its end."""
+
+    at: TimeIn
+
+
+class SplitTimeLog(BaseModel):
+    """The two timers into which a timer was divided."""
+
+    model_config = _RARE
+
+    first: TimeLog
+    second: TimeLog
 
 
 class AddRequest(_OnIssue):

@@ -17,9 +17,7 @@ _DAY_MS = 86_400_000
 # The index ``by-end`` has a range of keys for the stopped timers of each class of length: at most two days,
 # at most 64 days, longer. The timers that reach across a moment end within the longest length of their class
 # after this moment. So a query for them reads few other timers, however many timers ended later.
-SHORT_MS = 2 * _DAY_MS
-SHORT = "0#"
-_LENGTHS_MS = (SHORT_MS, 64 * _DAY_MS)
+_LENGTHS_MS = (2 * _DAY_MS, 64 * _DAY_MS)
 _LONG = len(_LENGTHS_MS)
 # Open timers follow the long ones, so that one query can read both.
 _OPEN = _LONG + 1
@@ -28,7 +26,6 @@ _LATEST_MS = 10**15 - 1
 
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
-RUN_LOCK_SK = "run-lock"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"
