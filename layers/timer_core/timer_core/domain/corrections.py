@@ -250,7 +250,7 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int, counts: bool) -
     )
     ended = replace(
         timer,
-        # The recorded transitions of the second timer stay too, because events would be derived from its start.
+        # The recorded transitions of the second timer stay, which its own start might not lead to.
         locked_until_ms=max(timer.locked_until_ms or 0, at_ms, timer.changed_ms if timer.is_open else 0),
         claims=_cut_claims(timer.claims, 0, at_ms),
         signs=tuple(sign for sign in timer.signs if sign < at_ms),
