@@ -445,7 +445,7 @@ test("changes on other devices are not reported as this tab's", async () => {
 test("a pause caused by this tab's start is reported as this tab's", async () => {
   const first = page.server.start(7);
   await page.connect();
-  // On a stack with exclusive timers, a start pauses the other timers.
+  // The server pauses the other timer at the time of the start.
   onPost("/start/", () => {
     page.server.change(first, "pause", Date.parse(page.server.calls.at(-1)?.body.at));
     return undefined;

@@ -81,10 +81,7 @@ export interface Transition {
    * stop.
    */
   timer: ApiTimer;
-  /**
-   * Whether an action in this tab caused the transition. For example, a start may have paused an
-   * exclusive timer.
-   */
+  /** Whether an action in this tab caused the transition. */
   isOwn: boolean;
 }
 
