@@ -170,12 +170,11 @@ class TestLocked:
     HOUR = 60.0
 
     def swept(self, ann: AnnsTimers) -> Timer:
-        """Return a timer that the sweeper stopped at its time limit, before the second assignment."""
+        """Return a timer that the sweeper stopped a day after its start."""
         ann.deliver("assigned", 0, received=0)
-        ann.deliver("assigned", 26 * self.HOUR, received=26 * self.HOUR)
         (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
-        limit_ms, now_ms = 24 * 60 * MINUTE, at(30 * self.HOUR)
-        assert ann.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
+        end_ms, now_ms = at(24 * self.HOUR), at(30 * self.HOUR)
+        assert ann.store.expire(ANN, timer.ulid, end_ms=end_ms, sign_ms=at(0), now_ms=now_ms)
         return timer
 
     def test_a_swept_timer_that_was_deleted_is_not_derived_again(self, ann: AnnsTimers) -> None:

@@ -498,14 +498,16 @@ class TestLists:
         assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 
 
-def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: TimerStore) -> None:
+def test_an_expired_timer_ends_at_the_given_time(store: TimerStore) -> None:
     ulid = start(store)
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
     store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
     store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
     assert list(store.open_timers(before_ms=T0)) == []
-    timer = store.expire(ANN, ulid, limit_ms=60 * MINUTE, now_ms=T0 + 200 * MINUTE, by="sweeper")
+    end_ms, sign_ms = T0 + 70 * MINUTE, T0 + 20 * MINUTE
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms - 1, now_ms=T0 + 200 * MINUTE) is None
+    timer = store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 200 * MINUTE)
     assert timer is not None
     assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)
     assert store.get(ANN, ulid) == timer
-    assert store.expire(ANN, ulid, limit_ms=1, now_ms=T0 + 300 * MINUTE, by="sweeper") is None
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 300 * MINUTE) is None

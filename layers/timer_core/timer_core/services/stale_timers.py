@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.errors import NotFound
+from timer_core.domain.timers import Timer, stretches
 from timer_core.store.queries import OpenTimer
 from timer_core.store.timers import TimerStore
 
@@ -73,12 +75,33 @@ class StaleTimerStopper:
             if dry_run:
                 continue
             try:
-                stopped = self.timers.expire(
-                    timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper"
-                )
+                stopped = self._expire(timer, limit_ms, now_ms)
             except Exception:
                 result.failed += 1
                 self.logger.exception("A stale timer could not be stopped")
             else:
                 result.stopped += stopped is not None
         return result
+
+    def _expire(self, open_timer: OpenTimer, limit_ms: int, now_ms: int) -> Timer | None:
+        """Stop a timer at the moment when its active time reached the limit."""
+        try:
+            timer = self.timers.get(open_timer.user_id, open_timer.ulid)
+        except NotFound:
+            return None
+        end_ms = _reached_ms(timer, limit_ms, now_ms)
+        return self.timers.expire(
+            timer.user_id, timer.ulid, end_ms=end_ms, sign_ms=timer.last_sign_ms(end_ms), now_ms=now_ms
+        )
+
+
+def _reached_ms(timer: Timer, limit_ms: int, now_ms: int) -> int:
+    """Return the moment at which the active time reached the limit.
+
+    If the active time is below the limit, return the beginning of the present pause, or the present time.
+    """
+    for since_ms, until_ms in stretches(timer, now_ms):
+        if until_ms - since_ms >= limit_ms:
+            return since_ms + limit_ms
+        limit_ms -= until_ms - since_ms
+    return timer.last_pause_ms or max(now_ms, timer.changed_ms)

@@ -135,6 +135,7 @@ class EventItem(Model):
     order = NumberAttribute(null=True)
     except_users = UnicodeSetAttribute(null=True)
     card = UnicodeAttribute(null=True)
+    actor = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 

@@ -365,13 +365,20 @@ class TimerStore(TimerQueries):
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
-    def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
-        """Stop a forgotten timer at the moment when its active time reached the limit.
+    def expire(self, user_id: int, ulid: str, *, end_ms: int, sign_ms: int, now_ms: int) -> Timer | None:
+        """Stop a forgotten timer at a time in the past.
+
+        Parameters
+        ----------
+        end_ms
+            The end of the timer.
+        sign_ms
+            The last known sign of life up to the end.
 
         Returns
         -------
         Timer or None
-            The stopped timer; None if the timer was no longer open.
+            The stopped timer; None if the timer is no longer open, or has another sign of life up to the end.
         """
 
         def attempt() -> Timer | None:
@@ -379,10 +386,9 @@ class TimerStore(TimerQueries):
                 timer = self.get(user_id, ulid)
             except NotFound:
                 return None
-            if not timer.is_open:
+            if not timer.is_open or timer.last_sign_ms(end_ms) > sign_ms:
                 return None
-            stopped = replace(timer.expire(limit_ms, now_ms, by), locked_until_ms=now_ms)
-            return self._close(stopped, now_ms)
+            return self._close(timer.expire(end_ms, sign_ms), now_ms)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
