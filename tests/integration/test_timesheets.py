@@ -236,7 +236,7 @@ def changed(timer: Timer, kind: str, at_ms: int, now_ms: int) -> Timer | None:
 
 
 @settings(
-    max_examples=examples(0.3),
+    max_examples=examples(float(__import__("os").environ.get("TSX", "0.3"))),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

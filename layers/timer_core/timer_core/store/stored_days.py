@@ -8,7 +8,7 @@ open then. The item `CalendarItem` contains the time up to which days are stored
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -64,6 +64,12 @@ class StoredState:
     def is_valid(self) -> bool:
         """Whether all stored days are valid."""
         return self.valid_until_ms == self.stored_until_ms
+
+    def valid_until(self, at_ms: int) -> "StoredState":
+        """Return the state without the day of an instant, and the later days."""
+        if at_ms >= self.valid_until_ms:
+            return self
+        return replace(self, valid_until_ms=max(midnight(at_ms), 0), carry=None)
 
 
 class StoredDays:
