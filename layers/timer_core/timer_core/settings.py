@@ -39,6 +39,8 @@ class Settings:
         The web sites that sessions may be issued to.
     delivery_queue_url
         The queue of deliveries.
+    timesheet_queue_url
+        The queue of people whose days could not be stored.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
     """
@@ -58,6 +60,7 @@ class Settings:
     allowed_orgs: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
+    timesheet_queue_url: str
     max_receives: int
 
     @property
@@ -98,6 +101,7 @@ class Settings:
             allowed_orgs=_names("ALLOWED_ORGS"),
             allowed_origins=_names("ALLOWED_ORIGINS"),
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
+            timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
         )
 

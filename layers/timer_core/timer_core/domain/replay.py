@@ -24,11 +24,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import LATEST_MS, Timer
 
 _DAY_MS = 86_400_000
 _STARTS = frozenset({Action.START, Action.RESUME})
@@ -46,11 +47,14 @@ class Outcome:
         The existing timers that have become part of other timers.
     open_ulid
         The ULID of the timer that is open after the replay, if there is one.
+    reaches_ms
+        The earliest instant whose working time may change; `LATEST_MS` if none does.
     """
 
     changed: tuple[Timer, ...] = ()
     vanished: tuple[Timer, ...] = ()
     open_ulid: str | None = None
+    reaches_ms: int = LATEST_MS
 
 
 def replay(
@@ -88,10 +92,14 @@ def replay(
     steps = _steps(unlocked, known, user_id, locked_until_ms, calendar)
     derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
     pairs, vanished = _match(derived, unlocked, used_ulids)
+    changed = [(new, old) for new, old in pairs if _differs(new, old)]
+    reached = [changed_from_ms(old, new) for new, old in changed]
+    reached += [changed_from_ms(timer, None) for timer in vanished]
     return Outcome(
-        changed=tuple(new for new, old in pairs if _differs(new, old)),
+        changed=tuple(new for new, _ in changed),
         vanished=tuple(vanished),
         open_ulid=next((new.ulid for new, _ in pairs if new.is_open), None),
+        reaches_ms=min((from_ms for from_ms in reached if from_ms is not None), default=LATEST_MS),
     )
 
 

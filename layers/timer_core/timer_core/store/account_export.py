@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
-from timer_core.store.calendars import own_of
+from timer_core.store.calendars import to_own
 from timer_core.store.items import SlotItem, claims_of, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -109,7 +109,7 @@ class ExportPage:
         elif kind == "timer":
             self.timers.append(to_timer(item))
         elif kind == "calendar":
-            self.calendar = own_of(item)
+            self.calendar = to_own(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))

@@ -127,7 +127,7 @@ class Calendars:
 
     def own(self, user_id: int) -> OwnCalendar:
         """Return a person's own working hours, exceptions and settings."""
-        return own_of(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
+        return to_own(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
 
     def change(
         self, user_id: int, change: Callable[[OwnCalendar], OwnCalendar], *, now_ms: int
@@ -205,6 +205,15 @@ def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: in
     return own.with_assignment_starts(choice, now_ms=now_ms, forget_before_ms=now_ms - LOCKED_AFTER_MS)
 
 
+def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
+    """Whether a change from an instant on may reach into stored days, so that its write has to mark them.
+
+    Yesterday and today (UTC) are never stored.
+    """
+    yesterday_ms = now_ms - now_ms % _DAY_MS - _DAY_MS
+    return from_ms < yesterday_ms
+
+
 def lower_dirty(user_id: int, from_ms: int) -> Write:
     """Return the write that marks a person's stored days from an instant on as outdated.
 
@@ -246,8 +255,8 @@ def _set_calendar(own: OwnCalendar) -> list[Action]:
     ]
 
 
-def own_of(item: RawItem) -> OwnCalendar:
-    """Return a person's own calendar, given a `CalendarItem`, or an empty item."""
+def to_own(item: RawItem) -> OwnCalendar:
+    """Convert a `CalendarItem`; an empty item is the calendar of a person without one."""
     row = CalendarItem.from_raw_data(item)
     return OwnCalendar(
         versions=tuple(_decode_version(entry) for entry in row.versions or ()),
