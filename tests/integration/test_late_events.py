@@ -9,8 +9,8 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.queries import Filters
-from timer_core.store.table import Table, Write
-from timer_core.store.timers import TimerStore
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerChange, TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
@@ -128,11 +128,11 @@ def test_a_start_and_stop_while_an_event_is_processed_count(
     """The first write of the derived timer is refused, because the slot has changed since it was read."""
     write_all = ann.store.write_all
 
-    def interrupted(writes: list[Write]) -> None:
+    def interrupted(change: TimerChange) -> None:
         monkeypatch.setattr(ann.store, "write_all", write_all)
         timer, _ = ann.start(10)
         ann.act("stop", timer, 11)
-        write_all(writes)
+        write_all(change)
 
     monkeypatch.setattr(ann.store, "write_all", interrupted)
     ann.deliver("assigned", 0, received=12)
