@@ -62,7 +62,7 @@ class Slots:
         """End a person's open timer as the sweeper does."""
         for timer in self.timers[user_id].values():
             if timer.is_open:
-                self.timers[user_id][timer.ulid] = timer.expire(end_ms, timer.last_sign_ms(end_ms))
+                self.timers[user_id][timer.ulid] = timer.expire(end_ms, timer.last_sign_until(end_ms))
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
         """Apply a request as the API does; a request that the API would refuse has no effect."""

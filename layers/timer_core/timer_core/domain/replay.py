@@ -311,7 +311,7 @@ def _is_refuted(stop: _Step, timer: Timer, signs: Sequence[_Sign]) -> bool:
     last_ms, end_ms = int(stop.transition.cause), stop.transition.at_ms
     up_to_end = bisect_right(signs, end_ms, key=lambda sign: sign.at_ms)
     others = [sign.at_ms for sign in signs[:up_to_end][-1:]]
-    return max([timer.last_sign_ms(end_ms), *others]) > last_ms
+    return max([timer.last_sign_until(end_ms), *others]) > last_ms
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:

@@ -17,6 +17,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import SWEEPER, Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
@@ -29,6 +30,8 @@ MAX_OF_EACH_KIND = 150
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
+# Later than every time in the table: the year 9999.
+LATEST_MS = 253_402_300_799_999
 
 
 class Claim(NamedTuple):
@@ -135,6 +138,27 @@ class Timer:
     def state(self) -> State:
         """The fields of this timer that determine the effect of its next transition."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
+
+    @property
+    def reach(self) -> Span:
+        """The time in which this timer may change the owner's timeline.
+
+        It contains the history and the claims, also those outside of a corrected start and end.
+        """
+        times = [self.start_ms, *(transition.at_ms for transition in self.history)]
+        times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
+        return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
+
+    @property
+    def last_sign_ms(self) -> int:
+        """The time of the last sign of life: an act, a comment, or an event about the owner."""
+        return self.last_sign_until(LATEST_MS)
+
+    def last_sign_until(self, until_ms: int) -> int:
+        """Return the time of the last sign of life up to a time; the start is the first sign."""
+        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     @property
     def is_open(self) -> bool:
@@ -248,11 +272,6 @@ class Timer:
         The event is noted as a start, whether it would also have resumed a paused timer or only that.
         """
         return self.note(replace(transition, action=Action.START))
-
-    def last_sign_ms(self, until_ms: int) -> int:
-        """Return the time of the last sign of life up to a time; the start is the first sign."""
-        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
-        return max((ms for ms in (*acts, *self.signs) if ms <= until_ms), default=self.start_ms)
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.
