@@ -674,7 +674,7 @@ class TimerMachine(RuleBasedStateMachine):
         assert self.expire(person, ulid, end, sign - 1) is None
         timer = self.expire(person, ulid, end, sign)
         assert timer is not None
-        assert timer.last_sign_ms(end) == sign
+        assert timer.last_sign_until(end) == sign
         slot.request("stop", end, self.next(), by="sweeper", sign=sign)
 
     def expire(self, person: Person, ulid: str, end: int, sign: int) -> Timer | None:

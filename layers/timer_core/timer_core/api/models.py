@@ -24,7 +24,7 @@ from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timeline import Standing, Waiting
-from timer_core.domain.timers import LATEST_MS, Period, Timer, pauses
+from timer_core.domain.timers import Period, Timer, pauses
 
 if TYPE_CHECKING:
     from timer_core.api.working import WorkingTime
@@ -180,7 +180,7 @@ class TimerFacts(BaseModel):
             "description": timer.description,
             "source": _shown(timer.source),
             "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
-            "last_sign_at": to_time(timer.last_sign_ms(now_ms or LATEST_MS)),
+            "last_sign_at": to_time(timer.last_sign_ms),
             "created": to_time(timer.created_ms),
         }
 

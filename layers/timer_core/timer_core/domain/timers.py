@@ -152,6 +152,17 @@ class Timer:
         return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 
     @property
+    def last_sign_ms(self) -> int:
+        """The time of the last sign of life: an act, a comment, or an event about the owner."""
+        return self.last_sign_until(LATEST_MS)
+
+    def last_sign_until(self, until_ms: int) -> int:
+        """Return the time of the last sign of life up to a time; the start is the first sign."""
+        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
@@ -263,13 +274,6 @@ class Timer:
         The event is noted as a start, whether it would also have resumed a paused timer or only that.
         """
         return self.note(replace(transition, action=Action.START))
-
-    def last_sign_ms(self, until_ms: int) -> int:
-        """Return the time of the last sign of life up to a time; the start is the first sign."""
-        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
-        statements = (claim.made_ms for claim in self.claims)
-        signs = (ms for ms in (*acts, *self.signs, *statements) if ms <= until_ms)
-        return max(signs, default=self.start_ms)
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.

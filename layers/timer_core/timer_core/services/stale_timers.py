@@ -91,7 +91,7 @@ class StaleTimerStopper:
             return None
         end_ms = _reached_ms(timer, limit_ms, now_ms)
         return self.timers.expire(
-            timer.user_id, timer.ulid, end_ms=end_ms, sign_ms=timer.last_sign_ms(end_ms), now_ms=now_ms
+            timer.user_id, timer.ulid, end_ms=end_ms, sign_ms=timer.last_sign_until(end_ms), now_ms=now_ms
         )
 
 
