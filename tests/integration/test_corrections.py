@@ -12,7 +12,7 @@ from tests.support.repositories import identified
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.services.issue_timers import IssueTimers
-from timer_core.store.items import claims_of, tombstone_timer
+from timer_core.store.items import claims_of, to_gaps
 from timer_core.store.keys import timer_sk, user_pk
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -333,7 +333,7 @@ class TestDeletion:
         item = shared_table.get(user_pk(api.ann_id), timer_sk(ulid_of(timer)))
         assert item is not None
         assert "expires_at" not in item
-        gone = tombstone_timer(item)
+        gone = to_gaps(item)
         assert [(time_of(one.since_ms), time_of(one.until_ms), one.counts) for one in gone.claims] == [
             (ago(60), ago(40), False),
             (ago(30), ago(0), False),

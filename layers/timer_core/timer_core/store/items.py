@@ -9,9 +9,11 @@ from typing import Any
 
 from pynamodb.attributes import (
     Attribute,
+    BinaryAttribute,
     BooleanAttribute,
     ListAttribute,
     NumberAttribute,
+    NumberSetAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
@@ -49,10 +51,11 @@ class TimerItem(Model):
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
     the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
-    other timer gets. ``end_key`` is the sort key in the index ``by-end``. The attributes ``open_shard`` and
-    ``open_since_ms`` exist only while the timer is open. ``causes`` contains the action and the cause of each
-    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
+    `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
+    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
+    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
+    the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -200,6 +203,67 @@ class IdempotencyItem(Model):
     created = BooleanAttribute()
     request_hash = UnicodeAttribute()
     expires_at = NumberAttribute()
+
+
+class CalendarItem(Model):
+    """``user#<id>`` / ``calendar``: a person's working hours, exceptions and settings.
+
+    ``versions``, ``exceptions`` and ``assignment_starts`` contain one text for each entry, in order.
+    ``chosen`` is set once the person has decided about working hours. A write of these attributes increments
+    ``version``, on the condition that it has not changed since its read.
+
+    The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
+    ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
+    ``dirty_changes`` the number of times that days were added.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    versions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    exceptions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    assignment_starts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    chosen = BooleanAttribute(null=True)
+    version = NumberAttribute(null=True)
+    dirty_days = NumberSetAttribute(null=True)
+    dirty_changes = NumberAttribute(null=True)
+    stored_until_ms = NumberAttribute(null=True)
+    carry = BinaryAttribute(null=True, legacy_encoding=False)
+
+
+class StoredDayItem(Model):
+    """``user#<id>`` / ``day#<date>``: a person's working time on a UTC day.
+
+    See `timer_core.store.stored_days`. A day that does not fit into one item has further parts,
+    ``day#<date>#1`` and so on.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    content = BinaryAttribute(legacy_encoding=False)
+
+
+class PersonItem(Model):
+    """``people`` / ``user#<id>``: a person who has stored days, so that all of them can be found."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+
+class PolicyItem(Model):
+    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+
+    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
+    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    working_hours = UnicodeAttribute()
+    concurrent_timers = UnicodeAttribute()
+    overtime_ms = NumberAttribute()
+    assignment_starts = UnicodeAttribute()
+    stale_after_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
 
 
 class ProfileItem(Model):
@@ -356,7 +420,7 @@ def timer_item(timer: Timer) -> RawItem:
         created_ms=timer.created_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
-        end_key=end_key(timer.start_ms, timer.end_ms),
+        end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
         source=timer.source,
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,
@@ -409,6 +473,24 @@ def to_timer(item: RawItem) -> Timer:
     )
 
 
+def to_gaps(item: RawItem) -> Timer:
+    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
+    claims = claims_of(item)
+    start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
+    return Timer(
+        user_id=user_id_of(item["pk"]["S"]),
+        ulid=name_of(item["sk"]["S"]),
+        start_ms=start_ms,
+        created_ms=start_ms,
+        clock_ms=0,
+        changed_ms=end_ms,
+        source="",
+        status=Status.STOPPED,
+        end_ms=end_ms,
+        claims=claims,
+    )
+
+
 def to_issue(item: RawItem) -> Issue | None:
     """Return the issue of a timer, given the timer's item; None if the timer has no issue."""
     if "number" not in item:
@@ -436,31 +518,9 @@ def tombstone(
     if not gaps:
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
     claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
-    return item | {
-        "claims": {"L": [{"S": claim} for claim in claims]},
-        "end_key": {"S": end_key(gaps[0].since_ms, gaps[-1].until_ms)},
-    }
-
-
-def tombstone_timer(item: RawItem) -> Timer:
-    """Return a timer without history that has the gaps of a tombstone, for timelines.
-
-    The tombstone must have gaps, as all those in the index ``by-end`` have.
-    """
-    claims = claims_of(item)
-    since_ms, until_ms, deleted_ms = claims[0].since_ms, claims[-1].until_ms, int(item["deleted_ms"]["N"])
-    return Timer(
-        user_id=user_id_of(item["pk"]["S"]),
-        ulid=name_of(item["sk"]["S"]),
-        start_ms=since_ms,
-        created_ms=deleted_ms,
-        clock_ms=0,
-        changed_ms=until_ms,
-        source="",
-        status=Status.STOPPED,
-        end_ms=until_ms,
-        claims=claims,
-    )
+    item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    reach = to_gaps(item).reach
+    return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
 
 
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
