@@ -40,14 +40,12 @@ class Correction:
 
         Time in which the timer waited for another one was not taken away from the owner's working time.
         """
+        earlier = [Span(*claim[:2]) for claim in before.claims if not claim.counts]
+        gaps = joined([*counted, *earlier])
         claims = [
             claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
             for claim in self.timer.claims
-            for span in (
-                [Span(claim.since_ms, claim.until_ms)]
-                if claim.counts or claim in before.claims
-                else cut(counted, claim.since_ms, claim.until_ms)
-            )
+            for span in ([Span(*claim[:2])] if claim.counts else cut(gaps, claim.since_ms, claim.until_ms))
         ]
         return replace(self, timer=replace(self.timer, claims=tuple(claims)))
 
