@@ -47,7 +47,14 @@ from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.api.working import working_times
 from timer_core.clock import now_ms
-from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
+from timer_core.domain.corrections import (
+    Correction,
+    joined,
+    with_changed_pause,
+    with_pause,
+    without,
+    without_pause,
+)
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
@@ -458,18 +465,16 @@ def split_timer(
     """
     now, at_ms = now_ms(), to_ms(request.at)
     user_id, ulid = _own_timer(timer_id)
-    slices = timesheets.worked(user_id, Period(at_ms, at_ms + 1), now_ms=now).slices
+    counting = timesheets.worked(user_id, Period(at_ms, at_ms + 1), now_ms=now).slices
     halves = timers.split(
         user_id,
         ulid,
         at_ms,
         now_ms=now,
-        counts=any(piece.timer == ulid for piece in slices),
+        counts=any(piece.timer == ulid for piece in counting),
         idempotency=_idempotency(idempotency_key, f"split {timer_id}", request),
     )
-    named = names.of(halves, now_ms=now)
-    worked = working_times(timesheets, user_id, named, now_ms=now)
-    first, second = (TimeLog.working(timer, worked.of(timer), now) for timer in named)
+    first, second = (_shown(half, now) for half in halves)
     shown = SplitTimeLog.model_construct(first=first, second=second)
     return _response(HTTPStatus.CREATED, shown, _location(halves.second))
 
@@ -593,7 +598,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
+    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now, counted=partial(_counted, now=now))
     return _response(HTTPStatus.OK, _shown(timer, now))
 
 
@@ -606,13 +611,8 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
 )
 def delete_timer(timer_id: str) -> Response[str]:
     """Delete a timer permanently, open or stopped. Its time counts for no other timer."""
-    now, (user_id, ulid) = now_ms(), _own_timer(timer_id)
-
-    def counted(timer: Timer) -> list[Span]:
-        slices = timesheets.worked(user_id, Period(timer.reach.since_ms, now), now_ms=now).slices
-        return [Span(piece.since_ms, piece.until_ms) for piece in slices if piece.timer == ulid]
-
-    timers.delete(user_id, ulid, now_ms=now, gaps=counted)
+    now = now_ms()
+    timers.delete(*_own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -775,8 +775,24 @@ def _change(
 def _correct(
     timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
 ) -> Response[TimeLog]:
-    timer = timers.correct(*_own_timer(timer_id), correct, now_ms=now, idempotency=idempotency)
+    timer = timers.correct(
+        *_own_timer(timer_id),
+        correct,
+        now_ms=now,
+        idempotency=idempotency,
+        counted=partial(_counted, now=now),
+    )
     return _response(HTTPStatus.OK, _shown(timer, now))
+
+
+def _counted(timer: Timer, *, now: int) -> list[Span]:
+    """Return the time that counts for a timer and for no other one."""
+    reach = timer.reach
+    period = Period(reach.since_ms, min(reach.until_ms, now))
+    own, others = list[Span](), list[Span]()
+    for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
+        (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
+    return joined(without(own, others))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:

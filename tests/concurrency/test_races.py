@@ -339,7 +339,10 @@ def test_simultaneous_corrections_of_pauses_do_not_overlap(
     def insert(number: int) -> object:
         since_ms = T0 + (number % 10 * 5 + 1) * MINUTE
         return store.correct(
-            ANN, ulid, lambda timer: with_pause(timer, since_ms, since_ms + MINUTE, now_ms), now_ms=now_ms
+            ANN,
+            ulid,
+            lambda timer: with_pause(timer, since_ms, since_ms + MINUTE, now_ms, str(number)),
+            now_ms=now_ms,
         )
 
     responses = race(threads, [lambda n=n: insert(n) for n in range(THREADS)])

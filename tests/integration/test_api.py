@@ -790,12 +790,12 @@ class TestPatch:
         assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
 
     @pytest.mark.parametrize("state", ["running", "paused"])
-    def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
+    def test_an_open_timer_gets_no_end(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
         if state == "paused":
             act(api.ann, timer, "pause")
         clock.advance(60)
-        refused = problem(patch(api.ann, timer, {"start_time": time_of(clock.ms)}), 400)
+        refused = problem(patch(api.ann, timer, {"end_time": time_of(clock.ms)}), 400)
         assert state in refused["detail"]
 
     @pytest.mark.parametrize(

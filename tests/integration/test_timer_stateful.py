@@ -38,6 +38,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
+from timer_core.store.items import to_timer
 from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -1070,8 +1071,9 @@ class TimerMachine(RuleBasedStateMachine):
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
             assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
             for item in items:
-                end_ms = int(item["end_ms"]["N"]) if "end_ms" in item else None
-                assert item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), end_ms)
+                timer = to_timer(item)
+                end_ms = None if timer.is_open else timer.reach.until_ms
+                assert item["end_key"]["S"] == end_key(timer.start_ms, end_ms)
 
     @rule(data=st.data())
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:

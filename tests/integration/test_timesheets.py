@@ -16,11 +16,11 @@ from timer_core.domain.schedule import Interval, ScheduleVersion, Week, instant
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Claim, Period, Timer
-from timer_core.store.calendars import Calendars, lower_dirty, reaches_stored_days
+from timer_core.store.calendars import Calendars, lower_dirty
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
-from timer_core.store.stored_days import DAY_MS, StoredDays
+from timer_core.store.stored_days import DAY_MS, StoredDays, reaches_stored_days
 from timer_core.store.table import Table, Write
 from timer_core.store.timesheets import Timesheets, stored_until
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.corrections import (
     Correction,
-    counted,
     divided,
     joined,
+    time_of,
     with_changed_pause,
     with_pause,
     with_times,
@@ -119,7 +119,7 @@ class TestTimes:
         assert claims(shortened) == [(30, 40, "gap"), (45, 60, "gap")]
         longer = with_times(shortened, None, at(50), NOW + 1).timer
         assert claims(longer) == [(30, 40, "work"), (45, 50, "work"), (50, 60, "gap")]
-        assert spans(longer) == counted(longer, NOW) == counts(longer)
+        assert spans(longer) == time_of(longer, NOW) == counts(longer)
 
     def test_an_added_entry_counts_in_full(self) -> None:
         added = finished(user_id=1, ulid=ULID, start_ms=at(0), end_ms=at(30), now_ms=NOW)
@@ -160,6 +160,17 @@ class TestTimes:
         with pytest.raises(TransitionNotAllowed, match="running"):
             with_times(started(), at(0), at(5), at(20))
 
+    def test_only_time_that_counted_becomes_a_gap(self) -> None:
+        """The owner worked on another timer from minute 30 on, and then shortens this one."""
+        other = replace(run(started(30)), ulid=OTHER)
+        this = run(started(), (60, "stop", "assigned"))
+        correction = with_times(this, None, at(20), at(60)).taking_only([Span(at(0), at(30))], this)
+        assert claims(correction.timer) == [(20, 30, "gap")]
+        assert counts_for(OTHER, [correction.timer, other]) == [Span(at(30), at(60))]
+        # The removed time does not count either if the other timer turns out to have ended earlier.
+        shorter = run(other, (40, "stop", "closed"))
+        assert counts_for(ULID, [correction.timer, shorter]) == [Span(at(0), at(20))]
+
 
 class TestPauses:
     def test_an_inserted_pause_is_a_gap(self) -> None:
@@ -187,6 +198,13 @@ class TestPauses:
             replace(run(started(5, "assigned")), ulid=OTHER),
         ]
         assert counts_for(ULID, both) == [Span(at(0), at(10)), Span(at(20), at(60))]
+
+    def test_nothing_counts_in_an_inserted_pause_of_a_timer_that_waited(self) -> None:
+        other = replace(run(started(5), (30, "stop", "closed")), ulid=OTHER)
+        paused = with_pause(started(), at(10), at(40), at(60)).taking_only([], started()).timer
+        assert paused.claims == ()
+        assert counts_for(ULID, [paused, other]) == [Span(at(0), at(5)), Span(at(40), at(60))]
+        assert counts_for(OTHER, [paused, other]) == [Span(at(5), at(30))]
 
     def test_a_pause_can_be_longer_shorter_or_elsewhere(self) -> None:
         longer = with_changed_pause(worked(), 0, at(10), at(25), NOW)
@@ -306,7 +324,7 @@ class TestDivision:
             divided(worked(), at(minute), ulid=OTHER, now_ms=NOW, counts=False)
         assert (refused.value.field, refused.value.code) == ("at", ErrorCode.OUTSIDE_OF_TIMER)
 
-    def test_the_second_timer_keeps_the_focus_if_the_timer_counted(self) -> None:
+    def test_the_second_timer_keeps_the_focus_if_the_timer_time_of(self) -> None:
         other = replace(run(started(5, "assigned")), ulid="01JD3K5W9GZ8Q4T1M6V7X0Y2BA")
         halves = divided(started(), at(30), ulid=OTHER, now_ms=at(60), counts=True)
         assert [counts_for(one.ulid, [*halves, other]) for one in halves] == [
@@ -375,7 +393,7 @@ def test_after_any_corrections_exactly_the_stated_time_counts(
         if correction is None:
             continue
         timer = correction.timer
-        assert spans(timer, now_ms) == counted(timer, now_ms) == counts(timer, now_ms=now_ms)
+        assert spans(timer, now_ms) == time_of(timer, now_ms) == counts(timer, now_ms=now_ms)
         # Nothing before the earliest changed instant has changed.
         since_ms = correction.reaches_ms
         assert _before(spans(timer, now_ms), since_ms) == _before(spans(before, now_ms), since_ms)

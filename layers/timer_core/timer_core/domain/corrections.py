@@ -35,6 +35,20 @@ class Correction:
     reaches_ms: int
     locked_until_ms: int
 
+    def taking_only(self, counted: Sequence[Span], before: Timer) -> "Correction":
+        """Return the correction with gaps only where the timer counted.
+
+        Time in which the timer waited for another one was not taken away from the owner's working time.
+        """
+        earlier = [Span(*claim[:2]) for claim in before.claims if not claim.counts]
+        gaps = joined([*counted, *earlier])
+        claims = [
+            claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
+            for claim in self.timer.claims
+            for span in ([Span(*claim[:2])] if claim.counts else cut(gaps, claim.since_ms, claim.until_ms))
+        ]
+        return replace(self, timer=replace(self.timer, claims=tuple(claims)))
+
 
 # ---------------------------------------------------------------------- start and end
 
@@ -262,7 +276,7 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int, counts: bool) -
 # ---------------------------------------------------------------------- claims
 
 
-def counted(timer: Timer, now_ms: int) -> list[Span]:
+def time_of(timer: Timer, now_ms: int) -> list[Span]:
     """Return the time that a timer has by its history and its owner's claims, up to ``now_ms``."""
     spans = [Span(*stretch) for stretch in stretches(timer, now_ms)]
     for claim in timer.claims:

@@ -205,15 +205,6 @@ def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: in
     return own.with_assignment_starts(choice, now_ms=now_ms, forget_before_ms=now_ms - LOCKED_AFTER_MS)
 
 
-def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
-    """Whether a change from an instant on may reach into stored days, so that its write has to mark them.
-
-    Yesterday and today (UTC) are never stored.
-    """
-    yesterday_ms = now_ms - now_ms % _DAY_MS - _DAY_MS
-    return from_ms < yesterday_ms
-
-
 def lower_dirty(user_id: int, from_ms: int) -> Write:
     """Return the write that marks a person's stored days from an instant on as outdated.
 

@@ -53,9 +53,9 @@ class TimerItem(Model):
     the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
     other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
     `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
-    only while the timer is open. ``causes`` contains the action and the cause of each
-    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
+    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
+    the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -477,7 +477,7 @@ def to_timer(item: RawItem) -> Timer:
 
 def to_gaps(item: RawItem) -> Timer:
     """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
-    claims = tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"])
+    claims = claims_of(item)
     start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
@@ -520,31 +520,9 @@ def tombstone(
     if not gaps:
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
     claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
-    return item | {
-        "claims": {"L": [{"S": claim} for claim in claims]},
-        "end_key": {"S": end_key(gaps[0].since_ms, gaps[-1].until_ms)},
-    }
-
-
-def tombstone_timer(item: RawItem) -> Timer:
-    """Return a timer without history that has the gaps of a tombstone, for timelines.
-
-    The tombstone must have gaps, as all those in the index ``by-end`` have.
-    """
-    claims = claims_of(item)
-    since_ms, until_ms, deleted_ms = claims[0].since_ms, claims[-1].until_ms, int(item["deleted_ms"]["N"])
-    return Timer(
-        user_id=user_id_of(item["pk"]["S"]),
-        ulid=name_of(item["sk"]["S"]),
-        start_ms=since_ms,
-        created_ms=deleted_ms,
-        clock_ms=0,
-        changed_ms=until_ms,
-        source="",
-        status=Status.STOPPED,
-        end_ms=until_ms,
-        claims=claims,
-    )
+    item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    reach = to_gaps(item).reach
+    return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
 
 
 def claims_of(item: RawItem) -> tuple[Claim, ...]:

@@ -8,19 +8,20 @@ condition that it has not changed.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from timer_core.domain.corrections import Correction, Halves, counted, divided, with_times
+from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
 from timer_core.domain.errors import IdempotencyKeyReused, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer
-from timer_core.store.calendars import lower_dirty, reaches_stored_days
+from timer_core.store.calendars import lower_dirty
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
+from timer_core.store.stored_days import reaches_stored_days
 from timer_core.store.table import (
     ConditionFailed,
     Conflict,
@@ -39,6 +40,9 @@ from timer_core.store.writes import (
     put_response,
     transit,
 )
+
+# Returns the time that counts for a timer and for no other one, in order.
+Counted = Callable[[Timer], Sequence[Span]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,8 +464,15 @@ class TimerStore(TimerQueries):
 
     # ------------------------------------------------------------------ correcting
 
-    def patch(self, user_id: int, ulid: str, patch: Patch, *, now_ms: int) -> Timer:
+    def patch(
+        self, user_id: int, ulid: str, patch: Patch, *, now_ms: int, counted: Counted | None = None
+    ) -> Timer:
         """Correct a timer and return it.
+
+        Parameters
+        ----------
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
 
         Raises
         ------
@@ -481,6 +492,7 @@ class TimerStore(TimerQueries):
             correction = Correction(timer, LATEST_MS, 0)
             if patch.corrects_time:
                 correction = with_times(timer, patch.start_ms, patch.end_ms, now_ms)
+                correction = correction.taking_only(counted(timer), timer) if counted else correction
             patched = identified.texts_of(correction.timer)
             if patch.issue is not None and timer.end_ms is not None and timer.locked_until_ms is None:
                 patched = replace(patched, locked_until_ms=patched.end_ms)
@@ -507,6 +519,7 @@ class TimerStore(TimerQueries):
         *,
         now_ms: int,
         idempotency: Idempotency | None = None,
+        counted: Counted | None = None,
     ) -> Timer:
         """Correct the pauses of a timer and return the timer.
 
@@ -516,6 +529,8 @@ class TimerStore(TimerQueries):
         ----------
         correct
             The correction, one of `timer_core.domain.corrections`.
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
 
         Raises
         ------
@@ -532,10 +547,19 @@ class TimerStore(TimerQueries):
                 return response[0]
             timer = self.get(user_id, ulid)
             correction = correct(timer)
+            correction = correction.taking_only(counted(timer), timer) if counted else correction
             writes = self._lock(timer, correction)
             if idempotency is not None:
                 writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
-            return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms)
+            try:
+                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms)
+            except TransactionRefused as refused:
+                item = refused.failed.get(0)
+                written = replace(correction.timer, version=timer.version + 1)
+                if writes or item is None or "deleted_ms" in item or to_timer(item) != written:
+                    raise
+                # An earlier attempt has written the timer, and the response of the database was lost.
+                return written
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
@@ -588,16 +612,9 @@ class TimerStore(TimerQueries):
         TransactionRefused
             If the timer has changed after its read, or another condition did not hold.
         """
-        written = replace(corrected, version=read.version + 1)
-        change = TimerChange(read.user_id, [put_changed(corrected), *others], reaches_ms, now_ms)
-        try:
-            self.write_all(change)
-        except TransactionRefused as refused:
-            item = refused.failed.get(0)
-            if others or item is None or "deleted_ms" in item or to_timer(item) != written:
-                raise
-            # An earlier attempt has written the timer, and the response of the database was lost.
-        return written
+        writes = [put_changed(corrected), *others]
+        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms))
+        return replace(corrected, version=read.version + 1)
 
     def _lock(self, timer: Timer, correction: Correction) -> list[Write]:
         """Return the writes that keep events from undoing the correction of an open timer."""
@@ -617,14 +634,14 @@ class TimerStore(TimerQueries):
         ulid: str,
         *,
         now_ms: int,
-        gaps: Callable[[Timer], Sequence[Span]] | None = None,
+        counted: Counted | None = None,
     ) -> None:
         """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
 
         Parameters
         ----------
-        gaps
-            Returns the time of a timer, in order; by default, all of its own time.
+        counted
+            The time that becomes a gap; by default, all time of the timer.
 
         Raises
         ------
@@ -640,7 +657,7 @@ class TimerStore(TimerQueries):
                 return
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
-            spans = counted(timer, now_ms) if gaps is None else gaps(timer)
+            spans = time_of(timer, now_ms) if counted is None else counted(timer)
             deleted = tombstone(pk, sk, now_ms, locked_until_ms, spans)
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
