@@ -11,8 +11,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
-from timer_core.store.calendars import Calendars
-from timer_core.store.timesheets import Timesheets, Worked
 
 from timelogs.timeline import TimelineShown
 from timer_core import __version__
@@ -52,6 +50,7 @@ from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
@@ -59,6 +58,7 @@ from timer_core.store.queries import Filters, Page
 from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets, Worked
 from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
@@ -722,6 +722,6 @@ _health_cache: list[tuple[int, Health]] = []
 def _health() -> Health:
     now = now_ms()
     if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now, stale_after_ms=settings().stale_after_ms)
+        health = health_store.read(now_ms=now)
         _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
     return _health_cache[0][1]

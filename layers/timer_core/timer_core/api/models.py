@@ -157,7 +157,7 @@ class TimerFacts(BaseModel):
             "description": timer.description,
             "source": _shown(timer.source),
             "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
-            "last_sign_at": to_time(timer.last_sign_ms),
+            "last_sign_at": to_time(timer.last_sign_ms()),
             "created": to_time(timer.created_ms),
         }
 
@@ -528,7 +528,7 @@ class HealthReport(BaseModel):
     status: str
     version: str
     open_timers: int
-    stale_timers: Annotated[int, Field(description="Timers open for longer than StaleAfterHours.")]
+    stale_timers: Annotated[int, Field(description="Stale timers that the last sweep found.")]
     webhook_success_rate: Annotated[
         float | None,
         Field(

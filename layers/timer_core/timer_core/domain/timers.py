@@ -152,12 +152,6 @@ class Timer:
         return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 
     @property
-    def last_sign_ms(self) -> int:
-        """The time of the last sign that somebody works on the issue: an act, a comment, or an event."""
-        signs = [transition.at_ms for transition in self.history if transition.by != SWEEPER]
-        return max((*signs, *self.signs, *(claim.made_ms for claim in self.claims)), default=self.start_ms)
-
-    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
@@ -270,10 +264,11 @@ class Timer:
         """
         return self.note(replace(transition, action=Action.START))
 
-    def last_sign_ms(self, until_ms: int) -> int:
-        """Return the time of the last sign of life up to a time; the start is the first sign."""
+    def last_sign_ms(self, until_ms: int = LATEST_MS) -> int:
+        """Return the time of the last sign of life up to a time: an act, a claim, a comment, or an event."""
         acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
-        return max((ms for ms in (*acts, *self.signs) if ms <= until_ms), default=self.start_ms)
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
-from timer_core.store.calendars import dirty_of, to_own
+from timer_core.domain.timers import Timer
+from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
 from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write
@@ -70,6 +72,23 @@ class StoredState:
         if at_ms >= self.valid_until_ms:
             return self
         return replace(self, valid_until_ms=max(midnight(at_ms), 0), carry=None)
+
+
+def invalidated(
+    user_id: int, changes: Iterable[tuple[Timer | None, Timer | None]], *, now_ms: int
+) -> list[Write]:
+    """Return the writes that mark the stored days that changes of a person's timers make invalid.
+
+    Yesterday and today (UTC) are never stored, so there are none for a change of the present.
+
+    Parameters
+    ----------
+    changes
+        The timers before and after the change; None if a timer did not exist, or does not exist any more.
+    """
+    instants = (changed_from_ms(before, after) for before, after in changes)
+    from_ms = min((ms for ms in instants if ms is not None), default=now_ms)
+    return [lower_dirty(user_id, from_ms)] if from_ms < midnight(now_ms - DAY_MS) else []
 
 
 class StoredDays:
