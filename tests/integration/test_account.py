@@ -177,7 +177,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "chosen": (CalendarExported, ["chosen"]),
             "version": (CalendarExported, ["version"]),
         },
-        {"dirty_days", "dirty_changes"},
+        {"dirty_days", "dirty_changes", "stored_until_ms", "carry"},
     ),
     RunLockItem: ({"version": (Export, ["exclusive_runs"])}, set()),
 }
