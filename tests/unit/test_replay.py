@@ -15,7 +15,7 @@ from timer_core.domain.events import EFFECTS, Event, distinct, guid_time
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import replay
 from timer_core.domain.state import Action, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Claim, Timer
 
 ISSUE = Issue("octocat", "hello-world", 7)
 ANN, BOB, STRANGER = 1, 2, 3
@@ -62,7 +62,7 @@ class Slots:
         """End a person's open timer as the sweeper does."""
         for timer in self.timers[user_id].values():
             if timer.is_open:
-                self.timers[user_id][timer.ulid] = timer.expire(end_ms, timer.last_sign_ms(end_ms))
+                self.timers[user_id][timer.ulid] = timer.expire(end_ms, timer.last_sign_until(end_ms))
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
         """Apply a request as the API does; a request that the API would refuse has no effect."""
@@ -633,7 +633,10 @@ class TestOwnActs:
         slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
         slots.deliver(Event("b", "comment.pause", T0 + 1_000, self.ANN_ONLY, actor=ANN))
         slots.deliver(Event("c", "closed", T0 + 2_000, actor=0))
-        assert [one.by_owner for one in slots.only(ANN).history] == [False, True, False]
+        slots.deliver(Event("d", "assigned", T0 + 3_000, self.ANN_ONLY, actor=ANN))
+        stopped, running = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        assert [one.by_owner for one in stopped.history] == [False, True, False]
+        assert [one.by_owner for one in running.history] == [True]
 
     @pytest.mark.parametrize(
         "kind", ["assigned", "labeled", "project.start", "comment.start", "comment.resume"]
@@ -878,6 +881,16 @@ class TestSweeper:
         slots.deliver(Event("c", "commented", T0 + 60_000, self.ANN_ONLY, actor=ANN))
         timer = slots.only(ANN)
         assert (timer.ulid, timer.start_ms, timer.status) == (ulid, T0, "running")
+
+    def test_the_joined_timer_has_the_claims_of_both(self) -> None:
+        slots = self.swept()
+        slots.request(ANN, "start", self.END + 50_000, 7)
+        early, late = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        claims = [Claim(T0 + n, T0 + n + 1, NOW - n, counts=False) for n in (1, 2)]
+        slots.timers[ANN][early.ulid] = replace(early, claims=(claims[0],))
+        slots.timers[ANN][late.ulid] = replace(late, claims=(claims[1],))
+        slots.deliver(Event("c", "commented", T0 + 60_000, self.ANN_ONLY, actor=ANN))
+        assert slots.only(ANN).claims == (claims[1], claims[0])
 
     def test_assignments_after_the_stop_start_a_new_timer(self) -> None:
         slots = self.swept()

@@ -232,18 +232,18 @@ class TestExpire:
 
 class TestLastSign:
     def test_the_start_is_the_first_sign(self) -> None:
-        assert started().last_sign_ms(T0 + MINUTE) == T0
+        assert started().last_sign_until(T0 + MINUTE) == T0
 
     def test_every_transition_is_a_sign(self) -> None:
-        assert paused().last_sign_ms(T0 + 2 * MINUTE) == T0 + MINUTE
+        assert paused().last_sign_until(T0 + 2 * MINUTE) == T0 + MINUTE
 
     def test_the_stop_by_the_sweeper_is_no_sign(self) -> None:
-        assert started().expire(T0 + 60 * MINUTE, T0).last_sign_ms(T0 + 60 * MINUTE) == T0
+        assert started().expire(T0 + 60 * MINUTE, T0).last_sign_until(T0 + 60 * MINUTE) == T0
 
     def test_stored_signs_count_up_to_the_given_time(self) -> None:
         timer = replace(started(), signs=(T0 + 2 * MINUTE, T0 + 9 * MINUTE))
-        assert timer.last_sign_ms(T0 + 5 * MINUTE) == T0 + 2 * MINUTE
-        assert timer.last_sign_ms(T0 + 9 * MINUTE) == T0 + 9 * MINUTE
+        assert timer.last_sign_until(T0 + 5 * MINUTE) == T0 + 2 * MINUTE
+        assert timer.last_sign_until(T0 + 9 * MINUTE) == T0 + 9 * MINUTE
 
 
 class TestFinished:

@@ -157,7 +157,7 @@ class TimerFacts(BaseModel):
             "description": timer.description,
             "source": _shown(timer.source),
             "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
-            "last_sign_at": to_time(timer.last_sign_ms()),
+            "last_sign_at": to_time(timer.last_sign_ms),
             "created": to_time(timer.created_ms),
         }
 

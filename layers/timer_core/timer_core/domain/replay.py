@@ -311,7 +311,7 @@ def _is_refuted(stop: _Step, timer: Timer, signs: Sequence[_Sign]) -> bool:
     last_ms, end_ms = int(stop.transition.cause), stop.transition.at_ms
     up_to_end = bisect_right(signs, end_ms, key=lambda sign: sign.at_ms)
     others = [sign.at_ms for sign in signs[:up_to_end][-1:]]
-    return max([timer.last_sign_ms(end_ms), *others]) > last_ms
+    return max([timer.last_sign_until(end_ms), *others]) > last_ms
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
@@ -331,7 +331,7 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, version=0)
+    return replace(timer, version=0, history=(start,))
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
@@ -422,7 +422,8 @@ def _match(
         else:
             unmatched.pop(old.ulid, None)
             pairs.append((_with_attributes_of(old, timer), old))
-    return pairs, list(unmatched.values())
+    vanished = list(unmatched.values())
+    return [(_with_claims_of(vanished, timer), old) for timer, old in pairs], vanished
 
 
 def _own_ulids(timer: Timer) -> Iterator[str]:
@@ -438,6 +439,14 @@ def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
         for other in others
         if timer.start_ms <= other.start_ms and (timer.end_ms is None or other.start_ms < timer.end_ms)
     )
+
+
+def _with_claims_of(vanished: Iterable[Timer], timer: Timer) -> Timer:
+    """Add the claims of the vanished timers that have become part of a timer."""
+    claims = {claim for other in _covered_by(timer, vanished) for claim in other.claims}
+    if not claims:
+        return timer
+    return replace(timer, claims=tuple(sorted({*timer.claims, *claims}, key=lambda claim: claim.made_ms)))
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:

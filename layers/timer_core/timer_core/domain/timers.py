@@ -30,8 +30,6 @@ MAX_OF_EACH_KIND = 150
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
-
-
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
 
@@ -152,6 +150,17 @@ class Timer:
         return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 
     @property
+    def last_sign_ms(self) -> int:
+        """The time of the last sign of life: an act, a comment, or an event about the owner."""
+        return self.last_sign_until(LATEST_MS)
+
+    def last_sign_until(self, until_ms: int) -> int:
+        """Return the time of the last sign of life up to a time; the start is the first sign."""
+        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
@@ -263,12 +272,6 @@ class Timer:
         The event is noted as a start, whether it would also have resumed a paused timer or only that.
         """
         return self.note(replace(transition, action=Action.START))
-
-    def last_sign_ms(self, until_ms: int = LATEST_MS) -> int:
-        """Return the time of the last sign of life up to a time: an act, a claim, a comment, or an event."""
-        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
-        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
-        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.

@@ -102,7 +102,7 @@ class StaleTimerStopper:
         worked = self.timesheets.present(user_id, now_ms=now_ms)
         states = worked.carry.timers
         return {
-            (timer.ulid, timer.last_sign_ms(end_ms)): end_ms
+            (timer.ulid, timer.last_sign_until(end_ms)): end_ms
             for timer in worked.timers
             if timer.is_open and (end_ms := states[timer.ulid].stale_ms) is not None
         }

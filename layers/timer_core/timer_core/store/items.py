@@ -121,7 +121,8 @@ class SlotItem(Model):
 class EventItem(Model):
     """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. The item expires by TTL.
+    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
+    tracked. The item expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)

@@ -386,7 +386,7 @@ class TimerStore(TimerQueries):
                 timer = self.get(user_id, ulid)
             except NotFound:
                 return None
-            if not timer.is_open or timer.last_sign_ms(end_ms) > sign_ms:
+            if not timer.is_open or timer.last_sign_until(end_ms) > sign_ms:
                 return None
             return self._close(timer.expire(end_ms, sign_ms), now_ms)
 

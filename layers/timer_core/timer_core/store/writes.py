@@ -212,7 +212,7 @@ def correct(user_id: int, ulid: str, patch: Patch, read: Timer | None = None) ->
         condition &= TimerItem.version == read.version
     if patch.corrects_time or patch.issue is not None:
         end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        # Keep an existing lock, such as a lock by the sweeper.
+        # Keep an existing lock, such as that of an earlier correction.
         actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
     return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
