@@ -88,7 +88,7 @@ def invalidated(
     """
     instants = (changed_from_ms(before, after) for before, after in changes)
     from_ms = min((ms for ms in instants if ms is not None), default=now_ms)
-    return [lower_dirty(user_id, from_ms)] if from_ms < midnight(now_ms - DAY_MS) else []
+    return [lower_dirty(user_id, from_ms)] if reaches_stored_days(from_ms, now_ms=now_ms) else []
 
 
 class StoredDays:
@@ -229,6 +229,14 @@ def midnight_of(sk: str) -> int:
     """Return the beginning of the UTC day of a stored item."""
     day = datetime.fromisoformat(day_of(sk)).replace(tzinfo=UTC)
     return int(day.timestamp()) * 1000
+
+
+def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
+    """Whether a change from an instant on may reach into stored days.
+
+    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
+    """
+    return from_ms < midnight(now_ms - DAY_MS)
 
 
 def midnight(at_ms: int) -> int:
