@@ -1216,7 +1216,7 @@ class TestFailures:
             assert "There is no GitHub credential" in caplog.text or any(
                 "no GitHub credential" in str(getattr(record, "reason", "")) for record in caplog.records
             )
-            report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            report = HealthStore(table).read(now_ms=now_ms())
             assert report.github_credential == "none"
             assert set(report.github_cannot) == {"project_cards", "replies", "redelivery", "reconcile"}
 
@@ -1228,11 +1228,11 @@ class TestFailures:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             store = HealthStore(table)
-            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("replies",)
+            assert store.read(now_ms=now_ms()).github_cannot == ("replies",)
             team.github.tokens[TOKEN] = token
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
-            report = store.read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            report = store.read(now_ms=now_ms())
             assert (report.github_credential, report.github_cannot) == ("token", ())
 
     def refused(self, github: FakeGitHub, running: Product) -> Team:
@@ -1297,13 +1297,13 @@ class TestFailures:
             assert cannot(running) == ("project_cards",)
 
     def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
-        report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+        report = HealthStore(table).read(now_ms=now_ms())
         assert report.github_credential is None
         assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile")
 
 
 def cannot(running: Product) -> tuple[str, ...]:
-    return HealthStore(running.table).read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot
+    return HealthStore(running.table).read(now_ms=now_ms()).github_cannot
 
 
 class TestEdges:

@@ -132,7 +132,12 @@ def test_the_records_of_a_person_are_one_refresh(
 ) -> None:
     (timer,) = owner.timers.values()
     calls: list[int] = []
-    monkeypatch.setattr(function.timesheets, "refresh", lambda user_id, **_: calls.append(user_id))
+
+    def refresh(user_id: int, **_: int) -> bool:
+        calls.append(user_id)
+        return False
+
+    monkeypatch.setattr(function.timesheets, "refresh", refresh)
     send(function, *[record(None, timer)] * 20)
     assert calls == [owner.user_id]
 

@@ -308,7 +308,7 @@ class TestFailures:
                 "a failure that is tried again",
             )
             processor.process("a failure for good", receives=10)
-        health = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=24 * 60 * MINUTE)
+        health = HealthStore(table).read(now_ms=now_ms())
         assert (health.webhook_success_rate, health.open_timers) == (0.75, 1)
 
     def test_an_invalid_repository_name_is_ignored(self, processor: Processor) -> None:

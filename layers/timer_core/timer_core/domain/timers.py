@@ -30,8 +30,6 @@ MAX_OF_EACH_KIND = 150
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
-
-
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
 

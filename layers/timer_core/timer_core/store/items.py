@@ -395,14 +395,16 @@ class HookItem(Model):
 class ProgressItem(Model):
     """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
 
-    Until ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
+    ``stale_found`` is the number of stale timers that the last sweep found. Until ``leased_until_ms``, a run
+    compares open timers with their issues, and no other run does.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     compared_ms = NumberAttribute(null=True)
     leased_until_ms = NumberAttribute(null=True)
-    stale_left = BooleanAttribute(null=True)
+    stale_after = NumberAttribute(null=True)
+    stale_found = NumberAttribute(null=True)
 
 
 def raw(item: Model) -> RawItem:

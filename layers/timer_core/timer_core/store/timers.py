@@ -15,13 +15,12 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer
-from timer_core.store.calendars import lower_dirty
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
-from timer_core.store.stored_days import reaches_stored_days
+from timer_core.store.stored_days import outdated
 from timer_core.store.table import (
     ConditionFailed,
     Conflict,
@@ -678,9 +677,8 @@ class TimerStore(TimerQueries):
         TransactionRefused
             If a condition did not hold.
         """
-        writes = change.writes
-        if reaches_stored_days(change.reaches_ms, now_ms=change.now_ms):
-            writes = [*writes, lower_dirty(change.user_id, change.reaches_ms)]
+        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
+        writes = [*change.writes, *marks]
         if len(writes) > 1:
             self._table.transact(writes)
             return
@@ -698,7 +696,7 @@ class TimerStore(TimerQueries):
             If the condition did not hold.
         """
         (update,) = change.writes
-        if not reaches_stored_days(change.reaches_ms, now_ms=change.now_ms):
+        if not outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms):
             return to_timer(self._table.write(update))
         try:
             self.write_all(change)
