@@ -12,6 +12,8 @@ const DATE_FORMATS = {
   longDay: { weekday: "long", day: "numeric", month: "long" },
   longDayWithYear: { dateStyle: "full" },
   date: { dateStyle: "medium" },
+  dayWithYear: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  dateAndTime: { dateStyle: "medium", timeStyle: "short" },
   shortDay: { day: "numeric", month: "short" },
   weekday: { weekday: "short" },
   longWeekday: { weekday: "long" },

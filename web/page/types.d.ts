@@ -116,6 +116,18 @@ export interface Rules {
   stale_after_hours: number;
 }
 
+/** The organization's rules, as admins change them. */
+export interface OrganizationRules extends Rules {
+  /** Null if all time counts. */
+  working_hours: WorkingHours | null;
+}
+
+/** `Settings` of the API. */
+export interface OrganizationSettings extends OrganizationRules {
+  /** All rules with the time from which they hold; null for the rules from the beginning. */
+  versions: (OrganizationRules & { from: string | null })[];
+}
+
 /** `Schedule` of the API. */
 export interface Schedule {
   source: "own" | "default";
@@ -158,6 +170,14 @@ export interface Figure {
 export interface Bar extends Figure {
   first: Day;
   last: Day;
+}
+
+/** An error of one field of a request, which has the field's path, such as `week.mon`. */
+export interface FieldError {
+  field: string;
+  message: string;
+  /** The language of the message, if it differs from the page's language. */
+  lang?: string;
 }
 
 /** Error messages by the names of the entry form's fields. Other errors have the name `form`. */

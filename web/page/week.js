@@ -71,15 +71,24 @@ export function withNightsJoined(week) {
   const shown = weekOf((day) => [...week[day]]);
   for (const [index, day] of WEEKDAYS.entries()) {
     const next = WEEKDAYS[(index + 1) % 7];
-    const [evening] = week[day].slice(-1);
-    const [morning] = week[next];
-    if (evening?.[1] !== "24:00" || morning?.[0] !== "00:00") continue;
-    // A longer interval could not be told from one that ends on the same day.
-    if (evening[0] === "00:00" || morning[1] > evening[0]) continue;
-    shown[day].splice(-1, 1, [evening[0], morning[1]]);
+    if (!isNight(week[day], week[next])) continue;
+    shown[day].splice(-1, 1, [week[day].slice(-1)[0][0], week[next][0][1]]);
     shown[next].shift();
   }
   return shown;
+}
+
+/**
+ * Return whether the last hours of a day go on after midnight as a night, which is shorter than a day.
+ *
+ * @param {Intervals} hours
+ * @param {Intervals} next the hours of the next day
+ */
+export function isNight(hours, next) {
+  const [evening] = hours.slice(-1);
+  const [morning] = next;
+  if (evening?.[1] !== "24:00" || morning?.[0] !== "00:00") return false;
+  return evening[0] !== "00:00" && morning[1] <= evening[0];
 }
 
 /**
