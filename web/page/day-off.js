@@ -50,7 +50,8 @@ export class DayOff {
     this.#schedule = schedule;
     const { day } = dayAt(schedule, this.#now());
     const exception = exceptionOn(schedule, day);
-    this.element.hidden = false;
+    // Days are those of UTC until there are working hours.
+    this.element.hidden = !schedule.chosen && !schedule.default.week;
     this.#state.textContent = stateOf(schedule, day);
     this.#offNow.hidden = !offFrom(schedule, this.#now()).length;
     this.#sick.hidden = !hoursOn(schedule, day).length;

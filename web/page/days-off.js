@@ -1,14 +1,14 @@
 // The section of the Account page about days off and days with other hours, and the public holidays.
 
 import { content, h, isolate } from "../widget/dom.js";
-import { fieldErrors, get } from "./api.js";
+import { fieldErrors } from "./api.js";
 import { daysBetween } from "./calendar.js";
 import { byId, control, formValues, setMessage } from "./elements.js";
 import { HoursField } from "./hours-field.js";
 import { formats, locale, text } from "./language.js";
 import { notify } from "./notices.js";
 import { dayAt, exceptionOn, grouped } from "./schedule.js";
-import { changeExceptions, fetchHolidays } from "./schedule-api.js";
+import { changeExceptions, fetchCountries, fetchHolidays } from "./schedule-api.js";
 import { datesText, hoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
 import { mistakeOfDate } from "./week.js";
@@ -17,6 +17,8 @@ import { mistakeOfDate } from "./week.js";
 /** @import { ExceptionGroup } from "./schedule.js" */
 
 const MAX_DAYS = 366;
+/** The hours that are proposed for a day with other hours. @type {Intervals} */
+const HALF_DAY_HOURS = [["09:00", "13:00"]];
 
 export class DaysOffSection {
   #now;
@@ -27,6 +29,8 @@ export class DaysOffSection {
   #chosenHolidays = byId("holidays-chosen", HTMLFormElement);
   /** @type {Schedule | null} */
   #schedule = null;
+  /** The subdivisions by country. @type {Map<string, string[]>} */
+  #countries = new Map();
 
   /**
    * @param {() => Date} now
@@ -88,7 +92,9 @@ export class DaysOffSection {
   // ------------------------------------------------------------------ adding days
 
   #showKind() {
-    this.#hours.element.hidden = control(this.#form, "kind").value !== "hours";
+    const hasHours = control(this.#form, "kind").value === "hours";
+    if (hasHours && this.#hours.element.hidden) this.#hours.set(HALF_DAY_HOURS);
+    this.#hours.element.hidden = !hasHours;
   }
 
   async #add() {
@@ -103,13 +109,12 @@ export class DaysOffSection {
     } catch (error) {
       const ofFields = fieldErrors(error).map(({ field, ...rest }) => ({
         ...rest,
-        field: formFieldOf(field),
+        field: formFieldOf(field, kind),
       }));
       if (!this.#showErrors(ofFields)) throw error;
       return;
     }
     this.#form.reset();
-    this.#hours.set([]);
     this.#showKind();
     await this.#changed();
     control(this.#form, "first").focus();
@@ -142,26 +147,24 @@ export class DaysOffSection {
   // ------------------------------------------------------------------ public holidays
 
   async #showCountries() {
-    const select = control(this.#holidaysForm, "country");
     const year = control(this.#holidaysForm, "year");
     if (year.value) return;
-    const { countries } = await get("/api/schedule/holidays/countries/");
-    this.#countries = countries;
-    const names = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
-    const options = Object.keys(countries).map((code) => ({ code, name: names.of(code) ?? code }));
+    this.#countries = new Map(
+      (await fetchCountries()).map(({ country, subdivisions }) => [country, subdivisions]),
+    );
+    const names = new Intl.DisplayNames(locale, { type: "region" });
+    const options = [...this.#countries.keys()].map((code) => ({ code, name: names.of(code) ?? code }));
     options.sort((one, other) => one.name.localeCompare(other.name, locale));
+    const select = control(this.#holidaysForm, "country");
     select.replaceChildren(...options.map(({ code, name }) => h("option", { value: code }, name)));
-    const region = new Intl.Locale(navigator.language).maximize().region ?? "";
-    if (region in countries) select.value = region;
+    const { region = "" } = new Intl.Locale(navigator.language).maximize();
+    if (this.#countries.has(region)) select.value = region;
     year.value = dayAt(this.#known, this.#now()).day.slice(0, 4);
     this.#showSubdivisions();
   }
 
-  /** The subdivisions by country, which are loaded when the section is opened. @type {Record<string, string[]>} */
-  #countries = {};
-
   #showSubdivisions() {
-    const subdivisions = this.#countries[control(this.#holidaysForm, "country").value] ?? [];
+    const subdivisions = this.#countries.get(control(this.#holidaysForm, "country").value) ?? [];
     const select = byId("holidays-subdivision", HTMLSelectElement);
     const options = subdivisions.map((code) => h("option", { value: code }, code));
     select.replaceChildren(h("option", { value: "" }, text("wholeCountry")), ...options);
@@ -234,9 +237,10 @@ function mistakesOf(first, last, hasHours, intervals) {
 /**
  * Return the form's field with which an error of the request belongs.
  *
- * @param {string} path such as "exceptions.2026-12-24.reason"
+ * @param {string} path such as "exceptions.2026-12-24"
+ * @param {string} kind
  */
-function formFieldOf(path) {
+function formFieldOf(path, kind) {
   if (path.endsWith("reason")) return "reason";
-  return path.includes("intervals") ? "hours" : "first";
+  return kind === "hours" ? "hours" : "first";
 }

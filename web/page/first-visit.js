@@ -10,16 +10,16 @@ import { onAction } from "./session.js";
 import { PROPOSED_WEEK } from "./week.js";
 import { clocksIn } from "./zones.js";
 
-/** @import { Schedule, WorkingHours } from "./types.d.ts" */
+/** @import { Schedule, Week, WorkingHours } from "./types.d.ts" */
 
 /**
- * Return the hours to propose: the organization's, or else 09:00 to 17:00 in the browser's time zone.
+ * Return the hours to propose, in the browser's time zone: the organization's, or else 09:00 to 17:00.
  *
  * @param {Schedule} schedule
- * @returns {WorkingHours & {week: NonNullable<WorkingHours["week"]>}}
+ * @returns {WorkingHours & {week: Week}}
  */
-export function proposedHours({ default: { time_zone, week } }) {
-  return week ? { time_zone, week } : { time_zone: timeZone(), week: PROPOSED_WEEK };
+export function proposedHours({ default: { week } }) {
+  return { time_zone: timeZone(), week: week ?? PROPOSED_WEEK };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { h } from "../widget/dom.js";
 import { fieldErrors, get, request } from "./api.js";
+import { ASSIGNMENT_RULES, assignmentChoice, assignmentText } from "./assignments.js";
 import { timeZone } from "./calendar.js";
 import { byId, control, formValues, setMessage } from "./elements.js";
 import { formats, text } from "./language.js";
@@ -10,7 +11,6 @@ import { workingHoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
 import { PROPOSED_WEEK } from "./week.js";
 import { WeekEditor } from "./week-editor.js";
-import { ASSIGNMENT_RULES, assignmentText } from "./working-hours.js";
 
 /** @import { ConcurrentTimers, OrganizationRules, OrganizationSettings } from "./types.d.ts" */
 
@@ -30,7 +30,7 @@ export class OrganizationSection {
     this.#changed = changed;
     this.#editor = new WeekEditor("organization", now);
     byId("organization-week").append(this.#editor.element);
-    const rules = ASSIGNMENT_RULES.map((value) => h("option", { value }, assignmentText(value)));
+    const rules = ASSIGNMENT_RULES.map((rule) => assignmentChoice(rule, assignmentText(rule)));
     byId("organization-assignment").append(...rules);
     this.#form.addEventListener("change", () => this.#showWeek());
     onAction("submit", this.#form, () => this.#save());
@@ -52,7 +52,7 @@ export class OrganizationSection {
     }
     this.#showWeek();
     this.#showErrors([]);
-    byId("organization-versions").replaceChildren(...versions.toReversed().map(versionItem));
+    byId("organization-versions").replaceChildren(...versions.map(versionItem));
   }
 
   #showWeek() {
@@ -95,7 +95,7 @@ export class OrganizationSection {
    */
   #showErrors(errors) {
     let isFocused = false;
-    for (const name of ["assignment_starts", ...NUMBERS]) {
+    for (const name of NUMBERS) {
       const error = errors.find(({ field }) => field === name);
       setMessage(byId(`organization-${name}-error`), error?.message ?? "", error?.lang);
       const input = control(this.#form, name);
@@ -103,16 +103,16 @@ export class OrganizationSection {
       if (error && !isFocused) input.focus();
       isFocused ||= Boolean(error);
     }
-    const other = errors.find(({ field }) => field !== "assignment_starts" && !NUMBERS.includes(field));
+    const other = errors.find(({ field }) => !NUMBERS.includes(field));
     setMessage(byId("organization-error"), other?.message ?? "", other?.lang);
     return errors.length > 0;
   }
 }
 
-/** @param {OrganizationRules & {from: string | null}} version */
-function versionItem({ from, ...rules }) {
-  const since = from
-    ? text("since", { time: formats.date("dateAndTime", new Date(from)) })
+/** @param {OrganizationRules & {valid_from: string | null}} version */
+function versionItem({ valid_from, ...rules }) {
+  const since = valid_from
+    ? text("since", { time: formats.date("dateAndTime", new Date(valid_from)) })
     : text("fromTheBeginning");
   const details = [
     text(/** @type {ConcurrentTimers} */ (rules.concurrent_timers)),

@@ -3,8 +3,9 @@
 import { dateOf } from "../widget/api-client.js";
 import { h } from "../widget/dom.js";
 import { get, request } from "./api.js";
-import { formats, text } from "./language.js";
+import { formats, locale, text } from "./language.js";
 import { confirm } from "./notices.js";
+import { dayAt } from "./schedule.js";
 import { datesText } from "./schedule-texts.js";
 
 /** @import { AssignmentStarts, ChangedDay, Day, DayException, Schedule, WorkingHours } from "./types.d.ts" */
@@ -21,6 +22,9 @@ import { datesText } from "./schedule-texts.js";
 const SCHEDULE = "/api/schedule/";
 const SHOWN_DAYS = 10;
 
+/** The ETag of the schedule that was loaded last. */
+let tag = "";
+
 /** How much the server's clock is ahead of this machine's, in milliseconds. */
 let aheadMs = 0;
 
@@ -32,6 +36,7 @@ export function serverNow() {
 /** @returns {Promise<Schedule>} */
 export async function fetchSchedule() {
   const { body, headers } = await request("GET", SCHEDULE);
+  tag = headers.get("ETag") ?? "";
   aheadMs = dateOf(headers) - Date.now() || 0;
   return body;
 }
@@ -40,12 +45,13 @@ export async function fetchSchedule() {
  * Change the schedule. If the change alters the working time of days, show these days and ask before.
  *
  * @param {ScheduleChange} change
+ * @param {Record<string, string>} [headers]
  * @returns {Promise<boolean>} false if the person cancels
  */
-export async function changeSchedule(change) {
+export async function changeSchedule(change, headers) {
   const { body: preview } = await request("PUT", `${SCHEDULE}?preview=true`, change);
   if (preview.days.length && !(await confirmDays(preview.days))) return false;
-  await request("PUT", SCHEDULE, change);
+  await request("PUT", SCHEDULE, change, { headers });
   return true;
 }
 
@@ -71,9 +77,16 @@ export function deleteVersion(validFrom) {
  * @param {Day[]} [removed]
  * @returns {Promise<boolean>} false if the person cancels
  */
-export function changeExceptions({ exceptions }, added, removed = []) {
+export async function changeExceptions(schedule, added, removed = []) {
+  const today = dayAt(schedule, serverNow()).day;
   const replaced = new Set([...added.map(({ date }) => date), ...removed]);
-  return changeSchedule({ exceptions: [...exceptions.filter(({ date }) => !replaced.has(date)), ...added] });
+  // The request replaces all exceptions from today on, and adds to the earlier ones. The tag prevents that it
+  // removes exceptions that were added elsewhere.
+  const kept = schedule.exceptions.filter(({ date }) => date >= today && !replaced.has(date));
+  const change = { exceptions: [...kept, ...added] };
+  if (!(await changeSchedule(change, tag ? { "If-Match": tag } : {}))) return false;
+  for (const date of removed.filter((day) => day < today)) await deleteException(date);
+  return true;
 }
 
 /** @param {DayException} exception */
@@ -86,6 +99,11 @@ export function deleteException(date) {
   return request("DELETE", `${SCHEDULE}exceptions/${date}/`);
 }
 
+/** @returns {Promise<{country: string, subdivisions: string[]}[]>} the countries with known holidays */
+export async function fetchCountries() {
+  return (await get(`${SCHEDULE}holidays/countries/`)).countries;
+}
+
 /**
  * @param {string} country
  * @param {string} subdivision empty for the whole country
@@ -93,7 +111,8 @@ export function deleteException(date) {
  * @returns {Promise<{date: Day, name: string}[]>}
  */
 export async function fetchHolidays(country, subdivision, year) {
-  const query = new URLSearchParams({ country, year, ...(subdivision && { subdivision }) });
+  const { language } = new Intl.Locale(locale);
+  const query = new URLSearchParams({ country, year, language, ...(subdivision && { subdivision }) });
   return (await get(`${SCHEDULE}holidays/?${query}`)).holidays;
 }
 

@@ -260,10 +260,10 @@ export const german = {
   assignments: "Zuweisungen",
   whenAssigned: "Wenn mir ein Issue zugewiesen wird",
   whenSomebodyIsAssigned: "Wenn jemandem ein Issue zugewiesen wird",
-  assignmentAny: "startet ein Timer",
-  assignmentSelf: "startet nur dann ein Timer, wenn man es sich selbst zuweist",
-  assignmentNever: "startet kein Timer",
-  assignmentDefault: ({ rule }) => `wie in der Organisation: ${rule}`,
+  assignmentAny: "Timer starten",
+  assignmentSelf: "Timer nur bei eigener Zuweisung starten",
+  assignmentNever: "Keinen Timer starten",
+  assignmentDefault: ({ rule }) => `Wie in der Organisation: ${rule}`,
   organization: "Organisation",
   organizationText:
     "Diese Regeln gelten für alle. Eine Änderung gilt ab jetzt; frühere Zeit bleibt, wie sie war.",
@@ -284,7 +284,7 @@ export const german = {
   fromTheBeginning: "von Anfang an",
   overtimeOf: ({ hours }) => `Überstunden: ${hours}\u00a0h`,
   staleAfter: ({ hours }) => `vergessen nach ${hours}\u00a0h`,
-  assignmentRule: ({ rule }) => `bei Zuweisung ${rule}`,
+  assignmentRule: ({ rule }) => `bei Zuweisung: ${rule}`,
 
   // account
   tokens: "API-Token",

@@ -167,10 +167,10 @@ export const english = {
   holidaysAdded: ({ count }) => (count === 1 ? "1 holiday added." : `${count} holidays added.`),
 
   // assignments and the organization
-  assignmentAny: "a timer starts",
-  assignmentSelf: "a timer starts only after assigning oneself",
-  assignmentNever: "no timer starts",
-  assignmentDefault: ({ rule }) => `as in the organization: ${rule}`,
+  assignmentAny: "Start a timer",
+  assignmentSelf: "Start a timer only for self-assignment",
+  assignmentNever: "Start no timer",
+  assignmentDefault: ({ rule }) => `As in the organization: ${rule}`,
   numberNeeded: "Enter a number.",
   focus: "One at a time",
   shared: "Divided",
@@ -179,7 +179,7 @@ export const english = {
   fromTheBeginning: "from the beginning",
   overtimeOf: ({ hours }) => `overtime: ${hours}h`,
   staleAfter: ({ hours }) => `forgotten after ${hours}h`,
-  assignmentRule: ({ rule }) => `when assigned, ${rule}`,
+  assignmentRule: ({ rule }) => `on assignment: ${rule}`,
 
   // account
   canRead: "read only",

@@ -124,8 +124,8 @@ export interface OrganizationRules extends Rules {
 
 /** `Settings` of the API. */
 export interface OrganizationSettings extends OrganizationRules {
-  /** All rules with the time from which they hold; null for the rules from the beginning. */
-  versions: (OrganizationRules & { from: string | null })[];
+  /** All rules, the latest first, with the time from which they hold; null for the rules from the beginning. */
+  versions: (OrganizationRules & { valid_from: string | null })[];
 }
 
 /** `Schedule` of the API. */

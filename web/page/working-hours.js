@@ -2,6 +2,7 @@
 
 import { h } from "../widget/dom.js";
 import { fieldErrors } from "./api.js";
+import { ASSIGNMENT_RULES, assignmentChoice, assignmentText } from "./assignments.js";
 import { timeZone } from "./calendar.js";
 import { byId, control, setMessage } from "./elements.js";
 import { proposedHours } from "./first-visit.js";
@@ -16,24 +17,12 @@ import { clocksIn } from "./zones.js";
 
 /** @import { AssignmentStarts, Schedule, ScheduleVersion } from "./types.d.ts" */
 
-/** From the widest to the narrowest. @type {AssignmentStarts[]} */
-export const ASSIGNMENT_RULES = ["any", "self", "never"];
-const NAMES = /** @type {const} */ ({
-  any: "assignmentAny",
-  self: "assignmentSelf",
-  never: "assignmentNever",
-});
-
-/** @param {AssignmentStarts} rule */
-export function assignmentText(rule) {
-  return text(NAMES[rule]);
-}
-
 export class WorkingHoursSection {
   #now;
   #changed;
   #editor;
   #form = byId("hours-form", HTMLFormElement);
+  #assignment = byId("assignment-form", HTMLFormElement);
   #change = byId("change-hours", HTMLButtonElement);
   /** @type {Schedule | null} */
   #schedule = null;
@@ -51,9 +40,8 @@ export class WorkingHoursSection {
     byId("hours-cancel").addEventListener("click", () => this.#close());
     onAction("submit", this.#form, () => this.#save());
     onAction("click", byId("count-always"), () => this.#countAlways());
-    const assignment = byId("assignment-form", HTMLFormElement);
-    onAction("submit", assignment, async () => {
-      const { value } = control(assignment, "assignment");
+    onAction("submit", this.#assignment, async () => {
+      const { value } = control(this.#assignment, "assignment_starts");
       await putSchedule({ assignment_starts: /** @type {AssignmentStarts | ""} */ (value) || null });
       await this.#changed();
       notify(text("saved"));
@@ -188,17 +176,14 @@ export class WorkingHoursSection {
   /** @param {Schedule} schedule */
   #showAssignment({ assignment_starts, organization }) {
     const ofOrganization = organization.assignment_starts;
-    const select = byId("assignment", HTMLSelectElement);
     // People can only narrow the rule of the organization.
     const offered = ASSIGNMENT_RULES.slice(ASSIGNMENT_RULES.indexOf(ofOrganization));
-    const labels = { "": text("assignmentDefault", { rule: assignmentText(ofOrganization) }) };
-    /** @type {[string, string][]} */
-    const options = [
-      ...Object.entries(labels),
-      ...offered.map((rule) => /** @type {[string, string]} */ ([rule, assignmentText(rule)])),
-    ];
-    select.replaceChildren(...options.map(([value, label]) => h("option", { value }, label)));
+    const asOrganization = text("assignmentDefault", { rule: assignmentText(ofOrganization) });
+    byId("assignment-choices").replaceChildren(
+      assignmentChoice("", asOrganization),
+      ...offered.map((rule) => assignmentChoice(rule, assignmentText(rule))),
+    );
     const isOffered = assignment_starts !== null && offered.includes(assignment_starts);
-    select.value = isOffered ? assignment_starts : "";
+    control(this.#assignment, "assignment_starts").value = isOffered ? assignment_starts : "";
   }
 }
