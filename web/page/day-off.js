@@ -1,6 +1,6 @@
 // The buttons "Off now" and "Sick today", which end the person's hours of today. Both can be undone.
 
-import { h } from "../widget/dom.js";
+import { h, setText } from "../widget/dom.js";
 import { text } from "./language.js";
 import { notify } from "./notices.js";
 import { dayAt, exceptionOn, hoursOn, offFrom, workingHoursOn } from "./schedule.js";
@@ -52,7 +52,7 @@ export class DayOff {
     const exception = exceptionOn(schedule, day);
     // Days are those of UTC until there are working hours.
     this.element.hidden = !schedule.chosen && !schedule.default.week;
-    this.#state.textContent = stateOf(schedule, day);
+    setText(this.#state, stateOf(schedule, day));
     this.#offNow.hidden = !offFrom(schedule, this.#now()).length;
     this.#sick.hidden = !hoursOn(schedule, day).length;
     this.#undo.hidden = !exception;

@@ -120,6 +120,6 @@ function versionItem({ valid_from, ...rules }) {
     text("staleAfter", { hours: rules.stale_after_hours }),
     text("assignmentRule", { rule: assignmentText(rules.assignment_starts) }),
   ];
-  const hours = rules.working_hours ? workingHoursText(rules.working_hours) : text("allTimeCounts");
+  const hours = rules.working_hours ? workingHoursText(rules.working_hours) : text("allTime");
   return h("li", {}, h("div", {}, since, h("small", {}, [hours, ...details].join(" · "))));
 }

@@ -86,6 +86,7 @@ export const english = {
 
   // working hours
   allTimeCounts: "All time counts, also nights and weekends.",
+  allTime: "All time",
   noWorkingHours: "No working hours",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
   hoursOfOrganization: "As your organization has set.",
