@@ -480,8 +480,8 @@ def test_only_admins_see_the_rules_of_the_organization(account: AccountPage) -> 
 @pytest.fixture
 def boss(open_page: OpenPage, sign_in: SignIn, github: FakeGitHub) -> Iterator[AccountPage]:
     """The Account page of the admin. The rules are restored after the test."""
-    known = [account for account in github.accounts.values() if account.login == ADMIN]
-    account = AccountPage(sign_in(open_page(), known[0] if known else github.new_user(ADMIN))).open()
+    known = github.accounts.get(ADMIN)
+    account = AccountPage(sign_in(open_page(), known or github.new_user(ADMIN))).open()
     yield account
     account.put(DEFAULT_RULES, "admin/settings/")
 
