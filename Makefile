@@ -285,6 +285,8 @@ requirements: $(venv) ## Pin the newest versions of the packages in requirements
 			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
 		compile background.in --output-file ../layers/background/requirements.txt \
 			$(addprefix --no-emit-package ,$(in-lambda-runtime) pycparser) && \
+		compile holidays.in --output-file ../layers/holidays/requirements.txt \
+			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
 		compile dev.in --output-file dev.txt && \
 		compile sam.in --output-file sam.txt && \
 		compile lambda.in --output-file lambda.txt && \

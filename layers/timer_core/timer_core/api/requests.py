@@ -119,7 +119,7 @@ def _accepts_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads the body; the other routes ignore the body."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
-    return method == "PATCH" or (method == "POST" and path.endswith(_BODY_PATHS))
+    return method in {"PATCH", "PUT"} or (method == "POST" and path.endswith(_BODY_PATHS))
 
 
 def _body(event: dict[str, Any]) -> bytes:

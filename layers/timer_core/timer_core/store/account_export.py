@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Timer
+from timer_core.store.calendars import to_own
 from timer_core.store.items import SlotItem, to_timer
 from timer_core.store.keys import RUN_LOCK_SK, kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -74,6 +76,8 @@ class ExportPage:
     runs
         The number of times that an exclusive timer was started or resumed; None if there was no exclusive
         timer. The number is the same on all pages.
+    calendar
+        The person's working hours, exceptions and settings, on the page that has them.
     next
         The position of the next page; None if this is the last page.
     """
@@ -84,6 +88,7 @@ class ExportPage:
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
     runs: int | None = None
+    calendar: OwnCalendar | None = None
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -96,6 +101,8 @@ class ExportPage:
             )
         elif kind == "timer":
             self.timers.append(to_timer(item))
+        elif kind == "calendar":
+            self.calendar = to_own(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))

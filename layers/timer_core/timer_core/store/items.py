@@ -11,6 +11,7 @@ from pynamodb.attributes import (
     BooleanAttribute,
     ListAttribute,
     NumberAttribute,
+    NumberSetAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
@@ -214,6 +215,45 @@ class RunLockItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     version = NumberAttribute()
+
+
+class CalendarItem(Model):
+    """``user#<id>`` / ``calendar``: a person's working hours, exceptions and settings.
+
+    ``versions``, ``exceptions`` and ``assignment_starts`` contain one text for each entry, in order.
+    ``chosen`` is set once the person has decided about working hours. A write of these attributes increments
+    ``version``, on the condition that it has not changed since its read.
+
+    ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
+    ``dirty_changes`` the number of times that days were added.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    versions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    exceptions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    assignment_starts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    chosen = BooleanAttribute(null=True)
+    version = NumberAttribute(null=True)
+    dirty_days = NumberSetAttribute(null=True)
+    dirty_changes = NumberAttribute(null=True)
+
+
+class PolicyItem(Model):
+    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+
+    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
+    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    working_hours = UnicodeAttribute()
+    concurrent_timers = UnicodeAttribute()
+    overtime_ms = NumberAttribute()
+    assignment_starts = UnicodeAttribute()
+    stale_after_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
 
 
 class ProfileItem(Model):

@@ -29,6 +29,7 @@ _LATEST_MS = 10**15 - 1
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
 RUN_LOCK_SK = "run-lock"
+CALENDAR_SK = "calendar"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"
@@ -39,6 +40,7 @@ SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
+SETTINGS_PK = "settings"
 RESTORE_PK = "restore"
 FULL_RESTORE_SK = "full"
 
@@ -49,6 +51,7 @@ HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
 MOVES_TO = "to#"
+POLICIES = "policy#"
 
 
 def user_pk(user_id: int) -> str:
@@ -151,6 +154,11 @@ def move_from_sk(delivery: str) -> str:
 def day_sk(date: str) -> str:
     """Return the sort key of a day's statistics, given an ISO 8601 date."""
     return f"{DAYS}{date}"
+
+
+def policy_sk(from_ms: int) -> str:
+    """Return the sort key of the organization's settings from an instant on."""
+    return f"{POLICIES}{from_ms:015d}"
 
 
 def hook_sk(path: str) -> str:
