@@ -4,11 +4,11 @@ import { test } from "node:test";
 import {
   before,
   daysWithSameHours,
-  durationOf,
   mistakeOfDate,
   PROPOSED_WEEK,
   storedWeek,
   WEEKDAYS,
+  weekDuration,
   withNightsJoined,
   workweek,
 } from "../../web/page/week.js";
@@ -67,8 +67,8 @@ test("successive days with the same hours are one group", () => {
 });
 
 test("the hours of a week add up", () => {
-  assert.equal(durationOf(PROPOSED_WEEK), 40 * 3600);
-  assert.equal(durationOf(complete({})), 0);
+  assert.equal(weekDuration(PROPOSED_WEEK), 40 * 3600);
+  assert.equal(weekDuration(complete({})), 0);
 });
 
 test("the hours of a date end before midnight and do not overlap", () => {

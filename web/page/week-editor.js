@@ -6,7 +6,7 @@ import { HoursField } from "./hours-field.js";
 import { formats, locale, text } from "./language.js";
 import { notify } from "./notices.js";
 import { weekdayName, weekdaysInOrder } from "./schedule-texts.js";
-import { durationOf, storedWeek, WEEKDAYS, withNightsJoined } from "./week.js";
+import { storedWeek, WEEKDAYS, weekDuration, withNightsJoined } from "./week.js";
 import { clocksIn, findZone, zoneNames } from "./zones.js";
 
 /** @import { FieldError, Week, Weekday, WorkingHours } from "./types.d.ts" */
@@ -142,7 +142,9 @@ export class WeekEditor {
 
   #showSum() {
     const { week } = this.#check();
-    this.#sum.textContent = week ? text("hoursOfWeek", { duration: formats.duration(durationOf(week)) }) : "";
+    this.#sum.textContent = week
+      ? text("hoursOfWeek", { duration: formats.duration(weekDuration(week)) })
+      : "";
   }
 
   #showZone() {

@@ -117,7 +117,7 @@ export function daysWithSameHours(week, order) {
  *
  * @param {Week} week as the API stores it
  */
-export function durationOf(week) {
+export function weekDuration(week) {
   const intervals = WEEKDAYS.flatMap((day) => week[day]).map(toMinutes);
   return intervals.reduce((sum, [since, until]) => sum + until - since, 0) * 60;
 }
