@@ -106,6 +106,10 @@ rotate-session-key: $(venv) ## Rotate the key that signs sessions [DONE=1: end t
 	@.venv/bin/python scripts/operate.py $(on-stack) session-key $(if $(call given,DONE),--done) \
 		$(if $(call given,LEAKED),--leaked)
 
+.PHONY: settings
+settings: $(venv) ## Print or change the organization's settings [SET="concurrent_timers=shared overtime_hours=2 ..."]
+	@.venv/bin/python scripts/operate.py $(on-stack) settings $(call option,--set,SET)
+
 .PHONY: sweep
 sweep: $(venv) ## Run the sweeper now and print its summary [DRY_RUN=1: only count]
 	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)

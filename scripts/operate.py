@@ -4,12 +4,15 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 
-from deployed_stack import DeployedStack, restore, session_key
+from deployed_stack import DeployedStack, organization, restore, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, chosen_stack
+from timer_core.clock import now_ms
+from timer_core.store.calendars import Calendars
 from timer_core.store.migration import migrate
 from timer_core.store.table import Table
 
@@ -30,6 +33,8 @@ def main() -> int:
     commands.add_parser("redrive", help="move the deliveries that failed ten times back to their queue")
     commands.add_parser("migrate", help="migrate open timers to the current schema version")
     commands.add_parser("outputs", help="print the stack's outputs")
+    setting = commands.add_parser("settings", help="print or change the organization's settings")
+    setting.add_argument("--set", default="", help="the changes: 'name=value name=\"a value\"'")
     restoring = commands.add_parser("restore", help="make the table's items those of an earlier time")
     of = restoring.add_mutually_exclusive_group(required=True)
     of.add_argument("--at", type=_time, help="the time, such as 2026-11-29T14:05:00Z")
@@ -59,6 +64,8 @@ def main() -> int:
     elif options.command == "outputs":
         for name, value in stack.outputs.items():
             print(f"{name}: {value}")
+    elif options.command == "settings":
+        _settings(stack, options.set)
     elif options.command == "restore":
         _restore(stack, options)
     else:
@@ -71,6 +78,16 @@ def _migrate(stack: DeployedStack) -> None:
     os.environ.update(stack.environment)
     migrated = migrate(Table(stack.table_name))
     print(f"Open timers: {migrated.seen}, of which migrated: {migrated.written}.")
+
+
+def _settings(stack: DeployedStack, text: str) -> None:
+    changes = organization.parse(text)
+    os.environ.update(stack.environment)
+    calendars = Calendars(Table(stack.table_name))
+    if changes:
+        calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())
+    for line in organization.describe(calendars.organization()):
+        print(line)
 
 
 def _time(text: str) -> datetime:

@@ -17,10 +17,9 @@ from timer_core.api.conditional import entity_tag, refuse_unmodified, require_ma
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.calendar import HOUR_MS, Policy
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import ALWAYS, DayException, ScheduleVersion, local_date
+from timer_core.domain.schedule import DayException, ScheduleVersion, local_date
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars, with_choice
@@ -213,7 +212,8 @@ def put_settings(
 ) -> Response[models.OrganizationSettings]:
     """Change what the body contains, from now on. What was before keeps the settings that held then."""
     _require_admin()
-    policies = calendars.put_policy(_requested_settings(request), now_ms=now_ms())
+    changes = request.changes()
+    policies = calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())
     return _response(models.OrganizationSettings.of(policies))
 
 
@@ -299,32 +299,6 @@ def _requested(request: models.ScheduleRequest, now: int) -> _Change:
         return own
 
     return change
-
-
-def _requested_settings(request: models.SettingsRequest) -> Callable[[Policy], Policy]:
-    """Return the requested change of the organization's settings.
-
-    Raises
-    ------
-    InvalidInput
-        If the working hours are not valid.
-    """
-    changes: dict[str, Any] = {}
-    if "working_hours" in request.model_fields_set:
-        hours = request.working_hours
-        prefix = "working_hours."
-        changes["working_hours"] = (
-            ALWAYS if hours is None else models.week_in(hours.time_zone, hours.week, prefix)
-        )
-    if request.concurrent_timers is not None:
-        changes["concurrent_timers"] = request.concurrent_timers
-    if request.overtime_hours is not None:
-        changes["overtime_ms"] = round(request.overtime_hours * HOUR_MS)
-    if request.assignment_starts is not None:
-        changes["assignment_starts"] = request.assignment_starts
-    if request.stale_after_hours is not None:
-        changes["stale_after_ms"] = round(request.stale_after_hours * HOUR_MS)
-    return lambda policy: replace(policy, **changes)
 
 
 def _response(body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:

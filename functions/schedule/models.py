@@ -1,7 +1,7 @@
 """The bodies of the routes of working hours, exceptions and settings."""
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -10,7 +10,7 @@ from timer_core.api.models import Time, printable, to_time
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DayException, Week
+from timer_core.domain.schedule import ALWAYS, DayException, Week
 from timer_core.domain.weeks import (
     MAX_INTERVALS,
     WEEKDAYS,
@@ -316,6 +316,27 @@ class SettingsRequest(_Request):
     assignment_starts: AssignmentStarts | None = None
     stale_after_hours: _StaleAfterHours | None = None
 
+    def changes(self) -> dict[str, Any]:
+        """Return the attributes of a `Policy` that change.
+
+        Raises
+        ------
+        InvalidInput
+            If the working hours are not valid.
+        """
+        changes: dict[str, Any] = {
+            "concurrent_timers": self.concurrent_timers,
+            "overtime_ms": _ms(self.overtime_hours),
+            "assignment_starts": self.assignment_starts,
+            "stale_after_ms": _ms(self.stale_after_hours),
+        }
+        if self.working_hours is not None:
+            hours = self.working_hours
+            changes["working_hours"] = week_in(hours.time_zone, hours.week, "working_hours.")
+        elif "working_hours" in self.model_fields_set:
+            changes["working_hours"] = ALWAYS
+        return {name: value for name, value in changes.items() if value is not None}
+
 
 class SettingsShown(BaseModel):
     """The organization's settings."""
@@ -361,3 +382,7 @@ class OrganizationSettings(SettingsShown):
         """Return the representation of settings that are sorted by time."""
         versions = [SettingsVersion.of(policy) for policy in reversed(policies)]
         return cls(versions=versions, **versions[0].model_dump(exclude={"valid_from"}))
+
+
+def _ms(hours: float | None) -> int | None:
+    return None if hours is None else round(hours * HOUR_MS)

@@ -25,6 +25,7 @@ from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -64,6 +65,7 @@ reconciler = Reconciler(
     settings().triggers,
     logger,
 )
+calendars = Calendars(table)
 
 _HOUR_MS = 3_600_000
 # The longest time that one step of a run takes.
@@ -114,7 +116,7 @@ class Options:
         unknown = event.keys() - flags - {"stale_after_hours"}
         if unknown:
             raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.", ErrorCode.UNKNOWN_FIELD)
-        hours = event.get("stale_after_hours", settings().stale_after_ms / _HOUR_MS)
+        hours = event.get("stale_after_hours", calendars.organization()[-1].stale_after_ms / _HOUR_MS)
         if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 24 * 366:
             raise InvalidInput(
                 "stale_after_hours", "stale_after_hours must be a number of hours.", ErrorCode.INVALID_VALUE
@@ -307,7 +309,7 @@ def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
 def _publish_health() -> None:
     """Publish the state of the deployment as metrics."""
     try:
-        report = health.read(now_ms=now_ms(), stale_after_ms=settings().stale_after_ms)
+        report = health.read(now_ms=now_ms(), stale_after_ms=calendars.organization()[-1].stale_after_ms)
     except Exception:
         logger.exception("The timers could not be counted")
         return

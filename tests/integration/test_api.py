@@ -17,8 +17,10 @@ from tests.support.handlers import Clock, loaded
 from timer_core.api import german
 from timer_core.api.cursors import encode_cursor
 from timer_core.clock import now_ms
+from timer_core.domain.calendar import Policy
 from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
+from timer_core.store.calendars import Calendars
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
 from timer_core.store.table import Table
@@ -1127,7 +1129,9 @@ class TestHealth:
     ) -> None:
         person = new_person()
         _, token = TokenStore(table).mint(person, name="test", now_ms=0)
-        with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
+        limit = Policy(stale_after_ms=3_600_000)
+        Calendars(table).put_policy(lambda _: limit, now_ms=1_763_900_000_000)
+        with loaded("timelogs.api", table_name) as module:
             ann, nobody = Client(module.handler, token), Client(module.handler)
             clock = Clock(1_763_900_000_000)
             module.now_ms = clock  # type: ignore[attr-defined]

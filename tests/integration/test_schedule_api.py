@@ -365,7 +365,7 @@ def test_every_listed_country_and_part_has_holidays(ann: Client) -> None:
         ("country=DE&subdivision=CA&year=2027", "subdivision", "unknown_region"),
         ("country=DE&year=1999", "year", "out_of_range"),
         ("year=2027", "country", "required"),
-        ("country=DE&year=2027&yaer=2026", "yaer", "unknown_field"),
+        ("country=DE&year=2027&years=2026", "years", "unknown_field"),
     ],
 )
 def test_unknown_holidays_are_refused(ann: Client, query: str, field: str, code: str) -> None:

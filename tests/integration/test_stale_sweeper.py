@@ -1,7 +1,7 @@
 """Stopping stale timers, on Amazon's DynamoDB Local."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +15,7 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import PendingDeletion
+from timer_core.store.calendars import Calendars
 from timer_core.store.keys import OPEN_SHARDS
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters
@@ -215,11 +216,14 @@ class TestOptions:
         assert sweeper.run({"stale_after_hours": hours})["stopped"] == stopped
         assert [sweeper.seen(timer).clock_ms for timer in timers[:stopped]] == [hours * HOUR] * stopped
 
-    def test_the_deployments_limit_is_the_default(self, sweeper: Sweeper, shared_table: Table) -> None:
-        timer = sweeper.started(1)
-        with loaded("stale_sweeper.sweep", shared_table.name, STALE_AFTER_HOURS="0.5") as module:
+    def test_the_organizations_limit_is_the_default(self, sweeper: Sweeper, shared_table: Table) -> None:
+        timer = sweeper.started(1.5)
+        calendars = Calendars(shared_table)
+        limited = calendars.put_policy(lambda policy: replace(policy, stale_after_ms=HOUR), now_ms=now_ms())
+        with loaded("stale_sweeper.sweep", shared_table.name) as module:
             assert module.handler({}, Context())["stopped"] == 1
-        assert sweeper.seen(timer).clock_ms == HOUR // 2
+        calendars.put_policy(lambda _: limited[-2], now_ms=now_ms())
+        assert sweeper.seen(timer).clock_ms == HOUR
 
     @pytest.mark.parametrize(
         "event",

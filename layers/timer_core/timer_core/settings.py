@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from timer_core.github.trigger_config import TriggerConfig
 
-_HOUR_MS = 3_600_000
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -23,9 +21,6 @@ class Settings:
         Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
-    stale_after_ms
-        The age (milliseconds since its start) from which an open timer is stale; the sweeper stops it
-        (decision 5).
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
@@ -54,7 +49,6 @@ class Settings:
     stack_name: str
     exclusive: bool
     track_unregistered: bool
-    stale_after_ms: int
     triggers: TriggerConfig
     github_credential: str
     oauth_credential: str
@@ -90,7 +84,6 @@ class Settings:
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
-            stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
                 command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),

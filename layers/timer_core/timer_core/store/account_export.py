@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Timer
-from timer_core.store.calendars import to_own
+from timer_core.store.calendars import own_of
 from timer_core.store.items import SlotItem, to_timer
 from timer_core.store.keys import RUN_LOCK_SK, kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -102,7 +102,7 @@ class ExportPage:
         elif kind == "timer":
             self.timers.append(to_timer(item))
         elif kind == "calendar":
-            self.calendar = to_own(item)
+            self.calendar = own_of(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
