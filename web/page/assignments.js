@@ -23,8 +23,9 @@ export function assignmentText(rule) {
  *
  * @param {AssignmentStarts | ""} value empty for the organization's rule
  * @param {string} label
+ * @param {boolean} [checked]
  */
-export function assignmentChoice(value, label) {
-  const radio = h("input", { type: "radio", name: "assignment_starts", value });
+export function assignmentChoice(value, label, checked = false) {
+  const radio = h("input", { type: "radio", name: "assignment_starts", value, checked });
   return h("label", {}, radio, h("span", {}, label));
 }

@@ -20,7 +20,7 @@ export class WeekEditor {
   #zone;
   #zoneClock;
   #zoneError;
-  #sum = h("p", { className: "faint" });
+  #sum = h("p", { className: "faint sum" });
   /** The panel for copying that is open, and its button. @type {{panel: HTMLElement, button: HTMLElement} | null} */
   #copying = null;
 

@@ -179,11 +179,10 @@ export class WorkingHoursSection {
     // People can only narrow the rule of the organization.
     const offered = ASSIGNMENT_RULES.slice(ASSIGNMENT_RULES.indexOf(ofOrganization));
     const asOrganization = text("assignmentDefault", { rule: assignmentText(ofOrganization) });
-    byId("assignment-choices").replaceChildren(
-      assignmentChoice("", asOrganization),
-      ...offered.map((rule) => assignmentChoice(rule, assignmentText(rule))),
-    );
     const isOffered = assignment_starts !== null && offered.includes(assignment_starts);
-    control(this.#assignment, "assignment_starts").value = isOffered ? assignment_starts : "";
+    byId("assignment-choices").replaceChildren(
+      assignmentChoice("", asOrganization, !isOffered),
+      ...offered.map((rule) => assignmentChoice(rule, assignmentText(rule), rule === assignment_starts)),
+    );
   }
 }

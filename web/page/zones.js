@@ -22,15 +22,21 @@ export function findZone(text) {
   const name = text.trim().replaceAll(" ", "_").toLowerCase();
   // Offsets such as "+05:30" are valid for the browser, but they are not names of zones.
   if (!/^[a-z]/u.test(name)) return null;
-  const known = zoneNames().find((zone) => zone.toLowerCase() === name);
+  const names = zoneNames();
+  const known = names.find((zone) => zone.toLowerCase() === name);
   if (known) return known;
-  const ending = zoneNames().filter((zone) => zone.toLowerCase().endsWith(`/${name}`));
+  const ending = names.filter((zone) => zone.toLowerCase().endsWith(`/${name}`));
   if (ending.length === 1) return ending[0];
+  // The browser also knows the other names of zones, such as both Asia/Kolkata and Asia/Calcutta.
+  const areas = new Set(names.filter((zone) => zone.includes("/")).map((zone) => zone.split("/")[0]));
+  const written = name.includes("/") ? [name] : [...areas].map((area) => `${area}/${name}`);
+  return written.map(canonical).find(Boolean) ?? null;
+}
+
+/** @param {string} timeZone */
+function canonical(timeZone) {
   try {
-    // The browser also knows the other names of zones, such as Asia/Kolkata and Asia/Calcutta.
-    return name.includes("/")
-      ? new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone
-      : null;
+    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone;
   } catch {
     return null;
   }
