@@ -436,6 +436,7 @@ def test_every_listed_country_and_part_has_holidays(ann: Client) -> None:
     assert {"DE", "US", "IN"} <= countries.keys()
     assert "BE" in countries["DE"]
     assert len(countries) > 100
+    assert all(len(country) == 2 for country in countries)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,6 @@ export const german = {
   workingHoursText:
     "Zeit zählt innerhalb deiner Arbeitszeiten. Außerhalb zählt nur, was du selbst startest, als Überstunden.",
   allTimeCounts: "Alle Zeit zählt, auch nachts und am Wochenende.",
-  allTime: "Alle Zeit",
   noWorkingHours: "Keine Arbeitszeiten",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
   hoursOfOrganization: "Wie in deiner Organisation festgelegt.",
