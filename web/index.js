@@ -9,9 +9,11 @@ import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
 import { formats, text } from "./page/language.js";
 import { clearNotice, notify } from "./page/notices.js";
+import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 
@@ -207,10 +209,24 @@ for (const action of ["start", "pause", "resume", "stop"]) {
   });
 }
 
+// ------------------------------------------------------------------ the first visit
+
+/** Propose working hours to a person who has not chosen any. */
+async function showFirstVisit() {
+  const card = firstVisitCard(await fetchSchedule(), now, () => {
+    byId("first-visit").hidden = true;
+    byId("title").focus();
+    return changed();
+  });
+  byId("first-visit").hidden = !card;
+  byId("first-visit").replaceChildren(...(card ? [card] : []));
+}
+
 // ------------------------------------------------------------------ the session
 
 addEventListener("signed-out", () => {
   loading.abort();
+  byId("first-visit").replaceChildren();
   byId("widget").replaceChildren();
   history.clear();
 });
@@ -229,5 +245,7 @@ openPage(async () => {
     else if (hasFailed) refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
+  // Without the schedule, the page only lacks the proposal.
+  showFirstVisit().catch(() => {});
   await load();
 });
