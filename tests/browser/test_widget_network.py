@@ -34,7 +34,7 @@ def test_an_offline_action_counts_from_its_time(
     ann_widget.page.context.set_offline(True)
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
-    expect(ann_widget.banner).to_contain_text("No connection. One change is waiting to be sent.")
+    expect(ann_widget.banner).to_contain_text("No connection. Changes waiting to be sent: 1.")
     expect(ann_widget.timers).to_contain_text("not sent yet")
     shown = ann_widget.seconds()
     ann_widget.page.wait_for_timeout(6000)
@@ -101,7 +101,7 @@ def test_an_action_in_an_expired_session_is_sent_after_signing_in(
     ann_widget.expect_sent()
     ann_widget.page.context.clear_cookies()
     ann_widget.button("Pause").click()
-    message = "Your session has expired. Sign in to continue. Your change is kept until then."
+    message = "Your session has expired. Sign in to continue. Your changes are kept until then."
     expect(ann_widget.element.locator("[part=sign-in]")).to_contain_text(message)
     expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text(message)
     expect(ann_widget.sign_in_button).to_be_focused()
