@@ -211,7 +211,7 @@ export class EntryList {
         "div",
         { className: "when" },
         timeRange(timer),
-        timer.status !== "stopped" && h("span", { className: `badge ${timer.status}` }, text(timer.status)),
+        timer.status !== "stopped" && badge(timer),
         timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
         h("span", { className: "elsewhere", hidden: true }),
       ),
@@ -224,6 +224,12 @@ export class EntryList {
       h("div", { className: "tools" }, editButton, deleteButton),
     );
   }
+}
+
+/** @param {Timer} timer an open timer */
+function badge({ status, is_counting }) {
+  const state = status === "paused" ? status : is_counting ? "counting" : "waiting";
+  return h("span", { className: `badge ${state}` }, text(state));
 }
 
 /**

@@ -24,7 +24,8 @@ export const english = {
 
   // history
   noIssue: "No issue",
-  running: "running",
+  counting: "counting",
+  waiting: "waiting",
   paused: "paused",
   endedBySweeper: "ended automatically",
   earlierDays: "Continued from earlier days",

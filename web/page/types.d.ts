@@ -23,6 +23,7 @@ export interface Durations {
 export interface Timer extends Durations {
   id: string;
   status: "running" | "paused" | "stopped";
+  is_counting: boolean;
   organization: string | null;
   start_time: string;
   end_time: string | null;

@@ -10,6 +10,7 @@ export function stoppedTimer(fields = {}) {
   return {
     id: "1-01",
     status: "stopped",
+    is_counting: false,
     organization: "octo-org",
     start_time: "2026-11-24T09:00:00.000Z",
     end_time: "2026-11-24T10:00:00.000Z",
