@@ -25,7 +25,7 @@ export default {
   },
   continues: (time) => `Weiter ab ${time}`,
   why: {
-    focus: (name) => `${name} zählt`,
+    focus: (name) => `${name} hat Vorrang`,
     break: (name) => `${name} wurde pausiert`,
   },
   byYou: "durch dich",

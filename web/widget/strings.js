@@ -27,7 +27,7 @@ const en = {
   },
   continues: (time) => `Continues ${time}`,
   why: {
-    focus: (name) => `${name} counts`,
+    focus: (name) => `${name} comes first`,
     break: (name) => `${name} was paused`,
   },
   byYou: "by you",
