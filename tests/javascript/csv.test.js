@@ -33,7 +33,7 @@ test("a timer is one line with all columns", () => {
     working_duration: 5430.25,
     active_duration: 9000,
     part_working_duration: 30.5,
-    part_duration: 60,
+    part_active_duration: 60,
     paused_duration: 12.5,
     github_issue_title: "Say hello",
   });
@@ -57,7 +57,7 @@ test("missing values are empty", () => {
     working_duration: 0,
     active_duration: 0,
     part_working_duration: null,
-    part_duration: null,
+    part_active_duration: null,
   });
   const [, line] = toCsv([timer]).split("\r\n");
   assert.equal(
@@ -115,7 +115,7 @@ for (const [locale, separator] of /** @type {const} */ ([
 }
 
 test("a file with semicolons has decimal commas, and quotes a field with a semicolon", () => {
-  const timer = stoppedTimer({ description: "a;b, c", active_duration: 5430.25, part_duration: 30.5 });
+  const timer = stoppedTimer({ description: "a;b, c", active_duration: 5430.25, part_active_duration: 30.5 });
   const [header, line] = toCsv([timer], dialectOf("de")).split("\r\n");
   assert.ok(header.startsWith("\ufeffid;status;organization;"));
   assert.ok(line.includes(';"a;b, c";manual;'), line);

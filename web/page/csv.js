@@ -25,8 +25,8 @@ const COLUMNS = {
   part_working_time: (timer) => hoursMinutesSeconds(timer.part_working_duration ?? 0),
   active_seconds: (timer) => timer.active_duration,
   active_time: (timer) => hoursMinutesSeconds(timer.active_duration),
-  part_active_seconds: (timer) => timer.part_duration,
-  part_active_time: (timer) => hoursMinutesSeconds(timer.part_duration ?? 0),
+  part_active_seconds: (timer) => timer.part_active_duration,
+  part_active_time: (timer) => hoursMinutesSeconds(timer.part_active_duration ?? 0),
   paused_seconds: (timer) => timer.paused_duration,
 };
 

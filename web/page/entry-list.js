@@ -13,9 +13,9 @@ import { onAction } from "./session.js";
 
 /**
  * The working time of a timer in seconds: in all, in the period, and on its first day in the period; and the active
- * time on this day.
+ * time in the period.
  *
- * @typedef {{all: number, part: number, firstDay: number, activeFirstDay: number}} Times
+ * @typedef {{all: number, part: number, firstDay: number, activePart: number}} Times
  */
 
 /** Shows timers as entries. */
@@ -140,9 +140,9 @@ export class EntryList {
     timers.forEach((timer, index) => {
       const entry = byId(entryId(timer));
       setText(find(entry, ".working"), formats.figure(figures[index]));
-      const { firstDay, activeFirstDay } = times[index];
-      const isOther = hasOtherActive({ working_duration: firstDay, active_duration: activeFirstDay });
-      const active = isOther ? text("active", { duration: formats.duration(activeFirstDay) }) : "";
+      const { part, activePart } = times[index];
+      const isOther = hasOtherActive({ working_duration: part, active_duration: activePart });
+      const active = isOther ? text("active", { duration: formats.duration(activePart) }) : "";
       setText(find(entry, ".active"), active);
       const notes = this.#elsewhere(timer, day, times[index]);
       setText(find(entry, ".elsewhere"), notes);

@@ -239,7 +239,7 @@ export class History {
       all: present.working_duration,
       part,
       firstDay: present.part_first_day_working_duration ?? part,
-      activeFirstDay: present.part_first_day_duration ?? present.part_duration ?? present.active_duration,
+      activePart: present.part_active_duration ?? present.active_duration,
     };
   }
 
@@ -253,16 +253,14 @@ export class History {
     const { working_duration, active_duration } = this.#durationsOf(timer);
     const gain = this.#gainOf(timer);
     const isOfToday = latest(dayOf(new Date(timer.start_time)), this.#period[0]) === dayOf(this.#now());
-    const ofFirstDay = isOfToday ? gain : { working_duration: 0, active_duration: 0 };
     return {
       ...timer,
       working_duration,
       active_duration,
       part_working_duration: (timer.part_working_duration ?? 0) + gain.working_duration,
-      part_duration: (timer.part_duration ?? 0) + gain.active_duration,
+      part_active_duration: (timer.part_active_duration ?? 0) + gain.active_duration,
       part_first_day_working_duration:
-        (timer.part_first_day_working_duration ?? 0) + ofFirstDay.working_duration,
-      part_first_day_duration: (timer.part_first_day_duration ?? 0) + ofFirstDay.active_duration,
+        (timer.part_first_day_working_duration ?? 0) + (isOfToday ? gain.working_duration : 0),
     };
   }
 

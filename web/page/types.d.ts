@@ -31,9 +31,8 @@ export interface Timer extends Durations {
   /** The working time in the requested period, and on its first day; null without a period. */
   part_working_duration: number | null;
   part_first_day_working_duration: number | null;
-  /** The same for the active time. */
-  part_duration: number | null;
-  part_first_day_duration: number | null;
+  /** The active time in the requested period; null without a period. */
+  part_active_duration: number | null;
   paused_duration: number;
   last_pause_time: string | null;
   github_issue_url: string | null;

@@ -64,7 +64,6 @@ export default {
     resume: (name) => `${name} wurde anderswo fortgesetzt.`,
     stop: (name) => `${name} wurde anderswo gestoppt.`,
   },
-  alreadyRunning: (name) => `${name} zählt bereits.`,
   problems: {
     refused: "Rückgängig gemacht:",
     waiting: "Deine Änderung ist gespeichert und wird so bald wie möglich gesendet.",
@@ -102,6 +101,7 @@ export default {
     too_short: "Das ist zu kurz.",
     too_long: "Das ist zu lang.",
     out_of_range: "Diese Zahl ist zu klein oder zu groß.",
+    too_many_values: "Mehr davon lassen sich nicht speichern. Lösche zuerst etwas.",
     control_characters: "Steuerzeichen sind nicht erlaubt.",
     invalid_time: "Das ist keine gültige Zeit.",
     in_the_future: "Die Zeit darf nicht in der Zukunft liegen.",

@@ -66,7 +66,6 @@ const en = {
     resume: (name) => `${name} was resumed elsewhere.`,
     stop: (name) => `${name} was stopped elsewhere.`,
   },
-  alreadyRunning: (name) => `${name} already counts.`,
   problems: {
     refused: "Reverted:",
     waiting: "Your change is kept and will be sent as soon as possible.",
