@@ -121,9 +121,7 @@ export interface Transition {
    * stop.
    */
   timer: OpenTimer;
-  /**
-   * Whether an action in this tab caused the transition.
-   */
+  /** Whether an action in this tab caused the transition. */
   isOwn: boolean;
 }
 
