@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -179,7 +179,7 @@ def work_on(site: Site, person: Account, week: Week) -> None:
 
 @pytest.fixture
 def after_work(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
-    """Return Ann's widget in Berlin, outside of her working hours, with a timer that a colleague has started."""
+    """Return Ann's widget outside of her working hours, with a timer that a colleague has started."""
     widget = signed_in(new_widget(timezone_id=BERLIN.key, locale="en-GB"), site, github, ann)
     # The working hours are those of one day in each week.
     day = (datetime.now(BERLIN) + timedelta(days=2)).weekday()
