@@ -21,6 +21,7 @@ from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
+from timer_core.store.progress import ProgressStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
@@ -1147,7 +1148,8 @@ class TestHealth:
     ) -> None:
         person = new_person()
         _, token = TokenStore(table).mint(person, name="test", now_ms=0)
-        with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
+        ProgressStore(table).note_stale(1, after=None)
+        with loaded("timelogs.api", table_name) as module:
             ann, nobody = Client(module.handler, token), Client(module.handler)
             clock = Clock(1_763_900_000_000)
             module.now_ms = clock  # type: ignore[attr-defined]

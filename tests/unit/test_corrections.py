@@ -461,6 +461,7 @@ def replayed(known: list[Timer], events: list[Event], locked_until_ms: int) -> O
         timers=known,
         locked_until_ms=locked_until_ms,
         used_ulids=frozenset(timer.ulid for timer in known),
+        calendar=Calendar(),
     )
 
 

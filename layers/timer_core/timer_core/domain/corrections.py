@@ -90,6 +90,7 @@ def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
     # The owner may have acted on the timer before the new start. The acts still show the focus of the owner.
     others = [replace(other, at_ms=max(other.at_ms, start_ms)) for other in parts.others]
     moved = replace(parts, start=replace(parts.start, at_ms=start_ms), others=others)
+    timer = replace(timer, signs=tuple(sign for sign in timer.signs if sign >= start_ms))
     return _rewritten(timer, moved, now_ms, locked_until_ms=max(start_ms, timer.start_ms))
 
 

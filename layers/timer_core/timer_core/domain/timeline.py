@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import CORRECTION, Action, State, Status, Transition
-from timer_core.domain.timers import LATEST_MS, SWEEPER, Claim, Timer
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Claim, Timer
 
 _DAY_MS = 86_400_000
 # How far ahead the next working hours are searched. A year without working hours has none.
