@@ -323,6 +323,7 @@ class TestStart:
             "is_paused": False,
             "paused_duration": 0,
             "last_pause_time": None,
+            "pauses": [],
             "github_issue_url": None,
             "github_issue_number": None,
             "github_repo": None,
