@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -36,7 +35,6 @@ _THREADS = 8
 
 logger = make_logger("timesheets")
 metrics = make_metrics("timesheets")
-tracer = Tracer(service="timesheets", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
@@ -57,7 +55,6 @@ class Change:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
     records = event["Records"]
