@@ -7,12 +7,12 @@ also reads this queue, and SQS moves a message that keeps failing to the dead-le
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -31,10 +31,10 @@ from timer_core.store.timesheets import Timesheets
 
 # If less time remains, the rest of a batch is queued.
 _RESERVE_MS = 15_000
+_THREADS = 8
 
 logger = make_logger("timesheets")
 metrics = make_metrics("timesheets")
-tracer = Tracer(service="timesheets", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
@@ -55,19 +55,21 @@ class Change:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
     records = event["Records"]
-    for change in _changes(record["dynamodb"] for record in records if "dynamodb" in record):
-        if not _store(change, context):
+    messages = [record for record in records if "body" in record]
+    queued = [Change(**json.loads(message["body"])) for message in messages]
+    changes = list(_changes(record["dynamodb"] for record in records if "dynamodb" in record))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        is_stored = list(pool.map(lambda change: _store(change, context), [*queued, *changes]))
+    metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
+    metrics.add_metric("TimesheetFailures", MetricUnit.Count, len(is_stored) - sum(is_stored))
+    for change, done in zip(changes, is_stored[len(queued) :], strict=True):
+        if not done:
             _queue(change)
-    failures = [
-        record["messageId"]
-        for record in records
-        if "body" in record and not _store(Change(**json.loads(record["body"])), context)
-    ]
-    return {"batchItemFailures": [{"itemIdentifier": message} for message in failures]}
+    failed = (message for message, done in zip(messages, is_stored, strict=False) if not done)
+    return {"batchItemFailures": [{"itemIdentifier": message["messageId"]} for message in failed]}
 
 
 def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
@@ -98,11 +100,9 @@ def _store(change: Change, context: LambdaContext) -> bool:
     if context.get_remaining_time_in_millis() < _RESERVE_MS:
         return False
     try:
-        if timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms):
-            metrics.add_metric("TimesheetsStored", MetricUnit.Count, 1)
+        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms)
     except Exception:
         logger.exception("The days of a person could not be stored")
-        metrics.add_metric("TimesheetFailures", MetricUnit.Count, 1)
         return False
     return True
 

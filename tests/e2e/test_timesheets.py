@@ -1,10 +1,10 @@
 """The table's stream stores days of working time, through the emulator's own event source mapping."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 from tests.e2e.conftest import ANN, Site, eventually
 
+# A busy machine starts the function's process in some seconds; later changes take a fraction of one.
 STREAM_S = 20
 
 
@@ -18,6 +18,4 @@ def test_the_days_of_a_change_are_stored_within_seconds(site: Site) -> None:
     body = {"start_time": day.isoformat(), "end_time": (day + timedelta(hours=3)).isoformat()}
     answer = site.send("POST", "/api/timelogs/", body)
     assert answer.status == 201, answer
-    began = time.monotonic()
     assert eventually(stored, seconds=STREAM_S)
-    print(f"stored after {time.monotonic() - began:.1f} s")
