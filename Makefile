@@ -126,6 +126,10 @@ redrive: $(venv) ## Queue the dead letters again
 migrate: $(venv) ## After an upgrade: migrate open timers to the current schema version, while the stack runs
 	@.venv/bin/python scripts/operate.py $(on-stack) migrate
 
+.PHONY: timesheets
+timesheets: $(venv) ## Store everybody's days that are behind [REBUILD=1: derive all days anew, after a rule has changed]
+	@.venv/bin/python scripts/operate.py $(on-stack) timesheets $(if $(call given,REBUILD),--rebuild)
+
 .PHONY: outputs
 outputs: $(venv) ## Print the stack's outputs: its addresses and names
 	@.venv/bin/python scripts/operate.py $(on-stack) outputs

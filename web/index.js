@@ -114,7 +114,10 @@ function refreshIfStale() {
 function showRunning() {
   const { manager } = widget;
   if (!manager || !totals) return;
-  const gains = history.run(manager.state.timers, (timer) => manager.active(timer));
+  const gains = history.run(manager.state.timers, (timer) => ({
+    working_duration: manager.working(timer),
+    active_duration: manager.active(timer),
+  }));
   history.showDayTotals(updateTotals(withGains(totals, dayOf(now()), gains), filter, now()));
 }
 
@@ -202,7 +205,7 @@ onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let debounce;
-for (const action of ["start", "pause", "resume", "stop"]) {
+for (const action of ["start", "pause", "resume", "stop", "focus", "counting"]) {
   widget.addEventListener(`issue-timer:${action}`, () => {
     clearTimeout(debounce);
     debounce = setTimeout(refresh, DEBOUNCE_MS);
@@ -242,7 +245,7 @@ openPage(async () => {
     // The local day or the time zone differs if midnight has passed, if the machine's time zone was changed,
     // or if the server has corrected the clock.
     if (widget.isConnected && localDay() !== today) load();
-    else if (hasFailed) refreshIfStale();
+    else refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
   // Without the schedule, the page only lacks the proposal.

@@ -121,7 +121,7 @@ def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.
     "/api/schedule/exceptions/<date>/",
     summary="Set other working hours on one date",
     operation_id="put_exception",
-    responses=responses(200, 400, 401, 403, 412, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 412, 413, 415),
     tags=["schedule"],
 )
 def put_exception(

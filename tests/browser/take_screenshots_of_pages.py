@@ -77,8 +77,8 @@ def test_pages(
     started = {"github_repo": REPO, "github_issue_number": 12, "at": begin.isoformat()}
     assert site.send("POST", "/api/timelogs/start/", started, token=token).status == 201
     page.reload()
-    Widget(page).expect_state("Running", 12)
-    expect(sheet.entry("running")).to_contain_text("1h")
+    Widget(page).expect_state("Counting", 12)
+    expect(sheet.entry("counting")).to_contain_text("1h")
     sheet.expect_ready()
     if width > 1000:
         take("chart")

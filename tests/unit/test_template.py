@@ -84,7 +84,11 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
     ("kind", "of", "resources"),
     [
         ("AWS::S3::BucketPolicy", "Bucket", {"WebBucket"}),
-        ("AWS::SQS::QueuePolicy", "Queues", {"DeliveryQueue", "DeliveryDeadLetterQueue"}),
+        (
+            "AWS::SQS::QueuePolicy",
+            "Queues",
+            {"DeliveryQueue", "DeliveryDeadLetterQueue", "TimesheetQueue", "TimesheetDeadLetterQueue"},
+        ),
         ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
     ],
 )
@@ -266,7 +270,7 @@ def test_versions_that_are_no_longer_called_are_deleted() -> None:
     source = translated()
     kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
     versions = [one for one in source.resources.values() if one["Type"] in kinds]
-    assert len(versions) == 9
+    assert len(versions) == 10
     assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
 
 

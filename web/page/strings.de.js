@@ -63,6 +63,7 @@ export const german = {
   totals: "Gearbeitete Zeit",
   totalsAreIncomplete: "Das sind zu viele Einträge für eine Summe. Wähle einen kürzeren Zeitraum.",
   noTime: "Keine Zeit an diesen Tagen.",
+  activeInAll: ({ duration }) => `Aktive Zeit der Timer: ${duration}`,
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} an einem Tag` : `im Schnitt ${duration} am Tag, an ${count} Tagen`,
   averageWeek: ({ count, duration }) =>
@@ -76,7 +77,8 @@ export const german = {
   timePerDay: "Zeit je Tag",
   timePerIssue: "Zeit je Issue",
   day: "Tag",
-  time: "Zeit",
+  workingTime: "Arbeitszeit",
+  activeTime: "Aktive Zeit",
   issue: "Issue",
   allIssues: ({ count }) => (count === 1 ? "1 Issue zeigen" : `Alle ${count} Issues zeigen`),
 
@@ -88,10 +90,12 @@ export const german = {
   exportLocalCsv: "CSV mit Semikolons",
   loadMore: "Mehr laden",
   noIssue: "Kein Issue",
-  running: "läuft",
+  counting: "zählt",
+  waiting: "wartet",
   paused: "pausiert",
   endedBySweeper: "automatisch beendet",
   earlierDays: "Von früheren Tagen",
+  active: ({ duration }) => `${duration} aktiv`,
   beganOn: ({ day }) => `begann am ${day}`,
   continuesOn: ({ day }) => `weiter am ${day}`,
   continuesUntil: ({ day }) => `weiter bis ${day}`,

@@ -24,10 +24,12 @@ export const english = {
 
   // history
   noIssue: "No issue",
-  running: "running",
+  counting: "counting",
+  waiting: "waiting",
   paused: "paused",
   endedBySweeper: "ended automatically",
   earlierDays: "Continued from earlier days",
+  active: ({ duration }) => `${duration} active`,
   beganOn: ({ day }) => `began on ${day}`,
   continuesOn: ({ day }) => `continues on ${day}`,
   continuesUntil: ({ day }) => `continues until ${day}`,
@@ -73,6 +75,7 @@ export const english = {
   // totals
   totalsAreIncomplete: "There are too many entries to add up at once. Choose a shorter period.",
   noTime: "No time on these days.",
+  activeInAll: ({ duration }) => `Active time of the timers: ${duration}`,
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} on one day` : `${duration} a day on average, on ${count} days`,
   averageWeek: ({ count, duration }) =>

@@ -13,18 +13,26 @@ export type Day = string;
 export type Text = string | ((parts: Parts) => string);
 export type Parts = Record<string, string | number>;
 
+/** The working time and the active time of a timer or a total, in seconds. */
+export interface Durations {
+  working_duration: number;
+  active_duration: number;
+}
+
 /** `TimeLog` of the API. Durations are in seconds, and times are in ISO 8601. */
-export interface Timer {
+export interface Timer extends Durations {
   id: string;
   status: "running" | "paused" | "stopped";
+  is_counting: boolean;
   organization: string | null;
   start_time: string;
   end_time: string | null;
   duration: number | null;
-  active_duration: number;
-  /** The active time in the requested period, and on its first day; null without a period. */
-  part_duration: number | null;
-  part_first_day_duration: number | null;
+  /** The working time in the requested period, and on its first day; null without a period. */
+  part_working_duration: number | null;
+  part_first_day_working_duration: number | null;
+  /** The active time in the requested period; null without a period. */
+  part_active_duration: number | null;
   paused_duration: number;
   last_pause_time: string | null;
   github_issue_url: string | null;
@@ -49,15 +57,13 @@ export type TimedIssue = Pick<
 >;
 
 /** `IssueTotal` of the API. */
-export interface IssueTotal extends TimedIssue {
-  active_duration: number;
+export interface IssueTotal extends TimedIssue, Durations {
   timers: number;
 }
 
 /** `TimeTotals` of the API. The days are in ascending order. */
-export interface Totals {
-  active_duration: number;
-  days: { date: Day; active_duration: number }[];
+export interface Totals extends Durations {
+  days: ({ date: Day } & Durations)[];
   issues: IssueTotal[];
   /** False if there are too many timers to add up in one request. */
   complete: boolean;

@@ -17,8 +17,6 @@ class Settings:
     ----------
     stack_name
         The dimension of the metrics.
-    exclusive
-        Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -41,13 +39,14 @@ class Settings:
         The web sites that sessions may be issued to.
     delivery_queue_url
         The queue of deliveries.
+    timesheet_queue_url
+        The queue of people whose days could not be stored.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
     """
 
     table_name: str
     stack_name: str
-    exclusive: bool
     track_unregistered: bool
     triggers: TriggerConfig
     github_credential: str
@@ -61,6 +60,7 @@ class Settings:
     allowed_orgs: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
+    timesheet_queue_url: str
     max_receives: int
 
     @property
@@ -82,7 +82,6 @@ class Settings:
         return cls(
             table_name=os.environ["TABLE_NAME"],
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
-            exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
@@ -102,6 +101,7 @@ class Settings:
             allowed_orgs=_names("ALLOWED_ORGS"),
             allowed_origins=_names("ALLOWED_ORIGINS"),
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
+            timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
         )
 

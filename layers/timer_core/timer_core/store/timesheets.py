@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timeline import Carry, Slice, timeline
-from timer_core.domain.timers import Period, Timer
+from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, lower_dirty
 from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
@@ -159,12 +159,17 @@ class Timesheets:
 
     # ------------------------------------------------------------------ storing
 
-    def refresh(self, user_id: int, *, now_ms: int) -> bool:
+    def refresh(self, user_id: int, *, now_ms: int, changed_ms: int = LATEST_MS) -> bool:
         """Store the days of a person that are over and not stored, or not valid.
 
         Each transaction has the condition that no change has made stored days invalid since the timers were
         read. So concurrent refreshes and changes never leave a wrong day that is valid. An interrupted
         refresh is continued by the next one.
+
+        Parameters
+        ----------
+        changed_ms
+            The instant from which a change may have made days invalid, even if its write did not mark them.
 
         Returns
         -------
@@ -178,7 +183,7 @@ class Timesheets:
         """
 
         def attempt() -> bool:
-            return self._refresh(user_id, self._days.state(user_id), now_ms)
+            return self._refresh(user_id, self._days.state(user_id).valid_until(changed_ms), now_ms)
 
         return retry_on_conflict(attempt, "The days could not be stored: others kept changing the timers.")
 
@@ -261,14 +266,6 @@ class _Chunk:
 def stored_until(now_ms: int) -> int:
     """Return the UTC midnight before which days are over for good: all but yesterday and today."""
     return midnight(now_ms - DAY_MS - _MARGIN_MS)
-
-
-def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
-    """Whether a change from an instant on may reach into stored days.
-
-    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
-    """
-    return from_ms < midnight(now_ms - DAY_MS)
 
 
 def _days(
