@@ -9,9 +9,11 @@ import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
 import { formats, text } from "./page/language.js";
 import { clearNotice, notify } from "./page/notices.js";
+import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 
@@ -210,10 +212,24 @@ for (const action of ["start", "pause", "resume", "stop", "focus", "counting"]) 
   });
 }
 
+// ------------------------------------------------------------------ the first visit
+
+/** Propose working hours to a person who has not chosen any. */
+async function showFirstVisit() {
+  const card = firstVisitCard(await fetchSchedule(), now, () => {
+    byId("first-visit").hidden = true;
+    byId("title").focus();
+    return changed();
+  });
+  byId("first-visit").hidden = !card;
+  byId("first-visit").replaceChildren(...(card ? [card] : []));
+}
+
 // ------------------------------------------------------------------ the session
 
 addEventListener("signed-out", () => {
   loading.abort();
+  byId("first-visit").replaceChildren();
   byId("widget").replaceChildren();
   history.clear();
 });
@@ -232,5 +248,7 @@ openPage(async () => {
     else refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
+  // Without the schedule, the page only lacks the proposal.
+  showFirstVisit().catch(() => {});
   await load();
 });
