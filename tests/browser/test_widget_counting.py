@@ -15,10 +15,6 @@ from tests.browser.test_widget_looks import SCHEMES
 from tests.browser.test_widget_sync import ASSIGNED, assigned
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.support.axe import violations
-from timer_core.clock import now_ms
-from timer_core.domain.schedule import Interval, ScheduleVersion, Week
-from timer_core.store.calendars import Calendars
-from timer_core.store.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +25,9 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
-    from timer_core.domain.own_calendar import OwnCalendar
 
 BERLIN = ZoneInfo("Europe/Berlin")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def card(widget: Widget, number: int) -> Locator:
@@ -124,6 +120,7 @@ def test_pausing_the_timer_that_counts_is_a_break_until_the_next_action(two: Wid
     two.expect_sent()
     two.page.reload()
     two.expect_state("On a break", 7)
+    expect(two.element.get_by_role("timer", name="Today")).not_to_have_text("–")
     today = two.today()
     two.page.wait_for_timeout(1500)
     assert two.today() == today
@@ -167,14 +164,16 @@ def test_a_switch_in_another_tab_and_on_another_device_is_announced(
 # ---------------------------------------------------------------------- working hours
 
 
-def work_on(site: Site, person: Account, week: Week) -> None:
-    """Store working hours that have always been valid."""
-    table = Table(site.stack.table_name, site.stack.aws.client("dynamodb"))
-
-    def choose(own: OwnCalendar) -> OwnCalendar:
-        return own.with_version(ScheduleVersion(datetime(2020, 1, 1, tzinfo=UTC).date(), week))
-
-    Calendars(table).change(person.id, choose, now_ms=now_ms())
+def work_on(site: Site, person: Account, week: dict[str, list[tuple[str, str]]]) -> None:
+    """Choose working hours, from today on."""
+    hours = {
+        "valid_from": f"{datetime.now(BERLIN):%Y-%m-%d}",
+        "time_zone": BERLIN.key,
+        "week": {day: week.get(day, []) for day in DAYS},
+    }
+    token = site.stack.mint_token(person.id, login=person.login)
+    response = site.send("PUT", "/api/schedule/", hours, token=token)
+    assert response.status == 200, response
 
 
 @pytest.fixture
@@ -182,9 +181,8 @@ def after_work(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Accou
     """Return Ann's widget outside of her working hours, with a timer that a colleague has started."""
     widget = signed_in(new_widget(timezone_id=BERLIN.key, locale="en-GB"), site, github, ann)
     # The working hours are those of one day in each week.
-    day = (datetime.now(BERLIN) + timedelta(days=2)).weekday()
-    hours = tuple((Interval(540, 1020),) if weekday == day else () for weekday in range(7))
-    work_on(site, ann, Week(BERLIN.key, hours))
+    day = DAYS[(datetime.now(BERLIN) + timedelta(days=2)).weekday()]
+    work_on(site, ann, {day: [("09:00", "17:00")]})
     site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC)))
     site.process_everything()
@@ -195,7 +193,7 @@ def after_work(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Accou
 def test_outside_of_working_hours_a_timer_says_when_it_continues(after_work: Widget) -> None:
     day = datetime.now(BERLIN) + timedelta(days=2)
     after_work.expect_state(f"Continues {day:%A} 09:00", ASSIGNED)
-    assert after_work.seconds(ASSIGNED) == after_work.today() == 0
+    expect(after_work.element.get_by_role("timer", name="Today")).to_have_text("00:00:00")
     keep = after_work.element.get_by_role("button", name=of("Keep counting", ASSIGNED))
     expect(keep).to_have_accessible_description("Outside of working hours")
     after_work.page.wait_for_timeout(1500)
@@ -224,10 +222,10 @@ def test_counting_begins_by_itself_and_is_announced(after_work: Widget, site: Si
     at = datetime.now(BERLIN)
     # Working hours that begin with the next minute, or with the one after it if that is near.
     begins = (at + timedelta(minutes=1 if at.second < 40 else 2)).replace(second=0)
-    begin = begins.hour * 60 + begins.minute
-    if begin > 1430:
-        pytest.skip("The working hours would end with the day")
-    work_on(site, ann, Week(BERLIN.key, ((Interval(begin, begin + 5),),) * 7))
+    ends = begins + timedelta(minutes=10)
+    if ends.date() != at.date():
+        pytest.skip("The working hours would end on the next day")
+    work_on(site, ann, {day: [(f"{begins:%H:%M}", f"{ends:%H:%M}")] for day in DAYS})
     widget.page.reload()
     widget.expect_state(f"Continues {begins:%H:%M}", ASSIGNED)
     widget.record_events()
