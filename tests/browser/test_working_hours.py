@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
+    from timer_core.domain.timers import Timer
 
 WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
 # Clocks there are 8:45 h ahead of UTC.
@@ -128,9 +130,7 @@ def test_the_first_visit_proposes_hours_that_one_press_accepts(
     expect(page.get_by_role("heading", name="Time", exact=True)).to_be_focused()
     schedule = AccountPage(page).schedule()
     assert schedule["chosen"]
-    assert schedule["versions"] == [
-        {"valid_from": today_in(EUCLA), "time_zone": EUCLA, "week": NINE_TO_FIVE}
-    ]
+    assert schedule["versions"] == [{"valid_from": today_in(EUCLA), "time_zone": EUCLA, "week": NINE_TO_FIVE}]
     page.reload()
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
     expect(card).to_have_count(0)
@@ -314,10 +314,18 @@ def test_all_time_can_count(chosen: AccountPage) -> None:
     expect(chosen.hours.get_by_role("button", name="Count always")).to_be_hidden()
 
 
+def by_events(timer: Timer) -> Timer:
+    """Return the timer as if GitHub's events had started and stopped it, so that working hours limit it."""
+    history = tuple(replace(transition, by="assigned") for transition in timer.history)
+    return replace(timer, history=history, claims=())
+
+
 def test_a_change_of_past_days_is_shown_before_it_is_saved(
     chosen: AccountPage, site: Site, ann: Account
 ) -> None:
-    put_timers(site, [finished_timer(ann, ago, "08:00", 60 * 12, number=ago) for ago in range(1, 8)])
+    put_timers(
+        site, [by_events(finished_timer(ann, ago, "08:00", 60 * 12, number=ago)) for ago in range(1, 8)]
+    )
     chosen.change_hours()
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"):
         chosen.day(day).get_by_label("until").fill("12:00")
