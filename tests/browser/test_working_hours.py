@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
+    from timer_core.domain.timers import Timer
 
 WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
 # Clocks there are 8:45 h ahead of UTC.
@@ -312,10 +314,18 @@ def test_all_time_can_count(chosen: AccountPage) -> None:
     expect(chosen.hours.get_by_role("button", name="Count always")).to_be_hidden()
 
 
+def by_events(timer: Timer) -> Timer:
+    """Return the timer as if GitHub's events had started and stopped it, so that working hours limit it."""
+    history = tuple(replace(transition, by="assigned") for transition in timer.history)
+    return replace(timer, history=history, claims=())
+
+
 def test_a_change_of_past_days_is_shown_before_it_is_saved(
     chosen: AccountPage, site: Site, ann: Account
 ) -> None:
-    put_timers(site, [finished_timer(ann, ago, "08:00", 60 * 12, number=ago) for ago in range(1, 8)])
+    put_timers(
+        site, [by_events(finished_timer(ann, ago, "08:00", 60 * 12, number=ago)) for ago in range(1, 8)]
+    )
     chosen.change_hours()
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"):
         chosen.day(day).get_by_label("until").fill("12:00")
