@@ -32,7 +32,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 def card(widget: Widget, number: int) -> Locator:
     """Return the list item of an issue's timer."""
-    return widget.timers.filter(has=widget.clock(number))
+    clock = widget.page.get_by_role("timer", name=f"{REPO}#{number}", exact=True)
+    return widget.timers.filter(has=clock)
 
 
 def of(button: str, number: int) -> str:
