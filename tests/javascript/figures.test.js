@@ -52,25 +52,25 @@ for (let seed = 1; seed <= 300; seed += 1) {
     }));
     const durations = days.map(({ rows }) => sumOf(...rows));
     const all = days.flatMap(({ rows }) => rows);
-    const active_duration = Number(sumOf(...all).toFixed(3));
+    const working_duration = Number(sumOf(...all).toFixed(3));
     const count = 1 + random(5);
     const issues = Array.from({ length: count }, (_, issue) => ({
       github_repo: "a/b",
       github_issue_number: issue,
       github_issue_url: null,
       github_issue_title: null,
-      active_duration: sumOf(...all.filter((_, index) => index % count === issue)),
+      working_duration: sumOf(...all.filter((_, index) => index % count === issue)),
       timers: 1,
     }));
     const totals = {
-      active_duration,
-      days: days.map(({ date }, index) => ({ date, active_duration: durations[index] })),
+      working_duration,
+      days: days.map(({ date }, index) => ({ date, working_duration: durations[index] })),
       issues,
       complete: true,
     };
 
     const { sum, days: ofDays, issues: ofIssues } = roundTotals(totals);
-    assert.ok(active_duration - sum.shown < sum.unit);
+    assert.ok(working_duration - sum.shown < sum.unit);
     checkSum([...ofDays.values()], sum);
     checkSum(ofIssues, sum);
     days.forEach(({ date, rows }) => {
@@ -106,9 +106,9 @@ test("parts of which some are missing are rounded down", () => {
 });
 
 const TOTALS = {
-  active_duration: 3600,
-  days: [{ date: "2026-11-24", active_duration: 3600 }],
-  issues: [{ ...stoppedTimer(), active_duration: 3600, timers: 1 }],
+  working_duration: 3600,
+  days: [{ date: "2026-11-24", working_duration: 3600 }],
+  issues: [{ ...stoppedTimer(), working_duration: 3600, timers: 1 }],
   complete: true,
 };
 
@@ -119,19 +119,19 @@ test("time that running timers gained counts for today and for their issues", ()
     { timer: other, seconds: 12 },
   ];
   const totals = withGains(TOTALS, "2026-11-25", gains);
-  assert.equal(totals.active_duration, 3642);
+  assert.equal(totals.working_duration, 3642);
   assert.deepEqual(totals.days, [
-    { date: "2026-11-24", active_duration: 3600 },
-    { date: "2026-11-25", active_duration: 42 },
+    { date: "2026-11-24", working_duration: 3600 },
+    { date: "2026-11-25", working_duration: 42 },
   ]);
   assert.deepEqual(
-    totals.issues.map((issue) => [issue.github_issue_number, issue.active_duration]),
+    totals.issues.map((issue) => [issue.github_issue_number, issue.working_duration]),
     [
       [7, 3630],
       [8, 12],
     ],
   );
-  assert.equal(withGains(TOTALS, "2026-11-24", gains).days[0].active_duration, 3642);
+  assert.equal(withGains(TOTALS, "2026-11-24", gains).days[0].working_duration, 3642);
 });
 
 test("totals without running timers do not change", () => {

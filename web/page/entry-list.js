@@ -11,8 +11,8 @@ import { onAction } from "./session.js";
 
 /** @import { Day, Figure, Timer } from "./types.d.ts" */
 
-/** The active time of a timer in seconds: in all, in the period, and on its first day in the period. */
-/** @typedef {{active: number, part: number, firstDay: number}} Times */
+/** The working time of a timer in seconds: in all, in the period, and on its first day in the period. */
+/** @typedef {{worked: number, part: number, firstDay: number}} Times */
 
 /** Shows timers as entries. */
 export class EntryList {
@@ -29,6 +29,7 @@ export class EntryList {
    * @param {(timer: Timer) => Times} options.timesOf returns the present times of a timer
    * @param {(day: Day) => Figure | undefined} options.totalOf returns the time of all timers on a day
    * @param {() => boolean} options.hasMore returns whether later pages have more entries
+   * @param {(timer: Timer) => unknown} options.resume is called when an entry's Continue button is pressed
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
    * @param {(timer: Timer) => unknown} options.remove is called when an entry's Delete button is pressed
    */
@@ -151,7 +152,7 @@ export class EntryList {
    * @param {Day} day
    * @param {Times} times
    */
-  #elsewhere(timer, day, { active, part, firstDay }) {
+  #elsewhere(timer, day, { worked, part, firstDay }) {
     const today = dayOf(this.#options.now());
     const [, end] = this.#options.period();
     const first = dayOf(new Date(timer.start_time));
@@ -160,15 +161,15 @@ export class EntryList {
     const notes = [];
     if (first < day) {
       // If the timer continues after the period, too, its time before the period is not known.
-      const before = endsWithin ? active - part : 0;
+      const before = endsWithin ? worked - part : 0;
       notes.push(note(text("beganOn", { day: dayName(first, day) }), before));
     }
     if (last > day) {
       const isNext = last === addDays(day, 1);
       const name = isNext ? "continuesOn" : "continuesUntil";
       const until = last === today ? text("continuesToday") : text(name, { day: dayName(last, day) });
-      const before = endsWithin ? active - part : 0;
-      notes.push(note(until, first < day && !endsWithin ? 0 : active - before - firstDay));
+      const before = endsWithin ? worked - part : 0;
+      notes.push(note(until, first < day && !endsWithin ? 0 : worked - before - firstDay));
     }
     return notes.join("; ");
   }
@@ -184,8 +185,10 @@ export class EntryList {
 
   /** @param {Timer} timer */
   #entry(timer) {
-    const { edit, remove } = this.#options;
+    const { resume, edit, remove } = this.#options;
     const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
+    const continueButton = iconButton("continue", text("continueTimer"), text("continueNamed", named));
+    onAction("click", continueButton, () => resume(timer));
     const editButton = iconButton("edit", text("edit"), text("editNamed", named));
     onAction("click", editButton, () => edit(timer));
     const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));
@@ -208,7 +211,13 @@ export class EntryList {
         h("span", { className: "elsewhere", hidden: true }),
       ),
       h("div", { className: "duration" }),
-      h("div", { className: "tools" }, editButton, deleteButton),
+      h(
+        "div",
+        { className: "tools" },
+        timer.status === "stopped" && continueButton,
+        editButton,
+        deleteButton,
+      ),
     );
   }
 }

@@ -44,14 +44,14 @@ export function apportion(parts, sum) {
  * @param {Totals} totals
  * @returns {{sum: Figure, days: Map<Day, Figure>, issues: Figure[]}} the issues are in the order of the totals
  */
-export function roundTotals({ active_duration, days, issues }) {
-  const sum = figureOf(active_duration);
+export function roundTotals({ working_duration, days, issues }) {
+  const sum = figureOf(working_duration);
   const dates = days.map(({ date }) => date);
-  const ofDays = apportion(days.map(activeDuration), sum);
+  const ofDays = apportion(days.map(workingDuration), sum);
   return {
     sum,
     days: new Map(dates.map((date, index) => [date, ofDays[index]])),
-    issues: apportion(issues.map(activeDuration), sum),
+    issues: apportion(issues.map(workingDuration), sum),
   };
 }
 
@@ -72,21 +72,21 @@ export function withGains(totals, today, gains) {
       0,
     );
   const before = totals.days.filter(({ date }) => date !== today);
-  const ofToday = totals.days.find(({ date }) => date === today)?.active_duration ?? 0;
+  const ofToday = totals.days.find(({ date }) => date === today)?.working_duration ?? 0;
   const issues = totals.issues.map((issue) => ({
     ...issue,
-    active_duration: issue.active_duration + gainOf(issueKey(issue)),
+    working_duration: issue.working_duration + gainOf(issueKey(issue)),
   }));
   const known = new Set(issues.map(issueKey));
   for (const { timer } of gains) {
     const key = issueKey(timer);
-    if (!known.has(key)) issues.push({ ...timer, active_duration: gainOf(key), timers: 1 });
+    if (!known.has(key)) issues.push({ ...timer, working_duration: gainOf(key), timers: 1 });
     known.add(key);
   }
   return {
     ...totals,
-    active_duration: totals.active_duration + sum,
-    days: [...before, { date: today, active_duration: ofToday + sum }],
+    working_duration: totals.working_duration + sum,
+    days: [...before, { date: today, working_duration: ofToday + sum }],
     issues,
   };
 }
@@ -100,9 +100,9 @@ function issueKey({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}`.toLowerCase() : "";
 }
 
-/** @param {{active_duration: number}} total */
-function activeDuration({ active_duration }) {
-  return active_duration;
+/** @param {{working_duration: number}} total */
+function workingDuration({ working_duration }) {
+  return working_duration;
 }
 
 /** @param {number} seconds the API's durations have at most three decimals */

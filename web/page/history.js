@@ -25,7 +25,7 @@ export class History {
   #address = "";
   /** The time of each day. @type {Map<Day, Figure>} */
   #dayTotals = new Map();
-  /** The present active time of each open timer, in seconds by the timer's id. @type {Map<string, number>} */
+  /** The present working time of each open timer, in seconds by the timer's id. @type {Map<string, number>} */
   #running = new Map();
   #list;
   #now;
@@ -34,10 +34,11 @@ export class History {
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
+   * @param {(timer: Timer) => unknown} options.resume starts a timer on the same issue
    * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
-  constructor({ now, edit, changed }) {
+  constructor({ now, resume, edit, changed }) {
     this.#now = now;
     this.#changed = changed;
     this.#list = new EntryList({
@@ -46,6 +47,7 @@ export class History {
       timesOf: (timer) => this.#timesOf(timer),
       totalOf: (day) => this.#dayTotals.get(day),
       hasMore: () => this.#next !== null,
+      resume,
       edit,
       remove: (timer) => this.#delete(timer),
     });
@@ -104,11 +106,11 @@ export class History {
   }
 
   /**
-   * Set the present active time of open timers. `showDayTotals` shows it.
+   * Set the present working time of open timers. `showDayTotals` shows it.
    *
    * @template {{id: string}} T
    * @param {T[]} timers open timers
-   * @param {(timer: T) => number} secondsOf returns the active time of a timer, in seconds
+   * @param {(timer: T) => number} secondsOf returns the working time of a timer, in seconds
    * @returns {{timer: Timer, seconds: number}[]} the seconds that the selected timers gained in the period since
    *   the totals were loaded
    */
@@ -222,15 +224,16 @@ export class History {
   }
 
   /** @param {Timer} timer */
-  #secondsOf({ id, active_duration: seconds }) {
+  #secondsOf({ id, working_duration: seconds }) {
     return this.#running.get(id) ?? seconds;
   }
 
   /** @param {Timer} timer */
   #timesOf(timer) {
-    const { active_duration, part_duration, part_first_day_duration } = this.#atPresent(timer);
-    const part = part_duration ?? active_duration;
-    return { active: active_duration, part, firstDay: part_first_day_duration ?? part };
+    const { working_duration, part_working_duration, part_first_day_working_duration } =
+      this.#atPresent(timer);
+    const part = part_working_duration ?? working_duration;
+    return { worked: working_duration, part, firstDay: part_first_day_working_duration ?? part };
   }
 
   /**
@@ -244,9 +247,9 @@ export class History {
     const isOfToday = latest(dayOf(new Date(timer.start_time)), this.#period[0]) === dayOf(this.#now());
     return {
       ...timer,
-      active_duration: this.#secondsOf(timer),
-      part_duration: (timer.part_duration ?? 0) + gain,
-      part_first_day_duration: (timer.part_first_day_duration ?? 0) + (isOfToday ? gain : 0),
+      working_duration: this.#secondsOf(timer),
+      part_working_duration: (timer.part_working_duration ?? 0) + gain,
+      part_first_day_working_duration: (timer.part_first_day_working_duration ?? 0) + (isOfToday ? gain : 0),
     };
   }
 
@@ -257,7 +260,7 @@ export class History {
    */
   #gainOf(timer) {
     const [, last] = this.#period;
-    return !last || dayOf(this.#now()) <= last ? this.#secondsOf(timer) - timer.active_duration : 0;
+    return !last || dayOf(this.#now()) <= last ? this.#secondsOf(timer) - timer.working_duration : 0;
   }
 
   /** The first and the last selected day. @type {[Day, Day]} */

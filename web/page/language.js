@@ -23,11 +23,13 @@ const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
+/** The widget's texts, which the page shows too. */
+export const widgetTexts = (await stringsFor(locale)).strings;
 /**
  * The widget's messages about an entered text that does not name an issue, and its translations of the server's
  * messages.
  */
-export const { mistakes: issueMistakes, errors: errorTexts } = (await stringsFor(locale)).strings;
+export const { mistakes: issueMistakes, errors: errorTexts } = widgetTexts;
 
 /** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
 export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);

@@ -115,7 +115,7 @@ function dayRow([date, figure], filter, now) {
  * @param {Totals} totals
  * @param {Figure[]} figures
  */
-function showIssues({ issues, active_duration: sum }, figures) {
+function showIssues({ issues, working_duration: sum }, figures) {
   for (const { github_repo: repo } of issues) if (repo) repositories.add(repo);
   byId("repositories").replaceChildren(...[...repositories].sort().map((value) => h("option", { value })));
   byId("issues-section").hidden = !issues.length;
@@ -143,7 +143,7 @@ function issueRow(issue, figure, sum) {
     "svg",
     { class: "share", width: "100%", height: 6, "aria-hidden": "true" },
     svg("rect", { class: "track", width: "100%", height: 6, rx: 3 }),
-    svg("rect", { class: "bar", width: `${sum && (100 * issue.active_duration) / sum}%`, height: 6, rx: 3 }),
+    svg("rect", { class: "bar", width: `${sum && (100 * issue.working_duration) / sum}%`, height: 6, rx: 3 }),
   );
   return h(
     "tr",

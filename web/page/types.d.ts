@@ -22,11 +22,13 @@ export interface Timer {
   end_time: string | null;
   duration: number | null;
   active_duration: number;
-  /** The active time in the requested period, and on its first day; null without a period. */
-  part_duration: number | null;
-  part_first_day_duration: number | null;
+  working_duration: number;
+  /** The working time in the requested period, and on its first day; null without a period. */
+  part_working_duration: number | null;
+  part_first_day_working_duration: number | null;
   paused_duration: number;
   last_pause_time: string | null;
+  pauses: Pause[];
   github_issue_url: string | null;
   github_issue_number: number | null;
   github_repo: string | null;
@@ -34,6 +36,33 @@ export interface Timer {
   description: string;
   source: string;
   stopped_by: string | null;
+}
+
+/** A pause of a timer. The present pause has no end. */
+export interface Pause {
+  start: string;
+  end: string | null;
+}
+
+/** An interval of time of the API, in ISO 8601. */
+export interface Interval {
+  from: string;
+  until: string;
+}
+
+/** A time that counts for a timer. `share` is less than 1 if several timers share the time. */
+export interface Slice extends Interval {
+  timer: string;
+  share: number;
+  rule: string;
+  overtime: boolean;
+}
+
+/** `TimelineShown` of the API: what counts, what is missing within elapsed working hours, and the working hours. */
+export interface Timeline {
+  slices: Slice[];
+  gaps: Interval[];
+  working_hours: Interval[];
 }
 
 /** `TimeLogPage` of the API. */
@@ -50,14 +79,14 @@ export type TimedIssue = Pick<
 
 /** `IssueTotal` of the API. */
 export interface IssueTotal extends TimedIssue {
-  active_duration: number;
+  working_duration: number;
   timers: number;
 }
 
 /** `TimeTotals` of the API. The days are in ascending order. */
 export interface Totals {
-  active_duration: number;
-  days: { date: Day; active_duration: number }[];
+  working_duration: number;
+  days: { date: Day; working_duration: number }[];
   issues: IssueTotal[];
   /** False if there are too many timers to add up in one request. */
   complete: boolean;
