@@ -88,7 +88,7 @@ class Calendar:
         return self.policies[max(later - 1, 0)]
 
     def assignment_starts_at(self, at_ms: int) -> AssignmentStarts:
-        """Return which assignments start a timer at an instant. A person can only narrow the organization's."""
+        """Return which assignments start a timer: the narrower choice of the organization and the person."""
         of_person = [choice for from_ms, choice in self.assignment_starts if from_ms <= at_ms]
         choices = [self.policy_at(at_ms).assignment_starts, *of_person[-1:]]
         return max(choices, key=_WIDTH.index)

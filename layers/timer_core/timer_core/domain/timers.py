@@ -17,6 +17,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, and also of its manual transitions. The two kinds are
@@ -29,6 +30,12 @@ MAX_OF_EACH_KIND = 150
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
+
+
+# The cause of the transitions that the sweeper makes (`Transition.by`).
+SWEEPER = "sweeper"
+# Later than every time in the table: the year 9999.
+LATEST_MS = 253_402_300_799_999
 
 
 class Claim(NamedTuple):
@@ -134,6 +141,16 @@ class Timer:
     def state(self) -> State:
         """The fields of this timer that determine the effect of its next transition."""
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
+
+    @property
+    def reach(self) -> Span:
+        """The time in which this timer may change the owner's timeline.
+
+        It contains the history and the claims, also those outside of a corrected start and end.
+        """
+        times = [self.start_ms, *(transition.at_ms for transition in self.history)]
+        times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
+        return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 
     @property
     def is_open(self) -> bool:
