@@ -219,7 +219,7 @@ def test_the_served_style_sheet_has_the_rules_of_the_original(ann_widget: Widget
     written = re.search(r"replaceSync\(`([^`]*)`", script)
     assert written
     of_written, of_served = ann_widget.page.evaluate(
-        """async (written) => {
+        r"""async (written) => {
             const sheet = new CSSStyleSheet();
             sheet.replaceSync(written);
             const { styles } = await import("/widget/styles.js");
