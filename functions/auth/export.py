@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimeLog, to_time
+from timer_core.api.models import Time, TimerFacts, to_time
 from timer_core.domain.ids import timer_id
 from timer_core.domain.timers import Timer
 from timer_core.domain.tokens import Token
@@ -28,7 +28,7 @@ class TransitionExported(BaseModel):
     ]
 
 
-class TimerExported(TimeLog):
+class TimerExported(TimerFacts):
     """A timer with its history and all other stored attributes."""
 
     paused_by: Annotated[str | None, Field(description="The cause of the current pause; null unless paused.")]
@@ -39,7 +39,7 @@ class TimerExported(TimeLog):
     @classmethod
     def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
         """Return the representation of a timer with its history."""
-        shown = dict(TimeLog.of(timer, now_ms))
+        shown = TimerFacts.facts(timer, now_ms)
         history = [
             TransitionExported(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
             for done in timer.history

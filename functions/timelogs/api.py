@@ -11,7 +11,10 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
+from timer_core.store.calendars import Calendars
+from timer_core.store.timesheets import Timesheets, Worked
 
+from timelogs.timeline import TimelineShown
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
@@ -30,6 +33,7 @@ from timer_core.api.models import (
     TimeIn,
     TimeLog,
     TimeLogPage,
+    TimerFacts,
     TimeTotals,
     TransitionRequest,
     to_ms,
@@ -37,10 +41,12 @@ from timer_core.api.models import (
 from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
+from timer_core.api.working import working_times
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
+from timer_core.domain.schedule import DAY
 from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -49,7 +55,7 @@ from timer_core.settings import settings
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
-from timer_core.store.queries import Filters
+from timer_core.store.queries import Filters, Page
 from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -64,6 +70,7 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
+_LONGEST_TIMELINE_MS = 366 * _DAY_MS
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * _DAY_MS
@@ -80,6 +87,8 @@ _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
 timers = TimerStore(table, exclusive=settings().exclusive)
+calendars = Calendars(table)
+timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
@@ -178,18 +187,27 @@ def list_timers(
     owner_id = user or caller.user_id
     if count:
         _limit_long(filters.period, now)
-    page = timers.page(owner_id, filters, page_size=page_size, position=position)
+    page, present = _page(owner_id, filters, page_size, position, now)
     counted = timers.count(owner_id, filters) if count else None
     listed = names.of(page.timers, now_ms=now)
+    slices = timesheets.worked(owner_id, period, now_ms=now).slices if period and listed else ()
+    worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
     def show(origin: str, shown_at: int) -> TimeLogPage:
+        is_tag = shown_at == _WITHOUT_ELAPSED_TIME
         return TimeLogPage(
             count=counted,
             next=_link(page.next, origin),
             previous=_link(page.previous, origin),
             results=[
                 ListedTimeLog.with_part(
-                    timer, None if period is None else part_of(timer, period, zone, shown_at), shown_at
+                    timer,
+                    worked.of(timer),
+                    period
+                    and part_of(
+                        timer, worked.slices_of(timer, without_elapsed=is_tag), period, zone, shown_at
+                    ),
+                    shown_at,
                 )
                 for timer in listed
             ],
@@ -327,12 +345,14 @@ def get_totals(
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
-    """Return the active time in a period; running timers count until now.
+    """Return the working time and the active time in a period; running timers count until now.
 
-    The timers are those of the list with the same `since` and `until`, and the total is the sum of their
-    `part_duration`. Pauses are subtracted from the days on which they occurred. If a correction moved a pause
-    outside of the timer's start and end, the pause is subtracted in proportion from all active time of the
-    timer. Requests for periods longer than a week count toward the write limit.
+    The timers are those of the list with the same `since` and `until`, and the totals are the sums of their
+    `part_working_duration` and `part_active_duration`. Working time is the time that counts for the person:
+    within working hours, and for one timer at a time unless the organization has decided otherwise. Active
+    time is the time of the timers' own histories. Pauses are subtracted from the days on which they occurred.
+    If a correction moved a pause outside of the timer's start and end, the pause is subtracted in proportion
+    from all active time of the timer. Requests for periods longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -344,8 +364,46 @@ def get_totals(
     filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
     _limit_long(elapsed, now)
     found, complete = timers.in_period(_caller().user_id, filters)
-    totals = add_up(names.of(found, now_ms=now), period, zone, now)
+    slices = timesheets.worked(_caller().user_id, elapsed, now_ms=now).slices
+    totals = add_up(names.of(found, now_ms=now), slices, period, zone, now)
     return _response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
+
+
+@app.get(
+    "/api/timeline/",
+    summary="Get your working time as intervals",
+    operation_id="timeline",
+    responses=responses(200, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timeline(
+    since: Annotated[
+        TimeIn | None,
+        Query(description="The start of the period; by default the beginning of the day of until"),
+    ] = None,
+    until: Annotated[
+        TimeIn | None,
+        Query(description="The end of the period; by default the end of the day of since, or today"),
+    ] = None,
+) -> Response[TimelineShown]:
+    """Return which time counted, and for which timer. Days are those of your working hours' time zone.
+
+    The period has at most 366 days. Requests for periods longer than a week count toward the write limit.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timeline)
+    now, user_id = now_ms(), _caller().user_id
+    schedule = calendars.of(user_id).schedule
+    if since is None:
+        since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
+    else:
+        since_ms = to_ms(since)
+    until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+    period = _period(since_ms, until_ms)
+    if until_ms - since_ms > _LONGEST_TIMELINE_MS:
+        raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)
+    _limit_long(_elapsed_part(period, now), now)
+    shown = TimelineShown.of(timesheets.worked(user_id, period, now_ms=now), period, user_id, now)
+    return _response(HTTPStatus.OK, shown)
 
 
 @app.get(
@@ -359,9 +417,10 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
     now = now_ms()
     (timer,) = names.of([timers.get(*_any_timer(timer_id))], now_ms=now)
-    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
+    worked = working_times(timesheets, timer.user_id, [timer], now_ms=now).of(timer)
+    tag = entity_tag(TimeLog.working(timer, worked, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now), {"ETag": tag})
+    return _response(HTTPStatus.OK, TimeLog.working(timer, worked, now), {"ETag": tag})
 
 
 @app.patch(
@@ -425,7 +484,7 @@ def list_open_timers(
     if after is not None:
         origin = requests.origin(app.current_event.raw_event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimeLog.of(timer, now) for timer in names.of(page, now_ms=now)]
+    results = [TimerFacts.of(timer, now) for timer in names.of(page, now_ms=now)]
     return _response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
 
@@ -479,7 +538,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return requests.preflight_response()
         requests.normalize(event)
         requests.refuse_other_methods(event, app)
-        if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
+        if not event["rawPath"].startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/")):
             return app.resolve(event, context)
         caller = guard.before_request(event, now_ms=now)
     except Exception as error:
@@ -595,9 +654,29 @@ def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = 
     return Response(status.value, "application/json", body, headers=headers)
 
 
+def _page(
+    user_id: int, filters: Filters, page_size: int, position: Position | None, now: int
+) -> tuple[Page, Worked | None]:
+    """Return a page of timers, and the person's present if it was read.
+
+    The present contains all open timers, so the list of them needs no other read.
+    """
+    if filters == Filters(is_open=True) and position is None:
+        present = timesheets.present(user_id, now_ms=now)
+        found = sorted(
+            (timer for timer in present.timers if timer.is_open),
+            key=lambda timer: (timer.start_ms, timer.ulid),
+            reverse=True,
+        )
+        if len(found) <= page_size:
+            return Page(found, None, None), present
+    return timers.page(user_id, filters, page_size=page_size, position=position), None
+
+
 def _shown(timer: Timer, now: int) -> TimeLog:
     (named,) = names.of([timer], now_ms=now)
-    return TimeLog.of(named, now)
+    worked = working_times(timesheets, timer.user_id, [timer], now_ms=now)
+    return TimeLog.working(named, worked.of(timer), now)
 
 
 def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:

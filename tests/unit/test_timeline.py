@@ -167,6 +167,20 @@ class TestFocus:
         counted = worked([one, two], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
         assert counted == {"L0": 2, "L1": 1}
 
+    def test_the_day_of_the_page_about_working_time(self) -> None:
+        one = timer("1", ("2026-11-02 09:00", "start by assigned"))
+        two = timer(
+            "2",
+            ("2026-11-02 09:30", "start by assigned"),
+            ("2026-11-02 14:00", "focus"),
+            ("2026-11-02 15:00", "stop by closed"),
+        )
+        three = timer("3", ("2026-11-02 10:00", "start"), ("2026-11-02 16:00", "pause"))
+        four = timer("4", ("2026-11-02 11:00", "start by assigned"))
+        timers = [one, two, three, four]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"1": 1, "2": 1, "3": 4}
+        assert worked(timers, OFFICE, "2026-11-03 00:00", "2026-11-03 10:00") == {"1": 1}
+
     def test_an_act_counts_until_the_next_pause(self) -> None:
         one = timer(
             "A",

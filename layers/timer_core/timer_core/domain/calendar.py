@@ -68,13 +68,13 @@ class Calendar:
         As in `Schedule`.
     assignment_starts
         The person's choices of the assignments that start a timer, each with the instant from which it holds,
-        sorted by it.
+        sorted by it; None is the organization's setting.
     """
 
     policies: tuple[Policy, ...] = (Policy(),)
     versions: tuple[ScheduleVersion, ...] = ()
     exceptions: Mapping[date, DayException] = field(default_factory=dict)
-    assignment_starts: tuple[tuple[int, AssignmentStarts], ...] = ()
+    assignment_starts: tuple[tuple[int, AssignmentStarts | None], ...] = ()
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -88,7 +88,10 @@ class Calendar:
         return self.policies[max(later - 1, 0)]
 
     def assignment_starts_at(self, at_ms: int) -> AssignmentStarts:
-        """Return which assignments start a timer: the narrower choice of the organization and the person."""
+        """Return which assignments start a timer at an instant.
+
+        A person can only narrow the organization's setting.
+        """
         of_person = [choice for from_ms, choice in self.assignment_starts if from_ms <= at_ms]
         choices = [self.policy_at(at_ms).assignment_starts, *of_person[-1:]]
-        return max(choices, key=_WIDTH.index)
+        return max((choice for choice in choices if choice is not None), key=_WIDTH.index)

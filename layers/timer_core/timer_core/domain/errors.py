@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     OUT_OF_RANGE = "out_of_range"
+    TOO_MANY_VALUES = "too_many_values"
     CONTROL_CHARACTERS = "control_characters"
     INVALID_TIME = "invalid_time"
     IN_THE_FUTURE = "in_the_future"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 DAY_MINUTES = 1440
+MINUTE_MS = 60_000
 DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -159,8 +160,11 @@ class Schedule:
         """Return the first instant of a date, in the zone of the week that holds on this date.
 
         A day ends with the first instant of the next one, so no time lies between two days, even if the zone
-        changes.
+        changes. If the next date begins first, because it has a zone far to the east, the day is empty.
         """
+        return min(self._midnight(day), self._midnight(day + DAY))
+
+    def _midnight(self, day: date) -> int:
         own = [version for version in self.versions if version.valid_from <= day]
         if own:
             return instant(own[-1].week.zone, day, 0)
@@ -233,13 +237,24 @@ def local_date(zone: str, at_ms: int) -> date:
     return _local(zone, min(max(at_ms, _FIRST_MS), _LAST_MS)).date()
 
 
-@lru_cache(maxsize=20_000)
 def instant(zone: str, day: date, minute: int) -> int:
     """Return the instant of a local time.
 
     A local time that the clocks skip is the end of the gap. A local time that occurs twice is its first
     instant. (PEP 495 calls the two interpretations of such a time its folds.)
     """
+    midnight_ms, is_regular = _day_in(zone, day)
+    return midnight_ms + minute * MINUTE_MS if is_regular else _instant(zone, day, minute)
+
+
+@lru_cache(maxsize=5_000)
+def _day_in(zone: str, day: date) -> tuple[int, bool]:
+    """Return the first instant of a date, and whether the clocks do not change on it."""
+    midnight_ms = _instant(zone, day, 0)
+    return midnight_ms, _instant(zone, day, DAY_MINUTES) - midnight_ms == DAY_MINUTES * MINUTE_MS
+
+
+def _instant(zone: str, day: date, minute: int) -> int:
     local = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)  # noqa: DTZ001 - local time
     tz = _zone(zone)
     first, second = (local.replace(tzinfo=tz, fold=fold) for fold in (0, 1))

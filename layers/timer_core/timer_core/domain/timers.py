@@ -153,6 +153,12 @@ class Timer:
         return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 
     @property
+    def last_sign_ms(self) -> int:
+        """The time of the last sign that somebody works on the issue: an act, a comment, or an event."""
+        signs = [transition.at_ms for transition in self.history if transition.by != SWEEPER]
+        return max((*signs, *self.signs, *(claim.made_ms for claim in self.claims)), default=self.start_ms)
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED

@@ -8,9 +8,11 @@ from typing import Any
 
 from pynamodb.attributes import (
     Attribute,
+    BinaryAttribute,
     BooleanAttribute,
     ListAttribute,
     NumberAttribute,
+    NumberSetAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
@@ -46,7 +48,8 @@ class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
-    the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``. The
+    the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``:
+    the end of a stopped timer's `Timer.reach`, or the start of an open timer. The
     attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
     has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so
     that a correction of its start or end needs no read. ``causes`` contains the action and the cause of each
@@ -216,6 +219,67 @@ class RunLockItem(Model):
     version = NumberAttribute()
 
 
+class CalendarItem(Model):
+    """``user#<id>`` / ``calendar``: a person's working hours, exceptions and settings.
+
+    ``versions``, ``exceptions`` and ``assignment_starts`` contain one text for each entry, in order.
+    ``chosen`` is set once the person has decided about working hours. A write of these attributes increments
+    ``version``, on the condition that it has not changed since its read.
+
+    The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
+    ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
+    ``dirty_changes`` the number of times that days were added.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    versions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    exceptions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    assignment_starts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    chosen = BooleanAttribute(null=True)
+    version = NumberAttribute(null=True)
+    dirty_days = NumberSetAttribute(null=True)
+    dirty_changes = NumberAttribute(null=True)
+    stored_until_ms = NumberAttribute(null=True)
+    carry = BinaryAttribute(null=True, legacy_encoding=False)
+
+
+class StoredDayItem(Model):
+    """``user#<id>`` / ``day#<date>``: a person's working time on a UTC day.
+
+    See `timer_core.store.stored_days`. A day that does not fit into one item has further parts,
+    ``day#<date>#1`` and so on.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    content = BinaryAttribute(legacy_encoding=False)
+
+
+class PersonItem(Model):
+    """``people`` / ``user#<id>``: a person who has stored days, so that all of them can be found."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+
+class PolicyItem(Model):
+    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+
+    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
+    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    working_hours = UnicodeAttribute()
+    concurrent_timers = UnicodeAttribute()
+    overtime_ms = NumberAttribute()
+    assignment_starts = UnicodeAttribute()
+    stale_after_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
+
+
 class ProfileItem(Model):
     """``user#<id>`` / ``profile``: a registered person, or a marker for a deleted account.
 
@@ -370,7 +434,7 @@ def timer_item(timer: Timer) -> RawItem:
         created_ms=timer.created_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
-        end_key=end_key(timer.start_ms, timer.end_ms),
+        end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
         source=timer.source,
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,
@@ -424,6 +488,24 @@ def to_timer(item: RawItem) -> Timer:
         signs=tuple(int(sign) for sign in row.signs or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
+    )
+
+
+def to_gaps(item: RawItem) -> Timer:
+    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
+    claims = tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"])
+    start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
+    return Timer(
+        user_id=user_id_of(item["pk"]["S"]),
+        ulid=name_of(item["sk"]["S"]),
+        start_ms=start_ms,
+        created_ms=start_ms,
+        clock_ms=0,
+        changed_ms=end_ms,
+        source="",
+        status=Status.STOPPED,
+        end_ms=end_ms,
+        claims=claims,
     )
 
 

@@ -21,7 +21,7 @@ from timer_core.store.items import (
     raw,
     timer_item,
 )
-from timer_core.store.keys import RUN_LOCK_SK, SHORT, SHORT_MS, end_key, idempotency_sk, timer_sk, user_pk
+from timer_core.store.keys import RUN_LOCK_SK, end_key, idempotency_sk, timer_sk, user_pk
 from timer_core.store.table import RawItem, Write
 
 _IDEMPOTENCY_DAYS = 1
@@ -190,8 +190,7 @@ def correct(user_id: int, ulid: str, patch: Patch, read: Timer | None = None) ->
     Parameters
     ----------
     read
-        The timer, if it was read. If not, a patch of only the start or only the end has the condition that
-        the corrected timer is short (`SHORT_MS`), because the key in ``by-end`` depends on both.
+        The timer, if it was read.
     """
     actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
     condition: Condition = TimerItem.status.exists()
@@ -207,9 +206,8 @@ def correct(user_id: int, ulid: str, patch: Patch, read: Timer | None = None) ->
         condition &= TimerItem.status == Status.STOPPED.value
         condition &= _time_condition(patch.start_ms, patch.end_ms)
         actions += _time_actions(patch.start_ms, patch.end_ms)
-        if read is None and None in {patch.start_ms, patch.end_ms}:
-            condition &= _short_condition(patch.start_ms, patch.end_ms)
-        actions += _end_key_actions(patch, read)
+        if patch.end_ms is not None:
+            actions.append(TimerItem.end_key.set(end_key(patch.end_ms, patch.end_ms)))
     if read is not None:
         condition &= TimerItem.version == read.version
     if patch.corrects_time or patch.issue is not None:
@@ -255,32 +253,6 @@ def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
     if start_ms is not None:
         return TimerItem.latest_start_ms >= start_ms
     return TimerItem.earliest_end_ms <= end_ms
-
-
-def _short_condition(start_ms: int | None, end_ms: int | None) -> Condition:
-    """Return the condition that a timer is short after the correction of its start or its end.
-
-    A corrected start does not change the key in ``by-end``, so the timer must have been short before, too.
-    """
-    condition: Condition
-    if end_ms is None:
-        assert start_ms is not None, "the patch corrects a time"  # noqa: S101
-        condition = TimerItem.end_key.startswith(SHORT) & (TimerItem.end_ms <= start_ms + SHORT_MS)
-    else:
-        condition = TimerItem.start_ms >= end_ms - SHORT_MS
-    return condition
-
-
-def _end_key_actions(patch: Patch, read: Timer | None) -> list[UpdateAction]:
-    """Return the update action that sets the key in ``by-end``.
-
-    If only one end of the timer is corrected without a read, the timer is short, and its key depends on
-    the end alone.
-    """
-    start_ms, end_ms = (patch.start_ms, patch.end_ms) if read is None else patch.span_of(read)
-    if end_ms is None:
-        return []
-    return [TimerItem.end_key.set(end_key(end_ms if start_ms is None else start_ms, end_ms))]
 
 
 def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction]:
