@@ -49,7 +49,7 @@ const history = new History({ now, resume, edit, changed });
 const dayView = new DayView({
   now,
   isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),
-  shown: (day) => weekView.show(day),
+  shown: (day, week) => weekView.show(day, week),
   changed: () => {
     refreshPresent();
     return refreshResults();
@@ -256,7 +256,6 @@ addEventListener("signed-out", () => {
   loading.abort();
   history.clear();
   dayView.clear();
-  weekView.clear();
 });
 
 openPage(async () => {

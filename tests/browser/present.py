@@ -46,7 +46,8 @@ class Present:
 
     def expect_counting(self, number: int = 7) -> None:
         """Wait until the timer of an issue counts."""
-        expect(self.counting.filter(has=self.clock(number))).to_be_visible()
+        clock = self.page.get_by_role("timer", name=f"{REPO}#{number}", exact=True)
+        expect(self.counting.filter(has=clock)).to_be_visible()
 
     def poll(self) -> None:
         """Let the page ask the server now, as it does when the network is available again."""

@@ -42,7 +42,7 @@ class Day:
         expect(self.title).to_contain_text(f"{days_ago(ago):%A} {days_ago(ago).day} ")
 
     def block(self, name: str) -> Locator:
-        """Return the blocks whose names match a pattern, such as `#7, 09:00–10:30`."""
+        """Return the blocks whose names match a pattern, such as `#7, 09:00.10:30`."""
         return self.card.get_by_role("button", name=re.compile(name)).and_(self.blocks)
 
     def select(self, name: str) -> None:
@@ -56,7 +56,8 @@ class Day:
 
     def names(self) -> list[str]:
         """Return the issues and the times of all blocks."""
-        labels = [block.get_attribute("aria-label") or "" for block in self.blocks.all()]
+        labels = self.blocks.evaluate_all("blocks => blocks.map((block) => block.ariaLabel)")
+        labels = [re.sub("[\u2068\u2069]", "", label) for label in labels]
         return [re.sub(r"^.*?([^/]+), (\d\d:\d\d).(\d\d:\d\d), .*$", r"\1 \2-\3", label) for label in labels]
 
     def expect_blocks(self, *names: str) -> None:

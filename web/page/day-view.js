@@ -9,12 +9,20 @@ import { addEntry, askForIssue } from "./edit-entry.js";
 import { byId } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
-import { formats, text } from "./language.js";
+import { daysOfWeek, formats, text } from "./language.js";
 import { notify } from "./notices.js";
 import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
 import { askForTimes } from "./time-dialog.js";
-import { rangeOf, secondsOf, stretchOf, toBlocks, visibleRange, withoutConstantHours } from "./timeline.js";
+import {
+  partOf,
+  rangeOf,
+  secondsOf,
+  stretchOf,
+  toBlocks,
+  visibleRange,
+  withoutConstantHours,
+} from "./timeline.js";
 
 /** @import { Undo } from "./corrections.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
@@ -32,7 +40,11 @@ const EMPTY = { slices: [], gaps: [], working_hours: [] };
 export class DayView {
   /** @type {Day} */
   #day = "";
+  /** The timeline of the week. */
+  #week = EMPTY;
+  /** The timeline of the day. */
   #timeline = EMPTY;
+  #isToday = true;
   /** The timers of the day, by their ids. @type {Map<string, Timer>} */
   #timers = new Map();
   #loadedAt = 0;
@@ -51,7 +63,7 @@ export class DayView {
    * @param {object} options
    * @param {() => Date} options.now returns the present
    * @param {(id: string) => boolean} options.isCounting returns whether a timer counts at present
-   * @param {(day: Day) => Promise<unknown>} options.shown is called while a day is loaded
+   * @param {(day: Day, week: Timeline) => unknown} options.shown is called with the timeline of the week
    * @param {() => unknown} options.changed is called after a correction
    */
   constructor({ now, isCounting, shown, changed }) {
@@ -94,25 +106,24 @@ export class DayView {
   /** Load the day again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
-    await this.#load(this.#day || dayOf(this.#now()));
+    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#day);
   }
 
   /** Show the time that timers gained since the day was loaded. */
   run() {
     const now = this.#now().getTime();
     if (this.#bar.isBusy || !this.#day || now < this.#loadedAt + MINUTE_MS) return;
-    const { slices } = this.#timeline;
-    for (const slice of slices) {
+    for (const slice of this.#week.slices) {
       const isGrowing =
         Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && this.#isCounting(slice.timer);
-      if (isGrowing && dayOf(new Date(now)) === this.#day) slice.until = new Date(now).toISOString();
+      if (isGrowing) slice.until = new Date(now).toISOString();
     }
     this.#loadedAt = now;
     this.#render();
   }
 
   clear() {
-    this.#timeline = EMPTY;
+    this.#week = EMPTY;
     this.#timers.clear();
     this.#undos = [];
     this.#selected = null;
@@ -122,6 +133,7 @@ export class DayView {
   /** @param {Day} day */
   async #go(day) {
     this.#selected = null;
+    this.#isToday = day === dayOf(this.#now());
     await this.#load(day);
   }
 
@@ -129,17 +141,15 @@ export class DayView {
   async #load(day) {
     const number = ++this.#requests;
     this.#date.value = day;
-    const { since, until } = rangeOf(day);
-    const period = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
-    const [timeline, timers] = await Promise.all([
-      get(`/api/timeline/?${new URLSearchParams(period)}`),
-      timersOf(period),
-      this.#shown(day),
+    const days = daysOfWeek(day);
+    const [week, timers] = await Promise.all([
+      get(`/api/timeline/?${periodOf(days[0], days[6])}`),
+      timersOf(day),
     ]);
     // Another day may have been chosen during the requests.
     if (number !== this.#requests) return;
     this.#day = day;
-    this.#timeline = withoutConstantHours(timeline, { since, until });
+    this.#week = week;
     this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
     this.#loadedAt = this.#now().getTime();
     this.#render();
@@ -149,6 +159,8 @@ export class DayView {
     const day = this.#day;
     if (!day) return;
     const now = this.#now();
+    const range = rangeOf(day);
+    this.#timeline = withoutConstantHours(partOf(this.#week, range), range);
     const { slices, gaps, working_hours } = this.#timeline;
     const blocks = toBlocks(slices);
     this.#selected = blocks.find((block) => this.#selected && isSame(block, this.#selected)) ?? null;
@@ -171,6 +183,7 @@ export class DayView {
     this.#showTable(blocks);
     this.#showSelection();
     this.#showUndo();
+    this.#shown(day, this.#week);
   }
 
   /** @param {string} id @returns {string} a text that identifies what a timer is about */
@@ -253,7 +266,7 @@ export class DayView {
     group.hidden = !timer;
     if (!block || !timer) return group.replaceChildren();
     const label = describeBlock(block, timer);
-    group.ariaLabel = label.replace(/[\u2068\u2069]/g, "");
+    group.ariaLabel = label;
     const focused = [...group.querySelectorAll("button")].indexOf(
       /** @type {HTMLButtonElement} */ (document.activeElement),
     );
@@ -353,6 +366,7 @@ export class DayView {
       await this.#done(label, await action(await this.#timerOf(block)));
     } catch (error) {
       // Show the stored times again.
+      this.#selected = block;
       this.#render();
       throw error;
     }
@@ -413,15 +427,27 @@ async function send(method, path, body) {
 }
 
 /**
- * Return the timers that overlap a period.
+ * Return the period of the API from the first to the last of some days.
  *
- * @param {{since: string, until: string}} period
+ * @param {Day} first
+ * @param {Day} last
  */
-async function timersOf(period) {
+function periodOf(first, last) {
+  const [since, until] = [startOf(first), startOf(addDays(last, 1))].map((instant) => instant.toISOString());
+  return new URLSearchParams({ since, until });
+}
+
+/**
+ * Return the timers that overlap a day.
+ *
+ * @param {Day} day
+ */
+async function timersOf(day) {
   /** @type {Timer[]} */
   const timers = [];
-  const query = new URLSearchParams({ ...period, page_size: "100" });
-  for await (const page of pages(`/api/timelogs/?${query}`)) timers.push(...page.results);
+  for await (const page of pages(`/api/timelogs/?${periodOf(day, day)}&page_size=100`)) {
+    timers.push(...page.results);
+  }
   return timers;
 }
 

@@ -17,6 +17,8 @@ import { isolatedName, pointInTime, timerName, whyItCounts, whyItWaits } from ".
 
 // "Keep counting" is offered this long before the end of working hours.
 const BEFORE_END_MS = 2 * 3_600_000;
+// The end of counting is shown this long before.
+const SOON_MS = 12 * 3_600_000;
 // How often the time in the tab's title is updated. It has minutes, and is updated while the tab is hidden.
 const TITLE_MS = 10_000;
 
@@ -269,14 +271,15 @@ function notifyOfTransition({ action, timer, isOwn }) {
 }
 
 /**
- * Return when a timer stops counting by itself, if that is within a day.
+ * Return when a timer stops counting by itself, if that is soon. A timer of somebody who does nothing stops counting
+ * after a day.
  *
  * @param {Timer} timer
  * @param {Date} now
  */
 function endOf({ counting_changes_at: changes }, now) {
   const at = changes ? new Date(changes) : null;
-  return at && at > now && at.getTime() - now.getTime() < 86_400_000 ? at : null;
+  return at && at > now && at.getTime() - now.getTime() < SOON_MS ? at : null;
 }
 
 /**
@@ -341,10 +344,11 @@ class Row {
 
   /** @param {RowButton} shown @param {string} timer the timer's name */
   #button({ name, label }, timer) {
-    const created = button(name, label, () => this.#acts[name]());
-    created.className = name === "focus" || name === "resume" ? "" : name === "stop" ? "quiet" : "";
-    created.ariaLabel = `${label.replace(/[\u2068\u2069]/g, "")} ${isolate(timer)}`;
+    const created = button(name, "", () => this.#acts[name]());
+    created.className = name === "stop" ? "quiet" : "";
     created.replaceChildren(...content(label));
+    // The label of the button that switches back contains the other timer's name.
+    if (name !== "back") created.ariaLabel = `${label} ${isolate(timer)}`;
     return created;
   }
 }

@@ -199,7 +199,7 @@ export const german = {
   durationHint: "Zum Beispiel 1:30, 1\u00a0h\u00a030\u00a0min, 90\u00a0min oder 1,5\u00a0h.",
   save: "Speichern",
   saveAnyway: "Trotzdem speichern",
-  entryIsOpen: "Beginn und Ende lassen sich bearbeiten, sobald der Timer gestoppt ist.",
+  entryIsOpen: "Der Beginn lässt sich am Balken des Tages ändern, das Ende, sobald der Timer gestoppt ist.",
   entryPaused: ({ duration }) => `Enthält ${duration} Pausen, die nicht zählen.`,
   result: ({ duration, time }) => `${duration} (${time})`,
   resultAtMost: ({ duration, time }) =>

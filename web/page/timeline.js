@@ -43,6 +43,49 @@ export function rangeOf(day) {
 }
 
 /**
+ * Return the part of a time that lies in a range; its length is 0 if there is none.
+ *
+ * @param {Stretch} stretch
+ * @param {Stretch} range
+ * @returns {Stretch}
+ */
+export function cut({ since, until }, range) {
+  const start = Math.max(since, range.since);
+  return { since: start, until: Math.max(start, Math.min(until, range.until)) };
+}
+
+/**
+ * Return the part of a timeline that lies in a range.
+ *
+ * @param {Timeline} timeline
+ * @param {Stretch} range
+ * @returns {Timeline}
+ */
+export function partOf({ slices, gaps, working_hours }, range) {
+  return {
+    slices: within(slices, range),
+    gaps: within(gaps, range),
+    working_hours: within(working_hours, range),
+  };
+}
+
+/**
+ * @template {Interval} T
+ * @param {T[]} intervals
+ * @param {Stretch} range
+ */
+function within(intervals, range) {
+  return intervals
+    .map((interval) => ({ interval, part: cut(stretchOf(interval), range) }))
+    .filter(({ part }) => part.since < part.until)
+    .map(({ interval, part: { since, until } }) => ({
+      ...interval,
+      from: new Date(since).toISOString(),
+      until: new Date(until).toISOString(),
+    }));
+}
+
+/**
  * Return the timeline of a day without working hours and gaps if the working hours are the whole day, as they are
  * for people for whom all time counts. Gaps of less than a minute are omitted.
  *
@@ -199,7 +242,7 @@ export function limitsOf(block, edge, blocks, range, now) {
 export function stepped(instant, steps, minutes, limits) {
   const step = minutes * MINUTE_MS;
   const base = steps < 0 ? Math.ceil(instant / step) : Math.floor(instant / step);
-  return within((base + steps) * step, limits);
+  return limited((base + steps) * step, limits);
 }
 
 /**
@@ -213,13 +256,13 @@ export function stepped(instant, steps, minutes, limits) {
 export function instantAt(part, range, minutes, limits) {
   const step = minutes * MINUTE_MS;
   const instant = range.since + part * (range.until - range.since);
-  return within(Math.round(instant / step) * step, limits);
+  return limited(Math.round(instant / step) * step, limits);
 }
 
 /**
  * @param {number} instant
  * @param {Stretch} limits
  */
-function within(instant, { since, until }) {
+function limited(instant, { since, until }) {
   return Math.max(since, Math.min(until, instant));
 }

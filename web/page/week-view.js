@@ -1,11 +1,10 @@
 // The card of a week: a bar for each day, with its working time, its working hours and the balance of both.
 
 import { h, setText } from "../widget/dom.js";
-import { get } from "./api.js";
-import { addDays, dayOf, daysBetween, startOf, startOfWeek } from "./calendar.js";
+import { dayOf, startOf } from "./calendar.js";
 import { byId } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
-import { firstWeekday, formats, text } from "./language.js";
+import { daysOfWeek, formats, text } from "./language.js";
 import { onAction } from "./session.js";
 import { rangeOf } from "./timeline.js";
 import { sumOf, toDayTimes } from "./week.js";
@@ -14,11 +13,6 @@ import { sumOf, toDayTimes } from "./week.js";
 /** @import { DayTime } from "./week.js" */
 
 export class WeekView {
-  /** @type {Timeline | null} */
-  #timeline = null;
-  /** @type {Day} */
-  #day = "";
-  #requests = 0;
   #now;
   #showDay;
 
@@ -33,48 +27,32 @@ export class WeekView {
   }
 
   /**
-   * Load the week of a day.
+   * Show the week of a day.
    *
    * @param {Day} day
+   * @param {Timeline} timeline of the week
    */
-  async show(day) {
-    const number = ++this.#requests;
-    const first = startOfWeek(day, firstWeekday);
-    const since = startOf(first).toISOString();
-    const until = startOf(addDays(first, 7)).toISOString();
-    const timeline = await get(`/api/timeline/?${new URLSearchParams({ since, until })}`);
-    // Another week may have been chosen during the request.
-    if (number !== this.#requests) return;
-    this.#day = day;
-    this.#timeline = timeline;
-    this.#render();
-  }
-
-  clear() {
-    this.#timeline = null;
-    byId("week-rows").replaceChildren();
-  }
-
-  #render() {
-    if (!this.#timeline) return;
-    const first = startOfWeek(this.#day, firstWeekday);
-    const days = daysBetween(first, addDays(first, 6));
-    const ranges = days.map((day) => ({ day, range: rangeOf(day) }));
+  show(day, timeline) {
+    const days = daysOfWeek(day);
     const now = this.#now();
-    const times = toDayTimes(ranges, this.#timeline, now.getTime());
+    const ranges = days.map((one) => ({ day: one, range: rangeOf(one) }));
+    const times = toDayTimes(ranges, timeline, now.getTime());
     const sums = sumOf(times);
-    const hasHours = sums.scheduled > 0;
-    setText(byId("week-title"), formats.range("longDate", startOf(first), startOf(addDays(first, 6))));
+    setText(byId("week-title"), formats.range("longDate", startOf(days[0]), startOf(days[6])));
     const worked = figureOf(sums.worked);
     const figures = apportion(
       times.map((time) => time.worked),
       worked,
     );
     const most = Math.max(...times.map((time) => Math.max(time.worked, time.scheduled)), 3600);
-    byId("week-table").classList.toggle("without-hours", !hasHours);
-    byId("week-rows").replaceChildren(
-      ...times.map((time, index) => this.#row(time, figures[index], most, dayOf(now))),
+    byId("week-table").classList.toggle("without-hours", !sums.scheduled);
+    const focused = [...byId("week-rows").querySelectorAll("button")].indexOf(
+      /** @type {HTMLButtonElement} */ (document.activeElement),
     );
+    byId("week-rows").replaceChildren(
+      ...times.map((time, index) => this.#row(time, figures[index], most, { shown: day, today: dayOf(now) })),
+    );
+    byId("week-rows").querySelectorAll("button")[focused]?.focus({ preventScroll: true });
     byId("week-sum").replaceChildren(
       h("th", { scope: "row" }, text("sum")),
       h("td"),
@@ -86,12 +64,12 @@ export class WeekView {
    * @param {DayTime} time
    * @param {Figure} worked
    * @param {number} most the seconds that fill the bar's column
-   * @param {Day} today
+   * @param {{shown: Day, today: Day}} days
    */
-  #row(time, worked, most, today) {
+  #row(time, worked, most, { shown, today }) {
     const { day } = time;
     const name = h("button", { type: "button", className: "quiet" }, formats.date("day", startOf(day)));
-    if (day === this.#day) name.ariaCurrent = "date";
+    if (day === shown) name.ariaCurrent = "date";
     onAction("click", name, () => this.#showDay(day));
     const row = h(
       "tr",

@@ -1,6 +1,6 @@
 // The days of a week: their working time, overtime and working hours.
 
-import { secondsOf, stretchOf, toBlocks, withoutConstantHours } from "./timeline.js";
+import { cut, secondsOf, stretchOf, toBlocks, withoutConstantHours } from "./timeline.js";
 
 /** @import { Stretch } from "./timeline.js" */
 /** @import { Day, Timeline } from "./types.d.ts" */
@@ -58,15 +58,4 @@ export function sumOf(days) {
  */
 function lengthOf(stretches, range) {
   return secondsOf(stretches.map((stretch) => ({ ...cut(stretch, range), share: 1 })));
-}
-
-/**
- * Return the part of a time that lies in a range; its length is 0 if there is none.
- *
- * @param {Stretch} stretch
- * @param {Stretch} range
- */
-function cut({ since, until }, range) {
-  const start = Math.max(since, range.since);
-  return { since: start, until: Math.max(start, Math.min(until, range.until)) };
 }
