@@ -58,7 +58,7 @@ const paused = () =>
  * @param {string} to
  */
 async function moved(timer, of, edge, to) {
-  const undo = await moveBorder(send, timer, of, edge, at(to));
+  const undo = await moveBorder(send, timer, of, edge, at(to), [of]);
   const done = sent;
   sent = [];
   await undo();
@@ -81,7 +81,7 @@ test("the first and the last border of a timer change its start and its end", as
 test("a border at a pause changes the pause", async () => {
   const timer = paused();
   responses = { "GET 1-01/": timer };
-  const undo = await moveBorder(send, timer, block("10:30", "12:00"), "since", at("10:20"));
+  const undo = await moveBorder(send, timer, block("10:30", "12:00"), "since", at("10:20"), []);
   const changed = { start: iso("10:00"), end: iso("10:20") };
   responses = { "GET 1-01/": { ...timer, pauses: [{ start: iso("09:30"), end: iso("09:40") }, changed] } };
   await undo();
@@ -117,6 +117,23 @@ test("more time at another border becomes an entry, and less time a pause", asyn
     done: [["POST", "1-01/pauses/", pause]],
     undone: [["DELETE", "1-01/pauses/0/"]],
   });
+});
+
+test("time that another timer yielded returns to it when the border moves back", async () => {
+  const timer = stoppedTimer({ start_time: iso("10:00"), end_time: iso("11:00") });
+  const shown = block("10:00", "11:00");
+  const other = { ...block("09:00", "10:00"), timer: "1-02" };
+  const stated = { ...block("08:00", "09:50"), timer: "1-03", claimed: true };
+  const pause = { start: iso("09:40"), end: iso("10:00") };
+  responses = { "GET 1-02/": { pauses: [pause] } };
+  const undo = await moveBorder(send, timer, shown, "since", at("09:40"), [stated, other, shown]);
+  await undo();
+  assert.deepEqual(sent, [
+    ["PATCH", "1-01/", { start_time: iso("09:40") }],
+    ["PATCH", "1-01/", { start_time: iso("10:00") }],
+    ["POST", "1-02/pauses/", pause],
+    ["DELETE", "1-02/pauses/0/"],
+  ]);
 });
 
 test("an inserted pause is found by its times when it is undone", async () => {

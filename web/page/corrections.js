@@ -1,5 +1,7 @@
 // Corrections of a day's time. Each sends its requests, and returns a function that undoes it.
 
+import { cut } from "./timeline.js";
+
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
 /** @import { Pause, Timer } from "./types.d.ts" */
 
@@ -34,10 +36,34 @@ const issueOf = ({ github_repo, github_issue_number }) =>
  * @param {Block} block
  * @param {Edge} edge
  * @param {number} to
+ * @param {Block[]} blocks all blocks of the day
  * @returns {Promise<Undo>}
  */
-export async function moveBorder(send, timer, block, edge, to) {
+export async function moveBorder(send, timer, block, edge, to, blocks) {
   const at = block[edge];
+  const changed = { since: Math.min(at, to), until: Math.max(at, to) };
+  const isLonger = edge === "since" ? to < at : to > at;
+  // The automatic time of other timers yields to a correction, and does not return by itself.
+  const yielding = isLonger ? blocks.filter((one) => one.timer !== timer.id && !one.claimed) : [];
+  const lost = yielding
+    .map((one) => ({ id: one.timer, part: cut(one, changed) }))
+    .filter(({ part }) => part.since < part.until);
+  const undo = await changeTimer(send, timer, edge, at, to);
+  return async () => {
+    await undo();
+    for (const { id, part } of lost) await (await insertPause(send, { id }, part))();
+  };
+}
+
+/**
+ * @param {Send} send
+ * @param {Timer} timer
+ * @param {Edge} edge
+ * @param {number} at the border
+ * @param {number} to
+ * @returns {Promise<Undo>}
+ */
+async function changeTimer(send, timer, edge, at, to) {
   const isStart = edge === "since";
   const field = isStart ? "start_time" : "end_time";
   const former = timer[field];
@@ -72,10 +98,10 @@ async function movePause(send, timer, pause, to) {
 }
 
 /**
- * Insert a pause into a timer's time.
+ * Insert a pause into a timer's time. If this is undone, the time counts for the timer, whatever the others do.
  *
  * @param {Send} send
- * @param {Timer} timer
+ * @param {{id: string}} timer
  * @param {Stretch} stretch
  * @returns {Promise<Undo>}
  */
@@ -89,7 +115,7 @@ export async function insertPause(send, timer, { since, until }) {
  * Return the path of a pause. Its number may have changed since the timer was loaded.
  *
  * @param {Send} send
- * @param {Timer} timer
+ * @param {{id: string}} timer
  * @param {Pause} pause
  */
 async function pausePath(send, timer, { start, end }) {

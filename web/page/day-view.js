@@ -297,9 +297,10 @@ export class DayView {
    */
   async #moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
+    const blocks = toBlocks(this.#timeline.slices);
     // The block is the selected one also with its new start.
     if (edge === "since" && this.#selected) this.#selected = { ...this.#selected, since: to };
-    const move = (/** @type {Timer} */ timer) => moveBorder(send, timer, block, edge, to);
+    const move = (/** @type {Timer} */ timer) => moveBorder(send, timer, block, edge, to, blocks);
     await this.#correct(text("timesChanged", { time: times }), move, block);
   }
 
