@@ -89,7 +89,7 @@ export class DayBar {
     const buttons = this.#buttons;
     const current = buttons.find((one) => one === restored || one.ariaPressed === "true") ?? buttons[0];
     if (current) current.tabIndex = 0;
-    restored?.focus({ preventScroll: true });
+    if (focused) (restored ?? current)?.focus({ preventScroll: true });
   }
 
   /** Move the focus to the selected block. */

@@ -263,8 +263,13 @@ export class DayView {
     const group = byId("selection");
     const block = this.#selected;
     const timer = block && this.#timers.get(block.timer);
-    group.hidden = !timer;
-    if (!block || !timer) return group.replaceChildren();
+    if (!block || !timer) {
+      const hasFocus = group.contains(document.activeElement);
+      group.replaceChildren();
+      group.hidden = true;
+      return hasFocus && byId("day-title").focus();
+    }
+    group.hidden = false;
     const label = describeBlock(block, timer);
     group.ariaLabel = label;
     const focused = [...group.querySelectorAll("button")].indexOf(
@@ -344,7 +349,6 @@ export class DayView {
   async #remove(block) {
     const label = text("timeDeleted", { time: timesOf(block) });
     await this.#correct(label, (timer) => removeBlock(send, timer, block), block);
-    byId("day-title").focus();
   }
 
   /** @param {Stretch} gap */
@@ -466,7 +470,9 @@ function middleOf({ since, until }, length) {
 
 /** @param {Timer} timer */
 function nameElement(timer) {
-  return timer.github_repo || !timer.description ? issueLink(timer) : timer.description;
+  return timer.github_repo || !timer.description
+    ? issueLink(timer)
+    : h("span", {}, ...content(isolate(timer.description)));
 }
 
 /**

@@ -115,7 +115,8 @@ export class Now {
   #showTitle() {
     const timer = this.#manager.state.timers.find(isCounting);
     const [clock] = timer ? (clockTime(this.#manager.working(timer)).match(/^\d+:\d+/) ?? []) : [];
-    const title = timer ? `${clock} ${timerName(timer)} · ${this.#title}` : this.#title;
+    const name = timer?.github_repo ? timerName(timer) : timer && isolatedName(timer);
+    const title = timer ? `${clock} ${name} · ${this.#title}` : this.#title;
     if (document.title !== title) document.title = title;
   }
 
