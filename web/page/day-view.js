@@ -163,7 +163,7 @@ export class DayView {
     this.#timeline = withoutConstantHours(partOf(this.#week, range), range);
     const { slices, gaps, working_hours } = this.#timeline;
     const blocks = toBlocks(slices);
-    this.#selected = blocks.find((block) => this.#selected && isSame(block, this.#selected)) ?? null;
+    this.#selected = counterpart(blocks, this.#selected);
     setText(byId("day-title"), formats.day(startOf(day), now));
     byId("day-today").hidden = day === dayOf(now);
     const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
@@ -303,8 +303,6 @@ export class DayView {
   async #moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
     const blocks = toBlocks(this.#timeline.slices);
-    // The block is the selected one also with its new start.
-    if (edge === "since" && this.#selected) this.#selected = { ...this.#selected, since: to };
     const move = (/** @type {Timer} */ timer) => moveBorder(send, timer, block, edge, to, blocks);
     await this.#correct(text("timesChanged", { time: times }), move, block);
   }
@@ -429,6 +427,21 @@ export class DayView {
  */
 async function send(method, path, body) {
   return (await request(method, path, body)).body;
+}
+
+/**
+ * Return the block that a block has become: the one with the same start or, if a correction has moved it, the first
+ * of the same timer that it overlaps.
+ *
+ * @param {Block[]} blocks
+ * @param {Block | null} former
+ */
+function counterpart(blocks, former) {
+  if (!former) return null;
+  const overlapping = blocks.filter(
+    ({ timer, since, until }) => timer === former.timer && since < former.until && former.since < until,
+  );
+  return overlapping.find((block) => isSame(block, former)) ?? overlapping[0] ?? null;
 }
 
 /**

@@ -52,6 +52,7 @@ export class Now {
   show() {
     const { phase, timers, isConnected, isBusy, waiting } = this.#manager.state;
     const isReady = phase !== "loading";
+    byId("start-button", HTMLButtonElement).disabled = phase !== "ready";
     byId("connection").hidden = isConnected;
     const remedy = waiting ? widgetTexts.pending(waiting) : widgetTexts.retrying;
     const cause = isBusy ? widgetTexts.busy : widgetTexts.offline;
