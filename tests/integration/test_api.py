@@ -324,7 +324,21 @@ class TestStart:
             "description": "",
             "source": "manual",
             "stopped_by": None,
+            "last_sign_at": time_of(clock.ms),
             "created": time_of(clock.ms),
+            "working_duration": 0,
+            "is_counting": True,
+            "waiting_for": None,
+            "counting_share": 1,
+            # Without another sign of life, the timer becomes stale.
+            "counting_changes_at": time_of(clock.ms + 24 * 3_600_000),
+            "why": {
+                "rule": "only",
+                "action": "start",
+                "by": "manual",
+                "at": time_of(clock.ms),
+                "timer": None,
+            },
         }
 
     def test_the_response_has_the_location_of_the_new_timer(self, api: Api) -> None:
@@ -705,7 +719,7 @@ class TestIdempotencyKey:
         assert (first.status, again.status) == (200, 200)
         again_seen, first_seen = again.json(), first.json()
         for seen in (first_seen, again_seen):
-            seen.pop("active_duration")
+            del seen["active_duration"], seen["working_duration"]
         assert again_seen == first_seen
 
     def test_a_key_cannot_be_reused_for_another_request(self, api: Api) -> None:
