@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from timer_core.store.timesheets import Worked
 
 from timer_core.api.models import Time, to_time
 from timer_core.domain.ids import timer_id
 from timer_core.domain.schedule import Span
 from timer_core.domain.timeline import Rule, Slice, without
 from timer_core.domain.timers import Period
+from timer_core.store.timesheets import Worked
 
 _RARE = ConfigDict(defer_build=True, serialize_by_alias=True)
 

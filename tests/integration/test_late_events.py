@@ -24,8 +24,8 @@ OTHER = identified(Issue("octocat", "Hello-World", 8))
 class AnnsTimers:
     """Ann's timers; all times are in minutes."""
 
-    def __init__(self, table: Table, *, exclusive: bool = False) -> None:
-        self.store = TimerStore(table, exclusive=exclusive)
+    def __init__(self, table: Table) -> None:
+        self.store = TimerStore(table)
         self.issue_timers = IssueTimers(table, self.store)
 
     def start(
@@ -137,14 +137,6 @@ def test_a_start_and_stop_while_an_event_is_processed_count(
     monkeypatch.setattr(ann.store, "write_all", interrupted)
     ann.deliver("assigned", 0, received=12)
     assert ann.spans() == [(0, 11, 11)]
-
-
-def test_with_exclusive_timers_a_late_event_does_not_take_the_time_of_a_later_timer(table: Table) -> None:
-    ann = AnnsTimers(table, exclusive=True)
-    ann.start(30, OTHER)
-    ann.deliver("assigned", 0, received=50)
-    assert ann.spans() == [(0, None, 30)]
-    assert ann.spans(issue=OTHER) == [(30, None, 30)]
 
 
 def test_an_unknown_kind_of_event_is_refused_and_later_events_count(ann: AnnsTimers) -> None:

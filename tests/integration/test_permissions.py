@@ -172,7 +172,7 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     """The receiver, the processor and the sweeper."""
-    with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
+    with product(shared_table, github.url) as running:
         running.store_credential({"token": TOKEN})
         yield running
 

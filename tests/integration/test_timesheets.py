@@ -20,9 +20,9 @@ from timer_core.store.calendars import Calendars, lower_dirty
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import DAY_MS, StoredDays
+from timer_core.store.stored_days import DAY_MS, StoredDays, reaches_stored_days
 from timer_core.store.table import Table, Write
-from timer_core.store.timesheets import Timesheets, reaches_stored_days, stored_until
+from timer_core.store.timesheets import Timesheets, stored_until
 
 # A Monday.
 FIRST = instant("UTC", date(2026, 3, 2), 0)

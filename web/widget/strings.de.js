@@ -108,6 +108,8 @@ export default {
     in_the_past: "Die Zeit muss in der Zukunft liegen.",
     too_long_ago: "Die Zeit liegt zu weit zurück.",
     end_before_start: "Das Ende muss nach dem Beginn liegen.",
+    pauses_overlap: "Die Pausen dürfen sich nicht überschneiden.",
+    outside_of_timer: "Die Zeit liegt außerhalb des Timers.",
     pauses_do_not_fit: "Die Pausen passen nicht zwischen Beginn und Ende.",
     unknown_time_zone: "Die Zeitzone deines Geräts kennt der Server nicht.",
     not_an_issue: "Das ist kein Issue auf GitHub.",

@@ -19,8 +19,6 @@ class Settings:
     ----------
     stack_name
         The dimension of the metrics.
-    exclusive
-        Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     stale_after_ms
@@ -52,7 +50,6 @@ class Settings:
 
     table_name: str
     stack_name: str
-    exclusive: bool
     track_unregistered: bool
     stale_after_ms: int
     triggers: TriggerConfig
@@ -88,7 +85,6 @@ class Settings:
         return cls(
             table_name=os.environ["TABLE_NAME"],
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
-            exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
             triggers=TriggerConfig(

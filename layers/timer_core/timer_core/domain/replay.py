@@ -21,7 +21,7 @@ from typing import NamedTuple
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.state import CORRECTION, Action, Status, Transition
 from timer_core.domain.timers import Timer
 
 
@@ -98,10 +98,13 @@ def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
 
 
 class _Order(NamedTuple):
-    """The sort key of a step. A manual transition comes after the events of the same millisecond."""
+    """The sort key of a step.
+
+    Manual and locked transitions come after the events of the same millisecond, in the recorded order.
+    """
 
     at_ms: int
-    is_manual: bool
+    is_recorded: bool
     first: int
     second: int
     cause: str
@@ -119,6 +122,8 @@ class _Step:
     """The node id of the card that caused the event; empty for other steps, or if the event has expired."""
     created_timer: bool = False
     """Whether the step is the manual start that created a timer."""
+    is_locked: bool = False
+    """Whether the step is a transition by an event from before the lock point; its action is recorded."""
 
 
 def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
@@ -179,11 +184,11 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
     """Return the step of a transition by an event from before the lock point.
 
-    The step is sorted by its index in the history, because the logged event may have expired.
+    The step is sorted by its index in the history, because the logged event may have expired. Its action is
+    the recorded one, because a correction may have changed the transitions before it.
     """
-    order = _Order(transition.at_ms, False, position, index, transition.cause)
-    effect = EFFECTS[transition.by]
-    return _Step(order, replace(transition, action=effect.action), effect)
+    order = _Order(transition.at_ms, True, position, index, transition.cause)
+    return _Step(order, transition, EFFECTS[transition.by], is_locked=True)
 
 
 def _event_step(event: Event) -> _Step:
@@ -242,7 +247,7 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, version=0)
+    return replace(timer, history=(start,), version=0)
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
@@ -256,9 +261,11 @@ def _apply(current: _Current, step: _Step) -> _Current:
     counts = is_manual or action is Action.STOP or timer.has_room(for_event=True)
     if action is not None and counts and timer.state.allows(action):
         changed = timer.apply(replace(step.transition, action=action))
+        if action is Action.FOCUS:
+            return replace(current, timer=changed)
         if action is Action.PAUSE:
             return _Current(changed, step, stretch_by=current.changed_by)
-        restores = step.effect is not None and step.effect.restores
+        restores = step.transition.by == CORRECTION if step.effect is None else step.effect.restores
         return _Current(changed, current.stretch_by if restores and current.stretch_by else step)
     return replace(current, timer=timer.note(step.transition)) if is_manual else current
 
@@ -270,7 +277,7 @@ def _action_on(current: _Current, step: _Step) -> Action | None:
     """
     action, effect = step.transition.action, step.effect
     is_paused = current.timer.status is Status.PAUSED
-    if effect is None:
+    if effect is None or step.is_locked:
         # After a manual start that created a timer, a timer runs, even if a late event shows that an older
         # timer was open and paused at that time.
         return Action.RESUME if step.created_timer and is_paused else action
@@ -361,6 +368,7 @@ def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
         issue=issue,
         organization=organization,
         description=old.description,
+        claims=old.claims,
         version=old.version,
         unknown_attributes=old.unknown_attributes,
     )

@@ -16,6 +16,9 @@ from timer_core.domain.errors import TransitionNotAllowed
 
 # The cause of transitions that the timer's owner requested (`Transition.by`).
 MANUAL = "manual"
+# The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
+# the claims of the correction say what counts.
+CORRECTION = "correction"
 
 
 class Status(StrEnum):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import Action, State, Status, Transition
+from timer_core.domain.state import CORRECTION, Action, State, Status, Transition
 from timer_core.domain.timers import SWEEPER, Claim, Timer
 
 _DAY_MS = 86_400_000
@@ -25,6 +25,7 @@ _AHEAD_MS = 366 * _DAY_MS
 # How far ahead `standings` searches the next change while a timer counts.
 _SOON_MS = 31 * _DAY_MS
 _ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
+_CLAIMED = frozenset({Action.PAUSE, Action.RESUME})
 
 
 class Rule(StrEnum):
@@ -275,6 +276,9 @@ def _marks(timer: Timer) -> Iterator[_Mark]:
         elif has_effect:
             state = state.apply(transition)
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
+        if transition.by == CORRECTION and transition.action in _CLAIMED:
+            # The claim of the correction says what counts, and the pause changes nothing after it.
+            continue
         yield _Mark(at_ms, timer.ulid, entry, transition, state.status, has_effect)
     for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
         yield _Mark(sign_ms, timer.ulid, -1)

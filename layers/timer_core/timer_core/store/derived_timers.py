@@ -152,11 +152,7 @@ class DerivedTimers:
         return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
 
     def _timer_writes(self, outcome: Outcome, now_ms: int) -> list[Write]:
-        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
-        writes: list[Write] = []
-        for timer in outcome.changed:
-            alone, pauses = self._timers.run_alone(timer, written)
-            writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
+        writes = [put_changed(timer) if timer.version else _put_derived(timer) for timer in outcome.changed]
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
             # Its time is now part of another timer, so the tombstone locks no time.

@@ -214,3 +214,11 @@ def midnight(at_ms: int) -> int:
 def _content(item: RawItem) -> bytes:
     content: bytes = item["content"]["B"]
     return content
+
+
+def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
+    """Whether a change from an instant on may reach into stored days.
+
+    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
+    """
+    return from_ms < midnight(now_ms - DAY_MS)

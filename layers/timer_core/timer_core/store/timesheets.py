@@ -241,14 +241,6 @@ def stored_until(now_ms: int) -> int:
     return midnight(now_ms - DAY_MS - _MARGIN_MS)
 
 
-def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
-    """Whether a change from an instant on may reach into stored days.
-
-    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
-    """
-    return from_ms < midnight(now_ms - DAY_MS)
-
-
 def _days(
     timers: Sequence[Timer], calendar: Calendar, carry: Carry, since_ms: int, until_ms: int
 ) -> Iterator[_Day]:
