@@ -30,6 +30,7 @@ export class Now {
   /** The keys of the timers that counted before the last switch. @type {string[]} */
   #before = [];
   #title = document.title;
+  #titleTimer;
   #form = byId("start", HTMLFormElement);
 
   /** @param {TimerManager} manager */
@@ -42,7 +43,7 @@ export class Now {
     on("tick", () => this.#showTime());
     on("transition", (detail) => notifyOfTransition(detail));
     on("problem", (detail) => this.#showProblem(detail));
-    setInterval(() => this.#showTitle(), TITLE_MS);
+    this.#titleTimer = setInterval(() => this.#showTitle(), TITLE_MS);
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.addEventListener("input", () => this.#showMistake(""));
     byId("try-now").addEventListener("click", () => manager.refresh());
@@ -83,6 +84,7 @@ export class Now {
 
   /** Restore the title of the page, because nobody is signed in. */
   clear() {
+    clearInterval(this.#titleTimer);
     document.title = this.#title;
   }
 
