@@ -275,8 +275,10 @@ openPage(async () => {
     else if (hasFailed) refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
+  // Load first, because the manager's first events compare the day with the loaded one.
+  const loaded = loadAll();
   manager.connect();
-  await loadAll();
+  await loaded;
 });
 
 /** Ask the user to sign in again. Say if changes are kept until then. */

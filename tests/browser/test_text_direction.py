@@ -132,7 +132,8 @@ def test_the_present_and_the_day_isolate_titles_and_names(sheet: Timesheet) -> N
     present.waiting.get_by_role("button").first.click()
     expect(present.counting).to_contain_text(MARKER)
     expect(sheet.status).to_contain_text(MARKER)
-    sheet.page.locator(".block").first.click()
+    # The blocks are too short for the mouse.
+    sheet.page.locator(".block").first.press("Enter")
     expect(sheet.page.locator("#selection")).to_be_visible()
     assert_isolated(sheet.page, least=15)
 
@@ -141,11 +142,9 @@ def test_the_widget_isolates_titles_and_names(sheet: Timesheet) -> None:
     sheet.page.goto("/widget.html")
     widget = Widget(sheet.page)
     expect(widget.timers).to_have_count(2)
-    for timer in (widget.timers.last, widget.timers.last):
-        timer.get_by_role("button").last.click()
-        expect(widget.notice).not_to_be_empty()
-        assert_isolated(sheet.page, least=2)
-    expect(widget.timers).to_have_count(0)
+    widget.timers.last.get_by_role("button").last.click()
+    expect(widget.notice).to_contain_text(MARKER)
+    assert_isolated(sheet.page, least=2)
 
 
 def test_the_account_page_isolates_the_names_of_tokens(sheet: Timesheet) -> None:
