@@ -7,10 +7,10 @@ import { apportion, figureOf } from "./figures.js";
 import { daysOfWeek, formats, text } from "./language.js";
 import { onAction } from "./session.js";
 import { rangeOf } from "./timeline.js";
-import { sumOf, toDayTimes } from "./week.js";
+import { sumOf, toDayTimes } from "./day-times.js";
 
 /** @import { Day, Figure, Timeline } from "./types.d.ts" */
-/** @import { DayTime } from "./week.js" */
+/** @import { DayTime } from "./day-times.js" */
 
 export class WeekView {
   #now;

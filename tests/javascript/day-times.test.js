@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { rangeOf } from "../../web/page/timeline.js";
-import { sumOf, toDayTimes } from "../../web/page/week.js";
+import { sumOf, toDayTimes } from "../../web/page/day-times.js";
 
 beforeEach(() => {
   process.env.TZ = "Europe/Berlin";
