@@ -9,10 +9,12 @@ import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
 import { formats, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
 import { Now } from "./page/now.js";
+import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 import { WeekView } from "./page/week-view.js";
@@ -142,7 +144,10 @@ function refreshIfStale() {
 /** Update the time of running timers in the entries and in the totals. */
 function showRunning() {
   if (!totals) return;
-  const gains = history.run(manager.state.timers, (timer) => manager.working(timer));
+  const gains = history.run(manager.state.timers, (timer) => ({
+    working_duration: manager.working(timer),
+    active_duration: manager.active(timer),
+  }));
   history.showDayTotals(updateTotals(withGains(totals, dayOf(now()), gains), filter, now()));
 }
 
@@ -244,6 +249,19 @@ manager.addEventListener("transition", () => {
   debounce = setTimeout(refresh, DEBOUNCE_MS);
 });
 
+// ------------------------------------------------------------------ the first visit
+
+/** Propose working hours to a person who has not chosen any. */
+async function showFirstVisit() {
+  const card = firstVisitCard(await fetchSchedule(), now, () => {
+    byId("first-visit").hidden = true;
+    byId("title").focus();
+    return changed();
+  });
+  byId("first-visit").hidden = !card;
+  byId("first-visit").replaceChildren(...(card ? [card] : []));
+}
+
 // ------------------------------------------------------------------ the session
 
 /** @type {?Now} */
@@ -254,6 +272,7 @@ addEventListener("signed-out", () => {
   manager.disconnect();
   present?.clear();
   loading.abort();
+  byId("first-visit").replaceChildren();
   history.clear();
   dayView.clear();
 });
@@ -272,12 +291,14 @@ openPage(async () => {
     // The local day or the time zone differs if midnight has passed, if the machine's time zone was changed,
     // or if the server has corrected the clock.
     if (localDay() !== today) loadAll();
-    else if (hasFailed) refreshIfStale();
+    else refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
   // Load first, because the manager's first events compare the day with the loaded one.
   const loaded = loadAll();
   manager.connect();
+  // Without the schedule, the page only lacks the proposal.
+  showFirstVisit().catch(() => {});
   await loaded;
 });
 

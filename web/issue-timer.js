@@ -163,10 +163,8 @@ export class IssueTimerElement extends HTMLElement {
     this.#showMistake();
     input.value = "";
     const open = manager.state.timers.find((timer) => isOn(timer, issue));
-    if (open?.status === "paused") return this.#act(open.key, "resume");
-    if (open && !open.is_counting) return this.#act(open.key, "focus");
+    if (open) return this.#act(open.key, open.status === "paused" ? "resume" : "focus");
     const name = isolate(`${issue.github_repo}#${issue.github_issue_number}`);
-    if (open) return this.#notify(strings.alreadyRunning(name));
     this.#notify(strings.own.start(name));
     manager.start(issue);
   }

@@ -1,7 +1,7 @@
 """The bodies of an account's export."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
@@ -10,8 +10,10 @@ from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
 from timer_core.api.models import Time, TimerFacts, to_time
 from timer_core.domain.ids import timer_id
+from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
+from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
 from timer_core.store.people import Profile
 
@@ -155,6 +157,65 @@ class KeyedRequest(BaseModel):
     kept_until: Time
 
 
+class VersionExported(BaseModel):
+    """Working hours from a date on; no week if all time counts."""
+
+    valid_from: date
+    time_zone: str
+    week: dict[str, list[list[str]]] | None
+
+
+class ExceptionExported(BaseModel):
+    """Other working hours on one date."""
+
+    date: date
+    intervals: list[list[str]]
+    reason: str
+
+
+class ChoiceExported(BaseModel):
+    """Which assignments start a timer, from a time on; null as the organization decides."""
+
+    since: Time
+    assignment_starts: str | None
+
+
+class CalendarExported(BaseModel):
+    """A person's working hours, exceptions and settings."""
+
+    versions: list[VersionExported]
+    exceptions: list[ExceptionExported]
+    assignment_starts: list[ChoiceExported]
+    chosen: bool
+    version: Annotated[int, Field(description="The number of changes.")]
+
+    @classmethod
+    def of(cls, own: OwnCalendar) -> Self:
+        """Return the representation of a calendar."""
+        return cls(
+            versions=[
+                VersionExported(
+                    valid_from=version.valid_from,
+                    time_zone=version.week.zone,
+                    week=format_week(version.week),
+                )
+                for version in own.versions
+            ],
+            exceptions=[
+                ExceptionExported(
+                    date=day, intervals=format_intervals(exception.intervals), reason=exception.reason
+                )
+                for day, exception in own.exceptions.items()
+            ],
+            assignment_starts=[
+                ChoiceExported(since=to_time(from_ms), assignment_starts=choice)
+                for from_ms, choice in own.assignment_starts
+            ],
+            chosen=own.chosen,
+            version=own.version,
+        )
+
+
 class Changes(BaseModel):
     """The number of changes in a minute."""
 
@@ -173,6 +234,9 @@ class Export(BaseModel):
     slots: Annotated[list[Slot], Field(description="The records of the issues of this page's timers.")]
     requests: list[KeyedRequest]
     changes: list[Changes]
+    calendar: Annotated[
+        CalendarExported | None, Field(description="Null on other pages, and if nothing was chosen.")
+    ]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -230,6 +294,7 @@ class Export(BaseModel):
                 )
                 for one in page.changes
             ],
+            calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
             next=following,
         )
 

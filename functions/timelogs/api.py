@@ -896,6 +896,6 @@ _health_cache: list[tuple[int, Health]] = []
 def _health() -> Health:
     now = now_ms()
     if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now, stale_after_ms=settings().stale_after_ms)
+        health = health_store.read(now_ms=now)
         _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
     return _health_cache[0][1]

@@ -18,9 +18,9 @@ _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b
 _PRIVATE_NAME = re.compile(r"(?:(?<=[.;{}])|(?<=\basync)|(?<=\b[gs]et))#[A-Za-z_]\w*")
 # The beginning of a class, which no class of the scripts contains.
 _CLASS = re.compile(r"(?=\bclass [A-Z])")
-# The last semicolon of a block, the last comma of an object, of an array or of arguments, and a line break after a
-# statement. No line break ends a statement, because the formatter writes all semicolons. A test checks that
-# strings of the scripts do not match.
+# The last semicolon of a block, the last comma of an object, of an array or of arguments, and a line break
+# after a statement. No line break ends a statement, because the formatter writes all semicolons. A test
+# checks that strings of the scripts do not match.
 _SPARE_CHARACTERS = re.compile(r""";(?=\})|,(?=[)}])|(?<=[\w)\]}"`]),(?=\])|(?<=[)}])\n""")
 # A style sheet within a script, its private custom properties, and the characters in it that can be removed.
 _STYLE_SHEET = re.compile(r"(?<=replaceSync\(`)[^`]*")

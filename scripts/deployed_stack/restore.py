@@ -26,7 +26,7 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 
 # The functions that write to the table. The receiver only queues deliveries, so it continues.
-INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "StaleSweeperFunction")
+INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "ScheduleFunction", "StaleSweeperFunction")
 PROCESSOR = "WebhookProcessFunction"
 _PROCESSOR_SOURCE = "WebhookProcessFunctionDeliveries"
 # The item that marks a table whose items are all being replaced, also those of people's access.

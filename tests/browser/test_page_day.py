@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.present import Present
-from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
-from tests.browser.timesheet import Timesheet, open_timesheet
+from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
+from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
+from tests.browser.widget import noon_zone
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
@@ -58,7 +60,9 @@ class Day:
         """Return the issues and the times of all blocks."""
         labels = self.blocks.evaluate_all("blocks => blocks.map((block) => block.ariaLabel)")
         labels = [re.sub("[\u2068\u2069]", "", label) for label in labels]
-        return [re.sub(r"^.*?([^/]+), (\d\d:\d\d).(\d\d:\d\d), .*$", r"\1 \2-\3", label) for label in labels]
+        return [
+            re.sub(r"^(?:.*/)?([^/]+), (\d\d:\d\d).(\d\d:\d\d), .*$", r"\1 \2-\3", label) for label in labels
+        ]
 
     def expect_blocks(self, *names: str) -> None:
         """Wait until the day has exactly these blocks, such as `hello-world#7 09:00-10:30`."""
@@ -277,3 +281,59 @@ def test_the_day_is_accessible_and_fits(
     assert page.evaluate("document.documentElement.scrollWidth") == width
     day.correct("Insert a pause")
     assert violations(page) == []
+
+
+class SetHours(Protocol):
+    def __call__(self, *hours: tuple[str, str], zone: str, from_ago: int) -> None: ...
+
+
+@pytest.fixture
+def set_hours(site: Site, ann: Account) -> SetHours:
+    """Set Ann's working hours of every day."""
+    token = site.stack.mint_token(ann.id, login=ann.login)
+
+    def set_hours(*hours: tuple[str, str], zone: str, from_ago: int) -> None:
+        week = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), hours)
+        body = {"valid_from": days_ago(from_ago).isoformat(), "time_zone": zone, "week": week}
+        response = site.send("PUT", "/api/schedule/", body, token=token)
+        assert response.status == 200, response
+
+    return set_hours
+
+
+def test_a_gap_in_the_working_hours_is_filled(day: Day, set_hours: SetHours) -> None:
+    set_hours(("09:00", "12:00"), ("13:00", "16:00"), zone=ZONE.key, from_ago=7)
+    day.show(2)
+    day.show(1)
+    expect(day.card.locator(".working")).to_have_count(2)
+    # From 10:30 to 12:00, from 13:00 to 14:00 and from 14:20 to 16:00.
+    expect(day.gaps).to_have_count(3)
+    expect(day.sum).to_contain_text(re.compile("4h\\s10m of working hours not recorded"))
+    day.gaps.first.click()
+    dialog = day.page.get_by_role("dialog")
+    expect(dialog.get_by_label("Start", exact=True)).to_have_value(f"{days_ago(1).isoformat()}T10:30")
+    dialog.get_by_label("Description").fill("Meeting")
+    dialog.get_by_role("button", name="Save").click()
+    day.expect_blocks(FIRST, "Meeting 10:30-12:00", SECOND)
+    expect(day.gaps).to_have_count(2)
+    day.undo()
+    day.expect_blocks(FIRST, SECOND)
+    expect(day.gaps).to_have_count(3)
+
+
+def test_a_timer_continues_outside_of_working_hours_on_request(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any], set_hours: SetHours
+) -> None:
+    begin = datetime.now(UTC) - timedelta(days=1)
+    ann_elsewhere(
+        "start/", {"github_repo": REPO, "github_issue_number": 7, "at": begin.isoformat(timespec="seconds")}
+    )
+    # It is noon in this zone.
+    set_hours(("00:00", "01:00"), zone=noon_zone(), from_ago=0)
+    page = sign_in(open_page(**IN_BERLIN | {"timezone_id": noon_zone()}), ann)
+    present = Present(page)
+    expect(present.waiting).to_contain_text(re.compile("Outside of working hours · continues on .* at 00:00"))
+    expect(present.nothing_counts).to_contain_text("It continues on")
+    present.button("Keep counting").click()
+    present.expect_counting(7)
+    expect(present.counting).to_contain_text("Counts as overtime because you asked for it at")

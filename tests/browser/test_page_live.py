@@ -66,7 +66,7 @@ def running(
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
-    expect(sheet.entry("running")).to_be_visible()
+    expect(sheet.entry("counting")).to_be_visible()
     Present(page).expect_counting()
     sheet.expect_ready()
     return sheet
@@ -77,7 +77,7 @@ def test_running_time_is_updated_live(running: Timesheet, browser_errors: Browse
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
     expect(Present(running.page).clock()).to_contain_text("03:00:")
-    for shown in (running.entry("running"), running.days, running.total):
+    for shown in (running.entry("counting"), running.days, running.total):
         expect(shown).to_contain_text("3h")
     Present(running.page).button("Pause").click()
     running.page.clock.fast_forward("01:00:00")
@@ -105,7 +105,7 @@ def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
     Present(page).expect_counting()
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(100)
-    expect(sheet.entry("running")).to_have_count(0)
+    expect(sheet.entry("counting")).to_have_count(0)
     browser_errors.allow(OFFLINE)
     page.route("**/api/**", lambda route: route.abort())
     page.clock.fast_forward("03:00:00")
@@ -205,7 +205,7 @@ def test_the_present_and_the_entries_agree(sheet: Timesheet) -> None:
     present = Present(sheet.page)
     present.start("octocat/spoon-knife#4")
     entry = sheet.entry("octocat/spoon-knife#4")
-    expect(entry).to_contain_text("running")
+    expect(entry).to_contain_text("counting")
     present.button("Pause").click()
     expect(entry).to_contain_text("paused")
     entry.get_by_role("button", name="Edit").click()
@@ -232,6 +232,6 @@ def test_a_timer_started_elsewhere_appears_without_moving_the_focus(
         await fetch("/api/timelogs/start/", { method: "POST" });
         dispatchEvent(new Event("online"));
     }""")
-    expect(sheet.entry("running")).to_be_visible()
+    expect(sheet.entry("counting")).to_be_visible()
     expect(sheet.entries).to_have_count(151)
     expect(last).to_be_focused()

@@ -124,7 +124,7 @@ def test_a_users_actions_are_not_sent_as_another_user(
     ann_widget.page.context.clear_cookies()
     ann_widget.page.reload()
     ann_widget.sign_in(github, ann)
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     assert only_timer(site, ann)["user"] == ann.id
 
@@ -140,7 +140,7 @@ def test_an_unreachable_server_is_retried(
     expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text("No connection. Trying again…")
     ann_widget.page.unroute("**/api/**")
     ann_widget.element.get_by_role("button", name="Try now").click()
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.element.locator("[part=banner]")).to_be_hidden()
 
 
@@ -170,12 +170,12 @@ def test_the_widget_works_on_another_site(
     sign_in_by_popup(widget, github, ann)
     assert session_cookies(context) == []
     widget.start(f"{REPO}#7")
-    widget.expect_state("Running")
+    widget.expect_state("Counting")
     widget.expect_sent()
     assert only_timer(site, ann)["status"] == "running"
     # The browser stores the session for this site, so other tabs and reloaded pages also use the session.
     other = embedded(context.new_page(), site, other_sites)
-    other.expect_state("Running")
+    other.expect_state("Counting")
     widget.page.reload()
     widget.button("Stop").click()
     expect(other.timers).to_have_count(0)

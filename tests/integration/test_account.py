@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth.export import Changes, DeletedTimer, KeyedRequest, ProfileExported, Slot, TimerExported
+from auth.export import (
+    CalendarExported,
+    Changes,
+    DeletedTimer,
+    KeyedRequest,
+    ProfileExported,
+    Slot,
+    TimerExported,
+)
 from auth.models import TokenShown
-from tests.support.app import ADMIN, EMBEDDER, ROUTES, WRITES, App, open_app
+from tests.support.app import ADMIN, DATES, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.network import Network, refusal
@@ -32,6 +40,7 @@ from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import (
+    CalendarItem,
     IdempotencyItem,
     ProfileItem,
     SlotItem,
@@ -156,6 +165,16 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
     WritesItem: (
         {"changes": (Changes, ["changes"]), "expires_at": (Changes, ["kept_until"])},
         set(),
+    ),
+    CalendarItem: (
+        {
+            "versions": (CalendarExported, ["versions"]),
+            "exceptions": (CalendarExported, ["exceptions"]),
+            "assignment_starts": (CalendarExported, ["assignment_starts"]),
+            "chosen": (CalendarExported, ["chosen"]),
+            "version": (CalendarExported, ["version"]),
+        },
+        {"dirty_days", "dirty_changes", "stored_until_ms", "carry"},
     ),
 }
 
@@ -343,9 +362,8 @@ class TestTokens:
         # This request records that the token was used.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id), with_counts=True)
-        answer = caller(
-            method, path.format(timer_id=timer, token_id=app.tokens.of(ann.id)[0].token_id, number=0)
-        )
+        token_id = app.tokens.of(ann.id)[0].token_id
+        answer = caller(method, path.format(timer_id=timer, token_id=token_id, number=0, **DATES))
         assert (answer.status, answer.json()["detail"]) == (403, "This token is read-only.")
         assert app.items(str(ann.id), with_counts=True) == before
 
@@ -376,6 +394,7 @@ class TestExport:
             "tokens": browser("GET", TOKENS).json()["results"],
             "deleted_timers": [],
             "requests": [],
+            "calendar": None,
             "next": None,
         }
         assert slot == {
@@ -444,17 +463,28 @@ class TestExport:
             app.token(browser)
             timers = [browser("POST", START, {}, idempotency_key=f"key {i}").json()["id"] for i in range(3)]
             browser("DELETE", f"{TIMERS}{timers[0]}/")
+            working_hours = {"time_zone": "UTC", "week": {"mon": [["09:00", "12:30"]]}}
+            off = {"date": "2030-01-01", "intervals": [], "reason": "New Year"}
+            own = working_hours | {"exceptions": [off], "assignment_starts": "self"}
+            assert browser("PUT", "/api/schedule/", own).status == 200
             kinds = {
                 "timer": "timers",
                 "key": "requests",
                 "writes": "changes",
                 "token": "tokens",
+                "calendar": "calendar",
                 "profile": "profile",
             }
             items = app.items(str(ann.id), with_counts=True)
             stored = [item for item in items if item["pk"]["S"] == f"user#{ann.id}"]
             assert {item["sk"]["S"].partition("#")[0] for item in stored} == kinds.keys()
             exported = browser("GET", EXPORT).json()
+        calendar = exported["calendar"]
+        (version,) = calendar["versions"]
+        assert (version["time_zone"], version["week"]["mon"]) == ("UTC", [["09:00", "12:30"]])
+        assert calendar["exceptions"] == [off]
+        assert [one["assignment_starts"] for one in calendar["assignment_starts"]] == ["self"]
+        assert (calendar["chosen"], calendar["version"]) == (True, 1)
         assert len(exported["timers"]) == 2
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
@@ -783,7 +813,7 @@ class TestAccountDeletion:
             # The function that handled the deletion has cleared its cache already.
             app.cold_start()
         before = app.items(str(ann.id))
-        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0)
+        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
             assert (refused.status, refused.json()["detail"][:30]) == (401, "Your account is being deleted.")

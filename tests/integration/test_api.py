@@ -21,6 +21,7 @@ from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
+from timer_core.store.progress import ProgressStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
@@ -788,12 +789,12 @@ class TestPatch:
         assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
 
     @pytest.mark.parametrize("state", ["running", "paused"])
-    def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
+    def test_an_open_timer_gets_no_end(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
         if state == "paused":
             act(api.ann, timer, "pause")
         clock.advance(60)
-        refused = problem(patch(api.ann, timer, {"start_time": time_of(clock.ms)}), 400)
+        refused = problem(patch(api.ann, timer, {"end_time": time_of(clock.ms)}), 400)
         assert state in refused["detail"]
 
     @pytest.mark.parametrize(
@@ -1146,7 +1147,8 @@ class TestHealth:
     ) -> None:
         person = new_person()
         _, token = TokenStore(table).mint(person, name="test", now_ms=0)
-        with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
+        ProgressStore(table).note_stale(1, after=None)
+        with loaded("timelogs.api", table_name) as module:
             ann, nobody = Client(module.handler, token), Client(module.handler)
             clock = Clock(1_763_900_000_000)
             module.now_ms = clock  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Switching to a timer, correcting its start and its pauses, and dividing it, through the API."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,13 +10,17 @@ from tests.integration.test_api import act, add, get, patch, problem, start, tim
 from tests.support.gateway import Answer, Client
 from tests.support.handlers import Clock
 from tests.support.repositories import identified
+from timer_core.domain.errors import TransitionNotAllowed
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.calendars import dirty_of
 from timer_core.store.items import claims_of, to_gaps
-from timer_core.store.keys import timer_sk, user_pk
+from timer_core.store.keys import CALENDAR_SK, timer_sk, user_pk
+from timer_core.store.people import Person
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.writes import Patch
 
 MINUTE = 60_000
 
@@ -365,3 +370,47 @@ def test_corrected_times_are_claims(api: Api, clock: Clock, store: TimerStore, a
         (ago(50), ago(30), True),
         (ago(30), ago(20), True),
     ]
+
+
+class TestStoredDays:
+    """A change that reaches before yesterday marks the stored days in its transaction."""
+
+    DAY = 86_400_000
+    NOW = 4_000_000_000_000
+
+    def dirty(self, table: Table, user_id: int) -> tuple[int | None, int]:
+        found = dirty_of(table.get(user_pk(user_id), CALENDAR_SK))
+        return found.from_ms, found.changes
+
+    def test_changes_of_the_present_mark_nothing(
+        self, store: TimerStore, shared_table: Table, new_person: Callable[[], Person]
+    ) -> None:
+        ann = new_person().user_id
+        ulid = store.start(user_id=ann, now_ms=self.NOW)[0].ulid
+        store.focus(ann, ulid, now_ms=self.NOW + 1, cause="a")
+        store.pause(ann, ulid, now_ms=self.NOW + 2, by="manual", cause="b")
+        store.patch(ann, ulid, Patch(start_ms=self.NOW - MINUTE), now_ms=self.NOW + 3)
+        store.stop(ann, ulid, now_ms=self.NOW + 4, by="manual", cause="c")
+        store.patch(ann, ulid, Patch(description="x"), now_ms=self.NOW + 5)
+        store.delete(ann, ulid, now_ms=self.NOW + 6)
+        assert self.dirty(shared_table, ann) == (None, 0)
+
+    def test_changes_of_the_past_mark_their_day(
+        self, store: TimerStore, shared_table: Table, new_person: Callable[[], Person]
+    ) -> None:
+        ann = new_person().user_id
+        past = self.NOW - 3 * self.DAY + MINUTE
+        day = past - past % self.DAY
+        timer, _ = store.start(user_id=ann, now_ms=self.NOW, at_ms=past)
+        assert self.dirty(shared_table, ann) == (day, 1)
+        paused = store.pause(ann, timer.ulid, now_ms=self.NOW, by="manual", cause="p", at_ms=past + MINUTE)
+        assert (paused.status, paused.clock_ms, self.dirty(shared_table, ann)) == ("paused", MINUTE, (day, 2))
+        again = store.pause(ann, timer.ulid, now_ms=self.NOW, by="manual", cause="p", at_ms=past + MINUTE)
+        assert (again, self.dirty(shared_table, ann)) == (paused, (day, 2))
+        with pytest.raises(TransitionNotAllowed):
+            store.focus(ann, timer.ulid, now_ms=self.NOW, cause="f", at_ms=past + MINUTE)
+        store.patch(ann, timer.ulid, Patch(start_ms=past - self.DAY), now_ms=self.NOW)
+        assert self.dirty(shared_table, ann) == (day - self.DAY, 3)
+        halves = store.split(ann, timer.ulid, past, now_ms=self.NOW, counts=True)
+        store.delete(ann, halves.first.ulid, now_ms=self.NOW)
+        assert self.dirty(shared_table, ann) == (day - self.DAY, 5)

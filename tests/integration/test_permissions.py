@@ -162,6 +162,13 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
         target = (admin("GET", target.removeprefix(ORIGIN)).json())["next"]
     assert admin("GET", "/api/admin/health/").status == 200
     assert unused("TimelogsFunction") == set()
+    app.cold_start()
+    assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 1}).status == 200
+    assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 2}).status == 200
+    assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
+    past = {"time_zone": "UTC", "week": {}, "valid_from": "2020-01-01"}
+    assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
+    assert unused("ScheduleFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
     assert browser("GET", "/api/auth/me/export/").status == 200
     assert browser("DELETE", f"/api/auth/tokens/{token}/").status == 204

@@ -38,6 +38,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
+from timer_core.store.items import to_timer
 from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -98,6 +99,13 @@ class Span:
         if has_changed:
             self.changed_by = event
         if event.manual or has_changed:
+            self.events.append(event)
+        else:
+            self.note(event)
+
+    def note(self, event: "Step") -> None:
+        """Keep an own event that would start or resume a timer that runs."""
+        if event.own and event.action in ("start", "resume") and self.status == "running":
             self.events.append(event)
 
     def _apply(self, action: str, at: int, by: str) -> None:
@@ -167,6 +175,10 @@ class Step:
     ulid: str = ""
     order: int = 0
     card: str = ""
+    # Whether the timer's owner caused the event.
+    own: bool = False
+    # The last sign of life that the sweeper knew when it stopped the timer.
+    sign: int = 0
 
     @property
     def sort_key(self) -> tuple[int, bool, int]:
@@ -187,6 +199,7 @@ UNDOES = RESUMES | {
 }
 ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ACTIONS = {
+    "commented": "",
     "assigned": "start",
     "reopened": "start",
     "project.start": "start",
@@ -209,11 +222,15 @@ class SlotModel:
     base: Span | None = None
     events: list[Step] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    # The times of events about the person or by them, with or without effect.
+    signs: set[int] = field(default_factory=set)
 
     def derive(self) -> list[Span]:
         done: list[Span] = []
         current = deepcopy(self.base)
         for event in sorted(self.events, key=lambda event: event.sort_key):
+            if event.by == "sweeper" and (current is None or self.last_sign(current, event.at) > event.sign):
+                continue
             if current is None:
                 if event.action == "start":
                     current = Span(
@@ -232,6 +249,7 @@ class SlotModel:
                 assert last is not None
                 is_same_card = event.by not in ABOUT_ONE_CARD or event.card == last.card
                 if last.by not in UNDOES[event.by] or not is_same_card:
+                    current.note(event)
                     continue
             resumes = event.by in RESUMES or event.ulid
             current.apply(event, "resume" if resumes else event.action)
@@ -240,9 +258,16 @@ class SlotModel:
                 current = None
         return [*done, current] if current else done
 
-    def request(self, action: str, at: int, number: int, ulid: str = "") -> None:
+    def last_sign(self, span: Span, until: int) -> int:
+        """Return the time of the last sign of life of a timer up to a time."""
+        acts = [max(event.at, span.start) for event in span.events if event.by != "sweeper"]
+        return max(at for at in (span.start, *acts, *self.signs) if at <= until)
+
+    def request(
+        self, action: str, at: int, number: int, ulid: str = "", by: str = "manual", sign: int = 0
+    ) -> None:
         latest = max((event.order for event in self.events if event.manual), default=0)
-        self.events.append(Step(at, True, number, action, "manual", ulid, max(at, latest)))
+        self.events.append(Step(at, True, number, action, by, ulid, max(at, latest), sign=sign))
         names = [span.ulid for span in self.spans]
         self.spans = self.derive()
         for span, name in zip(self.spans, names, strict=False):
@@ -328,6 +353,12 @@ class Person:
             if span.end is not None and span.end <= slot.locked_until:
                 self.finished[span.ulid] = row_of(span)
                 slot.remove(span)
+        slot.signs = {
+            at
+            for at in slot.signs
+            if at > slot.locked_until
+            or any(span.start <= at and (span.end is None or at < span.end) for span in slot.spans)
+        }
         kept = [event for span in slot.spans for event in span.events]
         slot.events = [
             event
@@ -625,39 +656,30 @@ class TimerMachine(RuleBasedStateMachine):
         person, action, ulid, cause, response = self.repeatable
         assert self.act(person, ulid, action, cause) == response
 
-    @rule(data=st.data(), limit=st.sampled_from([1, 90, MINUTE, HOUR]))
-    def sweep(self, data: st.DataObject, limit: int) -> None:
+    @rule(data=st.data(), ago=st.sampled_from([0, 90, MINUTE, HOUR]))
+    def sweep(self, data: st.DataObject, ago: int) -> None:
+        """End a timer after its last sign of life; an event that arrives later may open it again."""
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
         found = person.slot_of(ulid or "")
         if ulid is None:
             return
         self.repeatable = None
-        timer = self.store.expire(person.user_id, ulid, limit_ms=limit, now_ms=self.now, by="sweeper")
         if found is None or found[2].end is not None:
-            assert timer is None
+            assert self.expire(person, ulid, self.now, self.now) is None
             return
-        key, slot, span = found
-        left, end, active = limit, None, 0
-        for since, until in span.stretches:
-            assert since is not None
-            length = (max(self.now, span.changed) if until is None else until) - since
-            if length >= left:
-                end, active = since + left, limit
-                break
-            left -= length
-            active += length
-        if end is None:
-            until = span.stretches[-1][1]
-            end = max(self.now, span.changed) if until is None else until
-        slot.remove(span)
-        if slot.issue is None:
-            del person.slots[key]
-        person.lock_homes(ulid, self.now)
-        locked_until = max([self.now, end, *(event.at for event in span.events)])
-        person.finished[ulid] = Finished(
-            span.start, end, end - span.start - active, span.source, "sweeper", locked_until
-        )
+        _, slot, span = found
+        last = max([span.changed, *(event.order for event in slot.events), *slot.signs])
+        end = max(self.now - ago, last)
+        sign = slot.last_sign(span, end)
+        assert self.expire(person, ulid, end, sign - 1) is None
+        timer = self.expire(person, ulid, end, sign)
+        assert timer is not None
+        assert timer.last_sign_until(end) == sign
+        slot.request("stop", end, self.next(), by="sweeper", sign=sign)
+
+    def expire(self, person: Person, ulid: str, end: int, sign: int) -> Timer | None:
+        return self.store.expire(person.user_id, ulid, end_ms=end, sign_ms=sign, now_ms=self.now)
 
     # ------------------------------------------------------------ corrections
 
@@ -928,18 +950,29 @@ class TimerMachine(RuleBasedStateMachine):
             users = frozenset(
                 data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
             )
+        actor = data.draw(st.sampled_from([0, *(person.user_id for person in self.people)]), "actor")
+        if kind == "commented":
+            users = frozenset({actor or self.people[0].user_id})
         card = data.draw(st.sampled_from(["card 1", "card 2"])) if kind.startswith("project") else ""
-        event = Event(f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card)
+        event = Event(
+            f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card, actor=actor
+        )
         self.log[issue.key].append(event)
         for person in self.people:
-            if not event.concerns(person.user_id):
+            if person.user_id == actor or (users is not None and person.user_id in users):
+                slot = person.slots.setdefault(issue.key, SlotModel(issue))
+                if at > slot.locked_until:
+                    slot.signs.add(at)
+            if not event.concerns(person.user_id) or not ACTIONS[kind]:
                 # The log contains the event, but the event concerns only other people.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
             if at > slot.locked_until:
                 number = self.next()
-                slot.events.append(Step(at, False, number, ACTIONS[kind], kind, order=at, card=card))
+                own = person.user_id == actor
+                step = Step(at, False, number, ACTIONS[kind], kind, order=at, card=card, own=own)
+                slot.events.append(step)
         self.repeatable = None
         self.deliver(event, issue)
 
@@ -1038,8 +1071,9 @@ class TimerMachine(RuleBasedStateMachine):
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
             assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
             for item in items:
-                end_ms = int(item["end_ms"]["N"]) if "end_ms" in item else None
-                assert item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), end_ms)
+                timer = to_timer(item)
+                end_ms = None if timer.is_open else timer.reach.until_ms
+                assert item["end_key"]["S"] == end_key(timer.start_ms, end_ms)
 
     @rule(data=st.data())
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:

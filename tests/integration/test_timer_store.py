@@ -20,7 +20,7 @@ from timer_core.domain.timers import finished
 from timer_core.store import queries, writes
 from timer_core.store.queries import Filters, Page
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timers import TimerStore
+from timer_core.store.timers import TimerChange, TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
@@ -151,7 +151,7 @@ class TestManyTransitions:
         for number in range(6):
             action = Action.RESUME if number % 2 else Action.PAUSE
             timer = timer.apply(Transition(T0 + number, action, f"comment.{action}", f"event{number}"))
-        store.write_all([writes.put_changed(timer)])
+        store.write_all(TimerChange(ANN, [writes.put_changed(timer)], T0, T0))
         return ulid
 
     def test_transitions_by_events_leave_the_manual_ones_their_places(self, store: TimerStore) -> None:
@@ -473,14 +473,16 @@ class TestLists:
         assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 
 
-def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: TimerStore) -> None:
+def test_an_expired_timer_ends_at_the_given_time(store: TimerStore) -> None:
     ulid = start(store)
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
     store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
     store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
     assert list(store.open_timers(before_ms=T0)) == []
-    timer = store.expire(ANN, ulid, limit_ms=60 * MINUTE, now_ms=T0 + 200 * MINUTE, by="sweeper")
+    end_ms, sign_ms = T0 + 70 * MINUTE, T0 + 20 * MINUTE
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms - 1, now_ms=T0 + 200 * MINUTE) is None
+    timer = store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 200 * MINUTE)
     assert timer is not None
     assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)
     assert store.get(ANN, ulid) == timer
-    assert store.expire(ANN, ulid, limit_ms=1, now_ms=T0 + 300 * MINUTE, by="sweeper") is None
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 300 * MINUTE) is None

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { sumOfDays, toDayTimes } from "../../web/page/day-times.js";
 import { rangeOf } from "../../web/page/timeline.js";
-import { sumOf, toDayTimes } from "../../web/page/day-times.js";
 
 beforeEach(() => {
   process.env.TZ = "Europe/Berlin";
@@ -60,7 +60,7 @@ test("a day without limits of its working hours has no scheduled time", () => {
   const [{ range: first }, { range: last }] = days();
   const always = { from: new Date(first.since).toISOString(), until: new Date(last.until).toISOString() };
   const timeline = { slices: [], gaps: [], working_hours: [always] };
-  assert.equal(sumOf(toDayTimes(days(), timeline, last.until)).scheduled, 0);
+  assert.equal(sumOfDays(toDayTimes(days(), timeline, last.until)).scheduled, 0);
 });
 
 test("a day on which clocks are put back has 25 hours", () => {
@@ -74,5 +74,5 @@ test("a day on which clocks are put back has 25 hours", () => {
 test("the sums of a week are the sums of its days", () => {
   const one = { day: MONDAY, worked: 5, overtime: 2, scheduled: 8, due: 7 };
   const other = { day: TUESDAY, worked: 50, overtime: 20, scheduled: 80, due: 70 };
-  assert.deepEqual(sumOf([one, other]), { worked: 55, overtime: 22, scheduled: 88, due: 77 });
+  assert.deepEqual(sumOfDays([one, other]), { worked: 55, overtime: 22, scheduled: 88, due: 77 });
 });

@@ -160,6 +160,17 @@ class TestTimes:
         with pytest.raises(TransitionNotAllowed, match="running"):
             with_times(started(), at(0), at(5), at(20))
 
+    def test_only_time_that_counted_becomes_a_gap(self) -> None:
+        """The owner worked on another timer from minute 30 on, and then shortens this one."""
+        other = replace(run(started(30)), ulid=OTHER)
+        this = run(started(), (60, "stop", "assigned"))
+        correction = with_times(this, None, at(20), at(60)).taking_only([Span(at(0), at(30))], this)
+        assert claims(correction.timer) == [(20, 30, "gap")]
+        assert counts_for(OTHER, [correction.timer, other]) == [Span(at(30), at(60))]
+        # The removed time does not count either if the other timer turns out to have ended earlier.
+        shorter = run(other, (40, "stop", "closed"))
+        assert counts_for(ULID, [correction.timer, shorter]) == [Span(at(0), at(20))]
+
 
 class TestPauses:
     def test_an_inserted_pause_is_a_gap(self) -> None:
@@ -187,6 +198,13 @@ class TestPauses:
             replace(run(started(5, "assigned")), ulid=OTHER),
         ]
         assert counts_for(ULID, both) == [Span(at(0), at(10)), Span(at(20), at(60))]
+
+    def test_nothing_counts_in_an_inserted_pause_of_a_timer_that_waited(self) -> None:
+        other = replace(run(started(5), (30, "stop", "closed")), ulid=OTHER)
+        paused = with_pause(started(), at(10), at(40), at(60)).taking_only([], started()).timer
+        assert paused.claims == ()
+        assert counts_for(ULID, [paused, other]) == [Span(at(0), at(5)), Span(at(40), at(60))]
+        assert counts_for(OTHER, [paused, other]) == [Span(at(5), at(30))]
 
     def test_a_pause_can_be_longer_shorter_or_elsewhere(self) -> None:
         longer = with_changed_pause(worked(), 0, at(10), at(25), NOW)
@@ -443,6 +461,7 @@ def replayed(known: list[Timer], events: list[Event], locked_until_ms: int) -> O
         timers=known,
         locked_until_ms=locked_until_ms,
         used_ulids=frozenset(timer.ulid for timer in known),
+        calendar=Calendar(),
     )
 
 

@@ -85,7 +85,7 @@ def any_timer(draw: st.DrawFn) -> tuple[Timer, int]:
     timer, _, now = draw(worked())
     if timer.is_open and draw(st.booleans()):
         if draw(st.booleans()):
-            timer = timer.expire(draw(st.integers(1, 2 * DAY)), now, "sweeper")
+            timer = timer.expire(draw(st.integers(timer.start_ms, now)), timer.start_ms)
         else:
             timer = timer.stop(now, "manual")
     if timer.end_ms is not None and draw(st.booleans()):

@@ -46,7 +46,7 @@ export function toDayTimes(days, timeline, now) {
  *
  * @param {DayTime[]} days
  */
-export function sumOf(days) {
+export function sumOfDays(days) {
   const sum = (/** @type {"worked" | "overtime" | "scheduled" | "due"} */ name) =>
     days.reduce((seconds, day) => seconds + day[name], 0);
   return { worked: sum("worked"), overtime: sum("overtime"), scheduled: sum("scheduled"), due: sum("due") };

@@ -405,7 +405,7 @@ export class DayView {
       await this.#load(this.#day);
       await this.#changed();
     }
-    notify(text("undone", { label: last.label }));
+    notify(text("correctionUndone", { label: last.label }));
     if (!this.#undos.length) byId("day-title").focus();
   }
 

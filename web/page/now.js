@@ -74,7 +74,7 @@ export class Now {
     this.#place("paused", paused);
     byId("nothing-counts").hidden = !isReady || counting.length > 0;
     setText(byId("nothing-counts"), nothingCounts(timers, this.#present));
-    setText(byId("waiting-title"), text("waiting", { count: waits.length }));
+    setText(byId("waiting-title"), text("waitingCount", { count: waits.length }));
     setText(byId("paused-title"), text("pausedCount", { count: paused.length }));
     this.#showTime();
     if (focused && document.activeElement !== active) {
@@ -243,7 +243,7 @@ export class Now {
     const open = issue && this.#manager.state.timers.find((timer) => isOn(timer, issue));
     if (open?.status === "paused") return this.#act(open.key, "resume");
     if (open && !isCounting(open)) return this.#focus(open.key, open.waiting_for === "schedule");
-    if (open) return notify(widgetTexts.alreadyRunning(isolatedName(open)));
+    if (open) return notify(text("alreadyCounts", { name: timerName(open) }));
     this.#remember();
     const started = { github_repo: null, github_issue_number: null, ...issue, description };
     notify(widgetTexts.own.start(isolatedName(started)));

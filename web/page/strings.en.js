@@ -16,7 +16,7 @@ export const english = {
   signedOutEverywhere: "You are signed out on all devices.",
 
   // the present
-  waiting: ({ count }) => `Waiting: ${count}`,
+  waitingCount: ({ count }) => `Waiting: ${count}`,
   pausedCount: ({ count }) => `Paused: ${count}`,
   atTime: ({ time }) => `at ${time}`,
   onDay: ({ day, time }) => `on ${day} at ${time}`,
@@ -40,6 +40,7 @@ export const english = {
   nothingRuns: "No timer is running. Assign yourself an issue on GitHub, or start one here.",
   nothingCounts: "Nothing counts at the moment.",
   nothingCountsUntil: ({ when }) => `Nothing counts at the moment. It continues ${when}.`,
+  alreadyCounts: ({ name }) => `${name} already counts.`,
   switched: ({ name }) => `Switched to ${name}.`,
   keepsCounting: ({ name }) => `${name} keeps counting.`,
   switchBack: ({ name }) => `Switch back to ${name}`,
@@ -66,8 +67,7 @@ export const english = {
   moveToIssue: "Move to another issue",
   movedTo: ({ name }) => `Moved to ${name}.`,
   timeDeleted: ({ time }) => `${time} deleted.`,
-  undo: "Undo",
-  undone: ({ label }) => `Undone: ${label}`,
+  correctionUndone: ({ label }) => `Undone: ${label}`,
   outsideOf: ({ time }) => `Must be within ${time}.`,
 
   // the week
@@ -82,10 +82,12 @@ export const english = {
 
   // history
   noIssue: "No issue",
-  running: "running",
+  counting: "counting",
+  waiting: "waiting",
   paused: "paused",
   endedBySweeper: "ended automatically",
   earlierDays: "Continued from earlier days",
+  active: ({ duration }) => `${duration} active`,
   beganOn: ({ day }) => `began on ${day}`,
   continuesOn: ({ day }) => `continues on ${day}`,
   continuesUntil: ({ day }) => `continues until ${day}`,
@@ -133,6 +135,7 @@ export const english = {
   // totals
   totalsAreIncomplete: "There are too many entries to add up at once. Choose a shorter period.",
   noTime: "No time on these days.",
+  activeInAll: ({ duration }) => `Active time of the timers: ${duration}`,
   averageDay: ({ count, duration }) =>
     count === 1 ? `${duration} on one day` : `${duration} a day on average, on ${count} days`,
   averageWeek: ({ count, duration }) =>
@@ -143,6 +146,104 @@ export const english = {
     count === 1 ? `${duration} in one year` : `${duration} a year on average, in ${count} years`,
   chartSummary: ({ average, most }) => `Bar chart. ${average}. Longest: ${most}.`,
   allIssues: ({ count }) => (count === 1 ? "Show 1 issue" : `Show all ${count} issues`),
+
+  // working hours
+  allTimeCounts: "All time counts, also nights and weekends.",
+  allTime: "All time",
+  noWorkingHours: "No working hours",
+  hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
+  hoursOfOrganization: "As your organization has set.",
+  nightsCount: "You have not chosen yet, so nights and weekends count.",
+  countAlways: "Count always",
+  hoursSaved: ({ hours }) => `Saved: ${hours}`,
+  holdsNow: "now",
+  later: "later",
+  earlier: "earlier",
+  fromDate: ({ date, state }) => `from ${date} (${state})`,
+  editHoursFrom: ({ date }) => `Edit the hours from ${date}`,
+  deleteHoursFrom: ({ date }) => `Delete the hours from ${date}`,
+  deleteHoursQuestion: ({ date }) => `Delete the hours from ${date}?`,
+  deleteHoursText: "The hours before will hold instead, also for time that has been worked since.",
+  hoursDeleted: ({ date }) => `The hours from ${date} are deleted.`,
+  changesDays: ({ count }) =>
+    count === 1 ? "This changes the working time of 1 day" : `This changes the working time of ${count} days`,
+  changesDaysText: "Time that was tracked on these days will count differently.",
+  before: "Before",
+  after: "After",
+  moreDays: ({ count }) => (count === 1 ? "and 1 more day" : `and ${count} more days`),
+  save: "Save",
+  day: "Day",
+
+  // the editor of a week
+  noHours: "Off",
+  addHours: "Add hours",
+  addHoursTo: ({ day }) => `Add hours: ${day}`,
+  removeHours: ({ day, interval }) => `Remove ${interval}: ${day}`,
+  hoursFrom: "from",
+  hoursUntil: "until",
+  nextDay: "next day",
+  copy: "Copy",
+  copyHoursOf: ({ day }) => `Copy ${day}`,
+  copyHoursTo: ({ day }) => `Copy ${day} to`,
+  hoursCopied: ({ day, count }) =>
+    count === 1 ? `${day} copied to 1 day.` : `${day} copied to ${count} days.`,
+  hoursOfWeek: ({ duration }) => `${duration} a week`,
+  timeZone: "Time zone",
+  clockOfZone: ({ time }) => `It is ${time} there.`,
+  unknownZone: "Choose a time zone, such as Europe/Berlin.",
+  notATime: ({ time }) => `Enter times such as ${time}.`,
+  order: "The end must be after the beginning.",
+  overlap: "These hours overlap.",
+  dateNeeded: "Enter a date.",
+
+  // the first visit
+  whenDoYouWork: "When do you work?",
+  organizationHoursCount: ({ hours }) =>
+    `You have not chosen yet, so the hours of your organization hold: ${hours}.`,
+  proposedIn: ({ zone }) =>
+    `Time outside of your working hours does not count by itself. Time zone: ${zone}.`,
+  useHours: ({ hours }) => `Use ${hours}`,
+  otherHours: "Other hours",
+
+  // days off
+  offNow: "Off now",
+  sickToday: "Sick today",
+  sick: "Sick",
+  undo: "Undo",
+  undone: "Undone.",
+  usualHours: "Usual hours today",
+  todayAlways: "Today all time counts.",
+  todayHours: ({ hours }) => `Your hours today: ${hours}`,
+  todayOff: "You are off today",
+  stateBecause: ({ state, name }) => `${state} (${name})`,
+  off: "Off",
+  hours: "Hours",
+  hoursBecause: ({ hours, name }) => `${hours} · ${name}`,
+  hoursNeeded: "Add hours.",
+  tooManyDays: ({ count }) => `Choose at most ${count} days.`,
+  remove: "Remove",
+  removeDayOff: ({ dates }) => `Remove ${dates}`,
+  dayOffRemoved: ({ dates }) => `${dates} removed.`,
+  dayOffAdded: ({ dates }) => `${dates} added.`,
+  wholeCountry: "Whole country",
+  alreadyAdded: "(already added)",
+  holidaysFound: ({ count }) => (count === 1 ? "1 holiday" : `${count} holidays`),
+  holidaysAdded: ({ count }) => (count === 1 ? "1 holiday added." : `${count} holidays added.`),
+
+  // assignments and the organization
+  assignmentAny: "Start a timer",
+  assignmentSelf: "Start a timer only for self-assignment",
+  assignmentNever: "Start no timer",
+  assignmentDefault: ({ rule }) => `As in the organization: ${rule}`,
+  numberNeeded: "Enter a number.",
+  focus: "One at a time",
+  shared: "Divided",
+  parallel: "All in full",
+  since: ({ time }) => `since ${time}`,
+  fromTheBeginning: "from the beginning",
+  overtimeOf: ({ hours }) => `overtime: ${hours}h`,
+  staleAfter: ({ hours }) => `forgotten after ${hours}h`,
+  assignmentRule: ({ rule }) => `on assignment: ${rule}`,
 
   // account
   canRead: "read only",

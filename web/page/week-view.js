@@ -2,12 +2,12 @@
 
 import { h, setText } from "../widget/dom.js";
 import { dayOf, startOf } from "./calendar.js";
+import { sumOfDays, toDayTimes } from "./day-times.js";
 import { byId } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { daysOfWeek, formats, text } from "./language.js";
 import { onAction } from "./session.js";
 import { rangeOf } from "./timeline.js";
-import { sumOf, toDayTimes } from "./day-times.js";
 
 /** @import { Day, Figure, Timeline } from "./types.d.ts" */
 /** @import { DayTime } from "./day-times.js" */
@@ -37,7 +37,7 @@ export class WeekView {
     const now = this.#now();
     const ranges = days.map((one) => ({ day: one, range: rangeOf(one) }));
     const times = toDayTimes(ranges, timeline, now.getTime());
-    const sums = sumOf(times);
+    const sums = sumOfDays(times);
     setText(byId("week-title"), formats.range("longDate", startOf(days[0]), startOf(days[6])));
     const worked = figureOf(sums.worked);
     const figures = apportion(

@@ -27,7 +27,7 @@ const en = {
   },
   continues: (time) => `Continues ${time}`,
   why: {
-    focus: (name) => `${name} counts`,
+    focus: (name) => `${name} comes first`,
     break: (name) => `${name} was paused`,
   },
   byYou: "by you",
@@ -66,7 +66,6 @@ const en = {
     resume: (name) => `${name} was resumed elsewhere.`,
     stop: (name) => `${name} was stopped elsewhere.`,
   },
-  alreadyRunning: (name) => `${name} already counts.`,
   problems: {
     refused: "Reverted:",
     waiting: "Your change is kept and will be sent as soon as possible.",

@@ -121,7 +121,7 @@ button::before {
   background: currentcolor;
   forced-color-adjust: none;
 }
-.pause, .resume { min-width: 7.5em; }
+.pause, .resume { min-width: 10.5em; }
 .pause::before { content: ""; width: 0.5625em; border-inline: 0.1875em solid; background: none; }
 :is(.resume, .focus, .keep)::before { content: ""; clip-path: polygon(0 0, 100% 50%, 0 100%); }
 .stop::before { content: ""; border-radius: 0.125em; }
@@ -134,7 +134,7 @@ li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
   .controls, .clock { flex-basis: 100%; }
-  .controls button { flex: 1; }
+  .controls button { flex: auto; }
 }
 :host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
 :host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }

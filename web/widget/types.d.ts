@@ -123,9 +123,7 @@ export interface Transition {
    * stop.
    */
   timer: OpenTimer;
-  /**
-   * Whether an action in this tab caused the transition.
-   */
+  /** Whether an action in this tab caused the transition. */
   isOwn: boolean;
 }
 
@@ -257,7 +255,6 @@ export interface Strings {
   own: Record<Exclude<Kind, "focus">, (name: string, time?: string) => string>;
   /** Notices of actions in another tab, on another device or on GitHub. */
   elsewhere: Record<Exclude<Kind, "focus">, (name: string) => string>;
-  alreadyRunning: (name: string) => string;
   problems: Record<Events["problem"]["code"], string>;
   mistakes: Record<"empty" | "form" | "pull" | "number", string>;
   /** Translations of the server's messages, by the code of the error (`ErrorCode` in docs/openapi.json). */

@@ -593,7 +593,7 @@ class HealthReport(BaseModel):
     status: str
     version: str
     open_timers: int
-    stale_timers: Annotated[int, Field(description="Timers open for longer than StaleAfterHours.")]
+    stale_timers: Annotated[int, Field(description="Stale timers that the last sweep found.")]
     webhook_success_rate: Annotated[
         float | None,
         Field(

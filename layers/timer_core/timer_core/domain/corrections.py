@@ -40,14 +40,12 @@ class Correction:
 
         Time in which the timer waited for another one was not taken away from the owner's working time.
         """
+        earlier = [Span(*claim[:2]) for claim in before.claims if not claim.counts]
+        gaps = joined([*counted, *earlier])
         claims = [
             claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
             for claim in self.timer.claims
-            for span in (
-                [Span(claim.since_ms, claim.until_ms)]
-                if claim.counts or claim in before.claims
-                else cut(counted, claim.since_ms, claim.until_ms)
-            )
+            for span in ([Span(*claim[:2])] if claim.counts else cut(gaps, claim.since_ms, claim.until_ms))
         ]
         return replace(self, timer=replace(self.timer, claims=tuple(claims)))
 
@@ -92,6 +90,7 @@ def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
     # The owner may have acted on the timer before the new start. The acts still show the focus of the owner.
     others = [replace(other, at_ms=max(other.at_ms, start_ms)) for other in parts.others]
     moved = replace(parts, start=replace(parts.start, at_ms=start_ms), others=others)
+    timer = replace(timer, signs=tuple(sign for sign in timer.signs if sign >= start_ms))
     return _rewritten(timer, moved, now_ms, locked_until_ms=max(start_ms, timer.start_ms))
 
 

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     TOO_MANY_CHANGES = "too_many_changes"
     BUSY = "busy"
+    CHANGED_MEANWHILE = "changed_meanwhile"
     # Timers and tokens
     TIMER_RUNNING = "timer_running"
     TIMER_PAUSED = "timer_paused"
@@ -32,6 +33,10 @@ class ErrorCode(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     OUT_OF_RANGE = "out_of_range"
+    INVALID_DATE = "invalid_date"
+    INVALID_TIME_OF_DAY = "invalid_time_of_day"
+    INTERVALS_OVERLAP = "intervals_overlap"
+    UNKNOWN_REGION = "unknown_region"
     TOO_MANY_VALUES = "too_many_values"
     CONTROL_CHARACTERS = "control_characters"
     INVALID_TIME = "invalid_time"
@@ -181,6 +186,12 @@ class TooMuchContention(IssueTimerError):
     """Other writers kept changing the same items; a retry is safe."""
 
     code = ErrorCode.BUSY
+
+
+class PreconditionFailed(IssueTimerError):
+    """The resource is no longer in the state that the request requires (RFC 9110, section 13.1.1)."""
+
+    code = ErrorCode.CHANGED_MEANWHILE
 
 
 class Unauthorized(IssueTimerError):

@@ -16,6 +16,8 @@ from timer_core.domain.errors import TransitionNotAllowed
 
 # The cause of transitions that the timer's owner requested (`Transition.by`).
 MANUAL = "manual"
+# The cause of the stop of a forgotten timer (`Transition.by`).
+SWEEPER = "sweeper"
 # The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
 # the claims of the correction say what counts.
 CORRECTION = "correction"
@@ -66,7 +68,8 @@ class Transition:
         The kind of its cause, for example ``manual``, ``sweeper`` or a kind of event such as ``assigned``.
     cause
         The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
-        cause of a manual start that created a timer is the timer's ULID.
+        cause of a manual start that created a timer is the timer's ULID. The cause of a stop by the sweeper
+        is the time of the last sign of life (milliseconds since the epoch).
     by_owner
         Whether the timer's owner caused the event themself, for example by assigning themself. Manual
         transitions do not need it.

@@ -18,22 +18,18 @@ from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import Action, State, Status, Transition, states
+from timer_core.domain.state import SWEEPER, Action, State, Status, Transition, states
 
-# The maximum number of a timer's transitions by events, and also of its manual transitions. The two kinds are
-# counted separately, so that the result does not depend on the order of arrival. A transition has at most 150
-# bytes in the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS,
-# "DynamoDB quotas").
+# The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
+# without effect in its history. The three kinds are counted separately, so that the result does not depend on
+# the order of arrival. A transition has at most 150 bytes in the item, and the 60 timers that one event may
+# change must fit into a transaction of 4 MB (AWS, "DynamoDB quotas").
 MAX_OF_EACH_KIND = 150
 # The maximum difference by which a client's clock may be ahead. A time in the future within this limit is
 # treated as the current time.
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
-
-
-# The cause of the transitions that the sweeper makes (`Transition.by`).
-SWEEPER = "sweeper"
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
 
@@ -67,13 +63,14 @@ class Timer:
         The kinds of the causes of the present pause, the stop and the start (`Transition.by`).
     locked_until_ms
         Events up to this time no longer change the owner's timers on the issue, because this timer was
-        corrected manually or stopped by the sweeper.
+        corrected manually.
     history
         The transitions since the start, including own ones without effect.
     claims
         What the owner stated about the time of this timer, in order of ``made_ms``.
     signs
-        The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch).
+        The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch). The
+        transitions in the history are signs of life too, and are not repeated here.
     version
         The number of writes to the timer.
     unknown_attributes
@@ -154,9 +151,14 @@ class Timer:
 
     @property
     def last_sign_ms(self) -> int:
-        """The time of the last sign that somebody works on the issue: an act, a comment, or an event."""
-        signs = [transition.at_ms for transition in self.history if transition.by != SWEEPER]
-        return max((*signs, *self.signs, *(claim.made_ms for claim in self.claims)), default=self.start_ms)
+        """The time of the last sign of life: an act, a comment, or an event about the owner."""
+        return self.last_sign_until(LATEST_MS)
+
+    def last_sign_until(self, until_ms: int) -> int:
+        """Return the time of the last sign of life up to a time; the start is the first sign."""
+        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     @property
     def is_open(self) -> bool:
@@ -168,7 +170,19 @@ class Timer:
         if len(self.history) + transitions <= MAX_OF_EACH_KIND:
             return True
         counted = sum((transition.by in EFFECTS) is for_event for transition in self.history)
-        return counted + transitions <= MAX_OF_EACH_KIND
+        return counted + transitions - (self._noted_events if for_event else 0) <= MAX_OF_EACH_KIND
+
+    @property
+    def has_room_for_note(self) -> bool:
+        """Whether the limit allows another event without effect in the history."""
+        return self._noted_events < MAX_OF_EACH_KIND
+
+    @property
+    def _noted_events(self) -> int:
+        # Only events without effect are starts of a timer that was already open (see `note_event`).
+        return sum(
+            transition.action is Action.START and transition.by in EFFECTS for transition in self.history[1:]
+        )
 
     def active_ms(self, now_ms: int) -> int:
         """Return the active time, without pauses; a running timer is counted up to ``now_ms``."""
@@ -252,11 +266,23 @@ class Timer:
         """Add a transition without effect to the history, and return the resulting timer."""
         return replace(self, history=(*self.history, transition))
 
-    def expire(self, limit_ms: int, now_ms: int, by: str) -> Self:
-        """Stop a forgotten timer at the moment when its active time reached ``limit_ms``.
+    def note_event(self, transition: Transition) -> Self:
+        """Add the owner's event to the history of a running timer, on which it had no effect.
 
-        Later pauses and resumes have no effect. If the active time is below the limit, the timer is stopped
-        at the beginning of its present pause, or at ``now_ms`` if the timer is running.
+        The event is noted as a start, whether it would also have resumed a paused timer or only that.
+        """
+        return self.note(replace(transition, action=Action.START))
+
+    def expire(self, end_ms: int, sign_ms: int) -> Self:
+        """Stop a forgotten timer at a time in the past. Later transitions have no effect.
+
+        Parameters
+        ----------
+        end_ms
+            The end, not before the start.
+        sign_ms
+            The last sign of life up to the end. If another one becomes known, the stop no longer counts (see
+            `timer_core.domain.replay`).
 
         Raises
         ------
@@ -265,23 +291,12 @@ class Timer:
         """
         if not self.is_open:
             raise TransitionNotAllowed(Action.STOP, self.status)
-        end_ms = self._reached(limit_ms, now_ms)
-        if end_ms is None:
-            end_ms = self.last_pause_ms or max(now_ms, self.changed_ms)
         before = tuple(transition for transition in self.history if transition.at_ms <= end_ms)
         after = tuple(transition for transition in self.history if transition.at_ms > end_ms)
         *_, state = states(before)
         then = replace(self, clock_ms=state.clock_ms, changed_ms=state.changed_ms, status=state.status)
-        stopped = replace(then, history=before).stop(end_ms, by)
+        stopped = replace(then, history=before).stop(end_ms, SWEEPER, str(sign_ms))
         return replace(stopped, history=(*stopped.history, *after))
-
-    def _reached(self, limit_ms: int, now_ms: int) -> int | None:
-        """Return the moment at which the active time reached the limit; None if it is below the limit."""
-        for since_ms, until_ms in stretches(self, now_ms):
-            if until_ms - since_ms >= limit_ms:
-                return since_ms + limit_ms
-            limit_ms -= until_ms - since_ms
-        return None
 
 
 class Period(NamedTuple):

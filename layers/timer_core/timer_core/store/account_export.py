@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
+from timer_core.store.calendars import to_own
 from timer_core.store.items import SlotItem, claims_of, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -80,6 +82,8 @@ class ExportPage:
     ----------
     slots
         The person's slots on the issues of this page's timers.
+    calendar
+        The person's working hours, exceptions and settings, on the page that has them.
     next
         The position of the next page; None if this is the last page.
     """
@@ -89,6 +93,7 @@ class ExportPage:
     slots: list[Slot] = field(default_factory=list)
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
+    calendar: OwnCalendar | None = None
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -103,6 +108,8 @@ class ExportPage:
             )
         elif kind == "timer":
             self.timers.append(to_timer(item))
+        elif kind == "calendar":
+            self.calendar = to_own(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))

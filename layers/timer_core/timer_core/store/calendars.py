@@ -127,7 +127,7 @@ class Calendars:
 
     def own(self, user_id: int) -> OwnCalendar:
         """Return a person's own working hours, exceptions and settings."""
-        return own_of(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
+        return to_own(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
 
     def change(
         self, user_id: int, change: Callable[[OwnCalendar], OwnCalendar], *, now_ms: int
@@ -246,8 +246,8 @@ def _set_calendar(own: OwnCalendar) -> list[Action]:
     ]
 
 
-def own_of(item: RawItem) -> OwnCalendar:
-    """Return a person's own calendar, given a `CalendarItem`, or an empty item."""
+def to_own(item: RawItem) -> OwnCalendar:
+    """Convert a `CalendarItem`; an empty item is the calendar of a person without one."""
     row = CalendarItem.from_raw_data(item)
     return OwnCalendar(
         versions=tuple(_decode_version(entry) for entry in row.versions or ()),

@@ -119,7 +119,8 @@ class SlotItem(Model):
 class EventItem(Model):
     """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. The item expires by TTL.
+    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
+    tracked. The item expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -133,6 +134,7 @@ class EventItem(Model):
     order = NumberAttribute(null=True)
     except_users = UnicodeSetAttribute(null=True)
     card = UnicodeAttribute(null=True)
+    actor = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -393,14 +395,16 @@ class HookItem(Model):
 class ProgressItem(Model):
     """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
 
-    Until ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
+    ``stale_found`` is the number of stale timers that the last sweep found. Until ``leased_until_ms``, a run
+    compares open timers with their issues, and no other run does.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     compared_ms = NumberAttribute(null=True)
     leased_until_ms = NumberAttribute(null=True)
-    stale_left = BooleanAttribute(null=True)
+    stale_after = NumberAttribute(null=True)
+    stale_found = NumberAttribute(null=True)
 
 
 def raw(item: Model) -> RawItem:

@@ -8,13 +8,13 @@ open then. The item `CalendarItem` contains the time up to which days are stored
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
-from timer_core.store.calendars import dirty_of, own_of
+from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
 from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write
@@ -64,6 +64,21 @@ class StoredState:
     def is_valid(self) -> bool:
         """Whether all stored days are valid."""
         return self.valid_until_ms == self.stored_until_ms
+
+    def valid_until(self, at_ms: int) -> "StoredState":
+        """Return the state without the day of an instant, and the later days."""
+        if at_ms >= self.valid_until_ms:
+            return self
+        return replace(self, valid_until_ms=max(midnight(at_ms), 0), carry=None)
+
+
+def outdated(user_id: int, from_ms: int, *, now_ms: int) -> list[Write]:
+    """Return the write that marks a person's stored days from an instant on as outdated.
+
+    Yesterday and today (UTC) are never stored, so there is none for a change of the present.
+    """
+    yesterday_ms = midnight(now_ms) - DAY_MS
+    return [lower_dirty(user_id, from_ms)] if from_ms < yesterday_ms else []
 
 
 class StoredDays:
@@ -122,7 +137,7 @@ def to_state(item: RawItem) -> StoredState:
     carry = None
     if valid_ms == stored_ms and "carry" in item:
         carry = decode_day(item["carry"]["B"]).carry
-    return StoredState(own_of(item), stored_ms, valid_ms, carry, dirty.changes)
+    return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes)
 
 
 def day_items(user_id: int, at_ms: int, day: StoredDay) -> Iterator[tuple[str, RawItem]]:
@@ -214,11 +229,3 @@ def midnight(at_ms: int) -> int:
 def _content(item: RawItem) -> bytes:
     content: bytes = item["content"]["B"]
     return content
-
-
-def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
-    """Whether a change from an instant on may reach into stored days.
-
-    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
-    """
-    return from_ms < midnight(now_ms - DAY_MS)

@@ -15,13 +15,12 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer
-from timer_core.store.calendars import lower_dirty
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import idempotency_sk, name_of, slot_key, timer_sk, user_pk
+from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
-from timer_core.store.stored_days import reaches_stored_days
+from timer_core.store.stored_days import outdated
 from timer_core.store.table import (
     ConditionFailed,
     Conflict,
@@ -46,8 +45,8 @@ Counted = Callable[[Timer], Sequence[Span]]
 
 
 @dataclass(frozen=True, slots=True)
-class ManualChange:
-    """The writes of a change that a person makes by hand.
+class TimerChange:
+    """The writes of a change of a person's timers.
 
     Attributes
     ----------
@@ -123,7 +122,7 @@ class TimerStore(TimerQueries):
             )
             creation = self._creation(timer, idempotency)
             try:
-                self._write(ManualChange(user_id, creation, start_ms, now_ms))
+                self.write_all(TimerChange(user_id, creation, start_ms, now_ms))
             except TransactionRefused as refused:
                 found = [item for item in refused.failed.values() if item]
                 return self._response_to_refused_start(timer, found, idempotency)
@@ -178,9 +177,9 @@ class TimerStore(TimerQueries):
         note = note_start(timer.user_id, open_ulid, start, read)
         try:
             if idempotency is None:
-                return self._update(ManualChange(timer.user_id, [note], start.at_ms, now_ms))
+                return self._update(TimerChange(timer.user_id, [note], start.at_ms, now_ms), timer.ulid)
             response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
-            self._write(ManualChange(timer.user_id, [note, response], start.at_ms, now_ms))
+            self.write_all(TimerChange(timer.user_id, [note, response], start.at_ms, now_ms))
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
             item = failed.item
@@ -252,7 +251,7 @@ class TimerStore(TimerQueries):
             timer = replace(timer, issue=self._repositories.identify(timer.issue))
         try:
             creation = self._creation(timer, idempotency)
-            self._write(ManualChange(timer.user_id, creation, timer.start_ms, timer.created_ms))
+            self.write_all(TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms))
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
@@ -399,18 +398,25 @@ class TimerStore(TimerQueries):
                 return timer
             timer.check_request(Action.STOP, at_ms)
             stopped = timer.apply(transition)
-            self._write(ManualChange(user_id, _closing(stopped, now_ms), stopped.changed_ms, now_ms))
+            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), stopped.changed_ms, now_ms))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
-    def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
-        """Stop a forgotten timer at the moment when its active time reached the limit.
+    def expire(self, user_id: int, ulid: str, *, end_ms: int, sign_ms: int, now_ms: int) -> Timer | None:
+        """Stop a forgotten timer at a time in the past.
+
+        Parameters
+        ----------
+        end_ms
+            The end of the timer.
+        sign_ms
+            The last known sign of life up to the end.
 
         Returns
         -------
         Timer or None
-            The stopped timer; None if the timer was no longer open.
+            The stopped timer; None if the timer is no longer open, or has another sign of life up to the end.
         """
 
         def attempt() -> Timer | None:
@@ -418,10 +424,10 @@ class TimerStore(TimerQueries):
                 timer = self.get(user_id, ulid)
             except NotFound:
                 return None
-            if not timer.is_open:
+            if not timer.is_open or timer.last_sign_until(end_ms) > sign_ms:
                 return None
-            stopped = replace(timer.expire(limit_ms, now_ms, by), locked_until_ms=now_ms)
-            self.write_all(_closing(stopped, now_ms))
+            stopped = timer.expire(end_ms, sign_ms)
+            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -440,7 +446,7 @@ class TimerStore(TimerQueries):
             nonlocal transition, read
             write = transit(user_id, ulid, transition, read)
             try:
-                return self._update(ManualChange(user_id, [write], transition.at_ms, now_ms))
+                return self._update(TimerChange(user_id, [write], transition.at_ms, now_ms), ulid)
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             if _was_done(timer, transition):
@@ -606,7 +612,7 @@ class TimerStore(TimerQueries):
             If the timer has changed after its read, or another condition did not hold.
         """
         writes = [put_changed(corrected), *others]
-        self._write(ManualChange(read.user_id, writes, reaches_ms, now_ms))
+        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms))
         return replace(corrected, version=read.version + 1)
 
     def _lock(self, timer: Timer, correction: Correction) -> list[Write]:
@@ -655,48 +661,24 @@ class TimerStore(TimerQueries):
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
-            self._write(ManualChange(user_id, writes, timer.reach.since_ms, now_ms))
+            self.write_all(TimerChange(user_id, writes, timer.reach.since_ms, now_ms))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
     # ------------------------------------------------------------------ writing
 
-    def _write(self, change: ManualChange) -> None:
-        """Execute all writes of a change by hand, or none.
+    def write_all(self, change: TimerChange) -> None:
+        """Execute all writes of a change or none. Several writes are executed as one transaction.
+
+        If the change reaches into stored days, it also marks them as outdated.
 
         Raises
         ------
         TransactionRefused
             If a condition did not hold.
         """
-        self.write_all([*change.writes, *_outdated(change)])
-
-    def _update(self, change: ManualChange) -> Timer:
-        """Execute a change by hand that is the update of one timer, and return the timer.
-
-        Raises
-        ------
-        ConditionFailed
-            If the condition did not hold.
-        """
-        (update,) = change.writes
-        outdated = _outdated(change)
-        if not outdated:
-            return to_timer(self._table.write(update))
-        try:
-            self._table.transact([update, *outdated])
-        except TransactionRefused as refused:
-            raise ConditionFailed(refused.failed.get(0)) from None
-        return self.get(change.user_id, name_of(update.sk))
-
-    def write_all(self, writes: Sequence[Write]) -> None:
-        """Execute all writes or none. Several writes are executed as one transaction.
-
-        Raises
-        ------
-        TransactionRefused
-            If a condition did not hold.
-        """
+        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
+        writes = [*change.writes, *marks]
         if len(writes) > 1:
             self._table.transact(writes)
             return
@@ -705,12 +687,22 @@ class TimerStore(TimerQueries):
         except ConditionFailed as failed:
             raise TransactionRefused({0: failed.item}) from None
 
+    def _update(self, change: TimerChange, ulid: str) -> Timer:
+        """Execute a change that is the update of one timer, and return the timer.
 
-def _outdated(change: ManualChange) -> list[Write]:
-    """Return the write that marks the stored days that a change reaches, if there may be any."""
-    if not reaches_stored_days(change.reaches_ms, now_ms=change.now_ms):
-        return []
-    return [lower_dirty(change.user_id, change.reaches_ms)]
+        Raises
+        ------
+        ConditionFailed
+            If the condition did not hold.
+        """
+        (update,) = change.writes
+        if not outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms):
+            return to_timer(self._table.write(update))
+        try:
+            self.write_all(change)
+        except TransactionRefused as refused:
+            raise ConditionFailed(refused.failed.get(0)) from None
+        return self.get(change.user_id, ulid)
 
 
 def _closing(stopped: Timer, now_ms: int) -> list[Write]:
