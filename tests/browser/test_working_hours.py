@@ -128,9 +128,7 @@ def test_the_first_visit_proposes_hours_that_one_press_accepts(
     expect(page.get_by_role("heading", name="Time", exact=True)).to_be_focused()
     schedule = AccountPage(page).schedule()
     assert schedule["chosen"]
-    assert schedule["versions"] == [
-        {"valid_from": today_in(EUCLA), "time_zone": EUCLA, "week": NINE_TO_FIVE}
-    ]
+    assert schedule["versions"] == [{"valid_from": today_in(EUCLA), "time_zone": EUCLA, "week": NINE_TO_FIVE}]
     page.reload()
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
     expect(card).to_have_count(0)
