@@ -135,10 +135,15 @@ function refreshResults() {
   return runLatest((signal) => show(history.refresh(signal), signal));
 }
 
-/** Refresh the page if the page is visible and its data are old. After a failed request, refresh earlier. */
+/**
+ * Refresh the page if the page is visible and its data are old, or of another day. After a failed request, refresh
+ * earlier.
+ */
 function refreshIfStale() {
+  if (!isOpen || document.hidden) return;
   const age = performance.now() - requestedAt;
-  if (isOpen && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
+  if (localDay() !== today) loadAll();
+  else if (age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
 }
 
 /** Update the time of running timers in the entries and in the totals. */
