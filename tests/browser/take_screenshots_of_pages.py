@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.present import Present
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
-from tests.browser.widget import Widget
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -77,14 +77,14 @@ def test_pages(
     started = {"github_repo": REPO, "github_issue_number": 12, "at": begin.isoformat()}
     assert site.send("POST", "/api/timelogs/start/", started, token=token).status == 201
     page.reload()
-    Widget(page).expect_state("Counting", 12)
+    Present(page).expect_counting(12)
     expect(sheet.entry("counting")).to_contain_text("1h")
     sheet.expect_ready()
-    if width > 1000:
-        take("chart")
-    else:
-        scroll_to("#results")
-        take("chart")
+    take("present")
+    scroll_to("#day")
+    take("day")
+    scroll_to("#results")
+    take("chart")
     scroll_to("section:has(> #entries)")
     take("history")
     page.get_by_role("button", name="Edit").nth(1).click()

@@ -40,7 +40,7 @@ function waiting(waiting_for) {
 
 /** @param {string} rule */
 function why(rule) {
-  return { rule, by: "manual", at: null, timer: null };
+  return { rule, action: "start", by: "manual", at: null, timer: null };
 }
 
 /** @param {number} seconds */

@@ -33,6 +33,7 @@ export class EntryList {
    * @param {(timer: Timer) => Times} options.timesOf returns the present times of a timer
    * @param {(day: Day) => Figure | undefined} options.totalOf returns the time of all timers on a day
    * @param {() => boolean} options.hasMore returns whether later pages have more entries
+   * @param {(timer: Timer) => unknown} options.resume is called when an entry's Continue button is pressed
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
    * @param {(timer: Timer) => unknown} options.remove is called when an entry's Delete button is pressed
    */
@@ -192,8 +193,10 @@ export class EntryList {
 
   /** @param {Timer} timer */
   #entry(timer) {
-    const { edit, remove } = this.#options;
+    const { resume, edit, remove } = this.#options;
     const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
+    const continueButton = iconButton("continue", text("continueTimer"), text("continueNamed", named));
+    onAction("click", continueButton, () => resume(timer));
     const editButton = iconButton("edit", text("edit"), text("editNamed", named));
     onAction("click", editButton, () => edit(timer));
     const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));
@@ -221,7 +224,13 @@ export class EntryList {
         h("span", { className: "working" }),
         h("span", { className: "active" }),
       ),
-      h("div", { className: "tools" }, editButton, deleteButton),
+      h(
+        "div",
+        { className: "tools" },
+        timer.status === "stopped" && continueButton,
+        editButton,
+        deleteButton,
+      ),
     );
   }
 }

@@ -17,6 +17,7 @@ const DATE_FORMATS = {
   shortDay: { day: "numeric", month: "short" },
   weekday: { weekday: "short" },
   longWeekday: { weekday: "long" },
+  longDate: { day: "numeric", month: "long", year: "numeric" },
   dayOfMonth: { day: "numeric", month: "long" },
   month: { month: "short", year: "numeric" },
   year: { year: "numeric" },
@@ -156,6 +157,26 @@ export class Formats {
     const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
     const parts = { hours, minutes, seconds: Math.max(1, seconds) };
     return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");
+  }
+
+  /**
+   * Format a difference, such as "+30m" or "−1h".
+   *
+   * @param {number} seconds
+   */
+  balance(seconds) {
+    const minutes = Math.trunc(seconds / 60);
+    const duration = this.duration(Math.abs(minutes) * 60);
+    return minutes ? `${minutes > 0 ? "+" : "\u2212"}${duration}` : duration;
+  }
+
+  /**
+   * Format a part of a whole, such as "50%".
+   *
+   * @param {number} part from 0 to 1
+   */
+  percent(part) {
+    return new Intl.NumberFormat(this.#locale, { style: "percent", maximumFractionDigits: 0 }).format(part);
   }
 
   /**

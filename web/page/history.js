@@ -35,10 +35,11 @@ export class History {
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
+   * @param {(timer: Timer) => unknown} options.resume starts a timer on the same issue
    * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
-  constructor({ now, edit, changed }) {
+  constructor({ now, resume, edit, changed }) {
     this.#now = now;
     this.#changed = changed;
     this.#list = new EntryList({
@@ -47,6 +48,7 @@ export class History {
       timesOf: (timer) => this.#timesOf(timer),
       totalOf: (day) => this.#dayTotals.get(day),
       hasMore: () => this.#next !== null,
+      resume,
       edit,
       remove: (timer) => this.#delete(timer),
     });

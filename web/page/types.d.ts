@@ -35,6 +35,7 @@ export interface Timer extends Durations {
   part_active_duration: number | null;
   paused_duration: number;
   last_pause_time: string | null;
+  pauses: Pause[];
   github_issue_url: string | null;
   github_issue_number: number | null;
   github_repo: string | null;
@@ -42,6 +43,33 @@ export interface Timer extends Durations {
   description: string;
   source: string;
   stopped_by: string | null;
+}
+
+/** A pause of a timer. The present pause has no end. */
+export interface Pause {
+  start: string;
+  end: string | null;
+}
+
+/** An interval of time of the API, in ISO 8601. */
+export interface Interval {
+  from: string;
+  until: string;
+}
+
+/** A time that counts for a timer. `share` is less than 1 if several timers share the time. */
+export interface Slice extends Interval {
+  timer: string;
+  share: number;
+  rule: string;
+  overtime: boolean;
+}
+
+/** `TimelineShown` of the API: what counts, what is missing within elapsed working hours, and the working hours. */
+export interface Timeline {
+  slices: Slice[];
+  gaps: Interval[];
+  working_hours: Interval[];
 }
 
 /** `TimeLogPage` of the API. */

@@ -28,6 +28,8 @@ export interface Countable {
 /** `CountingReason` of the API. */
 export interface Why {
   rule: string;
+  /** The action of the transition, such as `start` or `focus`. */
+  action: string | null;
   /** The cause of the transition, such as `manual` or `assigned`. */
   by: string | null;
   at: string | null;

@@ -22,6 +22,7 @@ export function stoppedTimer(fields = {}) {
     part_active_duration: 3600,
     last_pause_time: null,
     paused_duration: 0,
+    pauses: [],
     github_issue_url: "https://github.com/octo-org/hello-world/issues/7",
     github_issue_number: 7,
     github_repo: "octo-org/hello-world",
