@@ -9,9 +9,11 @@ import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
 import { formats, text } from "./page/language.js";
 import { clearNotice, notify } from "./page/notices.js";
+import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 
@@ -112,7 +114,10 @@ function refreshIfStale() {
 function showRunning() {
   const { manager } = widget;
   if (!manager || !totals) return;
-  const gains = history.run(manager.state.timers, (timer) => manager.active(timer));
+  const gains = history.run(manager.state.timers, (timer) => ({
+    working_duration: manager.working(timer),
+    active_duration: manager.active(timer),
+  }));
   history.showDayTotals(updateTotals(withGains(totals, dayOf(now()), gains), filter, now()));
 }
 
@@ -200,17 +205,31 @@ onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let debounce;
-for (const action of ["start", "pause", "resume", "stop"]) {
+for (const action of ["start", "pause", "resume", "stop", "focus", "counting"]) {
   widget.addEventListener(`issue-timer:${action}`, () => {
     clearTimeout(debounce);
     debounce = setTimeout(refresh, DEBOUNCE_MS);
   });
 }
 
+// ------------------------------------------------------------------ the first visit
+
+/** Propose working hours to a person who has not chosen any. */
+async function showFirstVisit() {
+  const card = firstVisitCard(await fetchSchedule(), now, () => {
+    byId("first-visit").hidden = true;
+    byId("title").focus();
+    return changed();
+  });
+  byId("first-visit").hidden = !card;
+  byId("first-visit").replaceChildren(...(card ? [card] : []));
+}
+
 // ------------------------------------------------------------------ the session
 
 addEventListener("signed-out", () => {
   loading.abort();
+  byId("first-visit").replaceChildren();
   byId("widget").replaceChildren();
   history.clear();
 });
@@ -226,8 +245,10 @@ openPage(async () => {
     // The local day or the time zone differs if midnight has passed, if the machine's time zone was changed,
     // or if the server has corrected the clock.
     if (widget.isConnected && localDay() !== today) load();
-    else if (hasFailed) refreshIfStale();
+    else refreshIfStale();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
+  // Without the schedule, the page only lacks the proposal.
+  showFirstVisit().catch(() => {});
   await load();
 });

@@ -11,7 +11,7 @@ from timer_core.api.auth import Caller
 from timer_core.api.models import Time, TimerFacts, to_time
 from timer_core.domain.ids import timer_id
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
 from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
@@ -28,6 +28,27 @@ class TransitionExported(BaseModel):
         str,
         Field(description="What caused it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
     ]
+    by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
+    overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
+
+
+class ClaimExported(BaseModel):
+    """A statement of a person that time counts for a timer, or does not count."""
+
+    start: Time
+    end: Time
+    made: Time
+    counts: bool
+
+    @classmethod
+    def of(cls, claim: Claim) -> "ClaimExported":
+        """Return the representation of a claim."""
+        return cls.model_construct(
+            start=to_time(claim.since_ms),
+            end=to_time(claim.until_ms),
+            made=to_time(claim.made_ms),
+            counts=claim.counts,
+        )
 
 
 class TimerExported(TimerFacts):
@@ -37,13 +58,24 @@ class TimerExported(TimerFacts):
     changed: Annotated[Time, Field(description="The time of the last transition.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
     history: list[TransitionExported]
+    claims: list[ClaimExported]
+    signs_of_life: Annotated[
+        list[Time], Field(description="The last one of each day (UTC) that changed nothing.")
+    ]
 
     @classmethod
     def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
         """Return the representation of a timer with its history."""
         shown = TimerFacts.facts(timer, now_ms)
         history = [
-            TransitionExported(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
+            TransitionExported(
+                at=to_time(done.at_ms),
+                action=done.action.value,
+                by=done.by,
+                cause=done.cause,
+                by_owner=done.by_owner,
+                overtime=done.overtime,
+            )
             for done in timer.history
         ]
         return cls.model_construct(
@@ -52,6 +84,8 @@ class TimerExported(TimerFacts):
             changed=to_time(timer.changed_ms),
             locked_until=_time(timer.locked_until_ms),
             history=history,
+            claims=[ClaimExported.of(claim) for claim in timer.claims],
+            signs_of_life=[to_time(sign) for sign in timer.signs],
         )
 
 
@@ -94,7 +128,10 @@ class DeletedTimer(BaseModel):
     id: str
     deleted: Time
     locked_until: Annotated[Time | None, Field(description="Events up to this time do not create it again.")]
-    kept_until: Time
+    claims: Annotated[
+        list[ClaimExported], Field(description="The time of the timer, which no other timer gets.")
+    ]
+    kept_until: Annotated[Time | None, Field(description="Null if it has claims.")]
 
 
 class Slot(BaseModel):
@@ -197,7 +234,6 @@ class Export(BaseModel):
     slots: Annotated[list[Slot], Field(description="The records of the issues of this page's timers.")]
     requests: list[KeyedRequest]
     changes: list[Changes]
-    exclusive_runs: Annotated[int | None, Field(description="How often an exclusive timer began to run.")]
     calendar: Annotated[
         CalendarExported | None, Field(description="Null on other pages, and if nothing was chosen.")
     ]
@@ -228,7 +264,8 @@ class Export(BaseModel):
                     id=timer(one.ulid),
                     deleted=to_time(one.deleted_ms),
                     locked_until=_time(one.locked_until_ms),
-                    kept_until=to_time(one.kept_until_s * 1000),
+                    claims=[ClaimExported.of(claim) for claim in one.claims],
+                    kept_until=None if one.kept_until_s is None else to_time(one.kept_until_s * 1000),
                 )
                 for one in page.deleted
             ],
@@ -257,7 +294,6 @@ class Export(BaseModel):
                 )
                 for one in page.changes
             ],
-            exclusive_runs=page.runs,
             calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
             next=following,
         )

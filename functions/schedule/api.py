@@ -18,8 +18,9 @@ from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound
-from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, differing_days
 from timer_core.domain.schedule import DayException, ScheduleVersion, local_date
+from timer_core.domain.timers import Period
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars, with_choice
@@ -46,6 +47,8 @@ _Match = Annotated[
     str | None,
     Header(alias="if-match", description="The ETag of the schedule as it was read: 412 if it has changed"),
 ]
+# The longest time that a preview compares.
+_PREVIEW_MS = 366 * 86_400_000
 _Change = Callable[[OwnCalendar], OwnCalendar]
 
 
@@ -59,9 +62,9 @@ _Change = Callable[[OwnCalendar], OwnCalendar]
 def get_schedule(if_none_match: _Tags = None) -> Response[models.Schedule]:
     """Return the caller's working hours, and those of the organization where they hold."""
     shown = _shown(calendars.own(_caller().user_id), now_ms())
-    tag = entity_tag(shown, _caller().user_id)
-    refuse_unmodified(tag, if_none_match)
-    return _response(shown, {"ETag": tag})
+    headers = _tag(shown)
+    refuse_unmodified(headers["ETag"], if_none_match)
+    return _response(shown, headers)
 
 
 @app.put(
@@ -72,15 +75,26 @@ def get_schedule(if_none_match: _Tags = None) -> Response[models.Schedule]:
     tags=["schedule"],
 )
 def put_schedule(
-    request: Annotated[models.ScheduleRequest, Body()], if_match: _Match = None
-) -> Response[models.Schedule]:
+    request: Annotated[models.ScheduleRequest, Body()],
+    preview: Annotated[
+        bool, Query(description="Only compare the working time of the past with and without the change")
+    ] = False,
+    if_match: _Match = None,
+) -> Response[models.Schedule | models.SchedulePreview]:
     """Change what the body contains.
 
     `week` and `time_zone` hold from the first instant of `valid_from` in this time zone until the next
     version; a version with the same date is replaced. What was before `valid_from` does not change.
+
+    With `preview=true`, nothing changes. The response has the dates whose working time the change would
+    alter, in at most 366 days from its first instant on.
     """
+    requests.refuse_unknown_parameters(app.current_event, put_schedule)
     change = _requested(request, now_ms())
-    return _changed(change, if_match)
+    shown: models.Schedule | models.SchedulePreview = (
+        _preview(change) if preview else _changed(change, if_match)
+    )
+    return _response(shown, None if preview else _tag(shown))
 
 
 @app.delete(
@@ -99,14 +113,15 @@ def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.
             raise NotFound("There is no version of your working hours with this date.")
         return own.without_version(day)
 
-    return _changed(change, if_match)
+    shown = _changed(change, if_match)
+    return _response(shown, _tag(shown))
 
 
 @app.put(
     "/api/schedule/exceptions/<date>/",
     summary="Set other working hours on one date",
     operation_id="put_exception",
-    responses=responses(200, 400, 401, 403, 412, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 412, 413, 415),
     tags=["schedule"],
 )
 def put_exception(
@@ -115,7 +130,8 @@ def put_exception(
     """Replace the hours of a date. Without intervals, the date is a day off."""
     day = models.parse_date(date)
     exception = request.parse("intervals")
-    return _changed(lambda own: own.with_exceptions({day: exception}), if_match)
+    shown = _changed(lambda own: own.with_exceptions({day: exception}), if_match)
+    return _response(shown, _tag(shown))
 
 
 @app.delete(
@@ -134,7 +150,8 @@ def delete_exception(date: str, if_match: _Match = None) -> Response[models.Sche
             raise NotFound("There is no exception on this date.")
         return own.with_exceptions({day: None})
 
-    return _changed(change, if_match)
+    shown = _changed(change, if_match)
+    return _response(shown, _tag(shown))
 
 
 @app.get(
@@ -250,16 +267,41 @@ def _shown(own: OwnCalendar, now: int) -> models.Schedule:
     return models.Schedule.of(own, calendars.organization(), now)
 
 
-def _changed(change: _Change, if_match: str | None) -> Response[models.Schedule]:
-    """Change the caller's calendar if it has the tag in ``If-Match``, and return the response."""
+def _changed(change: _Change, if_match: str | None) -> models.Schedule:
+    """Change the caller's calendar if it has the tag in ``If-Match``, and return it."""
     now, user_id = now_ms(), _caller().user_id
 
     def checked(own: OwnCalendar) -> OwnCalendar:
         require_match(entity_tag(_shown(own, now), user_id), if_match)
         return change(own)
 
-    shown = _shown(calendars.change(user_id, checked, now_ms=now), now)
-    return _response(shown, {"ETag": entity_tag(shown, user_id)})
+    return _shown(calendars.change(user_id, checked, now_ms=now), now)
+
+
+def _tag(shown: BaseModel) -> dict[str, Any]:
+    return {"ETag": entity_tag(shown, _caller().user_id)}
+
+
+def _preview(change: _Change) -> models.SchedulePreview:
+    """Return the working time that a change of the caller's calendar would alter."""
+    now, user_id = now_ms(), _caller().user_id
+    before = calendars.own(user_id)
+    after = change(before)
+    changed_ms = changed_from_ms(before, after)
+    if changed_ms is None or changed_ms >= now:
+        return models.SchedulePreview.of([], complete=True)
+    period = Period(changed_ms, min(now, changed_ms + _PREVIEW_MS))
+    # Import on first use, because few requests need the timers.
+    from timer_core.store.queries import TimerQueries
+    from timer_core.store.timesheets import Timesheets
+
+    timesheets = Timesheets(table, TimerQueries(table), calendars)
+    days = differing_days(
+        timesheets.worked(user_id, period, now_ms=now).slices,
+        timesheets.under(user_id, after, period, now_ms=now),
+        after.calendar(calendars.organization()).schedule,
+    )
+    return models.SchedulePreview.of(days, complete=period.until_ms == now)
 
 
 def _requested(request: models.ScheduleRequest, now: int) -> _Change:

@@ -41,4 +41,5 @@ def public_holidays(
 
 def countries() -> dict[str, Sequence[str]]:
     """Return the codes of the countries whose holidays are known, with those of their subdivisions."""
-    return {country: sorted(parts) for country, parts in sorted(holidays.list_supported_countries().items())}
+    known = holidays.list_supported_countries(include_aliases=False)
+    return {country: sorted(parts) for country, parts in sorted(known.items())}

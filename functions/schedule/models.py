@@ -1,15 +1,16 @@
 """The bodies of the routes of working hours, exceptions and settings."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from timer_core.api.models import Time, printable, to_time
+from timer_core.api.models import Seconds, Time, printable, to_time
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
 from timer_core.domain.errors import ErrorCode, InvalidInput
-from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.own_calendar import DayDifference, OwnCalendar
 from timer_core.domain.schedule import ALWAYS, DayException, Week
 from timer_core.domain.weeks import (
     MAX_INTERVALS,
@@ -247,6 +248,34 @@ class Schedule(BaseModel):
             ),
             version=own.version,
         )
+
+
+class DayPreview(BaseModel):
+    """The working time of a date without and with a change."""
+
+    date: date
+    before: Seconds
+    after: Seconds
+
+
+class SchedulePreview(BaseModel):
+    """What a change of the schedule would alter. Nothing is stored."""
+
+    days: Annotated[
+        list[DayPreview], Field(description="The dates, up to today, whose working time would differ.")
+    ]
+    complete: Annotated[
+        bool,
+        Field(description="False if the change concerns more than the 366 days that are compared."),
+    ]
+
+    @classmethod
+    def of(cls, days: Iterable[DayDifference], *, complete: bool) -> Self:
+        """Return the representation of the differences."""
+        shown = [
+            DayPreview(date=day.date, before=day.before_ms / 1000, after=day.after_ms / 1000) for day in days
+        ]
+        return cls(days=shown, complete=complete)
 
 
 class HolidayShown(BaseModel):

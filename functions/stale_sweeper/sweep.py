@@ -40,7 +40,7 @@ metrics = make_metrics("stale-sweeper")
 tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
-timers = TimerStore(table, exclusive=settings().exclusive)
+timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
     issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
@@ -67,6 +67,7 @@ reconciler = Reconciler(
     settings().triggers,
     logger,
 )
+calendars = Calendars(table)
 
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000

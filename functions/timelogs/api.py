@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
@@ -22,11 +23,16 @@ from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
     DeliveriesOfDay,
+    FocusRequest,
     HealthDetails,
     HealthReport,
     ListedTimeLog,
     OpenTimerPage,
     PatchRequest,
+    PauseChange,
+    PauseRequest,
+    SplitRequest,
+    SplitTimeLog,
     StartRequest,
     TimeIn,
     TimeLog,
@@ -41,11 +47,27 @@ from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.api.working import working_times
 from timer_core.clock import now_ms
+from timer_core.domain.corrections import (
+    Correction,
+    joined,
+    with_changed_pause,
+    with_pause,
+    without,
+    without_pause,
+)
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.schedule import DAY
-from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
+from timer_core.domain.schedule import DAY, Span
+from timer_core.domain.timers import (
+    MAX_OF_EACH_KIND,
+    Period,
+    Timer,
+    check_span,
+    finished,
+    past_ms,
+    requested_ms,
+)
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -86,7 +108,7 @@ _NETWORK_MS = 5_000
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
-timers = TimerStore(table, exclusive=settings().exclusive)
+timers = TimerStore(table)
 calendars = Calendars(table)
 timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
@@ -120,6 +142,7 @@ _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ZoneName = Annotated[
     str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
 ]
+_PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 _ID = "/api/timelogs/<timer_id>/"
 
 
@@ -329,6 +352,133 @@ def stop_timer(
     return _change(timers.stop, _any_timer(timer_id), request, idempotency_key)
 
 
+@app.post(
+    _ID + "focus/",
+    summary="Switch to a running timer",
+    operation_id="focus",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def focus_timer(
+    timer_id: str,
+    request: Annotated[FocusRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    """Count this running timer from now on, where one timer counts at a time.
+
+    With `overtime`, the timer also counts after the present working hours.
+    """
+    overtime = request is not None and request.overtime
+
+    def focus(user_id: int, ulid: str, *, by: str, **parameters: Any) -> Timer:  # noqa: ARG001
+        return timers.focus(user_id, ulid, overtime=overtime, **parameters)
+
+    return _change(focus, _own_timer(timer_id), request, idempotency_key)
+
+
+@app.post(
+    _ID + "pauses/",
+    summary="Insert a pause",
+    operation_id="insert_pause",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def insert_pause(
+    timer_id: str, request: Annotated[PauseRequest, Body()], idempotency_key: _Key = None
+) -> Response[TimeLog]:
+    """Insert a pause into a timer, open or stopped. The time of the pause counts for no other timer."""
+    now = now_ms()
+    pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
+    cause = _cause(idempotency_key, request)
+    return _correct(
+        timer_id,
+        lambda timer: with_pause(timer, *pause, now, cause),
+        _idempotency(idempotency_key, f"insert pause {timer_id}", request),
+        now,
+    )
+
+
+@app.put(
+    _ID + "pauses/<number>/",
+    summary="Correct a pause",
+    operation_id="change_pause",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def change_pause(
+    timer_id: str,
+    number: _PauseNumber,
+    request: Annotated[PauseChange, Body()],
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    """Change the start and the end of a pause.
+
+    The number is the position in the timer's `pauses`, from 0. To end the present pause, resume the timer.
+    """
+    now = now_ms()
+    start = past_ms(to_ms(request.start), now, field="start")
+    end = None if request.end is None else past_ms(to_ms(request.end), now, field="end")
+    return _correct(
+        timer_id,
+        lambda timer: with_changed_pause(timer, number, start, end, now),
+        _idempotency(idempotency_key, f"change pause {timer_id} {number}", request),
+        now,
+    )
+
+
+@app.delete(
+    _ID + "pauses/<number>/",
+    summary="Remove a pause",
+    operation_id="remove_pause",
+    responses=responses(200, 400, 401, 403, 404),
+    tags=["timers"],
+)
+def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = None) -> Response[TimeLog]:
+    """Remove a pause, so that its time counts. If it is the present pause, the timer runs again.
+
+    The number is the position in the timer's `pauses`, from 0. The pauses after it get other numbers, so
+    repeat this request only with an Idempotency-Key.
+    """
+    now = now_ms()
+    return _correct(
+        timer_id,
+        lambda timer: without_pause(timer, number, now),
+        _idempotency(idempotency_key, f"remove pause {timer_id} {number}", None),
+        now,
+    )
+
+
+@app.post(
+    _ID + "split/",
+    summary="Divide a timer in two",
+    operation_id="split",
+    responses=responses(201, 400, 401, 403, 404, 413, 415, model=SplitTimeLog),
+    tags=["timers"],
+)
+def split_timer(
+    timer_id: str, request: Annotated[SplitRequest, Body()], idempotency_key: _Key = None
+) -> Response[SplitTimeLog]:
+    """Divide a timer at a time between its start and its end, without changing its active time.
+
+    The timer ends there, and a new timer continues; it is open if the timer was. Each can then be corrected
+    on its own, for example moved to another issue.
+    """
+    now, at_ms = now_ms(), to_ms(request.at)
+    user_id, ulid = _own_timer(timer_id)
+    counting = timesheets.worked(user_id, Period(at_ms, at_ms + 1), now_ms=now).slices
+    halves = timers.split(
+        user_id,
+        ulid,
+        at_ms,
+        now_ms=now,
+        counts=any(piece.timer == ulid for piece in counting),
+        idempotency=_idempotency(idempotency_key, f"split {timer_id}", request),
+    )
+    first, second = (_shown(half, now) for half in halves)
+    shown = SplitTimeLog.model_construct(first=first, second=second)
+    return _response(HTTPStatus.CREATED, shown, _location(halves.second))
+
+
 @app.get(
     "/api/timelogs/totals/",
     summary="Add up your time per day and per issue",
@@ -431,7 +581,7 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
-    """Change the issue, organization or description and, if the timer is stopped, its start and end."""
+    """Change the issue, organization, description and start of a timer and, if it is stopped, its end."""
     now = now_ms()
     start_ms, end_ms = (
         None if time is None else past_ms(to_ms(time), now, field=field)
@@ -448,7 +598,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
+    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now, counted=partial(_counted, now=now))
     return _response(HTTPStatus.OK, _shown(timer, now))
 
 
@@ -460,8 +610,9 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer permanently, open or stopped."""
-    timers.delete(*_own_timer(timer_id), now_ms=now_ms())
+    """Delete a timer permanently, open or stopped. Its time counts for no other timer."""
+    now = now_ms()
+    timers.delete(*_own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -621,6 +772,29 @@ def _change(
     return _response(HTTPStatus.OK, _shown(changed, now))
 
 
+def _correct(
+    timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
+) -> Response[TimeLog]:
+    timer = timers.correct(
+        *_own_timer(timer_id),
+        correct,
+        now_ms=now,
+        idempotency=idempotency,
+        counted=partial(_counted, now=now),
+    )
+    return _response(HTTPStatus.OK, _shown(timer, now))
+
+
+def _counted(timer: Timer, *, now: int) -> list[Span]:
+    """Return the time that counts for a timer and for no other one."""
+    reach = timer.reach
+    period = Period(reach.since_ms, min(reach.until_ms, now))
+    own, others = list[Span](), list[Span]()
+    for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
+        (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
+    return joined(without(own, others))
+
+
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
     """Return the requested time of the action (milliseconds since the epoch) if it is in the past; else None.
 
@@ -697,13 +871,13 @@ def _link(position: Position | None, origin: str) -> str | None:
     return f"{origin}/api/timelogs/?{urlencode(parameters)}"
 
 
-def _idempotency(key: str | None, operation: str, request: StartRequest | AddRequest) -> Idempotency | None:
+def _idempotency(key: str | None, operation: str, request: BaseModel | None) -> Idempotency | None:
     if key is None:
         return None
-    return Idempotency(digest(key), digest(operation, request.model_dump_json()))
+    return Idempotency(digest(key), digest(operation, request.model_dump_json() if request else ""))
 
 
-def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
+def _cause(idempotency_key: str | None, request: BaseModel | None) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id

@@ -65,8 +65,8 @@ def running(
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
-    expect(sheet.entry("running")).to_be_visible()
-    Widget(page).expect_state("Running")
+    expect(sheet.entry("counting")).to_be_visible()
+    Widget(page).expect_state("Counting")
     sheet.expect_ready()
     return sheet
 
@@ -76,7 +76,7 @@ def test_running_time_is_updated_live(running: Timesheet, browser_errors: Browse
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
     expect(Widget(running.page).clock()).to_contain_text("03:00:")
-    for shown in (running.entry("running"), running.days, running.total):
+    for shown in (running.entry("counting"), running.days, running.total):
         expect(shown).to_contain_text("3h")
     Widget(running.page).button("Pause").click()
     running.page.clock.fast_forward("01:00:00")
@@ -101,10 +101,10 @@ def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
-    Widget(page).expect_state("Running")
+    Widget(page).expect_state("Counting")
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(100)
-    expect(sheet.entry("running")).to_have_count(0)
+    expect(sheet.entry("counting")).to_have_count(0)
     browser_errors.allow(OFFLINE)
     page.route("**/api/**", lambda route: route.abort())
     page.clock.fast_forward("03:00:00")
@@ -204,7 +204,7 @@ def test_the_widget_and_the_entries_agree(sheet: Timesheet) -> None:
     widget = Widget(sheet.page)
     widget.start("octocat/spoon-knife#4")
     entry = sheet.entry("octocat/spoon-knife#4")
-    expect(entry).to_contain_text("running")
+    expect(entry).to_contain_text("counting")
     widget.button("Pause").click()
     expect(entry).to_contain_text("paused")
     entry.get_by_role("button", name="Edit").click()
@@ -231,6 +231,6 @@ def test_a_timer_started_elsewhere_appears_without_moving_the_focus(
         await fetch("/api/timelogs/start/", { method: "POST" });
         await document.querySelector("issue-timer").manager.refresh();
     }""")
-    expect(sheet.entry("running")).to_be_visible()
+    expect(sheet.entry("counting")).to_be_visible()
     expect(sheet.entries).to_have_count(151)
     expect(last).to_be_focused()

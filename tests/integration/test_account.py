@@ -16,7 +16,6 @@ from auth.export import (
     CalendarExported,
     Changes,
     DeletedTimer,
-    Export,
     KeyedRequest,
     ProfileExported,
     Slot,
@@ -44,7 +43,6 @@ from timer_core.store.items import (
     CalendarItem,
     IdempotencyItem,
     ProfileItem,
-    RunLockItem,
     SlotItem,
     TimerItem,
     TokenItem,
@@ -97,7 +95,9 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "description": (TimerExported, ["description"]),
             "locked_until_ms": (TimerExported, ["locked_until"]),
             "history": (TimerExported, ["history"]),
-            "deleted_ms": (DeletedTimer, ["deleted", "locked_until"]),
+            "claims": (TimerExported, ["claims"]),
+            "signs": (TimerExported, ["signs_of_life"]),
+            "deleted_ms": (DeletedTimer, ["deleted", "locked_until", "claims"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
         {
@@ -109,9 +109,6 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "end_key",
             "open_shard",
             "open_since_ms",
-            "paused_ms",
-            "latest_start_ms",
-            "earliest_end_ms",
             "causes",
         },
     ),
@@ -179,7 +176,6 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         },
         {"dirty_days", "dirty_changes", "stored_until_ms", "carry"},
     ),
-    RunLockItem: ({"version": (Export, ["exclusive_runs"])}, set()),
 }
 
 
@@ -367,7 +363,7 @@ class TestTokens:
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id), with_counts=True)
         token_id = app.tokens.of(ann.id)[0].token_id
-        answer = caller(method, path.format(timer_id=timer, token_id=token_id, **DATES))
+        answer = caller(method, path.format(timer_id=timer, token_id=token_id, number=0, **DATES))
         assert (answer.status, answer.json()["detail"]) == (403, "This token is read-only.")
         assert app.items(str(ann.id), with_counts=True) == before
 
@@ -398,7 +394,6 @@ class TestExport:
             "tokens": browser("GET", TOKENS).json()["results"],
             "deleted_timers": [],
             "requests": [],
-            "exclusive_runs": None,
             "calendar": None,
             "next": None,
         }
@@ -411,7 +406,13 @@ class TestExport:
         # The request for the export is counted while the export is read, so the count may be missing.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
-        stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None}
+        stopped: dict[str, object] = {
+            "paused_by": None,
+            "changed": _time(app.clock.ms),
+            "locked_until": None,
+            "claims": [],
+            "signs_of_life": [],
+        }
         assert {name: one.pop(name) for name in stopped} == stopped
         shown = browser("GET", f"{TIMERS}{timer}/").json()
         assert one == {name: shown[name] for name in one}
@@ -446,6 +447,7 @@ class TestExport:
                 "id": deleted,
                 "deleted": _time(app.clock.ms - 1),
                 "locked_until": _time(app.clock.ms - 1),
+                "claims": [],
                 "kept_until": kept_until,
             }
         ]
@@ -456,7 +458,7 @@ class TestExport:
         assert (slot["timers"], slot["kept_until"]) == ([deleted, keyed], None)
 
     def test_every_item_of_the_partition_is_exported(self, shared_table: Table, github: FakeGitHub) -> None:
-        with open_app(shared_table, github, CONCURRENT_TIMERS="exclusive") as app:
+        with open_app(shared_table, github) as app:
             browser, ann = app.signed_in()
             app.token(browser)
             timers = [browser("POST", START, {}, idempotency_key=f"key {i}").json()["id"] for i in range(3)]
@@ -470,7 +472,6 @@ class TestExport:
                 "key": "requests",
                 "writes": "changes",
                 "token": "tokens",
-                "run-lock": "exclusive_runs",
                 "calendar": "calendar",
                 "profile": "profile",
             }
@@ -478,7 +479,6 @@ class TestExport:
             stored = [item for item in items if item["pk"]["S"] == f"user#{ann.id}"]
             assert {item["sk"]["S"].partition("#")[0] for item in stored} == kinds.keys()
             exported = browser("GET", EXPORT).json()
-        assert exported["exclusive_runs"] == 3
         calendar = exported["calendar"]
         (version,) = calendar["versions"]
         assert (version["time_zone"], version["week"]["mon"]) == ("UTC", [["09:00", "12:30"]])
@@ -813,7 +813,7 @@ class TestAccountDeletion:
             # The function that handled the deletion has cleared its cache already.
             app.cold_start()
         before = app.items(str(ann.id))
-        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", **DATES)
+        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
             assert (refused.status, refused.json()["detail"][:30]) == (401, "Your account is being deleted.")

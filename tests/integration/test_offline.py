@@ -1,6 +1,5 @@
 """Requests for a time in the past, because the client was offline or the request was slow."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -22,7 +21,6 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
-from timer_core.domain.state import Status
 from timer_core.domain.timers import Timer
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.table import Table
@@ -418,67 +416,3 @@ class TestEarlierTimers:
         change(api, first, "stop", clock.ms - 1_800_000)
         second = start_at(api, clock.ms - 1_800_000)
         assert (second.status, second.json()["active_duration"]) == (201, 1800)
-
-
-class TestExclusive:
-    """Starting or resuming a timer pauses the person's other timers."""
-
-    T0 = 4_000_000_000_000
-
-    @pytest.fixture
-    def store(self, shared_table: Table) -> TimerStore:
-        return TimerStore(shared_table, exclusive=True)
-
-    @pytest.fixture
-    def user_id(self) -> int:
-        return 900_000 + next(_numbers)
-
-    @pytest.fixture(params=["start", "resume"])
-    def run(self, store: TimerStore, user_id: int, request: pytest.FixtureRequest) -> Callable[[int], Timer]:
-        """Return a function that requests a start or resume for a given second. The present is second 100."""
-        if request.param == "start":
-            return lambda at: store.start(
-                user_id=user_id, now_ms=self.T0 + 100_000, at_ms=self.T0 + at * 1000
-            )[0]
-        timer, _ = store.start(user_id=user_id, now_ms=self.T0 - 10_000)
-        store.pause(user_id, timer.ulid, now_ms=self.T0 - 10_000, by="manual", cause="before")
-        return lambda at: store.resume(
-            user_id,
-            timer.ulid,
-            now_ms=self.T0 + 100_000,
-            by="manual",
-            cause="offline",
-            at_ms=self.T0 + at * 1000,
-        )
-
-    def test_a_timer_that_ran_at_the_requested_time_is_paused_from_then_on(
-        self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
-    ) -> None:
-        other, _ = store.start(user_id=user_id, now_ms=self.T0)
-        timer = run(20)
-        assert timer.active_ms(self.T0 + 100_000) == 80_000
-        other = store.get(user_id, other.ulid)
-        assert (other.status, other.clock_ms, other.paused_by) == (Status.PAUSED, 20_000, "exclusive")
-
-    def test_a_timer_that_began_to_run_later_keeps_running_and_pauses_the_new_one(
-        self, store: TimerStore, user_id: int, run: Callable[[int], Timer]
-    ) -> None:
-        other, _ = store.start(user_id=user_id, now_ms=self.T0 + 50_000)
-        timer = run(20)
-        assert (timer.status, timer.clock_ms, timer.paused_by) == (Status.PAUSED, 30_000, "exclusive")
-        assert store.get(user_id, timer.ulid) == timer
-        assert store.get(user_id, other.ulid).active_ms(self.T0 + 100_000) == 50_000
-
-    def test_a_repetition_changes_nothing(self, store: TimerStore, user_id: int) -> None:
-        timer, _ = store.start(user_id=user_id, now_ms=self.T0)
-        store.pause(user_id, timer.ulid, now_ms=self.T0, by="manual", cause="p")
-
-        def resume(cause: str) -> Timer:
-            now_ms = self.T0 + 100_000
-            return store.resume(
-                user_id, timer.ulid, now_ms=now_ms, by="manual", cause=cause, at_ms=self.T0 + 5_000
-            )
-
-        assert resume("r") == resume("r") == store.get(user_id, timer.ulid)
-        with pytest.raises(TransitionNotAllowed, match="resume a timer that is running"):
-            resume("other")

@@ -166,6 +166,8 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 1}).status == 200
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 2}).status == 200
     assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
+    past = {"time_zone": "UTC", "week": {}, "valid_from": "2020-01-01"}
+    assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
     assert unused("ScheduleFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
     assert browser("GET", "/api/auth/me/export/").status == 200
@@ -177,7 +179,7 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     """The receiver, the processor and the sweeper."""
-    with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
+    with product(shared_table, github.url) as running:
         running.store_credential({"token": TOKEN})
         yield running
 

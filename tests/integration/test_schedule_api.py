@@ -8,10 +8,14 @@ import pytest
 
 from tests.support.app import ADMIN, App
 from tests.support.gateway import Answer
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.timers import Timer
 from timer_core.store.calendars import Calendars
-from timer_core.store.items import PolicyItem
+from timer_core.store.items import PolicyItem, timer_item
 from timer_core.store.keys import POLICIES, SETTINGS_PK
+from timer_core.store.queries import TimerQueries
 from timer_core.store.table import Write
+from timer_core.store.timesheets import Timesheets
 
 NINE_TO_FIVE = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
 BERLIN = {"time_zone": "Europe/Berlin", "week": NINE_TO_FIVE}
@@ -324,6 +328,82 @@ def test_other_methods_are_refused(ann: Client) -> None:
     assert ann("HEAD", "/api/schedule/").status == 200
 
 
+# ---------------------------------------------------------------------- preview
+
+
+def preview(person: Client, body: Any) -> list[tuple[str, float, float]]:
+    """Return the dates that a change would alter, with their hours before and after it."""
+    answer = person("PUT", "/api/schedule/?preview=true", body)
+    assert answer.status == 200, answer
+    assert answer.json()["complete"]
+    return [(one["date"], one["before"] / 3600, one["after"] / 3600) for one in answer.json()["days"]]
+
+
+@pytest.fixture(params=["days derived", "days stored"])
+def worker(app: App, request: pytest.FixtureRequest) -> Client:
+    """A person with a timer that an assignment started on Friday, 27 November 2026, 14:00 UTC."""
+    browser, account = app.signed_in()
+    friday = at("2026-11-27 14:00")
+    timer = Timer.start(
+        user_id=account.id, ulid=new_ulid(friday), at_ms=friday, now_ms=friday, by="assigned", issue=None
+    )
+    item = timer_item(timer)
+    app.table.write(Write("Put", item["pk"]["S"], item["sk"]["S"], item=item))
+    if request.param == "days stored":
+        timesheets = Timesheets(app.table, TimerQueries(app.table), Calendars(app.table))
+        assert timesheets.refresh(account.id, now_ms=app.clock.ms)
+    return app.caller(app.token(browser))
+
+
+def test_a_preview_compares_the_days_that_a_change_alters_and_changes_nothing(worker: Client) -> None:
+    # Without working hours, the timer is stale after 24 hours: on Saturday at 14:00 UTC, 15:00 in Berlin.
+    # With them, Friday has 2 hours from 15:00 to 17:00, and Monday 1 hour from 09:00 to 10:00.
+    assert preview(worker, BERLIN | {"valid_from": "2026-11-26"}) == [
+        ("2026-11-27", 9, 2),
+        ("2026-11-28", 15, 0),
+        ("2026-11-30", 0, 1),
+    ]
+    assert schedule_of(worker)["version"] == 0
+
+
+def test_a_preview_begins_at_the_first_instant_of_the_change(worker: Client) -> None:
+    put(worker, BERLIN | {"valid_from": "2026-11-01"})
+    longer = {"mon": [["08:00", "18:00"]], "fri": [["08:00", "18:00"]]}
+    later = {"time_zone": "Europe/Berlin", "week": longer, "valid_from": "2026-11-28"}
+    assert preview(worker, later) == [("2026-11-30", 1, 2)]
+    assert preview(worker, later | {"valid_from": "2026-12-01"}) == []
+    assert preview(worker, {"assignment_starts": "never"}) == []
+    off = {"exceptions": [{"date": "2026-11-27", "intervals": [], "reason": "sick"}]}
+    assert preview(worker, off) == [("2026-11-27", 2, 0)]
+
+
+def test_a_change_has_the_effect_that_its_preview_showed(worker: Client) -> None:
+    def totals() -> dict[str, float]:
+        query = "since=2026-11-20T00:00:00Z&until=2026-11-30T09:00:00Z&time_zone=Europe/Berlin"
+        found = worker("GET", f"/api/timelogs/totals/?{query}").json()["days"]
+        return {one["date"]: one["working_duration"] / 3600 for one in found if one["working_duration"]}
+
+    put(worker, BERLIN | {"valid_from": "2026-11-01"})
+    change = {"time_zone": "Europe/Berlin", "week": {"fri": [["16:00", "20:00"]]}, "valid_from": "2026-11-27"}
+    assert totals() == {"2026-11-27": 2, "2026-11-30": 1}
+    assert preview(worker, change) == [("2026-11-27", 2, 4), ("2026-11-30", 1, 0)]
+    assert totals() == {"2026-11-27": 2, "2026-11-30": 1}
+    put(worker, change)
+    assert totals() == {"2026-11-27": 4}
+
+
+def test_a_preview_of_many_years_is_incomplete(worker: Client) -> None:
+    answer = worker("PUT", "/api/schedule/?preview=true", BERLIN | {"valid_from": "2020-01-01"})
+    assert answer.json() == {"days": [], "complete": False}
+
+
+def test_an_invalid_change_is_refused_by_a_preview_too(worker: Client) -> None:
+    invalid = {"time_zone": "Europe/Berlin", "week": {"mon": [["9:00", "17:00"]]}}
+    assert worker("PUT", "/api/schedule/?preview=true", invalid).status == 400
+    assert worker("PUT", "/api/schedule/?dry_run=true", BERLIN).status == 400
+    assert schedule_of(worker)["version"] == 0
+
+
 # ---------------------------------------------------------------------- holidays
 
 
@@ -348,14 +428,15 @@ def test_holidays_have_names_in_the_requested_language_if_there_are_any(ann: Cli
     assert holidays(ann, "country=DE&year=2027&language=fi")["2027-12-25"] == "Erster Weihnachtstag"
 
 
-def test_every_listed_country_and_part_has_holidays(ann: Client) -> None:
+def test_countries_and_their_parts_are_listed(ann: Client) -> None:
     countries = {
         one["country"]: one["subdivisions"]
         for one in ann("GET", "/api/schedule/holidays/countries/").json()["countries"]
     }
     assert {"DE", "US", "IN"} <= countries.keys()
     assert "BE" in countries["DE"]
-    assert len(countries) > 100
+    assert len(countries) > 200
+    assert {len(country) for country in countries} == {2}
 
 
 @pytest.mark.parametrize(
@@ -365,7 +446,7 @@ def test_every_listed_country_and_part_has_holidays(ann: Client) -> None:
         ("country=DE&subdivision=CA&year=2027", "subdivision", "unknown_region"),
         ("country=DE&year=1999", "year", "out_of_range"),
         ("year=2027", "country", "required"),
-        ("country=DE&year=2027&yaer=2026", "yaer", "unknown_field"),
+        ("country=DE&year=2027&years=2026", "years", "unknown_field"),
     ],
 )
 def test_unknown_holidays_are_refused(ann: Client, query: str, field: str, code: str) -> None:

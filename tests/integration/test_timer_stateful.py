@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from tests.support.examples import examples
 from tests.support.repositories import identified, repo_keys
+from timer_core.domain.corrections import Halves, with_pause
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -37,6 +38,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
+from timer_core.store.items import to_timer
 from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -112,6 +114,8 @@ class Span:
         elif action == "resume" and self.status == "paused":
             self.stretches.append([at, None])
             self.paused_by, self.changed = None, at
+        elif action == "focus" and self.status == "running":
+            self.changed = at
         elif action == "stop" and self.status != "stopped":
             if self.status == "running":
                 self.stretches[-1][1] = at
@@ -181,6 +185,8 @@ class Step:
         return (self.order, self.manual, self.number)
 
 
+# The statuses that allow each action.
+ALLOWED = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}, "focus": {"running"}}
 # The kinds of event that have an effect on an open timer only after some kinds of event.
 RESUMES = {
     "assigned": {"unassigned", "unassigned.others"},
@@ -266,6 +272,11 @@ class SlotModel:
         self.spans = self.derive()
         for span, name in zip(self.spans, names, strict=False):
             span.ulid = name
+
+    def fix(self, span: Span) -> None:
+        """Make a corrected timer the beginning of everything that is derived later."""
+        self.base = deepcopy(span)
+        self.spans = self.derive()
 
     def remove(self, gone: Span) -> None:
         """Remove a timer and its steps."""
@@ -526,7 +537,13 @@ class TimerMachine(RuleBasedStateMachine):
         if key is not None:
             person.keys[key] = (request, ulid, int(self.now / SECOND + DAY_S))
 
-    @rule(data=st.data(), action=st.sampled_from(["pause", "pause", "resume", "resume", "stop"]))
+    def act(self, person: Person, ulid: str, action: str, cause: str, at_ms: int | None = None) -> Timer:
+        if action == "focus":
+            return self.store.focus(person.user_id, ulid, now_ms=self.now, cause=cause, at_ms=at_ms)
+        transition: Callable[..., Timer] = getattr(self.store, action)
+        return transition(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at_ms)
+
+    @rule(data=st.data(), action=st.sampled_from(["pause", "pause", "resume", "resume", "stop", "focus"]))
     def transition(self, data: st.DataObject, action: str) -> None:
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
@@ -535,17 +552,13 @@ class TimerMachine(RuleBasedStateMachine):
         cause = f"request{self.next()}"
 
         def ask() -> Timer:
-            timer: Timer = getattr(self.store, action)(
-                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause
-            )
-            return timer
+            return self.act(person, ulid, action, cause)
 
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
         found = person.slot_of(ulid)
         status = found[2].status if found else "stopped"
-        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if found is None or status not in allowed[action]:
+        if found is None or status not in ALLOWED[action]:
             return self.refused(TransitionNotAllowed, ask, f"{action} a timer that is {status}")
         _, slot, span = found
         response = ask()
@@ -555,7 +568,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        action=st.sampled_from(["pause", "resume", "stop"]),
+        action=st.sampled_from(["pause", "resume", "stop", "focus"]),
         ago=st.integers(0, 90) | st.integers(0, 3_600_000),
     )
     def send_an_offline_transition(self, data: st.DataObject, action: str, ago: int) -> None:
@@ -567,16 +580,12 @@ class TimerMachine(RuleBasedStateMachine):
         at, cause = self.now - ago, f"request{self.next()}"
 
         def ask() -> Timer:
-            timer: Timer = getattr(self.store, action)(
-                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at
-            )
-            return self.offline.rederive(timer, now_ms=self.now)
+            return self.offline.rederive(self.act(person, ulid, action, cause, at), now_ms=self.now)
 
         found = person.slot_of(ulid)
         if at < (found[2].changed if found else person.finished[ulid].end):
             return self.refused(TransitionTooEarly, ask)
-        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if found is None or found[2].status not in allowed[action]:
+        if found is None or found[2].status not in ALLOWED[action]:
             return self.refused(TransitionNotAllowed, ask)
         _, slot, span = found
         spelled = person.attributes[ulid].issue
@@ -645,8 +654,7 @@ class TimerMachine(RuleBasedStateMachine):
     def repeat_the_last_transition(self) -> None:
         assert self.repeatable
         person, action, ulid, cause, response = self.repeatable
-        again = getattr(self.store, action)(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause)
-        assert again == response
+        assert self.act(person, ulid, action, cause) == response
 
     @rule(data=st.data(), ago=st.sampled_from([0, 90, MINUTE, HOUR]))
     def sweep(self, data: st.DataObject, ago: int) -> None:
@@ -721,8 +729,14 @@ class TimerMachine(RuleBasedStateMachine):
 
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
+        if max(new_start or 0, new_end or 0) > self.now:
+            return self.refused(InvalidInput, ask, "future")
         if row is None:
-            return self.refused(TransitionNotAllowed, ask, "correct the times of a timer that is")
+            if new_end is not None:
+                return self.refused(TransitionNotAllowed, ask, "correct the end of a timer that is")
+            assert found is not None
+            assert new_start is not None
+            return self.correct_start(person, *found, new_start, ask)
         corrected = replace(
             row,
             start=row.start if new_start is None else new_start,
@@ -735,6 +749,108 @@ class TimerMachine(RuleBasedStateMachine):
         corrected.locked_until = max(corrected.locked_until, corrected.end)
         person.lock_homes(ulid, corrected.locked_until)
         person.finished[ulid] = corrected
+        return None
+
+    def correct_start(
+        self, person: Person, key: str, slot: SlotModel, span: Span, start: int, ask: Callable[[], Timer]
+    ) -> None:
+        first_pause = span.stretches[0][1]
+        if first_pause is not None and start > first_pause:
+            return self.refused(InvalidInput, ask, "do not fit")
+        before = span.start
+        locked_until = max(start, before)
+        if any(event.at <= locked_until for event in span.events[1:]):
+            # The model does not know which acts the corrected timer keeps.
+            return None
+        ask()
+        self.repeatable = None
+        later = [event for event in slot.events if event.at > locked_until]
+        was_base = slot.base is not None and slot.base.ulid == span.ulid
+        fixed = deepcopy(slot.base) if was_base and slot.base else deepcopy(span)
+        if not was_base:
+            fixed.stretches, fixed.paused_by, fixed.changed_by = [[start, None]], None, span.events[0]
+            fixed.changed = before
+        fixed.stretches[0][0] = start
+        if fixed.changed == before:
+            # The owner's own start is kept as an act, so no later transition can be earlier.
+            fixed.changed = max(start, before) if fixed.source == "manual" else start
+        fixed.events = []
+        slot.remove(span)
+        person.lock(key, locked_until)
+        slot.events = [*later]
+        slot.fix(fixed)
+        return None
+
+    @rule(data=st.data(), after=st.integers(0, 10 * MINUTE), length=st.integers(1, HOUR))
+    def insert_a_pause(self, data: st.DataObject, after: int, length: int) -> None:
+        """Insert a pause after the last transition of an open timer."""
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or (found := person.slot_of(ulid)) is None or found[2].status == "stopped":
+            return None
+        key, slot, span = found
+        since = span.changed + after
+        until = since + length
+
+        def ask() -> Timer:
+            return self.store.correct(
+                person.user_id,
+                ulid,
+                lambda timer: with_pause(timer, since, until, self.now),
+                now_ms=self.now,
+            )
+
+        if until > self.now:
+            return self.refused(InvalidInput, ask, "future")
+        if span.status == "paused":
+            return self.refused(InvalidInput, ask, "another pause")
+        ask()
+        self.repeatable = None
+        fixed = deepcopy(span)
+        fixed.stretches[-1][1] = since
+        fixed.stretches.append([until, None])
+        fixed.changed, fixed.events = until, []
+        later = [event for event in slot.events if event.at > until]
+        slot.remove(span)
+        person.lock(key, until)
+        slot.events = later
+        slot.fix(fixed)
+        return None
+
+    @rule(data=st.data(), after=st.integers(0, HOUR))
+    def split(self, data: st.DataObject, after: int) -> None:
+        """Divide an open timer after its last transition."""
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or (found := person.slot_of(ulid)) is None or found[2].status != "running":
+            return None
+        key, slot, span = found
+        at = span.changed + after
+
+        def ask() -> Halves:
+            return self.store.split(person.user_id, ulid, at, now_ms=self.now, counts=False)
+
+        if not span.start < at < self.now:
+            return self.refused(InvalidInput, ask)
+        halves = ask()
+        self.repeatable = None
+        second = halves.second.ulid
+        later = [event for event in slot.events if event.at > at]
+        ended = deepcopy(span)
+        ended.stretches[-1][1] = ended.end = at
+        ended.stopped_by = "correction"
+        begun = Step(at, True, self.next(), "start", "correction", order=at)
+        slot.remove(span)
+        if slot.issue is None:
+            del person.slots[key]
+            key, slot = second, person.slots.setdefault(second, SlotModel(None))
+        else:
+            person.homes.setdefault(second, set()).add(key)
+        person.lock_homes(ulid, at)
+        person.finished[ulid] = replace(row_of(ended), locked_until=at)
+        slot.events = later
+        slot.fix(Span(second, "correction", [[at, None]], changed=at, changed_by=begun))
+        person.learn(second, replace(person.attributes[ulid]))
         return None
 
     @rule(data=st.data())
@@ -950,12 +1066,14 @@ class TimerMachine(RuleBasedStateMachine):
                     slots.add((user_id, item["open_ulid"]["S"], issue.key))
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
-            items = list(self.table.query_all(user_pk(person.user_id), index="by-end"))
+            found = self.table.query_all(user_pk(person.user_id), index="by-end")
+            items = [item for item in found if "deleted_ms" not in item]
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
             assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
             for item in items:
-                end_ms = int(item["end_ms"]["N"]) if "end_ms" in item else None
-                assert item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), end_ms)
+                timer = to_timer(item)
+                end_ms = None if timer.is_open else timer.reach.until_ms
+                assert item["end_key"]["S"] == end_key(timer.start_ms, end_ms)
 
     @rule(data=st.data())
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:

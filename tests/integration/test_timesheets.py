@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week, instant
 from timer_core.domain.state import MANUAL, Action, Transition
@@ -19,7 +20,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
-from timer_core.store.stored_days import DAY_MS, StoredDays, invalidated
+from timer_core.store.stored_days import DAY_MS, StoredDays, outdated
 from timer_core.store.table import Table, Write
 from timer_core.store.timesheets import Timesheets, stored_until
 
@@ -58,8 +59,9 @@ class Owner:
     def write(self, timer: Timer, *, now_ms: int) -> str:
         """Write a timer; mark the stored days that it makes invalid, as the product's writers do."""
         put = Write("Put", f"user#{self.user_id}", f"timer#{timer.ulid}", item=timer_item(timer))
-        change = (self.timers.get(timer.ulid), timer)
-        self.table.transact([put, *invalidated(self.user_id, [change], now_ms=now_ms)])
+        changed_ms = changed_from_ms(self.timers.get(timer.ulid), timer)
+        marks = [] if changed_ms is None else outdated(self.user_id, changed_ms, now_ms=now_ms)
+        self.table.transact([put, *marks])
         self.timers[timer.ulid] = timer
         return timer.ulid
 

@@ -543,31 +543,6 @@ class TestLocked:
         assert processor.spans(processor.ann) == [(1, 8, "stopped", 7), (20, None, "running", 40)]
 
 
-class TestExclusive:
-    def test_an_assignment_pauses_the_users_other_timer(
-        self, shared_table: Table, new_person: Callable[[], Person]
-    ) -> None:
-        with another_processor(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as processor:
-            other = new_issue()
-            processor.process(
-                processor.event("assigned", 1, processor.ann),
-                processor.event("assigned", 5, processor.ann, issue=other),
-            )
-            assert processor.spans(processor.ann) == [(1, None, "paused", 4)]
-            (running,) = processor.timers(processor.ann, other)
-            assert running.status == "running"
-
-    def test_another_users_timer_keeps_running(
-        self, shared_table: Table, new_person: Callable[[], Person]
-    ) -> None:
-        with another_processor(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as processor:
-            processor.process(
-                processor.event("assigned", 1, processor.ann),
-                processor.event("assigned", 5, processor.bob, issue=new_issue()),
-            )
-            assert processor.spans(processor.ann) == [(1, None, "running", 59)]
-
-
 def test_an_ignored_event_is_logged_with_its_delivery(
     processor: Processor, caplog: pytest.LogCaptureFixture, new_person: Callable[[], Person]
 ) -> None:

@@ -17,7 +17,6 @@ PYTHON = ("bench", "functions", "github_action", "layers", "scripts", "tests")
 FORMER = {
     "Door": "RequestGuard",
     "EventsMadeUpFor": "EventsBackfilled",
-    "FocusItem": "RunLockItem",
     "Intake": "EventHandler",
     "LeavingStore": "AccountDeletionStore",
     "Pauses": "CircuitBreaker",

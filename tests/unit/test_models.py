@@ -54,6 +54,7 @@ class TestTimerFacts:
             "is_paused": False,
             "paused_duration": 0,
             "last_pause_time": None,
+            "pauses": [],
             "github_issue_url": URL,
             "github_issue_number": 7,
             "github_repo": "octocat/Hello-World",

@@ -4,15 +4,19 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { addDays, dayOf, latest, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
-import { apportion, figureOf } from "./figures.js";
+import { apportion, figureOf, hasOtherActive } from "./figures.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
 
 /** @import { Day, Figure, Timer } from "./types.d.ts" */
 
-/** The active time of a timer in seconds: in all, in the period, and on its first day in the period. */
-/** @typedef {{active: number, part: number, firstDay: number}} Times */
+/**
+ * The working time of a timer in seconds: in all, in the period, and on its first day in the period; and the active
+ * time in the period.
+ *
+ * @typedef {{all: number, part: number, firstDay: number, activePart: number}} Times
+ */
 
 /** Shows timers as entries. */
 export class EntryList {
@@ -135,7 +139,11 @@ export class EntryList {
     setText(find(section, "h3 span"), total ? formats.figure(total) : "");
     timers.forEach((timer, index) => {
       const entry = byId(entryId(timer));
-      setText(find(entry, ".duration"), formats.figure(figures[index]));
+      setText(find(entry, ".working"), formats.figure(figures[index]));
+      const { part, activePart } = times[index];
+      const isOther = hasOtherActive({ working_duration: part, active_duration: activePart });
+      const active = isOther ? text("active", { duration: formats.duration(activePart) }) : "";
+      setText(find(entry, ".active"), active);
       const notes = this.#elsewhere(timer, day, times[index]);
       setText(find(entry, ".elsewhere"), notes);
       find(entry, ".elsewhere").hidden = !notes;
@@ -151,7 +159,7 @@ export class EntryList {
    * @param {Day} day
    * @param {Times} times
    */
-  #elsewhere(timer, day, { active, part, firstDay }) {
+  #elsewhere(timer, day, { all, part, firstDay }) {
     const today = dayOf(this.#options.now());
     const [, end] = this.#options.period();
     const first = dayOf(new Date(timer.start_time));
@@ -160,15 +168,15 @@ export class EntryList {
     const notes = [];
     if (first < day) {
       // If the timer continues after the period, too, its time before the period is not known.
-      const before = endsWithin ? active - part : 0;
+      const before = endsWithin ? all - part : 0;
       notes.push(note(text("beganOn", { day: dayName(first, day) }), before));
     }
     if (last > day) {
       const isNext = last === addDays(day, 1);
       const name = isNext ? "continuesOn" : "continuesUntil";
       const until = last === today ? text("continuesToday") : text(name, { day: dayName(last, day) });
-      const before = endsWithin ? active - part : 0;
-      notes.push(note(until, first < day && !endsWithin ? 0 : active - before - firstDay));
+      const before = endsWithin ? all - part : 0;
+      notes.push(note(until, first < day && !endsWithin ? 0 : all - before - firstDay));
     }
     return notes.join("; ");
   }
@@ -203,14 +211,25 @@ export class EntryList {
         "div",
         { className: "when" },
         timeRange(timer),
-        timer.status !== "stopped" && h("span", { className: `badge ${timer.status}` }, text(timer.status)),
+        timer.status !== "stopped" && badge(timer),
         timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
         h("span", { className: "elsewhere", hidden: true }),
       ),
-      h("div", { className: "duration" }),
+      h(
+        "div",
+        { className: "duration" },
+        h("span", { className: "working" }),
+        h("span", { className: "active" }),
+      ),
       h("div", { className: "tools" }, editButton, deleteButton),
     );
   }
+}
+
+/** @param {Timer} timer an open timer */
+function badge({ status, is_counting }) {
+  const state = status === "paused" ? status : is_counting ? "counting" : "waiting";
+  return h("span", { className: `badge ${state}` }, text(state));
 }
 
 /**

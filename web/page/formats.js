@@ -2,6 +2,7 @@
 
 import { formatLocale } from "../widget/locale.js";
 import { dayOf } from "./calendar.js";
+import { DAY_MINUTES } from "./time-of-day.js";
 
 /** @import { Figure, Parts } from "./types.d.ts" */
 
@@ -11,6 +12,8 @@ const DATE_FORMATS = {
   longDay: { weekday: "long", day: "numeric", month: "long" },
   longDayWithYear: { dateStyle: "full" },
   date: { dateStyle: "medium" },
+  dayWithYear: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  dateAndTime: { dateStyle: "medium", timeStyle: "short" },
   shortDay: { day: "numeric", month: "short" },
   weekday: { weekday: "short" },
   longWeekday: { weekday: "long" },
@@ -39,6 +42,8 @@ export class Formats {
   #text;
   /** @type {Record<string, Intl.DateTimeFormat>} */
   #dates = {};
+  #clock;
+  #endOfDay;
 
   /**
    * @param {string} locale
@@ -48,6 +53,10 @@ export class Formats {
   constructor(locale, text) {
     this.#locale = locale;
     this.#text = text;
+    /** @type {Intl.DateTimeFormatOptions} */
+    const time = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
+    this.#clock = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: "UTC" });
+    this.#endOfDay = new Intl.DateTimeFormat(locale, this.has12Hours ? time : { ...time, hourCycle: "h24" });
     this.followTimeZone();
   }
 
@@ -101,6 +110,21 @@ export class Formats {
   span(start, end) {
     if (start.getTimezoneOffset() === end.getTimezoneOffset()) return this.range("moment", start, end);
     return `${this.date("zonedMoment", start)} – ${this.date("zonedMoment", end)}`;
+  }
+
+  /** Whether times have 12 hours with AM and PM. */
+  get has12Hours() {
+    return this.#clock.resolvedOptions().hour12 === true;
+  }
+
+  /**
+   * Format a time of day. The end of a day is 24:00 or, with 12 hours, 12:00 AM.
+   *
+   * @param {number} minutes since midnight
+   */
+  clock(minutes) {
+    const format = minutes < DAY_MINUTES ? this.#clock : this.#endOfDay;
+    return format.format((minutes % DAY_MINUTES) * 60_000);
   }
 
   /**

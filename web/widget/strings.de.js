@@ -12,8 +12,23 @@ export default {
   pause: "Pause",
   resume: "Weiter",
   stop: "Stopp",
-  running: "Läuft",
-  paused: "Pausiert",
+  focus: "Hierzu wechseln",
+  keep: "Weiterzählen",
+  states: {
+    counting: "Zählt",
+    overtime: "Überstunden",
+    focus: "Wartet",
+    break: "Du machst Pause",
+    schedule: "Außerhalb der Arbeitszeit",
+    stale: "Inaktiv",
+    paused: "Pausiert",
+  },
+  continues: (time) => `Weiter ab ${time}`,
+  why: {
+    focus: (name) => `${name} hat Vorrang`,
+    break: (name) => `${name} wurde pausiert`,
+  },
+  byYou: "durch dich",
   since: (time) => `seit ${time}`,
   noIssue: "Kein Issue",
   loading: "Timer werden geladen…",
@@ -21,17 +36,13 @@ export default {
   noneHint: "Weise dir auf GitHub ein Issue zu, oder starte hier eins.",
   signedOut: "Melde dich an, um deine Timer zu sehen und zu steuern.",
   expired: "Deine Sitzung ist abgelaufen. Melde dich an, um weiterzumachen.",
-  kept: (count) =>
-    count === 1
-      ? "Deine Änderung bleibt bis dahin erhalten."
-      : `Deine ${count} Änderungen bleiben bis dahin erhalten.`,
+  kept: "Deine Änderungen bleiben bis dahin erhalten.",
   signIn: "Mit GitHub anmelden",
   signOut: "Abmelden",
   offline: "Keine Verbindung.",
   busy: "Der Server ist ausgelastet.",
   retrying: "Neuer Versuch läuft…",
-  waiting: (count) =>
-    count === 1 ? "Eine Änderung wartet auf das Senden." : `${count} Änderungen warten auf das Senden.`,
+  pending: (count) => `Noch nicht gesendete Änderungen: ${count}.`,
   tryNow: "Jetzt versuchen",
   unsent: "noch nicht gesendet",
   sources: {
@@ -53,7 +64,6 @@ export default {
     resume: (name) => `${name} wurde anderswo fortgesetzt.`,
     stop: (name) => `${name} wurde anderswo gestoppt.`,
   },
-  alreadyRunning: (name) => `${name} läuft bereits.`,
   problems: {
     refused: "Rückgängig gemacht:",
     waiting: "Deine Änderung ist gespeichert und wird so bald wie möglich gesendet.",
@@ -103,6 +113,8 @@ export default {
     in_the_past: "Die Zeit muss in der Zukunft liegen.",
     too_long_ago: "Die Zeit liegt zu weit zurück.",
     end_before_start: "Das Ende muss nach dem Beginn liegen.",
+    pauses_overlap: "Die Pausen dürfen sich nicht überschneiden.",
+    outside_of_timer: "Die Zeit liegt außerhalb des Timers.",
     pauses_do_not_fit: "Die Pausen passen nicht zwischen Beginn und Ende.",
     unknown_time_zone: "Die Zeitzone deines Geräts kennt der Server nicht.",
     not_an_issue: "Das ist kein Issue auf GitHub.",

@@ -17,8 +17,6 @@ class Settings:
     ----------
     stack_name
         The dimension of the metrics.
-    exclusive
-        Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -49,7 +47,6 @@ class Settings:
 
     table_name: str
     stack_name: str
-    exclusive: bool
     track_unregistered: bool
     triggers: TriggerConfig
     github_credential: str
@@ -85,7 +82,6 @@ class Settings:
         return cls(
             table_name=os.environ["TABLE_NAME"],
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
-            exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),

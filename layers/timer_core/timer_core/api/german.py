@@ -59,6 +59,8 @@ ERRORS = {
     ErrorCode.TOO_LONG_AGO: "Die Zeit liegt zu weit zurück.",
     ErrorCode.END_BEFORE_START: "Das Ende muss nach dem Beginn liegen.",
     ErrorCode.PAUSES_DO_NOT_FIT: "Die Pausen passen nicht zwischen Beginn und Ende.",
+    ErrorCode.PAUSES_OVERLAP: "Die Pausen dürfen sich nicht überschneiden.",
+    ErrorCode.OUTSIDE_OF_TIMER: "Die Zeit liegt außerhalb des Timers.",
     ErrorCode.UNKNOWN_TIME_ZONE: "Die Zeitzone deines Geräts kennt der Server nicht.",
     ErrorCode.NOT_AN_ISSUE: "Das ist kein Issue auf GitHub.",
     ErrorCode.NOT_A_REPOSITORY: "Das ist kein Repository: Schreibe owner/name.",

@@ -24,7 +24,7 @@ from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timeline import Standing, Waiting
-from timer_core.domain.timers import Period, Timer
+from timer_core.domain.timers import Period, Timer, pauses
 
 if TYPE_CHECKING:
     from timer_core.api.working import WorkingTime
@@ -96,6 +96,13 @@ _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
 
+class PauseShown(BaseModel):
+    """A pause of a timer. The present pause of an open timer has no end."""
+
+    start: Time
+    end: Time | None
+
+
 class TimerFacts(BaseModel):
     """A timer's own history. Times are in UTC; durations are in seconds, with up to three decimals."""
 
@@ -110,6 +117,10 @@ class TimerFacts(BaseModel):
     is_paused: bool
     paused_duration: Annotated[Seconds, Field(description="The length of all pauses that have ended.")]
     last_pause_time: Annotated[Time | None, Field(description="When the current pause began.")]
+    pauses: Annotated[
+        list[PauseShown],
+        Field(description="The pauses between start and end, in order; the last one may not have ended."),
+    ]
     github_issue_url: str | None
     github_issue_number: int | None
     github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
@@ -118,10 +129,15 @@ class TimerFacts(BaseModel):
     ]
     description: str
     source: Annotated[
-        str, Field(description="The cause of the start: manual, or a GitHub event such as assigned.")
+        str,
+        Field(
+            description="The cause of the start: manual, correction (split from another timer), or a GitHub "
+            "event such as assigned."
+        ),
     ]
     stopped_by: Annotated[
-        str | None, Field(description="The cause of the stop: manual, closed, sweeper...; null while open.")
+        str | None,
+        Field(description="The cause of the stop: manual, correction, closed, sweeper...; null while open."),
     ]
     last_sign_at: Annotated[
         Time,
@@ -150,6 +166,13 @@ class TimerFacts(BaseModel):
             "is_paused": timer.status is Status.PAUSED,
             "paused_duration": timer.paused_ms / 1000,
             "last_pause_time": None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
+            "pauses": [
+                PauseShown.model_construct(
+                    start=to_time(pause.since_ms),
+                    end=None if pause.until_ms is None else to_time(pause.until_ms),
+                )
+                for pause in pauses(timer)
+            ],
             "github_issue_url": timer.issue.url if timer.issue else None,
             "github_issue_number": timer.issue.number if timer.issue else None,
             "github_repo": timer.issue.full_name if timer.issue else None,
@@ -456,6 +479,48 @@ class TransitionRequest(_Request):
     """The time of a pause, resume or stop; optional."""
 
     at: _At = None
+
+
+class FocusRequest(TransitionRequest):
+    """The time of the switch to a timer, and whether to continue counting after working hours; optional."""
+
+    overtime: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether the time after the present working hours is to count too, as long as the "
+            "organization's settings allow.",
+        ),
+    ] = False
+
+
+class PauseRequest(_Request):
+    """The start and the end of a pause to insert."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn, _Past]
+
+
+class PauseChange(_Request):
+    """The start and the end of a pause. The present pause of an open timer has no end."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn | None, _Past] = None
+
+
+class SplitRequest(_Request):
+    """The time at which to divide a timer, between its start and its end."""
+
+    at: TimeIn
+
+
+class SplitTimeLog(BaseModel):
+    """The two timers into which a timer was divided."""
+
+    model_config = _RARE
+
+    first: TimeLog
+    second: TimeLog
 
 
 class AddRequest(_OnIssue):

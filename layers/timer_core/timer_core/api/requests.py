@@ -23,7 +23,18 @@ from timer_core.observability import ApiHandler
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.
-_BODY_PATHS = ("/timelogs/", "/start/", "/pause/", "/resume/", "/stop/", "/tokens/", "/logout/")
+_BODY_PATHS = (
+    "/timelogs/",
+    "/start/",
+    "/pause/",
+    "/resume/",
+    "/stop/",
+    "/focus/",
+    "/pauses/",
+    "/split/",
+    "/tokens/",
+    "/logout/",
+)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 

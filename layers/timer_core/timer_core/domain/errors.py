@@ -45,6 +45,8 @@ class ErrorCode(StrEnum):
     TOO_LONG_AGO = "too_long_ago"
     END_BEFORE_START = "end_before_start"
     PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
+    PAUSES_OVERLAP = "pauses_overlap"
+    OUTSIDE_OF_TIMER = "outside_of_timer"
     UNKNOWN_TIME_ZONE = "unknown_time_zone"
     NOT_AN_ISSUE = "not_an_issue"
     NOT_A_REPOSITORY = "not_a_repository"
@@ -91,7 +93,7 @@ class TransitionNotAllowed(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``pause``, ``resume``, ``stop`` or ``correct``.
+        The action, for example ``pause`` or ``correct the end of``.
     status
         The state that the timer is in.
     """
@@ -109,7 +111,7 @@ class TransitionTooEarly(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``start``, ``pause``, ``resume`` or ``stop``.
+        The action: ``start``, ``pause``, ``resume``, ``stop`` or ``focus``.
     status
         The state that the timer is in.
     at_ms
@@ -132,7 +134,7 @@ class TooManyTransitions(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``start``, ``pause`` or ``resume``.
+        The action, for example ``resume`` or ``insert a pause into``.
     transitions
         The transitions that reached the limit, such as ``150 manual transitions``.
     """

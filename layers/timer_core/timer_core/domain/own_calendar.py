@@ -1,18 +1,29 @@
 """A person's own part of the calendar: working hours, exceptions and settings, and their changes."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar, Policy
 from timer_core.domain.errors import ErrorCode, InvalidInput
-from timer_core.domain.schedule import DayException, ScheduleVersion, instant
+from timer_core.domain.schedule import DAY, DayException, Schedule, ScheduleVersion, instant
+from timer_core.domain.timeline import Slice
 
 MAX_VERSIONS = 200
 MAX_EXCEPTIONS = 1_000
 MAX_CHOICES = 200
 # A date begins at most 14 hours before it begins in UTC (IANA, "Pacific/Kiritimati").
 _EARLIEST_ZONE_MS = 14 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class DayDifference:
+    """The working time of a date before and after a change of a calendar."""
+
+    date: date
+    before_ms: int
+    after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +133,33 @@ def _changed_instants(before: OwnCalendar, after: OwnCalendar) -> Iterator[int]:
         exceptions = before.exceptions.get(day), after.exceptions.get(day)
         if len({None if one is None else one.intervals for one in exceptions}) > 1:
             yield instant("UTC", day, 0) - _EARLIEST_ZONE_MS
+
+
+def differing_days(
+    before: Iterable[Slice], after: Iterable[Slice], schedule: Schedule
+) -> list[DayDifference]:
+    """Return the dates whose working time a change of a calendar alters, in order.
+
+    Parameters
+    ----------
+    before, after
+        What counts without and with the change.
+    schedule
+        The working hours after the change, whose dates are used for both.
+    """
+    sums = _working_by_date(before, schedule), _working_by_date(after, schedule)
+    days = (DayDifference(day, sums[0][day], sums[1][day]) for day in sorted(sums[0] | sums[1]))
+    return [day for day in days if day.before_ms != day.after_ms]
+
+
+def _working_by_date(slices: Iterable[Slice], schedule: Schedule) -> Counter[date]:
+    """Return the working time of each date (milliseconds)."""
+    found: Counter[date] = Counter()
+    for piece in slices:
+        at_ms = piece.since_ms
+        while at_ms < piece.until_ms:
+            day = schedule.day_of(at_ms)
+            end_ms = schedule.starts_at(day + DAY)
+            found[day] += piece.working_between(at_ms, end_ms)
+            at_ms = end_ms
+    return found

@@ -24,11 +24,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import SWEEPER, Action, Status, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Timer
 
 _DAY_MS = 86_400_000
 _STARTS = frozenset({Action.START, Action.RESUME})
@@ -46,11 +47,14 @@ class Outcome:
         The existing timers that have become part of other timers.
     open_ulid
         The ULID of the timer that is open after the replay, if there is one.
+    reaches_ms
+        The earliest instant whose working time may change; `LATEST_MS` if none does.
     """
 
     changed: tuple[Timer, ...] = ()
     vanished: tuple[Timer, ...] = ()
     open_ulid: str | None = None
+    reaches_ms: int = LATEST_MS
 
 
 def replay(
@@ -88,10 +92,14 @@ def replay(
     steps = _steps(unlocked, known, user_id, locked_until_ms, calendar)
     derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
     pairs, vanished = _match(derived, unlocked, used_ulids)
+    changed = [(new, old) for new, old in pairs if _differs(new, old)]
+    reached = [changed_from_ms(old, new) for new, old in changed]
+    reached += [changed_from_ms(timer, None) for timer in vanished]
     return Outcome(
-        changed=tuple(new for new, old in pairs if _differs(new, old)),
+        changed=tuple(new for new, _ in changed),
         vanished=tuple(vanished),
         open_ulid=next((new.ulid for new, _ in pairs if new.is_open), None),
+        reaches_ms=min((from_ms for from_ms in reached if from_ms is not None), default=LATEST_MS),
     )
 
 
@@ -111,10 +119,13 @@ def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
 
 
 class _Order(NamedTuple):
-    """The sort key of a step. A manual transition comes after the events of the same millisecond."""
+    """The sort key of a step.
+
+    Manual and locked transitions come after the events of the same millisecond, in the recorded order.
+    """
 
     at_ms: int
-    is_manual: bool
+    is_recorded: bool
     first: int
     second: int
     cause: str
@@ -134,6 +145,8 @@ class _Step:
     """Whether the step is the manual start that created a timer."""
     is_disabled: bool = False
     """Whether the person chose that an assignment like this one starts no timer."""
+    is_locked: bool = False
+    """Whether the step is a transition by an event from before the lock point; its action is recorded."""
 
 
 def _steps(
@@ -194,7 +207,7 @@ def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, loc
     if effect is None or effect.action is None:
         return _manual_step(timer, position, index, earliest_ms)
     if transition.at_ms <= locked_until_ms:
-        return _locked_step(transition, effect.action, position, index)
+        return _locked_step(transition, position, index)
     event = Event(transition.cause, transition.by, transition.at_ms)
     return _event_step(event, effect.action, is_own=transition.by_owner)
 
@@ -215,13 +228,14 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
     return _Step(order, transition, created_timer=created_timer)
 
 
-def _locked_step(transition: Transition, action: Action, position: int, index: int) -> _Step:
+def _locked_step(transition: Transition, position: int, index: int) -> _Step:
     """Return the step of a transition by an event from before the lock point.
 
-    The step is sorted by its index in the history, because the logged event may have expired.
+    The step is sorted by its index in the history, because the logged event may have expired. Its action is
+    the recorded one, because a correction may have changed the transitions before it.
     """
-    order = _Order(transition.at_ms, False, position, index, transition.cause)
-    return _Step(order, replace(transition, action=action), EFFECTS[transition.by])
+    order = _Order(transition.at_ms, True, position, index, transition.cause)
+    return _Step(order, transition, EFFECTS[transition.by], is_locked=True)
 
 
 def _event_step(event: Event, action: Action, *, is_own: bool) -> _Step:
@@ -331,7 +345,7 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, version=0, history=(start,))
+    return replace(timer, history=(start,), version=0)
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
@@ -350,7 +364,7 @@ def _apply(current: _Current, step: _Step) -> _Current:
             return replace(current, timer=changed)
         if action is Action.PAUSE:
             return _Current(changed, step, stretch_by=current.changed_by)
-        restores = step.effect is not None and step.effect.restores
+        restores = step.transition.by == CORRECTION if step.effect is None else step.effect.restores
         return _Current(changed, current.stretch_by if restores and current.stretch_by else step)
     if is_manual:
         return replace(current, timer=timer.note(step.transition))
@@ -371,7 +385,7 @@ def _action_on(current: _Current, step: _Step) -> Action | None:
     """
     action, effect = step.transition.action, step.effect
     is_paused = current.timer.status is Status.PAUSED
-    if effect is None:
+    if effect is None or step.is_locked:
         # After a manual start that created a timer, a timer runs, even if a late event shows that an older
         # timer was open and paused at that time.
         return Action.RESUME if step.created_timer and is_paused else action

@@ -18,6 +18,9 @@ from timer_core.domain.errors import TransitionNotAllowed
 MANUAL = "manual"
 # The cause of the stop of a forgotten timer (`Transition.by`).
 SWEEPER = "sweeper"
+# The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
+# the claims of the correction say what counts.
+CORRECTION = "correction"
 
 
 class Status(StrEnum):

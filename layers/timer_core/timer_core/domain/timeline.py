@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import SWEEPER, Action, State, Status, Transition
-from timer_core.domain.timers import Claim, Timer
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Claim, Timer
 
 _DAY_MS = 86_400_000
 # How far ahead the next working hours are searched. A year without working hours has none.
@@ -25,6 +25,7 @@ _AHEAD_MS = 366 * _DAY_MS
 # How far ahead `standings` searches the next change while a timer counts.
 _SOON_MS = 31 * _DAY_MS
 _ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
+_INSERTED = frozenset({Action.PAUSE, Action.RESUME})
 
 
 class Rule(StrEnum):
@@ -261,7 +262,7 @@ class _Mark(NamedTuple):
     @property
     def is_sign(self) -> bool:
         """Whether it shows that somebody works on the issue."""
-        return self.transition is None or self.transition.by != SWEEPER
+        return self.transition is None or self.transition.by not in {SWEEPER, CORRECTION}
 
 
 def _marks(timer: Timer) -> Iterator[_Mark]:
@@ -275,6 +276,8 @@ def _marks(timer: Timer) -> Iterator[_Mark]:
         elif has_effect:
             state = state.apply(transition)
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
+        # A correction of the start or the end does not change the history.
+        at_ms = min(max(at_ms, timer.start_ms), LATEST_MS if timer.end_ms is None else timer.end_ms)
         yield _Mark(at_ms, timer.ulid, entry, transition, state.status, has_effect)
     for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
         yield _Mark(sign_ms, timer.ulid, -1)
@@ -315,10 +318,13 @@ class _Running:
         The act, or else the transition that began the stretch or ended it.
     overtime
         The overtime that the act has opened.
+    is_interrupted
+        Whether the owner has inserted a pause here. After it, the timer has the same focus as before.
     """
 
     timer: Timer
     carry: TimerCarry
+    is_interrupted: bool = False
     stretch_ms: int | None = None
     act_ms: int | None = None
     decided: Transition | None = None
@@ -327,7 +333,7 @@ class _Running:
     @property
     def may_count(self) -> bool:
         """Whether the timer runs and is not stale."""
-        return self.stretch_ms is not None and self.carry.stale_ms is None
+        return self.stretch_ms is not None and not self.is_interrupted and self.carry.stale_ms is None
 
     def has_overtime(self, at_ms: int) -> bool:
         """Whether an instant lies in the overtime that the owner has opened."""
@@ -470,6 +476,9 @@ class _Fold:
         """Apply the transition of a mark to its timer; return whether it is an act of the owner."""
         one, transition = self._timers[mark.ulid], mark.transition
         if transition is None:
+            return False
+        if transition.by == CORRECTION and transition.action in _INSERTED and one.stretch_ms is not None:
+            one.is_interrupted = mark.status is Status.PAUSED
             return False
         if mark.status is not Status.RUNNING:
             if mark.has_effect:

@@ -3,7 +3,7 @@
 The module `timer_core.domain.state` defines how a transition changes the clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
@@ -165,12 +165,12 @@ class Timer:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
 
-    def has_room(self, *, for_event: bool) -> bool:
-        """Whether the limit allows another transition by an event (``for_event``) or another manual one."""
-        if len(self.history) < MAX_OF_EACH_KIND:
+    def has_room(self, *, for_event: bool, transitions: int = 1) -> bool:
+        """Whether the limit allows more transitions by events (``for_event``) or more manual ones."""
+        if len(self.history) + transitions <= MAX_OF_EACH_KIND:
             return True
         counted = sum((transition.by in EFFECTS) is for_event for transition in self.history)
-        return counted - (self._noted_events if for_event else 0) < MAX_OF_EACH_KIND
+        return counted + transitions - (self._noted_events if for_event else 0) <= MAX_OF_EACH_KIND
 
     @property
     def has_room_for_note(self) -> bool:
@@ -221,15 +221,15 @@ class Timer:
         if action is not Action.STOP:
             self.check_room(action)
 
-    def check_room(self, action: Action) -> None:
-        """Refuse a manual transition if the history has no room for another manual transition.
+    def check_room(self, action: str, transitions: int = 1) -> None:
+        """Refuse a manual action if the history has no room for its manual transitions.
 
         Raises
         ------
         TooManyTransitions
             If the timer has reached the limit of manual transitions.
         """
-        if not self.has_room(for_event=False):
+        if not self.has_room(for_event=False, transitions=transitions):
             raise TooManyTransitions(action, f"{MAX_OF_EACH_KIND} manual transitions")
 
     def apply(self, transition: Transition) -> Self:
@@ -320,14 +320,40 @@ def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
     treated as running between its stop and the corrected end.
     """
     end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
-    passed = list(states(timer.history))
-    changes = [timer.start_ms, *(state.changed_ms for state in passed[1:]), end_ms]
-    found = [
-        Stretch(max(since_ms, timer.start_ms), min(until_ms, end_ms))
-        for state, since_ms, until_ms in zip(passed, changes, changes[1:], strict=False)
-        if state.status is not Status.PAUSED
-    ]
+    edges = [timer.start_ms, *(edge for pause in pauses(timer) for edge in pause if edge is not None), end_ms]
+    found = (Stretch(since_ms, until_ms) for since_ms, until_ms in zip(edges[::2], edges[1::2], strict=False))
     return [stretch for stretch in found if stretch.since_ms < stretch.until_ms]
+
+
+def cut(spans: Iterable[Span], since_ms: int, until_ms: int) -> list[Span]:
+    """Return the parts of spans that lie between two instants."""
+    found = (Span(max(span.since_ms, since_ms), min(span.until_ms, until_ms)) for span in spans)
+    return [span for span in found if span.since_ms < span.until_ms]
+
+
+class Pause(NamedTuple):
+    """An interval in which a timer was paused; the present pause of an open timer has no end."""
+
+    since_ms: int
+    until_ms: int | None
+
+
+def pauses(timer: Timer) -> list[Pause]:
+    """Return the pauses between a timer's start and end, in order of time, without empty ones.
+
+    The start and the end may have been corrected, so that they cut a pause or exclude it.
+    """
+    found: list[Span] = []
+    since_ms: int | None = None
+    for state in states(timer.history):
+        if state.status is Status.PAUSED:
+            since_ms = state.changed_ms
+        elif since_ms is not None:
+            found.append(Span(since_ms, state.changed_ms))
+            since_ms = None
+    ended = cut(found, timer.start_ms, LATEST_MS if timer.end_ms is None else timer.end_ms)
+    present = [] if since_ms is None else [Pause(since_ms, None)]
+    return [*(Pause(*span) for span in ended), *present]
 
 
 def finished(
@@ -342,7 +368,7 @@ def finished(
     organization: str | None = None,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer with the given start and end.
+    """Return a stopped timer with the given start and end, and the claim that all of its time counts.
 
     Raises
     ------
@@ -360,7 +386,8 @@ def finished(
         organization=organization,
         description=description,
     )
-    return running.stop(end_ms, by)
+    stated = (Claim(start_ms, end_ms, now_ms, counts=True),) if start_ms < end_ms else ()
+    return replace(running.stop(end_ms, by), claims=stated)
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:

@@ -237,7 +237,7 @@ class IssueTimers:
             used_ulids=found.used_ulids,
             calendar=self._calendar(user_id, events),
         )
-        return self._derived.write(slots, outcome, before=found.timers, now_ms=now_ms)
+        return self._derived.write(slots, outcome, now_ms=now_ms)
 
     def _calendar(self, user_id: int, events: Iterable[Event]) -> Calendar:
         """Return a person's calendar, with the settings at the times of their assignments."""

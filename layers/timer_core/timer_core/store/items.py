@@ -4,6 +4,7 @@ Each class describes one kind of item. Its docstring begins with the partition k
 `timer_core.store.keys` builds.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pynamodb.attributes import (
@@ -20,6 +21,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
@@ -48,13 +50,12 @@ class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
-    the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``:
-    the end of a stopped timer's `Timer.reach`, or the start of an open timer. The
-    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
-    has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so
-    that a correction of its start or end needs no read. ``causes`` contains the action and the cause of each
-    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
+    other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
+    `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
+    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
+    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
+    the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -84,9 +85,6 @@ class TimerItem(Model):
     end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
-    paused_ms = NumberAttribute(null=True)
-    latest_start_ms = NumberAttribute(null=True)
-    earliest_end_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     causes = UnicodeSetAttribute(null=True)
     claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
@@ -207,18 +205,6 @@ class IdempotencyItem(Model):
     created = BooleanAttribute()
     request_hash = UnicodeAttribute()
     expires_at = NumberAttribute()
-
-
-class RunLockItem(Model):
-    """``user#<id>`` / ``run-lock``: the number of times that a person's exclusive timers began to run.
-
-    A write that starts or resumes an exclusive timer increments ``version``, on the condition that it has not
-    changed since its read. So one of two concurrent writes is refused.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    version = NumberAttribute()
 
 
 class CalendarItem(Model):
@@ -460,10 +446,6 @@ def timer_item(timer: Timer) -> RawItem:
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
         item.open_since_ms = timer.start_ms
-    else:
-        item.paused_ms = timer.paused_ms
-        item.latest_start_ms = timer.end_ms - timer.paused_ms
-        item.earliest_end_ms = timer.start_ms + timer.paused_ms
     return {**timer.unknown_attributes, **raw(item)}
 
 
@@ -488,7 +470,7 @@ def to_timer(item: RawItem) -> Timer:
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
         history=tuple(_decode_transition(entry) for entry in row.history),
-        claims=tuple(_decode_claim(entry) for entry in row.claims or ()),
+        claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
@@ -497,7 +479,7 @@ def to_timer(item: RawItem) -> Timer:
 
 def to_gaps(item: RawItem) -> Timer:
     """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
-    claims = tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"])
+    claims = claims_of(item)
     start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
@@ -522,17 +504,32 @@ def to_issue(item: RawItem) -> Issue | None:
     return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title, repo_id)
 
 
-def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:
-    """Return the tombstone of a deleted timer, with the time up to which the tombstone locks events."""
-    item: RawItem = {
-        "pk": {"S": pk},
-        "sk": {"S": sk},
-        "deleted_ms": {"N": str(now_ms)},
-        "expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))},
-    }
+def tombstone(
+    pk: str, sk: str, now_ms: int, locked_until_ms: int | None, gaps: Sequence[Span] = ()
+) -> RawItem:
+    """Return the tombstone of a deleted timer.
+
+    Parameters
+    ----------
+    locked_until_ms
+        The time up to which the tombstone locks events.
+    gaps
+        The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
+    """
+    item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:
         item["locked_until_ms"] = {"N": str(locked_until_ms)}
-    return item
+    if not gaps:
+        return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
+    claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
+    item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    reach = to_gaps(item).reach
+    return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
+
+
+def claims_of(item: RawItem) -> tuple[Claim, ...]:
+    """Return the claims of a timer or a tombstone, given its item."""
+    return tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"]) if "claims" in item else ()
 
 
 def locked_until(item: RawItem) -> int:

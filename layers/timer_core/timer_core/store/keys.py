@@ -21,7 +21,6 @@ _LATEST_MS = 10**15 - 1
 
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
-RUN_LOCK_SK = "run-lock"
 CALENDAR_SK = "calendar"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"

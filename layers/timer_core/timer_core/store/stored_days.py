@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
-from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
-from timer_core.domain.timers import Timer
 from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
 from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
@@ -74,21 +72,13 @@ class StoredState:
         return replace(self, valid_until_ms=max(midnight(at_ms), 0), carry=None)
 
 
-def invalidated(
-    user_id: int, changes: Iterable[tuple[Timer | None, Timer | None]], *, now_ms: int
-) -> list[Write]:
-    """Return the writes that mark the stored days that changes of a person's timers make invalid.
+def outdated(user_id: int, from_ms: int, *, now_ms: int) -> list[Write]:
+    """Return the write that marks a person's stored days from an instant on as outdated.
 
-    Yesterday and today (UTC) are never stored, so there are none for a change of the present.
-
-    Parameters
-    ----------
-    changes
-        The timers before and after the change; None if a timer did not exist, or does not exist any more.
+    Yesterday and today (UTC) are never stored, so there is none for a change of the present.
     """
-    instants = (changed_from_ms(before, after) for before, after in changes)
-    from_ms = min((ms for ms in instants if ms is not None), default=now_ms)
-    return [lower_dirty(user_id, from_ms)] if reaches_stored_days(from_ms, now_ms=now_ms) else []
+    yesterday_ms = midnight(now_ms) - DAY_MS
+    return [lower_dirty(user_id, from_ms)] if from_ms < yesterday_ms else []
 
 
 class StoredDays:
@@ -229,14 +219,6 @@ def midnight_of(sk: str) -> int:
     """Return the beginning of the UTC day of a stored item."""
     day = datetime.fromisoformat(day_of(sk)).replace(tzinfo=UTC)
     return int(day.timestamp()) * 1000
-
-
-def reaches_stored_days(from_ms: int, *, now_ms: int) -> bool:
-    """Whether a change from an instant on may reach into stored days.
-
-    The write of such a change has to mark them, see `timer_core.store.calendars.lower_dirty`.
-    """
-    return from_ms < midnight(now_ms - DAY_MS)
 
 
 def midnight(at_ms: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.calendar import Calendar
+from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timeline import Carry, Slice, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, lower_dirty
@@ -110,6 +111,23 @@ class Timesheets:
             carries |= present.carry.timers
         return {timer.ulid: carry.working_ms for timer in timers if (carry := carries.get(timer.ulid))}
 
+    def under(self, user_id: int, own: OwnCalendar, period: Period, *, now_ms: int) -> tuple[Slice, ...]:
+        """Return what would count in a period, up to the present, if a person had another calendar.
+
+        Before the period, the calendar has to have the same working hours as the stored one.
+        """
+        state = self._days.state(user_id)
+        since_ms = min(midnight(period.since_ms), state.valid_until_ms)
+        until_ms = min(period.until_ms, now_ms)
+        if since_ms == state.valid_until_ms:
+            carry = self._carry(user_id, state)
+        else:
+            carry = self._carry_at(user_id, since_ms)
+        timers = self._timers.overlapping(user_id, Period(since_ms, until_ms))
+        derived = timeline(timers, own.calendar(self._calendars.organization()), until_ms, carry)
+        clipped = (_clipped(piece, period.since_ms, until_ms) for piece in derived.slices)
+        return tuple(piece for piece in clipped if piece)
+
     def _worked(self, user_id: int, state: StoredState, period: Period, now_ms: int) -> Worked:
         calendar = self._calendar(state)
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
@@ -132,8 +150,12 @@ class Timesheets:
         """Return the state of the timeline up to which days are valid; None if none are stored."""
         if state.carry is not None or state.valid_until_ms == 0:
             return state.carry
-        last = self._days.last_before(user_id, state.valid_until_ms)
-        return replace(last.carry if last else Carry(), at_ms=state.valid_until_ms)
+        return self._carry_at(user_id, state.valid_until_ms)
+
+    def _carry_at(self, user_id: int, midnight_ms: int) -> Carry:
+        """Return the state of the timeline at a midnight before which all days are valid."""
+        last = self._days.last_before(user_id, midnight_ms)
+        return replace(last.carry if last else Carry(), at_ms=midnight_ms)
 
     # ------------------------------------------------------------------ storing
 
