@@ -1,13 +1,16 @@
-"""The resulting timers are the same if deliveries are reordered, repeated, delayed or lost.
+"""Timers and working time are the same if deliveries are reordered, repeated, delayed or lost.
 
-People act on the fake GitHub, and its deliveries are shuffled, repeated, delayed or lost. A simple model
-computes the expected timers from the actions in their true order.
+People act on the fake GitHub, and its deliveries are shuffled, repeated, delayed or lost. Meanwhile people
+change their working hours. A simple model computes the expected timers from the actions in their true order,
+and from these and the final working hours follows the expected timeline of each person, across issues.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from operator import methodcaller
 from typing import NamedTuple
 
 import pytest
@@ -15,11 +18,19 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Issue, Repository
+from tests.support.fake_github.model import Issue as GitHubIssue
+from tests.support.fake_github.model import Repository
 from tests.support.fake_github.webhooks import Delivery
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
+from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Interval, ScheduleVersion, Week
+from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timeline import Slice, timeline
+from timer_core.domain.timers import Period, Timer
+from timer_core.store.calendars import Calendars
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets
 
 MAX_STEPS, MAX_WAIT_S = 8, 600
 NOW_S = (MAX_STEPS + 1) * MAX_WAIT_S
@@ -46,6 +57,14 @@ class Step(NamedTuple):
 ISOLATED, ISOLATION_S = {"card", "archive", "replace", "transfer", "repository", "name"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "archive", "archive"]
 ACTS += ["replace", "transfer", "repository", "repository", "name", "name", "comment", "comment"]
+DAY_MS = 86_400_000
+# Changes of the working hours of one of two people: the week, and the days from the history's date on.
+WEEKS = st.builds(
+    lambda zone, edges: Week(zone, (tuple(map(Interval, edges[::2], edges[1::2])),) * 7),
+    st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]),
+    st.sets(st.integers(0, 48), max_size=8).map(lambda halves: [half * 30 for half in sorted(halves)]),
+)
+CHANGES_OF_HOURS = st.tuples(st.integers(0, 1), WEEKS, st.integers(-1, 1))
 # Both labels start timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
@@ -141,7 +160,7 @@ class Board:
             events.append(Event(at, step.issue, kind, users, actor, identity, new_identity, deliveries))
         return events
 
-    def _perform(self, step: Step, issue: Issue) -> tuple[str, frozenset[int] | None]:
+    def _perform(self, step: Step, issue: GitHubIssue) -> tuple[str, frozenset[int] | None]:
         is_closed = issue.state == "closed"
         assignees = frozenset(person.id for person in issue.assignees)
         actor = self.actors[step.actor]
@@ -184,7 +203,7 @@ class Board:
                 self.issues[step.issue] = self.github.transfer(issue, target)
                 return "transferred", None
 
-    def _change_label(self, step: Step, issue: Issue) -> str:
+    def _change_label(self, step: Step, issue: GitHubIssue) -> str:
         label, actor = LABELS[step.choice % len(LABELS)], self.actors[step.actor]
         if label in [one.name for one in issue.labels]:
             self.github.unlabel(issue, label, by=actor)
@@ -192,7 +211,7 @@ class Board:
         self.github.label(issue, label, by=actor)
         return "" if issue.state == "closed" else "labeled"
 
-    def _rename(self, step: Step, issue: Issue) -> None:
+    def _rename(self, step: Step, issue: GitHubIssue) -> None:
         """Rename the repository or its owner, or let another repository take the repository's name."""
         repository = issue.repository
         if repository.id not in self.github.repositories:
@@ -221,7 +240,7 @@ class Board:
         self.github.archive_repository(repository, archived=not repository.archived, by=actor)
         return "repository.archived" if repository.archived else "repository.unarchived"
 
-    def _change_card(self, step: Step, issue: Issue) -> tuple[str, bool]:
+    def _change_card(self, step: Step, issue: GitHubIssue) -> tuple[str, bool]:
         """Change a card; return the kind of event, and whether it concerns the assignees only."""
         card, is_closed = self.cards[step.issue], issue.state == "closed"
         actor = self.actors[step.actor]
@@ -247,7 +266,7 @@ class Board:
         return "card.done" if status == "Done" else "card.put back", False
 
 
-def identity_of(issue: Issue) -> Identity:
+def identity_of(issue: GitHubIssue) -> Identity:
     return Identity(issue.repository.id, issue.number)
 
 
@@ -536,13 +555,17 @@ class ShuffledDeliveries:
 
 
 def check(team: Team, delivered: Delivered) -> None:
-    """Compare the timers with the expected ones, and their names with the names at GitHub."""
+    """Compare timers and timelines with the expected ones, and names with the names at GitHub."""
     expected = defaultdict(list)
     histories = defaultdict(list)
+    modelled = defaultdict(list)
     for span in delivered.timers():
+        signs = delivered.signs(span, team.t0 // 1000)
         expected[span.user].append(span.summary())
-        histories[span.user].append((span.acts(), delivered.signs(span, team.t0 // 1000)))
+        histories[span.user].append((span.acts(), signs))
+        modelled[span.user].append(timer_of(span, signs, team.t0))
     for person in team.people:
+        assert timeline_of(team, person.id) == expected_timeline(team, person.id, modelled[person.id])
         assert Counter(timers(team, person.id)) == Counter(expected[person.id])
         assert sorted(acts_and_signs(team, person.id)) == sorted(histories[person.id])
         for timer in team.product.timers(person.id):
@@ -579,6 +602,63 @@ def acts_and_signs(team: Team, user: int) -> list[tuple[list[tuple[int, str, boo
     ]
 
 
+def timer_of(span: Span, signs: list[int], t0: int) -> Timer:
+    """Return the expected timer with its history."""
+    history = tuple(
+        Transition(t0 + at * 1000, Action(action), "event", by_owner=is_own)
+        for at, action, is_own in span.acts()
+    )
+    timer = Timer.start(
+        user_id=span.user,
+        ulid=str(span.summary()[:2]),
+        at_ms=t0 + span.start * 1000,
+        now_ms=t0,
+        by="event",
+        issue=Issue("owner", "repo", span.identity.number, repo_id=span.identity.repository),
+    )
+    end_ms = None if span.end is None else t0 + span.end * 1000
+    status = Status.RUNNING if end_ms is None else Status.STOPPED
+    kept = tuple(t0 + sign * 1000 for sign in signs)
+    return replace(timer, history=history, status=status, end_ms=end_ms, signs=kept)
+
+
+def expected_timeline(team: Team, user: int, timers: list[Timer]) -> list[tuple[Identity, int, int, int]]:
+    now_ms = team.t0 + NOW_S * 1000
+    calendar = Calendars(team.product.table).of(user)
+    issues = {timer.ulid: timer.issue for timer in timers}
+    return shown(timeline(timers, calendar, now_ms).slices, issues, team.t0)
+
+
+def timeline_of(team: Team, user: int) -> list[tuple[Identity, int, int, int]]:
+    now_ms = team.t0 + NOW_S * 1000
+    table = team.product.table
+    timesheets = Timesheets(table, TimerStore(table), Calendars(table))
+    worked = timesheets.worked(user, Period(team.t0 - DAY_MS, now_ms), now_ms=now_ms)
+    return shown(worked.slices, {timer.ulid: timer.issue for timer in worked.timers}, team.t0)
+
+
+def shown(
+    slices: Iterable[Slice], issues: Mapping[str, Issue | None], t0: int
+) -> list[tuple[Identity, int, int, int]]:
+    """Return the issue of each slice, its beginning and end in milliseconds, and its working time."""
+    found = []
+    for piece in slices:
+        issue = issues[piece.timer]
+        assert issue
+        identity = Identity(issue.repo_id, issue.number)
+        found.append((identity, piece.since_ms - t0, piece.until_ms - t0, piece.working_ms))
+    return sorted(found)
+
+
+def change_working_hours(team: Team, data: st.DataObject) -> None:
+    """Change the working hours of some people, as they may at any time."""
+    for user, week, days in data.draw(st.lists(CHANGES_OF_HOURS, max_size=2)):
+        today = datetime.fromtimestamp(team.t0 / 1000, UTC).date()
+        version = ScheduleVersion(today + timedelta(days=days), week)
+        change = methodcaller("with_version", version)
+        Calendars(team.product.table).change(team.people[user].id, change, now_ms=team.t0 + NOW_S * 1000)
+
+
 def test_any_order_and_repetition_gives_the_same_timers(running: Product, github: FakeGitHub) -> None:
     """Lost events are backfilled if their issue has an open timer that started before or just after them.
 
@@ -595,8 +675,10 @@ def test_any_order_and_repetition_gives_the_same_timers(running: Product, github
         team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
         board = Board(team)
         deliveries = ShuffledDeliveries(board, board.perform(steps), data)
+        change_working_hours(team, data)
         deliveries.send()
         deliveries.check()
+        change_working_hours(team, data)
         team.at(NOW_S)
         deliveries.sweep()
         if deliveries.lost:

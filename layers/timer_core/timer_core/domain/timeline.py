@@ -244,6 +244,8 @@ class _Mark(NamedTuple):
 
     Attributes
     ----------
+    number
+        The position of the timer in the order of ties, see `_order`.
     entry
         The position in the history; -1 for a sign of life without a transition.
     status
@@ -253,8 +255,9 @@ class _Mark(NamedTuple):
     """
 
     at_ms: int
-    ulid: str
+    number: int
     entry: int
+    ulid: str
     transition: Transition | None = None
     status: Status = Status.RUNNING
     has_effect: bool = False
@@ -265,7 +268,16 @@ class _Mark(NamedTuple):
         return self.transition is None or self.transition.by not in {SWEEPER, CORRECTION}
 
 
-def _marks(timer: Timer) -> Iterator[_Mark]:
+def _order(timer: Timer) -> tuple[str, str]:
+    """Return the key by which timers are sorted at the same instant.
+
+    GitHub's times are whole seconds, so ties occur. Timers are ordered by their issues, because the id of a
+    timer may depend on the order in which deliveries arrived.
+    """
+    return timer.issue.key if timer.issue else "", timer.ulid
+
+
+def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
     """Yield the history of a timer and its other signs of life."""
     state: State | None = None
     at_ms = 0
@@ -278,9 +290,9 @@ def _marks(timer: Timer) -> Iterator[_Mark]:
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
         # A correction of the start or the end does not change the history.
         at_ms = min(max(at_ms, timer.start_ms), LATEST_MS if timer.end_ms is None else timer.end_ms)
-        yield _Mark(at_ms, timer.ulid, entry, transition, state.status, has_effect)
+        yield _Mark(at_ms, number, entry, timer.ulid, transition, state.status, has_effect)
     for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
-        yield _Mark(sign_ms, timer.ulid, -1)
+        yield _Mark(sign_ms, number, -1, timer.ulid)
 
 
 class _Stated(NamedTuple):
@@ -323,6 +335,7 @@ class _Running:
     """
 
     timer: Timer
+    number: int
     carry: TimerCarry
     is_interrupted: bool = False
     stretch_ms: int | None = None
@@ -340,11 +353,11 @@ class _Running:
         return self.overtime is not None and self.overtime.since_ms <= at_ms < self.overtime.until_ms
 
     @property
-    def rank(self) -> tuple[bool, int, str]:
+    def rank(self) -> tuple[bool, int, int]:
         """The order in which timers get the focus; the smallest is the first."""
         if self.act_ms is not None:
-            return False, -self.act_ms, self.timer.ulid
-        return True, self.stretch_ms or 0, self.timer.ulid
+            return False, -self.act_ms, self.number
+        return True, self.stretch_ms or 0, self.number
 
 
 class _Segment(NamedTuple):
@@ -380,8 +393,8 @@ class _Fold:
         self._at_ms = carry.at_ms
         self._horizon_ms = horizon_ms
         self._timers = {
-            timer.ulid: _Running(timer, carry.timers.get(timer.ulid, TimerCarry()))
-            for timer in sorted(timers, key=lambda timer: timer.ulid)
+            timer.ulid: _Running(timer, number, carry.timers.get(timer.ulid, TimerCarry()))
+            for number, timer in enumerate(sorted(timers, key=_order))
         }
         self._running: dict[str, _Running] = {}
         self._claims = sorted(
@@ -399,7 +412,9 @@ class _Fold:
         self._break_end_ms: int | None = None
         self._break_act: _Mark | None = None
         self.next_change_ms: int | None = None
-        self._marks = sorted((mark for timer in timers for mark in _marks(timer)), reverse=True)
+        self._marks = sorted(
+            (mark for one in self._timers.values() for mark in _marks(one.timer, one.number)), reverse=True
+        )
         self._restore(carry)
 
     def _restore(self, carry: Carry) -> None:
@@ -551,7 +566,8 @@ class _Fold:
         ]
         if eligible and policy.concurrent_timers is ConcurrentTimers.FOCUS:
             eligible = [min(eligible, key=lambda one: one.rank)]
-        return tuple(sorted(one.timer.ulid for one in eligible))
+        eligible.sort(key=lambda one: one.number)
+        return tuple(one.timer.ulid for one in eligible)
 
     def _segment(self, until_ms: int) -> _Segment:
         at_ms, span = self._at_ms, self._span
