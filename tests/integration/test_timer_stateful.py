@@ -671,7 +671,9 @@ class TimerMachine(RuleBasedStateMachine):
         _, slot, span = found
         last = max([span.changed, *(event.order for event in slot.events), *slot.signs])
         end = max(self.now - ago, last)
-        sign = slot.last_sign(span, end)
+        # A correction is a sign of life at the time at which it was made.
+        claims = self.store.get(person.user_id, ulid).claims
+        sign = max([slot.last_sign(span, end), *(one.made_ms for one in claims if one.made_ms <= end)])
         assert self.expire(person, ulid, end, sign - 1) is None
         timer = self.expire(person, ulid, end, sign)
         assert timer is not None

@@ -18,7 +18,7 @@ from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import SWEEPER, Action, State, Status, Transition, states
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
 # without effect in its history. The three kinds are counted separately, so that the result does not depend on
@@ -156,7 +156,7 @@ class Timer:
 
     def last_sign_until(self, until_ms: int) -> int:
         """Return the time of the last sign of life up to a time; the start is the first sign."""
-        acts = (transition.at_ms for transition in self.history if transition.by != SWEEPER)
+        acts = (done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION})
         signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
         return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
