@@ -53,6 +53,12 @@ def cells(column: int) -> list[str]:
     return [quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row[column])]
 
 
+def test_each_word_has_one_row() -> None:
+    rows = [line.strip("| ").split(" | ")[0] for line in PAGE.splitlines() if line.startswith("| ")]
+    words = [word for row in rows if row not in {"word", "---"} for word in row.split(", ")]
+    assert sorted(words) == sorted(set(words))
+
+
 @cache
 def modules() -> dict[str, ast.Module]:
     """Map the path of each Python file to the parsed file."""
