@@ -181,8 +181,19 @@ def without_pause(timer: Timer, number: int, now_ms: int) -> Correction:
 
 
 def _repaused(timer: Timer, parts: "_Parts", now_ms: int, *edges: int) -> Correction:
-    ordered = replace(parts, pauses=sorted(parts.pauses, key=lambda pair: pair.pause.at_ms))
+    # The owner acted in what is now a pause. The timer keeps the focus that this act gave it after the pause.
+    others = [_after_pause(other, parts.pauses) for other in parts.others]
+    pauses = sorted(parts.pauses, key=lambda pair: pair.pause.at_ms)
+    ordered = replace(parts, pauses=pauses, others=others)
     return _rewritten(timer, ordered, now_ms, locked_until_ms=timer.end_ms or max(edges))
+
+
+def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transition:
+    """Move an act that lies in a pause to the end of the pause."""
+    for pair in pauses:
+        if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
+            return replace(transition, at_ms=pair.until_ms)
+    return transition
 
 
 def _check_pause(
