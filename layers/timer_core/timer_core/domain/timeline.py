@@ -518,16 +518,16 @@ class _Fold:
         if one.stretch_ms is None:
             one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
-        if transition.overtime:
-            one.kept_ms = began_ms
         if transition.acted_ms is not None:
             one.act_ms = began_ms if transition.by_owner else None
+            one.kept_ms = began_ms if transition.overtime else None
             return False
         # An entry that was added by hand is no act at the time that it claims.
         claim = _claim_at(one.timer.claims, mark.at_ms)
         if not transition.is_own or transition.action not in _ACTS or (claim and claim.counts):
             return False
         one.act_ms, one.decided = mark.at_ms, transition
+        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
         return True
 
     def _had_focus(self, one: _Running, at_ms: int) -> bool:
