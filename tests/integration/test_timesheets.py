@@ -1,6 +1,6 @@
 """Working time that is read from stored days is the working time that is derived from all timers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -21,7 +21,7 @@ from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
 from timer_core.store.stored_days import DAY_MS, StoredDays, outdated
-from timer_core.store.table import Table, Write
+from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timesheets import Timesheets, stored_until
 
 # A Monday.
@@ -192,6 +192,27 @@ def test_a_day_with_many_slices_is_stored_in_parts(owner: Owner) -> None:
     assert len(day.slices) > 30_000
     assert all(len(content) < 400_000 for content in contents.values())
     owner.check(Period(FIRST, now_ms), now_ms=now_ms)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_timer_over_midnight_has_all_its_time_in_any_order_of_days(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    """A request for several items answers in any order (AWS, "BatchGetItem")."""
+    two = owner.start(FIRST + 18 * HOUR_MS)
+    owner.write(owner.timers[two].stop(FIRST + 20 * HOUR_MS, "closed"), now_ms=FIRST + 20 * HOUR_MS)
+    one = owner.start(FIRST + 20 * HOUR_MS)
+    owner.write(owner.timers[one].stop(FIRST + 30 * HOUR_MS, "closed"), now_ms=FIRST + 30 * HOUR_MS)
+    now_ms = FIRST + 5 * DAY_MS
+    owner.timesheets.refresh(owner.user_id, now_ms=now_ms)
+    get_many = owner.table.get_many
+
+    def in_order(keys: Iterable[tuple[str, str]]) -> list[RawItem]:
+        return sorted(get_many(keys), key=lambda item: item["sk"]["S"])[::order]
+
+    monkeypatch.setattr(owner.table, "get_many", in_order)
+    totals = owner.timesheets.working_ms(owner.user_id, [*owner.timers.values()], now_ms=now_ms)
+    assert totals == {one: 10 * HOUR_MS, two: 2 * HOUR_MS}
 
 
 def test_rebuilding_derives_all_days_anew(owner: Owner) -> None:

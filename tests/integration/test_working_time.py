@@ -1,5 +1,6 @@
 """Working time through the API: timers, lists, totals and the timeline show the same slices."""
 
+from collections import Counter
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,8 +13,10 @@ from tests.support.handlers import Clock
 from timer_core.domain.calendar import ConcurrentTimers, Policy
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week
+from timer_core.domain.timers import Period, Timer
 from timer_core.store.calendars import Calendars
-from timer_core.store.table import Table
+from timer_core.store.queries import TimerQueries
+from timer_core.store.table import RawItem, Table
 
 HOUR, DAY = 3600, 86_400
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -122,6 +125,33 @@ def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
     timers = open_timers(api)
     assert [timers[one["id"]][name] for name in ("working_duration", "counting_share")] == [30, 0.5]
     assert [timers[two["id"]][name] for name in ("working_duration", "counting_share")] == [30, 0.5]
+
+
+def test_a_page_derives_the_working_time_once(
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page has an open timer, and stopped ones of stored days and of today."""
+    store = api.module.timesheets
+    act(api.ann, start(api.ann, 7), "stop")
+    monday.advance(4 * DAY)
+    store.refresh(api.ann_id, now_ms=monday.ms)
+    act(api.ann, start(api.ann, 8), "stop")
+    start(api.ann, 9)
+    reads = Counter[str]()
+    get_item, overlapping = Table.get, TimerQueries.overlapping
+
+    def get(table: Table, pk: str, sk: str) -> RawItem | None:
+        reads[sk] += 1
+        return get_item(table, pk, sk)
+
+    def derive(queries: TimerQueries, user_id: int, period: Period) -> list[Timer]:
+        reads["timers"] += 1
+        return overlapping(queries, user_id, period)
+
+    monkeypatch.setattr(Table, "get", get)
+    monkeypatch.setattr(TimerQueries, "overlapping", derive)
+    assert len(api.ann("GET", "/api/timelogs/").json()["results"]) == 3
+    assert (reads["calendar"], reads["timers"]) == (1, 1)
 
 
 class TestTags:
