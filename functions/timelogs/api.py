@@ -1,6 +1,6 @@
 """The routes of the timers, and those for admins and monitoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -84,6 +84,7 @@ from timer_core.store.timesheets import Timesheets, Worked
 from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
+    from timer_core.domain.timeline import Slice
     from timer_core.services.offline import OfflineActions
 
 logger = make_logger("timelogs")
@@ -213,7 +214,13 @@ def list_timers(
     page, present = _page(owner_id, filters, page_size, position, now)
     counted = timers.count(owner_id, filters) if count else None
     listed = names.of(page.timers, now_ms=now)
-    slices = timesheets.worked(owner_id, period, now_ms=now).slices if period and listed else ()
+    slices: Sequence[Slice] = ()
+    if period and listed:
+        part = _reached_part(period, listed)
+        in_period = timesheets.worked(owner_id, part, now_ms=now)
+        slices = in_period.slices
+        if part.until_ms >= now:
+            present = in_period
     worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
     def show(origin: str, shown_at: int) -> TimeLogPage:
@@ -719,6 +726,15 @@ def _period(since_ms: int, until_ms: int) -> Period:
 def _elapsed_part(period: Period, now: int) -> Period:
     """Return the part of a period up to the present. It is empty if the period lies in the future."""
     return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
+
+
+def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
+    """Return the part of a period in which some timers can have working time."""
+    reaches = [timer.reach for timer in listed]
+    return Period(
+        max(period.since_ms, min(reach.since_ms for reach in reaches)),
+        min(period.until_ms, max(reach.until_ms for reach in reaches)),
+    )
 
 
 def _limit_long(elapsed: Period | None, now: int) -> None:

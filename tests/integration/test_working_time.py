@@ -16,6 +16,7 @@ from timer_core.domain.schedule import Interval, ScheduleVersion, Week
 from timer_core.domain.timers import Period, Timer
 from timer_core.store.calendars import Calendars
 from timer_core.store.queries import TimerQueries
+from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import RawItem, Table
 
 HOUR, DAY = 3600, 86_400
@@ -127,10 +128,14 @@ def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
     assert [timers[two["id"]][name] for name in ("working_duration", "counting_share")] == [30, 0.5]
 
 
+@pytest.mark.parametrize(("query", "calendar_reads"), [("", 1), ("?since=2020-01-01T00:00:00Z", 2)])
 def test_a_page_derives_the_working_time_once(
-    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch, query: str, calendar_reads: int
 ) -> None:
-    """The page has an open timer, and stopped ones of stored days and of today."""
+    """The page has an open timer, and stopped ones of stored days and of today.
+
+    The search for timers that started before a period also reads which days are stored.
+    """
     store = api.module.timesheets
     act(api.ann, start(api.ann, 7), "stop")
     monday.advance(4 * DAY)
@@ -150,8 +155,37 @@ def test_a_page_derives_the_working_time_once(
 
     monkeypatch.setattr(Table, "get", get)
     monkeypatch.setattr(TimerQueries, "overlapping", derive)
-    assert len(api.ann("GET", "/api/timelogs/").json()["results"]) == 3
-    assert (reads["calendar"], reads["timers"]) == (1, 1)
+    assert len(api.ann("GET", f"/api/timelogs/{query}").json()["results"]) == 3
+    assert (reads["calendar"], reads["timers"]) == (calendar_reads, 1)
+
+
+def test_a_page_of_a_long_period_reads_only_the_days_of_its_timers(
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        timer = start(api.ann, 7)
+        monday.advance(HOUR)
+        act(api.ann, timer, "stop")
+        monday.advance(DAY)
+    monday.advance(2 * DAY)
+    api.module.timesheets.refresh(api.ann_id, now_ms=monday.ms)
+    read: list[str] = []
+    contents = StoredDays.contents
+
+    def note(days: StoredDays, user_id: int, since_ms: int, until_ms: int) -> dict[str, bytes]:
+        found = contents(days, user_id, since_ms, until_ms)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(StoredDays, "contents", note)
+    path: str | None = "/api/timelogs/?since=2020-01-01T00:00:00Z&page_size=1"
+    parts = []
+    while path:
+        page = api.ann("GET", path).json()
+        parts += [timer["part_working_duration"] for timer in page["results"]]
+        path = page["next"] and page["next"].removeprefix("https://api.example.com")
+    assert parts == [HOUR] * 5
+    assert len(read) == 5
 
 
 class TestTags:
