@@ -49,16 +49,14 @@ from timer_core.api.working import working_times
 from timer_core.clock import now_ms
 from timer_core.domain.corrections import (
     Correction,
-    joined,
     with_changed_pause,
     with_pause,
-    without,
     without_pause,
 )
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.schedule import DAY, Span
+from timer_core.domain.schedule import DAY, Span, joined
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -67,6 +65,7 @@ from timer_core.domain.timers import (
     finished,
     past_ms,
     requested_ms,
+    without,
 )
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -808,7 +807,7 @@ def _counted(timer: Timer, *, now: int) -> list[Span]:
     own, others = list[Span](), list[Span]()
     for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
         (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
-    return joined(without(own, others))
+    return list(joined(without(own, others)))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:

@@ -12,7 +12,6 @@ from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.corrections import (
     Correction,
     divided,
-    joined,
     time_of,
     with_changed_pause,
     with_pause,
@@ -29,7 +28,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Outcome, replay
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import Span, joined
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import (
@@ -93,17 +92,17 @@ def counts(*timers: Timer, now_ms: int = NOW) -> list[Span]:
     """
     calendar = Calendar((Policy(concurrent_timers=ConcurrentTimers.PARALLEL),))
     found = timeline(timers, calendar, now_ms).slices
-    return joined(Span(piece.since_ms, piece.until_ms) for piece in found)
+    return list(joined(sorted(Span(piece.since_ms, piece.until_ms) for piece in found)))
 
 
 def counts_for(ulid: str, among: list[Timer]) -> list[Span]:
     """Return the time up to minute 60 that counts for one of several timers."""
     found = timeline(among, Calendar(), at(60)).slices
-    return joined(Span(one.since_ms, one.until_ms) for one in found if one.timer == ulid)
+    return list(joined(Span(one.since_ms, one.until_ms) for one in found if one.timer == ulid))
 
 
 def spans(timer: Timer, now_ms: int = NOW) -> list[Span]:
-    return joined(Span(*stretch) for stretch in stretches(timer, now_ms))
+    return list(joined(Span(*stretch) for stretch in stretches(timer, now_ms)))
 
 
 class TestTimes:
@@ -422,7 +421,7 @@ def test_a_division_changes_no_time(
     except InvalidInput:
         return
     for later_ms in (now_ms, now_ms + HOUR):
-        assert joined([*spans(halves.first, later_ms), *spans(halves.second, later_ms)]) == spans(
+        assert list(joined([*spans(halves.first, later_ms), *spans(halves.second, later_ms)])) == spans(
             timer, later_ms
         )
         assert counts(*halves, now_ms=now_ms) == counts(timer, now_ms=now_ms)

@@ -139,7 +139,7 @@ class Schedule:
 
     def working(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, in order. Adjacent intervals are one span."""
-        return _joined(self._pieces(since_ms, until_ms))
+        return joined(self._pieces(since_ms, until_ms))
 
     def is_working(self, at_ms: int) -> bool:
         """Whether an instant lies in working hours."""
@@ -195,7 +195,7 @@ class Schedule:
             day += DAY
 
 
-def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+def joined(spans: Iterable[Span]) -> Iterator[Span]:
     """Join spans that touch or overlap; they are sorted by their beginnings."""
     current: Span | None = None
     for span in spans:
