@@ -93,6 +93,8 @@ _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TIMELINE_MS = 366 * _DAY_MS
+# The beginning of the year 2200, in which calendars end.
+_CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * _DAY_MS
@@ -544,10 +546,14 @@ def get_timeline(
 ) -> Response[TimelineShown]:
     """Return which time counted, and for which timer. Days are those of your working hours' time zone.
 
-    The period has at most 366 days. Requests for periods longer than a week count toward the write limit.
+    The period has at most 366 days, and ends before 2200. Requests for periods longer than a week count
+    toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_timeline)
     now, user_id = now_ms(), _caller().user_id
+    for field, time in (("since", since), ("until", until)):
+        if time is not None and to_ms(time) > _CALENDAR_END_MS:
+            raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
     schedule = calendars.of(user_id).schedule
     if since is None:
         since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))

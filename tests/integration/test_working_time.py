@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.conftest import Api
-from tests.integration.test_api import ISSUE, act, add, start, time_of
+from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
 from tests.support.handlers import Clock
 from timer_core.domain.calendar import ConcurrentTimers, Policy
 from timer_core.domain.own_calendar import OwnCalendar
@@ -231,6 +231,40 @@ class TestTags:
         tag = api.ann("GET", path).headers["etag"]
         office.advance(60)
         assert api.ann("GET", path).headers["etag"] == tag
+
+
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "9996-09-01T00:00:00Z", "9999-12-31T12:00:00Z"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_first_and_last_times_are_answered_or_refused(
+    api: Api, shared_table: Table, monday: Clock, time: str, zone: str
+) -> None:
+    def choose(own: OwnCalendar) -> OwnCalendar:
+        return own.with_version(ScheduleVersion(date(2020, 1, 1), Week(zone, OFFICE.days)))
+
+    Calendars(shared_table).change(api.ann_id, choose, now_ms=monday.ms)
+    timer = start(api.ann, 7)
+    monday.advance(HOUR)
+    is_past = time.startswith("1970")
+    for query in (f"since={time}", f"until={time}", f"since={time}&until=9999-12-31T23:59:59.999Z"):
+        for path in ("timelogs/", "timelogs/totals/"):
+            assert api.ann("GET", f"/api/{path}?{query}&time_zone={zone}").status in {200, 400}
+        answer = api.ann("GET", f"/api/timeline/?{query}")
+        if is_past and "&" not in query:
+            assert answer.status == 200
+        else:
+            assert [error["code"] for error in problem(answer, 400)["errors"]] == ["out_of_range"]
+    for path, body in (
+        ("split/", {"at": time}),
+        ("pauses/", {"start": time, "end": time}),
+        ("pauses/", {"start": "1970-01-01T00:00:00Z", "end": time}),
+        ("stop/", {"at": time}),
+        ("focus/", {"at": time}),
+    ):
+        problem(api.ann("POST", f"/api/timelogs/{timer['id']}/{path}", body), 400)
+    moved = api.ann("PATCH", f"/api/timelogs/{timer['id']}/", {"start_time": time})
+    assert moved.status == (200 if is_past else 400)
+    for query in ("", f"?since={time}&time_zone={zone}"):
+        assert api.ann("GET", f"/api/timelogs/{query}").status == 200
 
 
 def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
