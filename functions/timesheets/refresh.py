@@ -85,8 +85,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _queued(body: str) -> Iterator[Change]:
     """Yield the change in a message of the queue; none if the message reports a discarded batch.
 
-    Lambda writes such a report into the dead-letter queue (AWS, "Retain discarded records for a DynamoDB event
-    source in Lambda").
+    Lambda writes such a report into the dead-letter queue (AWS, "Retain discarded records for a DynamoDB
+    event source in Lambda").
 
     Raises
     ------

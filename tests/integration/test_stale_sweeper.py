@@ -280,6 +280,18 @@ class TestTimeLimit:
         assert sweeper.run() == NOTHING | {"stale": 14, "stopped": 14}
         assert sweeper.run() == NOTHING
 
+    def test_the_number_of_stale_timers_is_that_of_all_parts_of_a_sweep(
+        self, sweeper: Sweeper, module: ModuleType
+    ) -> None:
+        for number in range(1, 31):
+            sweeper.started(100, number)
+        sweeper.run(context=ExpiringContext(readings=3))
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 16
+        sweeper.run()
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 30
+        sweeper.run()
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 0
+
     def test_a_run_with_resume_continues_the_unfinished_work(self, sweeper: Sweeper) -> None:
         hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}
         for number in range(1, 12):
