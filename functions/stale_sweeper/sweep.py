@@ -67,7 +67,6 @@ reconciler = Reconciler(
     settings().triggers,
     logger,
 )
-calendars = Calendars(table)
 
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.calendars import put_version
 from tests.support.examples import examples
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
@@ -296,7 +297,7 @@ def test_stored_days_agree_with_the_whole_timeline(
             owner.check(Period(at_ms - 100 * MINUTE_MS, at_ms + number * DAY_MS), now_ms=now_ms)
         elif kind == "calendar":
             day = date(2026, 3, 2 + number)
-            calendars.put_version(owner.user_id, ScheduleVersion(day, OFFICE), now_ms=now_ms)
+            put_version(calendars, owner.user_id, ScheduleVersion(day, OFFICE), now_ms=now_ms)
         elif owner.timers:
             timer = list(owner.timers.values())[number % len(owner.timers)]
             after = changed(timer, kind, at_ms, now_ms)
