@@ -394,7 +394,11 @@ def focus_timer(
 def insert_pause(
     timer_id: str, request: Annotated[PauseRequest, Body()], idempotency_key: _Key = None
 ) -> Response[TimeLog]:
-    """Insert a pause into a timer, open or stopped. The time of the pause counts for no other timer."""
+    """Insert a pause into a timer, open or stopped.
+
+    Where the timer counted alone, nothing counts during the pause. Where others counted too, they still
+    count.
+    """
     now = now_ms()
     pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
     cause = _cause(idempotency_key, request)
@@ -622,7 +626,10 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer permanently, open or stopped. Its time counts for no other timer."""
+    """Delete a timer permanently, open or stopped.
+
+    Time in which it counted alone counts for no other timer.
+    """
     now = now_ms()
     timers.delete(*_own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
     return Response(HTTPStatus.NO_CONTENT.value, body="")

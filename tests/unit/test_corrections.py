@@ -205,6 +205,20 @@ class TestPauses:
         assert counts_for(ULID, [paused, other]) == [Span(at(0), at(5)), Span(at(40), at(60))]
         assert counts_for(OTHER, [paused, other]) == [Span(at(5), at(30))]
 
+    @pytest.mark.parametrize(
+        ("concurrent", "alone", "hours"),
+        [("focus", [Span(at(0), at(180))], [2, 0]), ("shared", [], [1, 2]), ("parallel", [], [2, 3])],
+    )
+    def test_an_inserted_pause_is_a_gap_only_where_the_timer_counted_alone(
+        self, concurrent: str, alone: list[Span], hours: list[float]
+    ) -> None:
+        """The examples of docs/working-time.md: two timers run for three hours; one is paused for one."""
+        this, other = started(), replace(started(), ulid=OTHER)
+        paused = with_pause(this, at(60), at(120), at(180)).taking_only(alone, this).timer
+        calendar = Calendar((Policy(concurrent_timers=ConcurrentTimers(concurrent)),))
+        found = timeline([paused, other], calendar, at(180)).carry.timers
+        assert [found[ulid].working_ms / HOUR for ulid in (ULID, OTHER)] == hours
+
     def test_a_pause_can_be_longer_shorter_or_elsewhere(self) -> None:
         longer = with_changed_pause(worked(), 0, at(10), at(25), NOW)
         assert claims(longer.timer) == [(20, 25, "gap")]
