@@ -1,8 +1,10 @@
 """Stopping stale timers, on Amazon's DynamoDB Local."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -239,6 +241,10 @@ def test_timers_of_every_shard_and_without_an_issue_are_found(sweeper: Sweeper) 
 
 
 class TestOptions:
+    def test_the_sample_event_is_a_dry_run(self, sweeper: Sweeper) -> None:
+        event = json.loads((Path(__file__).parents[2] / "events" / "StaleSweeperFunction.json").read_text())
+        assert sweeper.run(event)["dry_run"] is True
+
     def test_a_dry_run_counts_and_changes_nothing(self, sweeper: Sweeper) -> None:
         timer = sweeper.started(100)
         assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 1}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from timer_core.store.stored_days import DAY_MS, StoredDays
 from timer_core.store.table import Table, Write
 
 NOW = FIRST + 5 * DAY_MS
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 class Queue:
@@ -92,6 +94,22 @@ def test_a_change_of_a_timer_stores_the_days(function: ModuleType, owner: Owner)
     assert send(function, record(None, timer)) == []
     assert stored(owner) == NOW - 2 * DAY_MS
     owner.check(Period(FIRST, NOW), now_ms=NOW)
+
+
+@pytest.mark.parametrize("name", ["TimesheetsFunction.json", "TimesheetsFunction.queue.json"])
+def test_the_sample_events_refresh_a_person(
+    function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    refreshed: list[tuple[int, int]] = []
+
+    def note(user_id: int, *, changed_ms: int, **_: int) -> bool:
+        refreshed.append((user_id, changed_ms))
+        return True
+
+    monkeypatch.setattr(function.timesheets, "refresh", note)
+    records = json.loads((EVENTS / name).read_text())["Records"]
+    assert send(function, *records) == []
+    assert [user_id for user_id, _ in refreshed] == [583231]
 
 
 def test_a_repeated_record_changes_nothing(function: ModuleType, owner: Owner) -> None:
