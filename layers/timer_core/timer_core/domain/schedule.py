@@ -140,13 +140,13 @@ class Schedule:
 
     def working(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, in order. Adjacent intervals are one span."""
-        return _joined(self.pieces(since_ms, until_ms))
+        return joined(self.pieces(since_ms, until_ms))
 
     def planned(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, except where all time counts because none are set."""
         chosen = (era for era in self.eras if era.week.days is not None)
         spans = (Span(max(since_ms, era.since_ms), min(until_ms, era.until_ms)) for era in chosen)
-        return _joined(
+        return joined(
             piece for span in spans if span.since_ms < span.until_ms for piece in self.pieces(*span)
         )
 
@@ -205,7 +205,7 @@ class Schedule:
             day += DAY
 
 
-def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+def joined(spans: Iterable[Span]) -> Iterator[Span]:
     """Join spans that touch or overlap; they are sorted by their beginnings."""
     current: Span | None = None
     for span in spans:

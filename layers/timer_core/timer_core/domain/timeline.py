@@ -223,24 +223,6 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
     return found
 
 
-def without(spans: Iterable[Span], slices: Iterable[Slice]) -> Iterator[Span]:
-    """Yield the parts of spans in which no slice lies. Spans and slices are sorted by their beginnings."""
-    taken = sorted((piece.since_ms, piece.until_ms) for piece in slices)
-    first = 0
-    for span in spans:
-        at_ms = span.since_ms
-        while first < len(taken) and taken[first][1] <= at_ms:
-            first += 1
-        index = first
-        while index < len(taken) and taken[index][0] < span.until_ms:
-            if at_ms < taken[index][0]:
-                yield Span(at_ms, taken[index][0])
-            at_ms = max(at_ms, taken[index][1])
-            index += 1
-        if at_ms < span.until_ms:
-            yield Span(at_ms, span.until_ms)
-
-
 # ---------------------------------------------------------------------- the history of a timer
 
 
