@@ -113,7 +113,7 @@ def assert_durations_are_whole(page: Page, *, least: int) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -> None:
     page = open_sheet(locale)
-    page.locator("summary").click()
+    page.locator("#days-table summary").click()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert_durations_are_whole(page, least=15)
