@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import signed_in
-from tests.browser.seed import finished_timer, put_timers
+from tests.browser.seed import days_ago, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def assert_durations_are_whole(page: Page, *, least: int) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -> None:
     page = open_sheet(locale)
-    page.locator("summary").click()
+    page.locator("#days-table summary").click()
+    page.locator("#day-date").fill(days_ago(2).isoformat())
+    page.locator("#day-table summary").click()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert_durations_are_whole(page, least=15)

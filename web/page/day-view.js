@@ -10,7 +10,7 @@ import { byId } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
-import { notify } from "./notices.js";
+import { clearNotice, notify } from "./notices.js";
 import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
 import { askForTimes } from "./time-dialog.js";
@@ -38,8 +38,10 @@ const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
 /** Shows a day, and lets the user correct it. */
 export class DayView {
-  /** @type {Day} */
+  /** The day that is shown. @type {Day} */
   #day = "";
+  /** The day to show, which may still be loading. @type {Day} */
+  #chosen = "";
   /** The timeline of the week. */
   #week = EMPTY;
   /** The timeline of the day. */
@@ -77,10 +79,11 @@ export class DayView {
       move: (block, edge, to) => this.#moveBorder(block, edge, to).catch(showError),
     });
     byId("day-bar").append(this.#bar.element);
-    onAction("click", byId("day-previous"), () => this.#go(addDays(this.#day, -1)));
-    onAction("click", byId("day-next"), () => this.#go(addDays(this.#day, 1)));
-    onAction("click", byId("day-today"), () => this.#go(dayOf(this.#now())));
-    onAction("change", this.#date, () => this.#date.value && this.#go(this.#date.value));
+    this.#onChoice("click", "day-previous", () => addDays(this.#chosen, -1));
+    this.#onChoice("click", "day-next", () => addDays(this.#chosen, 1));
+    this.#onChoice("click", "day-today", () => dayOf(this.#now()));
+    // The value is empty while a day is typed that does not exist.
+    this.#onChoice("change", "day-date", () => this.#date.value || this.#chosen);
     onAction("click", byId("undo"), () => this.#undo());
     byId("day").addEventListener("keydown", (event) => {
       const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
@@ -95,18 +98,36 @@ export class DayView {
   }
 
   /**
-   * Show another day.
+   * Show a day when a control chooses it, even if another day is still loading.
+   *
+   * @param {string} type the type of the event
+   * @param {string} id the id of the control
+   * @param {() => Day} chosen
+   */
+  #onChoice(type, id, chosen) {
+    byId(id).addEventListener(type, () => {
+      clearNotice();
+      this.show(chosen()).catch(showError);
+    });
+  }
+
+  /**
+   * Show another day. If days are chosen faster than they load, the last one is shown.
    *
    * @param {Day} day
    */
   async show(day) {
-    await this.#go(day);
+    this.#selected = null;
+    this.#isToday = day === dayOf(this.#now());
+    this.#chosen = day;
+    await this.#load();
   }
 
   /** Load the day again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
-    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#day);
+    if (this.#isToday) this.#chosen = dayOf(this.#now());
+    await this.#load();
   }
 
   /** Show the time that timers gained since the day was loaded. */
@@ -123,6 +144,8 @@ export class DayView {
   }
 
   clear() {
+    // Ignore the responses to requests in progress.
+    this.#requests++;
     this.#week = EMPTY;
     this.#timers.clear();
     this.#undos = [];
@@ -130,16 +153,9 @@ export class DayView {
     this.#render();
   }
 
-  /** @param {Day} day */
-  async #go(day) {
-    this.#selected = null;
-    this.#isToday = day === dayOf(this.#now());
-    await this.#load(day);
-  }
-
-  /** @param {Day} day */
-  async #load(day) {
+  async #load() {
     const number = ++this.#requests;
+    const day = this.#chosen;
     this.#date.value = day;
     const days = daysOfWeek(day);
     const [week, timers] = await Promise.all([
@@ -392,7 +408,7 @@ export class DayView {
   async #done(label, undo) {
     this.#undos.push({ label, undo });
     notify(label);
-    await this.#load(this.#day);
+    await this.#load();
     await this.#changed();
   }
 
@@ -402,7 +418,7 @@ export class DayView {
     try {
       await last.undo();
     } finally {
-      await this.#load(this.#day);
+      await this.#load();
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));

@@ -40,9 +40,9 @@ export function whyItCounts({ why, counting_share }, now) {
  * @param {(id: string) => string | undefined} nameOf returns the name of an open timer
  */
 export function whyItWaits({ waiting_for, counting_changes_at, why }, now, nameOf) {
-  const continues = counting_changes_at
-    ? text("continuesAt", { when: pointInTime(new Date(counting_changes_at), now) })
-    : "";
+  // A timer that waits for another one continues by itself only when the other one has become stale.
+  const changes = waiting_for === "focus" ? null : counting_changes_at;
+  const continues = changes ? text("continuesAt", { when: pointInTime(new Date(changes), now) }) : "";
   const other = why?.timer ? nameOf(why.timer) : undefined;
   const reasons = {
     schedule: widgetTexts.states.schedule,
