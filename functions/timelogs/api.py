@@ -476,14 +476,10 @@ def split_timer(
     on its own, for example moved to another issue.
     """
     now, at_ms = now_ms(), to_ms(request.at)
-    user_id, ulid = _own_timer(timer_id)
-    counting = timesheets.worked(user_id, Period(at_ms, at_ms + 1), now_ms=now).slices
     halves = timers.split(
-        user_id,
-        ulid,
+        *_own_timer(timer_id),
         at_ms,
         now_ms=now,
-        counts=any(piece.timer == ulid for piece in counting),
         idempotency=_idempotency(idempotency_key, f"split {timer_id}", request),
     )
     first, second = (_shown(half, now) for half in halves)

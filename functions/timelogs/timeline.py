@@ -61,13 +61,19 @@ class TimelineShown(BaseModel):
     working_duration: Annotated[float, Field(ge=0, description="The sum of the slices, in seconds.")]
     overtime_duration: Annotated[float, Field(ge=0, description="The part outside of working hours.")]
     slices: list[SliceShown]
-    gaps: Annotated[list[SpanShown], Field(description="Elapsed working hours in which nothing counted.")]
-    working_hours: Annotated[list[SpanShown], Field(description="The working hours, also those to come.")]
+    gaps: Annotated[
+        list[SpanShown],
+        Field(description="Elapsed working hours in which nothing counted; none where all time counts."),
+    ]
+    working_hours: Annotated[
+        list[SpanShown],
+        Field(description="The working hours, also those to come; none where all time counts."),
+    ]
 
     @classmethod
     def of(cls, worked: Worked, period: Period, user_id: int, now_ms: int) -> "TimelineShown":
         """Return the representation of a person's working time in a period."""
-        working = [*worked.calendar.schedule.working(*period)]
+        working = [*worked.calendar.schedule.planned(*period)]
         elapsed = [
             Span(span.since_ms, min(span.until_ms, now_ms)) for span in working if span.since_ms < now_ms
         ]

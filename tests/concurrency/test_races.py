@@ -317,10 +317,7 @@ def test_of_fifty_splits_each_leaves_two_timers_and_no_time_is_lost(
     now_ms = T0 + THREADS * MINUTE
     responses = race(
         threads,
-        [
-            lambda n=n: store.split(ANN, ulid, T0 + n * MINUTE, now_ms=now_ms, counts=False)
-            for n in range(1, THREADS)
-        ],
+        [lambda n=n: store.split(ANN, ulid, T0 + n * MINUTE, now_ms=now_ms) for n in range(1, THREADS)],
     )
     timers = timers_of(store)
     assert len(timers) == 1 + sum(isinstance(one, Halves) for one in responses)

@@ -411,6 +411,6 @@ class TestStoredDays:
             store.focus(ann, timer.ulid, now_ms=self.NOW, cause="f", at_ms=past + MINUTE)
         store.patch(ann, timer.ulid, Patch(start_ms=past - self.DAY), now_ms=self.NOW)
         assert self.dirty(shared_table, ann) == (day - self.DAY, 3)
-        halves = store.split(ann, timer.ulid, past, now_ms=self.NOW, counts=True)
+        halves = store.split(ann, timer.ulid, past, now_ms=self.NOW)
         store.delete(ann, halves.first.ulid, now_ms=self.NOW)
         assert self.dirty(shared_table, ann) == (day - self.DAY, 5)

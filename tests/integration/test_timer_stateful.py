@@ -35,7 +35,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Timer, finished
+from timer_core.domain.timers import Timer, end_of_date, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
 from timer_core.store.items import to_timer
@@ -229,7 +229,7 @@ class SlotModel:
         done: list[Span] = []
         current = deepcopy(self.base)
         for event in sorted(self.events, key=lambda event: event.sort_key):
-            if event.by == "sweeper" and (current is None or self.last_sign(current, event.at) > event.sign):
+            if event.by == "sweeper" and (current is None or self.is_refuted(event, current)):
                 continue
             if current is None:
                 if event.action == "start":
@@ -257,6 +257,10 @@ class SlotModel:
                 done.append(current)
                 current = None
         return [*done, current] if current else done
+
+    def is_refuted(self, stop: Step, span: Span) -> bool:
+        """Whether the sweeper did not know a sign of life, which counts for its whole UTC date."""
+        return self.last_sign(span, end_of_date(stop.at)) > stop.sign
 
     def last_sign(self, span: Span, until: int) -> int:
         """Return the time of the last sign of life of a timer up to a time."""
@@ -673,11 +677,12 @@ class TimerMachine(RuleBasedStateMachine):
         end = max(self.now - ago, last)
         # A correction is a sign of life at the time at which it was made.
         claims = self.store.get(person.user_id, ulid).claims
-        sign = max([slot.last_sign(span, end), *(one.made_ms for one in claims if one.made_ms <= end)])
+        until = end_of_date(end)
+        sign = max([slot.last_sign(span, until), *(one.made_ms for one in claims if one.made_ms <= until)])
         assert self.expire(person, ulid, end, sign - 1) is None
         timer = self.expire(person, ulid, end, sign)
         assert timer is not None
-        assert timer.last_sign_until(end) == sign
+        assert timer.last_sign_until(until) == sign
         slot.request("stop", end, self.next(), by="sweeper", sign=sign)
 
     def expire(self, person: Person, ulid: str, end: int, sign: int) -> Timer | None:
@@ -830,7 +835,7 @@ class TimerMachine(RuleBasedStateMachine):
         at = span.changed + after
 
         def ask() -> Halves:
-            return self.store.split(person.user_id, ulid, at, now_ms=self.now, counts=False)
+            return self.store.split(person.user_id, ulid, at, now_ms=self.now)
 
         if not span.start < at < self.now:
             return self.refused(InvalidInput, ask)

@@ -312,34 +312,34 @@ class TestPauses:
 
 class TestDivision:
     def test_the_first_timer_ends_where_the_second_one_starts(self) -> None:
-        first, second = divided(worked(), at(30), ulid=OTHER, now_ms=NOW, counts=False)
+        first, second = divided(worked(), at(30), ulid=OTHER, now_ms=NOW)
         assert (minutes(first), minutes(second)) == ([(0, 10), (20, 30)], [(30, 40), (45, 60)])
         assert (first.ulid, first.stopped_by, first.locked_until_ms) == (ULID, "correction", at(30))
         assert (second.ulid, second.stopped_by, second.locked_until_ms) == (OTHER, "manual", at(60))
         assert (second.version, second.issue, second.source) == (1, ISSUE, "correction")
 
     def test_a_pause_is_divided_too(self) -> None:
-        first, second = divided(worked(), at(15), ulid=OTHER, now_ms=NOW, counts=False)
+        first, second = divided(worked(), at(15), ulid=OTHER, now_ms=NOW)
         assert (minutes(first), minutes(second)) == ([(0, 10)], [(20, 40), (45, 60)])
         paused = run(started(), (10, "pause", "unassigned"))
-        first, second = divided(paused, at(15), ulid=OTHER, now_ms=at(20), counts=False)
+        first, second = divided(paused, at(15), ulid=OTHER, now_ms=at(20))
         assert (first.end_ms, second.status, second.paused_by) == (at(15), "paused", "unassigned")
 
     def test_claims_and_signs_are_divided(self) -> None:
         timer = replace(with_times(worked(), None, at(70), NOW).timer, signs=(at(5), at(64)))
-        first, second = divided(timer, at(64), ulid=OTHER, now_ms=NOW, counts=False)
+        first, second = divided(timer, at(64), ulid=OTHER, now_ms=NOW)
         assert (claims(first), claims(second)) == ([(60, 64, "work")], [(64, 70, "work")])
         assert (first.signs, second.signs) == ((at(5),), (at(64),))
 
     @pytest.mark.parametrize("minute", [0, 60, 61, -1])
     def test_an_instant_that_is_not_inside_is_refused(self, minute: int) -> None:
         with pytest.raises(InvalidInput) as refused:
-            divided(worked(), at(minute), ulid=OTHER, now_ms=NOW, counts=False)
+            divided(worked(), at(minute), ulid=OTHER, now_ms=NOW)
         assert (refused.value.field, refused.value.code) == ("at", ErrorCode.OUTSIDE_OF_TIMER)
 
     def test_the_second_timer_keeps_the_focus_if_the_timer_time_of(self) -> None:
         other = replace(run(started(5, "assigned")), ulid="01JD3K5W9GZ8Q4T1M6V7X0Y2BA")
-        halves = divided(started(), at(30), ulid=OTHER, now_ms=at(60), counts=True)
+        halves = divided(started(), at(30), ulid=OTHER, now_ms=at(60))
         assert [counts_for(one.ulid, [*halves, other]) for one in halves] == [
             [Span(at(0), at(30))],
             [Span(at(30), at(60))],
@@ -422,16 +422,16 @@ def _before(found: list[Span], until_ms: int) -> list[Span]:
     return [Span(one.since_ms, min(one.until_ms, until_ms)) for one in found if one.since_ms < until_ms]
 
 
-@given(timers(), st.lists(corrections(), max_size=4), st.integers(-30, 130), st.booleans())
+@given(timers(), st.lists(corrections(), max_size=4), st.integers(-30, 130))
 def test_a_division_changes_no_time(
-    timer: Timer, steps: list[Callable[[Timer, int], Correction]], minute: int, is_counting: bool
+    timer: Timer, steps: list[Callable[[Timer, int], Correction]], minute: int
 ) -> None:
     now_ms = at(140)
     for correct in steps:
         correction = corrected(timer, correct, now_ms)
         timer = correction.timer if correction else timer
     try:
-        halves = divided(timer, at(minute), ulid=OTHER, now_ms=now_ms, counts=is_counting)
+        halves = divided(timer, at(minute), ulid=OTHER, now_ms=now_ms)
     except InvalidInput:
         return
     for later_ms in (now_ms, now_ms + HOUR):
@@ -518,7 +518,7 @@ def test_events_do_not_undo_the_division_of_an_open_timer(
 ) -> None:
     timer, events = history
     try:
-        halves = divided(timer, at(minute), ulid=OTHER, now_ms=at(140), counts=True)
+        halves = divided(timer, at(minute), ulid=OTHER, now_ms=at(140))
     except InvalidInput:
         return
     locked_ms = halves.first.locked_until_ms or 0

@@ -15,7 +15,7 @@ from timer_core.domain.events import EFFECTS, Event, distinct, guid_time
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import replay
 from timer_core.domain.state import Action, Transition
-from timer_core.domain.timers import Claim, Timer
+from timer_core.domain.timers import Claim, Timer, end_of_date
 
 ISSUE = Issue("octocat", "hello-world", 7)
 ANN, BOB, STRANGER = 1, 2, 3
@@ -62,7 +62,9 @@ class Slots:
         """End a person's open timer as the sweeper does."""
         for timer in self.timers[user_id].values():
             if timer.is_open:
-                self.timers[user_id][timer.ulid] = timer.expire(end_ms, timer.last_sign_until(end_ms))
+                self.timers[user_id][timer.ulid] = timer.expire(
+                    end_ms, timer.last_sign_until(end_of_date(end_ms))
+                )
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
         """Apply a request as the API does; a request that the API would refuse has no effect."""
@@ -852,11 +854,16 @@ class TestSweeper:
         "event",
         [
             Event("c", "commented", T0 + 10_000, ANN_ONLY, actor=ANN),
-            Event("c", "commented", END + 1_000, ANN_ONLY, actor=ANN),
+            Event("c", "commented", end_of_date(END) + 1, ANN_ONLY, actor=ANN),
             Event("c", "commented", T0 + 60_000, frozenset({BOB}), actor=BOB),
             Event("c", "archived", END + 1_000, actor=BOB),
         ],
-        ids=["before the last sign", "after the stop", "by somebody else", "another event after the stop"],
+        ids=[
+            "before the last sign",
+            "after the date of the stop",
+            "by somebody else",
+            "another event after the stop",
+        ],
     )
     def test_other_events_leave_it_stopped(self, event: Event) -> None:
         slots = self.swept()
@@ -894,10 +901,12 @@ class TestSweeper:
 
     def test_assignments_after_the_stop_start_a_new_timer(self) -> None:
         slots = self.swept()
-        slots.deliver(Event("c", "assigned", self.END + 1_000, self.ANN_ONLY, actor=BOB))
+        # A sign of life counts for its whole date.
+        next_date_ms = end_of_date(self.END) + 1
+        slots.deliver(Event("c", "assigned", next_date_ms, self.ANN_ONLY, actor=BOB))
         assert [span[:3] for span in slots.spans(ANN)] == [
             (T0, self.END, "stopped"),
-            (self.END + 1_000, None, "running"),
+            (next_date_ms, None, "running"),
         ]
 
     @given(histories(6), st.data())

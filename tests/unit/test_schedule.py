@@ -256,7 +256,7 @@ def test_a_version_holds_from_the_first_instant_of_its_date_in_its_zone() -> Non
     schedule = own(since("2026-11-30", BERLIN))
     assert schedule.is_working(ms("2026-11-29 22:59"))
     assert not schedule.is_working(ms("2026-11-29 23:00"))
-    assert [(era.is_own, _text(era.since_ms)) for era in schedule.eras()][-1] == (True, "2026-11-29 23:00")
+    assert [(era.is_own, _text(era.since_ms)) for era in schedule.eras][-1] == (True, "2026-11-29 23:00")
 
 
 def test_a_later_version_does_not_change_what_was_before() -> None:
@@ -294,7 +294,7 @@ def test_a_version_that_a_later_one_precedes_never_holds() -> None:
     # 30 November begins at UTC-12 at 12:00 UTC; 1 December begins at UTC+14 two hours earlier.
     west, east = every_day("Etc/GMT+12", (0, 1440)), every_day("Pacific/Kiritimati", (0, 1440))
     schedule = own(since("2026-11-30", west), since("2026-12-01", east))
-    assert [era.week for era in schedule.eras()] == [ALWAYS, ALWAYS, east]
+    assert [era.week for era in schedule.eras] == [ALWAYS, ALWAYS, east]
     assert schedule.starts_at(date(2026, 12, 1)) == ms("2026-11-30 10:00")
     assert length_of(schedule, "2026-11-30") == 0
     assert schedule.day_of(ms("2026-11-30 09:59")) == date(2026, 11, 29)
@@ -450,7 +450,7 @@ def test_days_tile_all_time(schedule: Schedule, day: date) -> None:
 
 @given(schedules())
 def test_eras_cover_all_time_once(schedule: Schedule) -> None:
-    eras = schedule.eras()
+    eras = schedule.eras
     assert all(era.since_ms < era.until_ms for era in eras)
     assert all(earlier.until_ms == later.since_ms for earlier, later in pairwise(eras))
     for era in eras:

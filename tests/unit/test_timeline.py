@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
+from timer_core.domain.corrections import divided
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
 from timer_core.domain.state import Action, State, Status, Transition
 from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, standings, timeline
@@ -235,10 +236,33 @@ class TestBreak:
         timers = [self.paused(" by unassigned"), self.other]
         assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 1, "B": 2}
 
+    def test_unassigning_oneself_passes_the_focus_on(self) -> None:
+        unassigned = Transition(at("2026-11-02 10:00"), Action.PAUSE, "unassigned", by_owner=True)
+        own = timer("A", ("2026-11-02 09:00", "start")).apply(unassigned)
+        assert worked([own, self.other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 1, "B": 2}
+
+    def test_a_pause_by_a_command_is_a_break(self) -> None:
+        timers = [self.paused(" by comment.pause"), self.other]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
+
     def test_a_pause_of_a_waiting_timer_is_no_break(self) -> None:
         waiting = timer("C", ("2026-11-02 09:00", "start by lead"), ("2026-11-02 10:00", "pause"))
         own = timer("A", ("2026-11-02 09:00", "start"))
         assert worked([waiting, own], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 3}
+
+    @pytest.mark.parametrize(
+        ("week", "until"),
+        [
+            (every_day("0-6", "22-24"), "2026-11-03 22:00"),
+            (weekdays("0-24"), "2026-11-03 00:00"),
+        ],
+        ids=["a night shift", "days without a night"],
+    )
+    def test_a_break_lasts_until_the_hours_of_another_day(self, week: Week, until: str) -> None:
+        paused = timer("A", ("2026-11-02 22:30", "start"), ("2026-11-02 23:00", "pause"))
+        other = timer("B", ("2026-11-02 22:30", "start by lead"))
+        found = standing([paused, other], calendar(week), "2026-11-02 23:30")["B"]
+        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at(until))
 
     def test_a_break_of_a_stopped_timer_goes_on(self) -> None:
         stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
@@ -263,6 +287,11 @@ class TestOvertime:
         one = timer("A", ("2026-11-02 20:00", "start by lead"))
         assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {}
 
+    def test_assigning_oneself_opens_none(self) -> None:
+        start = Transition(at("2026-11-02 20:00"), Action.START, "assigned", by_owner=True)
+        one = replace(timer("A", ("2026-11-02 20:00", "start by assigned")), history=(start,))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {}
+
     def test_a_start_in_working_hours_opens_none(self) -> None:
         one = timer("A", ("2026-11-02 17:00", "start"))
         assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 1}
@@ -272,6 +301,15 @@ class TestOvertime:
         assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 5}
         found = standing([one], OFFICE, "2026-11-02 19:00")["A"]
         assert (found.rule, found.changes_ms) == ("overtime", at("2026-11-02 22:00"))
+
+    def test_a_later_act_in_the_same_hours_does_not_take_it_back(self) -> None:
+        one = timer(
+            "A",
+            ("2026-11-02 14:00", "start"),
+            ("2026-11-02 16:00", "focus overtime"),
+            ("2026-11-02 16:30", "focus"),
+        )
+        assert worked([one], OFFICE, "2026-11-02 18:00", "2026-11-03 09:00") == {"A": 4}
 
     def test_outside_of_working_hours_only_overtime_has_the_focus(self) -> None:
         waiting = timer("B", ("2026-11-02 17:00", "start"))
@@ -340,6 +378,37 @@ class TestClaims:
         assert counted == {"E": 0.5, "P": 1}
 
 
+class TestDivision:
+    def divided(self, one: Timer, at_time: str) -> list[Timer]:
+        return [*divided(one, at(at_time), ulid="Z", now_ms=at("2026-11-03 09:00"))]
+
+    def test_overtime_is_not_renewed(self) -> None:
+        one = timer("A", ("2026-11-02 20:00", "start"))
+        halves = self.divided(one, "2026-11-02 23:00")
+        assert worked(halves, OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 3, "Z": 1}
+
+    def test_a_timer_that_waits_keeps_its_act(self) -> None:
+        one, other = (
+            timer("A", ("2026-11-02 09:00", "start")),
+            timer("B", ("2026-11-02 09:30", "start by lead")),
+        )
+        third = timer("C", ("2026-11-02 10:00", "start"), ("2026-11-02 14:00", "stop by closed"))
+        halves = self.divided(one, "2026-11-02 11:00")
+        counted = worked([*halves, other, third], OFFICE, "2026-11-02 00:00", "2026-11-02 15:00")
+        assert counted == {"A": 1, "C": 3, "Z": 1}
+
+    def test_a_timer_without_acts_keeps_its_beginning(self) -> None:
+        one, other = (timer(ulid, (f"2026-11-02 09:0{n}", "start by lead")) for n, ulid in enumerate("AB"))
+        halves = self.divided(one, "2026-11-02 11:00")
+        counted = worked([*halves, other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 2, "Z": 1}
+
+    def test_a_break_goes_on(self) -> None:
+        paused = timer("P", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause"))
+        halves = self.divided(timer("A", ("2026-11-02 08:00", "start")), "2026-11-02 11:00")
+        assert worked([paused, *halves], OFFICE, "2026-11-02 10:00", "2026-11-02 12:00") == {}
+
+
 class TestStale:
     limit = calendar(weekdays("9-12", "13-18"), stale_after_ms=10 * HOUR_MS)
 
@@ -353,6 +422,18 @@ class TestStale:
     def test_a_sign_of_life_restarts_it(self) -> None:
         one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-03 10:00"),))
         assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 19}
+
+    def test_a_sign_counts_for_its_whole_date(self) -> None:
+        one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-03 17:00"),))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-03 18:00") == {"A": 16}
+
+    def test_a_sign_after_the_end_does_not_undo_it(self) -> None:
+        one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-04 10:00"),))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 10}
+
+    def test_a_stale_timer_counts_again_from_the_next_act(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start"), ("2026-11-05 10:00", "focus"))
+        assert worked([one], self.limit, "2026-11-05 00:00", "2026-11-05 12:00") == {"A": 2}
 
     def test_waiting_time_is_never_stale(self) -> None:
         own = timer("B", ("2026-11-02 09:00", "start"), ("2026-11-03 10:00", "focus"))
@@ -413,7 +494,9 @@ def people(draw: st.DrawFn) -> list[Timer]:
     timers = []
     for number in range(draw(st.integers(1, 4))):
         times = sorted(draw(st.lists(moments, min_size=1, max_size=6)))
-        kinds = st.sampled_from([("manual", False), ("assigned", True), ("assigned", False)])
+        kinds = st.sampled_from(
+            [("manual", False), ("assigned", True), ("assigned", False), ("comment.start", True)]
+        )
         by, own = draw(kinds)
         made = replace(
             Timer.start(user_id=1, ulid=f"T{number}", at_ms=times[0], now_ms=times[0], by=by),
@@ -447,6 +530,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
     act: dict[str, int] = {}
     stretch: dict[str, int] = {}
     overtime: dict[str, tuple[int, int]] = {}
+    kept: dict[str, int] = {}
     unsigned: Counter[str] = Counter()
     stale: set[str] = set()
     broken: int | None = None
@@ -478,16 +562,16 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
 
     for ms in range(FIRST, until_ms, MINUTE):
         for ulid, _, entry in sorted(by_minute.get(ms, []), key=lambda entry: entry[:2]):
-            if entry is None or entry.by != "sweeper":
+            if (entry is None or entry.by != "sweeper") and ulid not in stale:
                 unsigned[ulid] = 0
-                stale.discard(ulid)
             if entry is None:
                 continue
             step, state = entry, states[ulid]
             before = calendar.policy_at(ms - 1)
             is_focus = before.concurrent_timers is ConcurrentTimers.FOCUS
             effective = state is None or state.allows(step.action)
-            if effective and step.action is Action.PAUSE and step.is_own and is_focus and broken is None:
+            by_hand = step.by == "manual" or step.by.startswith("comment.")
+            if effective and step.action is Action.PAUSE and by_hand and is_focus and broken is None:
                 inside = span_at(ms - 1) is not None
                 running = [
                     other
@@ -509,31 +593,39 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
             states[ulid] = state
             if state.status is not Status.RUNNING:
                 if effective:
-                    for of in (act, stretch, overtime):
+                    for of in (act, stretch, overtime, kept):
                         of.pop(ulid, None)
                 continue
-            stretch.setdefault(ulid, ms)
+            if ulid not in stretch:
+                stretch[ulid] = ms
+                unsigned[ulid] = 0
+                stale.discard(ulid)
             claims = [c for one in timers if one.ulid == ulid for c in one.claims if c[0] <= ms < c[1]]
             if step.is_own and step.action is not Action.PAUSE and step.action is not Action.STOP:
                 if claims and claims[-1].counts:
                     continue
                 act[ulid] = ms
                 broken = None
+                unsigned[ulid] = 0
+                stale.discard(ulid)
                 overtime.pop(ulid, None)
+                if step.overtime:
+                    kept[ulid] = ms
                 inside_span = span_at(ms)
-                if inside_span is None or step.overtime:
+                kept_span = span_at(kept[ulid]) if ulid in kept else None
+                if by_hand and (inside_span is None or (kept_span and kept_span[1] > ms)):
                     opens = ms if inside_span is None else inside_span[1]
                     ends = opens + calendar.policy_at(opens).overtime_ms
                     ends = min([ends, *(a for a, _ in working if a >= opens)])
                     overtime[ulid] = (opens, ends)
         policy = calendar.policy_at(ms)
-        if broken is not None:
-            day = schedule.day_of(broken)
-            if any(broken < a <= ms and schedule.day_of(a) > day for a, _ in working):
-                broken = None
-        for ulid, state in states.items():
-            if state and state.status is Status.RUNNING and unsigned[ulid] >= policy.stale_after_ms:
-                stale.add(ulid)
+        if broken is not None and any(broken < a <= ms for a in beginnings(calendar, broken)):
+            broken = None
+        for one in timers:
+            state = states[one.ulid]
+            is_over = unsigned[one.ulid] >= policy.stale_after_ms
+            if state and state.status is Status.RUNNING and is_over and not signs_later_on_date(one, ms):
+                stale.add(one.ulid)
         stated: dict[str, bool] = {}
         for one in timers:
             for claim in one.claims:
@@ -550,6 +642,27 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
             found[ulid].add(ms)
             unsigned[ulid] += MINUTE
     return found
+
+
+def beginnings(calendar: Calendar, broken: int) -> list[int]:
+    """Return when working hours begin on later days than a break, in the week after it."""
+    schedule = calendar.schedule
+    is_always = schedule.era_at(broken).week.days is None
+    found, began, ended = [], 0, 0
+    for a, b in schedule.pieces(broken - DAY, broken + 8 * DAY):
+        if a > ended or (a - began >= DAY and not is_always):
+            began = a
+            if a > broken and schedule.day_of(a) > schedule.day_of(broken):
+                found.append(a)
+        ended = b
+    return found
+
+
+def signs_later_on_date(one: Timer, ms: int) -> bool:
+    """Whether a timer has a sign of life later on the same UTC date, for all of which it counts."""
+    acts = [step.at_ms for step in one.history if step.by != "sweeper"]
+    signs = (*acts, *one.signs, *(claim.made_ms for claim in one.claims))
+    return any(ms <= sign and sign // DAY == ms // DAY for sign in signs)
 
 
 def minutes_of(slices: Iterable[Slice]) -> dict[str, set[int]]:

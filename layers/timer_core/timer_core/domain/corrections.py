@@ -181,8 +181,19 @@ def without_pause(timer: Timer, number: int, now_ms: int) -> Correction:
 
 
 def _repaused(timer: Timer, parts: "_Parts", now_ms: int, *edges: int) -> Correction:
-    ordered = replace(parts, pauses=sorted(parts.pauses, key=lambda pair: pair.pause.at_ms))
+    # The owner acted in what is now a pause. The timer keeps the focus that this act gave it after the pause.
+    others = [_after_pause(other, parts.pauses) for other in parts.others]
+    pauses = sorted(parts.pauses, key=lambda pair: pair.pause.at_ms)
+    ordered = replace(parts, pauses=pauses, others=others)
     return _rewritten(timer, ordered, now_ms, locked_until_ms=timer.end_ms or max(edges))
+
+
+def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transition:
+    """Move an act that lies in a pause to the end of the pause."""
+    for pair in pauses:
+        if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
+            return replace(transition, at_ms=pair.until_ms)
+    return transition
 
 
 def _check_pause(
@@ -215,16 +226,16 @@ class Halves(NamedTuple):
     second: Timer
 
 
-def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int, counts: bool) -> Halves:
+def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
     """Divide a timer at an instant. The first one ends there, and the second one continues.
+
+    The second one also continues the stretch and the act that decide whether the timer counts, so the sums
+    stay the same.
 
     Parameters
     ----------
     ulid
         The ULID of the second timer.
-    counts
-        Whether the timer counts at the instant. If so, the division is an act of the owner, so that the
-        second timer continues to count.
 
     Raises
     ------
@@ -247,7 +258,7 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int, counts: bool) -
         others=[other for other in parts.others if other.at_ms < at_ms],
     )
     second = _Parts(
-        start=Transition(at_ms, Action.START, CORRECTION, ulid, by_owner=counts),
+        start=_continuation(timer, at_ms, ulid),
         pauses=[pair.beginning_at(at_ms) for pair in after],
         stop=parts.stop,
         others=[other for other in parts.others if other.at_ms >= at_ms],
@@ -325,11 +336,44 @@ def _stated(before: Timer, after: Timer, now_ms: int, *, locked_until_ms: int) -
     return Correction(replace(after, claims=claims, locked_until_ms=locked), reaches_ms, locked_until_ms)
 
 
+def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
+    """Return the start of a timer that continues another one at an instant."""
+    state: State | None = None
+    began_ms = at_ms
+    act: Transition | None = None
+    for transition in timer.history:
+        if transition.at_ms >= at_ms:
+            break
+        if state is None or state.allows(transition.action):
+            was_running = state is not None and state.status is Status.RUNNING
+            state = State.started(transition.at_ms) if state is None else state.apply(transition)
+            if state.status is not Status.RUNNING:
+                act = None
+            elif not was_running:
+                began_ms = transition.acted_ms or state.changed_ms
+        if state.status is Status.RUNNING and _is_act(transition):
+            act = transition
+    return Transition(
+        at_ms,
+        Action.START,
+        CORRECTION,
+        ulid,
+        by_owner=act is not None,
+        overtime=act is not None and act.overtime,
+        acted_ms=began_ms if act is None else act.acted_ms or act.at_ms,
+    )
+
+
 def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: int) -> Correction:
     """Return a timer with other parts of its history, and the claims of this correction.
 
     Claimed time has no acts of the owner. So an act that lies in it is repeated at its end, where the timer
-    continues to count automatically. A full history gets no such entry.
+    continues to count automatically.
+
+    Raises
+    ------
+    TooManyTransitions
+        If the timer has no room for these acts.
     """
     base = replace(timer, start_ms=parts.start.at_ms)
     correction = _stated(timer, parts.assembled(base), now_ms, locked_until_ms=locked_until_ms)
@@ -343,8 +387,9 @@ def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: i
         if any(since_ms <= claim.since_ms < until_ms for claim in made)
         and any(since_ms <= done.at_ms <= until_ms for done in timer.history if _is_act(done))
     ]
-    if not acts or not timer.has_room(for_event=False, transitions=len(acts)):
+    if not acts:
         return correction
+    timer.check_room("correct the pauses of", transitions=len(acts))
     continued = replace(parts, others=[*parts.others, *acts]).assembled(base)
     return replace(
         correction,

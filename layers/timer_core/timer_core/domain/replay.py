@@ -29,7 +29,7 @@ from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
-from timer_core.domain.timers import LATEST_MS, Timer
+from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 
 _DAY_MS = 86_400_000
 _STARTS = frozenset({Action.START, Action.RESUME})
@@ -322,7 +322,7 @@ def _fold(
 
 def _is_refuted(stop: _Step, timer: Timer, signs: Sequence[_Sign]) -> bool:
     """Whether there was a sign of life that the sweeper did not know when it stopped a timer."""
-    last_ms, end_ms = int(stop.transition.cause), stop.transition.at_ms
+    last_ms, end_ms = int(stop.transition.cause), end_of_date(stop.transition.at_ms)
     up_to_end = bisect_right(signs, end_ms, key=lambda sign: sign.at_ms)
     others = [sign.at_ms for sign in signs[:up_to_end][-1:]]
     return max([timer.last_sign_until(end_ms), *others]) > last_ms

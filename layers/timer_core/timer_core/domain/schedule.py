@@ -8,7 +8,7 @@ epoch (UTC). All arithmetic uses instants, so a day on which the clocks change i
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -95,7 +95,7 @@ class Era(NamedTuple):
     is_own: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """A person's working hours at any time.
 
@@ -114,8 +114,9 @@ class Schedule:
     versions: tuple[ScheduleVersion, ...] = ()
     exceptions: Mapping[date, DayException] = field(default_factory=dict)
 
+    @cached_property
     def eras(self) -> Sequence[Era]:
-        """Return the periods in which the same week holds, which together cover all time."""
+        """Periods in which the same week holds, which together cover all time."""
         starts = [(_FIRST_MS, ALWAYS, False)]
         starts += [(from_ms, week, False) for from_ms, week in self.defaults]
         for version in self.versions:
@@ -134,12 +135,20 @@ class Schedule:
 
     def era_at(self, at_ms: int) -> Era:
         """Return the period with the same week that contains an instant."""
-        eras = self.eras()
+        eras = self.eras
         return next((era for era in reversed(eras) if era.since_ms <= at_ms), eras[0])
 
     def working(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, in order. Adjacent intervals are one span."""
-        return joined(self._pieces(since_ms, until_ms))
+        return joined(self.pieces(since_ms, until_ms))
+
+    def planned(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+        """Yield the working hours between two instants, except where all time counts because none are set."""
+        chosen = (era for era in self.eras if era.week.days is not None)
+        spans = (Span(max(since_ms, era.since_ms), min(until_ms, era.until_ms)) for era in chosen)
+        return joined(
+            piece for span in spans if span.since_ms < span.until_ms for piece in self.pieces(*span)
+        )
 
     def is_working(self, at_ms: int) -> bool:
         """Whether an instant lies in working hours."""
@@ -172,8 +181,9 @@ class Schedule:
         week = next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
         return instant(week.zone, day, 0)
 
-    def _pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
-        for era in self.eras():
+    def pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+        """Yield the intervals of working hours between two instants, in order, without joining them."""
+        for era in self.eras:
             first_ms, last_ms = max(since_ms, era.since_ms), min(until_ms, era.until_ms)
             if first_ms >= last_ms:
                 continue

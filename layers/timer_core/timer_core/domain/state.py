@@ -75,6 +75,9 @@ class Transition:
         transitions do not need it.
     overtime
         Whether the time after the present working hours is to count too; only for a focus.
+    acted_ms
+        The time of the act, or else of the beginning of the stretch, that continues here; only for the start
+        of a timer that was divided from another one.
     """
 
     at_ms: int
@@ -83,11 +86,17 @@ class Transition:
     cause: str = ""
     by_owner: bool = False
     overtime: bool = False
+    acted_ms: int | None = None
 
     @property
     def is_own(self) -> bool:
         """Whether the timer's owner caused the transition, by hand or on GitHub."""
         return self.by_owner or self.by == MANUAL
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the timer's owner requested the transition, also by a command in a comment."""
+        return self.by == MANUAL or self.by.startswith("comment.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from typing import NamedTuple
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
-from timer_core.domain.timers import LATEST_MS, Claim, Timer
+from timer_core.domain.timers import LATEST_MS, Claim, Timer, end_of_date
 
 _DAY_MS = 86_400_000
 # How far ahead the next working hours are searched. A year without working hours has none.
 _AHEAD_MS = 366 * _DAY_MS
-# How far ahead `standings` searches the next change while a timer counts.
+# How far ahead the end of the present working hours, and the next change while a timer counts, are searched.
 _SOON_MS = 31 * _DAY_MS
 _ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
 _INSERTED = frozenset({Action.PAUSE, Action.RESUME})
@@ -204,7 +204,12 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
     fold = _Fold(known, calendar, carry, horizon_ms=carry.at_ms + _AHEAD_MS)
     found: dict[str, Standing] = {}
     pending: set[str] = set()
+    changed_ms: int | None = carry.at_ms
     for segment in fold.segments(carry.at_ms + _AHEAD_MS):
+        # Midnights cut segments, but change nothing.
+        is_change, changed_ms = segment.since_ms == changed_ms, fold.next_change_ms
+        if not is_change and changed_ms is not None:
+            continue
         now = {timer.ulid: fold.standing(timer.ulid, segment) for timer in known if timer.is_open}
         if not found:
             found, pending = now, {ulid for ulid, one in now.items() if one.is_counting or one.waiting_for}
@@ -312,6 +317,8 @@ class _Running:
         The act, or else the transition that began the stretch or ended it.
     overtime
         The overtime that the act has opened.
+    kept_ms
+        The time of the last act in the present stretch that asked for overtime.
     is_interrupted
         Whether the owner has inserted a pause here. After it, the timer has the same focus as before.
     """
@@ -324,6 +331,7 @@ class _Running:
     act_ms: int | None = None
     decided: Transition | None = None
     overtime: Span | None = None
+    kept_ms: int | None = None
 
     @property
     def may_count(self) -> bool:
@@ -457,17 +465,22 @@ class _Fold:
     def _apply(self, mark: _Mark) -> None:
         """Apply an entry of a timer's history, and its effect on breaks and signs of life."""
         one, transition = self._timers[mark.ulid], mark.transition
-        if mark.is_sign:
-            one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
+        if mark.is_sign and one.carry.stale_ms is None:
+            one.carry = replace(one.carry, unsigned_ms=0)
         if transition is None:
             return
         is_pause = mark.has_effect and transition.action is Action.PAUSE
-        if is_pause and transition.is_own and self._had_focus(one, mark.at_ms):
+        if is_pause and transition.is_by_hand and self._had_focus(one, mark.at_ms):
             self._break_act = mark
             self._begin_break(mark.at_ms)
-        if self._transition(mark):
-            self._begin_break(None)
+        ran = one.stretch_ms is not None
+        is_act = self._transition(mark)
+        if is_act or (not ran and one.stretch_ms is not None):
+            # A timer that was stale counts again.
+            one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
+        if is_act:
+            self._begin_break(None)
 
     def _transition(self, mark: _Mark) -> bool:
         """Apply the transition of a mark to its timer; return whether it is an act of the owner."""
@@ -479,18 +492,24 @@ class _Fold:
             return False
         if mark.status is not Status.RUNNING:
             if mark.has_effect:
-                one.stretch_ms = one.act_ms = one.overtime = None
+                one.stretch_ms = one.act_ms = one.overtime = one.kept_ms = None
                 one.decided = transition
                 self._running.pop(mark.ulid, None)
             return False
+        began_ms = mark.at_ms if transition.acted_ms is None else transition.acted_ms
         if one.stretch_ms is None:
-            one.stretch_ms, one.decided = mark.at_ms, transition
+            one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
+        if transition.acted_ms is not None:
+            one.act_ms = began_ms if transition.by_owner else None
+            one.kept_ms = began_ms if transition.overtime else None
+            return False
         # An entry that was added by hand is no act at the time that it claims.
         claim = _claim_at(one.timer.claims, mark.at_ms)
         if not transition.is_own or transition.action not in _ACTS or (claim and claim.counts):
             return False
         one.act_ms, one.decided = mark.at_ms, transition
+        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
         return True
 
     def _had_focus(self, one: _Running, at_ms: int) -> bool:
@@ -506,12 +525,17 @@ class _Fold:
         one.overtime = None
         if one.act_ms is None or one.decided is None:
             return
+        if not one.decided.is_by_hand and one.decided.acted_ms is None:
+            return
         schedule, from_ms = self._calendar.schedule, one.act_ms
-        now = next(schedule.working(from_ms, from_ms + _AHEAD_MS), None)
-        if now is not None and now.since_ms == from_ms:
-            if not one.decided.overtime:
+        if schedule.is_working(from_ms):
+            # A later act in the same working hours does not take back the wish to keep counting.
+            if one.kept_ms is None or not schedule.is_working(one.kept_ms):
                 return
-            from_ms = now.until_ms
+            end_ms = next(schedule.working(one.kept_ms, one.kept_ms + _SOON_MS)).until_ms
+            if end_ms <= from_ms:
+                return
+            from_ms = end_ms
         until_ms = from_ms + self._calendar.policy_at(from_ms).overtime_ms
         following = next(schedule.working(from_ms, until_ms), None)
         one.overtime = Span(from_ms, until_ms if following is None else following.since_ms)
@@ -519,16 +543,24 @@ class _Fold:
     def _begin_break(self, break_ms: int | None) -> None:
         """Begin a break, or end the present one.
 
-        A break ends when the working hours of a later day begin. If all time counts, they never begin.
+        A break ends when the working hours of a later day begin. Working hours over midnight are one span,
+        unless they go on for more than a day. If all time counts because no working hours are set, they never
+        begin.
         """
         self._break_ms, self._break_end_ms = break_ms, None
         if break_ms is None:
             return
         schedule = self._calendar.schedule
         day = schedule.day_of(break_ms)
-        for span in schedule.working(break_ms, break_ms + _AHEAD_MS):
-            if span.since_ms > break_ms and schedule.day_of(span.since_ms) > day:
-                self._break_end_ms = span.since_ms
+        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else _DAY_MS
+        began_ms = ended_ms = 0
+        for piece in schedule.pieces(break_ms - _DAY_MS, break_ms + _AHEAD_MS):
+            if piece.since_ms > ended_ms or piece.since_ms - began_ms >= longest_ms:
+                began_ms = piece.since_ms
+            ended_ms = piece.until_ms
+            is_later = piece.since_ms > break_ms and schedule.day_of(piece.since_ms) > day
+            if is_later and piece.since_ms == began_ms:
+                self._break_end_ms = piece.since_ms
                 return
 
     def _has_break(self, policy: Policy) -> bool:
@@ -538,7 +570,9 @@ class _Fold:
         """Note the timers that have reached the limit without a sign of life."""
         limit_ms = self._calendar.policy_at(self._at_ms).stale_after_ms
         for one in self._running.values():
-            if one.may_count and one.carry.unsigned_ms >= limit_ms:
+            has_reached = one.may_count and one.carry.unsigned_ms >= limit_ms
+            # A timer stores the last sign of each date, so a sign counts for its whole date.
+            if has_reached and one.timer.last_sign_until(end_of_date(self._at_ms)) < self._at_ms:
                 one.carry = replace(one.carry, stale_ms=self._at_ms)
 
     def _choose(self, policy: Policy, at_ms: int, *, is_working: bool) -> tuple[str, ...]:
@@ -599,7 +633,8 @@ class _Fold:
         for position, ulid in enumerate(counting):
             left_ms = policy.stale_after_ms - self._timers[ulid].carry.unsigned_ms
             # The instant at which the timer has got this many milliseconds, see `Slice`.
-            yield at_ms + left_ms * of - (of - 1 - position if of > 1 else 0)
+            if left_ms > 0:
+                yield at_ms + left_ms * of - (of - 1 - position if of > 1 else 0)
 
     def _count(self, piece: Slice) -> None:
         one = self._timers[piece.timer]

@@ -37,6 +37,9 @@ LATEST_MS = 253_402_300_799_999
 _BEGINNING, _END = attrgetter("since_ms"), attrgetter("until_ms")
 
 
+_DAY_MS = 86_400_000
+
+
 class Claim(NamedTuple):
     """A statement of a person that a timer counted, or did not count, in an interval.
 
@@ -284,7 +287,8 @@ class Timer:
         end_ms
             The end, not before the start.
         sign_ms
-            The last sign of life up to the end. If another one becomes known, the stop no longer counts (see
+            The last sign of life up to the end of that UTC date. If another one becomes known, the stop no
+            longer counts (see
             `timer_core.domain.replay`).
 
         Raises
@@ -300,6 +304,14 @@ class Timer:
         then = replace(self, clock_ms=state.clock_ms, changed_ms=state.changed_ms, status=state.status)
         stopped = replace(then, history=before).stop(end_ms, SWEEPER, str(sign_ms))
         return replace(stopped, history=(*stopped.history, *after))
+
+
+def end_of_date(at_ms: int) -> int:
+    """Return the last millisecond of an instant's UTC date.
+
+    A timer stores the last sign of life of each UTC date, so a sign counts for its whole date.
+    """
+    return at_ms - at_ms % _DAY_MS + _DAY_MS - 1
 
 
 class Period(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.timers import end_of_date
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 
@@ -102,7 +103,7 @@ class StaleTimerStopper:
         worked = self.timesheets.present(user_id, now_ms=now_ms)
         states = worked.carry.timers
         return {
-            (timer.ulid, timer.last_sign_until(end_ms)): end_ms
+            (timer.ulid, timer.last_sign_until(end_of_date(end_ms))): end_ms
             for timer in worked.timers
             if timer.is_open and (end_ms := states[timer.ulid].stale_ms) is not None
         }

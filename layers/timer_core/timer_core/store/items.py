@@ -568,13 +568,24 @@ def cause_of(transition: Transition) -> str:
 def encode_transition(transition: Transition) -> str:
     """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
     flags = "/own" * transition.by_owner + "/overtime" * transition.overtime
+    if transition.acted_ms is not None:
+        flags += f"/acted={transition.acted_ms}"
     return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
 
 
 def _decode_transition(entry: str) -> Transition:
     at_ms, flagged, by, cause = entry.split(" ", 3)
     action, *flags = flagged.split("/")
-    return Transition(int(at_ms), Action(action), by, cause, "own" in flags, "overtime" in flags)
+    acted = next((flag.removeprefix("acted=") for flag in flags if flag.startswith("acted=")), None)
+    return Transition(
+        int(at_ms),
+        Action(action),
+        by,
+        cause,
+        by_owner="own" in flags,
+        overtime="overtime" in flags,
+        acted_ms=_int(acted),
+    )
 
 
 def encode_claim(claim: Claim) -> str:
@@ -588,5 +599,5 @@ def _decode_claim(entry: str) -> Claim:
     return Claim(int(since_ms), int(until_ms), int(made_ms), kind == "work")
 
 
-def _int(value: float | None) -> int | None:
+def _int(value: float | str | None) -> int | None:
     return None if value is None else int(value)

@@ -14,7 +14,7 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
-from timer_core.domain.timers import LATEST_MS, Timer
+from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
@@ -424,7 +424,7 @@ class TimerStore(TimerQueries):
                 timer = self.get(user_id, ulid)
             except NotFound:
                 return None
-            if not timer.is_open or timer.last_sign_until(end_ms) > sign_ms:
+            if not timer.is_open or timer.last_sign_until(end_of_date(end_ms)) > sign_ms:
                 return None
             stopped = timer.expire(end_ms, sign_ms)
             self.write_all(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
@@ -569,7 +569,6 @@ class TimerStore(TimerQueries):
         at_ms: int,
         *,
         now_ms: int,
-        counts: bool,
         idempotency: Idempotency | None = None,
     ) -> Halves:
         """Divide a timer at an instant, see `timer_core.domain.corrections.divided`.
@@ -591,7 +590,7 @@ class TimerStore(TimerQueries):
             if response := idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms):
                 return Halves(self.get(user_id, ulid), response[0])
             timer = self.get(user_id, ulid)
-            first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms, counts=counts)
+            first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
             writes = [put_new(second)]
             if timer.is_open and timer.issue is not None:
                 writes.append(pass_slot(timer.issue, user_id, ulid, second_ulid))
@@ -657,7 +656,8 @@ class TimerStore(TimerQueries):
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
             spans = time_of(timer, now_ms) if counted is None else counted(timer)
-            deleted = tombstone(pk, sk, now_ms, locked_until_ms, spans)
+            gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
+            deleted = tombstone(pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]))
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
