@@ -217,6 +217,8 @@ def test_the_webhook_uses_all_of_its_permissions(
     (ann,) = team.people
     repository = github.new_repository(f"{team.name}/app")
     issue = github.new_issue(repository)
+    # The settings at the time of an assignment are read, unless they were read after it.
+    team.at(3_600)
     github.assign(issue, ann)
     github.archive_repository(repository)
     github.comment(issue, ann, "/timer pause")
