@@ -1,6 +1,7 @@
 """The API conforms to docs/openapi.json for generated requests, valid and invalid (schemathesis)."""
 
 import json
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -108,7 +109,8 @@ def test_the_api_conforms_to_its_description(
         body: dict[str, Any] = {}
         if "requestBody" in _DOCUMENT["paths"][path][method]:
             body = {"body": {}, "media_type": "application/json"}
-        case = operation.Case(path_parameters={"timer_id": ""}, **body)
+        others = {name: 0 for name in re.findall(r"{(\w+)}", path) if name != "timer_id"}
+        case = operation.Case(path_parameters={"timer_id": "", **others}, **body)
         actions, event = (None, "ping") if path == WEBHOOK_PATH else (["start/"], None)
         holds = example(case=case, actions=actions, event=event)(holds)
     holds()

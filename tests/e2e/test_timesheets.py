@@ -9,7 +9,7 @@ STREAM_S = 20
 
 
 def test_the_days_of_a_change_are_stored_within_seconds(site: Site) -> None:
-    day = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=5)
+    day = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=777)
 
     def stored() -> set[str]:
         return {item["sk"]["S"] for item in site.items(f"user#{ANN[0]}")} & {f"day#{day:%Y-%m-%d}"}
