@@ -100,7 +100,7 @@ export const german = {
 
   // the week
   sum: "Summe",
-  scheduledTime: "Arbeitszeit",
+  scheduledTime: "Soll",
   overtimeHeading: "Überstunden",
   balance: "Saldo",
 
