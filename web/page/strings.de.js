@@ -30,6 +30,7 @@ export const german = {
   sessionExpired: "Deine Sitzung ist abgelaufen. Melde dich neu an.",
   sessionExpiredWhileEditing:
     "Deine Sitzung ist abgelaufen. Melde dich in einem anderen Tab neu an und speichere dann.",
+  outOfRange: "Diese Zahl ist zu klein oder zu groß.",
   signedOut: "Du bist abgemeldet.",
   signedOutEverywhere: "Du bist auf allen Geräten abgemeldet.",
 
@@ -355,7 +356,7 @@ export const german = {
   parallelText: "Jeder Timer zählt voll, ein Tag kann also mehr als 24 Stunden haben.",
   overtimeHours: "Überstunden enden nach (Stunden)",
   staleHours: "Vergessene Timer enden nach (Arbeitsstunden)",
-  numberNeeded: "Gib eine Zahl ein.",
+  numberNeeded: ({ least, most }) => `Gib eine Zahl von ${least} bis ${most} ein.`,
   earlierRules: "Frühere Regeln",
   since: ({ time }) => `seit ${time}`,
   fromTheBeginning: "von Anfang an",

@@ -12,6 +12,7 @@ export const english = {
   tryAgain: "Try again",
   sessionExpired: "Your session has expired. Sign in again.",
   sessionExpiredWhileEditing: "Your session has expired. Sign in again in another tab, then save.",
+  outOfRange: "This number is too small or too large.",
   signedOut: "You are signed out.",
   signedOutEverywhere: "You are signed out on all devices.",
 
@@ -235,7 +236,7 @@ export const english = {
   assignmentSelf: "Start a timer only for self-assignment",
   assignmentNever: "Start no timer",
   assignmentDefault: ({ rule }) => `As in the organization: ${rule}`,
-  numberNeeded: "Enter a number.",
+  numberNeeded: ({ least, most }) => `Enter a number from ${least} to ${most}.`,
   focus: "One at a time",
   shared: "Divided",
   parallel: "All in full",
