@@ -3,7 +3,7 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { get, pages, request } from "./api.js";
 import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
-import { insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
+import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
 import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
 import { addEntry, askForIssue } from "./edit-entry.js";
 import { byId } from "./elements.js";
@@ -33,6 +33,8 @@ const PAUSE_MS = 15 * MINUTE_MS;
 // A block that ended this long before it was loaded may still grow.
 const GROWING_MS = 5_000;
 
+const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
+
 /** @type {Timeline} */
 const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
@@ -52,6 +54,8 @@ export class DayView {
   #selected = null;
   /** @type {{label: string, undo: Undo}[]} */
   #undos = [];
+  /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
+  #successors = new Map();
   #requests = 0;
   #bar;
   #now;
@@ -79,7 +83,10 @@ export class DayView {
     byId("day-bar").append(this.#bar.element);
     onAction("click", byId("day-previous"), () => this.#go(addDays(this.#day, -1)));
     onAction("click", byId("day-next"), () => this.#go(addDays(this.#day, 1)));
-    onAction("click", byId("day-today"), () => this.#go(dayOf(this.#now())));
+    onAction("click", byId("day-today"), async () => {
+      await this.#go(dayOf(this.#now()));
+      byId("day-title").focus();
+    });
     onAction("change", this.#date, () => this.#date.value && this.#go(this.#date.value));
     onAction("click", byId("undo"), () => this.#undo());
     byId("day").addEventListener("keydown", (event) => {
@@ -284,7 +291,10 @@ export class DayView {
     ];
     const buttons = actions.map(([name, action]) => {
       const button = h("button", { type: "button" }, text(name));
-      onAction("click", button, action);
+      onAction("click", button, async () => {
+        await action();
+        this.#keepFocus();
+      });
       return button;
     });
     group.replaceChildren(
@@ -303,7 +313,7 @@ export class DayView {
   async #moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
     const blocks = toBlocks(this.#timeline.slices);
-    const move = (/** @type {Timer} */ timer) => moveBorder(send, timer, block, edge, to, blocks);
+    const move = (/** @type {Timer} */ timer) => moveBorder(this.#send, timer, block, edge, to, blocks);
     await this.#correct(text("timesChanged", { time: times }), move, block);
   }
 
@@ -315,7 +325,8 @@ export class DayView {
       isSingle: true,
       limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
     });
-    if (times) await this.#correct(text("wasSplit"), (timer) => splitTimer(send, timer, times.since), block);
+    if (times)
+      await this.#correct(text("wasSplit"), (timer) => splitTimer(this.#send, timer, times.since), block);
   }
 
   /** @param {Block} block */
@@ -324,7 +335,7 @@ export class DayView {
     const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
     const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
     if (!times || times.since === times.until) return;
-    await this.#correct(text("pauseInserted"), (timer) => insertPause(send, timer, times), block);
+    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#send, timer, times), block);
   }
 
   /**
@@ -338,7 +349,7 @@ export class DayView {
     let undo = null;
     const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
       label = text("movedTo", { name });
-      undo = await moveToIssue(send, await this.#timerOf(block), block, changes, now);
+      undo = await moveToIssue(this.#send, await this.#timerOf(block), block, changes, now);
     });
     if (isMoved && undo) await this.#done(label, undo);
   }
@@ -346,7 +357,7 @@ export class DayView {
   /** @param {Block} block */
   async #remove(block) {
     const label = text("timeDeleted", { time: timesOf(block) });
-    await this.#correct(label, (timer) => removeBlock(send, timer, block), block);
+    await this.#correct(label, (timer) => removeBlock(this.#send, timer, block), block);
   }
 
   /** @param {Stretch} gap */
@@ -354,7 +365,7 @@ export class DayView {
     const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
     if (!timer) return;
     const duration = formats.duration(timer.duration ?? 0);
-    await this.#done(text("added", { duration }), () => request("DELETE", `/api/timelogs/${timer.id}/`));
+    await this.#done(text("added", { duration }), deletionOf(this.#send, timer));
   }
 
   /**
@@ -393,40 +404,54 @@ export class DayView {
     this.#undos.push({ label, undo });
     notify(label);
     await this.#load(this.#day);
+    this.#keepFocus();
     await this.#changed();
+  }
+
+  /** Focus the selection or the heading if the focused element was replaced, for example behind a dialog. */
+  #keepFocus() {
+    if (document.activeElement !== document.body) return;
+    (byId("selection").querySelector("button") ?? byId("day-title")).focus();
+  }
+
+  /**
+   * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
+   *
+   * @type {import("./corrections.js").Send}
+   */
+  #send = async (method, path, body) => {
+    const present = path.replace(TIMER_ID, (id) => this.#presentId(id));
+    return (await request(method, present, body)).body;
+  };
+
+  /** @param {string} id @returns {string} */
+  #presentId(id) {
+    const successor = this.#successors.get(id);
+    return successor ? this.#presentId(successor) : id;
   }
 
   async #undo() {
     const last = this.#undos.pop();
     if (!last) return;
     try {
-      await last.undo();
+      const successors = (await last.undo()) ?? {};
+      for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
     } finally {
       await this.#load(this.#day);
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));
-    if (!this.#undos.length) byId("day-title").focus();
   }
 
   #showUndo() {
     const button = byId("undo");
     const last = this.#undos.at(-1);
+    const hasFocus = document.activeElement === button;
     button.hidden = !last;
+    if (hasFocus && !last) byId("day-title").focus();
     setText(button, text("undo"));
     button.title = last?.label ?? "";
   }
-}
-
-/**
- * Send a request and return the body of the response.
- *
- * @param {string} method
- * @param {string} path
- * @param {object} [body]
- */
-async function send(method, path, body) {
-  return (await request(method, path, body)).body;
 }
 
 /**
