@@ -47,7 +47,13 @@ let totals = null;
 /** Return the server's time as the manager estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(manager.now);
 
-const history = new History({ now, resume, edit, changed });
+const history = new History({
+  now,
+  resume,
+  edit,
+  deleting: ({ id }) => present?.expectDeletion(id),
+  changed,
+});
 const dayView = new DayView({
   now,
   isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),

@@ -269,6 +269,7 @@ def test_one_switches_to_a_timer_that_waits_and_back(
     present.expect_counting(8)
     expect(ann_page.locator("#waiting-title")).to_have_text("Waiting: 1")
     expect(present.waiting).to_contain_text(f"Waits while you work on {REPO}#8")
+    expect(present.waiting).not_to_contain_text("continues")
     present.button("Switch to this").click()
     present.expect_counting(7)
     expect(present.counting).to_contain_text("Counts because you switched to it at")

@@ -6,7 +6,9 @@ import { setLocale } from "./support/locale.js";
 
 setLocale(["en-GB"]);
 const { formats } = await import("../../web/page/language.js");
-const { pointInTime, timerName, whyItCounts, whyItWaits } = await import("../../web/page/reasons.js");
+const { nameInSentence, pointInTime, timerName, whyItCounts, whyItWaits } = await import(
+  "../../web/page/reasons.js"
+);
 
 // A Tuesday.
 const NOW = new Date("2026-11-24T14:00:00+01:00");
@@ -90,6 +92,11 @@ test("a timer that waits names the timer that counts", () => {
   );
 });
 
+test("a timer that waits for another one does not say when the other one will be stale", () => {
+  const stale = { counting_changes_at: "2026-12-01T10:47:00.000Z" };
+  assert.equal(waits({ waiting_for: "focus", ...stale }), "Waits while you work on something else");
+});
+
 test("a timer waits during a break, and does not count any more when it is stale", () => {
   assert.equal(waits({ waiting_for: "break" }, { timer: "1-02" }), "You are on a break");
   assert.match(waits({}, { rule: "stale" }), /^Counts no longer/u);
@@ -99,5 +106,7 @@ test("a timer without an issue is named by its description", () => {
   const none = { github_repo: null, github_issue_number: null };
   assert.equal(timerName({ ...none, description: "Planning" }), "Planning");
   assert.equal(timerName({ ...none, description: "" }), "No issue");
+  assert.equal(nameInSentence({ ...none, description: "Planning" }), "Planning");
+  assert.equal(nameInSentence({ ...none, description: "" }), "the timer without an issue");
   assert.equal(timerName({ github_repo: "a/b", github_issue_number: 7, description: "x" }), "a/b#7");
 });

@@ -162,6 +162,7 @@ export const german = {
   exportLocalCsv: "CSV mit Semikolons",
   loadMore: "Mehr laden",
   noIssue: "Kein Issue",
+  timerWithoutIssue: "Timer ohne Issue",
   counting: "zählt",
   waiting: "wartet",
   paused: "pausiert",

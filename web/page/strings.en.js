@@ -83,6 +83,7 @@ export const english = {
 
   // history
   noIssue: "No issue",
+  timerWithoutIssue: "the timer without an issue",
   counting: "counting",
   waiting: "waiting",
   paused: "paused",
