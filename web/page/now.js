@@ -21,7 +21,7 @@ import {
 /** @import { TimerManager } from "../timer-manager.js" */
 /** @import { Events, Issue, Timer } from "../widget/types.d.ts" */
 
-/** @typedef {"counting" | "waiting" | "paused"} Group */
+/** @typedef {"counting" | "waiting" | "paused" | "break"} Group */
 
 // "Keep counting" is offered this long before the end of working hours.
 const BEFORE_END_MS = 2 * 3_600_000;
@@ -79,13 +79,16 @@ export class Now {
     const counting = timers.filter(isCounting);
     const waits = timers.filter((timer) => timer.status === "running" && !isCounting(timer));
     const paused = timers.filter(({ status }) => status === "paused");
+    const resting = onBreak(timers, this.#present);
+    const others = paused.filter((timer) => !resting?.includes(timer));
     this.#place("counting", counting);
+    this.#place("break", resting ?? []);
     this.#place("waiting", waits);
-    this.#place("paused", paused);
+    this.#place("paused", others);
     byId("nothing-counts").hidden = !isReady || counting.length > 0;
-    setText(byId("nothing-counts"), nothingCounts(timers, this.#present));
+    setText(byId("nothing-counts"), resting ? text("onBreak") : nothingCounts(timers, this.#present));
     setText(byId("waiting-title"), text("waitingCount", { count: waits.length }));
-    setText(byId("paused-title"), text("pausedCount", { count: paused.length }));
+    setText(byId("paused-title"), text("pausedCount", { count: others.length }));
     this.#showTime();
     if (focused && document.activeElement !== active) {
       (this.#rows.get(focused)?.item ?? byId("now-title")).focus();
@@ -115,7 +118,7 @@ export class Now {
     if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
       list.replaceChildren(...items);
     }
-    if (group !== "counting") byId(group).hidden = !items.length;
+    if (group === "waiting" || group === "paused") byId(group).hidden = !items.length;
   }
 
   #showTime() {
@@ -316,6 +319,33 @@ function notifyAbout({ github_repo, description }, sentence) {
 function endOf({ counting_changes_at: changes }, now) {
   const at = changes ? new Date(changes) : null;
   return at && at > now && at.getTime() - now.getTime() < SOON_MS ? at : null;
+}
+
+/**
+ * Return the timers whose pause is the present break: at most one, which the user paused last, today.
+ *
+ * @param {Timer[]} timers
+ * @param {Date} now
+ * @returns {Timer[] | null} null if there is no break
+ */
+function onBreak(timers, now) {
+  const running = timers.filter(({ status }) => status === "running");
+  if (running.some(({ is_counting, waiting_for }) => is_counting || waiting_for === "schedule")) return null;
+  const pausedAt = (/** @type {Timer} */ { why, is_pending }) =>
+    is_pending ? now.getTime() : why?.by === "manual" ? Date.parse(why.at ?? "") : Number.NaN;
+  const [last] = timers
+    .filter((timer) => timer.status === "paused" && isSameDay(pausedAt(timer), now))
+    .sort((one, other) => pausedAt(other) - pausedAt(one));
+  if (last) return [last];
+  return running.some(({ waiting_for }) => waiting_for === "break") ? [] : null;
+}
+
+/**
+ * @param {number} instant
+ * @param {Date} now
+ */
+function isSameDay(instant, now) {
+  return new Date(instant).toDateString() === now.toDateString();
 }
 
 /**

@@ -61,6 +61,7 @@ export const german = {
   waitsForTimer: ({ name }) => `Wartet, solange du an ${name} arbeitest`,
   waitsForFocus: "Wartet, solange du an etwas anderem arbeitest",
   waitsForBreak: "Du machst Pause",
+  onBreak: "Du machst Pause.",
   nothingRuns: "Kein Timer läuft. Weise dir auf GitHub ein Issue zu oder starte hier einen Timer.",
   nothingCounts: "Gerade zählt nichts.",
   nothingCountsUntil: ({ when }) => `Gerade zählt nichts. Es geht ${when} weiter.`,

@@ -38,6 +38,7 @@ export const english = {
   waitsForTimer: ({ name }) => `Waits while you work on ${name}`,
   waitsForFocus: "Waits while you work on something else",
   waitsForBreak: "You are on a break",
+  onBreak: "You are on a break.",
   nothingRuns: "No timer is running. Assign yourself an issue on GitHub, or start one here.",
   nothingCounts: "Nothing counts at the moment.",
   nothingCountsUntil: ({ when }) => `Nothing counts at the moment. It continues ${when}.`,
