@@ -40,8 +40,10 @@ const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
 /** Shows a day, and lets the user correct it. */
 export class DayView {
-  /** @type {Day} */
+  /** The shown day. @type {Day} */
   #day = "";
+  /** The day that was requested last. @type {Day} */
+  #requested = "";
   /** The timeline of the week. */
   #week = EMPTY;
   /** The timeline of the day. */
@@ -113,7 +115,7 @@ export class DayView {
   /** Load the day again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
-    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#day);
+    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#requested);
   }
 
   /** Show the time that timers gained since the day was loaded. */
@@ -147,6 +149,7 @@ export class DayView {
   /** @param {Day} day */
   async #load(day) {
     const number = ++this.#requests;
+    this.#requested = day;
     this.#date.value = day;
     const days = daysOfWeek(day);
     const [week, timers] = await Promise.all([
@@ -403,7 +406,7 @@ export class DayView {
   async #done(label, undo) {
     this.#undos.push({ label, undo });
     notify(label);
-    await this.#load(this.#day);
+    await this.#load(this.#requested);
     this.#keepFocus();
     await this.#changed();
   }
@@ -437,7 +440,7 @@ export class DayView {
       const successors = (await last.undo()) ?? {};
       for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
     } finally {
-      await this.#load(this.#day);
+      await this.#load(this.#requested);
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));
