@@ -40,10 +40,8 @@ const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
 /** Shows a day, and lets the user correct it. */
 export class DayView {
-  /** The shown day. @type {Day} */
+  /** @type {Day} */
   #day = "";
-  /** The day that was requested last. @type {Day} */
-  #requested = "";
   /** The timeline of the week. */
   #week = EMPTY;
   /** The timeline of the day. */
@@ -115,7 +113,7 @@ export class DayView {
   /** Load the day again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
-    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#requested);
+    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#day);
   }
 
   /** Show the time that timers gained since the day was loaded. */
@@ -149,7 +147,6 @@ export class DayView {
   /** @param {Day} day */
   async #load(day) {
     const number = ++this.#requests;
-    this.#requested = day;
     this.#date.value = day;
     const days = daysOfWeek(day);
     const [week, timers] = await Promise.all([
@@ -406,7 +403,7 @@ export class DayView {
   async #done(label, undo) {
     this.#undos.push({ label, undo });
     notify(label);
-    await this.#load(this.#requested);
+    await this.#load(this.#day);
     this.#keepFocus();
     await this.#changed();
   }
@@ -440,7 +437,7 @@ export class DayView {
       const successors = (await last.undo()) ?? {};
       for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
     } finally {
-      await this.#load(this.#requested);
+      await this.#load(this.#day);
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));
