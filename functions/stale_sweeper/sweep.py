@@ -67,7 +67,6 @@ reconciler = Reconciler(
     settings().triggers,
     logger,
 )
-calendars = Calendars(table)
 
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
@@ -273,7 +272,7 @@ def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time
     is_complete = result.after is None
     summary.complete &= is_complete
     if not options.dry_run:
-        progress_store.note_stale(result.found, after=result.after)
+        progress_store.note_stale(progress.stale_found + result.found, after=result.after)
     metrics.add_metric("SweepsDone", MetricUnit.Count, int(is_complete and not options.dry_run))
     metrics.add_metric("TimersSwept", MetricUnit.Count, result.stopped)
     metrics.add_metric("SweepFailures", MetricUnit.Count, result.failed)

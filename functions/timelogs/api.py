@@ -1,6 +1,6 @@
 """The routes of the timers, and those for admins and monitoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -49,16 +49,14 @@ from timer_core.api.working import working_times
 from timer_core.clock import now_ms
 from timer_core.domain.corrections import (
     Correction,
-    joined,
     with_changed_pause,
     with_pause,
-    without,
     without_pause,
 )
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.schedule import DAY, Span
+from timer_core.domain.schedule import DAY, Span, joined
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -67,6 +65,7 @@ from timer_core.domain.timers import (
     finished,
     past_ms,
     requested_ms,
+    without,
 )
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
@@ -84,6 +83,7 @@ from timer_core.store.timesheets import Timesheets, Worked
 from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
+    from timer_core.domain.timeline import Slice
     from timer_core.services.offline import OfflineActions
 
 logger = make_logger("timelogs")
@@ -93,6 +93,8 @@ _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
 _LONGEST_TIMELINE_MS = 366 * _DAY_MS
+# The beginning of the year 2200, in which calendars end.
+_CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * _DAY_MS
@@ -213,7 +215,13 @@ def list_timers(
     page, present = _page(owner_id, filters, page_size, position, now)
     counted = timers.count(owner_id, filters) if count else None
     listed = names.of(page.timers, now_ms=now)
-    slices = timesheets.worked(owner_id, period, now_ms=now).slices if period and listed else ()
+    slices: Sequence[Slice] = ()
+    if period and listed:
+        part = _reached_part(period, listed)
+        in_period = timesheets.worked(owner_id, part, now_ms=now)
+        slices = in_period.slices
+        if part.until_ms >= now:
+            present = in_period
     worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
     def show(origin: str, shown_at: int) -> TimeLogPage:
@@ -386,7 +394,11 @@ def focus_timer(
 def insert_pause(
     timer_id: str, request: Annotated[PauseRequest, Body()], idempotency_key: _Key = None
 ) -> Response[TimeLog]:
-    """Insert a pause into a timer, open or stopped. The time of the pause counts for no other timer."""
+    """Insert a pause into a timer, open or stopped.
+
+    Where the timer counted alone, nothing counts during the pause. Where others counted too, they still
+    count.
+    """
     now = now_ms()
     pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
     cause = _cause(idempotency_key, request)
@@ -534,10 +546,14 @@ def get_timeline(
 ) -> Response[TimelineShown]:
     """Return which time counted, and for which timer. Days are those of your working hours' time zone.
 
-    The period has at most 366 days. Requests for periods longer than a week count toward the write limit.
+    The period has at most 366 days, and ends before 2200. Requests for periods longer than a week count
+    toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_timeline)
     now, user_id = now_ms(), _caller().user_id
+    for field, time in (("since", since), ("until", until)):
+        if time is not None and to_ms(time) > _CALENDAR_END_MS:
+            raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
     schedule = calendars.of(user_id).schedule
     if since is None:
         since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
@@ -606,7 +622,10 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer permanently, open or stopped. Its time counts for no other timer."""
+    """Delete a timer permanently, open or stopped.
+
+    Time in which it counted alone counts for no other timer.
+    """
     now = now_ms()
     timers.delete(*_own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
@@ -717,6 +736,15 @@ def _elapsed_part(period: Period, now: int) -> Period:
     return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
 
 
+def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
+    """Return the part of a period in which some timers can have working time."""
+    reaches = [timer.reach for timer in listed]
+    return Period(
+        max(period.since_ms, min(reach.since_ms for reach in reaches)),
+        min(period.until_ms, max(reach.until_ms for reach in reaches)),
+    )
+
+
 def _limit_long(elapsed: Period | None, now: int) -> None:
     """Count a request that reads all timers of a long period towards the write limit.
 
@@ -788,7 +816,7 @@ def _counted(timer: Timer, *, now: int) -> list[Span]:
     own, others = list[Span](), list[Span]()
     for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
         (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
-    return joined(without(own, others))
+    return list(joined(without(own, others)))
 
 
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from timer_core.api.models import Time, to_time
 from timer_core.domain.ids import timer_id
 from timer_core.domain.schedule import Span
-from timer_core.domain.timeline import Rule, Slice, without
-from timer_core.domain.timers import Period
+from timer_core.domain.timeline import Rule, Slice
+from timer_core.domain.timers import Period, without
 from timer_core.store.timesheets import Worked
 
 _RARE = ConfigDict(defer_build=True, serialize_by_alias=True)
@@ -61,22 +61,29 @@ class TimelineShown(BaseModel):
     working_duration: Annotated[float, Field(ge=0, description="The sum of the slices, in seconds.")]
     overtime_duration: Annotated[float, Field(ge=0, description="The part outside of working hours.")]
     slices: list[SliceShown]
-    gaps: Annotated[list[SpanShown], Field(description="Elapsed working hours in which nothing counted.")]
-    working_hours: Annotated[list[SpanShown], Field(description="The working hours, also those to come.")]
+    gaps: Annotated[
+        list[SpanShown],
+        Field(description="Elapsed working hours in which nothing counted; none where all time counts."),
+    ]
+    working_hours: Annotated[
+        list[SpanShown],
+        Field(description="The working hours, also those to come; none where all time counts."),
+    ]
 
     @classmethod
     def of(cls, worked: Worked, period: Period, user_id: int, now_ms: int) -> "TimelineShown":
         """Return the representation of a person's working time in a period."""
-        working = [*worked.calendar.schedule.working(*period)]
+        working = [*worked.calendar.schedule.planned(*period)]
         elapsed = [
             Span(span.since_ms, min(span.until_ms, now_ms)) for span in working if span.since_ms < now_ms
         ]
+        counted = [Span(piece.since_ms, piece.until_ms) for piece in worked.slices]
         return cls(
             since=to_time(period.since_ms),
             until=to_time(period.until_ms),
             working_duration=sum(piece.working_ms for piece in worked.slices) / 1000,
             overtime_duration=sum(piece.working_ms for piece in worked.slices if piece.overtime) / 1000,
             slices=[SliceShown.of_slice(piece, user_id) for piece in worked.slices],
-            gaps=[SpanShown.of(span) for span in without(elapsed, worked.slices)],
+            gaps=[SpanShown.of(span) for span in without(elapsed, counted)],
             working_hours=[SpanShown.of(span) for span in working],
         )

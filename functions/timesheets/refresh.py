@@ -2,7 +2,9 @@
 
 The function reads the table's stream. A record is delivered at least once, and storing a day twice changes
 nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits. The function
-also reads this queue, and SQS moves a message that keeps failing to the dead-letter queue.
+also reads this queue, and SQS moves a message that keeps failing to the dead-letter queue. There, Lambda also
+reports batches of the stream that it has discarded. When the dead letters are moved back to the queue, such a
+report is only logged, because it names no people; the sweep stores their days.
 """
 
 import json
@@ -58,18 +60,44 @@ class Change:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
     records = event["Records"]
-    messages = [record for record in records if "body" in record]
-    queued = [Change(**json.loads(message["body"])) for message in messages]
+    queued: list[tuple[str, Change]] = []
+    failed: list[str] = []
+    for message in (record for record in records if "body" in record):
+        try:
+            queued += [(message["messageId"], change) for change in _queued(message["body"])]
+        except (ValueError, TypeError):
+            logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
+            failed.append(message["messageId"])
     changes = list(_changes(record["dynamodb"] for record in records if "dynamodb" in record))
     with ThreadPoolExecutor(_THREADS) as pool:
-        is_stored = list(pool.map(lambda change: _store(change, context), [*queued, *changes]))
+        is_stored = list(
+            pool.map(lambda change: _store(change, context), [*(change for _, change in queued), *changes])
+        )
     metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
-    metrics.add_metric("TimesheetFailures", MetricUnit.Count, len(is_stored) - sum(is_stored))
+    metrics.add_metric("TimesheetFailures", MetricUnit.Count, len(failed) + is_stored.count(False))
     for change, done in zip(changes, is_stored[len(queued) :], strict=True):
         if not done:
             _queue(change)
-    failed = (message for message, done in zip(messages, is_stored, strict=False) if not done)
-    return {"batchItemFailures": [{"itemIdentifier": message["messageId"]} for message in failed]}
+    failed += [message_id for (message_id, _), done in zip(queued, is_stored, strict=False) if not done]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _queued(body: str) -> Iterator[Change]:
+    """Yield the change in a message of the queue; none if the message reports a discarded batch.
+
+    Lambda writes such a report into the dead-letter queue (AWS, "Retain discarded records for a DynamoDB
+    event source in Lambda").
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the message has another form.
+    """
+    document = json.loads(body)
+    if "DDBStreamBatchInfo" in document:
+        logger.warning("Lambda has discarded a batch of the stream", extra={"report": document})
+    else:
+        yield Change(**document)
 
 
 def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:

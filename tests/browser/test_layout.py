@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import signed_in
 from tests.browser.present import Present
-from tests.browser.seed import REPO, finished_timer, put_timers
+from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def assert_durations_are_whole(page: Page, *, least: int) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -> None:
     page = open_sheet(locale)
-    page.locator("summary").click()
+    page.locator("#days-table summary").click()
+    page.locator("#day-date").fill(days_ago(2).isoformat())
+    page.locator("#day-table summary").click()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert_durations_are_whole(page, least=15)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.present import Present
 from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
@@ -112,6 +113,19 @@ def test_a_day_shows_its_time_in_place(day: Day) -> None:
     day.card.get_by_text("Day as a table").click()
     rows = day.card.get_by_role("table").locator("tbody").get_by_role("row")
     expect(rows.first).to_have_text(re.compile("#7.*09:0010:301h\\s30m"))
+
+
+def test_the_day_that_was_chosen_last_is_shown(day: Day) -> None:
+    blocked = BlockedRequests(day.page, "**/api/timeline/?*")
+    day.card.get_by_role("button", name="Previous day").click()
+    day.card.get_by_role("button", name="Previous day").click()
+    blocked.first()
+    # The start of a timer refreshes the page while the day is loading.
+    with day.page.expect_request(re.compile("/api/timeline/")):
+        Present(day.page).start(f"{REPO}#9")
+    blocked.release()
+    expect(day.title).to_contain_text(f"{days_ago(3):%A} {days_ago(3).day} ")
+    expect(day.card.get_by_label("Day", exact=True)).to_have_value(days_ago(3).isoformat())
 
 
 def test_a_border_moves_by_keys_and_back_by_undo(day: Day) -> None:
@@ -349,12 +363,12 @@ def test_a_gap_in_the_working_hours_is_filled(day: Day, set_hours: SetHours) -> 
 def test_a_timer_continues_outside_of_working_hours_on_request(
     open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any], set_hours: SetHours
 ) -> None:
-    begin = datetime.now(UTC) - timedelta(days=1)
+    # It is noon in this zone. The timer was started during the working hours of today.
+    begin = datetime.now(UTC).replace(minute=30) - timedelta(hours=12)
     ann_elsewhere(
         "start/", {"github_repo": REPO, "github_issue_number": 7, "at": begin.isoformat(timespec="seconds")}
     )
-    # It is noon in this zone.
-    set_hours(("00:00", "01:00"), zone=noon_zone(), from_ago=0)
+    set_hours(("00:00", "01:00"), zone=noon_zone(), from_ago=2)
     page = sign_in(open_page(**IN_BERLIN | {"timezone_id": noon_zone()}), ann)
     present = Present(page)
     expect(present.waiting).to_contain_text(re.compile("Outside of working hours · continues on .* at 00:00"))

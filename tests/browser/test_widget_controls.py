@@ -169,18 +169,21 @@ def test_starting_an_issue_with_an_open_timer_resumes_it(ann_widget: Widget) -> 
 
 
 def test_several_timers_are_listed_newest_first(ann_widget: Widget) -> None:
-    for number in (7, 8, 9):
+    for number in (7, 8):
         ann_widget.start(f"{REPO}#{number}")
         ann_widget.expect_state("Counting", number)
     ann_widget.element.get_by_role("button", name=f"Pause \u2068{REPO}#8").click()
     ann_widget.expect_state("Paused", 8)
+    ann_widget.start(f"{REPO}#9")
+    ann_widget.expect_state("Counting", 9)
     ann_widget.expect_sent()
     ann_widget.page.reload()
     expect(ann_widget.timers).to_have_count(3)
     shown = [ann_widget.timers.nth(place).inner_text() for place in range(3)]
     assert [re.search(rf"{REPO}#(\d)", text)[1] for text in shown] == ["9", "8", "7"]  # type: ignore[index]
-    ann_widget.expect_state("Paused", 8)
     ann_widget.expect_state("Counting", 9)
+    ann_widget.expect_state("Paused", 8)
+    ann_widget.expect_state("Waiting", 7)
 
 
 def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, browser_errors: BrowserErrors) -> None:

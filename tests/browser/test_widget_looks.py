@@ -210,8 +210,7 @@ def test_a_page_can_style_the_widget_by_properties_and_parts(ann_widget: Widget)
 
 def test_a_page_can_style_buttons_by_action(show: Callable[..., Widget]) -> None:
     parts = show("several").timers.get_by_role("button").evaluate_all("all => all.map(one => one.part.value)")
-    paused, running = ["button resume", "button stop"], ["button pause", "button stop"]
-    assert parts == [*running, *running, *paused]
+    assert parts == [f"button {name}" for first in ("pause", "focus", "resume") for name in (first, "stop")]
 
 
 def test_the_served_style_sheet_has_the_rules_of_the_original(ann_widget: Widget) -> None:

@@ -7,14 +7,15 @@ from datetime import date
 
 import pytest
 
+from tests.support.calendars import put_assignment_starts, put_exceptions, put_version
 from tests.support.handlers import Clock
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.own_calendar import MAX_EXCEPTIONS, MAX_VERSIONS, OwnCalendar
 from timer_core.domain.schedule import ALL_DAY, DayException, Interval, ScheduleVersion, Week, instant
-from timer_core.store.calendars import Calendars, Dirty, lower_dirty
+from timer_core.store.calendars import Calendars, Dirty, dirty_of, lower_dirty
 from timer_core.store.items import PolicyItem
-from timer_core.store.keys import POLICIES, SETTINGS_PK
+from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, user_pk
 from timer_core.store.people import Person
 from timer_core.store.table import Table, Write
 
@@ -41,6 +42,10 @@ def user_id(new_person: Callable[[], Person]) -> int:
     return new_person().user_id
 
 
+def dirty(table: Table, user_id: int) -> Dirty:
+    return dirty_of(table.get(user_pk(user_id), CALENDAR_SK))
+
+
 def utc_day(day: date) -> int:
     return instant("UTC", day, 0)
 
@@ -61,15 +66,15 @@ def test_a_calendar_is_read_as_it_was_written(calendars: Calendars, user_id: int
         ScheduleVersion(date(2027, 2, 1), Week("America/Havana")),
     ]
     for version in reversed(versions):
-        calendars.put_version(user_id, version, now_ms=NOW)
+        put_version(calendars, user_id, version, now_ms=NOW)
     exceptions = {
         date(2026, 12, 24): DayException((), "Heiligabend – frei, ab 0 Uhr"),
         date(2026, 12, 31): DayException((Interval(540, 720),)),
         date(2027, 1, 2): DayException(ALL_DAY, "on call"),
     }
-    calendars.put_exceptions(user_id, exceptions, now_ms=NOW)
-    calendars.put_assignment_starts(user_id, AssignmentStarts.SELF, now_ms=NOW)
-    calendars.put_assignment_starts(user_id, None, now_ms=NOW + 5)
+    put_exceptions(calendars, user_id, exceptions, now_ms=NOW)
+    put_assignment_starts(calendars, user_id, AssignmentStarts.SELF, now_ms=NOW)
+    put_assignment_starts(calendars, user_id, None, now_ms=NOW + 5)
     own = calendars.own(user_id)
     assert list(own.versions) == versions
     assert own.exceptions == exceptions
@@ -80,22 +85,24 @@ def test_a_calendar_is_read_as_it_was_written(calendars: Calendars, user_id: int
 
 def test_a_version_with_the_same_date_is_replaced(calendars: Calendars, user_id: int) -> None:
     for week in (MORNINGS, NIGHTS):
-        calendars.put_version(user_id, ScheduleVersion(date(2026, 12, 1), week), now_ms=NOW)
+        put_version(calendars, user_id, ScheduleVersion(date(2026, 12, 1), week), now_ms=NOW)
     assert calendars.own(user_id).versions == (ScheduleVersion(date(2026, 12, 1), NIGHTS),)
 
 
 def test_a_change_that_changes_nothing_is_not_written(calendars: Calendars, user_id: int) -> None:
     version = ScheduleVersion(date(2026, 12, 1), MORNINGS)
-    assert calendars.put_version(user_id, version, now_ms=NOW).version == 1
-    assert calendars.put_version(user_id, version, now_ms=NOW).version == 1
-    assert calendars.delete_version(user_id, date(2026, 12, 2), now_ms=NOW).version == 1
+    assert put_version(calendars, user_id, version, now_ms=NOW).version == 1
+    assert put_version(calendars, user_id, version, now_ms=NOW).version == 1
+    assert (
+        calendars.change(user_id, lambda own: own.without_version(date(2026, 12, 2)), now_ms=NOW).version == 1
+    )
 
 
 def test_concurrent_changes_are_all_kept(calendars: Calendars, user_id: int) -> None:
     days = [date(2027, 1, day) for day in range(1, 17)]
 
     def put(day: date) -> None:
-        calendars.put_exceptions(user_id, {day: DayException()}, now_ms=NOW)
+        put_exceptions(calendars, user_id, {day: DayException()}, now_ms=NOW)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, days))
@@ -113,9 +120,9 @@ def test_more_versions_than_the_limit_are_refused(calendars: Calendars, user_id:
 
     calendars.change(user_id, fill, now_ms=NOW)
     with pytest.raises(InvalidInput, match="200 versions"):
-        calendars.put_version(user_id, ScheduleVersion(date(2028, 1, 1), MORNINGS), now_ms=NOW)
+        put_version(calendars, user_id, ScheduleVersion(date(2028, 1, 1), MORNINGS), now_ms=NOW)
     # Replacing one is possible.
-    calendars.put_version(user_id, ScheduleVersion(date(2026, 12, 1), NIGHTS), now_ms=NOW)
+    put_version(calendars, user_id, ScheduleVersion(date(2026, 12, 1), NIGHTS), now_ms=NOW)
 
 
 def test_the_largest_calendar_can_be_stored_and_a_larger_one_is_refused(
@@ -123,19 +130,19 @@ def test_the_largest_calendar_can_be_stored_and_a_larger_one_is_refused(
 ) -> None:
     first = date(2026, 12, 1).toordinal()
     days = [date.fromordinal(first + number) for number in range(MAX_EXCEPTIONS)]
-    calendars.put_exceptions(user_id, dict.fromkeys(days, DayException((), "é" * 100)), now_ms=NOW)
+    put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "é" * 100)), now_ms=NOW)
     with pytest.raises(InvalidInput, match="1000 exceptions"):
-        calendars.put_exceptions(user_id, {date(2035, 1, 1): DayException()}, now_ms=NOW)
+        put_exceptions(calendars, user_id, {date(2035, 1, 1): DayException()}, now_ms=NOW)
     with pytest.raises(InvalidInput, match="too large"):
-        calendars.put_exceptions(user_id, dict.fromkeys(days, DayException((), "🏖" * 100)), now_ms=NOW)
+        put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "🏖" * 100)), now_ms=NOW)
 
 
 def test_choices_that_concern_only_locked_events_are_forgotten(calendars: Calendars, user_id: int) -> None:
     for day, choice in enumerate([AssignmentStarts.SELF, AssignmentStarts.NEVER, None]):
-        calendars.put_assignment_starts(user_id, choice, now_ms=NOW + day * 20 * DAY_MS)
+        put_assignment_starts(calendars, user_id, choice, now_ms=NOW + day * 20 * DAY_MS)
     starts = [(NOW + 20 * DAY_MS, AssignmentStarts.NEVER), (NOW + 40 * DAY_MS, None)]
     # The second choice holds until the third; the first one held until 20 days ago.
-    calendars.put_assignment_starts(user_id, AssignmentStarts.SELF, now_ms=NOW + 60 * DAY_MS)
+    put_assignment_starts(calendars, user_id, AssignmentStarts.SELF, now_ms=NOW + 60 * DAY_MS)
     later = (NOW + 60 * DAY_MS, AssignmentStarts.SELF)
     assert calendars.own(user_id).assignment_starts == (*starts, later)
 
@@ -144,41 +151,39 @@ def test_choices_that_concern_only_locked_events_are_forgotten(calendars: Calend
 
 
 def test_a_change_of_the_past_marks_the_days_from_its_first_instant(
-    calendars: Calendars, user_id: int
+    calendars: Calendars, user_id: int, shared_table: Table
 ) -> None:
-    calendars.put_version(user_id, ScheduleVersion(date(2026, 11, 2), MORNINGS), now_ms=NOW)
+    put_version(calendars, user_id, ScheduleVersion(date(2026, 11, 2), MORNINGS), now_ms=NOW)
     # In Berlin, 2 November begins on 1 November at 23:00 UTC.
-    assert calendars.dirty(user_id) == Dirty(utc_day(date(2026, 11, 1)), 1)
-    calendars.put_version(user_id, ScheduleVersion(date(2026, 11, 20), NIGHTS), now_ms=NOW)
-    assert calendars.dirty(user_id) == Dirty(utc_day(date(2026, 11, 1)), 2)
-    calendars.put_exceptions(user_id, {date(2026, 10, 5): DayException()}, now_ms=NOW)
-    assert calendars.dirty(user_id) == Dirty(utc_day(date(2026, 10, 4)), 3)
+    assert dirty(shared_table, user_id) == Dirty(utc_day(date(2026, 11, 1)), 1)
+    put_version(calendars, user_id, ScheduleVersion(date(2026, 11, 20), NIGHTS), now_ms=NOW)
+    assert dirty(shared_table, user_id) == Dirty(utc_day(date(2026, 11, 1)), 2)
+    put_exceptions(calendars, user_id, {date(2026, 10, 5): DayException()}, now_ms=NOW)
+    assert dirty(shared_table, user_id) == Dirty(utc_day(date(2026, 10, 4)), 3)
 
 
-def test_a_change_of_the_future_and_a_new_reason_mark_no_day(calendars: Calendars, user_id: int) -> None:
-    calendars.put_version(user_id, ScheduleVersion(date(2026, 12, 5), MORNINGS), now_ms=NOW)
-    calendars.put_exceptions(user_id, {date(2026, 12, 24): DayException()}, now_ms=NOW)
-    calendars.put_assignment_starts(user_id, AssignmentStarts.SELF, now_ms=NOW)
-    assert calendars.dirty(user_id) == Dirty()
+def test_a_change_of_the_future_and_a_new_reason_mark_no_day(
+    calendars: Calendars, user_id: int, shared_table: Table
+) -> None:
+    put_version(calendars, user_id, ScheduleVersion(date(2026, 12, 5), MORNINGS), now_ms=NOW)
+    put_exceptions(calendars, user_id, {date(2026, 12, 24): DayException()}, now_ms=NOW)
+    put_assignment_starts(calendars, user_id, AssignmentStarts.SELF, now_ms=NOW)
+    assert dirty(shared_table, user_id) == Dirty()
     past = date(2026, 11, 2)
-    calendars.put_exceptions(user_id, {past: DayException((), "sick")}, now_ms=NOW)
-    marked = calendars.dirty(user_id)
-    calendars.put_exceptions(user_id, {past: DayException((), "vacation")}, now_ms=NOW)
-    assert calendars.dirty(user_id) == marked
+    put_exceptions(calendars, user_id, {past: DayException((), "sick")}, now_ms=NOW)
+    marked = dirty(shared_table, user_id)
+    put_exceptions(calendars, user_id, {past: DayException((), "vacation")}, now_ms=NOW)
+    assert dirty(shared_table, user_id) == marked
 
 
-def test_a_mark_is_removed_only_if_no_day_was_marked_meanwhile(
+def test_marks_keep_the_earliest_day_and_are_counted(
     calendars: Calendars, user_id: int, shared_table: Table
 ) -> None:
     shared_table.write(lower_dirty(user_id, NOW))
-    seen = calendars.dirty(user_id)
-    assert seen == Dirty(utc_day(date(2026, 11, 30)), 1)
+    assert dirty(shared_table, user_id) == Dirty(utc_day(date(2026, 11, 30)), 1)
     shared_table.transact([lower_dirty(user_id, NOW - 3 * DAY_MS)])
-    assert not calendars.mark_clean(user_id, seen)
-    seen = calendars.dirty(user_id)
-    assert seen == Dirty(utc_day(date(2026, 11, 27)), 2)
-    assert calendars.mark_clean(user_id, seen)
-    assert calendars.dirty(user_id) == Dirty(None, 2)
+    shared_table.transact([lower_dirty(user_id, NOW)])
+    assert dirty(shared_table, user_id) == Dirty(utc_day(date(2026, 11, 27)), 3)
     assert calendars.own(user_id).version == 0
 
 

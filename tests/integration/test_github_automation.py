@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.calendars import put_assignment_starts
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Account, Card, Comment, Issue
@@ -1053,7 +1054,7 @@ class TestActors:
     def test_with_self_only_ones_own_assignment_starts_a_timer(self, team: Team, is_lost: bool) -> None:
         team.product.store_credential({"token": TOKEN})
         calendars = Calendars(team.product.table)
-        calendars.put_assignment_starts(team.ann.id, AssignmentStarts.SELF, now_ms=team.t0 + MINUTE)
+        put_assignment_starts(calendars, team.ann.id, AssignmentStarts.SELF, now_ms=team.t0 + MINUTE)
         issue, other = team.new_issue(), team.new_issue()
         team.github.assign(issue, team.ann, by=team.bob)
         team.at(2)

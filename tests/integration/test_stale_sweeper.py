@@ -1,8 +1,10 @@
 """Stopping stale timers, on Amazon's DynamoDB Local."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -239,6 +241,10 @@ def test_timers_of_every_shard_and_without_an_issue_are_found(sweeper: Sweeper) 
 
 
 class TestOptions:
+    def test_the_sample_event_is_a_dry_run(self, sweeper: Sweeper) -> None:
+        event = json.loads((Path(__file__).parents[2] / "events" / "StaleSweeperFunction.json").read_text())
+        assert sweeper.run(event)["dry_run"] is True
+
     def test_a_dry_run_counts_and_changes_nothing(self, sweeper: Sweeper) -> None:
         timer = sweeper.started(100)
         assert sweeper.run({"dry_run": True}) == NOTHING | {"dry_run": True, "stale": 1}
@@ -279,6 +285,18 @@ class TestTimeLimit:
         assert first == NOTHING | {"stale": 16, "stopped": 16, "complete": False}
         assert sweeper.run() == NOTHING | {"stale": 14, "stopped": 14}
         assert sweeper.run() == NOTHING
+
+    def test_the_number_of_stale_timers_is_that_of_all_parts_of_a_sweep(
+        self, sweeper: Sweeper, module: ModuleType
+    ) -> None:
+        for number in range(1, 31):
+            sweeper.started(100, number)
+        sweeper.run(context=ExpiringContext(readings=3))
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 16
+        sweeper.run()
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 30
+        sweeper.run()
+        assert module.health.read(now_ms=sweeper.now_ms).stale_timers == 0
 
     def test_a_run_with_resume_continues_the_unfinished_work(self, sweeper: Sweeper) -> None:
         hourly = {"stop_stale": False, "stop_closed": False, "redeliver": False, "resume": True}

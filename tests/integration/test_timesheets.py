@@ -1,6 +1,6 @@
 """Working time that is read from stored days is the working time that is derived from all timers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.calendars import put_version
 from tests.support.examples import examples
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
@@ -21,7 +22,7 @@ from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
 from timer_core.store.stored_days import DAY_MS, StoredDays, outdated
-from timer_core.store.table import Table, Write
+from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timesheets import Timesheets, stored_until
 
 # A Monday.
@@ -194,6 +195,27 @@ def test_a_day_with_many_slices_is_stored_in_parts(owner: Owner) -> None:
     owner.check(Period(FIRST, now_ms), now_ms=now_ms)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_timer_over_midnight_has_all_its_time_in_any_order_of_days(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    """A request for several items answers in any order (AWS, "BatchGetItem")."""
+    two = owner.start(FIRST + 18 * HOUR_MS)
+    owner.write(owner.timers[two].stop(FIRST + 20 * HOUR_MS, "closed"), now_ms=FIRST + 20 * HOUR_MS)
+    one = owner.start(FIRST + 20 * HOUR_MS)
+    owner.write(owner.timers[one].stop(FIRST + 30 * HOUR_MS, "closed"), now_ms=FIRST + 30 * HOUR_MS)
+    now_ms = FIRST + 5 * DAY_MS
+    owner.timesheets.refresh(owner.user_id, now_ms=now_ms)
+    get_many = owner.table.get_many
+
+    def in_order(keys: Iterable[tuple[str, str]]) -> list[RawItem]:
+        return sorted(get_many(keys), key=lambda item: item["sk"]["S"])[::order]
+
+    monkeypatch.setattr(owner.table, "get_many", in_order)
+    totals = owner.timesheets.working_ms(owner.user_id, [*owner.timers.values()], now_ms=now_ms)
+    assert totals == {one: 10 * HOUR_MS, two: 2 * HOUR_MS}
+
+
 def test_rebuilding_derives_all_days_anew(owner: Owner) -> None:
     ulid = owner.start(FIRST + 9 * HOUR_MS)
     owner.write(owner.timers[ulid].stop(FIRST + 12 * HOUR_MS, "closed"), now_ms=FIRST + 12 * HOUR_MS)
@@ -275,7 +297,7 @@ def test_stored_days_agree_with_the_whole_timeline(
             owner.check(Period(at_ms - 100 * MINUTE_MS, at_ms + number * DAY_MS), now_ms=now_ms)
         elif kind == "calendar":
             day = date(2026, 3, 2 + number)
-            calendars.put_version(owner.user_id, ScheduleVersion(day, OFFICE), now_ms=now_ms)
+            put_version(calendars, owner.user_id, ScheduleVersion(day, OFFICE), now_ms=now_ms)
         elif owner.timers:
             timer = list(owner.timers.values())[number % len(owner.timers)]
             after = changed(timer, kind, at_ms, now_ms)

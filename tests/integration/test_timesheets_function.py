@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from timer_core.store.stored_days import DAY_MS, StoredDays
 from timer_core.store.table import Table, Write
 
 NOW = FIRST + 5 * DAY_MS
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 class Queue:
@@ -94,6 +96,22 @@ def test_a_change_of_a_timer_stores_the_days(function: ModuleType, owner: Owner)
     owner.check(Period(FIRST, NOW), now_ms=NOW)
 
 
+@pytest.mark.parametrize("name", ["TimesheetsFunction.json", "TimesheetsFunction.queue.json"])
+def test_the_sample_events_refresh_a_person(
+    function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    refreshed: list[tuple[int, int]] = []
+
+    def note(user_id: int, *, changed_ms: int, **_: int) -> bool:
+        refreshed.append((user_id, changed_ms))
+        return True
+
+    monkeypatch.setattr(function.timesheets, "refresh", note)
+    records = json.loads((EVENTS / name).read_text())["Records"]
+    assert send(function, *records) == []
+    assert [user_id for user_id, _ in refreshed] == [583231]
+
+
 def test_a_repeated_record_changes_nothing(function: ModuleType, owner: Owner) -> None:
     (timer,) = owner.timers.values()
     for _ in range(3):
@@ -166,6 +184,45 @@ def test_a_person_whose_days_cannot_be_stored_is_queued_and_others_are_stored(
         assert stored(owner) == NOW - 2 * DAY_MS
         assert send(function, message(9, "a"), message(owner.user_id, "b")) == ["a"]
     assert send(function, message(9, "a")) == []
+
+
+@pytest.mark.parametrize("body", ["no JSON", "7", "[]", "{}", '{"user_id": 9}', '{"detail": {}}'])
+def test_a_message_of_another_form_fails_alone(function: ModuleType, owner: Owner, body: str) -> None:
+    broken = {"messageId": "a", "eventSource": "aws:sqs", "body": body}
+    assert send(function, broken, message(owner.user_id, "b")) == ["a"]
+    assert stored(owner) == NOW - 2 * DAY_MS
+
+
+def test_the_report_of_a_discarded_batch_is_logged_and_removed(
+    function: ModuleType, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report as in AWS, "Retain discarded records for a DynamoDB event source in Lambda"."""
+    report = {
+        "requestContext": {
+            "requestId": "9e2a3b5c-6d7f-4a1b-8c2d-3e4f5a6b7c8d",
+            "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:timesheets",
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": 6,
+        },
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "version": "1.0",
+        "timestamp": "2026-03-06T00:01:00.000Z",
+        "DDBStreamBatchInfo": {
+            "shardId": "shardId-00000001573689847184-864758bb",
+            "startSequenceNumber": "800000000003126276362",
+            "endSequenceNumber": "800000000003126276362",
+            "approximateArrivalOfFirstRecord": "2026-03-06T00:00:19Z",
+            "approximateArrivalOfLastRecord": "2026-03-06T00:00:19Z",
+            "batchSize": 1,
+            "streamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/timers/stream/2026-03-01T00:00",
+        },
+    }
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(function.logger, "warning", lambda _, extra: logged.append(extra))
+    letter = {"messageId": "a", "eventSource": "aws:sqs", "body": json.dumps(report)}
+    assert send(function, letter, message(owner.user_id, "b")) == []
+    assert stored(owner) == NOW - 2 * DAY_MS
+    assert logged == [{"report": report}]
 
 
 def test_without_time_the_rest_of_a_batch_is_queued(function: ModuleType, owner: Owner, queue: Queue) -> None:

@@ -1,5 +1,6 @@
 """Working time through the API: timers, lists, totals and the timeline show the same slices."""
 
+from collections import Counter
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,13 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.conftest import Api
-from tests.integration.test_api import ISSUE, act, add, start, time_of
+from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
 from tests.support.handlers import Clock
 from timer_core.domain.calendar import ConcurrentTimers, Policy
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week
+from timer_core.domain.timers import Period, Timer
 from timer_core.store.calendars import Calendars
-from timer_core.store.table import Table
+from timer_core.store.queries import TimerQueries
+from timer_core.store.stored_days import StoredDays
+from timer_core.store.table import RawItem, Table
 
 HOUR, DAY = 3600, 86_400
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -124,6 +128,66 @@ def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
     assert [timers[two["id"]][name] for name in ("working_duration", "counting_share")] == [30, 0.5]
 
 
+@pytest.mark.parametrize(("query", "calendar_reads"), [("", 1), ("?since=2020-01-01T00:00:00Z", 2)])
+def test_a_page_derives_the_working_time_once(
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch, query: str, calendar_reads: int
+) -> None:
+    """The page has an open timer, and stopped ones of stored days and of today.
+
+    The search for timers that started before a period also reads which days are stored.
+    """
+    store = api.module.timesheets
+    act(api.ann, start(api.ann, 7), "stop")
+    monday.advance(4 * DAY)
+    store.refresh(api.ann_id, now_ms=monday.ms)
+    act(api.ann, start(api.ann, 8), "stop")
+    start(api.ann, 9)
+    reads = Counter[str]()
+    get_item, overlapping = Table.get, TimerQueries.overlapping
+
+    def get(table: Table, pk: str, sk: str) -> RawItem | None:
+        reads[sk] += 1
+        return get_item(table, pk, sk)
+
+    def derive(queries: TimerQueries, user_id: int, period: Period) -> list[Timer]:
+        reads["timers"] += 1
+        return overlapping(queries, user_id, period)
+
+    monkeypatch.setattr(Table, "get", get)
+    monkeypatch.setattr(TimerQueries, "overlapping", derive)
+    assert len(api.ann("GET", f"/api/timelogs/{query}").json()["results"]) == 3
+    assert (reads["calendar"], reads["timers"]) == (calendar_reads, 1)
+
+
+def test_a_page_of_a_long_period_reads_only_the_days_of_its_timers(
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        timer = start(api.ann, 7)
+        monday.advance(HOUR)
+        act(api.ann, timer, "stop")
+        monday.advance(DAY)
+    monday.advance(2 * DAY)
+    api.module.timesheets.refresh(api.ann_id, now_ms=monday.ms)
+    read: list[str] = []
+    contents = StoredDays.contents
+
+    def note(days: StoredDays, user_id: int, since_ms: int, until_ms: int) -> dict[str, bytes]:
+        found = contents(days, user_id, since_ms, until_ms)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(StoredDays, "contents", note)
+    path: str | None = "/api/timelogs/?since=2020-01-01T00:00:00Z&page_size=1"
+    parts = []
+    while path:
+        page = api.ann("GET", path).json()
+        parts += [timer["part_working_duration"] for timer in page["results"]]
+        path = page["next"] and page["next"].removeprefix("https://api.example.com")
+    assert parts == [HOUR] * 5
+    assert len(read) == 5
+
+
 class TestTags:
     def tag(self, api: Api) -> str:
         tag: str = api.ann("GET", "/api/timelogs/?end_time__isnull=true").headers["etag"]
@@ -167,6 +231,40 @@ class TestTags:
         tag = api.ann("GET", path).headers["etag"]
         office.advance(60)
         assert api.ann("GET", path).headers["etag"] == tag
+
+
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "9996-09-01T00:00:00Z", "9999-12-31T12:00:00Z"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_first_and_last_times_are_answered_or_refused(
+    api: Api, shared_table: Table, monday: Clock, time: str, zone: str
+) -> None:
+    def choose(own: OwnCalendar) -> OwnCalendar:
+        return own.with_version(ScheduleVersion(date(2020, 1, 1), Week(zone, OFFICE.days)))
+
+    Calendars(shared_table).change(api.ann_id, choose, now_ms=monday.ms)
+    timer = start(api.ann, 7)
+    monday.advance(HOUR)
+    is_past = time.startswith("1970")
+    for query in (f"since={time}", f"until={time}", f"since={time}&until=9999-12-31T23:59:59.999Z"):
+        for path in ("timelogs/", "timelogs/totals/"):
+            assert api.ann("GET", f"/api/{path}?{query}&time_zone={zone}").status in {200, 400}
+        answer = api.ann("GET", f"/api/timeline/?{query}")
+        if is_past and "&" not in query:
+            assert answer.status == 200
+        else:
+            assert [error["code"] for error in problem(answer, 400)["errors"]] == ["out_of_range"]
+    for path, body in (
+        ("split/", {"at": time}),
+        ("pauses/", {"start": time, "end": time}),
+        ("pauses/", {"start": "1970-01-01T00:00:00Z", "end": time}),
+        ("stop/", {"at": time}),
+        ("focus/", {"at": time}),
+    ):
+        problem(api.ann("POST", f"/api/timelogs/{timer['id']}/{path}", body), 400)
+    moved = api.ann("PATCH", f"/api/timelogs/{timer['id']}/", {"start_time": time})
+    assert moved.status == (200 if is_past else 400)
+    for query in ("", f"?since={time}&time_zone={zone}"):
+        assert api.ann("GET", f"/api/timelogs/{query}").status == 200
 
 
 def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:

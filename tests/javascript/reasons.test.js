@@ -92,9 +92,12 @@ test("a timer that waits names the timer that counts", () => {
   );
 });
 
-test("a timer that waits for another one does not say when the other one will be stale", () => {
-  const stale = { counting_changes_at: "2026-12-01T10:47:00.000Z" };
-  assert.equal(waits({ waiting_for: "focus", ...stale }), "Waits while you work on something else");
+test("a timer that waits for another one does not say when that one becomes stale", () => {
+  const tomorrow = { counting_changes_at: "2026-11-30T08:00:00.000Z" };
+  assert.equal(
+    waits({ waiting_for: "focus", ...tomorrow }, { rule: "focus", timer: "1-02" }),
+    "Waits while you work on \u2068octo-org/hello-world#2\u2069",
+  );
 });
 
 test("a timer waits during a break, and does not count any more when it is stale", () => {

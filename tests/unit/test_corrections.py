@@ -12,7 +12,6 @@ from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.corrections import (
     Correction,
     divided,
-    joined,
     time_of,
     with_changed_pause,
     with_pause,
@@ -29,7 +28,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Outcome, replay
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import Span, joined
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import (
@@ -93,17 +92,17 @@ def counts(*timers: Timer, now_ms: int = NOW) -> list[Span]:
     """
     calendar = Calendar((Policy(concurrent_timers=ConcurrentTimers.PARALLEL),))
     found = timeline(timers, calendar, now_ms).slices
-    return joined(Span(piece.since_ms, piece.until_ms) for piece in found)
+    return list(joined(sorted(Span(piece.since_ms, piece.until_ms) for piece in found)))
 
 
 def counts_for(ulid: str, among: list[Timer]) -> list[Span]:
     """Return the time up to minute 60 that counts for one of several timers."""
     found = timeline(among, Calendar(), at(60)).slices
-    return joined(Span(one.since_ms, one.until_ms) for one in found if one.timer == ulid)
+    return list(joined(Span(one.since_ms, one.until_ms) for one in found if one.timer == ulid))
 
 
 def spans(timer: Timer, now_ms: int = NOW) -> list[Span]:
-    return joined(Span(*stretch) for stretch in stretches(timer, now_ms))
+    return list(joined(Span(*stretch) for stretch in stretches(timer, now_ms)))
 
 
 class TestTimes:
@@ -205,6 +204,20 @@ class TestPauses:
         assert paused.claims == ()
         assert counts_for(ULID, [paused, other]) == [Span(at(0), at(5)), Span(at(40), at(60))]
         assert counts_for(OTHER, [paused, other]) == [Span(at(5), at(30))]
+
+    @pytest.mark.parametrize(
+        ("concurrent", "alone", "hours"),
+        [("focus", [Span(at(0), at(180))], [2, 0]), ("shared", [], [1, 2]), ("parallel", [], [2, 3])],
+    )
+    def test_an_inserted_pause_is_a_gap_only_where_the_timer_counted_alone(
+        self, concurrent: str, alone: list[Span], hours: list[float]
+    ) -> None:
+        """The examples of docs/working-time.md: two timers run for three hours; one is paused for one."""
+        this, other = started(), replace(started(), ulid=OTHER)
+        paused = with_pause(this, at(60), at(120), at(180)).taking_only(alone, this).timer
+        calendar = Calendar((Policy(concurrent_timers=ConcurrentTimers(concurrent)),))
+        found = timeline([paused, other], calendar, at(180)).carry.timers
+        assert [found[ulid].working_ms / HOUR for ulid in (ULID, OTHER)] == hours
 
     def test_a_pause_can_be_longer_shorter_or_elsewhere(self) -> None:
         longer = with_changed_pause(worked(), 0, at(10), at(25), NOW)
@@ -422,7 +435,7 @@ def test_a_division_changes_no_time(
     except InvalidInput:
         return
     for later_ms in (now_ms, now_ms + HOUR):
-        assert joined([*spans(halves.first, later_ms), *spans(halves.second, later_ms)]) == spans(
+        assert list(joined([*spans(halves.first, later_ms), *spans(halves.second, later_ms)])) == spans(
             timer, later_ms
         )
         assert counts(*halves, now_ms=now_ms) == counts(timer, now_ms=now_ms)

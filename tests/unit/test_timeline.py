@@ -250,6 +250,20 @@ class TestBreak:
         own = timer("A", ("2026-11-02 09:00", "start"))
         assert worked([waiting, own], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 3}
 
+    @pytest.mark.parametrize(
+        ("week", "until"),
+        [
+            (every_day("0-6", "22-24"), "2026-11-03 22:00"),
+            (weekdays("0-24"), "2026-11-03 00:00"),
+        ],
+        ids=["a night shift", "days without a night"],
+    )
+    def test_a_break_lasts_until_the_hours_of_another_day(self, week: Week, until: str) -> None:
+        paused = timer("A", ("2026-11-02 22:30", "start"), ("2026-11-02 23:00", "pause"))
+        other = timer("B", ("2026-11-02 22:30", "start by lead"))
+        found = standing([paused, other], calendar(week), "2026-11-02 23:30")["B"]
+        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at(until))
+
     def test_a_break_of_a_stopped_timer_goes_on(self) -> None:
         stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
         assert worked([stopped, self.other], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
@@ -605,10 +619,8 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
                     ends = min([ends, *(a for a, _ in working if a >= opens)])
                     overtime[ulid] = (opens, ends)
         policy = calendar.policy_at(ms)
-        if broken is not None:
-            day = schedule.day_of(broken)
-            if any(broken < a <= ms and schedule.day_of(a) > day for a, _ in working):
-                broken = None
+        if broken is not None and any(broken < a <= ms for a in beginnings(calendar, broken)):
+            broken = None
         for one in timers:
             state = states[one.ulid]
             is_over = unsigned[one.ulid] >= policy.stale_after_ms
@@ -629,6 +641,20 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
         for ulid in eligible(ms, policy):
             found[ulid].add(ms)
             unsigned[ulid] += MINUTE
+    return found
+
+
+def beginnings(calendar: Calendar, broken: int) -> list[int]:
+    """Return when working hours begin on later days than a break, in the week after it."""
+    schedule = calendar.schedule
+    is_always = schedule.era_at(broken).week.days is None
+    found, began, ended = [], 0, 0
+    for a, b in schedule.pieces(broken - DAY, broken + 8 * DAY):
+        if a > ended or (a - began >= DAY and not is_always):
+            began = a
+            if a > broken and schedule.day_of(a) > schedule.day_of(broken):
+                found.append(a)
+        ended = b
     return found
 
 

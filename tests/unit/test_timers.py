@@ -1,6 +1,7 @@
 """The transitions and durations of a timer, with requests in any order and from any clocks."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer, check_span, finished
+from timer_core.domain.timers import Timer, check_span, cut, finished, without
 
 ISSUE = Issue("octocat", "Hello-World", 7)
 T0 = 1_763_900_000_000
@@ -244,6 +246,37 @@ class TestLastSign:
         timer = replace(started(), signs=(T0 + 2 * MINUTE, T0 + 9 * MINUTE))
         assert timer.last_sign_until(T0 + 5 * MINUTE) == T0 + 2 * MINUTE
         assert timer.last_sign_until(T0 + 9 * MINUTE) == T0 + 9 * MINUTE
+
+
+class TestSpans:
+    some = st.lists(
+        st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted).map(lambda pair: Span(*pair))
+    )
+
+    @staticmethod
+    def instants(spans: Iterable[Span]) -> set[int]:
+        return {at_ms for span in spans for at_ms in range(*span)}
+
+    @given(spans=some, others=some)
+    def test_time_without_other_time(self, spans: list[Span], others: list[Span]) -> None:
+        found = without(spans, others)
+        assert self.instants(found) == self.instants(spans) - self.instants(others)
+        assert found == sorted(span for span in found if span.since_ms < span.until_ms)
+
+    @given(spans=some, edges=st.tuples(st.integers(0, 12), st.integers(0, 12)))
+    def test_the_time_between_two_instants(self, spans: list[Span], edges: tuple[int, int]) -> None:
+        first_ms, last_ms = sorted(edges)
+        apart = without([Span(0, 12)], spans)
+        assert self.instants(cut(apart, first_ms, last_ms)) == self.instants(apart) & {
+            *range(first_ms, last_ms)
+        }
+
+    def test_many_spans_are_compared_with_their_neighbours_only(self) -> None:
+        """Comparing each of these spans with each other one takes minutes."""
+        many = [Span(at_ms, at_ms + 6) for at_ms in range(0, 400_000, 10)]
+        began_s = time.process_time()
+        assert len(without(many, [Span(one.since_ms + 2, one.since_ms + 4) for one in many])) == 2 * len(many)
+        assert time.process_time() - began_s < 5
 
 
 class TestFinished:

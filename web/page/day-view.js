@@ -10,7 +10,7 @@ import { byId } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
-import { notify } from "./notices.js";
+import { clearNotice, notify } from "./notices.js";
 import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
 import { askForTimes } from "./time-dialog.js";
@@ -40,8 +40,10 @@ const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
 /** Shows a day, and lets the user correct it. */
 export class DayView {
-  /** @type {Day} */
+  /** The day that is shown. @type {Day} */
   #day = "";
+  /** The day to show, which may still be loading. @type {Day} */
+  #chosen = "";
   /** The timeline of the week. */
   #week = EMPTY;
   /** The timeline of the day. */
@@ -81,13 +83,11 @@ export class DayView {
       move: (block, edge, to) => this.#moveBorder(block, edge, to).catch(showError),
     });
     byId("day-bar").append(this.#bar.element);
-    onAction("click", byId("day-previous"), () => this.#go(addDays(this.#day, -1)));
-    onAction("click", byId("day-next"), () => this.#go(addDays(this.#day, 1)));
-    onAction("click", byId("day-today"), async () => {
-      await this.#go(dayOf(this.#now()));
-      byId("day-title").focus();
-    });
-    onAction("change", this.#date, () => this.#date.value && this.#go(this.#date.value));
+    this.#onChoice("click", "day-previous", () => addDays(this.#chosen, -1));
+    this.#onChoice("click", "day-next", () => addDays(this.#chosen, 1));
+    this.#onChoice("click", "day-today", () => dayOf(this.#now()));
+    // The value is empty while a day is typed that does not exist.
+    this.#onChoice("change", "day-date", () => this.#date.value || this.#chosen);
     onAction("click", byId("undo"), () => this.#undo());
     byId("day").addEventListener("keydown", (event) => {
       const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
@@ -102,18 +102,36 @@ export class DayView {
   }
 
   /**
-   * Show another day.
+   * Show a day when a control chooses it, even if another day is still loading.
+   *
+   * @param {string} type the type of the event
+   * @param {string} id the id of the control
+   * @param {() => Day} chosen
+   */
+  #onChoice(type, id, chosen) {
+    byId(id).addEventListener(type, () => {
+      clearNotice();
+      this.show(chosen()).catch(showError);
+    });
+  }
+
+  /**
+   * Show another day. If days are chosen faster than they load, the last one is shown.
    *
    * @param {Day} day
    */
   async show(day) {
-    await this.#go(day);
+    this.#selected = null;
+    this.#isToday = day === dayOf(this.#now());
+    this.#chosen = day;
+    await this.#load();
   }
 
   /** Load the day again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
-    await this.#load(this.#isToday ? dayOf(this.#now()) : this.#day);
+    if (this.#isToday) this.#chosen = dayOf(this.#now());
+    await this.#load();
   }
 
   /** Show the time that timers gained since the day was loaded. */
@@ -130,6 +148,8 @@ export class DayView {
   }
 
   clear() {
+    // Ignore the responses to requests in progress.
+    this.#requests++;
     this.#week = EMPTY;
     this.#timers.clear();
     this.#undos = [];
@@ -137,16 +157,9 @@ export class DayView {
     this.#render();
   }
 
-  /** @param {Day} day */
-  async #go(day) {
-    this.#selected = null;
-    this.#isToday = day === dayOf(this.#now());
-    await this.#load(day);
-  }
-
-  /** @param {Day} day */
-  async #load(day) {
+  async #load() {
     const number = ++this.#requests;
+    const day = this.#chosen;
     this.#date.value = day;
     const days = daysOfWeek(day);
     const [week, timers] = await Promise.all([
@@ -172,7 +185,7 @@ export class DayView {
     const blocks = toBlocks(slices);
     this.#selected = counterpart(blocks, this.#selected);
     setText(byId("day-title"), formats.day(startOf(day), now));
-    byId("day-today").hidden = day === dayOf(now);
+    hide(byId("day-today"), day === dayOf(now));
     const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
     const colourOf = (/** @type {Block} */ { timer }) => (keys.indexOf(this.#issueKey(timer)) % COLOURS) + 1;
     this.#bar.show({
@@ -403,7 +416,7 @@ export class DayView {
   async #done(label, undo) {
     this.#undos.push({ label, undo });
     notify(label);
-    await this.#load(this.#day);
+    await this.#load();
     this.#keepFocus();
     await this.#changed();
   }
@@ -437,7 +450,7 @@ export class DayView {
       const successors = (await last.undo()) ?? {};
       for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
     } finally {
-      await this.#load(this.#day);
+      await this.#load();
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));
@@ -446,12 +459,22 @@ export class DayView {
   #showUndo() {
     const button = byId("undo");
     const last = this.#undos.at(-1);
-    const hasFocus = document.activeElement === button;
-    button.hidden = !last;
-    if (hasFocus && !last) byId("day-title").focus();
+    hide(button, !last);
     setText(button, text("undo"));
     button.title = last?.label ?? "";
   }
+}
+
+/**
+ * Hide or show a button. If a hidden button had the focus, focus the day's heading.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} isHidden
+ */
+function hide(button, isHidden) {
+  const hadFocus = document.activeElement === button;
+  button.hidden = isHidden;
+  if (isHidden && hadFocus) byId("day-title").focus();
 }
 
 /**

@@ -92,12 +92,12 @@ export class EntryList {
   }
 
   /**
-   * Move the focus to the first button of an entry.
+   * Move the focus to the Edit button of an entry, which every entry has.
    *
    * @param {Timer} timer
    */
   focus(timer) {
-    find(byId(entryId(timer)), "button").focus();
+    find(byId(entryId(timer)), ".edit").focus();
   }
 
   /** Show the present times of all entries and days. */
@@ -293,7 +293,7 @@ function timeRange({ start_time, end_time }) {
  * @param {string} label for screen readers
  */
 function iconButton(name, title, label) {
-  return h("button", { type: "button", className: "quiet", title, ariaLabel: label }, icon(name));
+  return h("button", { type: "button", className: `quiet ${name}`, title, ariaLabel: label }, icon(name));
 }
 
 /**

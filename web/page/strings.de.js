@@ -150,6 +150,7 @@ export const german = {
   timePerDay: "Zeit je Tag",
   timePerIssue: "Zeit je Issue",
   day: "Tag",
+  week: "Woche",
   workingTime: "Arbeitszeit",
   activeTime: "Aktive Zeit",
   issue: "Issue",

@@ -176,6 +176,7 @@ export const english = {
   moreDays: ({ count }) => (count === 1 ? "and 1 more day" : `and ${count} more days`),
   save: "Save",
   day: "Day",
+  week: "Week",
 
   // the editor of a week
   noHours: "Off",

@@ -134,10 +134,10 @@ li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
   .controls, .clock { flex-basis: 100%; }
-  .controls button { flex: auto; }
+  .controls button { flex: auto; min-width: 0; }
 }
-:host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
-:host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }
+:host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem; }
+:host([compact]) .clock { margin: 0; font-size: 1.125em; flex-basis: auto; }
 @media (forced-colors: active) {
   .primary { border-color: ButtonText; }
   .state::before { border-color: CanvasText; }

@@ -77,16 +77,14 @@ def working_times(
     Parameters
     ----------
     present
-        The person's present, if it has been read already. It is read if a timer is open.
+        The person's working time in a period up to the present, if it has been derived already. It is derived
+        if a timer is open.
     slices
         The slices in the period of the response.
     """
     if present is None and any(timer.is_open for timer in timers):
         present = timesheets.present(user_id, now_ms=now_ms)
-    carries = dict(present.carry.timers) if present else {}
-    working = {ulid: carry.working_ms for ulid, carry in carries.items()}
-    if earlier := [timer for timer in timers if timer.ulid not in working]:
-        working |= timesheets.working_ms(user_id, earlier, now_ms=now_ms)
+    working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
     found = standings(present.timers, present.calendar, present.carry) if present else {}
     ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}
     by_ulid = {

@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, TransitionNotAllowed
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import Span, joined
 from timer_core.domain.state import CORRECTION, MANUAL, Action, State, Status, Transition
-from timer_core.domain.timers import LATEST_MS, Claim, Timer, check_span, cut, stretches
+from timer_core.domain.timers import LATEST_MS, Claim, Timer, check_span, cut, stretches, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Correction:
         Time in which the timer waited for another one was not taken away from the owner's working time.
         """
         earlier = [Span(*claim[:2]) for claim in before.claims if not claim.counts]
-        gaps = joined([*counted, *earlier])
+        gaps = list(joined(sorted([*counted, *earlier])))
         claims = [
             claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
             for claim in self.timer.claims
@@ -181,8 +181,19 @@ def without_pause(timer: Timer, number: int, now_ms: int) -> Correction:
 
 
 def _repaused(timer: Timer, parts: "_Parts", now_ms: int, *edges: int) -> Correction:
-    ordered = replace(parts, pauses=sorted(parts.pauses, key=lambda pair: pair.pause.at_ms))
+    # The owner acted in what is now a pause. The timer keeps the focus that this act gave it after the pause.
+    others = [_after_pause(other, parts.pauses) for other in parts.others]
+    pauses = sorted(parts.pauses, key=lambda pair: pair.pause.at_ms)
+    ordered = replace(parts, pauses=pauses, others=others)
     return _rewritten(timer, ordered, now_ms, locked_until_ms=timer.end_ms or max(edges))
+
+
+def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transition:
+    """Move an act that lies in a pause to the end of the pause."""
+    for pair in pauses:
+        if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
+            return replace(transition, at_ms=pair.until_ms)
+    return transition
 
 
 def _check_pause(
@@ -282,7 +293,7 @@ def time_of(timer: Timer, now_ms: int) -> list[Span]:
     for claim in timer.claims:
         span = Span(claim.since_ms, claim.until_ms)
         spans = [*without(spans, [span]), *([span] if claim.counts else [])]
-    return joined(spans)
+    return list(joined(sorted(spans)))
 
 
 def claimed(
@@ -302,12 +313,13 @@ def claimed(
     added = [Claim(*span, made_ms, counts=True) for span in joined(without(after, before))]
     taken = [Claim(*span, made_ms, counts=False) for span in joined(without(before, after))]
     new = sorted([*added, *taken])
+    unchanged = without([Span(0, LATEST_MS)], [Span(*claim[:2]) for claim in new])
     kept = [
         replaced
         for claim in claims
         for replaced in (
             claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
-            for span in without([Span(claim.since_ms, claim.until_ms)], [Span(*one[:2]) for one in new])
+            for span in cut(unchanged, claim.since_ms, claim.until_ms)
         )
     ]
     return (*kept, *new)
@@ -366,7 +378,9 @@ def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: i
     base = replace(timer, start_ms=parts.start.at_ms)
     correction = _stated(timer, parts.assembled(base), now_ms, locked_until_ms=locked_until_ms)
     made = [claim for claim in correction.timer.claims if claim.counts and claim not in timer.claims]
-    claimed_spans = joined(Span(*claim[:2]) for claim in correction.timer.claims if claim.counts)
+    claimed_spans = list(
+        joined(sorted(Span(*claim[:2]) for claim in correction.timer.claims if claim.counts))
+    )
     acts = [
         Transition(until_ms, Action.FOCUS, MANUAL)
         for since_ms, until_ms in claimed_spans
@@ -398,25 +412,6 @@ def _cut_claims(claims: Iterable[Claim], since_ms: int, until_ms: int) -> tuple[
         for claim in claims
     )
     return tuple(claim for claim in parts if claim.since_ms < claim.until_ms)
-
-
-def without(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
-    """Return the parts of spans that lie in none of the other spans."""
-    found = list(spans)
-    for other in others:
-        found = cut(found, 0, other.since_ms) + cut(found, other.until_ms, LATEST_MS)
-    return sorted(found)
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return the same time as adjacent or overlapping spans, in order, as one span each."""
-    found: list[Span] = []
-    for span in sorted(spans):
-        if found and span.since_ms <= found[-1].until_ms:
-            found[-1] = Span(found[-1].since_ms, max(found[-1].until_ms, span.until_ms))
-        else:
-            found.append(span)
-    return found
 
 
 # ---------------------------------------------------------------------- the parts of a history

@@ -140,7 +140,15 @@ class Schedule:
 
     def working(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, in order. Adjacent intervals are one span."""
-        return _joined(self._pieces(since_ms, until_ms))
+        return joined(self.pieces(since_ms, until_ms))
+
+    def planned(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+        """Yield the working hours between two instants, except where all time counts because none are set."""
+        chosen = (era for era in self.eras if era.week.days is not None)
+        spans = (Span(max(since_ms, era.since_ms), min(until_ms, era.until_ms)) for era in chosen)
+        return joined(
+            piece for span in spans if span.since_ms < span.until_ms for piece in self.pieces(*span)
+        )
 
     def is_working(self, at_ms: int) -> bool:
         """Whether an instant lies in working hours."""
@@ -173,7 +181,8 @@ class Schedule:
         week = next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
         return instant(week.zone, day, 0)
 
-    def _pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+    def pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+        """Yield the intervals of working hours between two instants, in order, without joining them."""
         for era in self.eras:
             first_ms, last_ms = max(since_ms, era.since_ms), min(until_ms, era.until_ms)
             if first_ms >= last_ms:
@@ -196,7 +205,7 @@ class Schedule:
             day += DAY
 
 
-def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+def joined(spans: Iterable[Span]) -> Iterator[Span]:
     """Join spans that touch or overlap; they are sorted by their beginnings."""
     current: Span | None = None
     for span in spans:

@@ -223,24 +223,6 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
     return found
 
 
-def without(spans: Iterable[Span], slices: Iterable[Slice]) -> Iterator[Span]:
-    """Yield the parts of spans in which no slice lies. Spans and slices are sorted by their beginnings."""
-    taken = sorted((piece.since_ms, piece.until_ms) for piece in slices)
-    first = 0
-    for span in spans:
-        at_ms = span.since_ms
-        while first < len(taken) and taken[first][1] <= at_ms:
-            first += 1
-        index = first
-        while index < len(taken) and taken[index][0] < span.until_ms:
-            if at_ms < taken[index][0]:
-                yield Span(at_ms, taken[index][0])
-            at_ms = max(at_ms, taken[index][1])
-            index += 1
-        if at_ms < span.until_ms:
-            yield Span(at_ms, span.until_ms)
-
-
 # ---------------------------------------------------------------------- the history of a timer
 
 
@@ -518,16 +500,16 @@ class _Fold:
         if one.stretch_ms is None:
             one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
-        if transition.overtime:
-            one.kept_ms = began_ms
         if transition.acted_ms is not None:
             one.act_ms = began_ms if transition.by_owner else None
+            one.kept_ms = began_ms if transition.overtime else None
             return False
         # An entry that was added by hand is no act at the time that it claims.
         claim = _claim_at(one.timer.claims, mark.at_ms)
         if not transition.is_own or transition.action not in _ACTS or (claim and claim.counts):
             return False
         one.act_ms, one.decided = mark.at_ms, transition
+        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
         return True
 
     def _had_focus(self, one: _Running, at_ms: int) -> bool:
@@ -561,16 +543,24 @@ class _Fold:
     def _begin_break(self, break_ms: int | None) -> None:
         """Begin a break, or end the present one.
 
-        A break ends when the working hours of a later day begin. If all time counts, they never begin.
+        A break ends when the working hours of a later day begin. Working hours over midnight are one span,
+        unless they go on for more than a day. If all time counts because no working hours are set, they never
+        begin.
         """
         self._break_ms, self._break_end_ms = break_ms, None
         if break_ms is None:
             return
         schedule = self._calendar.schedule
         day = schedule.day_of(break_ms)
-        for span in schedule.working(break_ms, break_ms + _AHEAD_MS):
-            if span.since_ms > break_ms and schedule.day_of(span.since_ms) > day:
-                self._break_end_ms = span.since_ms
+        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else _DAY_MS
+        began_ms = ended_ms = 0
+        for piece in schedule.pieces(break_ms - _DAY_MS, break_ms + _AHEAD_MS):
+            if piece.since_ms > ended_ms or piece.since_ms - began_ms >= longest_ms:
+                began_ms = piece.since_ms
+            ended_ms = piece.until_ms
+            is_later = piece.since_ms > break_ms and schedule.day_of(piece.since_ms) > day
+            if is_later and piece.since_ms == began_ms:
+                self._break_end_ms = piece.since_ms
                 return
 
     def _has_break(self, policy: Policy) -> bool:

@@ -3,8 +3,10 @@
 The module `timer_core.domain.state` defines how a transition changes the clock.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from timer_core.domain.errors import (
@@ -17,7 +19,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import Span, joined
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
@@ -32,6 +34,7 @@ _AHEAD_MS = 60_000
 _OFFLINE_MS = 3 * 86_400_000
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
+_BEGINNING, _END = attrgetter("since_ms"), attrgetter("until_ms")
 
 
 _DAY_MS = 86_400_000
@@ -337,10 +340,22 @@ def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
     return [stretch for stretch in found if stretch.since_ms < stretch.until_ms]
 
 
-def cut(spans: Iterable[Span], since_ms: int, until_ms: int) -> list[Span]:
-    """Return the parts of spans that lie between two instants."""
-    found = (Span(max(span.since_ms, since_ms), min(span.until_ms, until_ms)) for span in spans)
+def cut(spans: Sequence[Span], since_ms: int, until_ms: int) -> list[Span]:
+    """Return the parts of spans that lie between two instants. The spans are in order and do not overlap."""
+    first = bisect_right(spans, since_ms, key=_END)
+    last = bisect_left(spans, until_ms, lo=first, key=_BEGINNING)
+    found = (Span(max(span.since_ms, since_ms), min(span.until_ms, until_ms)) for span in spans[first:last])
     return [span for span in found if span.since_ms < span.until_ms]
+
+
+def without(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """Return the parts of spans that lie in none of the other spans, in order."""
+    taken = list(joined(sorted(others)))
+    found: list[Span] = []
+    for since_ms, until_ms in spans:
+        edges = [since_ms, *(edge for span in cut(taken, since_ms, until_ms) for edge in span), until_ms]
+        found += map(Span, edges[::2], edges[1::2])
+    return sorted(span for span in found if span.since_ms < span.until_ms)
 
 
 class Pause(NamedTuple):

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate, pairwise
@@ -19,11 +19,9 @@ from zoneinfo import ZoneInfo
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import DAY, instant, local_date
 from timer_core.domain.timeline import Slice
 from timer_core.domain.timers import Period, Timer, stretches
-
-_DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def part_of(timer: Timer, slices: Iterable[Slice], period: Period, zone: ZoneInf
     if overlap is None:
         return Part(working_ms, 0, working_ms)
     first_ms, last_ms = overlap
-    next_day_ms = _beginning(_date(first_ms, zone) + _DAY, zone)
+    next_day_ms = instant(zone.key, local_date(zone.key, first_ms) + DAY, 0)
     on_first_day = sum(piece.working_between(period.since_ms, next_day_ms) for piece in own)
     return Part(working_ms, curve.active_between(first_ms, last_ms), on_first_day)
 
@@ -243,27 +241,12 @@ def _days(period: Period, zone: ZoneInfo) -> list[tuple[int, date]]:
     """Return the first moment and the date of each day in a period; no days if the period is empty."""
     if period.since_ms >= period.until_ms:
         return []
-    day = _date(period.since_ms, zone)
+    day = local_date(zone.key, period.since_ms)
     days = []
-    while (begins_ms := _beginning(day, zone)) < period.until_ms:
+    while (begins_ms := instant(zone.key, day, 0)) < period.until_ms:
         days.append((begins_ms, day))
-        day += _DAY
+        day += DAY
     return days
-
-
-def _date(at_ms: int, zone: ZoneInfo) -> date:
-    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).date()
-
-
-def _beginning(day: date, zone: ZoneInfo) -> int:
-    """Return the first moment of a day.
-
-    If the clocks skip midnight, the day begins when the clocks change. zoneinfo interprets a skipped time
-    with the offset from before the change (PEP 495). Every zone that skipped midnight changed its clocks at
-    midnight, so this interpretation gives the time of the change.
-    """
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return (midnight.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 @cache

@@ -1,7 +1,7 @@
 """The organization's settings, and people's working hours, exceptions and settings."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -13,7 +13,7 @@ from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
 from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, PolicyItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, name_of, policy_sk, user_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
+from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
 from timer_core.store.writes import set_or_remove
 
 _CACHE_MS = 60_000
@@ -35,7 +35,7 @@ class Dirty:
     from_ms
         The beginning of the first UTC day that may be outdated; None if all are up to date.
     changes
-        The number of times that days were marked, by which `mark_clean` detects later marks.
+        The number of times that days were marked, by which a refresh detects later marks.
     """
 
     from_ms: int | None = None
@@ -162,42 +162,6 @@ class Calendars:
             return after
 
         return retry_on_conflict(attempt, _BUSY)
-
-    def put_version(self, user_id: int, version: ScheduleVersion, *, now_ms: int) -> OwnCalendar:
-        """Store a version of a person's working hours (see `change`)."""
-        return self.change(user_id, lambda own: own.with_version(version), now_ms=now_ms)
-
-    def delete_version(self, user_id: int, valid_from: date, *, now_ms: int) -> OwnCalendar:
-        """Delete the version of a date, if it exists (see `change`)."""
-        return self.change(user_id, lambda own: own.without_version(valid_from), now_ms=now_ms)
-
-    def put_exceptions(
-        self, user_id: int, exceptions: Mapping[date, DayException | None], *, now_ms: int
-    ) -> OwnCalendar:
-        """Store exceptions; None deletes the exception of a date (see `change`)."""
-        return self.change(user_id, lambda own: own.with_exceptions(exceptions), now_ms=now_ms)
-
-    def put_assignment_starts(
-        self, user_id: int, choice: AssignmentStarts | None, *, now_ms: int
-    ) -> OwnCalendar:
-        """Store which assignments start a timer from now on; None: as the organization's (see `change`)."""
-        return self.change(user_id, lambda own: with_choice(own, choice, now_ms=now_ms), now_ms=now_ms)
-
-    # ------------------------------------------------------------------ stored days
-
-    def dirty(self, user_id: int) -> Dirty:
-        """Return from which day on a person's stored days are outdated."""
-        return dirty_of(self._table.get(user_pk(user_id), CALENDAR_SK))
-
-    def mark_clean(self, user_id: int, dirty: Dirty) -> bool:
-        """Remove the mark after the days were written; return False if days were marked meanwhile."""
-        unchanged = as_read(CalendarItem.dirty_changes, dirty.changes or None)
-        remove = [CalendarItem.dirty_days.remove()]
-        try:
-            self._table.write(Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, remove))
-        except ConditionFailed:
-            return False
-        return True
 
 
 def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: int) -> OwnCalendar:

@@ -395,8 +395,8 @@ class HookItem(Model):
 class ProgressItem(Model):
     """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
 
-    ``stale_found`` is the number of stale timers that the last sweep found. Until ``leased_until_ms``, a run
-    compares open timers with their issues, and no other run does.
+    ``stale_found`` is the number of stale timers that the last sweep has found, in all its parts. Until
+    ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
     """
 
     pk = UnicodeAttribute(hash_key=True)

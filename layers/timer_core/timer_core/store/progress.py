@@ -23,10 +23,13 @@ class Progress:
         compared all open timers.
     stale_after
         The person after whom the search for stale timers continues; None if everybody was checked.
+    stale_found
+        The stale timers that the search has found up to this person.
     """
 
     compared_ms: int | None = None
     stale_after: int | None = None
+    stale_found: int = 0
 
 
 class ProgressStore:
@@ -43,14 +46,16 @@ class ProgressStore:
         row = ProgressItem.from_raw_data(item)
         compared_ms = None if row.compared_ms is None else int(row.compared_ms)
         stale_after = None if row.stale_after is None else int(row.stale_after)
-        return Progress(compared_ms, stale_after)
+        if stale_after is None:
+            return Progress(compared_ms)
+        return Progress(compared_ms, stale_after, int(row.stale_found or 0))
 
     def note_compared(self, compared_ms: int | None) -> None:
         """Store the start time before which open timers were compared; None if all were compared."""
         self._update(set_or_remove(ProgressItem.compared_ms, compared_ms))
 
     def note_stale(self, found: int, *, after: int | None) -> None:
-        """Store how many stale timers a sweep found, and the person after whom the next one continues."""
+        """Store how many stale timers a search has found, and the person after whom it continues."""
         self._table.write(
             Write(
                 "Update",

@@ -656,7 +656,8 @@ class TimerStore(TimerQueries):
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
             spans = time_of(timer, now_ms) if counted is None else counted(timer)
-            deleted = tombstone(pk, sk, now_ms, locked_until_ms, spans)
+            gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
+            deleted = tombstone(pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]))
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))

@@ -22,6 +22,7 @@ from timer_core.store.stored_days import (
     StoredDay,
     StoredDays,
     StoredState,
+    date_of,
     day_items,
     differences,
     encode_day,
@@ -54,12 +55,15 @@ class Worked:
     state
         The state of the timeline at the end of the period, or at the present if that is earlier; None if the
         period ended before the days that are derived.
+    derived_from_ms
+        The UTC midnight up to which the stored days were valid.
     """
 
     slices: tuple[Slice, ...]
     timers: tuple[Timer, ...]
     calendar: Calendar
     state: Carry | None
+    derived_from_ms: int
 
     @property
     def carry(self) -> Carry:
@@ -100,16 +104,40 @@ class Timesheets:
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms)
         return self._worked(user_id, state, today, now_ms)
 
-    def working_ms(self, user_id: int, timers: Sequence[Timer], *, now_ms: int) -> dict[str, int]:
-        """Return the working time of a person's timers up to the present, by ULID."""
-        state = self._days.state(user_id)
-        ended = [timer for timer in timers if timer.reach.until_ms < state.valid_until_ms]
-        days = self._days.on(user_id, (timer.reach.until_ms for timer in ended)) if ended else {}
-        carries = {ulid: carry for day in days.values() for ulid, carry in day.carry.timers.items()}
-        if len(ended) < len(timers):
+    def working_ms(
+        self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
+    ) -> dict[str, int]:
+        """Return the working time of a person's timers up to the present, by ULID.
+
+        Parameters
+        ----------
+        present
+            The person's working time in a period up to the present, if it has been derived already.
+        """
+        if present is None:
+            state = self._days.state(user_id)
+            if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
+                return self._stored_ms(user_id, timers)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
-            carries |= present.carry.timers
-        return {timer.ulid: carry.working_ms for timer in timers if (carry := carries.get(timer.ulid))}
+        stored = [timer for timer in timers if timer.reach.until_ms < present.derived_from_ms]
+        carries = present.carry.timers
+        derived = {timer.ulid: carries[timer.ulid].working_ms for timer in timers if timer.ulid in carries}
+        return derived | self._stored_ms(user_id, stored)
+
+    def _stored_ms(self, user_id: int, timers: Sequence[Timer]) -> dict[str, int]:
+        """Return the working time of timers that ended on days that are stored.
+
+        Earlier days have the state of the timer at their end.
+        """
+        if not timers:
+            return {}
+        days = self._days.on(user_id, (timer.reach.until_ms for timer in timers))
+        on_last_day = (
+            (timer.ulid, day.carry.timers.get(timer.ulid))
+            for timer in timers
+            if (day := days.get(date_of(timer.reach.until_ms)))
+        )
+        return {ulid: carry.working_ms for ulid, carry in on_last_day if carry}
 
     def under(self, user_id: int, own: OwnCalendar, period: Period, *, now_ms: int) -> tuple[Slice, ...]:
         """Return what would count in a period, up to the present, if a person had another calendar.
@@ -141,7 +169,8 @@ class Timesheets:
             slices += derived.slices
             carry = derived.carry
         clipped = (_clipped(piece, period.since_ms, until_ms) for piece in slices)
-        return Worked(tuple(piece for piece in clipped if piece), tuple(timers), calendar, carry)
+        found = tuple(piece for piece in clipped if piece)
+        return Worked(found, tuple(timers), calendar, carry, valid_ms)
 
     def _calendar(self, state: StoredState) -> Calendar:
         return state.own.calendar(self._calendars.organization())
