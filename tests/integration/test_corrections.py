@@ -341,6 +341,7 @@ class TestDeletion:
         gone = to_gaps(item)
         assert [(time_of(one.since_ms), time_of(one.until_ms), one.counts) for one in gone.claims] == [
             (ago(60), ago(40), False),
+            (ago(40), ago(30), False),
             (ago(30), ago(0), False),
         ]
         assert (gone.history, gone.ulid, gone.end_ms) == ((), ulid_of(timer), clock.ms)

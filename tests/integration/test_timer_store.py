@@ -477,12 +477,13 @@ def test_an_expired_timer_ends_at_the_given_time(store: TimerStore) -> None:
     ulid = start(store)
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
     store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
-    store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
+    # A sign of life counts for its whole date.
+    store.pause(ANN, ulid, now_ms=T0 + 3_000 * MINUTE, by="manual", cause="c")
     assert list(store.open_timers(before_ms=T0)) == []
     end_ms, sign_ms = T0 + 70 * MINUTE, T0 + 20 * MINUTE
-    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms - 1, now_ms=T0 + 200 * MINUTE) is None
-    timer = store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 200 * MINUTE)
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms - 1, now_ms=T0 + 4_000 * MINUTE) is None
+    timer = store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 4_000 * MINUTE)
     assert timer is not None
     assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)
     assert store.get(ANN, ulid) == timer
-    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 300 * MINUTE) is None
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 5_000 * MINUTE) is None

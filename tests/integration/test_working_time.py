@@ -294,3 +294,22 @@ def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
         time_of(at - 3_660_000),
         time_of(at - 60_000 + 3 * HOUR * 1000),
     ]
+
+
+class TestClocks:
+    def test_a_timer_that_a_fast_machine_has_started_counts_at_once(self, api: Api, office: Clock) -> None:
+        office.advance(5)
+        timer = start(api.ann, 7)
+        office.advance(-5)
+        found = open_timers(api)[timer["id"]]
+        assert (found["is_counting"], found["working_duration"]) == (True, 0)
+        assert get(api, timer)["is_counting"]
+
+    def test_days_that_a_fast_machine_has_stored_too_early_are_derived(self, api: Api, office: Clock) -> None:
+        timer = start(api.ann, 7)
+        office.advance(HOUR)
+        api.module.timesheets.refresh(api.ann_id, now_ms=office.ms + 10 * DAY * 1000)
+        assert get(api, timer)["working_duration"] == HOUR
+        act(api.ann, timer, "pause")
+        office.advance(HOUR)
+        assert api.ann("GET", "/api/timeline/").json()["working_duration"] == HOUR

@@ -86,6 +86,8 @@ def working_times(
         present = timesheets.present(user_id, now_ms=now_ms)
     working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
     found = standings(present.timers, present.calendar, present.carry) if present else {}
+    if present:
+        now_ms = present.carry.at_ms
     ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}
     by_ulid = {
         timer.ulid: _working_time(

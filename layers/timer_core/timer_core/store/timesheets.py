@@ -35,6 +35,8 @@ from timer_core.store.writes import set_or_remove
 # A writer does not mark days that are not stored yet. Its clock may differ, and its write may take a while,
 # so a day is stored an hour later than writers assume.
 _MARGIN_MS = 3_600_000
+# The machine that made a transition may be ahead of the one that reads it by less than this.
+_AHEAD_MS = 60_000
 # The state of people with very many open timers does not fit into the item of the calendar.
 _MOST_CARRY_BYTES = 40_000
 # A transaction has at most 100 writes and 4 MB (AWS, "DynamoDB quotas").
@@ -92,17 +94,18 @@ class Timesheets:
 
     def worked(self, user_id: int, period: Period, *, now_ms: int) -> Worked:
         """Return a person's working time in a period, up to the present."""
-        return self._worked(user_id, self._days.state(user_id), period, now_ms)
+        return self._worked(user_id, self._state(user_id, now_ms), period, now_ms)
 
     def present(self, user_id: int, *, now_ms: int) -> Worked:
         """Return a person's working time since the beginning of the present day in their time zone.
 
-        The carry has the state of all of the person's open timers.
+        The carry has the state of all of the person's open timers. The machine that made the last transition
+        may be ahead by up to a minute; then the present is the time of this transition.
         """
-        state = self._days.state(user_id)
+        state = self._state(user_id, now_ms)
         schedule = self._calendar(state).schedule
-        today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms)
-        return self._worked(user_id, state, today, now_ms)
+        today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + _AHEAD_MS)
+        return self._worked(user_id, state, today, now_ms, ahead_ms=_AHEAD_MS)
 
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
@@ -115,7 +118,7 @@ class Timesheets:
             The person's working time in a period up to the present, if it has been derived already.
         """
         if present is None:
-            state = self._days.state(user_id)
+            state = self._state(user_id, now_ms)
             if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
                 return self._stored_ms(user_id, timers)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
@@ -144,7 +147,7 @@ class Timesheets:
 
         Before the period, the calendar has to have the same working hours as the stored one.
         """
-        state = self._days.state(user_id)
+        state = self._state(user_id, now_ms)
         since_ms = min(midnight(period.since_ms), state.valid_until_ms)
         until_ms = min(period.until_ms, now_ms)
         if since_ms == state.valid_until_ms:
@@ -156,7 +159,13 @@ class Timesheets:
         clipped = (_clipped(piece, period.since_ms, until_ms) for piece in derived.slices)
         return tuple(piece for piece in clipped if piece)
 
-    def _worked(self, user_id: int, state: StoredState, period: Period, now_ms: int) -> Worked:
+    def _state(self, user_id: int, now_ms: int) -> StoredState:
+        """Return which days are stored, without those that a fast machine has stored too early."""
+        return self._days.state(user_id).valid_until(midnight(now_ms))
+
+    def _worked(
+        self, user_id: int, state: StoredState, period: Period, now_ms: int, *, ahead_ms: int = 0
+    ) -> Worked:
         calendar = self._calendar(state)
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
         days = self._days.between(user_id, period.since_ms, min(until_ms, valid_ms))
@@ -164,7 +173,9 @@ class Timesheets:
         timers: list[Timer] = []
         carry = None
         if until_ms >= valid_ms:
-            timers = self._timers.overlapping(user_id, Period(valid_ms, until_ms))
+            timers = self._timers.overlapping(user_id, Period(valid_ms, until_ms + ahead_ms))
+            changes = (timer.changed_ms for timer in timers if timer.is_open)
+            until_ms = max([until_ms, *(ms for ms in changes if ms <= until_ms + ahead_ms)])
             derived = timeline(timers, calendar, until_ms, self._carry(user_id, state))
             slices += derived.slices
             carry = derived.carry
