@@ -47,7 +47,13 @@ let totals = null;
 /** Return the server's time as the manager estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(manager.now);
 
-const history = new History({ now, resume, edit, changed });
+const history = new History({
+  now,
+  resume,
+  edit,
+  deleting: ({ id }) => present?.expectDeletion(id),
+  changed,
+});
 const dayView = new DayView({
   now,
   isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),
@@ -249,10 +255,27 @@ onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let debounce;
-manager.addEventListener("transition", () => {
+function refreshSoon() {
   clearTimeout(debounce);
   debounce = setTimeout(refresh, DEBOUNCE_MS);
-});
+}
+manager.addEventListener("transition", refreshSoon);
+
+/** What the working hours and other rules make of the open timers, as the server last confirmed. */
+let standings = "";
+
+/** Refresh the page if timers count otherwise than before, for example because the working hours have changed. */
+function refreshIfRulesChanged() {
+  const { phase, timers, waiting } = manager.state;
+  if (phase !== "ready" || waiting) return;
+  const former = standings;
+  standings = JSON.stringify(
+    timers.map(({ id, status, is_counting, waiting_for, counting_changes_at }) => {
+      return [id, status, is_counting, waiting_for, counting_changes_at];
+    }),
+  );
+  if (former && standings !== former) refreshSoon();
+}
 
 // ------------------------------------------------------------------ the first visit
 
@@ -297,6 +320,7 @@ openPage(async () => {
     // or if the server has corrected the clock.
     if (localDay() !== today) loadAll();
     else refreshIfStale();
+    refreshIfRulesChanged();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
   // Load first, because the manager's first events compare the day with the loaded one.

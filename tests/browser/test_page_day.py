@@ -182,9 +182,11 @@ def test_a_block_is_split_and_a_part_moves_to_another_issue(day: Day) -> None:
     day.expect_blocks("hello-world#7 09:00-10:00", "hello-world#7 10:00-10:30", SECOND)
     day.block("10:00.10:30").click()
     day.correct("Move to another issue")
-    dialog.get_by_label("Issue", exact=True).fill(f"{REPO}#12")
+    # The text of the field is selected.
+    day.page.keyboard.type(f"{REPO}#12")
     dialog.get_by_role("button", name="Save").click()
     day.expect_blocks("hello-world#7 09:00-10:00", "hello-world#12 10:00-10:30", SECOND)
+    expect(day.page.locator("body")).not_to_be_focused()
     day.undo()
     day.expect_blocks("hello-world#7 09:00-10:00", "hello-world#7 10:00-10:30", SECOND)
     day.undo()
@@ -218,6 +220,26 @@ def test_a_block_is_deleted_and_restored(day: Day) -> None:
     day.title.focus()
     day.page.keyboard.press("Control+z")
     day.expect_blocks(FIRST, SECOND)
+
+
+def test_corrections_before_a_deletion_are_undone_after_it(day: Day) -> None:
+    day.select("#8")
+    day.card.get_by_role("slider", name="End of").focus()
+    day.page.keyboard.press("ArrowRight")
+    day.page.keyboard.press("Enter")
+    day.expect_blocks(FIRST, "hello-world#8 14:00-14:25")
+    day.correct("Delete")
+    day.expect_blocks(FIRST)
+    day.undo()
+    day.expect_blocks(FIRST, "hello-world#8 14:00-14:25")
+    # The entry has another id now.
+    day.undo()
+    day.expect_blocks(FIRST, SECOND)
+    expect(day.undo_button).to_be_hidden()
+    expect(day.title).to_be_focused()
+    day.card.get_by_role("button", name="Today").click()
+    expect(day.card.get_by_role("button", name="Today")).to_be_hidden()
+    expect(day.title).to_be_focused()
 
 
 def test_the_week_adds_up_its_days(day: Day) -> None:
@@ -261,6 +283,7 @@ def test_one_switches_to_a_timer_that_waits_and_back(
     present.expect_counting(8)
     expect(ann_page.locator("#waiting-title")).to_have_text("Waiting: 1")
     expect(present.waiting).to_contain_text(f"Waits while you work on {REPO}#8")
+    expect(present.waiting).not_to_contain_text("continues")
     present.button("Switch to this").click()
     present.expect_counting(7)
     expect(present.counting).to_contain_text("Counts because you switched to it at")
@@ -269,8 +292,10 @@ def test_one_switches_to_a_timer_that_waits_and_back(
     present.expect_counting(8)
     present.button("Pause").click()
     expect(present.waiting).to_contain_text("You are on a break")
-    expect(present.nothing_counts).to_be_visible()
-    present.button("Resume").click()
+    expect(present.nothing_counts).to_have_text("You are on a break.")
+    resume = ann_page.get_by_role("list", name="You are on a break.").get_by_role("button", name="Resume")
+    expect(resume).to_have_count(1)
+    resume.click()
     present.expect_counting(8)
 
 

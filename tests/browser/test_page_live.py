@@ -217,6 +217,7 @@ def test_the_present_and_the_entries_agree(sheet: Timesheet) -> None:
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(entry).to_have_count(0)
     expect(present.timers).to_have_count(0)
+    expect(sheet.status).to_contain_text("deleted")
 
 
 def test_a_timer_started_elsewhere_appears_without_moving_the_focus(

@@ -151,7 +151,7 @@ test("a split is undone by the second timer, which gets the time and the pauses 
   const second = stoppedTimer({ id: "1-02", start_time: iso("09:45") });
   responses = { "POST 1-01/split/": { first, second } };
   const undo = await splitTimer(send, stoppedTimer(), at("09:40"));
-  await undo();
+  assert.deepEqual(await undo(), { "1-01": "1-02" });
   assert.deepEqual(sent, [
     ["POST", "1-01/split/", { at: iso("09:40") }],
     ["DELETE", "1-01/"],
@@ -200,7 +200,7 @@ test("a part of a timer is split off before it moves to another issue", async ()
     ["PATCH", "1-02/", { github_issue_url: null }],
   ]);
   sent = [];
-  await undo();
+  assert.deepEqual(await undo(), { "1-02": "1-03", "1-01": "1-03" });
   assert.deepEqual(sent, [
     ["PATCH", "1-02/", { ...ISSUE, description: "" }],
     ["DELETE", "1-02/"],
@@ -214,7 +214,7 @@ test("a timer without other working time is deleted, and else a pause replaces t
   const timer = stoppedTimer({ description: "Hello" });
   responses = { "POST ": { id: "1-02" } };
   const undo = await removeBlock(send, timer, block("09:00", "10:00"));
-  await undo();
+  assert.deepEqual(await undo(), { "1-01": "1-02" });
   assert.deepEqual(sent, [
     ["DELETE", "1-01/"],
     ["POST", "", { ...ISSUE, description: "Hello", start_time: iso("09:00"), end_time: iso("10:00") }],

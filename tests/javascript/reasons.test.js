@@ -6,7 +6,9 @@ import { setLocale } from "./support/locale.js";
 
 setLocale(["en-GB"]);
 const { formats } = await import("../../web/page/language.js");
-const { pointInTime, timerName, whyItCounts, whyItWaits } = await import("../../web/page/reasons.js");
+const { nameInSentence, pointInTime, timerName, whyItCounts, whyItWaits } = await import(
+  "../../web/page/reasons.js"
+);
 
 // A Tuesday.
 const NOW = new Date("2026-11-24T14:00:00+01:00");
@@ -107,5 +109,7 @@ test("a timer without an issue is named by its description", () => {
   const none = { github_repo: null, github_issue_number: null };
   assert.equal(timerName({ ...none, description: "Planning" }), "Planning");
   assert.equal(timerName({ ...none, description: "" }), "No issue");
+  assert.equal(nameInSentence({ ...none, description: "Planning" }), "Planning");
+  assert.equal(nameInSentence({ ...none, description: "" }), "the timer without an issue");
   assert.equal(timerName({ github_repo: "a/b", github_issue_number: 7, description: "x" }), "a/b#7");
 });

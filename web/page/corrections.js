@@ -11,7 +11,13 @@ import { cut } from "./timeline.js";
  * @typedef {(method: string, path: string, body?: object) => Promise<any>} Send
  */
 
-/** @typedef {() => Promise<unknown>} Undo */
+/**
+ * The ids of timers, by the ids of the deleted timers that they replace.
+ *
+ * @typedef {Record<string, string>} Successors
+ */
+
+/** @typedef {() => Promise<Successors | void>} Undo undoes a correction, and returns the timers that replace others */
 
 const TIMERS = "/api/timelogs/";
 
@@ -69,7 +75,9 @@ async function changeTimer(send, timer, edge, at, to) {
   const former = timer[field];
   if (former && Date.parse(former) === at) {
     await send("PATCH", pathOf(timer), { [field]: iso(to) });
-    return () => send("PATCH", pathOf(timer), { [field]: former });
+    return async () => {
+      await send("PATCH", pathOf(timer), { [field]: former });
+    };
   }
   const pause = timer.pauses.find(({ start, end }) => Date.parse((isStart ? end : start) ?? "") === at);
   if (pause) return movePause(send, timer, pause, { ...pause, [isStart ? "end" : "start"]: iso(to) });
@@ -91,10 +99,14 @@ async function movePause(send, timer, pause, to) {
   const path = await pausePath(send, timer, pause);
   if (to.start === to.end) {
     await send("DELETE", path);
-    return () => send("POST", `${pathOf(timer)}pauses/`, pause);
+    return async () => {
+      await send("POST", `${pathOf(timer)}pauses/`, pause);
+    };
   }
   await send("PUT", path, to);
-  return async () => send("PUT", await pausePath(send, timer, to), pause);
+  return async () => {
+    await send("PUT", await pausePath(send, timer, to), pause);
+  };
 }
 
 /**
@@ -108,7 +120,9 @@ async function movePause(send, timer, pause, to) {
 export async function insertPause(send, timer, { since, until }) {
   const pause = { start: iso(since), end: iso(until) };
   await send("POST", `${pathOf(timer)}pauses/`, pause);
-  return async () => send("DELETE", await pausePath(send, timer, pause));
+  return async () => {
+    await send("DELETE", await pausePath(send, timer, pause));
+  };
 }
 
 /**
@@ -137,7 +151,20 @@ async function addClaim(send, timer, { since, until }) {
   const { description } = timer;
   const body = { ...issueOf(timer), description, start_time: iso(since), end_time: iso(until) };
   const added = await send("POST", TIMERS, body);
-  return () => send("DELETE", pathOf(added));
+  return deletionOf(send, added);
+}
+
+/**
+ * Return a function that undoes the addition of a timer.
+ *
+ * @param {Send} send
+ * @param {{id: string}} timer
+ * @returns {Undo}
+ */
+export function deletionOf(send, timer) {
+  return async () => {
+    await send("DELETE", pathOf(timer));
+  };
 }
 
 /**
@@ -171,6 +198,7 @@ async function splitAt(send, timer, at) {
  * @param {Send} send
  * @param {Parts} parts
  * @param {Timer} following the second part, or the timer that it has become a part of
+ * @returns {Promise<Successors>}
  */
 async function join(send, { first, second }, following) {
   const between = { start: /** @type {string} */ (first.end_time), end: second.start_time };
@@ -178,6 +206,7 @@ async function join(send, { first, second }, following) {
   await send("DELETE", pathOf(first));
   await send("PATCH", pathOf(following), { start_time: first.start_time });
   for (const pause of pauses) await send("POST", `${pathOf(following)}pauses/`, pause);
+  return { [first.id]: following.id };
 }
 
 /**
@@ -209,7 +238,9 @@ export async function moveToIssue(send, timer, block, changes, now) {
   return async () => {
     const { description } = timer;
     await send("PATCH", pathOf(part), { ...issueOf(timer), description });
-    for (const parts of splits.reverse()) await join(send, parts, last);
+    const successors = {};
+    for (const parts of splits.reverse()) Object.assign(successors, await join(send, parts, last));
+    return successors;
   };
 }
 
@@ -229,5 +260,6 @@ export async function removeBlock(send, timer, block) {
   return async () => {
     const added = await send("POST", TIMERS, { ...issueOf(timer), description, start_time, end_time });
     for (const pause of pauses) await send("POST", `${pathOf(added)}pauses/`, pause);
+    return { [timer.id]: added.id };
   };
 }

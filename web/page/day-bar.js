@@ -126,7 +126,6 @@ export class DayBar {
    */
   #block(block, { range, timerOf, colourOf, selected }) {
     const timer = timerOf(block.timer);
-    const name = timer ? timerName(timer) : text("noIssue");
     const label = describeBlock(block, timer);
     const isSelected = selected !== null && isSame(block, selected);
     const button = h(
@@ -139,7 +138,7 @@ export class DayBar {
         title: label,
         tabIndex: -1,
       },
-      h("span", {}, ...content(isolate(timer?.github_issue_title || name))),
+      ...shortName(timer),
     );
     button.dataset.name = `block ${block.timer} ${block.since}`;
     button.addEventListener("click", () => this.#options.select(isSelected ? null : block));
@@ -309,6 +308,21 @@ export function describeBlock(block, timer) {
   return block.overtime ? `${described}, ${text("overtime")}` : described;
 }
 
+/**
+ * Return the elements with a timer's name on its block. The number of the issue is shown if the block has no space
+ * for the rest.
+ *
+ * @param {Timer} [timer]
+ */
+function shortName(timer) {
+  const { github_repo: repo, github_issue_number: number, github_issue_title: title } = timer ?? {};
+  const name = title || repo || (timer ? timerName(timer) : text("noIssue"));
+  return [
+    h("span", { className: "name" }, ...content(isolate(name))),
+    repo && h("span", { className: title ? "number instead" : "number" }, `#${number}`),
+  ];
+}
+
 /** @param {Stretch} stretch */
 export function timesOf({ since, until }) {
   return formats.range("time", new Date(since), new Date(until));
@@ -338,7 +352,7 @@ function isMirrored(element) {
 /** @param {Stretch} range */
 function hourLines(range) {
   return labelledHours(range).map((hour, index) => {
-    const label = h("span", {}, formats.date("time", new Date(hour)));
+    const label = h("span", {}, formats.hour(new Date(hour)));
     const kind = hour === range.since ? "edge" : index % 2 ? "minor" : "";
     const line = h("div", { className: `hour ${kind}`, ariaHidden: "true" }, label);
     return placed(line, { start: placeOf({ since: hour, until: hour }, range).start });

@@ -3,7 +3,7 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { get, pages, request } from "./api.js";
 import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
-import { insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
+import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
 import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
 import { addEntry, askForIssue } from "./edit-entry.js";
 import { byId } from "./elements.js";
@@ -33,6 +33,8 @@ const PAUSE_MS = 15 * MINUTE_MS;
 // A block that ended this long before it was loaded may still grow.
 const GROWING_MS = 5_000;
 
+const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
+
 /** @type {Timeline} */
 const EMPTY = { slices: [], gaps: [], working_hours: [] };
 
@@ -54,6 +56,8 @@ export class DayView {
   #selected = null;
   /** @type {{label: string, undo: Undo}[]} */
   #undos = [];
+  /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
+  #successors = new Map();
   #requests = 0;
   #bar;
   #now;
@@ -181,7 +185,7 @@ export class DayView {
     const blocks = toBlocks(slices);
     this.#selected = counterpart(blocks, this.#selected);
     setText(byId("day-title"), formats.day(startOf(day), now));
-    byId("day-today").hidden = day === dayOf(now);
+    hide(byId("day-today"), day === dayOf(now));
     const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
     const colourOf = (/** @type {Block} */ { timer }) => (keys.indexOf(this.#issueKey(timer)) % COLOURS) + 1;
     this.#bar.show({
@@ -300,7 +304,10 @@ export class DayView {
     ];
     const buttons = actions.map(([name, action]) => {
       const button = h("button", { type: "button" }, text(name));
-      onAction("click", button, action);
+      onAction("click", button, async () => {
+        await action();
+        this.#keepFocus();
+      });
       return button;
     });
     group.replaceChildren(
@@ -319,7 +326,7 @@ export class DayView {
   async #moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
     const blocks = toBlocks(this.#timeline.slices);
-    const move = (/** @type {Timer} */ timer) => moveBorder(send, timer, block, edge, to, blocks);
+    const move = (/** @type {Timer} */ timer) => moveBorder(this.#send, timer, block, edge, to, blocks);
     await this.#correct(text("timesChanged", { time: times }), move, block);
   }
 
@@ -331,7 +338,8 @@ export class DayView {
       isSingle: true,
       limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
     });
-    if (times) await this.#correct(text("wasSplit"), (timer) => splitTimer(send, timer, times.since), block);
+    if (times)
+      await this.#correct(text("wasSplit"), (timer) => splitTimer(this.#send, timer, times.since), block);
   }
 
   /** @param {Block} block */
@@ -340,7 +348,7 @@ export class DayView {
     const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
     const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
     if (!times || times.since === times.until) return;
-    await this.#correct(text("pauseInserted"), (timer) => insertPause(send, timer, times), block);
+    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#send, timer, times), block);
   }
 
   /**
@@ -354,7 +362,7 @@ export class DayView {
     let undo = null;
     const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
       label = text("movedTo", { name });
-      undo = await moveToIssue(send, await this.#timerOf(block), block, changes, now);
+      undo = await moveToIssue(this.#send, await this.#timerOf(block), block, changes, now);
     });
     if (isMoved && undo) await this.#done(label, undo);
   }
@@ -362,7 +370,7 @@ export class DayView {
   /** @param {Block} block */
   async #remove(block) {
     const label = text("timeDeleted", { time: timesOf(block) });
-    await this.#correct(label, (timer) => removeBlock(send, timer, block), block);
+    await this.#correct(label, (timer) => removeBlock(this.#send, timer, block), block);
   }
 
   /** @param {Stretch} gap */
@@ -370,7 +378,7 @@ export class DayView {
     const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
     if (!timer) return;
     const duration = formats.duration(timer.duration ?? 0);
-    await this.#done(text("added", { duration }), () => request("DELETE", `/api/timelogs/${timer.id}/`));
+    await this.#done(text("added", { duration }), deletionOf(this.#send, timer));
   }
 
   /**
@@ -409,40 +417,64 @@ export class DayView {
     this.#undos.push({ label, undo });
     notify(label);
     await this.#load();
+    this.#keepFocus();
     await this.#changed();
+  }
+
+  /** Focus the selection or the heading if the focused element was replaced, for example behind a dialog. */
+  #keepFocus() {
+    if (document.activeElement !== document.body) return;
+    (byId("selection").querySelector("button") ?? byId("day-title")).focus();
+  }
+
+  /**
+   * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
+   *
+   * @type {import("./corrections.js").Send}
+   */
+  #send = async (method, path, body) => {
+    const present = path.replace(TIMER_ID, (id) => this.#presentId(id));
+    return (await request(method, present, body)).body;
+  };
+
+  /** @param {string} id @returns {string} */
+  #presentId(id) {
+    const successor = this.#successors.get(id);
+    return successor ? this.#presentId(successor) : id;
   }
 
   async #undo() {
     const last = this.#undos.pop();
     if (!last) return;
     try {
-      await last.undo();
+      const successors = (await last.undo()) ?? {};
+      for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
     } finally {
       await this.#load();
       await this.#changed();
     }
     notify(text("correctionUndone", { label: last.label }));
-    if (!this.#undos.length) byId("day-title").focus();
   }
 
   #showUndo() {
     const button = byId("undo");
     const last = this.#undos.at(-1);
-    button.hidden = !last;
+    hide(button, !last);
     setText(button, text("undo"));
     button.title = last?.label ?? "";
   }
 }
 
 /**
- * Send a request and return the body of the response.
+ * Hide or show a button. If a hidden button had the focus, focus the day's heading.
  *
- * @param {string} method
- * @param {string} path
- * @param {object} [body]
+ * @param {HTMLElement} button
+ * @param {boolean} isHidden
  */
-async function send(method, path, body) {
-  return (await request(method, path, body)).body;
+function hide(button, isHidden) {
+  const hadFocus = document.activeElement === button;
+  button.hidden = isHidden;
+  if (isHidden && hadFocus) byId("day-title").focus();
 }
 
 /**

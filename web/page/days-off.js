@@ -41,6 +41,7 @@ export class DaysOffSection {
     this.#changed = changed;
     byId("day-off-hours-place").append(this.#hours.element);
     this.#form.addEventListener("change", () => this.#showKind());
+    this.#form.addEventListener("input", () => this.#showErrors([]));
     this.#showKind();
     onAction("submit", this.#form, () => this.#add());
     onAction("change", control(this.#holidaysForm, "country"), () => this.#showSubdivisions());

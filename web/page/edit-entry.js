@@ -7,7 +7,7 @@ import { isSpanChanged } from "./entry-checks.js";
 import { openEntryDialog } from "./entry-dialog.js";
 import { issueReference } from "./issue.js";
 import { text } from "./language.js";
-import { timerName } from "./reasons.js";
+import { nameInSentence } from "./reasons.js";
 
 /** @import { Span, Timer } from "./types.d.ts" */
 
@@ -90,7 +90,7 @@ export async function askForIssue(timer, now, save) {
       };
       if (!Object.keys(changes).length) return null;
       const issueFields = issue ?? { github_repo: null, github_issue_number: null };
-      await save(changes, timerName({ ...issueFields, description }));
+      await save(changes, nameInSentence({ ...issueFields, description }));
       isSaved = true;
       return null;
     },

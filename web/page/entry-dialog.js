@@ -110,6 +110,7 @@ export function openEntryDialog(shown, now, requests) {
   });
   showSpan();
   dialog.showModal();
+  if (shown.isPart) control(form, "issue").select();
   return answer;
 }
 

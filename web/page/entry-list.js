@@ -11,6 +11,9 @@ import { onAction } from "./session.js";
 
 /** @import { Day, Figure, Timer } from "./types.d.ts" */
 
+// The least time in seconds that is shown as continued from earlier days while a timer counts.
+const LEAST_REST = 60;
+
 /**
  * The working time of a timer in seconds: in all, in the period, and on its first day in the period; and the active
  * time in the period.
@@ -134,7 +137,10 @@ export class EntryList {
     const parts = times.map(({ firstDay }) => firstDay);
     const sum = parts.reduce((one, other) => one + other, 0);
     const total = this.#options.totalOf(day);
-    const earlier = total && isComplete ? Math.max(0, Math.round((total.exact - sum) * 1000) / 1000) : 0;
+    const rest = total && isComplete ? Math.max(0, Math.round((total.exact - sum) * 1000) / 1000) : 0;
+    // The totals and the entries are of different moments, between which a timer may have counted.
+    const isExact = !timers.some(({ is_counting }) => is_counting);
+    const earlier = isExact || rest >= LEAST_REST ? rest : 0;
     const figures = apportion([...parts, earlier], total && isComplete ? total : figureOf(sum));
 
     setText(find(section, "h3 span"), total ? formats.figure(total) : "");

@@ -22,6 +22,7 @@ const DATE_FORMATS = {
   month: { month: "short", year: "numeric" },
   year: { year: "numeric" },
   time: { timeStyle: "short" },
+  hour: { hour: "numeric" },
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
   zonedTime: { hour: "numeric", minute: "2-digit", timeZoneName: "short" },
   offsetTime: { hour: "numeric", minute: "2-digit", timeZoneName: "shortOffset" },
@@ -126,6 +127,15 @@ export class Formats {
   clock(minutes) {
     const format = minutes < DAY_MINUTES ? this.#clock : this.#endOfDay;
     return format.format((minutes % DAY_MINUTES) * 60_000);
+  }
+
+  /**
+   * Format a full hour. With 12 hours, the text has no minutes.
+   *
+   * @param {Date} instant
+   */
+  hour(instant) {
+    return this.date(this.has12Hours ? "hour" : "time", instant);
   }
 
   /**

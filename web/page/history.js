@@ -5,9 +5,9 @@ import { dayOf, latest } from "./calendar.js";
 import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
 import { listQuery, selectedDays } from "./filter.js";
-import { issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { confirm, notify } from "./notices.js";
+import { nameInSentence } from "./reasons.js";
 import { onAction } from "./session.js";
 
 /** @import { Times } from "./entry-list.js" */
@@ -30,6 +30,7 @@ export class History {
   #running = new Map();
   #list;
   #now;
+  #deleting;
   #changed;
 
   /**
@@ -37,10 +38,12 @@ export class History {
    * @param {() => Date} options.now returns the present
    * @param {(timer: Timer) => unknown} options.resume starts a timer on the same issue
    * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
+   * @param {(timer: Timer) => unknown} options.deleting is called before a timer is deleted
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
-  constructor({ now, resume, edit, changed }) {
+  constructor({ now, resume, edit, deleting, changed }) {
     this.#now = now;
+    this.#deleting = deleting;
     this.#changed = changed;
     this.#list = new EntryList({
       now,
@@ -198,11 +201,12 @@ export class History {
   async #delete(timer) {
     const time = formats.date("moment", new Date(timer.start_time));
     const named = {
-      name: issueReference(timer),
+      name: nameInSentence(timer),
       duration: formats.duration(this.#durationsOf(timer).working_duration),
       time,
     };
     if (!(await confirm(text("deleteQuestion"), text("deleteText", named), text("delete")))) return;
+    this.#deleting(timer);
     try {
       await request("DELETE", `/api/timelogs/${timer.id}/`);
     } catch (error) {

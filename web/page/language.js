@@ -26,11 +26,14 @@ const texts = await TRANSLATIONS[language]();
 
 /** The widget's texts, which the page shows too. */
 export const widgetTexts = (await stringsFor(locale)).strings;
+/** The widget's messages about an entered text that does not name an issue. */
+export const { mistakes: issueMistakes } = widgetTexts;
 /**
- * The widget's messages about an entered text that does not name an issue, and its translations of the server's
- * messages.
+ * The texts of the server's messages by their codes. The server's own messages are in English.
+ *
+ * @type {Record<string, string>}
  */
-export const { mistakes: issueMistakes, errors: errorTexts } = widgetTexts;
+export const errorTexts = { out_of_range: fill(texts.outOfRange), ...widgetTexts.errors };
 
 /** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
 export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);

@@ -8,12 +8,20 @@ import { byId, control } from "./elements.js";
 import { issueLink } from "./issue.js";
 import { formats, issueMistakes, text, widgetTexts } from "./language.js";
 import { notify, warn } from "./notices.js";
-import { isolatedName, pointInTime, timerName, whyItCounts, whyItWaits } from "./reasons.js";
+import {
+  continuesAt,
+  isolatedName,
+  nameInSentence,
+  pointInTime,
+  timerName,
+  whyItCounts,
+  whyItWaits,
+} from "./reasons.js";
 
 /** @import { TimerManager } from "../timer-manager.js" */
 /** @import { Events, Issue, Timer } from "../widget/types.d.ts" */
 
-/** @typedef {"counting" | "waiting" | "paused"} Group */
+/** @typedef {"counting" | "waiting" | "paused" | "break"} Group */
 
 // "Keep counting" is offered this long before the end of working hours.
 const BEFORE_END_MS = 2 * 3_600_000;
@@ -29,6 +37,8 @@ export class Now {
   #rows = new Map();
   /** The keys of the timers that counted before the last switch. @type {string[]} */
   #before = [];
+  /** The ids of timers whose entries the user has deleted. @type {Set<string>} */
+  #deleted = new Set();
   #title = document.title;
   #titleTimer;
   #form = byId("start", HTMLFormElement);
@@ -41,7 +51,7 @@ export class Now {
       manager.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
     on("change", () => this.show());
     on("tick", () => this.#showTime());
-    on("transition", (detail) => notifyOfTransition(detail));
+    on("transition", (detail) => this.#notifyOfTransition(detail));
     on("problem", (detail) => this.#showProblem(detail));
     this.#titleTimer = setInterval(() => this.#showTitle(), TITLE_MS);
     this.#form.addEventListener("submit", (event) => this.#submit(event));
@@ -69,13 +79,16 @@ export class Now {
     const counting = timers.filter(isCounting);
     const waits = timers.filter((timer) => timer.status === "running" && !isCounting(timer));
     const paused = timers.filter(({ status }) => status === "paused");
+    const resting = onBreak(timers, this.#present);
+    const others = paused.filter((timer) => !resting?.includes(timer));
     this.#place("counting", counting);
+    this.#place("break", resting ?? []);
     this.#place("waiting", waits);
-    this.#place("paused", paused);
+    this.#place("paused", others);
     byId("nothing-counts").hidden = !isReady || counting.length > 0;
-    setText(byId("nothing-counts"), nothingCounts(timers, this.#present));
+    setText(byId("nothing-counts"), resting ? text("onBreak") : nothingCounts(timers, this.#present));
     setText(byId("waiting-title"), text("waitingCount", { count: waits.length }));
-    setText(byId("paused-title"), text("pausedCount", { count: paused.length }));
+    setText(byId("paused-title"), text("pausedCount", { count: others.length }));
     this.#showTime();
     if (focused && document.activeElement !== active) {
       (this.#rows.get(focused)?.item ?? byId("now-title")).focus();
@@ -105,7 +118,7 @@ export class Now {
     if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
       list.replaceChildren(...items);
     }
-    if (group !== "counting") byId(group).hidden = !items.length;
+    if (group === "waiting" || group === "paused") byId(group).hidden = !items.length;
   }
 
   #showTime() {
@@ -179,14 +192,14 @@ export class Now {
       (timer) => timer.key !== current && this.#before.includes(timer.key) && timer.waiting_for === "focus",
     );
     if (!before) return [];
-    const label = text("switchBack", { name: timerName(before) });
+    const label = text("switchBack", { name: nameInSentence(before) });
     return [{ name: "back", label, act: () => this.#focus(before.key, false) }];
   }
 
   /** @param {string} id */
   #nameOf(id) {
     const timer = this.#manager.state.timers.find((one) => one.id === id);
-    return timer && timerName(timer);
+    return timer && nameInSentence(timer);
   }
 
   // ---------------------------------------------------------------- actions
@@ -201,7 +214,7 @@ export class Now {
     const timer = this.#find(key);
     if (!timer) return;
     if (!isCounting(timer)) this.#remember();
-    notify(text(overtime ? "keepsCounting" : "switched", { name: timerName(timer) }));
+    notifyAbout(timer, text(overtime ? "keepsCounting" : "switched", { name: nameInSentence(timer) }));
     this.#manager.focus(timer.id, overtime);
   }
 
@@ -210,7 +223,8 @@ export class Now {
     const timer = this.#find(key);
     if (!timer) return;
     if (action === "resume") this.#remember();
-    notify(widgetTexts.own[action](isolatedName(timer), clockTime(this.#manager.working(timer))));
+    const time = clockTime(this.#manager.working(timer));
+    notifyAbout(timer, widgetTexts.own[action](isolate(nameInSentence(timer)), time));
     this.#manager[action](timer.id);
   }
 
@@ -243,11 +257,26 @@ export class Now {
     const open = issue && this.#manager.state.timers.find((timer) => isOn(timer, issue));
     if (open?.status === "paused") return this.#act(open.key, "resume");
     if (open && !isCounting(open)) return this.#focus(open.key, open.waiting_for === "schedule");
-    if (open) return notify(text("alreadyCounts", { name: timerName(open) }));
+    if (open) return notifyAbout(open, text("alreadyCounts", { name: nameInSentence(open) }));
     this.#remember();
     const started = { github_repo: null, github_issue_number: null, ...issue, description };
-    notify(widgetTexts.own.start(isolatedName(started)));
+    notifyAbout(started, widgetTexts.own.start(isolate(nameInSentence(started))));
     this.#manager.start({ ...issue, ...(description && { description }) });
+  }
+
+  /**
+   * Announce no stop of a timer, because the user deletes its entry.
+   *
+   * @param {string} id
+   */
+  expectDeletion(id) {
+    this.#deleted.add(id);
+  }
+
+  /** @param {Events["transition"]} transition */
+  #notifyOfTransition({ action, timer, isOwn }) {
+    if (isOwn || action === "focus" || action === "counting" || this.#deleted.has(timer.id)) return;
+    notifyAbout(timer, widgetTexts.elsewhere[action](isolate(nameInSentence(timer))));
   }
 
   /** @param {string} mistake */
@@ -268,10 +297,16 @@ function isCounting({ status, is_counting }) {
   return status === "running" && is_counting;
 }
 
-/** @param {Events["transition"]} transition */
-function notifyOfTransition({ action, timer, isOwn }) {
-  if (!isOwn && action !== "focus" && action !== "counting")
-    notify(widgetTexts.elsewhere[action](isolatedName(timer)));
+/**
+ * Show a sentence about a timer as the status message. Without an issue, the timer's name may be lower case and
+ * begin the sentence.
+ *
+ * @param {Parameters<typeof timerName>[0]} timer
+ * @param {string} sentence
+ */
+function notifyAbout({ github_repo, description }, sentence) {
+  const isNamed = github_repo || description;
+  notify(isNamed ? sentence : sentence.replace(/\p{L}/u, (letter) => letter.toUpperCase()));
 }
 
 /**
@@ -287,6 +322,33 @@ function endOf({ counting_changes_at: changes }, now) {
 }
 
 /**
+ * Return the timers whose pause is the present break: at most one, which the user paused last, today.
+ *
+ * @param {Timer[]} timers
+ * @param {Date} now
+ * @returns {Timer[] | null} null if there is no break
+ */
+function onBreak(timers, now) {
+  const running = timers.filter(({ status }) => status === "running");
+  if (running.some(({ is_counting, waiting_for }) => is_counting || waiting_for === "schedule")) return null;
+  const pausedAt = (/** @type {Timer} */ { why, is_pending }) =>
+    is_pending ? now.getTime() : why?.by === "manual" ? Date.parse(why.at ?? "") : Number.NaN;
+  const [last] = timers
+    .filter((timer) => timer.status === "paused" && isSameDay(pausedAt(timer), now))
+    .sort((one, other) => pausedAt(other) - pausedAt(one));
+  if (last) return [last];
+  return running.some(({ waiting_for }) => waiting_for === "break") ? [] : null;
+}
+
+/**
+ * @param {number} instant
+ * @param {Date} now
+ */
+function isSameDay(instant, now) {
+  return new Date(instant).toDateString() === now.toDateString();
+}
+
+/**
  * Return a text for the time in which nothing counts: when the next timer continues by itself.
  *
  * @param {Timer[]} timers
@@ -294,8 +356,8 @@ function endOf({ counting_changes_at: changes }, now) {
  */
 function nothingCounts(timers, now) {
   const [next] = timers
-    .filter(({ status, counting_changes_at }) => status === "running" && counting_changes_at)
-    .map(({ counting_changes_at }) => new Date(/** @type {string} */ (counting_changes_at)))
+    .map(continuesAt)
+    .filter((at) => at !== null)
     .sort((one, other) => one.getTime() - other.getTime());
   return next
     ? text("nothingCountsUntil", { when: pointInTime(next, now) })

@@ -62,10 +62,13 @@ export class OrganizationSection {
   async #save() {
     const { hours, overtime_hours, stale_after_hours, ...choices } = formValues(this.#form);
     const working_hours = hours === "week" ? this.#editor.read() : null;
-    const missing = NUMBERS.filter((name) => !control(this.#form, name).value);
+    const mistakes = NUMBERS.map((field) => ({ field, input: control(this.#form, field) }))
+      .filter(({ input }) => !input.validity.valid)
+      .map(({ field, input: { min, max } }) => {
+        return { field, message: text("numberNeeded", { least: min, most: max }) };
+      });
     const isComplete = hours !== "week" || working_hours;
-    if (this.#showErrors(missing.map((field) => ({ field, message: text("numberNeeded") }))) || !isComplete)
-      return;
+    if (this.#showErrors(mistakes) || !isComplete) return;
     const numbers = { overtime_hours: Number(overtime_hours), stale_after_hours: Number(stale_after_hours) };
     try {
       const rules = {

@@ -40,9 +40,8 @@ export function whyItCounts({ why, counting_share }, now) {
  * @param {(id: string) => string | undefined} nameOf returns the name of an open timer
  */
 export function whyItWaits({ waiting_for, counting_changes_at, why }, now, nameOf) {
-  // A timer that waits for another one continues by itself only when the other one has become stale.
-  const changes = waiting_for === "focus" ? null : counting_changes_at;
-  const continues = changes ? text("continuesAt", { when: pointInTime(new Date(changes), now) }) : "";
+  const at = continuesAt({ waiting_for, counting_changes_at });
+  const continues = at ? text("continuesAt", { when: pointInTime(at, now) }) : "";
   const other = why?.timer ? nameOf(why.timer) : undefined;
   const reasons = {
     schedule: widgetTexts.states.schedule,
@@ -50,6 +49,16 @@ export function whyItWaits({ waiting_for, counting_changes_at, why }, now, nameO
     break: text("waitsForBreak"),
   };
   return [waiting_for ? reasons[waiting_for] : text("countsNoLonger"), continues].filter(Boolean).join(" · ");
+}
+
+/**
+ * Return when a timer continues by itself.
+ *
+ * @param {Pick<Timer, "waiting_for" | "counting_changes_at">} timer
+ * @returns {Date | null} null if that depends on other timers, which may be stopped, or may be forgotten, at any time
+ */
+export function continuesAt({ waiting_for, counting_changes_at: at }) {
+  return at && (waiting_for === "schedule" || waiting_for === "break") ? new Date(at) : null;
 }
 
 /**
@@ -73,6 +82,15 @@ export function pointInTime(instant, now) {
  */
 export function timerName({ github_repo: repo, github_issue_number: number, description }) {
   return repo ? `${repo}#${number}` : description || text("noIssue");
+}
+
+/**
+ * Return the name of a timer as a part of a sentence.
+ *
+ * @param {Parameters<typeof timerName>[0]} timer
+ */
+export function nameInSentence(timer) {
+  return timer.github_repo || timer.description ? timerName(timer) : text("timerWithoutIssue");
 }
 
 /** @param {Parameters<typeof timerName>[0]} timer */

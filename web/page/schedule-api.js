@@ -21,6 +21,8 @@ import { datesText } from "./schedule-texts.js";
 
 const SCHEDULE = "/api/schedule/";
 const SHOWN_DAYS = 10;
+// The least change of a day's working time to ask about, in seconds.
+const LEAST_CHANGE = 60;
 
 /** The ETag of the schedule that was loaded last. */
 let tag = "";
@@ -50,7 +52,8 @@ export async function fetchSchedule() {
  */
 export async function changeSchedule(change, headers) {
   const { body: preview } = await request("PUT", `${SCHEDULE}?preview=true`, change);
-  if (preview.days.length && !(await confirmDays(preview.days))) return false;
+  const days = preview.days.filter(isNoticeable);
+  if (days.length && !(await confirmDays(days))) return false;
   await request("PUT", SCHEDULE, change, { headers });
   return true;
 }
@@ -114,6 +117,11 @@ export async function fetchHolidays(country, subdivision, year) {
   const { language } = new Intl.Locale(locale);
   const query = new URLSearchParams({ country, year, language, ...(subdivision && { subdivision }) });
   return (await get(`${SCHEDULE}holidays/?${query}`)).holidays;
+}
+
+/** @param {ChangedDay} day */
+function isNoticeable({ before, after }) {
+  return Math.abs(after - before) >= LEAST_CHANGE;
 }
 
 /**

@@ -30,6 +30,7 @@ export const german = {
   sessionExpired: "Deine Sitzung ist abgelaufen. Melde dich neu an.",
   sessionExpiredWhileEditing:
     "Deine Sitzung ist abgelaufen. Melde dich in einem anderen Tab neu an und speichere dann.",
+  outOfRange: "Diese Zahl ist zu klein oder zu groß.",
   signedOut: "Du bist abgemeldet.",
   signedOutEverywhere: "Du bist auf allen Geräten abgemeldet.",
 
@@ -60,6 +61,7 @@ export const german = {
   waitsForTimer: ({ name }) => `Wartet, solange du an ${name} arbeitest`,
   waitsForFocus: "Wartet, solange du an etwas anderem arbeitest",
   waitsForBreak: "Du machst Pause",
+  onBreak: "Du machst Pause.",
   nothingRuns: "Kein Timer läuft. Weise dir auf GitHub ein Issue zu oder starte hier einen Timer.",
   nothingCounts: "Gerade zählt nichts.",
   nothingCountsUntil: ({ when }) => `Gerade zählt nichts. Es geht ${when} weiter.`,
@@ -100,7 +102,7 @@ export const german = {
 
   // the week
   sum: "Summe",
-  scheduledTime: "Arbeitszeit",
+  scheduledTime: "Soll",
   overtimeHeading: "Überstunden",
   balance: "Saldo",
 
@@ -162,6 +164,7 @@ export const german = {
   exportLocalCsv: "CSV mit Semikolons",
   loadMore: "Mehr laden",
   noIssue: "Kein Issue",
+  timerWithoutIssue: "Timer ohne Issue",
   counting: "zählt",
   waiting: "wartet",
   paused: "pausiert",
@@ -356,7 +359,7 @@ export const german = {
   parallelText: "Jeder Timer zählt voll, ein Tag kann also mehr als 24 Stunden haben.",
   overtimeHours: "Überstunden enden nach (Stunden)",
   staleHours: "Vergessene Timer enden nach (Arbeitsstunden)",
-  numberNeeded: "Gib eine Zahl ein.",
+  numberNeeded: ({ least, most }) => `Gib eine Zahl von ${least} bis ${most} ein.`,
   earlierRules: "Frühere Regeln",
   since: ({ time }) => `seit ${time}`,
   fromTheBeginning: "von Anfang an",

@@ -12,6 +12,7 @@ export const english = {
   tryAgain: "Try again",
   sessionExpired: "Your session has expired. Sign in again.",
   sessionExpiredWhileEditing: "Your session has expired. Sign in again in another tab, then save.",
+  outOfRange: "This number is too small or too large.",
   signedOut: "You are signed out.",
   signedOutEverywhere: "You are signed out on all devices.",
 
@@ -37,6 +38,7 @@ export const english = {
   waitsForTimer: ({ name }) => `Waits while you work on ${name}`,
   waitsForFocus: "Waits while you work on something else",
   waitsForBreak: "You are on a break",
+  onBreak: "You are on a break.",
   nothingRuns: "No timer is running. Assign yourself an issue on GitHub, or start one here.",
   nothingCounts: "Nothing counts at the moment.",
   nothingCountsUntil: ({ when }) => `Nothing counts at the moment. It continues ${when}.`,
@@ -82,6 +84,7 @@ export const english = {
 
   // history
   noIssue: "No issue",
+  timerWithoutIssue: "the timer without an issue",
   counting: "counting",
   waiting: "waiting",
   paused: "paused",
@@ -236,7 +239,7 @@ export const english = {
   assignmentSelf: "Start a timer only for self-assignment",
   assignmentNever: "Start no timer",
   assignmentDefault: ({ rule }) => `As in the organization: ${rule}`,
-  numberNeeded: "Enter a number.",
+  numberNeeded: ({ least, most }) => `Enter a number from ${least} to ${most}.`,
   focus: "One at a time",
   shared: "Divided",
   parallel: "All in full",

@@ -30,7 +30,7 @@ export default {
   },
   byYou: "durch dich",
   since: (time) => `seit ${time}`,
-  noIssue: "Kein Issue",
+  noIssue: "Timer ohne Issue",
   loading: "Timer werden geladen…",
   none: "Es läuft kein Timer.",
   noneHint: "Weise dir auf GitHub ein Issue zu, oder starte hier eins.",

@@ -32,7 +32,7 @@ const en = {
   },
   byYou: "by you",
   since: (time) => `since ${time}`,
-  noIssue: "No issue",
+  noIssue: "Timer without an issue",
   loading: "Loading your timers…",
   none: "No timer is running.",
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
