@@ -82,6 +82,8 @@ def working_times(
     slices
         The slices in the period of the response.
     """
+    if not timers:
+        return WorkingTimes({})
     if present is None and any(timer.is_open for timer in timers):
         present = timesheets.present(user_id, now_ms=now_ms)
     working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
